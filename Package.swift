@@ -1,0 +1,56 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Which MPI to build against: the name of its pkg-config file. `FGN_MPI=mpich swift build` builds against MPICH.
+let mpiPackage = Context.environment["FGN_MPI"] ?? "ompi-c"
+
+// glibc's vector maths library is reached through the compiler, which has it on x86-64.
+#if arch(x86_64)
+  let vectorMathFlags: [CSetting] = [.unsafeFlags(["-O3", "-fno-math-errno", "-fveclib=libmvec"])]
+#else
+  let vectorMathFlags: [CSetting] = [.unsafeFlags(["-O3", "-fno-math-errno"])]
+#endif
+
+let package = Package(
+  name: "fgn-dist",
+  products: [
+    .executable(name: "fgn-dist", targets: ["fgn-dist"])
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
+  targets: [
+    .systemLibrary(name: "CMPI", pkgConfig: mpiPackage, providers: [.apt(["libopenmpi-dev"])]),
+    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .target(name: "CVectorMath", cSettings: vectorMathFlags, linkerSettings: [.linkedLibrary("m")]),
+    .target(name: "CSignals"),
+
+    .target(name: "MPI", dependencies: ["CMPI"]),
+    .target(name: "LinearAlgebra", dependencies: ["COpenBLAS", "CVectorMath"]),
+    .target(name: "Datasets", dependencies: ["LinearAlgebra", "CZlib"]),
+    .target(name: "Networks", dependencies: ["LinearAlgebra"]),
+    .target(name: "GaussNewton", dependencies: ["Networks", "MPI", "LinearAlgebra"]),
+    .target(
+      name: "Training",
+      dependencies: [
+        "GaussNewton", "Datasets", "MPI", "CSignals", "CZlib", "Yams",
+        .product(name: "Logging", package: "swift-log"),
+      ]),
+    .executableTarget(
+      name: "fgn-dist",
+      dependencies: ["Training", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+
+    .target(name: "TestSupport", dependencies: ["MPI", "LinearAlgebra"], path: "Tests/TestSupport"),
+    .testTarget(name: "MPITests", dependencies: ["MPI", "TestSupport"]),
+    .testTarget(name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "TestSupport"]),
+    .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "TestSupport"]),
+    .testTarget(name: "NetworksTests", dependencies: ["Networks", "TestSupport"]),
+    .testTarget(name: "GaussNewtonTests", dependencies: ["GaussNewton", "TestSupport"]),
+    .testTarget(name: "TrainingTests", dependencies: ["Training", "TestSupport"]),
+    .testTarget(name: "CommandLineTests", dependencies: ["fgn-dist", "Training", "Datasets", "TestSupport"]),
+  ],
+  swiftLanguageModes: [.v6],
+)

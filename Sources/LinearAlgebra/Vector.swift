@@ -1,0 +1,128 @@
+/// A contiguous run of numbers, seen like a NumPy array: copies of the value and slices of it share one storage, which
+/// lives as long as any of them.
+///
+/// Scratch that is written in place is the normal case here, so writing needs no `var`. Ask for `copy()` where an
+/// independent value is meant.
+package struct Vector<Scalar: BLASScalar> {
+  private let storage: Storage<Scalar>
+  private let base: UnsafeMutablePointer<Scalar>
+  package let count: Int
+
+  /// `count` zeros.
+  package init(zeros count: Int) {
+    precondition(count >= 0, "a vector has no negative count")
+    storage = Storage(count)
+    base = storage.base
+    self.count = count
+  }
+
+  package init(_ elements: some Collection<Scalar>) {
+    self.init(zeros: elements.count)
+    _ = withElements { $0.update(fromContentsOf: elements) }
+  }
+
+  private init(storage: Storage<Scalar>, base: UnsafeMutablePointer<Scalar>, count: Int) {
+    self.storage = storage
+    self.base = base
+    self.count = count
+  }
+
+  @inline(__always)
+  package subscript(index: Int) -> Scalar {
+    get {
+      precondition(index >= 0 && index < count, "index out of range")
+      return base[index]
+    }
+    nonmutating set {
+      precondition(index >= 0 && index < count, "index out of range")
+      base[index] = newValue
+    }
+  }
+
+  /// The elements of `range`, sharing storage.
+  package subscript(range: Range<Int>) -> Vector {
+    precondition(range.lowerBound >= 0 && range.upperBound <= count, "range out of bounds")
+    return Vector(storage: storage, base: base + range.lowerBound, count: range.count)
+  }
+
+  /// Calls `body` with the elements; the buffer must not outlive the call.
+  @inline(__always)
+  package func withElements<Result, Failure: Error>(
+    _ body: (UnsafeMutableBufferPointer<Scalar>) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    defer { extendLifetime(storage) }
+    return try body(UnsafeMutableBufferPointer(start: base, count: count))
+  }
+
+  /// An independent vector with the same elements.
+  package func copy() -> Vector {
+    let result = Vector(zeros: count)
+    result.assign(self)
+    return result
+  }
+
+  /// self ← other.
+  package func assign(_ other: Vector) {
+    precondition(other.count == count, "vectors differ in count")
+    base.update(from: other.base, count: count)
+    extendLifetime(other.storage)
+  }
+
+  /// self ← value, in every element.
+  package func fill(_ value: Scalar) {
+    base.update(repeating: value, count: count)
+  }
+
+  package var array: [Scalar] { withElements { Array($0) } }
+}
+
+/// A dense matrix in row-major order without gaps, over shared storage like `Vector`.
+package struct Matrix<Scalar: BLASScalar> {
+  /// All elements, row after row: rows · columns numbers.
+  package let elements: Vector<Scalar>
+  package let rows: Int
+  package let columns: Int
+
+  package init(zeros rows: Int, _ columns: Int) {
+    self.init(Vector(zeros: rows * columns), rows, columns)
+  }
+
+  /// The matrix whose rows lie one after another in `elements` (shared).
+  package init(_ elements: Vector<Scalar>, _ rows: Int, _ columns: Int) {
+    precondition(elements.count == rows * columns, "a \(rows) × \(columns) matrix has \(rows * columns) elements")
+    self.elements = elements
+    self.rows = rows
+    self.columns = columns
+  }
+
+  package subscript(row: Int, column: Int) -> Scalar {
+    get {
+      precondition(column >= 0 && column < columns, "column out of range")
+      return elements[row * columns + column]
+    }
+    nonmutating set {
+      precondition(column >= 0 && column < columns, "column out of range")
+      elements[row * columns + column] = newValue
+    }
+  }
+
+  /// Row `row`, sharing storage.
+  package subscript(row row: Int) -> Vector<Scalar> { elements[row * columns..<(row + 1) * columns] }
+
+  /// The rows of `range`, sharing storage.
+  package subscript(rows range: Range<Int>) -> Matrix {
+    Matrix(elements[range.lowerBound * columns..<range.upperBound * columns], range.count, columns)
+  }
+}
+
+/// The owner of one allocation, aligned to a cache line.
+private final class Storage<Scalar: BLASScalar> {
+  let base: UnsafeMutablePointer<Scalar>
+
+  init(_ count: Int) {
+    let bytes = UnsafeMutableRawPointer.allocate(byteCount: count * MemoryLayout<Scalar>.stride, alignment: 64)
+    base = bytes.initializeMemory(as: Scalar.self, repeating: 0, count: count)
+  }
+
+  deinit { base.deallocate() }
+}
