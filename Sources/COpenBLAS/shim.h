@@ -1,9 +1,17 @@
 // What the package uses of OpenBLAS: CBLAS, and the LAPACK routines it calls, declared here because a LAPACK header
-// is a separate system package.
+// is a separate system package. And the affinity mask, whose declarations glibc hides from Swift.
 #pragma once
 #include <cblas.h>
+#include <stddef.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 void spotrf_(const char *uplo, const int *n, float *a, const int *lda, int *info);
 void dpotrf_(const char *uplo, const int *n, double *a, const int *lda, int *info);
 void spotrs_(const char *uplo, const int *n, const int *nrhs, const float *a, const int *lda, float *b, const int *ldb, int *info);
 void dpotrs_(const char *uplo, const int *n, const int *nrhs, const double *a, const int *lda, double *b, const int *ldb, int *info);
+
+/// The CPUs that this process may run on, one bit each; returns the number of bytes written, negative on failure.
+static inline long fgn_affinity(unsigned char *mask, size_t bytes) {
+  return syscall(SYS_sched_getaffinity, 0, bytes, mask);
+}

@@ -1,8 +1,45 @@
-import CVectorMath
 import COpenBLAS
+import CVectorMath
 
 /// The number types that BLAS knows: `Float` and `Double`.
+///
+/// The requirements are the loops and library calls that differ by type, over raw memory: concrete code for each type, so
+/// that generic callers in other modules lose nothing where they are not specialised. Callers use the checked functions
+/// on `Vector` and `Matrix` (`BLAS.swift`, `LAPACK.swift`, `VectorMath.swift`).
 package protocol BLASScalar: BinaryFloatingPoint, BitwiseCopyable, Sendable, Codable {
+  /// C ← α op(A) op(B) + β C in row-major order; op(A) is m × k, op(B) k × n.
+  static func gemm(
+    _ opA: Transpose, _ opB: Transpose, m: Int32, n: Int32, k: Int32, alpha: Self, a: UnsafePointer<Self>, lda: Int32,
+    b: UnsafePointer<Self>, ldb: Int32, beta: Self, c: UnsafeMutablePointer<Self>, ldc: Int32)
+  /// Lower triangle of C ← α op(A) op(A)ᵀ + β C; op(A) is n × k.
+  static func syrk(
+    _ opA: Transpose, n: Int32, k: Int32, alpha: Self, a: UnsafePointer<Self>, lda: Int32, beta: Self,
+    c: UnsafeMutablePointer<Self>, ldc: Int32)
+  /// y ← α op(A) x + β y for a row-major rows × columns matrix.
+  static func gemv(
+    _ opA: Transpose, rows: Int32, columns: Int32, alpha: Self, a: UnsafePointer<Self>, x: UnsafePointer<Self>,
+    beta: Self, y: UnsafeMutablePointer<Self>)
+  /// Cholesky factor of the lower row-major triangle, in place; returns LAPACK's `info`.
+  static func potrf(n: Int32, a: UnsafeMutablePointer<Self>) -> Int32
+  /// Solves with the factor of `potrf`, in place.
+  static func potrs(n: Int32, a: UnsafePointer<Self>, b: UnsafeMutablePointer<Self>)
+
+  static func max(_ x: UnsafePointer<Self>, _ n: Int) -> Self
+  static func exponentials(_ x: UnsafeMutablePointer<Self>, shift: Self, _ n: Int) -> Double
+  static func dot(_ x: UnsafePointer<Self>, _ y: UnsafePointer<Self>, _ n: Int) -> Double
+  static func weightedMoments(_ w: UnsafePointer<Self>, _ x: UnsafePointer<Self>, _ n: Int) -> (Double, Double)
+  static func scale(_ a: Self, _ x: UnsafeMutablePointer<Self>, _ n: Int)
+  static func combine(_ a: Self, _ x: UnsafePointer<Self>, _ b: Self, _ y: UnsafeMutablePointer<Self>, _ n: Int)
+  static func advance(
+    _ a: Self, _ s: UnsafeMutablePointer<Self>, _ z: UnsafePointer<Self>, _ b: Self, _ u: UnsafeMutablePointer<Self>,
+    _ n: Int) -> (u: Double, z: Double)
+  static func logistic(
+    _ m: UnsafePointer<Self>, loss: UnsafeMutablePointer<Self>, p: UnsafeMutablePointer<Self>,
+    q: UnsafeMutablePointer<Self>, _ n: Int)
 }
-extension Float: BLASScalar {}
-extension Double: BLASScalar {}
+
+package enum Transpose: Sendable {
+  case no, yes
+
+  var cblas: CBLAS_TRANSPOSE { self == .no ? CblasNoTrans : CblasTrans }
+}

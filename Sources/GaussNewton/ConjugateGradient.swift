@@ -1,0 +1,120 @@
+import LinearAlgebra
+import MPI
+
+/// The numbers a distributed step computes with: known to BLAS and to MPI.
+package typealias DistributedScalar = BLASScalar & MPIDatatype
+
+/// Matrix-free conjugate gradient on (RRᵀ + λI) x = r₀ in the row space, with one collective an iteration.
+///
+/// Rows are sharded (`#b`), parameters replicated. Δ = Rᵀx and u = Rᵀd follow by recurrence, so an iteration is one
+/// local JVP, one local VJP and one allreduce of P + 2 numbers. The test is on z = Rᵀr, the residual of the step in
+/// parameter space: ‖r‖ itself is dominated by single misclassified examples. Every branch depends on replicated values
+/// alone, so that all ranks take it.
+package final class ConjugateGradient<Scalar: DistributedScalar> {
+  private let communicator: Communicator
+  /// x, d, a copy of r₀, and a product Rv: all #b.
+  private let solution, direction, start, product: Vector<Scalar>
+  /// u = Rᵀd (P).
+  private let parameterDirection: Vector<Scalar>
+
+  /// Allocates for `capacity` local rows and `parameterCount` parameters.
+  package init(capacity: Int, parameterCount: Int, communicator: Communicator) {
+    self.communicator = communicator
+    solution = Vector(zeros: capacity)
+    direction = Vector(zeros: capacity)
+    start = Vector(zeros: capacity)
+    product = Vector(zeros: capacity)
+    parameterDirection = Vector(zeros: parameterCount)
+  }
+
+  /// Solves for Δ = Rᵀx. Collective.
+  ///
+  /// - Parameters:
+  ///   - r: r₀ on entry, the residual rows on return (#b).
+  ///   - message: [z | ρ | …]: Rᵀr₀ and r₀ᵀr₀, summed over the ranks, on entry; z of the solution on return (P + 3).
+  ///   - step: Δ on return (P).
+  ///   - reference: the norm that `tolerance` is relative to, ‖g‖.
+  package func solve(
+    _ rowSpace: RowSpace<Scalar>, _ r: Vector<Scalar>, damping: Double, reference: Double, message: Message<Scalar>,
+    step: Vector<Scalar>, options: SolverOptions, phases: Phases
+  ) throws -> SolverSummary {
+    let rows = 0..<r.count
+    let (x, d, r0, t) = (solution[rows], direction[rows], start[rows], product[rows])
+    let (z, u) = (message.parameters, parameterDirection)
+    let λ = Scalar(damping)
+
+    x.fill(0)
+    step.fill(0)
+    r0.assign(r)
+    d.assign(r)
+    u.assign(z)
+    var ρ = message[scalar: 0]
+    var δ = ρ
+    var squaredU = z.squaredNorm
+    var summary = SolverSummary(iterations: 0, residual: squaredU.squareRoot() / reference, termination: .iterationLimit)
+    if squaredU == 0 { summary.residual = 0 }
+
+    while true {
+      if !summary.residual.isFinite { return summary.ended(.nonFinite) }
+      if summary.residual <= options.tolerance { return summary.ended(.converged) }
+      if summary.iterations == options.maxIterations { return summary.ended(.iterationLimit) }
+      let curvature = squaredU + damping * δ
+      guard curvature > 0, ρ > 0 else { return summary.ended(.breakdown) }
+
+      let α = ρ / curvature
+      summary.iterations += 1
+      let replaces = summary.iterations % SolverOptions.replacementInterval == 0
+      x.combine(Scalar(α), d)
+      if replaces {
+        // The recurrences drift by rounding: begin again from the residual of x itself.
+        step.combine(Scalar(α), u)
+        phases.measure(.jvp) { rowSpace.apply(step, into: t) }
+        r.assign(r0)
+        r.combine(-1, t)
+        r.combine(-λ, x)
+      } else {
+        phases.measure(.jvp) { rowSpace.apply(u, into: t) }
+        t.combine(λ, d)
+        r.combine(Scalar(-α), t)
+      }
+
+      phases.measure(.vjp) { rowSpace.applyTransposed(r, into: z) }
+      try message.sum(r.squaredNorm, r.dot(d), replaces ? d.squaredNorm : nil, over: communicator, phases)
+      let (next, σ) = (message[scalar: 0], message[scalar: 1])
+      if replaces { δ = message[scalar: 2] }
+      let β = next / ρ
+      δ = next + 2 * β * σ + β * β * δ
+      d.combine(1, r, Scalar(β))
+      let squares = step.advance(replaces ? 0 : Scalar(α), u, by: z, Scalar(β))
+      squaredU = squares.u
+      ρ = next
+      summary.residual = squares.z.squareRoot() / reference
+    }
+  }
+}
+
+/// P parameters and up to three scalars that travel in one allreduce.
+package struct Message<Scalar: DistributedScalar> {
+  private let buffer: Vector<Scalar>
+  /// The parameter part (P).
+  package let parameters: Vector<Scalar>
+
+  package init(parameterCount: Int) {
+    buffer = Vector(zeros: parameterCount + 3)
+    parameters = buffer[0..<parameterCount]
+  }
+
+  /// A scalar of the last sum.
+  package subscript(scalar index: Int) -> Double { Double(buffer[parameters.count + index]) }
+
+  /// Replaces the parameters and the scalars by their sums over all ranks: one allreduce. Collective.
+  package func sum(
+    _ first: Double, _ second: Double? = nil, _ third: Double? = nil, over communicator: Communicator, _ phases: Phases
+  ) throws {
+    let scalars = [first, second, third].compactMap { $0 }
+    for (index, scalar) in scalars.enumerated() { buffer[parameters.count + index] = Scalar(scalar) }
+    try phases.measure(.communication) {
+      try buffer[0..<parameters.count + scalars.count].withElements { try communicator.allreduce($0, .sum) }
+    }
+  }
+}

@@ -1,0 +1,36 @@
+/// The damping λ and how it follows the model's success.
+package enum Damping {
+  package enum Policy: String, Codable, CaseIterable, Sendable {
+    case constant
+    case levenbergMarquardt = "levenberg-marquardt"
+  }
+
+  package struct Options: Codable, Equatable, Sendable {
+    package var initial = 1.0
+    package var policy = Policy.constant
+    /// Levenberg–Marquardt keeps λ between these.
+    package var minimum = 1e-8
+    package var maximum = 1e8
+    /// Factor by which Levenberg–Marquardt raises λ, and by whose inverse it lowers it.
+    package var factor = 1.5
+
+    package init() {}
+  }
+
+  /// λ after a step, and whether the step is taken.
+  ///
+  /// ρ is the reduction of the objective over the reduction that the quadratic model predicted. λ rises when ρ < ¼ or is
+  /// not a number, and falls when ρ > ¾; a step that does not lower the objective is not taken. Martens, "Deep learning via
+  /// Hessian-free optimization" (2010), section 4.1.
+  package static func update(_ λ: Double, ratio ρ: Double, _ options: Options) -> (damping: Double, accepted: Bool) {
+    switch options.policy {
+    case .constant:
+      return (λ, true)
+    case .levenbergMarquardt:
+      // A NaN fails every comparison, so it lands with the failures.
+      if ρ > 0.75, ρ.isFinite { return (max(λ / options.factor, options.minimum), true) }
+      if ρ >= 0.25, ρ.isFinite { return (λ, true) }
+      return (min(λ * options.factor, options.maximum), ρ > 0 && ρ.isFinite)
+    }
+  }
+}

@@ -1,0 +1,100 @@
+import LinearAlgebra
+import Networks
+
+/// R = B^{−1/2} diag(√w̃) A, one row per example, and s with Rᵀs = −g; never formed.
+///
+/// A holds the margin gradients a_i = J_iᵀ v_i as rows (#B × P); G_FGN = RᵀR. Weights have a floor, w̃ = max(p(1−p), floor)
+/// and s_i = (1−p_i)/√(w̃_i B): Rᵀs = −g stays exact, and s stays finite for badly misclassified examples.
+/// Every product here is local: a caller sums Rᵀu over the ranks.
+package final class RowSpace<Scalar: BLASScalar> {
+  private let linearization: Linearization<Scalar>
+  private let rootWeights: Vector<Scalar>
+  private let residuals: Vector<Scalar>
+  /// v of each row (#b × C).
+  private var cotangents: Matrix<Scalar>
+  private var rows = 0
+
+  package init(_ linearization: Linearization<Scalar>, capacity: Int) {
+    self.linearization = linearization
+    rootWeights = Vector(zeros: capacity)
+    residuals = Vector(zeros: capacity)
+    cotangents = Matrix(zeros: 0, linearization.network.outputCount)
+  }
+
+  /// The least curvature weight: below it the curvature of an example is already negligible.
+  package static var weightFloor: Scalar { Scalar.self == Float.self ? 1e-12 : 1e-16 }
+
+  /// s (#b).
+  package var rightHandSide: Vector<Scalar> { residuals[0..<rows] }
+
+  /// Takes over a batch whose logits `margin` has replaced by cotangents; `batchSize` is B over all ranks.
+  package func assign(_ margin: SoftmaxMargin<Scalar>, cotangents: Matrix<Scalar>, batchSize: Int) {
+    rows = cotangents.rows
+    self.cotangents = cotangents
+    let scale = 1 / Scalar(batchSize).squareRoot()
+    for i in 0..<rows {
+      let complement = margin.complements[i]
+      let root = max(margin.probabilities[i] * complement, Self.weightFloor).squareRoot()
+      rootWeights[i] = root * scale
+      residuals[i] = complement * scale / root
+    }
+  }
+
+  /// rows ← R u, for a tangent u (P) that is the same on all ranks.
+  package func apply(_ tangent: Vector<Scalar>, into rows: Vector<Scalar>) {
+    let logitTangents = linearization.jvp(tangent)
+    weightedRowDots(logitTangents, into: rows)
+  }
+
+  /// parameters ← this rank's part of Rᵀu, for u in the row space (#b).
+  package func applyTransposed(_ u: Vector<Scalar>, into parameters: Vector<Scalar>) {
+    let scaled = linearization.outputScratch
+    scaleRows(by: u, into: scaled)
+    linearization.vjp(scaled, into: parameters)
+  }
+
+  /// u_i ← (√w̃_i/√B) v_iᵀ ż_i
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  private func weightedRowDots(_ logitTangents: Matrix<Scalar>, into u: Vector<Scalar>) {
+    let columns = cotangents.columns
+    cotangents.elements.withElements { v in
+      logitTangents.elements.withElements { tangents in
+        u.withElements { u in
+          rootWeights.withElements { weights in
+            Threads.parallel(rows, grain: max(1, 16384 / columns)) { range in
+              for i in range {
+                let row = i * columns..<(i + 1) * columns
+                let dot = UnsafeMutableBufferPointer(rebasing: v[row])
+                  .dot(UnsafeMutableBufferPointer(rebasing: tangents[row]))
+                u[i] = weights[i] * Scalar(dot)
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /// Row i of `scaled` ← (√w̃_i/√B) u_i v_i
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  private func scaleRows(by u: Vector<Scalar>, into scaled: Matrix<Scalar>) {
+    let columns = cotangents.columns
+    cotangents.elements.withElements { v in
+      scaled.elements.withElements { scaled in
+        u.withElements { u in
+          rootWeights.withElements { weights in
+            Threads.parallel(rows, grain: max(1, 16384 / columns)) { range in
+              for i in range {
+                let row = i * columns..<(i + 1) * columns
+                UnsafeMutableBufferPointer(rebasing: scaled[row])
+                  .assignScaled(weights[i] * u[i], UnsafeMutableBufferPointer(rebasing: v[row]))
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,90 @@
+import Glibc
+import LinearAlgebra
+
+/// Softmax cross-entropy of a batch seen through the true-vs-rest margin, m = z_y − logsumexp_{c≠y} z_c.
+///
+/// loss ℓ = softplus(−m), probability of the true class p = σ(m), 1 − p = σ(−m), competitors
+/// q_c = exp z_c / Σ_{k≠y} exp z_k, and v = ∇_z m = e_y − q. Rows are this rank's shard (`#b`). Exact in both tails:
+/// nothing is found as a difference of probabilities. Source: Korbit and Zanon, arXiv 2605.06081, section 3.
+package struct SoftmaxMargin<Scalar: BLASScalar> {
+  /// m of each row (#capacity; the first `rows` count).
+  package let margins: Vector<Scalar>
+  /// ℓ
+  package let losses: Vector<Scalar>
+  /// p
+  package let probabilities: Vector<Scalar>
+  /// 1 − p
+  package let complements: Vector<Scalar>
+
+  package init(capacity: Int) {
+    margins = Vector(zeros: capacity)
+    losses = Vector(zeros: capacity)
+    probabilities = Vector(zeros: capacity)
+    complements = Vector(zeros: capacity)
+  }
+
+  /// Computes m, ℓ, p and 1 − p, and overwrites each row of `logits` (#b × C, C ≥ 2) by its margin cotangent v.
+  ///
+  /// A row with a logit that is not finite gets NaN for its margin and loss. Local.
+  package func assign(replacing logits: Matrix<Scalar>, labels: ArraySlice<Int32>) {
+    precondition(logits.columns >= 2, "a margin needs two classes")
+    precondition(labels.count == logits.rows, "one label a row")
+    replaceRows(of: logits, labels: labels)
+    let rows = 0..<logits.rows
+    margins[rows].logistic(loss: losses[rows], probability: probabilities[rows], complement: complements[rows])
+  }
+
+  /// The rows' part: margins, and v in place of the logits.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  private func replaceRows(of logits: Matrix<Scalar>, labels: ArraySlice<Int32>) {
+    let columns = logits.columns
+    logits.elements.withElements { elements in
+      margins.withElements { margins in
+        Threads.parallel(logits.rows, grain: max(1, 16384 / columns)) { rows in
+          for i in rows {
+            let y = Int(labels[labels.startIndex + i])
+            let row = UnsafeMutableBufferPointer(rebasing: elements[i * columns..<(i + 1) * columns])
+            let trueLogit = row[y]
+            row[y] = -.infinity
+            let shift = row.maximum
+            let sum = row.assignExponentials(shift: shift)
+            margins[i] = trueLogit - (shift + Scalar(log(sum)))
+            row.scale(Scalar(-1 / sum))
+            row[y] = 1
+          }
+        }
+      }
+    }
+  }
+
+  /// Σ ℓ over the local rows.
+  package func lossSum(rows: Int) -> Double {
+    losses[0..<rows].withElements { $0.reduce(0) { $0 + Double($1) } }
+  }
+
+  /// Σ (ℓ − ℓ of `earlier`) over the local rows: differences first, so that a small change survives.
+  package func lossChange(from earlier: SoftmaxMargin, rows: Int) -> Double {
+    losses[0..<rows].withElements { new in
+      earlier.losses[0..<rows].withElements { old in zip(new, old).reduce(0) { $0 + (Double($1.0) - Double($1.1)) } }
+    }
+  }
+
+  /// Σ żᵀ(diag(π) − ππᵀ)ż over the local rows: the full Gauss-Newton curvature along the logit tangents ż (#b × C), given
+  /// v (#b × C), as p(1−p)(vᵀż)² + (1−p)(Σ q ż² − (Σ q ż)²).
+  package func fullCurvatureSum(cotangents: Matrix<Scalar>, tangents: Matrix<Scalar>, labels: ArraySlice<Int32>) -> Double {
+    var sum = 0.0
+    for i in 0..<cotangents.rows {
+      // v is 1 at the true class and −q elsewhere.
+      let trueTangent = Double(tangents[i, Int(labels[labels.startIndex + i])])
+      let (marginTangent, second) = cotangents[row: i].withElements { v in
+        tangents[row: i].withElements { v.weightedMoments($0) }
+      }
+      let mean = trueTangent - marginTangent
+      let meanSquare = trueTangent * trueTangent - second
+      let (p, complement) = (Double(probabilities[i]), Double(complements[i]))
+      sum += p * complement * marginTangent * marginTangent + complement * max(0, meanSquare - mean * mean)
+    }
+    return sum
+  }
+}

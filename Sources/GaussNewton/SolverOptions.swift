@@ -1,0 +1,47 @@
+/// How the damped system is solved.
+package struct SolverOptions: Codable, Equatable, Sendable {
+  package enum Kind: String, Codable, CaseIterable, Sendable {
+    /// The program's choice; today that is always `cg`.
+    case auto
+    /// Matrix-free conjugate gradient.
+    case cg
+  }
+
+  package var kind = Kind.auto
+  /// The solver stops when ‖(G + λI)Δ + g‖ ≤ tolerance · ‖g‖.
+  package var tolerance = 1e-2
+  package var maxIterations = 50
+
+  /// The true residual replaces the recurrence once in so many iterations.
+  static let replacementInterval = 50
+
+  enum CodingKeys: String, CodingKey {
+    case kind, tolerance
+    case maxIterations = "max_iterations"
+  }
+
+  package init() {}
+}
+
+/// What a solver says of its work. Numerical trouble is a value here, never an error.
+package struct SolverSummary: Equatable, Sendable {
+  package enum Termination: String, Sendable {
+    case converged
+    case iterationLimit = "iteration-limit"
+    /// A search direction without curvature: rounding has eaten the system.
+    case breakdown
+    /// NaN or infinity appeared.
+    case nonFinite = "non-finite"
+  }
+
+  package var iterations: Int
+  /// ‖(G + λI)Δ + g‖ / ‖g‖
+  package var residual: Double
+  package var termination: Termination
+
+  func ended(_ termination: Termination) -> SolverSummary {
+    var result = self
+    result.termination = termination
+    return result
+  }
+}

@@ -1,0 +1,18 @@
+/// What one step did; the same on all ranks.
+package struct StepReport: Equatable, Sendable {
+  /// Mean cross-entropy of the batch before the step, without weight decay.
+  package var loss: Double
+  /// ‖g + μθ‖
+  package var gradientNorm: Double
+  /// λ that the step was solved with.
+  package var damping: Double
+  package var solver: SolverSummary
+  /// ‖Δ‖ before length and rate.
+  package var stepNorm = 0.0
+  /// α; the update is rate · α · Δ.
+  package var stepLength = 1.0
+  /// Change of the objective over what the quadratic model predicted; nil where no trial loss was needed.
+  package var reductionRatio: Double?
+  /// False if the parameters stayed as they were.
+  package var accepted = true
+}

@@ -1,0 +1,110 @@
+extension Matrix {
+  /// self ← α op(a) op(b) + β self.
+  ///
+  /// Shapes: op(a) is rows × k, op(b) k × columns. An empty product (k = 0) leaves β self.
+  package func assignProduct(
+    _ a: Matrix, _ opA: Transpose, _ b: Matrix, _ opB: Transpose, alpha: Scalar = 1, beta: Scalar = 0
+  ) {
+    let (m, k) = opA == .no ? (a.rows, a.columns) : (a.columns, a.rows)
+    let (kB, n) = opB == .no ? (b.rows, b.columns) : (b.columns, b.rows)
+    precondition(k == kB && m == rows && n == columns, "shapes of the product do not fit")
+    if m == 0 || n == 0 { return }
+    elements.withElements { c in
+      a.elements.withElements { aElements in
+        b.elements.withElements { bElements in
+          guard k > 0 else { return elements.scaleOrClear(beta) }
+          Scalar.gemm(
+            opA, opB, m: Int32(m), n: Int32(n), k: Int32(k), alpha: alpha, a: aElements.baseAddress!,
+            lda: Int32(a.columns), b: bElements.baseAddress!, ldb: Int32(b.columns), beta: beta, c: c.baseAddress!,
+            ldc: Int32(columns))
+        }
+      }
+    }
+  }
+
+  /// The lower triangle of self ← α op(a) op(a)ᵀ + β self; the upper one keeps its values.
+  package func assignSymmetricProduct(_ a: Matrix, _ opA: Transpose, alpha: Scalar = 1, beta: Scalar = 0) {
+    let (n, k) = opA == .no ? (a.rows, a.columns) : (a.columns, a.rows)
+    precondition(rows == columns && n == rows, "shapes of the symmetric product do not fit")
+    if n == 0 { return }
+    elements.withElements { c in
+      a.elements.withElements { aElements in
+        guard k > 0 else { return elements.scaleOrClear(beta) }
+        Scalar.syrk(
+          opA, n: Int32(n), k: Int32(k), alpha: alpha, a: aElements.baseAddress!, lda: Int32(a.columns), beta: beta,
+          c: c.baseAddress!, ldc: Int32(columns))
+      }
+    }
+  }
+
+  /// Every row ← `row`.
+  package func assignRows(_ row: Vector<Scalar>) {
+    precondition(row.count == columns, "the row does not fit")
+    elements.withElements { elements in
+      row.withElements { row in
+        for start in stride(from: 0, to: elements.count, by: columns) {
+          (elements.baseAddress! + start).update(from: row.baseAddress!, count: columns)
+        }
+      }
+    }
+  }
+}
+
+extension Vector {
+  /// self ← aᵀ1, the sum of each column of a.
+  package func assignColumnSums(_ a: Matrix<Scalar>) {
+    precondition(a.columns == count, "one sum a column")
+    fill(0)
+    for row in 0..<a.rows { combine(1, a[row: row]) }
+  }
+
+  /// self ← α op(a) x + β self.
+  package func assignProduct(
+    _ a: Matrix<Scalar>, _ opA: Transpose, _ x: Vector, alpha: Scalar = 1, beta: Scalar = 0
+  ) {
+    let (m, n) = opA == .no ? (a.rows, a.columns) : (a.columns, a.rows)
+    precondition(m == count && n == x.count, "shapes of the product do not fit")
+    if m == 0 { return }
+    withElements { y in
+      guard n > 0 else { return scaleOrClear(beta) }
+      a.elements.withElements { aElements in
+        x.withElements { x in
+          Scalar.gemv(
+            opA, rows: Int32(a.rows), columns: Int32(a.columns), alpha: alpha, a: aElements.baseAddress!,
+            x: x.baseAddress!, beta: beta, y: y.baseAddress!)
+        }
+      }
+    }
+  }
+
+  /// xᵀy, accumulated in `Double`.
+  package func dot(_ other: Vector) -> Double {
+    precondition(count == other.count, "vectors differ in count")
+    if count == 0 { return 0 }
+    return withElements { x in other.withElements { y in Scalar.dot(x.baseAddress!, y.baseAddress!, count) } }
+  }
+
+  /// ‖x‖², accumulated in `Double`.
+  package var squaredNorm: Double { dot(self) }
+
+  /// ‖x‖, accumulated in `Double`.
+  package var norm: Double { squaredNorm.squareRoot() }
+
+  /// self ← a·x + b·self. With b = 0 the old elements do not matter, even if they are not finite.
+  package func combine(_ a: Scalar, _ x: Vector, _ b: Scalar = 1) {
+    precondition(count == x.count, "vectors differ in count")
+    if count == 0 { return }
+    withElements { y in x.withElements { x in Scalar.combine(a, x.baseAddress!, b, y.baseAddress!, count) } }
+  }
+
+  /// What BLAS calls scaling by β: zero clears, whatever was there.
+  fileprivate func scaleOrClear(_ beta: Scalar) {
+    if beta == 0 { fill(0) } else { scale(beta) }
+  }
+
+  /// self ← a·self.
+  package func scale(_ a: Scalar) {
+    if count == 0 { return }
+    withElements { Scalar.scale(a, $0.baseAddress!, count) }
+  }
+}

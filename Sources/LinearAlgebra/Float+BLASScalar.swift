@@ -1,0 +1,82 @@
+import COpenBLAS
+import CVectorMath
+
+extension Float: BLASScalar {
+  package static func gemm(
+    _ opA: Transpose, _ opB: Transpose, m: Int32, n: Int32, k: Int32, alpha: Self, a: UnsafePointer<Self>, lda: Int32,
+    b: UnsafePointer<Self>, ldb: Int32, beta: Self, c: UnsafeMutablePointer<Self>, ldc: Int32
+  ) {
+    cblas_sgemm(CblasRowMajor, opA.cblas, opB.cblas, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
+  }
+
+  package static func syrk(
+    _ opA: Transpose, n: Int32, k: Int32, alpha: Self, a: UnsafePointer<Self>, lda: Int32, beta: Self,
+    c: UnsafeMutablePointer<Self>, ldc: Int32
+  ) {
+    cblas_ssyrk(CblasRowMajor, CblasLower, opA.cblas, n, k, alpha, a, lda, beta, c, ldc)
+  }
+
+  package static func gemv(
+    _ opA: Transpose, rows: Int32, columns: Int32, alpha: Self, a: UnsafePointer<Self>, x: UnsafePointer<Self>,
+    beta: Self, y: UnsafeMutablePointer<Self>
+  ) {
+    cblas_sgemv(CblasRowMajor, opA.cblas, rows, columns, alpha, a, columns, x, 1, beta, y, 1)
+  }
+
+  package static func potrf(n: Int32, a: UnsafeMutablePointer<Self>) -> Int32 {
+    // LAPACK reads columns: the lower triangle of a row-major matrix is the upper one of its transpose.
+    var n = n
+    var info: Int32 = 0
+    spotrf_("U", &n, a, &n, &info)
+    return info
+  }
+
+  package static func potrs(n: Int32, a: UnsafePointer<Self>, b: UnsafeMutablePointer<Self>) {
+    var n = n
+    var one: Int32 = 1
+    var info: Int32 = 0
+    spotrs_("U", &n, &one, a, &n, b, &n, &info)
+  }
+
+  package static func max(_ x: UnsafePointer<Self>, _ n: Int) -> Self { fgn_max_f32(x, n) }
+
+  package static func exponentials(_ x: UnsafeMutablePointer<Self>, shift: Self, _ n: Int) -> Double {
+    fgn_exp_f32(x, shift, n)
+  }
+
+  package static func dot(_ x: UnsafePointer<Self>, _ y: UnsafePointer<Self>, _ n: Int) -> Double {
+    fgn_dot_f32(x, y, n)
+  }
+
+  package static func weightedMoments(
+    _ w: UnsafePointer<Self>, _ x: UnsafePointer<Self>, _ n: Int
+  ) -> (Double, Double) {
+    var moments = (0.0, 0.0)
+    fgn_weighted_moments_f32(w, x, n, &moments.0, &moments.1)
+    return moments
+  }
+
+  package static func scale(_ a: Self, _ x: UnsafeMutablePointer<Self>, _ n: Int) { fgn_scale_f32(a, x, n) }
+
+  package static func combine(
+    _ a: Self, _ x: UnsafePointer<Self>, _ b: Self, _ y: UnsafeMutablePointer<Self>, _ n: Int
+  ) {
+    fgn_combine_f32(a, x, b, y, n)
+  }
+
+  package static func advance(
+    _ a: Self, _ s: UnsafeMutablePointer<Self>, _ z: UnsafePointer<Self>, _ b: Self, _ u: UnsafeMutablePointer<Self>,
+    _ n: Int
+  ) -> (u: Double, z: Double) {
+    var squares = (u: 0.0, z: 0.0)
+    fgn_advance_f32(a, s, z, b, u, n, &squares.u, &squares.z)
+    return squares
+  }
+
+  package static func logistic(
+    _ m: UnsafePointer<Self>, loss: UnsafeMutablePointer<Self>, p: UnsafeMutablePointer<Self>,
+    q: UnsafeMutablePointer<Self>, _ n: Int
+  ) {
+    fgn_logistic_f32(m, loss, p, q, n)
+  }
+}

@@ -1,0 +1,84 @@
+extension UnsafeMutableBufferPointer where Element: BLASScalar {
+  /// The largest element; −∞ if there is none. NaN is skipped.
+  @inline(__always)
+  package var maximum: Element { isEmpty ? -.infinity : Element.max(baseAddress!, count) }
+
+  /// Replaces each x by exp(x − shift) and returns their sum.
+  @inline(__always)
+  package func assignExponentials(shift: Element) -> Double {
+    isEmpty ? 0 : Element.exponentials(baseAddress!, shift: shift, count)
+  }
+
+  /// Σ x·y, accumulated in `Double`.
+  @inline(__always)
+  package func dot(_ other: UnsafeMutableBufferPointer) -> Double {
+    precondition(count == other.count, "buffers differ in count")
+    return isEmpty ? 0 : Element.dot(baseAddress!, other.baseAddress!, count)
+  }
+
+  /// (Σ self·x, Σ self·x²), accumulated in `Double`: moments of x under the weights self.
+  @inline(__always)
+  package func weightedMoments(_ x: UnsafeMutableBufferPointer) -> (first: Double, second: Double) {
+    precondition(count == x.count, "buffers differ in count")
+    return isEmpty ? (0, 0) : Element.weightedMoments(baseAddress!, x.baseAddress!, count)
+  }
+
+  /// self ← a·self.
+  @inline(__always)
+  package func scale(_ a: Element) {
+    if !isEmpty { Element.scale(a, baseAddress!, count) }
+  }
+
+  /// self ← a·x.
+  @inline(__always)
+  package func assignScaled(_ a: Element, _ x: UnsafeMutableBufferPointer) {
+    precondition(count == x.count, "buffers differ in count")
+    if !isEmpty { Element.combine(a, x.baseAddress!, 0, baseAddress!, count) }
+  }
+}
+
+extension Vector {
+  /// softplus(−m), σ(m) and σ(−m) of every margin m in self, each without cancellation; NaN where m is not finite.
+  package func logistic(loss: Vector, probability: Vector, complement: Vector) {
+    precondition(loss.count == count && probability.count == count && complement.count == count)
+    if count == 0 { return }
+    withElements { m in
+      loss.withElements { loss in
+        probability.withElements { p in
+          complement.withElements { q in
+            Scalar.logistic(
+              m.baseAddress!, loss: loss.baseAddress!, p: p.baseAddress!, q: q.baseAddress!, count)
+          }
+        }
+      }
+    }
+  }
+}
+
+extension Vector {
+  /// self ← self + a·u, then u ← z + b·u; returns (‖u‖², ‖z‖²). One pass over memory, on all threads.
+  package func advance(_ a: Scalar, _ u: Vector, by z: Vector, _ b: Scalar) -> (u: Double, z: Double) {
+    precondition(count == u.count && count == z.count, "vectors differ in count")
+    // Fixed blocks, so that the sums do not depend on the number of threads.
+    let block = 1 << 16
+    let blocks = (count + block - 1) / block
+    var squares = [(u: Double, z: Double)](repeating: (0, 0), count: blocks)
+    squares.withUnsafeMutableBufferPointer { squares in
+      Threads.parallel(blocks, grain: 1) { range in
+        for index in range {
+          let start = index * block
+          let n = Swift.min(block, count - start)
+          self.withElements { s in
+            u.withElements { u in
+              z.withElements { z in
+                squares[index] = Scalar.advance(
+                  a, s.baseAddress! + start, z.baseAddress! + start, b, u.baseAddress! + start, n)
+              }
+            }
+          }
+        }
+      }
+    }
+    return squares.reduce((0, 0)) { ($0.0 + $1.u, $0.1 + $1.z) }
+  }
+}

@@ -1,0 +1,25 @@
+/// Where each named tensor lies in the one flat parameter vector.
+package struct ParameterLayout: Equatable, Sendable {
+  package struct Entry: Equatable, Sendable {
+    /// As in an exported file, `model.0.weight`.
+    package let name: String
+    package let shape: [Int]
+    package let range: Range<Int>
+  }
+
+  package private(set) var entries: [Entry] = []
+
+  /// P, the number of parameters.
+  package private(set) var count = 0
+
+  package init() {}
+
+  /// Appends a tensor and returns where it lies.
+  @discardableResult
+  package mutating func append(_ name: String, shape: [Int]) -> Range<Int> {
+    let range = count..<count + shape.reduce(1, *)
+    entries.append(Entry(name: name, shape: shape, range: range))
+    count = range.upperBound
+    return range
+  }
+}

@@ -1,0 +1,160 @@
+import Glibc
+
+/// The damped Fast Gauss-Newton step of a linear softmax head by dense linear algebra in `Double`.
+///
+/// Deliberately naive, and written from the formulas alone: it shares no code with the package. Parameters are the
+/// weights (C × d, row by row), then the biases (C).
+package struct DenseOracle {
+  package let features: [[Double]]
+  package let labels: [Int]
+  package let classCount: Int
+
+  package init(features: [[Double]], labels: [Int], classCount: Int) {
+    self.features = features
+    self.labels = labels
+    self.classCount = classCount
+  }
+
+  package var parameterCount: Int { classCount * (features[0].count + 1) }
+
+  package func logits(_ θ: [Double], row i: Int) -> [Double] {
+    let d = features[i].count
+    return (0..<classCount).map { c in
+      (0..<d).reduce(θ[classCount * d + c]) { $0 + θ[c * d + $1] * features[i][$1] }
+    }
+  }
+
+  /// m_i, from the definition.
+  package func margin(_ θ: [Double], row i: Int) -> Double {
+    let z = logits(θ, row: i)
+    let rest = z.indices.filter { $0 != labels[i] }.map { z[$0] }
+    let top = rest.max()!
+    return z[labels[i]] - top - log(rest.reduce(0) { $0 + exp($1 - top) })
+  }
+
+  /// ∇_θ m_i: row i of A.
+  package func marginGradient(_ θ: [Double], row i: Int) -> [Double] {
+    let z = logits(θ, row: i)
+    let d = features[i].count
+    let top = z.indices.filter { $0 != labels[i] }.map { z[$0] }.max()!
+    let total = z.indices.filter { $0 != labels[i] }.reduce(0) { $0 + exp(z[$1] - top) }
+    var row = [Double](repeating: 0, count: parameterCount)
+    for c in 0..<classCount {
+      let v = c == labels[i] ? 1 : -exp(z[c] - top) / total
+      for j in 0..<d { row[c * d + j] = v * features[i][j] }
+      row[classCount * d + c] = v
+    }
+    return row
+  }
+
+  /// Mean cross-entropy, from the definition of softmax.
+  package func loss(_ θ: [Double]) -> Double {
+    features.indices.reduce(0) { sum, i in
+      let z = logits(θ, row: i)
+      let top = z.max()!
+      return sum + top + log(z.reduce(0) { $0 + exp($1 - top) }) - z[labels[i]]
+    } / Double(features.count)
+  }
+
+  /// g, the gradient of the mean cross-entropy: (1/B) Σ J_iᵀ(π_i − e_y).
+  package func gradient(_ θ: [Double]) -> [Double] {
+    var g = [Double](repeating: 0, count: parameterCount)
+    let count = Double(features.count)
+    for i in features.indices {
+      let z = logits(θ, row: i)
+      let d = features[i].count
+      let top = z.max()!
+      let total = z.reduce(0) { $0 + exp($1 - top) }
+      // π_y − 1 would cancel: it is minus the sum of the others.
+      let others = z.indices.filter { $0 != labels[i] }.reduce(0) { $0 + exp(z[$1] - top) / total }
+      for c in 0..<classCount {
+        let error = c == labels[i] ? -others : exp(z[c] - top) / total
+        for j in 0..<d { g[c * d + j] += error * features[i][j] / count }
+        g[classCount * d + c] += error / count
+      }
+    }
+    return g
+  }
+
+  /// G_FGN = (1/B) Σ p(1−p) a aᵀ (P × P).
+  package func fastGaussNewtonMatrix(_ θ: [Double]) -> [[Double]] {
+    var G = [[Double]](repeating: [Double](repeating: 0, count: parameterCount), count: parameterCount)
+    for i in features.indices {
+      let m = margin(θ, row: i)
+      let a = marginGradient(θ, row: i)
+      let w = 1 / (1 + exp(-m)) * (1 / (1 + exp(m))) / Double(features.count)
+      for r in a.indices where a[r] != 0 {
+        for c in a.indices { G[r][c] += w * a[r] * a[c] }
+      }
+    }
+    return G
+  }
+
+  /// G_GGN = (1/B) Σ J_iᵀ(diag(π) − ππᵀ)J_i (P × P).
+  package func gaussNewtonMatrix(_ θ: [Double]) -> [[Double]] {
+    let d = features[0].count
+    var G = [[Double]](repeating: [Double](repeating: 0, count: parameterCount), count: parameterCount)
+    for i in features.indices {
+      let z = logits(θ, row: i)
+      let top = z.max()!
+      let total = z.reduce(0) { $0 + exp($1 - top) }
+      let π = z.map { exp($0 - top) / total }
+      for c in 0..<classCount {
+        for k in 0..<classCount {
+          let h = ((c == k ? π[c] : 0) - π[c] * π[k]) / Double(features.count)
+          for j in 0...d {
+            for l in 0...d {
+              let x = (j < d ? features[i][j] : 1) * (l < d ? features[i][l] : 1)
+              G[j < d ? c * d + j : classCount * d + c][l < d ? k * d + l : classCount * d + k] += h * x
+            }
+          }
+        }
+      }
+    }
+    return G
+  }
+
+  /// Δ of (G_FGN + (λ+μ)I)Δ = −g − μθ + ληΔ₋.
+  package func step(
+    _ θ: [Double], damping λ: Double, weightDecay μ: Double = 0, momentum η: Double = 0, lastStep: [Double]? = nil
+  ) -> [Double] {
+    var matrix = fastGaussNewtonMatrix(θ)
+    for i in matrix.indices { matrix[i][i] += λ + μ }
+    let g = gradient(θ)
+    let rightHandSide = g.indices.map { -g[$0] - μ * θ[$0] + λ * η * (lastStep?[$0] ?? 0) }
+    return solve(matrix, rightHandSide)
+  }
+}
+
+/// The solution of a dense system by elimination with partial pivoting.
+package func solve(_ matrix: [[Double]], _ rightHandSide: [Double]) -> [Double] {
+  var a = matrix
+  var b = rightHandSide
+  let n = b.count
+  for column in 0..<n {
+    let pivot = (column..<n).max { abs(a[$0][column]) < abs(a[$1][column]) }!
+    a.swapAt(column, pivot)
+    b.swapAt(column, pivot)
+    let pivotRow = a[column]
+    for row in column + 1..<n where a[row][column] != 0 {
+      let factor = a[row][column] / pivotRow[column]
+      a[row].withUnsafeMutableBufferPointer { target in
+        for k in column..<n { target[k] -= factor * pivotRow[k] }
+      }
+      b[row] -= factor * b[column]
+    }
+  }
+  for row in stride(from: n - 1, through: 0, by: -1) {
+    var sum = b[row]
+    for k in row + 1..<n { sum -= a[row][k] * b[k] }
+    b[row] = sum / a[row][row]
+  }
+  return b
+}
+
+/// ‖x − reference‖ / ‖reference‖
+package func relativeError(_ x: [Double], _ reference: [Double]) -> Double {
+  precondition(x.count == reference.count)
+  let difference = zip(x, reference).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+  return (difference / reference.reduce(0) { $0 + $1 * $1 }).squareRoot()
+}

@@ -1,0 +1,31 @@
+import LinearAlgebra
+
+/// A small random classification problem with chosen margins, the same for a seed on every rank.
+package struct ToyProblem {
+  package let oracle: DenseOracle
+  package let parameters: [Double]
+
+  /// Features and weights from a normal distribution; weights scaled so that the largest |margin| is `largestMargin`.
+  package init(rows: Int, features d: Int, classes C: Int, largestMargin: Double, seed: UInt64) {
+    var generator = SplitMix64(seed: seed)
+    // Values that Float holds exactly, so that both precisions see the same problem.
+    let features = (0..<rows).map { _ in (0..<d).map { _ in Double(Float(generator.nextNormal())) } }
+    let labels = (0..<rows).map { _ in Int.random(in: 0..<C, using: &generator) }
+    let oracle = DenseOracle(features: features, labels: labels, classCount: C)
+    let θ = (0..<C * (d + 1)).map { _ in generator.nextNormal() }
+    self.oracle = oracle
+    let largest = (0..<rows).map { abs(oracle.margin(θ, row: $0)) }.max()!
+    parameters = θ.map { Double(Float($0 * largestMargin / largest)) }
+  }
+
+  package var featureCount: Int { oracle.features[0].count }
+
+  /// The rows of `range` as a matrix.
+  package func inputs<Scalar: BLASScalar>(_ range: Range<Int>, as: Scalar.Type = Scalar.self) -> Matrix<Scalar> {
+    Matrix(Vector(oracle.features[range].flatMap { $0.map { Scalar($0) } }), range.count, featureCount)
+  }
+
+  package func labels(_ range: Range<Int>) -> ArraySlice<Int32> {
+    oracle.labels[range].map { Int32($0) }[...]
+  }
+}
