@@ -1,2 +1,125 @@
+// What the MPI target uses of MPI, as functions: much of the C API is macros, which Swift cannot import, and handles are
+// pointers in Open MPI but integers in MPICH. A handle is therefore a struct here, opaque to Swift and alike for both.
 #pragma once
 #include <mpi.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+typedef struct fgn_comm {
+  MPI_Comm value;
+} fgn_comm;
+typedef struct fgn_request {
+  MPI_Request value;
+} fgn_request;
+
+enum { fgn_success = MPI_SUCCESS, fgn_thread_funneled = MPI_THREAD_FUNNELED, fgn_thread_serialized = MPI_THREAD_SERIALIZED };
+
+typedef enum fgn_type { fgn_float, fgn_double, fgn_int32, fgn_int64, fgn_uint8, fgn_uint64 } fgn_type;
+typedef enum fgn_op { fgn_sum, fgn_min, fgn_max } fgn_op;
+
+static inline MPI_Datatype fgn_datatype(fgn_type type) {
+  switch (type) {
+    case fgn_float: return MPI_FLOAT;
+    case fgn_double: return MPI_DOUBLE;
+    case fgn_int32: return MPI_INT32_T;
+    case fgn_int64: return MPI_INT64_T;
+    case fgn_uint8: return MPI_UINT8_T;
+    case fgn_uint64: return MPI_UINT64_T;
+  }
+  abort();
+}
+
+static inline MPI_Op fgn_operation(fgn_op op) {
+  switch (op) {
+    case fgn_sum: return MPI_SUM;
+    case fgn_min: return MPI_MIN;
+    case fgn_max: return MPI_MAX;
+  }
+  abort();
+}
+
+// MARK: start and end
+
+static inline int fgn_init(int required, int *provided) { return MPI_Init_thread(NULL, NULL, required, provided); }
+static inline int fgn_finalize(void) { return MPI_Finalize(); }
+static inline int fgn_abort(int code) { return MPI_Abort(MPI_COMM_WORLD, code); }
+
+static inline int fgn_is_finalized(void) {
+  int flag = 0;
+  MPI_Finalized(&flag);
+  return flag;
+}
+
+// Errors come back as codes, on world, on self, and on whatever is split off from world afterwards.
+static inline int fgn_return_errors(void) {
+  int code = MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+  return code == MPI_SUCCESS ? MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN) : code;
+}
+
+enum { fgn_text_capacity = MPI_MAX_ERROR_STRING > MPI_MAX_LIBRARY_VERSION_STRING ? MPI_MAX_ERROR_STRING : MPI_MAX_LIBRARY_VERSION_STRING };
+
+// Both write at most fgn_text_capacity bytes, the terminating zero included.
+static inline int fgn_error_string(int code, char *text) {
+  int length = 0;
+  return MPI_Error_string(code, text, &length);
+}
+static inline int fgn_library_version(char *text) {
+  int length = 0;
+  return MPI_Get_library_version(text, &length);
+}
+
+// MARK: communicators
+
+static inline fgn_comm fgn_world(void) { return (fgn_comm){MPI_COMM_WORLD}; }
+static inline int fgn_rank(fgn_comm comm, int *rank) { return MPI_Comm_rank(comm.value, rank); }
+static inline int fgn_size(fgn_comm comm, int *size) { return MPI_Comm_size(comm.value, size); }
+static inline int fgn_free(fgn_comm comm) { return MPI_Comm_free(&comm.value); }
+static inline int fgn_split(fgn_comm comm, int color, int key, fgn_comm *part) {
+  return MPI_Comm_split(comm.value, color, key, &part->value);
+}
+static inline int fgn_split_shared_memory(fgn_comm comm, int key, fgn_comm *part) {
+  return MPI_Comm_split_type(comm.value, MPI_COMM_TYPE_SHARED, key, MPI_INFO_NULL, &part->value);
+}
+
+// MARK: collectives. All but the reductions move bytes.
+
+static inline int fgn_barrier(fgn_comm comm) { return MPI_Barrier(comm.value); }
+static inline int fgn_allreduce(void *buffer, int count, fgn_type type, fgn_op op, fgn_comm comm) {
+  return MPI_Allreduce(MPI_IN_PLACE, buffer, count, fgn_datatype(type), fgn_operation(op), comm.value);
+}
+static inline int fgn_iallreduce(void *buffer, int count, fgn_type type, fgn_op op, fgn_comm comm, fgn_request *request) {
+  return MPI_Iallreduce(MPI_IN_PLACE, buffer, count, fgn_datatype(type), fgn_operation(op), comm.value, &request->value);
+}
+static inline int fgn_wait(fgn_request *request) { return MPI_Wait(&request->value, MPI_STATUS_IGNORE); }
+static inline int fgn_broadcast(void *buffer, int bytes, int root, fgn_comm comm) {
+  return MPI_Bcast(buffer, bytes, MPI_BYTE, root, comm.value);
+}
+static inline int fgn_allgather(void *buffer, const int *bytes, const int *offsets, fgn_comm comm) {
+  return MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, buffer, bytes, offsets, MPI_BYTE, comm.value);
+}
+static inline int fgn_gather(const void *part, int count, void *buffer, const int *bytes, const int *offsets, int root, fgn_comm comm) {
+  return MPI_Gatherv(part, count, MPI_BYTE, buffer, bytes, offsets, MPI_BYTE, root, comm.value);
+}
+static inline int fgn_send(const void *buffer, int bytes, int to, fgn_comm comm) {
+  return MPI_Send(buffer, bytes, MPI_BYTE, to, 0, comm.value);
+}
+static inline int fgn_receive(void *buffer, int bytes, int from, fgn_comm comm) {
+  return MPI_Recv(buffer, bytes, MPI_BYTE, from, 0, comm.value, MPI_STATUS_IGNORE);
+}
+
+// MARK: the process
+
+extern char **environ;
+static inline char **fgn_environment(void) { return environ; }
+
+// CPUs that this process may run on; zero if unknown. The bare system call, because glibc declares its function only
+// under _GNU_SOURCE, which would make types of the system headers differ from those that Swift has imported. Room for
+// 8192 CPUs: the call fails if the mask is too small.
+static inline int fgn_affinity_count(void) {
+  unsigned long mask[8192 / (8 * sizeof(unsigned long))];
+  long bytes = syscall(SYS_sched_getaffinity, 0, sizeof(mask), mask);
+  int count = 0;
+  for (long word = 0; word < bytes / (long)sizeof(mask[0]); word++) count += __builtin_popcountl(mask[word]);
+  return count;
+}

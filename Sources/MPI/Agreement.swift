@@ -1,0 +1,80 @@
+/// Ranks that must hold the same do not.
+package struct Disagreement: Error, Equatable, Sendable, CustomStringConvertible, ExitCodeProviding {
+  /// What was compared, as the subject of a sentence.
+  package let subject: String
+  /// The lowest rank that differs from rank 0, and its machine.
+  package let rank: Int
+  package let hostname: String
+
+  package var description: String { "\(subject) on rank \(rank) (\(hostname)) is not what rank 0 has" }
+
+  package var exitCode: Int32 { 65 }
+}
+
+/// A piece of work that failed on at least one rank; the same value on every rank.
+package struct CollectiveFailure: Error, Equatable, Sendable, CustomStringConvertible, ExitCodeProviding {
+  /// The lowest rank that failed and its machine; nil if all ranks failed alike.
+  package let origin: Origin?
+  /// What the error of that rank says.
+  package let message: String
+  package let exitCode: Int32
+
+  package struct Origin: Equatable, Sendable {
+    package let rank: Int
+    package let hostname: String
+  }
+
+  package var description: String {
+    guard let origin else { return message }
+    return "rank \(origin.rank) on \(origin.hostname): \(message)"
+  }
+}
+
+extension Communicator {
+  /// Makes sure that all ranks hold the same. Collective.
+  ///
+  /// - Parameters:
+  ///   - fingerprint: a hash of what should be equal.
+  ///   - subject: its name in the message, such as `the configuration`.
+  /// - Throws: the same `Disagreement` on every rank, or `MPIError`.
+  package func agree(_ fingerprint: UInt64, about subject: String) throws {
+    let fingerprints = try allgather([fingerprint], counts: Array(repeating: 1, count: size))
+    guard let differing = fingerprints.firstIndex(where: { $0 != fingerprints[0] }) else { return }
+    throw Disagreement(subject: subject, rank: differing, hostname: try broadcast(hostname, root: differing))
+  }
+
+  /// Makes sure that all ranks hold the same bytes, by their FNV-1a hash. Collective.
+  package func agree(_ bytes: some Sequence<UInt8>, about subject: String) throws {
+    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+    for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+    try agree(hash, about: subject)
+  }
+
+  /// The result of `body`, provided that it succeeds on all ranks: none goes on, to wait forever, where another has
+  /// failed. Collective, at the cost of one allreduce; `body` is local.
+  ///
+  /// - Throws: the same `CollectiveFailure` on every rank if `body` throws on any, or `MPIError`. Its exit code is that
+  ///   of the lowest failing rank's error, or 70 (an internal error) if that has none.
+  package func collectively<Value>(_ body: () throws -> Value) throws -> Value {
+    let outcome = Result(catching: body)
+    // The lowest rank that failed, or `size`.
+    var failing = size
+    if case .failure = outcome { failing = rank }
+    failing = try allreduce(failing, .min)
+    guard failing < size else { return try outcome.get() }
+
+    var message = ""
+    var code = Int64.min  // no exit code: this rank did not fail
+    if case .failure(let error) = outcome {
+      message = "\(error)"
+      code = Int64((error as? any ExitCodeProviding)?.exitCode ?? 70)
+    }
+    let messages = try allgatherBytes(Array(message.utf8))
+    let codes = try allgather([code], counts: Array(repeating: 1, count: size))
+    let host = try broadcast(hostname, root: failing)
+    let isAlike = (0..<size).allSatisfy { codes[$0] == codes[failing] && messages[$0] == messages[failing] }
+    throw CollectiveFailure(
+      origin: isAlike ? nil : CollectiveFailure.Origin(rank: failing, hostname: host),
+      message: String(decoding: messages[failing], as: UTF8.self), exitCode: Int32(codes[failing]))
+  }
+}

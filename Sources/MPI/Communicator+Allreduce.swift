@@ -1,0 +1,109 @@
+internal import CMPI
+import Glibc
+
+extension Communicator {
+  /// buffer ← the elements of all ranks combined, the same bits on every rank. Collective.
+  package func allreduce<Element: MPIDatatype>(
+    _ buffer: UnsafeMutableBufferPointer<Element>, _ operation: Reduction = .sum
+  ) throws(MPIError) {
+    try allreduce(UnsafeMutableRawPointer(buffer.baseAddress), buffer.count, Element.datatype, operation)
+  }
+
+  /// `value` of all ranks combined. Collective.
+  package func allreduce<Element: MPIDatatype>(
+    _ value: Element, _ operation: Reduction = .sum
+  ) throws(MPIError) -> Element {
+    var result = value
+    // The closure of `withUnsafeMutablePointer` needs its error type spelled out to keep it.
+    try withUnsafeMutablePointer(to: &result) { pointer throws(MPIError) in
+      try allreduce(UnsafeMutableRawPointer(pointer), 1, Element.datatype, operation)
+    }
+    return result
+  }
+
+  /// `values` of all ranks combined, element by element. Collective.
+  package func allreduce<Element: MPIDatatype>(
+    _ values: [Element], _ operation: Reduction = .sum
+  ) throws(MPIError) -> [Element] {
+    var result = values
+    try result.withUnsafeMutableBufferPointer { buffer throws(MPIError) in try allreduce(buffer, operation) }
+    return result
+  }
+
+  /// Runs `body` while the elements of all ranks are being combined into `buffer`, and returns when both are done, also
+  /// if `body` throws. Collective.
+  ///
+  /// `body` must not touch `buffer`. It may call other collectives, in the same order on all ranks.
+  ///
+  /// - Throws: what `body` throws, else `MPIError`.
+  package func withAllreduce<Element: MPIDatatype, Result>(
+    _ buffer: UnsafeMutableBufferPointer<Element>, _ operation: Reduction = .sum, during body: () throws -> Result
+  ) throws -> Result {
+    let request = try startAllreduce(buffer, operation)
+    let result: Result
+    do {
+      result = try body()
+    } catch {
+      // The body's error is the first of the two, and the one that explains the other.
+      try? finishAllreduce(request)
+      throw error
+    }
+    try finishAllreduce(request)
+    return result
+  }
+
+  private func allreduce(
+    _ base: UnsafeMutableRawPointer?, _ count: Int, _ type: Datatype, _ operation: Reduction
+  ) throws(MPIError) {
+    statistics.allreduces += 1
+    statistics.allreducedBytes += count * type.stride
+    guard let handle, let base else { return }
+    let start = monotonicSeconds()
+    defer { statistics.seconds += monotonicSeconds() - start }
+    try forEachChunk(of: count) { offset, chunk throws(MPIError) in
+      try check(
+        fgn_allreduce(base + offset * type.stride, chunk, type.handle, operation.handle, handle), "MPI_Allreduce")
+    }
+  }
+
+  /// Begins an allreduce in place. The buffer must stay where it is, untouched, until the request has been waited for.
+  func startAllreduce<Element: MPIDatatype>(
+    _ buffer: UnsafeMutableBufferPointer<Element>, _ operation: Reduction
+  ) throws(MPIError) -> Request {
+    let type = Element.datatype
+    statistics.allreduces += 1
+    statistics.allreducedBytes += buffer.count * type.stride
+    var request = Request()
+    guard let handle, let base = UnsafeMutableRawPointer(buffer.baseAddress) else { return request }
+    let start = monotonicSeconds()
+    defer { statistics.seconds += monotonicSeconds() - start }
+    do {
+      try forEachChunk(of: buffer.count) { offset, chunk throws(MPIError) in
+        var part = fgn_request()
+        try check(
+          fgn_iallreduce(
+            base + offset * type.stride, chunk, type.handle, operation.handle, handle, &part), "MPI_Iallreduce")
+        request.add(part)
+      }
+    } catch {
+      // The chunks that did start still write to the buffer.
+      try? request.wait()
+      throw error
+    }
+    return request
+  }
+
+  private func finishAllreduce(_ request: consuming Request) throws(MPIError) {
+    if handle == nil { return try request.wait() }
+    let start = monotonicSeconds()
+    defer { statistics.seconds += monotonicSeconds() - start }
+    try request.wait()
+  }
+}
+
+/// Seconds of a clock that is never set back.
+private func monotonicSeconds() -> Double {
+  var time = timespec()
+  clock_gettime(CLOCK_MONOTONIC, &time)
+  return Double(time.tv_sec) + 1e-9 * Double(time.tv_nsec)
+}

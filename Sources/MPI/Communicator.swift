@@ -1,0 +1,135 @@
+internal import CMPI
+import Glibc
+
+/// A group of processes and the collective operations among them.
+///
+/// Collective means: every rank of the communicator calls it, in the same order, with the same counts, operation, root
+/// and chunk limit. A communicator of size one makes no MPI call at all.
+package final class Communicator {
+  /// This process's number, from zero.
+  package let rank: Int
+  /// The number of processes.
+  package let size: Int
+  /// The name of the machine that this process runs on.
+  package let hostname: String
+  /// The largest count (elements of a reduction, bytes otherwise) given to one MPI call; more goes in chunks. MPI counts
+  /// are `Int32`. The same on all ranks.
+  package var chunkLimit = Int(Int32.max) {
+    willSet { precondition(newValue > 0 && newValue <= Int(Int32.max), "no count of MPI") }
+  }
+  /// What this communicator's allreduces, asked for by this process, came to.
+  package internal(set) var statistics = Statistics()
+
+  package struct Statistics: Equatable, Sendable {
+    /// Calls, however many chunks they took, and also where there is nobody to talk to.
+    package var allreduces = 0
+    /// Bytes of the reduced buffers.
+    package var allreducedBytes = 0
+    /// Time spent in MPI calls for them; a nonblocking one counts its start and its wait.
+    package var seconds = 0.0
+
+    package init() {}
+
+    /// What happened between two readings.
+    package static func - (later: Statistics, earlier: Statistics) -> Statistics {
+      var difference = later
+      difference.allreduces -= earlier.allreduces
+      difference.allreducedBytes -= earlier.allreducedBytes
+      difference.seconds -= earlier.seconds
+      return difference
+    }
+  }
+
+  /// Nil exactly if `size` is one.
+  let handle: fgn_comm?
+  private let ownsHandle: Bool
+
+  /// This process alone. Local.
+  package convenience init() {
+    self.init(handle: nil, rank: 0, size: 1, ownsHandle: false, hostname: Communicator.machineName())
+  }
+
+  private init(handle: fgn_comm?, rank: Int, size: Int, ownsHandle: Bool, hostname: String) {
+    self.rank = rank
+    self.size = size
+    self.handle = handle
+    self.ownsHandle = ownsHandle
+    self.hostname = hostname
+  }
+
+  /// All processes of the job; MPI must run.
+  convenience init(world: Void) throws(MPIError) {
+    try self.init(fgn_world(), ownsHandle: false, hostname: Communicator.machineName())
+  }
+
+  private convenience init(_ handle: fgn_comm, ownsHandle: Bool, hostname: String) throws(MPIError) {
+    var rank: Int32 = 0
+    var size: Int32 = 0
+    try check(fgn_rank(handle, &rank), "MPI_Comm_rank")
+    try check(fgn_size(handle, &size), "MPI_Comm_size")
+    if size == 1, ownsHandle { try check(fgn_free(handle), "MPI_Comm_free") }
+    self.init(
+      handle: size > 1 ? handle : nil, rank: Int(rank), size: Int(size), ownsHandle: ownsHandle, hostname: hostname)
+  }
+
+  deinit {
+    // Whoever outlives the job has nothing to give back.
+    if ownsHandle, let handle, fgn_is_finalized() == 0 { _ = fgn_free(handle) }
+  }
+
+  /// The processes that gave the same `color`, ranked by `key` and then by their rank here. Collective.
+  ///
+  /// - Precondition: 0 ≤ color ≤ 2³¹ − 1, and key fits in `Int32`.
+  package func split(color: Int, key: Int) throws(MPIError) -> Communicator {
+    precondition(color >= 0, "a color is not negative")
+    guard let handle else { return copyOfOne() }
+    var part = handle
+    try check(fgn_split(handle, Int32(color), Int32(key), &part), "MPI_Comm_split")
+    return try adopt(part)
+  }
+
+  /// The processes that share memory with this one (its node), ranked as here. Collective.
+  package func splitBySharedMemory() throws(MPIError) -> Communicator {
+    guard let handle else { return copyOfOne() }
+    var part = handle
+    try check(fgn_split_shared_memory(handle, Int32(rank), &part), "MPI_Comm_split_type")
+    return try adopt(part)
+  }
+
+  /// Returns when all ranks have called it. Collective.
+  package func barrier() throws(MPIError) {
+    if let handle { try check(fgn_barrier(handle), "MPI_Barrier") }
+  }
+
+  private func copyOfOne() -> Communicator {
+    let copy = Communicator(handle: nil, rank: 0, size: 1, ownsHandle: false, hostname: hostname)
+    copy.chunkLimit = chunkLimit
+    return copy
+  }
+
+  private func adopt(_ part: fgn_comm) throws(MPIError) -> Communicator {
+    let communicator = try Communicator(part, ownsHandle: true, hostname: hostname)
+    communicator.chunkLimit = chunkLimit
+    return communicator
+  }
+
+  private static func machineName() -> String {
+    // POSIX leaves open whether a name that is cut short ends in a zero, so the last byte stays out of its reach.
+    withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
+      buffer.initialize(repeating: 0)
+      return gethostname(buffer.baseAddress!, 255) == 0 ? String(cString: buffer.baseAddress!) : "unknown host"
+    }
+  }
+}
+
+extension Communicator {
+  /// Calls `body` with offset and count of each stretch of at most `chunkLimit`.
+  func forEachChunk(of count: Int, _ body: (_ offset: Int, _ count: Int32) throws(MPIError) -> Void) throws(MPIError) {
+    var offset = 0
+    while offset < count {
+      let chunk = min(chunkLimit, count - offset)
+      try body(offset, Int32(chunk))
+      offset += chunk
+    }
+  }
+}

@@ -1,0 +1,52 @@
+internal import CMPI
+
+/// A number type that MPI can reduce.
+package protocol MPIDatatype: Numeric, Comparable, BitwiseCopyable, Sendable {
+  static var datatype: Datatype { get }
+}
+
+extension Float: MPIDatatype { package static var datatype: Datatype { .float } }
+extension Double: MPIDatatype { package static var datatype: Datatype { .double } }
+extension Int32: MPIDatatype { package static var datatype: Datatype { .int32 } }
+extension Int64: MPIDatatype { package static var datatype: Datatype { .int64 } }
+extension Int: MPIDatatype { package static var datatype: Datatype { .int64 } }
+extension UInt8: MPIDatatype { package static var datatype: Datatype { .uint8 } }
+extension UInt64: MPIDatatype { package static var datatype: Datatype { .uint64 } }
+
+/// The names of MPI's number types.
+package enum Datatype: Sendable {
+  case float, double, int32, int64, uint8, uint64
+
+  var handle: fgn_type {
+    switch self {
+    case .float: fgn_float
+    case .double: fgn_double
+    case .int32: fgn_int32
+    case .int64: fgn_int64
+    case .uint8: fgn_uint8
+    case .uint64: fgn_uint64
+    }
+  }
+
+  /// Bytes an element.
+  var stride: Int {
+    switch self {
+    case .uint8: 1
+    case .float, .int32: 4
+    case .double, .int64, .uint64: 8
+    }
+  }
+}
+
+/// How an allreduce combines the elements of all ranks. What `min` and `max` make of a NaN is up to the MPI library.
+package enum Reduction: Sendable {
+  case sum, min, max
+
+  var handle: fgn_op {
+    switch self {
+    case .sum: fgn_sum
+    case .min: fgn_min
+    case .max: fgn_max
+    }
+  }
+}

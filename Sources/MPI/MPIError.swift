@@ -1,0 +1,49 @@
+internal import CMPI
+
+/// An error that carries the exit code of the program that ends with it.
+package protocol ExitCodeProviding: Error {
+  var exitCode: Int32 { get }
+}
+
+/// A call of the MPI library that failed.
+package struct MPIError: Error, Equatable, Sendable, CustomStringConvertible, ExitCodeProviding {
+  /// The MPI function that failed.
+  package let operation: String
+  /// The code that it returned.
+  package let code: Int32
+  /// What the library says about the code, on one line.
+  package let message: String
+
+  package var description: String { "\(operation) failed: \(message) (code \(code))" }
+
+  /// Communication fails when the other side of it is gone.
+  package var exitCode: Int32 { 76 }
+
+  init(operation: String, code: Int32, message: String) {
+    self.operation = operation
+    self.code = code
+    self.message = message
+  }
+
+  init(operation: String, code: Int32) {
+    self.init(
+      operation: operation, code: code,
+      message: libraryText { fgn_error_string(code, $0) } ?? "unknown error")
+  }
+}
+
+/// Throws what `code`, the result of `operation`, stands for; returns if that is success. Local.
+@inline(__always)
+func check(_ code: Int32, _ operation: StaticString) throws(MPIError) {
+  if code != Int32(fgn_success) { throw MPIError(operation: "\(operation)", code: code) }
+}
+
+/// The text that `write` leaves in a buffer, on one line (MPICH's spread over several); nil if it fails.
+func libraryText(_ write: (UnsafeMutablePointer<CChar>) -> Int32) -> String? {
+  withUnsafeTemporaryAllocation(of: CChar.self, capacity: fgn_text_capacity) { buffer in
+    buffer.initialize(repeating: 0)
+    guard write(buffer.baseAddress!) == Int32(fgn_success) else { return nil }
+    let lines = String(cString: buffer.baseAddress!).split(whereSeparator: \.isNewline)
+    return lines.map { $0.split(whereSeparator: \.isWhitespace).joined(separator: " ") }.joined(separator: "; ")
+  }
+}

@@ -1,0 +1,28 @@
+internal import CMPI
+
+/// A nonblocking operation under way. It must be waited for: MPI goes on writing to its buffer until then, so a request
+/// that is dropped traps.
+struct Request: ~Copyable {
+  /// One a chunk; none where there is nobody to talk to.
+  private var parts: [fgn_request] = []
+  private var isComplete = false
+
+  mutating func add(_ part: fgn_request) {
+    parts.append(part)
+  }
+
+  /// Returns when every chunk is done. Completes the operation for this rank; the first failure is thrown at the end.
+  consuming func wait() throws(MPIError) {
+    isComplete = true
+    var failure: Int32?
+    for index in parts.indices {
+      let code = fgn_wait(&parts[index])
+      if code != Int32(fgn_success), failure == nil { failure = code }
+    }
+    if let failure { throw MPIError(operation: "MPI_Wait", code: failure) }
+  }
+
+  deinit {
+    precondition(isComplete, "a nonblocking operation was dropped without waiting for it")
+  }
+}

@@ -1,0 +1,97 @@
+internal import CMPI
+import Glibc
+
+/// The MPI library of this process, from start to finish. One a process; a process that no launcher started goes without
+/// a single MPI call.
+package final class Runtime {
+  /// All processes of the job.
+  package let world: Communicator
+  private var isRunning: Bool
+
+  /// What threads may do: call MPI from the main thread only, or from any thread, one at a time.
+  package enum Threading: Sendable {
+    case funneled
+    case serialized
+
+    var level: Int32 {
+      switch self {
+      case .funneled: Int32(fgn_thread_funneled)
+      case .serialized: Int32(fgn_thread_serialized)
+      }
+    }
+  }
+
+  private init(world: Communicator, isRunning: Bool) {
+    self.world = world
+    self.isRunning = isRunning
+  }
+
+  /// Joins the job that the launcher announces in the environment, or starts a job of one. Collective, once a process.
+  ///
+  /// - Throws: `LauncherError` if several processes were started that do not know each other, `MPIError` if MPI fails
+  ///   or has no support for `threading`.
+  package static func start(
+    threading: Threading = .funneled, environment: [String: String] = processEnvironment()
+  ) throws -> Runtime {
+    let launch = try Launch(environment: environment)
+    guard case .parallel = launch else { return Runtime(world: Communicator(), isRunning: false) }
+
+    // Ranks poll while they wait; with more ranks than CPUs a poll keeps the awaited rank from running.
+    let processors = sysconf(Int32(_SC_NPROCESSORS_ONLN))
+    if Launch.mustYield(environment: environment, processors: processors, affinity: Int(fgn_affinity_count())) {
+      setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0)
+    }
+
+    var provided: Int32 = 0
+    try check(fgn_init(threading.level, &provided), "MPI_Init_thread")
+    try check(fgn_return_errors(), "MPI_Comm_set_errhandler")
+    guard provided >= threading.level else {
+      fgn_finalize()
+      throw MPIError(
+        operation: "MPI_Init_thread", code: provided,
+        message: "thread support of the MPI library is below the required level \(threading.level)")
+    }
+    do {
+      let world = try Communicator(world: ())
+      try launch.verify(size: world.size)
+      return Runtime(world: world, isRunning: true)
+    } catch let error as LauncherError {
+      fgn_finalize()
+      throw error
+    }
+  }
+
+  /// Leaves the job; later calls do nothing. Collective: waits for all ranks.
+  package func finalize() {
+    guard isRunning else { return }
+    isRunning = false
+    // Nothing is left to be done about a failure, and every result is already saved.
+    fgn_finalize()
+  }
+
+  /// Ends all processes of the job with `code`, whatever they are doing. Local.
+  ///
+  /// The way out for an error that the other ranks do not know of: a rank that leaves by itself lets them wait forever.
+  package func abort(code: Int32) -> Never {
+    if isRunning {
+      fflush(nil)
+      fgn_abort(code)
+    }
+    exit(code)
+  }
+
+  /// Name and version of the MPI library, on one line. Local.
+  package var libraryVersion: String { libraryText(fgn_library_version) ?? "unknown MPI library" }
+
+  /// The environment variables of this process.
+  package static func processEnvironment() -> [String: String] {
+    var result: [String: String] = [:]
+    guard var entry = fgn_environment() else { return result }
+    while let text = entry.pointee {
+      let pair = String(cString: text).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      if pair.count == 2 { result[String(pair[0])] = String(pair[1]) }
+      entry += 1
+    }
+    return result
+  }
+}

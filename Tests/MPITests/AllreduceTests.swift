@@ -1,0 +1,148 @@
+import MPI
+import TestSupport
+import Testing
+
+@Suite(.serialized) struct AllreduceTests {
+  let world = World.communicator
+
+  /// Small integers, different on each rank and place, so that sums are exact in every type.
+  static func value<Element: MPIDatatype>(rank: Int, index: Int) -> Element {
+    Element(exactly: (rank * 7 + index * 3) % 11 + rank)!
+  }
+
+  /// Checks all reductions of `count` elements against loops over what each rank contributes.
+  func check<Element: MPIDatatype>(_: Element.Type, count: Int, on communicator: Communicator) throws {
+    let mine: [Element] = (0..<count).map { Self.value(rank: communicator.rank, index: $0) }
+    let columns: [[Element]] = (0..<count).map { index in
+      (0..<communicator.size).map { Self.value(rank: $0, index: index) }
+    }
+    #expect(try communicator.allreduce(mine) == columns.map { $0.reduce(0, +) })
+    #expect(try communicator.allreduce(mine, .min) == columns.map { $0.min()! })
+    #expect(try communicator.allreduce(mine, .max) == columns.map { $0.max()! })
+  }
+
+  func checkAllTypes(count: Int, on communicator: Communicator) throws {
+    try check(Float.self, count: count, on: communicator)
+    try check(Double.self, count: count, on: communicator)
+    try check(Int32.self, count: count, on: communicator)
+    try check(Int64.self, count: count, on: communicator)
+    try check(Int.self, count: count, on: communicator)
+    try check(UInt8.self, count: count, on: communicator)
+    try check(UInt64.self, count: count, on: communicator)
+  }
+
+  @Test(arguments: [0, 1, 10, 1000])
+  func `Every type and operation gives what loops give`(count: Int) throws {
+    try checkAllTypes(count: count, on: world)
+  }
+
+  @Test(arguments: [1, 2, 3, 10, 11])
+  func `Buffers beyond the chunk limit give the same`(limit: Int) throws {
+    let own = try world.split(color: 0, key: world.rank)
+    own.chunkLimit = limit
+    try checkAllTypes(count: 10, on: own)
+  }
+
+  @Test func `Full-width integers keep all their bits`() throws {
+    let high = UInt64.max - UInt64(world.rank)
+    #expect(try world.allreduce(high, .max) == UInt64.max)
+    #expect(try world.allreduce(high, .min) == UInt64.max - UInt64(world.size - 1))
+    #expect(try world.allreduce(Int64.min + Int64(world.rank), .min) == Int64.min)
+    #expect(try world.allreduce(Int.max - world.rank, .max) == Int.max)
+    #expect(try world.allreduce(UInt8(255 - world.rank), .min) == UInt8(256 - world.size))
+    #expect(try world.allreduce(-Int32.max + Int32(world.rank), .min) == -Int32.max)
+  }
+
+  @Test func `Numbers with a fraction keep their precision`() throws {
+    let share = 1.0 / 3 + Double(world.rank)
+    let sum = try world.allreduce(share)
+    #expect(abs(sum - (0..<world.size).reduce(0) { $0 + 1.0 / 3 + Double($1) }) < 1e-14)
+    // Every rank has the bits of every other.
+    #expect(try world.allgather([sum]) == Array(repeating: sum, count: world.size))
+  }
+
+  @Test func `A buffer is reduced in place`() throws {
+    let buffer = UnsafeMutableBufferPointer<Float>.allocate(capacity: 5)
+    defer { buffer.deallocate() }
+    buffer.initialize(repeating: Float(world.rank + 1))
+    try world.allreduce(UnsafeMutableBufferPointer(rebasing: buffer[1..<4]))
+    let total = Float(world.size * (world.size + 1) / 2)
+    let mine = Float(world.rank + 1)
+    #expect(Array(buffer) == [mine, total, total, total, mine])
+  }
+
+  @Test(arguments: [3, Int(Int32.max)], [0, 1, 10])
+  func `A nonblocking reduction is complete when the scope ends`(limit: Int, count: Int) throws {
+    let own = try world.split(color: 0, key: world.rank)
+    own.chunkLimit = limit
+    let buffer = UnsafeMutableBufferPointer<Double>.allocate(capacity: count)
+    defer { buffer.deallocate() }
+    for index in 0..<count { buffer[index] = Self.value(rank: own.rank, index: index) }
+    let inside = try own.withAllreduce(buffer) {
+      // Another collective meanwhile, and a value to return.
+      try own.allreduce(1)
+    }
+    #expect(inside == own.size)
+    for index in 0..<count {
+      #expect(buffer[index] == (0..<own.size).map { Self.value(rank: $0, index: index) }.reduce(0, +))
+    }
+  }
+
+  @Test func `A nonblocking reduction takes any operation`() throws {
+    var value = [Int32(world.rank)]
+    try value.withUnsafeMutableBufferPointer { try world.withAllreduce($0, .max) {} }
+    #expect(value == [Int32(world.size - 1)])
+  }
+
+  struct Failure: Error {}
+
+  @Test func `A body that throws still leaves a complete reduction behind`() throws {
+    let own = try world.split(color: 0, key: world.rank)
+    own.chunkLimit = 3
+    var values = (0..<10).map { Double($0 + world.rank) }
+    #expect(throws: Failure.self) {
+      try values.withUnsafeMutableBufferPointer { try own.withAllreduce($0) { throw Failure() } }
+    }
+    #expect(values == (0..<10).map { index in (0..<world.size).reduce(0) { $0 + Double(index + $1) } })
+    #expect(try own.allreduce(1) == own.size)
+  }
+
+  @Test func `A body that throws on one rank does not hold up the others`() throws {
+    var values = [Double(world.rank)]
+    let last = world.size - 1
+    do {
+      try values.withUnsafeMutableBufferPointer {
+        try world.withAllreduce($0) { if world.rank == last { throw Failure() } }
+      }
+      #expect(world.rank != last)
+    } catch {
+      #expect(error is Failure)
+      #expect(world.rank == last)
+    }
+    #expect(values == [Double(last * (last + 1) / 2)])
+  }
+
+  @Test func `Statistics count calls and bytes, not chunks or other collectives`() throws {
+    let own = try world.split(color: 0, key: world.rank)
+    own.chunkLimit = 3
+    #expect(own.statistics == Communicator.Statistics())
+    _ = try own.allreduce([Double](repeating: 1, count: 10))
+    _ = try own.allreduce(Float(1), .max)
+    _ = try own.allreduce([Int32]())
+    let before = own.statistics
+    #expect(before.allreduces == 3)
+    #expect(before.allreducedBytes == 84)
+
+    var values = [UInt8](repeating: 1, count: 7)
+    try values.withUnsafeMutableBufferPointer { try own.withAllreduce($0) {} }
+    _ = try own.broadcast([1, 2, 3])
+    _ = try own.allgather([1, 2, 3])
+    _ = try own.gather([1, 2, 3])
+    try own.barrier()
+    let step = own.statistics - before
+    #expect(step.allreduces == 1)
+    #expect(step.allreducedBytes == 7)
+    #expect(own.size == 1 ? own.statistics.seconds == 0 : before.seconds > 0 && step.seconds > 0)
+    #expect(own.statistics.seconds < 60)
+  }
+}
