@@ -1,0 +1,72 @@
+import LinearAlgebra
+
+/// Which rows make up which batch: a pure function of (seed, epoch, step), the same on every rank and for every number
+/// of ranks.
+///
+/// An epoch visits every row once, in the order of a Fisher–Yates shuffle by the generator number `epoch` of `seed`. Its
+/// last batch is smaller unless `dropLast`. Full batches keep the natural order.
+package struct BatchSampler {
+  /// Rows in the data set.
+  package let count: Int
+  /// Rows in a batch other than the last of an epoch, at most `count`.
+  package let batchSize: Int
+  package let isFull: Bool
+  package let seed: UInt64
+  package let dropLast: Bool
+  /// The order of one epoch's rows, kept because its batches are asked for one after another.
+  private var order: [Int] = []
+  private var orderedEpoch: Int?
+
+  /// A batch larger than the data set is the whole data set, shuffled.
+  package init(count: Int, batchSize: BatchSize, seed: UInt64, dropLast: Bool = false) {
+    precondition(count > 0, "there are no rows to sample")
+    self.count = count
+    self.seed = seed
+    self.dropLast = dropLast
+    switch batchSize {
+    case .full:
+      isFull = true
+      self.batchSize = count
+    case .rows(let rows):
+      precondition(rows > 0, "a batch has rows")
+      isFull = false
+      self.batchSize = min(rows, count)
+    }
+  }
+
+  package var batchesPerEpoch: Int { dropLast ? count / batchSize : (count + batchSize - 1) / batchSize }
+
+  /// Where the run's step number `step`, counted from 0, lies.
+  package func position(ofStep step: Int) -> (epoch: Int, step: Int) {
+    (epoch: step / batchesPerEpoch, step: step % batchesPerEpoch)
+  }
+
+  /// The rows of the epoch's batch number `step`, in their order.
+  package mutating func batch(epoch: Int, step: Int) -> ArraySlice<Int> {
+    precondition(epoch >= 0 && step >= 0 && step < batchesPerEpoch, "there is no such batch")
+    if orderedEpoch != epoch {
+      arrange(epoch)
+      orderedEpoch = epoch
+    }
+    return order[step * batchSize..<min(count, (step + 1) * batchSize)]
+  }
+
+  /// Rank `rank`'s part of a batch or of any range: [rank · n/count, (rank + 1) · n/count), rounded down.
+  ///
+  /// The parts lie one after another, differ by at most one in size, and are empty where there are more ranks than rows.
+  package static func shard(of range: Range<Int>, rank: Int, count: Int) -> Range<Int> {
+    precondition(rank >= 0 && rank < count, "there is no such rank")
+    return range.lowerBound + rank * range.count / count..<range.lowerBound + (rank + 1) * range.count / count
+  }
+
+  private mutating func arrange(_ epoch: Int) {
+    if isFull && orderedEpoch != nil { return }
+    // From the natural order each time: the order must not depend on the epochs before.
+    order = Array(0..<count)
+    if isFull { return }
+    var generator = SplitMix64(seed: seed, stream: UInt64(epoch))
+    for last in stride(from: count - 1, to: 0, by: -1) {
+      order.swapAt(last, Int(generator.next(below: UInt64(last + 1))))
+    }
+  }
+}

@@ -1,0 +1,27 @@
+/// The number of rows of a global batch: a positive number, or `full` for all of them.
+package enum BatchSize: Equatable, Sendable {
+  case full
+  case rows(Int)
+}
+
+extension BatchSize: Codable {
+  package init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    if let rows = try? container.decode(Int.self), rows > 0 {
+      self = .rows(rows)
+    } else if (try? container.decode(String.self)) == "full" {
+      self = .full
+    } else {
+      throw DecodingError.dataCorruptedError(
+        in: container, debugDescription: "a batch size is a positive whole number or 'full'")
+    }
+  }
+
+  package func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    switch self {
+    case .full: try container.encode("full")
+    case .rows(let rows): try container.encode(rows)
+    }
+  }
+}

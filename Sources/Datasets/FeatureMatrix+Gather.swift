@@ -1,0 +1,103 @@
+import LinearAlgebra
+
+extension FeatureMatrix {
+  /// target ← the normalised rows `rows`, #rows.count × columns, in that order.
+  ///
+  /// A Float64 file is normalised in double precision before it is rounded, the other types in the target's.
+  package func gather<Scalar: BLASScalar>(
+    rows: some Collection<Int>, into target: Matrix<Scalar>, normalization: Normalization
+  ) {
+    let selected: Void? = rows.withContiguousStorageIfAvailable {
+      transform(.list($0), into: target, normalization)
+    }
+    if selected == nil { gather(rows: Array(rows), into: target, normalization: normalization) }
+  }
+
+  /// target ← the normalised rows of a range, #rows.count × columns.
+  package func gather<Scalar: BLASScalar>(
+    rows: Range<Int>, into target: Matrix<Scalar>, normalization: Normalization
+  ) {
+    transform(.range(rows), into: target, normalization)
+  }
+
+  private func transform<Scalar: BLASScalar>(
+    _ rows: RowSelection, into target: Matrix<Scalar>, _ normalization: Normalization
+  ) {
+    precondition(target.rows == rows.count && target.columns == columns, "the target has another shape than the rows")
+    precondition(normalization.fits(columns: columns), "the normalization has another number of columns")
+    let source = RowSource(rows: rows, available: self.rows, columns: columns, base: base)
+    defer { extendLifetime(owner) }
+    target.elements.withElements { elements in
+      guard let output = UnsafeMutableRawPointer(elements.baseAddress) else { return }
+      // The generic code ends here: an unspecialised inner loop is a hundred times slower than these.
+      if Scalar.self == Float.self {
+        let output = output.assumingMemoryBound(to: Float.self)
+        switch element {
+        case .uint8: normalization.withFloats { fill(output, from: source, UInt8.self, $0, { Float($0) }, { $0 }) }
+        case .float32: normalization.withFloats { fill(output, from: source, Float.self, $0, { $0 }, { $0 }) }
+        case .float64: normalization.withDoubles { fill(output, from: source, Double.self, $0, { $0 }, { Float($0) }) }
+        }
+      } else {
+        precondition(Scalar.self == Double.self, "rows are gathered as Float or Double")
+        let output = output.assumingMemoryBound(to: Double.self)
+        switch element {
+        case .uint8: normalization.withDoubles { fill(output, from: source, UInt8.self, $0, { Double($0) }, { $0 }) }
+        case .float32: normalization.withDoubles { fill(output, from: source, Float.self, $0, { Double($0) }, { $0 }) }
+        case .float64: normalization.withDoubles { fill(output, from: source, Double.self, $0, { $0 }, { $0 }) }
+        }
+      }
+    }
+  }
+}
+
+private enum RowSelection {
+  case range(Range<Int>)
+  case list(UnsafeBufferPointer<Int>)
+
+  var count: Int {
+    switch self {
+    case .range(let rows): rows.count
+    case .list(let rows): rows.count
+    }
+  }
+
+  subscript(index: Int) -> Int {
+    switch self {
+    case .range(let rows): rows.lowerBound + index
+    case .list(let rows): rows[index]
+    }
+  }
+}
+
+private struct RowSource {
+  let rows: RowSelection
+  let available: Int
+  let columns: Int
+  let base: UnsafeRawPointer
+}
+
+/// Inlined into each of its six concrete calls.
+@inline(__always)
+private func fill<Source: BitwiseCopyable, Work: BLASScalar, Target: BLASScalar>(
+  _ target: UnsafeMutablePointer<Target>, from source: RowSource, _: Source.Type, _ map: ColumnMap<Work>,
+  _ widen: (Source) -> Work, _ narrow: (Work) -> Target
+) {
+  let columns = source.columns
+  let base = source.base.assumingMemoryBound(to: Source.self)
+  for index in 0..<source.rows.count {
+    let row = source.rows[index]
+    precondition(row >= 0 && row < source.available, "row out of range")
+    let input = base + row * columns
+    let output = target + index * columns
+    switch map {
+    case .identity:
+      for column in 0..<columns { output[column] = narrow(widen(input[column])) }
+    case .scale(let scale):
+      for column in 0..<columns { output[column] = narrow(widen(input[column]) * scale) }
+    case .columns(let offsets, let scales):
+      for column in 0..<columns {
+        output[column] = narrow((widen(input[column]) - offsets[column]) * scales[column])
+      }
+    }
+  }
+}

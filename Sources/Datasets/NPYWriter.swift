@@ -1,0 +1,123 @@
+import Glibc
+import LinearAlgebra
+
+/// Writes one NPY file (version 1.0) piece by piece, as batches of predictions become known.
+///
+/// The pieces go to `PATH.partial`, and `finish()` gives the complete file its name; without it nothing is left.
+package final class NPYWriter {
+  package enum Element: String, Sendable {
+    case float32 = "<f4"
+    case float64 = "<f8"
+    case int64 = "<i8"
+
+    package init<Scalar: BLASScalar>(_: Scalar.Type) {
+      self = MemoryLayout<Scalar>.size == 4 ? .float32 : .float64
+    }
+
+    var size: Int { self == .float32 ? 4 : 8 }
+  }
+
+  package let path: String
+  private let element: Element
+  private let descriptor: Int32
+  private var missingBytes: Int
+  private var isFinished = false
+
+  private var partialPath: String { path + ".partial" }
+
+  /// `shape` is that of the complete array: [n] or [n, columns]. Throws exit code 74.
+  package init(_ path: String, shape: [Int], element: Element) throws(DataError) {
+    precondition(!shape.isEmpty && shape.allSatisfy { $0 >= 0 }, "a shape has extents, none of them negative")
+    self.path = path
+    self.element = element
+    missingBytes = shape.reduce(element.size, *)
+    descriptor = open(path + ".partial", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+    guard descriptor >= 0 else { throw .unwritable(path, "cannot be created (\(errorText()))") }
+    let header = Self.header(shape: shape, element: element)
+    try header.span.bytes.withUnsafeBytes { bytes throws(DataError) in try write(bytes) }
+  }
+
+  deinit {
+    if !isFinished && descriptor >= 0 {
+      close(descriptor)
+      unlink(partialPath)
+    }
+  }
+
+  /// The next elements, row after row. Throws exit code 74.
+  package func append<Scalar: BLASScalar>(_ vector: Vector<Scalar>) throws(DataError) {
+    precondition(element == Element(Scalar.self), "the file holds \(element.rawValue)")
+    try vector.withElements { elements throws(DataError) in try append(UnsafeRawBufferPointer(elements)) }
+  }
+
+  /// The next elements. Throws exit code 74.
+  package func append(_ integers: [Int64]) throws(DataError) {
+    precondition(element == .int64, "the file holds \(element.rawValue)")
+    try integers.span.bytes.withUnsafeBytes { bytes throws(DataError) in try append(bytes) }
+  }
+
+  /// Puts the complete file in place. Throws exit code 74; fewer elements than the shape has are a broken
+  /// precondition.
+  package func finish() throws(DataError) {
+    precondition(missingBytes == 0, "\(missingBytes / element.size) elements are missing")
+    precondition(!isFinished, "the file is finished")
+    guard fsync(descriptor) == 0 else { throw failure() }
+    guard rename(partialPath, path) == 0 else { throw failure() }
+    isFinished = true
+    close(descriptor)
+  }
+
+  /// Padded with spaces so that the elements start at a multiple of 64 bytes, as NumPy does it for mapping.
+  static func header(shape: [Int], element: Element) -> [UInt8] {
+    let extents = shape.count == 1 ? "\(shape[0])," : shape.map(String.init).joined(separator: ", ")
+    let dictionary = "{'descr': '\(element.rawValue)', 'fortran_order': False, 'shape': (\(extents)), }"
+    let prefix = NPY.magic.count + 4
+    let total = (prefix + dictionary.utf8.count + 1 + 63) / 64 * 64
+    let length = total - prefix
+    let padding = [UInt8](repeating: UInt8(ascii: " "), count: length - dictionary.utf8.count - 1)
+    return NPY.magic + [1, 0, UInt8(length & 0xff), UInt8(length >> 8)] + Array(dictionary.utf8) + padding
+      + [UInt8(ascii: "\n")]
+  }
+
+  private func append(_ bytes: UnsafeRawBufferPointer) throws(DataError) {
+    precondition(bytes.count <= missingBytes, "more elements than the shape has")
+    try write(bytes)
+    missingBytes -= bytes.count
+  }
+
+  private func write(_ bytes: UnsafeRawBufferPointer) throws(DataError) {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let piece = UnsafeRawBufferPointer(rebasing: rest)
+      let written = Glibc.write(descriptor, piece.baseAddress, piece.count)
+      if written < 0 && errno == EINTR { continue }
+      guard written > 0 else { throw failure() }
+      rest = rest.dropFirst(written)
+    }
+  }
+
+  private func failure() -> DataError { .unwritable(path, "cannot be written (\(errorText()))") }
+}
+
+extension NPY {
+  /// Writes a rows × columns array. Throws exit code 74.
+  package static func write<Scalar: BLASScalar>(_ matrix: Matrix<Scalar>, to path: String) throws(DataError) {
+    let writer = try NPYWriter(path, shape: [matrix.rows, matrix.columns], element: .init(Scalar.self))
+    try writer.append(matrix.elements)
+    try writer.finish()
+  }
+
+  /// Writes an array of one axis. Throws exit code 74.
+  package static func write<Scalar: BLASScalar>(_ vector: Vector<Scalar>, to path: String) throws(DataError) {
+    let writer = try NPYWriter(path, shape: [vector.count], element: .init(Scalar.self))
+    try writer.append(vector)
+    try writer.finish()
+  }
+
+  /// Writes an array of one axis. Throws exit code 74.
+  package static func write(_ integers: [Int64], to path: String) throws(DataError) {
+    let writer = try NPYWriter(path, shape: [integers.count], element: .int64)
+    try writer.append(integers)
+    try writer.finish()
+  }
+}

@@ -1,0 +1,68 @@
+import Glibc
+
+/// SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, OOPSLA 2014): 64 bits of state, period 2⁶⁴.
+///
+/// Everything random in a run comes from here and not from the standard library's algorithms, so that a seed means the
+/// same batches and the same initial weights under every compiler version.
+package struct SplitMix64: RandomNumberGenerator, Equatable, Sendable {
+  private var state: UInt64
+
+  /// The generator of the published reference code, started at `seed`.
+  package init(seed: UInt64) {
+    state = seed
+  }
+
+  /// The generator number `stream` of `seed`.
+  ///
+  /// Both numbers pass the mixer before they become the state: with the plain sum `seed + stream`, neighbouring streams
+  /// would be shifted copies of one another.
+  package init(seed: UInt64, stream: UInt64) {
+    state = Self.mix(Self.mix(seed &+ Self.increment) &+ stream)
+  }
+
+  /// 64 independent random bits.
+  package mutating func next() -> UInt64 {
+    state &+= Self.increment
+    return Self.mix(state)
+  }
+
+  /// An unbiased integer of 0..<bound (Lemire: Fast random integer generation in an interval, 2019).
+  ///
+  /// The bound must be positive.
+  package mutating func next(below bound: UInt64) -> UInt64 {
+    precondition(bound > 0, "there is no integer below 0")
+    var product = next().multipliedFullWidth(by: bound)
+    if product.low < bound {
+      // The first 2⁶⁴ mod bound low words would count one result too often.
+      let threshold = (0 &- bound) % bound
+      while product.low < threshold { product = next().multipliedFullWidth(by: bound) }
+    }
+    return product.high
+  }
+
+  /// A double of [0, 1), a multiple of 2⁻⁵³.
+  package mutating func nextUniform() -> Double {
+    Double(next() >> 11) * 0x1p-53
+  }
+
+  /// A standard normal double by Marsaglia's polar method; never infinite.
+  ///
+  /// The method's second value is dropped: a generator without a hidden half result is a plain function of its state.
+  package mutating func nextNormal() -> Double {
+    while true {
+      let x = 2 * nextUniform() - 1
+      let y = 2 * nextUniform() - 1
+      let square = x * x + y * y
+      if square > 0 && square < 1 { return x * (-2 * log(square) / square).squareRoot() }
+    }
+  }
+
+  private static let increment: UInt64 = 0x9e37_79b9_7f4a_7c15
+
+  private static func mix(_ value: UInt64) -> UInt64 {
+    var z = value
+    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+    return z ^ (z >> 31)
+  }
+}

@@ -1,0 +1,94 @@
+import Foundation
+import Testing
+
+@testable import Datasets
+
+@Suite struct BatchSamplerTests {
+  func epoch(_ sampler: BatchSampler, _ epoch: Int) -> [[Int]] {
+    var sampler = sampler
+    return (0..<sampler.batchesPerEpoch).map { Array(sampler.batch(epoch: epoch, step: $0)) }
+  }
+
+  @Test func everyRowIsVisitedOnceAnEpoch() {
+    for count in [1, 2, 10, 97] {
+      for size in [1, 3, 10, 97, 1000] {
+        let sampler = BatchSampler(count: count, batchSize: .rows(size), seed: 3)
+        let batches = epoch(sampler, 4)
+        #expect(batches.flatMap { $0 }.sorted() == Array(0..<count))
+        #expect(batches.dropLast().allSatisfy { $0.count == min(size, count) })
+        #expect(batches.count == (count + size - 1) / size)
+      }
+    }
+  }
+
+  @Test func theSmallerLastBatchIsDroppedOnRequest() {
+    let sampler = BatchSampler(count: 10, batchSize: .rows(4), seed: 3, dropLast: true)
+    #expect(epoch(sampler, 0).map(\.count) == [4, 4])
+    #expect(epoch(BatchSampler(count: 10, batchSize: .rows(4), seed: 3), 0).map(\.count) == [4, 4, 2])
+    #expect(BatchSampler(count: 3, batchSize: .rows(8), seed: 3, dropLast: true).batchesPerEpoch == 1)
+  }
+
+  @Test func epochsAndSeedsDiffer() {
+    let orders = (0..<3).flatMap { seed in
+      (0..<5).map { epoch(BatchSampler(count: 200, batchSize: .rows(200), seed: seed), $0)[0] }
+    }
+    #expect(Set(orders).count == 15)
+    #expect(orders.allSatisfy { $0 != Array(0..<200) })
+  }
+
+  @Test func batchesDoNotDependOnWhatWasAskedBefore() {
+    var sampler = BatchSampler(count: 50, batchSize: .rows(7), seed: 11)
+    let calls = (0..<4).flatMap { epoch in (0..<sampler.batchesPerEpoch).map { (epoch, $0) } }
+    let forward = calls.map { Array(sampler.batch(epoch: $0.0, step: $0.1)) }
+    let backward = calls.reversed().map { Array(sampler.batch(epoch: $0.0, step: $0.1)) }
+    #expect(forward == backward.reversed())
+    let fresh = calls.map { call in
+      var sampler = BatchSampler(count: 50, batchSize: .rows(7), seed: 11)
+      return Array(sampler.batch(epoch: call.0, step: call.1))
+    }
+    #expect(forward == fresh)
+  }
+
+  @Test func theOrderOfASeedStaysTheSameForever() {
+    // A checkpoint resumes in the middle of an epoch by this order alone.
+    var sampler = BatchSampler(count: 10, batchSize: .rows(10), seed: 42)
+    #expect(sampler.batch(epoch: 0, step: 0) == [])
+    #expect(sampler.batch(epoch: 1, step: 0) == [])
+  }
+
+  @Test func fullBatchesKeepTheNaturalOrder() {
+    var sampler = BatchSampler(count: 6, batchSize: .full, seed: 1)
+    for epoch in 0..<3 { #expect(Array(sampler.batch(epoch: epoch, step: 0)) == Array(0..<6)) }
+    #expect(sampler.batchesPerEpoch == 1 && sampler.batchSize == 6)
+  }
+
+  @Test func stepsCountThroughTheEpochs() {
+    let sampler = BatchSampler(count: 10, batchSize: .rows(4), seed: 1)
+    #expect((0..<7).map { sampler.position(ofStep: $0).epoch } == [0, 0, 0, 1, 1, 1, 2])
+    #expect((0..<7).map { sampler.position(ofStep: $0).step } == [0, 1, 2, 0, 1, 2, 0])
+  }
+
+  @Test func shardsPartitionTheBatch() {
+    for size in 0...20 {
+      for count in 1...25 {
+        let shards = (0..<count).map { BatchSampler.shard(of: 5..<5 + size, rank: $0, count: count) }
+        #expect(shards.flatMap { Array($0) } == Array(5..<5 + size))
+        #expect(shards[0].lowerBound == 5 && shards.map(\.count).max()! - shards.map(\.count).min()! <= 1)
+      }
+    }
+  }
+
+  @Test func batchSizesAreNumbersOrFull() throws {
+    func decode(_ text: String) throws -> BatchSize {
+      try JSONDecoder().decode(BatchSize.self, from: Data(text.utf8))
+    }
+    #expect(try decode("12") == .rows(12))
+    #expect(try decode("\"full\"") == .full)
+    for text in ["0", "-3", "1.5", "\"half\"", "null", "[]"] {
+      #expect(throws: DecodingError.self) { try decode(text) }
+    }
+    for size in [BatchSize.full, .rows(5)] {
+      #expect(try JSONDecoder().decode(BatchSize.self, from: JSONEncoder().encode(size)) == size)
+    }
+  }
+}

@@ -1,0 +1,93 @@
+import Testing
+
+@testable import Datasets
+
+@Suite struct IDXTests {
+  let directory = try! TemporaryDirectory()
+
+  @Test func plainAndCompressedFilesHoldTheSameRows() throws {
+    for bytes in [Fixtures.plainIDX, Fixtures.gzipIDX, Fixtures.twoMemberIDX] {
+      for format in [DataFormat.auto, .idx] {
+        // The name says nothing: compression is told by the contents.
+        let features = try FeatureMatrix(path: directory.write(bytes, "images"), format: format)
+        #expect(features.rows == 3 && features.shape == [4] && features.element == .uint8)
+        #expect(values(of: features) == (0..<12).map(Double.init))
+      }
+    }
+  }
+
+  @Test func everyNumberTypeIsRead() throws {
+    let numbers = [0, 1, -2, 100, -128, 127]
+    func check(_ code: UInt8, _ element: FeatureMatrix.Element, _ bytes: [UInt8], _ expected: [Double]) throws {
+      let features = try FeatureMatrix(path: directory.write(Fixtures.idx(code, [3, 2, 1], bytes)))
+      #expect(features.element == element && features.shape == [2, 1])
+      #expect(values(of: features) == expected)
+    }
+    let expected = numbers.map(Double.init)
+    try check(0x08, .uint8, [0, 1, 2, 3, 254, 255], [0, 1, 2, 3, 254, 255])
+    try check(0x09, .float32, numbers.map { UInt8(bitPattern: Int8($0)) }, expected)
+    try check(0x0b, .float32, numbers.flatMap { Fixtures.bigEndian(Int16($0 * 256)) }, expected.map { $0 * 256 })
+    try check(
+      0x0c, .float64, numbers.flatMap { Fixtures.bigEndian(Int32($0 << 24 | 1)) }, numbers.map { Double($0 << 24 | 1) })
+    try check(
+      0x0d, .float32, numbers.flatMap { Fixtures.bigEndian((Float($0) / 8).bitPattern) }, expected.map { $0 / 8 })
+    try check(
+      0x0e, .float64, numbers.flatMap { Fixtures.bigEndian((Double($0) / 3).bitPattern) }, expected.map { $0 / 3 })
+  }
+
+  @Test func labelsOfEveryIntegerTypeAreRead() throws {
+    let labels: [Int32] = [3, -1, 7]
+    func read(_ code: UInt8, _ bytes: [UInt8]) throws -> [Int32] {
+      try DataFormat.auto.read(directory.write(Fixtures.idx(code, [3], bytes))).labels()
+    }
+    #expect(try read(0x08, [3, 200, 7]) == [3, 200, 7])
+    #expect(try read(0x09, [3, 0xff, 7]) == labels)
+    #expect(try read(0x0b, labels.flatMap { Fixtures.bigEndian(Int16($0)) }) == labels)
+    #expect(try read(0x0c, labels.flatMap { Fixtures.bigEndian($0) }) == labels)
+    #expect(dataError { _ = try read(0x0d, [UInt8](repeating: 0, count: 12)) }?.exitCode == 65)
+  }
+
+  @Test func headersThatAnnounceMoreThanTheFileHoldsAreErrors() throws {
+    let giant: [[UInt32]] = [
+      [1 << 30, 1 << 30], [UInt32.max, UInt32.max, UInt32.max], [1 << 31, 1 << 31, 2], [3, 5],
+      [0, UInt32.max, UInt32.max, 2],
+    ]
+    for extents in giant {
+      for code: UInt8 in [0x08, 0x0e] {
+        let path = directory.write(Fixtures.idx(code, extents, [UInt8](repeating: 1, count: 12)))
+        #expect(dataError { _ = try FeatureMatrix(path: path) }?.exitCode == 65)
+      }
+    }
+    let error = dataError { _ = try FeatureMatrix(path: directory.write(Fixtures.gzipHugeIDX)) }
+    #expect(error?.message.contains("more than a file of") == true)
+  }
+
+  @Test func compressedFilesOfAnotherLengthAreErrors() throws {
+    for bytes in [
+      Fixtures.gzipShortIDX, Fixtures.gzipLongIDX, Fixtures.gzipIDX + [0], Fixtures.gzipIDX + [0x1f, 0x8b],
+    ] {
+      #expect(dataError { _ = try FeatureMatrix(path: directory.write(bytes)) }?.exitCode == 65)
+    }
+    let error = dataError { _ = try FeatureMatrix(path: directory.write(Fixtures.gzipNPY)) }
+    #expect(error?.message.contains("gunzip") == true)
+  }
+
+  @Test func everyFlippedBitOfACompressedFilesContentsIsNoticed() throws {
+    // From the deflate data on; the ten bytes before hold a time stamp and the like, which no checksum covers.
+    for index in 10..<Fixtures.gzipIDX.count {
+      for bit in 0..<8 {
+        var bytes = Fixtures.gzipIDX
+        bytes[index] ^= 1 << bit
+        let path = directory.write(bytes)
+        #expect(dataError { _ = try FeatureMatrix(path: path) }?.exitCode == 65, "bit \(bit) of byte \(index)")
+      }
+    }
+  }
+
+  @Test func missingExamplesAndAxesAreErrors() throws {
+    for (extents, elements): ([UInt32], [UInt8]) in [([0, 4], []), ([4, 0], []), ([3], [1, 2, 3]), ([], [1])] {
+      let path = directory.write(Fixtures.idx(0x08, extents, elements))
+      #expect(dataError { _ = try FeatureMatrix(path: path) }?.exitCode == 65)
+    }
+  }
+}
