@@ -1,1 +1,38 @@
 #include "signals.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+
+// A signal to the process may run its handler on any thread (BLAS and MPI have their own), while the main thread reads:
+// `volatile sig_atomic_t` orders nothing between threads, a lock-free atomic is as safe in a handler and does.
+_Static_assert(ATOMIC_INT_LOCK_FREE == 2, "a signal handler may only touch lock-free atomics");
+static atomic_int pending;
+
+static void remember(int signal_number) { atomic_store(&pending, signal_number); }
+
+static int catch_signal(int signal_number, int flags) {
+  struct sigaction action = {.sa_handler = remember, .sa_flags = flags | SA_RESTART};
+  sigfillset(&action.sa_mask);
+  return sigaction(signal_number, &action, NULL) == 0 ? 0 : errno;
+}
+
+int fgn_signals_install(void) {
+  int failure = catch_signal(SIGTERM, 0);
+  if (failure == 0) failure = catch_signal(SIGUSR1, 0);
+  if (failure != 0) return failure;
+
+  // A shell starts background jobs with SIGINT ignored, so that ^C meant for another program does not reach them.
+  struct sigaction current;
+  if (sigaction(SIGINT, NULL, &current) != 0) return errno;
+  // SA_RESETHAND: the first SIGINT asks for an orderly end, the second one kills, for a user who will not wait.
+  if (current.sa_handler != SIG_IGN) failure = catch_signal(SIGINT, SA_RESETHAND);
+  if (failure != 0) return failure;
+
+  // Writing to a closed pipe (`fgn-dist inspect … | head`) is then an error of write, which names itself.
+  return signal(SIGPIPE, SIG_IGN) == SIG_ERR ? errno : 0;
+}
+
+int fgn_signals_pending(void) { return atomic_load(&pending); }
+
+void fgn_signals_reset(void) { atomic_store(&pending, 0); }

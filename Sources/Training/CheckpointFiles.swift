@@ -1,0 +1,121 @@
+import Foundation
+
+/// The checkpoints of one run: `step-00000120.safetensors` and the like in one folder. Only rank 0 uses it.
+///
+/// A checkpoint is complete as soon as it has its name (see `AtomicFile`) and always carries a checksum. Temporaries and
+/// files with other names are no checkpoints and stay unseen.
+package struct CheckpointFiles: Sendable {
+  package struct Checkpoint: Equatable, Sendable {
+    package let step: Int
+    package let path: String
+  }
+
+  package let folder: String
+
+  package init(folder: String) {
+    self.folder = folder
+  }
+
+  package func path(step: Int) -> String { "\(folder)/\(Self.fileName(step: step))" }
+
+  /// The checkpoints by ascending step; none if the folder does not exist.
+  package func list() throws(StorageError) -> [Checkpoint] {
+    try fileNames().compactMap(Self.step(ofFile:)).sorted().map { Checkpoint(step: $0, path: path(step: $0)) }
+  }
+
+  /// The checkpoint of the highest step.
+  package func latest() throws(StorageError) -> Checkpoint? { try list().last }
+
+  /// Writes the checkpoint of `step`, and creates the folder for the first one.
+  ///
+  /// Checkpoints of later steps are then left over from a course that was given up, by a resume from an earlier step;
+  /// they get `.abandoned` after their names, lest a later resume or `prune` take them for the newest.
+  @discardableResult
+  package func save(step: Int, _ file: TensorFile) throws(StorageError) -> Checkpoint {
+    do {
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    } catch {
+      throw StorageError(
+        .inputOutput, path: folder, section: "create folder", problem: error.localizedDescription,
+        remedy: "correct the permissions or choose another run directory")
+    }
+    let checkpoint = Checkpoint(step: step, path: path(step: step))
+    try Safetensors.save(file, to: checkpoint.path)
+    for later in try list() where later.step > step {
+      guard rename(later.path, later.path + ".abandoned") == 0 else {
+        throw StorageError(path: later.path, operation: "rename", code: errno)
+      }
+    }
+    return checkpoint
+  }
+
+  /// Reads the newest checkpoint; nil if there is none.
+  ///
+  /// A damaged one is an error (65) that names the newest intact one before it: which training to go on with is the
+  /// user's decision.
+  package func loadLatest() throws(StorageError) -> (checkpoint: Checkpoint, file: TensorFile)? {
+    let checkpoints = try list()
+    guard let newest = checkpoints.last else { return nil }
+    do throws(StorageError) {
+      return (newest, try Safetensors.load(path: newest.path, requireChecksum: true))
+    } catch {
+      guard error.kind == .contents else { throw error }
+      let intact = checkpoints.dropLast().last { Self.isIntact($0.path) }
+      throw StorageError(
+        .contents, path: error.path, section: error.section, problem: error.problem,
+        remedy: intact.map { "--resume \($0.path) resumes from the previous good checkpoint" }
+          ?? "no earlier checkpoint is intact, so start again in a new run directory")
+    }
+  }
+
+  /// Deletes all but the newest `count` checkpoints (the newest always stays), and the temporaries of processes that
+  /// died while saving. Precondition: no other process saves to this folder from another machine.
+  package func prune(keepLast count: Int) throws(StorageError) {
+    for checkpoint in try list().dropLast(max(1, count)) { try Self.remove(checkpoint.path) }
+    for name in try fileNames() where Self.isStaleTemporary(name) { try Self.remove("\(folder)/\(name)") }
+  }
+
+  private static func fileName(step: Int) -> String {
+    precondition(step >= 0, "steps are counted from zero")
+    let digits = String(step)
+    return "step-" + String(repeating: "0", count: max(0, 8 - digits.count)) + digits + ".safetensors"
+  }
+
+  /// The step in the name of a checkpoint; nil for every name that `fileName(step:)` does not give.
+  private static func step(ofFile name: String) -> Int? {
+    guard name.hasPrefix("step-"), name.hasSuffix(".safetensors") else { return nil }
+    guard let step = Int(name.dropFirst(5).dropLast(12)), step >= 0 else { return nil }
+    return fileName(step: step) == name ? step : nil
+  }
+
+  private static func isStaleTemporary(_ name: String) -> Bool {
+    guard name.hasPrefix("."), let marker = name.range(of: AtomicFile.temporaryMarker, options: .backwards),
+      step(ofFile: String(name[..<marker.lowerBound].dropFirst())) != nil,
+      let process = Int32(name[marker.upperBound...]), process > 0
+    else { return false }
+    // This process saves nothing while it prunes, so a temporary with its id is from an earlier process of that id.
+    return process == getpid() || (kill(process, 0) != 0 && errno == ESRCH)
+  }
+
+  private static func isIntact(_ path: String) -> Bool {
+    (try? Safetensors.load(path: path, requireChecksum: true)) != nil
+  }
+
+  private static func remove(_ path: String) throws(StorageError) {
+    guard unlink(path) == 0 || errno == ENOENT else {
+      throw StorageError(path: path, operation: "delete", code: errno)
+    }
+  }
+
+  private func fileNames() throws(StorageError) -> [String] {
+    do {
+      return try FileManager.default.contentsOfDirectory(atPath: folder)
+    } catch CocoaError.fileReadNoSuchFile {
+      return []
+    } catch {
+      throw StorageError(
+        .inputOutput, path: folder, section: "list folder", problem: error.localizedDescription,
+        remedy: "correct the path or its permissions")
+    }
+  }
+}

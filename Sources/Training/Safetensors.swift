@@ -1,0 +1,210 @@
+import CZlib
+import Glibc
+
+/// Reads and writes safetensors files: the length of the header (8 bytes, little-endian), the header (JSON, padded with
+/// blanks to a multiple of 8 bytes) and the tensors' data without holes.
+/// Source: https://github.com/huggingface/safetensors#format
+///
+/// The format has no checksum, so the writer adds one to the header's strings, as their first entry:
+///
+///     {"__metadata__":{"checksum":"89abcdef","checksum_scheme":"crc32-file-1", …
+///
+/// `checksum` is the CRC-32 (zlib's) of the whole file, from its first byte to its last, with eight zeros `0` in the
+/// place of these eight lowercase digits; it stands at a fixed place, so that no parsing comes before it. A CRC-32 finds
+/// every change of up to 32 neighbouring bits. A file that has one of the two fields must have both and match, which
+/// covers a flipped bit in the fields' own names. Files of other programs have neither, and load unless the
+/// caller requires the checksum.
+package enum Safetensors {
+  static let metadataKey = "__metadata__"
+  private static let checksumKey = "checksum"
+  private static let schemeKey = "checksum_scheme"
+  private static let scheme = "crc32-file-1"
+  private static let beforeChecksum = Array("{\"\(metadataKey)\":{\"\(checksumKey)\":\"".utf8)
+  private static let checksumRange = beforeChecksum.count..<beforeChecksum.count + 8
+  /// The format's own limit.
+  private static let largestHeader = 100_000_000
+
+  // MARK: Writing
+
+  /// Writes `file` to `path` atomically. Equal contents give equal bytes, whatever the metadata's order in memory.
+  /// Tensors lie in the file in their order, so wider types should come before narrower ones to be aligned.
+  package static func save(_ file: TensorFile, to path: String) throws(StorageError) {
+    var header = headerBytes(of: file)
+    let length = littleEndian(header.count)
+    var checksum = CRC32()
+    checksum.update(length.span.bytes)
+    checksum.update(header.span.bytes)
+    for entry in file.tensors { checksum.update(entry.tensor.bytes.span.bytes) }
+    header.replaceSubrange(checksumRange, with: checksum.digits)
+
+    var output = try AtomicFile(path)
+    try output.write(length)
+    try output.write(header)
+    for entry in file.tensors { try output.write(entry.tensor.bytes) }
+    try output.commit()
+  }
+
+  /// The header, padded, with zeros for the checksum.
+  private static func headerBytes(of file: TensorFile) -> [UInt8] {
+    precondition(
+      file.metadata[checksumKey] == nil && file.metadata[schemeKey] == nil, "the checksum's fields are the writer's")
+    var text = String(decoding: beforeChecksum, as: UTF8.self) + "00000000\",\(quoted(schemeKey)):\(quoted(scheme))"
+    for (key, value) in file.metadata.sorted(by: { $0.key < $1.key }) {
+      text += ",\(quoted(key)):\(quoted(value))"
+    }
+    text += "}"
+    var end = 0
+    for entry in file.tensors {
+      let begin = end
+      end += entry.tensor.bytes.count
+      let shape = entry.tensor.shape.map(String.init).joined(separator: ",")
+      text += ",\(quoted(entry.name)):{\"dtype\":\"\(entry.tensor.dtype.rawValue)\",\"shape\":[\(shape)],"
+      text += "\"data_offsets\":[\(begin),\(end)]}"
+    }
+    text += "}"
+    let bytes = Array(text.utf8)
+    precondition(bytes.count <= largestHeader, "names and metadata exceed what the format allows")
+    return bytes + [UInt8](repeating: UInt8(ascii: " "), count: (8 - bytes.count % 8) % 8)
+  }
+
+  /// `text` as a JSON string.
+  private static func quoted(_ text: String) -> String {
+    var result = "\""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\"", "\\": result += "\\\(scalar)"
+      case "\0"..<" ":
+        let digits = String(scalar.value, radix: 16)
+        result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+      default: result.unicodeScalars.append(scalar)
+      }
+    }
+    return result + "\""
+  }
+
+  // MARK: Reading
+
+  /// Reads and checks the whole file at `path`; with `requireChecksum`, a file without one is refused, too.
+  /// Throws: exit code 65 for contents that are not exactly right, 66 for a missing file, 74 when reading fails.
+  package static func load(path: String, requireChecksum: Bool = false) throws(StorageError) -> TensorFile {
+    let input = try InputFile(path)
+    guard input.size >= 8 else { throw damaged(path, section: "header", "the file has only \(input.size) bytes") }
+    let lengthBytes = try input.read(8)
+    let length = lengthBytes.reversed().reduce(0 as UInt64) { $0 << 8 | UInt64($1) }
+    guard length <= largestHeader, length <= input.size - 8 else {
+      throw damaged(path, section: "header", "its length of \(length) bytes exceeds the file or the format's limit")
+    }
+    var headerBytes = try input.read(Int(length))
+    let header = try SafetensorsHeader(headerBytes, dataCount: input.size - 8 - Int(length), path: path)
+    let expected = try checksum(of: header, headerBytes, required: requireChecksum, path)
+
+    var computed = CRC32()
+    if expected != nil {
+      headerBytes.replaceSubrange(checksumRange, with: repeatElement(UInt8(ascii: "0"), count: 8))
+      computed.update(lengthBytes.span.bytes)
+      computed.update(headerBytes.span.bytes)
+    }
+    var file = TensorFile()
+    file.path = path
+    file.metadata = header.metadata.filter { $0.key != checksumKey && $0.key != schemeKey }
+    for entry in header.entries {
+      let bytes = try input.read(entry.range.count)
+      if expected != nil { computed.update(bytes.span.bytes) }
+      file.add(entry.name, Tensor(dtype: entry.dtype, shape: entry.shape, bytes: bytes))
+    }
+    guard expected == nil || expected == computed.digits else {
+      throw damaged(path, section: "checksum", "the contents do not match it")
+    }
+    return file
+  }
+
+  /// The digits of the checksum that the header states; nil when it has none and needs none.
+  private static func checksum(
+    of header: SafetensorsHeader, _ bytes: [UInt8], required: Bool, _ path: String
+  ) throws(StorageError) -> [UInt8]? {
+    let stated = header.metadata[checksumKey]
+    if stated == nil && header.metadata[schemeKey] == nil {
+      guard !required else {
+        throw StorageError(
+          .contents, path: path, section: "checksum", problem: "is missing, so this is no checkpoint of fgn-dist",
+          remedy: "name a checkpoint; weights of other programs go to model.initialization")
+      }
+      return nil
+    }
+    // The digits are looked up by their place, so they must be where the parser found them.
+    guard let stated, header.metadata[schemeKey] == scheme, bytes.starts(with: beforeChecksum),
+      stated.utf8.count == 8, stated.utf8.elementsEqual(bytes[checksumRange])
+    else {
+      throw StorageError(
+        .contents, path: path, section: "checksum", problem: "is not as fgn-dist writes it",
+        remedy: "use an undamaged copy; a program that rewrites the file must drop \(checksumKey) and \(schemeKey)")
+    }
+    return Array(stated.utf8)
+  }
+
+  static func damaged(_ path: String, section: String, _ problem: String) -> StorageError {
+    StorageError(
+      .contents, path: path, section: section, problem: problem,
+      remedy: "the file is damaged or not safetensors, use an undamaged copy")
+  }
+}
+
+private func littleEndian(_ number: Int) -> [UInt8] {
+  (0..<8).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) }
+}
+
+/// zlib's CRC-32 of bytes that come in pieces.
+private struct CRC32 {
+  private var value: UInt = 0
+
+  mutating func update(_ bytes: RawSpan) {
+    value = bytes.withUnsafeBytes { crc32_z(value, $0.baseAddress?.assumingMemoryBound(to: UInt8.self), $0.count) }
+  }
+
+  /// Eight lowercase hexadecimal digits.
+  var digits: [UInt8] {
+    let text = String(value, radix: 16)
+    return Array((String(repeating: "0", count: 8 - text.count) + text).utf8)
+  }
+}
+
+/// A regular file that is read once from front to back.
+private struct InputFile: ~Copyable {
+  let path: String
+  let size: Int
+  private let descriptor: Int32
+
+  init(_ path: String) throws(StorageError) {
+    // Without O_NONBLOCK, opening a pipe by mistake would wait for a writer.
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0 else { throw StorageError(path: path, operation: "open for reading", code: errno) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+      close(descriptor)
+      throw StorageError(
+        .contents, path: path, section: "file", problem: "is not a regular file", remedy: "name a safetensors file")
+    }
+    self.path = path
+    self.descriptor = descriptor
+    size = Int(status.st_size)
+  }
+
+  deinit { close(descriptor) }
+
+  /// The next `count` bytes.
+  func read(_ count: Int) throws(StorageError) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: count)
+    var done = 0
+    while done < count {
+      let received = bytes.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress! + done, count - done) }
+      if received > 0 {
+        done += received
+      } else if received == 0 {
+        throw Safetensors.damaged(path, section: "data", "the file became shorter while it was read")
+      } else if errno != EINTR {
+        throw StorageError(path: path, operation: "read", code: errno)
+      }
+    }
+    return bytes
+  }
+}

@@ -1,0 +1,58 @@
+import Glibc
+
+/// A file that cannot be read, understood or written. Its description is one line: the file, the section of it (or the
+/// operation on it), what is wrong and what to do.
+package struct StorageError: Error, Equatable, Sendable, CustomStringConvertible {
+  package enum Kind: Int32, Sendable {
+    /// The contents are damaged or do not fit.
+    case contents = 65
+    case missing = 66
+    /// The operating system refused an operation: no space, no permission, a failing disk.
+    case inputOutput = 74
+  }
+
+  package let kind: Kind
+  package let path: String
+  package let section: String
+  package let problem: String
+  package let remedy: String
+
+  package init(_ kind: Kind, path: String, section: String, problem: String, remedy: String) {
+    self.kind = kind
+    self.path = path
+    self.section = section
+    self.problem = problem
+    self.remedy = remedy
+  }
+
+  /// What `operation` on `path` reported as `code` (an errno).
+  package init(path: String, operation: String, code: Int32) {
+    let reason = String(cString: strerror(code))
+    let isMissing = code == ENOENT && operation == "open for reading"
+    self.init(
+      isMissing ? .missing : .inputOutput, path: path, section: operation, problem: reason, remedy: Self.remedy(code))
+  }
+
+  /// The process's exit code for this error.
+  package var exitCode: Int32 { kind.rawValue }
+
+  package var description: String {
+    "\(path): \(section): \(problem); \(remedy)".split(whereSeparator: \.isNewline).joined(separator: " ")
+  }
+
+  /// `name` as it may stand in a line: quoted, without control characters, and not longer than a line.
+  package static func quoted(_ name: String) -> String {
+    name.count <= 100 ? name.debugDescription : String(name.prefix(100)).debugDescription + "…"
+  }
+
+  private static func remedy(_ code: Int32) -> String {
+    switch code {
+    case ENOENT, ENOTDIR: "check the path and create the folder if it is missing"
+    case ENOSPC, EDQUOT: "free space on that file system or choose another folder, then run again"
+    case EFBIG: "raise the limit on file sizes (ulimit -f), then run again"
+    case EACCES, EPERM, EROFS: "correct the permissions or choose another folder"
+    case EISDIR: "name a file instead of a folder"
+    default: "check the file system, then run again"
+    }
+  }
+}

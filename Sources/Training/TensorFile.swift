@@ -1,0 +1,191 @@
+import Foundation
+import LinearAlgebra
+
+/// Numbers of one type in row-major order, as they lie in a file (little-endian).
+package struct Tensor: Equatable, Sendable {
+  package enum DataType: String, Sendable, CaseIterable {
+    case float32 = "F32"
+    case float64 = "F64"
+    case int64 = "I64"
+    case int32 = "I32"
+    case uint8 = "U8"
+
+    /// The size of one element in bytes.
+    package var width: Int {
+      switch self {
+      case .float64, .int64: 8
+      case .float32, .int32: 4
+      case .uint8: 1
+      }
+    }
+  }
+
+  package let dtype: DataType
+  package let shape: [Int]
+  package let bytes: [UInt8]
+
+  /// Precondition: `bytes` has as many bytes as `shape` and `dtype` say.
+  package init(dtype: DataType, shape: [Int], bytes: [UInt8]) {
+    precondition(shape.reduce(dtype.width, *) == bytes.count, "a tensor's bytes must fill its shape")
+    self.dtype = dtype
+    self.shape = shape
+    self.bytes = bytes
+  }
+
+  /// A copy of `elements`; without a shape, a tensor of one dimension.
+  package init<Element: TensorElement>(_ elements: [Element], shape: [Int]? = nil) {
+    let bytes = elements.withUnsafeBytes { Array($0) }
+    self.init(dtype: Element.dataType, shape: shape ?? [elements.count], bytes: bytes)
+  }
+
+  /// A copy of `vector`; without a shape, a tensor of one dimension.
+  package init<Scalar: BLASScalar>(_ vector: Vector<Scalar>, shape: [Int]? = nil) {
+    let bytes = vector.withElements { Array(UnsafeRawBufferPointer($0)) }
+    self.init(
+      dtype: Scalar.self == Float.self ? .float32 : .float64, shape: shape ?? [vector.count], bytes: bytes)
+  }
+
+  package var count: Int { bytes.count / dtype.width }
+}
+
+/// A number type that a tensor may consist of.
+package protocol TensorElement: BitwiseCopyable {
+  static var dataType: Tensor.DataType { get }
+}
+extension Float: TensorElement { package static var dataType: Tensor.DataType { .float32 } }
+extension Double: TensorElement { package static var dataType: Tensor.DataType { .float64 } }
+extension Int64: TensorElement { package static var dataType: Tensor.DataType { .int64 } }
+extension Int32: TensorElement { package static var dataType: Tensor.DataType { .int32 } }
+extension UInt8: TensorElement { package static var dataType: Tensor.DataType { .uint8 } }
+
+/// Named tensors in an order, and named strings: what a safetensors file holds. `Safetensors` reads and writes it.
+package struct TensorFile: Sendable {
+  package struct Entry: Equatable, Sendable {
+    package let name: String
+    package let tensor: Tensor
+  }
+
+  /// In the order of their data in the file. Names are unique.
+  package private(set) var tensors: [Entry] = []
+  package var metadata: [String: String] = [:]
+  /// Where this was read from, for error messages.
+  package var path = "(not saved yet)"
+  private var positions: [String: Int] = [:]
+
+  package init() {}
+
+  /// Appends a tensor. Precondition: the name is new, and not the format's own `__metadata__`.
+  package mutating func add(_ name: String, _ tensor: Tensor) {
+    precondition(name != Safetensors.metadataKey, "\(name) is reserved by the format")
+    precondition(positions[name] == nil, "two tensors have the name \(name)")
+    positions[name] = tensors.count
+    tensors.append(Entry(name: name, tensor: tensor))
+  }
+
+  package func contains(_ name: String) -> Bool { positions[name] != nil }
+
+  /// The tensor with this name and, if one is given, this shape.
+  package func tensor(named name: String, shape: [Int]? = nil) throws(StorageError) -> Tensor {
+    guard let position = positions[name] else {
+      throw misfit(name, "is missing", "use a file that was saved for this model and optimizer")
+    }
+    let tensor = tensors[position].tensor
+    guard shape == nil || shape == tensor.shape else {
+      throw misfit(
+        name, "has shape \(tensor.shape) where \(shape!) is expected",
+        "use a file that was saved for this model and data")
+    }
+    return tensor
+  }
+
+  /// The elements of a floating-point tensor, converted between float32 and float64 where needed.
+  /// Throws: when the tensor is missing, has another shape or type, or a number does not fit in float32.
+  package func vector<Scalar: BLASScalar>(
+    named name: String, shape: [Int]? = nil, as: Scalar.Type = Scalar.self
+  ) throws(StorageError) -> Vector<Scalar> {
+    let tensor = try tensor(named: name, shape: shape)
+    let result = Vector<Scalar>(zeros: tensor.count)
+    // Casts to the two concrete types, so that the loops below are compiled for them and not generically.
+    switch (tensor.dtype, result as? Vector<Float>, result as? Vector<Double>) {
+    case (.float32, .some, _), (.float64, _, .some):
+      copy(tensor, to: result)
+    case (.float32, _, let wide?):
+      for index in 0..<tensor.count { wide[index] = Double(tensor.element(index, as: Float.self)) }
+    case (.float64, let narrow?, _):
+      for index in 0..<tensor.count {
+        let number = tensor.element(index, as: Double.self)
+        narrow[index] = Float(number)
+        guard narrow[index].isFinite || !number.isFinite else {
+          throw misfit(
+            name, "has \(number) at element \(index), too large for float32", "set training.precision: float64")
+        }
+      }
+    default:
+      throw misfit(name, "holds \(tensor.dtype.rawValue) where F32 or F64 is expected", "save it as F32 or F64")
+    }
+    return result
+  }
+
+  /// The elements of a tensor of integers.
+  package func integers(named name: String, shape: [Int]? = nil) throws(StorageError) -> [Int64] {
+    let tensor = try tensor(named: name, shape: shape)
+    let indices = 0..<tensor.count
+    switch tensor.dtype {
+    case .int64: return indices.map { tensor.element($0, as: Int64.self) }
+    case .int32: return indices.map { Int64(tensor.element($0, as: Int32.self)) }
+    case .uint8: return tensor.bytes.map { Int64($0) }
+    case .float32, .float64:
+      throw misfit(name, "holds \(tensor.dtype.rawValue) where integers are expected", "save it as I64, I32 or U8")
+    }
+  }
+
+  /// Stores `value` under `key` in the metadata, as JSON with sorted keys. Precondition: it has no NaN or infinity.
+  package mutating func encode(_ value: some Encodable, forKey key: String) {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    do {
+      metadata[key] = String(decoding: try encoder.encode(value), as: UTF8.self)
+    } catch {
+      preconditionFailure("\(key) cannot be written as JSON: \(error)")
+    }
+  }
+
+  /// The value that `encode` stored under `key`.
+  package func decode<Value: Decodable>(_ type: Value.Type, forKey key: String) throws(StorageError) -> Value {
+    let section = "metadata \(StorageError.quoted(key))"
+    let remedy = "use a file that this version of fgn-dist saved"
+    guard let text = metadata[key] else {
+      throw StorageError(.contents, path: path, section: section, problem: "is missing", remedy: remedy)
+    }
+    do {
+      return try JSONDecoder().decode(type, from: Data(text.utf8))
+    } catch {
+      throw StorageError(
+        .contents, path: path, section: section, problem: "is not a valid \(type): \(error)", remedy: remedy)
+    }
+  }
+
+  private func misfit(_ name: String, _ problem: String, _ remedy: String) -> StorageError {
+    let section = "tensor \(StorageError.quoted(name))"
+    return StorageError(.contents, path: path, section: section, problem: problem, remedy: remedy)
+  }
+}
+
+extension TensorFile: Equatable {
+  /// Equal contents; where they were read from does not matter.
+  package static func == (one: TensorFile, other: TensorFile) -> Bool {
+    one.tensors == other.tensors && one.metadata == other.metadata
+  }
+}
+
+extension Tensor {
+  fileprivate func element<Element: BitwiseCopyable>(_ index: Int, as type: Element.Type) -> Element {
+    bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: index * MemoryLayout<Element>.stride, as: type) }
+  }
+}
+
+private func copy<Scalar: BLASScalar>(_ tensor: Tensor, to vector: Vector<Scalar>) {
+  vector.withElements { elements in
+    tensor.bytes.withUnsafeBytes { UnsafeMutableRawBufferPointer(elements).copyMemory(from: $0) }
+  }
+}

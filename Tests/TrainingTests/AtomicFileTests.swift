@@ -1,0 +1,91 @@
+import Foundation
+import Testing
+
+@testable import Training
+
+@Suite struct AtomicFileTests {
+  let folder = TemporaryFolder()
+  private struct Stop: Error {}
+
+  @Test func aNewFileHasWhatWasWritten() throws {
+    try AtomicFile.write(folder.path("a")) { file in
+      try file.write("α")
+      try file.write([] as [UInt8])
+      try file.write([1, 2])
+    }
+    #expect(try folder.bytes("a") == [0xCE, 0xB1, 1, 2])
+    #expect(try folder.names == ["a"])
+  }
+
+  @Test func anOldFileIsReplacedOnlyAtTheEnd() throws {
+    try folder.write("a", [7])
+    try AtomicFile.write(folder.path("a")) { file in
+      try file.write([1, 2])
+      #expect(try folder.bytes("a") == [7])
+      #expect(try folder.names == [".a.tmp-\(getpid())", "a"])
+    }
+    #expect(try folder.bytes("a") == [1, 2])
+  }
+
+  @Test func anErrorInTheBodyLeavesTheOldFileAndNoTemporary() throws {
+    try folder.write("a", [7])
+    #expect(throws: Stop.self) {
+      try AtomicFile.write(folder.path("a")) { file in
+        try file.write([1, 2])
+        throw Stop()
+      }
+    }
+    #expect(try folder.bytes("a") == [7])
+    #expect(try folder.names == ["a"])
+  }
+
+  /// The kernel itself refuses the write, halfway, as it does on a full disk; in a process of its own because the limit
+  /// is one of the process.
+  @Test func aRefusedWriteLeavesTheOldFileAndNoTemporary() async {
+    await #expect(processExitsWith: .success) {
+      signal(SIGXFSZ, SIG_IGN)
+      let folder = TemporaryFolder()
+      try folder.write("a", [7])
+      var limit = rlimit(rlim_cur: 10_000, rlim_max: rlim_t.max)
+      setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+      var file = TensorFile()
+      file.add("x", Tensor([UInt8](repeating: 1, count: 20_000)))
+      let error = #expect(throws: StorageError.self) { try Safetensors.save(file, to: folder.path("a")) }
+      #expect(error?.exitCode == 74)
+      #expect(error?.description.hasPrefix("\(folder.path("a")): write: File too large; raise the limit") == true)
+      #expect(try folder.bytes("a") == [7])
+      #expect(try folder.names == ["a"])
+    }
+  }
+
+  @Test func aRefusedRenameLeavesNoTemporary() throws {
+    try FileManager.default.createDirectory(atPath: folder.path("a/b"), withIntermediateDirectories: true)
+    let error = #expect(throws: StorageError.self) { try AtomicFile.write(folder.path("a")) { try $0.write([1]) } }
+    #expect(error?.exitCode == 74)
+    #expect(error?.description.contains("\(folder.path("a")): rename: Is a directory; ") == true)
+    #expect(try folder.names == ["a"])
+  }
+
+  @Test func aMissingFolderIsAnOutputError() {
+    let path = folder.path("none/a")
+    let error = #expect(throws: StorageError.self) { try AtomicFile.write(path) { _ in } }
+    #expect(error?.exitCode == 74)
+    #expect(error?.description.hasPrefix("\(path): open for writing: No such file or directory; ") == true)
+  }
+
+  @Test func aDeadProcessesTemporaryOfTheSameIdIsNoObstacle() throws {
+    try folder.write(".a.tmp-\(getpid())", [9, 9, 9])
+    try AtomicFile.write(folder.path("a")) { try $0.write([1]) }
+    #expect(try folder.bytes("a") == [1])
+    #expect(try folder.names == ["a"])
+  }
+
+  @Test func aPathWithoutFolderIsInTheCurrentOne() async {
+    await #expect(processExitsWith: .success) {
+      let folder = TemporaryFolder()
+      #expect(FileManager.default.changeCurrentDirectoryPath(folder.folder))
+      try AtomicFile.write("a") { try $0.write([1]) }
+      #expect(try folder.names == ["a"])
+    }
+  }
+}

@@ -1,0 +1,117 @@
+import Foundation
+import Testing
+
+@testable import Training
+
+@Suite struct CheckpointFilesTests {
+  let folder = TemporaryFolder()
+  private var files: CheckpointFiles { CheckpointFiles(folder: folder.folder) }
+
+  @Test func checkpointsAreListedByStepAndStrangersAreNot() throws {
+    for step in [100_000_000, 20, 3] { try files.save(step: step - 1, content(step)) }
+    for step in [100_000_000, 20, 3].reversed() { try files.save(step: step, content(step)) }
+    for stranger in [
+      "step-7.safetensors", "step-00000008.safetensors.bak", ".step-00000009.safetensors.tmp-1", "step-.safetensors",
+      "step--0000001.safetensors", "step-000000010.safetensors", "step-+0000011.safetensors", "notes",
+    ] { try folder.write(stranger, [0]) }
+    #expect(try files.list().map(\.step) == [2, 3, 20, 100_000_000])
+    #expect(try files.latest()?.path == folder.path("step-100000000.safetensors"))
+    #expect(files.path(step: 3) == folder.path("step-00000003.safetensors"))
+  }
+
+  @Test func aFolderThatDoesNotExistIsEmptyAndIsCreated() throws {
+    let files = CheckpointFiles(folder: folder.path("run/checkpoints"))
+    #expect(try files.latest() == nil)
+    #expect(try files.loadLatest() == nil)
+    try files.prune(keepLast: 1)
+    try files.save(step: 0, content(0))
+    #expect(try files.loadLatest()?.checkpoint.step == 0)
+  }
+
+  @Test func theNewestIsLoaded() throws {
+    for step in 1...3 { try files.save(step: step, content(step)) }
+    let loaded = try #require(try files.loadLatest())
+    #expect(loaded.checkpoint.step == 3)
+    #expect(loaded.file == content(3))
+  }
+
+  @Test func aDamagedNewestNamesThePreviousGoodOneAndIsNotPassedOver() throws {
+    for step in 1...3 { try files.save(step: step, content(step)) }
+    try damage(step: 3)
+    try damage(step: 2)
+    let error = #expect(throws: StorageError.self) { try files.loadLatest() }
+    #expect(error?.exitCode == 65)
+    #expect(error?.path == files.path(step: 3))
+    #expect(error?.description.contains("--resume \(files.path(step: 1)) resumes from the previous good") == true)
+  }
+
+  @Test func damageWithoutAGoodOneBeforeItSaysSo() throws {
+    try files.save(step: 1, content(1))
+    try folder.write("step-00000002.safetensors", [])
+    try damage(step: 1)
+    let error = #expect(throws: StorageError.self) { try files.loadLatest() }
+    #expect(error?.exitCode == 65)
+    #expect(error?.description.contains("no earlier checkpoint is intact") == true)
+  }
+
+  @Test func pruningKeepsTheLastOnesAndAlwaysTheNewest() throws {
+    for step in 1...5 { try files.save(step: step, content(step)) }
+    try folder.write("notes", [0])
+    try files.prune(keepLast: 2)
+    #expect(try files.list().map(\.step) == [4, 5])
+    try files.prune(keepLast: 0)
+    #expect(try files.list().map(\.step) == [5])
+    #expect(try folder.names.contains("notes"))
+  }
+
+  @Test func pruningRemovesTemporariesOfDeadProcessesOnly() throws {
+    let child = Process()
+    child.executableURL = URL(filePath: "/bin/true")
+    try child.run()
+    child.waitUntilExit()
+    let dead = child.processIdentifier
+    let kept = [
+      ".step-00000001.safetensors.tmp-\(getppid())", ".step-00000001.safetensors.tmp-x", ".notes.tmp-\(dead)",
+      ".step-00000001.safetensors.tmp-0", ".step-00000001.safetensors.tmp--1",
+    ]
+    let removed = [".step-00000001.safetensors.tmp-\(dead)", ".step-00000002.safetensors.tmp-\(getpid())"]
+    for name in kept + removed { try folder.write(name, [0]) }
+    try files.prune(keepLast: 1)
+    #expect(try folder.names == kept.sorted())
+  }
+
+  @Test func savingAfterAResumeFromAnEarlierStepSetsTheLaterOnesAside() throws {
+    for step in [10, 20, 30] { try files.save(step: step, content(step)) }
+    try damage(step: 30)
+    try files.save(step: 15, content(15))
+    try files.prune(keepLast: 1)
+    #expect(try files.loadLatest()?.checkpoint.step == 15)
+    #expect(
+      try folder.names == [
+        "step-00000015.safetensors", "step-00000020.safetensors.abandoned", "step-00000030.safetensors.abandoned",
+      ])
+  }
+
+  @Test func aFailedSaveLeavesTheOldCheckpointAndNoTemporary() throws {
+    try files.save(step: 1, content(1))
+    try FileManager.default.createDirectory(atPath: files.path(step: 2), withIntermediateDirectories: true)
+    let error = #expect(throws: StorageError.self) { try files.save(step: 2, content(2)) }
+    #expect(error?.exitCode == 74)
+    #expect(try folder.names == ["step-00000001.safetensors", "step-00000002.safetensors"])
+    #expect(try Safetensors.load(path: files.path(step: 1), requireChecksum: true) == content(1))
+  }
+
+  private func content(_ step: Int) -> TensorFile {
+    var file = TensorFile()
+    file.add("parameters", Tensor([Float(step), 1]))
+    file.encode(["step": step], forKey: "state")
+    return file
+  }
+
+  private func damage(step: Int) throws {
+    let name = URL(filePath: files.path(step: step)).lastPathComponent
+    var bytes = try folder.bytes(name)
+    bytes[bytes.count - 1] ^= 0x10
+    try folder.write(name, bytes)
+  }
+}

@@ -1,0 +1,86 @@
+import Foundation
+import Testing
+
+@testable import Training
+
+/// Each in a process of its own: handlers and the flag belong to the process, and other tests run beside.
+@Suite struct PreemptionTests {
+  @Test func nothingIsRequestedAtFirstAndTheLastSignalIsRemembered() async {
+    await #expect(processExitsWith: .success) {
+      Preemption.install()
+      #expect(Preemption.requested == nil)
+      raise(SIGUSR1)
+      #expect(Preemption.requested == .userDefined1)
+      raise(SIGTERM)
+      #expect(Preemption.requested == .terminate)
+      Preemption.reset()
+      #expect(Preemption.requested == nil)
+    }
+  }
+
+  @Test func theNumbersAreThoseOfTheSystem() {
+    #expect(Preemption.Signal.interrupt.rawValue == SIGINT)
+    #expect(Preemption.Signal.userDefined1.rawValue == SIGUSR1)
+    #expect(Preemption.Signal.terminate.rawValue == SIGTERM)
+  }
+
+  @Test func repeatedTerminationStaysOrderly() async {
+    await #expect(processExitsWith: .success) {
+      Preemption.install()
+      for _ in 0..<3 { raise(SIGTERM) }
+      for _ in 0..<3 { raise(SIGUSR1) }
+      #expect(Preemption.requested == .userDefined1)
+    }
+  }
+
+  @Test func theSecondInterruptKills() async {
+    await #expect(processExitsWith: .signal(SIGINT)) {
+      signal(SIGINT, SIG_DFL)
+      Preemption.install()
+      raise(SIGINT)
+      guard Preemption.requested == .interrupt else { exit(1) }
+      raise(SIGINT)
+    }
+  }
+
+  @Test func installingAgainArmsTheInterruptAgain() async {
+    await #expect(processExitsWith: .success) {
+      signal(SIGINT, SIG_DFL)
+      Preemption.install()
+      raise(SIGINT)
+      Preemption.install()
+      raise(SIGINT)
+      #expect(Preemption.requested == .interrupt)
+    }
+  }
+
+  @Test func anInterruptThatTheParentIgnoredStaysIgnored() async {
+    await #expect(processExitsWith: .success) {
+      signal(SIGINT, SIG_IGN)
+      Preemption.install()
+      raise(SIGINT)
+      #expect(Preemption.requested == nil)
+    }
+  }
+
+  @Test func aSignalOnAnotherThreadIsSeen() async {
+    await #expect(processExitsWith: .success) {
+      Preemption.install()
+      let thread = Thread { pthread_kill(pthread_self(), SIGTERM) }
+      thread.start()
+      for _ in 0..<1000 where Preemption.requested == nil { usleep(10_000) }
+      #expect(Preemption.requested == .terminate)
+    }
+  }
+
+  @Test func aClosedPipeIsAnErrorAndNotTheEnd() async {
+    await #expect(processExitsWith: .success) {
+      Preemption.install()
+      var ends: [Int32] = [0, 0]
+      pipe(&ends)
+      close(ends[0])
+      #expect(write(ends[1], "x", 1) == -1)
+      #expect(errno == EPIPE)
+    }
+  }
+}
