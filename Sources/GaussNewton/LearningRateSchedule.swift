@@ -1,12 +1,12 @@
 import Glibc
 
 /// The factor on every step, as a function of the step's number.
-package struct LearningRate: Codable, Equatable, Sendable {
-  package enum Schedule: String, Codable, CaseIterable, Sendable {
+package struct LearningRateSchedule: Codable, Equatable, Sendable {
+  package enum Kind: String, Codable, CaseIterable, Sendable {
     case constant, linear, cosine
   }
 
-  package var schedule = Schedule.constant
+  package var kind = Kind.constant
   /// Steps over which the rate rises linearly from zero.
   package var warmup = 0
   /// What linear and cosine fall to at the end, as a fraction of the peak.
@@ -19,7 +19,7 @@ package struct LearningRate: Codable, Equatable, Sendable {
     if step < warmup { return peak * Double(step + 1) / Double(warmup + 1) }
     let span = max(1, total - warmup)
     let progress = min(1, Double(step - warmup) / Double(span))
-    switch schedule {
+    switch kind {
     case .constant: return peak
     case .linear: return peak * (1 - (1 - final) * progress)
     case .cosine: return peak * (final + (1 - final) * (1 + cos(.pi * progress)) / 2)
