@@ -14,7 +14,13 @@ static void remember(int signal_number) { atomic_store(&pending, signal_number);
 static int catch_signal(int signal_number, int flags) {
   struct sigaction action = {.sa_handler = remember, .sa_flags = flags | SA_RESTART};
   sigfillset(&action.sa_mask);
-  return sigaction(signal_number, &action, NULL) == 0 ? 0 : errno;
+  if (sigaction(signal_number, &action, NULL) != 0) return errno;
+
+  // A blocked signal would wait forever, and a parent that starts programs from a worker thread hands down its mask.
+  sigset_t caught;
+  sigemptyset(&caught);
+  sigaddset(&caught, signal_number);
+  return pthread_sigmask(SIG_UNBLOCK, &caught, NULL);
 }
 
 int fgn_signals_install(void) {

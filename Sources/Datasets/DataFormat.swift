@@ -10,6 +10,7 @@ package enum DataFormat: String, Codable, CaseIterable, Sendable {
   /// Throws a `DataError` with exit code 65 for a format that is none of these, and those of the readers.
   func read(_ path: String) throws(DataError) -> StoredArray {
     let file = try MappedFile(path)
+    defer { extendLifetime(file) }
     guard !file.bytes.isEmpty else { throw .badContents(path, "is empty; copy the file again") }
     switch self {
     case .idx: return try IDX.read(file)

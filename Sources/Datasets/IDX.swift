@@ -38,9 +38,11 @@ enum IDX {
 
   private static func readCompressed(_ file: MappedFile) throws(DataError) -> StoredArray {
     let stream = GzipStream(file)
-    let (type, axes) = try parse(
-      prefix: UnsafeRawBufferPointer(try unpack(prefix, of: stream, file.path).bytes), file.path)
+    let start = try unpack(prefix, of: stream, file.path)
+    defer { extendLifetime(start) }
+    let (type, axes) = try parse(prefix: UnsafeRawBufferPointer(start.bytes), file.path)
     let extents = try unpack(4 * axes, of: stream, file.path)
+    defer { extendLifetime(extents) }
     let shape = parse(extents: UnsafeRawBufferPointer(extents.bytes))
     let expected = try StoredArray.byteCount(shape, type, file.path)
     // Before anything is allocated: a damaged header may announce any size.

@@ -65,9 +65,11 @@ package final class FastGaussNewton<Scalar: DistributedScalar> {
   ///   - inputs, labels: this rank's shard of the batch (#b × d, #b), possibly empty.
   ///   - batchSize: B, over all ranks.
   ///   - rate: the learning rate, a factor on the step.
+  ///   - interrupt: this rank's wish to stop after the step; it travels with the gradient.
   /// - Returns: what happened, the same on all ranks. At most `solver.iterations` + 4 allreduces.
   package func advance(
-    _ parameters: Vector<Scalar>, inputs: Matrix<Scalar>, labels: ArraySlice<Int32>, batchSize: Int, rate: Double
+    _ parameters: Vector<Scalar>, inputs: Matrix<Scalar>, labels: ArraySlice<Int32>, batchSize: Int, rate: Double,
+    interrupt: Bool = false
   ) throws -> StepReport {
     let λ = damping
     let μ = options.weightDecay
@@ -84,12 +86,14 @@ package final class FastGaussNewton<Scalar: DistributedScalar> {
     // The gradient g = −Rᵀs, the loss, and with them the solver's first collective.
     r.assign(rowSpace.rightHandSide)
     phases.measure(.vjp) { rowSpace.applyTransposed(r, into: message.parameters) }
-    try message.sum(r.squaredNorm, margin.lossSum(rows: inputs.rows), over: communicator, phases)
+    try message.sum(r.squaredNorm, margin.lossSum(rows: inputs.rows), interrupt ? 1 : 0, over: communicator, phases)
     gradient.combine(-1, message.parameters, 0)
     gradient.combine(Scalar(μ), parameters)
     let gradientNorm = gradient.norm
     var report = StepReport(
       loss: message[scalar: 1] / Double(batchSize), gradientNorm: gradientNorm, damping: λ, solver: SolverSummary(iterations: 0, residual: .nan, termination: .nonFinite))
+
+    report.interrupted = message[scalar: 2] > 0
 
     // Momentum and weight decay move the starting point to Δ₀ and the right-hand side to s − RΔ₀.
     let hasAnchor = η != 0 || μ != 0

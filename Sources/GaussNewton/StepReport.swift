@@ -13,6 +13,8 @@ package struct StepReport: Equatable, Sendable {
   package var stepLength = 1.0
   /// Change of the objective over what the quadratic model predicted; nil where no trial loss was needed.
   package var reductionRatio: Double?
+  /// Whether any rank wishes to stop.
+  package var interrupted = false
   /// False if the parameters stayed as they were.
   package var accepted = true
 }

@@ -30,6 +30,13 @@ package struct CollectiveFailure: Error, Equatable, Sendable, CustomStringConver
   }
 }
 
+extension CollectiveFailure {
+  /// An error that every rank has found by itself, alike.
+  package init(_ error: some ExitCodeProviding) {
+    self.init(origin: nil, message: "\(error)", exitCode: error.exitCode)
+  }
+}
+
 extension Communicator {
   /// Makes sure that all ranks hold the same. Collective.
   ///

@@ -54,6 +54,6 @@ import Testing
     }
     let largest = FeatureMatrix([Float.greatestFiniteMagnitude, -Float.greatestFiniteMagnitude, 0, -0], shape: [2])
     #expect(largest.firstNonFinite(in: 0..<2) == nil)
-    #expect(FeatureMatrix([255, 0], shape: [1]).firstNonFinite(in: 0..<2) == nil)
+    #expect(FeatureMatrix([255, 0] as [UInt8], shape: [1]).firstNonFinite(in: 0..<2) == nil)
   }
 }

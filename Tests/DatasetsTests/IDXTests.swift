@@ -72,16 +72,24 @@ import Testing
     #expect(error?.message.contains("gunzip") == true)
   }
 
-  @Test func everyFlippedBitOfACompressedFilesContentsIsNoticed() throws {
+  @Test func aFlippedBitOfCompressedContentsIsNoticed() throws {
+    var harmless = 0
     // From the deflate data on; the ten bytes before hold a time stamp and the like, which no checksum covers.
     for index in 10..<Fixtures.gzipIDX.count {
       for bit in 0..<8 {
         var bytes = Fixtures.gzipIDX
         bytes[index] ^= 1 << bit
         let path = directory.write(bytes)
-        #expect(dataError { _ = try FeatureMatrix(path: path) }?.exitCode == 65, "bit \(bit) of byte \(index)")
+        do {
+          #expect(values(of: try FeatureMatrix(path: path)) == (0..<12).map(Double.init), "bit \(bit) of byte \(index)")
+          harmless += 1
+        } catch {
+          #expect(error.exitCode == 65)
+        }
       }
     }
+    // Only the bits that fill the last byte of the deflate data may be anything.
+    #expect(harmless < 8)
   }
 
   @Test func missingExamplesAndAxesAreErrors() throws {

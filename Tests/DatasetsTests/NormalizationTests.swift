@@ -29,9 +29,11 @@ import Testing
       #expect(
         abs(statistics.means[column] - mean) <= 1e-12 * max(abs(mean), (deviations / Double(values.count)).squareRoot())
       )
-      // The mean itself has an error of some roundings, which a column far from zero feels.
-      let floor = Double(values.count) * (1e-15 * mean) * (1e-15 * mean)
-      #expect(abs(statistics.squaredDeviations[column] - deviations) <= 1e-9 * deviations + floor)
+      // Far from zero the values' own roundings weigh more: 10⁶ times more in the second column.
+      let deviation = (deviations / Double(values.count)).squareRoot()
+      let condition = deviation > 0 ? 1 + abs(mean) / deviation : 0
+      let error = abs(statistics.squaredDeviations[column] - deviations)
+      #expect(error <= 1e-12 * condition * deviations + 1e-28 * Double(values.count) * mean * mean)
       largest = max(largest, values.map(abs).max()!)
     }
     #expect(statistics.largestMagnitude == largest)

@@ -42,7 +42,7 @@ import Testing
     var generator = SplitMix64(seed: 3)
     let count = 200_000
     let numbers = (0..<count).map { _ in generator.nextNormal() }
-    #expect(numbers.allSatisfy(\.isFinite))
+    #expect(numbers.allSatisfy { $0.isFinite })
     for (power, moment, variance) in [(1, 0.0, 1.0), (2, 1, 2), (3, 0, 15), (4, 3, 96)] {
       let mean = numbers.reduce(0) { $0 + Self.power($1, power) } / Double(count)
       #expect(abs(mean - moment) < 5 * (variance / Double(count)).squareRoot())

@@ -54,6 +54,17 @@ import Testing
     }
   }
 
+  @Test func signalsThatTheParentBlockedAreUnblocked() async {
+    await #expect(processExitsWith: .success) {
+      var all = sigset_t()
+      sigfillset(&all)
+      pthread_sigmask(SIG_SETMASK, &all, nil)
+      Preemption.install()
+      raise(SIGTERM)
+      #expect(Preemption.requested == .terminate)
+    }
+  }
+
   @Test func anInterruptThatTheParentIgnoredStaysIgnored() async {
     await #expect(processExitsWith: .success) {
       signal(SIGINT, SIG_IGN)

@@ -26,7 +26,8 @@ private struct Hostile: CustomTestStringConvertible, Sendable {
     Hostile(header: "{\"a", named: "ends inside a string"), Hostile(header: "{\"a\\", named: "escape"),
     Hostile(header: "{\"a\":{},}", named: "lacks one"), Hostile(header: "{\"a\nb\":{}}", named: "control character"),
     Hostile(header: #"{"\x":{}}"#, named: "escape"), Hostile(header: #"{"\u00g0":{}}"#, named: "hexadecimal"),
-    Hostile(header: #"{"\ud800":{}}"#, named: "surrogate"), Hostile(header: #"{"\ud800\ud800":{}}"#, named: "surrogate"),
+    Hostile(header: #"{"\ud800":{}}"#, named: "surrogate"),
+    Hostile(header: #"{"\ud800\ud800":{}}"#, named: "surrogate"),
     Hostile(header: #"{"\udc00":{}}"#, named: "surrogate"), Hostile(header: #"{"\ud800\u"#, named: "hexadecimal"),
     Hostile(header: String(repeating: "{\"a\":", count: 100_000), named: "unknown field"),
   ]
@@ -67,7 +68,8 @@ private struct Hostile: CustomTestStringConvertible, Sendable {
     Hostile(header: #"{"a":{"dtype":["F32"],"shape":[2],"data_offsets":[0,8]}}"#, named: "needs \""),
     .metadata(#"{"k":1}"#, named: "needs \""), .metadata(#"{"k":{"deep":"1"}}"#, named: "needs \""),
     .metadata(#"{"k":"1","k":"2"}"#, named: "\"k\" twice"), .metadata(#"{},"__metadata__":{}"#, named: "twice"),
-    .metadata(#"{"checksum":"00000000"}"#, named: "checksum"), .metadata(#"{"checksum_scheme":"x"}"#, named: "checksum"),
+    .metadata(#"{"checksum":"00000000"}"#, named: "checksum"),
+    .metadata(#"{"checksum_scheme":"x"}"#, named: "checksum"),
     .metadata(#"{"checksum":"0","checksum_scheme":"crc32-file-1"}"#, named: "not as fgn-dist writes it"),
     .metadata(#"{"checksum":"","checksum_scheme":"crc32-file-1"}"#, named: "not as fgn-dist writes it"),
     .metadata(#"{"checksum":"\u00300000000","checksum_scheme":"crc32-file-1"}"#, named: "not as fgn-dist writes it"),
@@ -90,7 +92,8 @@ private struct Hostile: CustomTestStringConvertible, Sendable {
 
   @Test func namesThatAreNotUTF8AreRefused() throws {
     for broken: [UInt8] in [[0xFF], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0xE2, 0x82]] {
-      let header = Array("{\"".utf8) + broken + Array("\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}".utf8)
+      let rest = #"":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#
+      let header = Array("{\"".utf8) + broken + Array(rest.utf8)
       #expect(try folder.failureToLoad(fileBytes(header, dataCount: 8))?.contains("UTF-8") == true)
     }
   }

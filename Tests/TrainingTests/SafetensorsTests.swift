@@ -45,7 +45,7 @@ import Testing
     try Safetensors.save(file, to: folder.path("a"))
     let bytes = try folder.bytes("a")
     let text =
-      #"{"__metadata__":{"checksum":"e90a9c0b","checksum_scheme":"crc32-file-1","k":"v"},"#
+      #"{"__metadata__":{"checksum":"146bf9de","checksum_scheme":"crc32-file-1","k":"v"},"#
       + #""w":{"dtype":"I32","shape":[1,2],"data_offsets":[0,8]}}"#
     let header = Array(text.utf8) + Array(repeating: 0x20, count: (8 - text.utf8.count % 8) % 8)
     #expect(bytes == [UInt8(header.count), 0, 0, 0, 0, 0, 0, 0] + header + [1, 0, 0, 0, 2, 0, 0, 0])
@@ -81,7 +81,7 @@ import Testing
 
   // MARK: Files of others
 
-  /// safetensors 0.8.0 and numpy 2.4.6: `safetensors.numpy.save({...}, metadata={...})`.
+  /// By safetensors 0.8.0 and numpy 2.4.6: `safetensors.numpy.save({…}, metadata={…})`.
   static let python = """
     oAEAAAAAAAB7Il9fbWV0YWRhdGFfXyI6eyLDvG7DryBcInFcIlxuIjoiw6lcXFx0IiwiZm9ybWF0IjoibnAifSwibGFiZWxzIjp7ImR0eXBlIjoi\
     STY0Iiwic2hhcGUiOlsyXSwiZGF0YV9vZmZzZXRzIjpbMCwxNl19LCJ3aWRlIjp7ImR0eXBlIjoiRjY0Iiwic2hhcGUiOlsyXSwiZGF0YV9vZmZz\
@@ -132,7 +132,7 @@ import Testing
 private func everyType() -> TensorFile {
   var file = TensorFile()
   file.metadata = ["": "", "quote\"\\": "line\nbreak\u{0}\u{1F}é😀", "state": "{\"step\":3}"]
-  file.add("w", Tensor(Vector<Float>([1.5, -0.0, .infinity, .nan, 1e-42, 7]), shape: [2, 3]))
+  file.add("w", Tensor(Vector<Float>([1.5, -0.0, .infinity, .nan, .leastNonzeroMagnitude, 7]), shape: [2, 3]))
   file.add("model.0.bias", Tensor([0.1] as [Double], shape: []))
   file.add("none", Tensor([] as [Float], shape: [0, 3]))
   file.add("n", Tensor([.min, .max] as [Int64]))

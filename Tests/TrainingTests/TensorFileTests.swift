@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct TensorFileTests {
   @Test func float32BecomesFloat64Exactly() throws {
-    let numbers: [Float] = [0.1, -0.0, 1e-42, .greatestFiniteMagnitude, .infinity]
+    let numbers: [Float] = [0.1, -0.0, .leastNonzeroMagnitude, .greatestFiniteMagnitude, .infinity]
     let file = single(Tensor(numbers))
     let wide = try file.vector(named: "x", as: Double.self).array
     #expect(wide.map(\.bitPattern) == numbers.map { Double($0).bitPattern })

@@ -1,8 +1,8 @@
 #pragma once
 
 // Catches SIGTERM, SIGUSR1 and SIGINT, which then only set a flag, and ignores SIGPIPE. Call it before MPI_Init: the
-// launcher forwards signals from the first moment, and a rank without a handler dies of them. Calling it again arms
-// SIGINT again. Returns 0, or the errno of the call that failed.
+// launcher forwards signals from the first moment, and a rank without a handler dies of them. Unblocks the three for the
+// calling thread. Calling it again arms SIGINT again. Returns 0, or the errno of the call that failed.
 int fgn_signals_install(void);
 
 // The number of the signal that came last since the start or the last reset; 0 if none came.

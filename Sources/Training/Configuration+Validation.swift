@@ -1,0 +1,54 @@
+extension Configuration {
+  /// Throws a `ConfigurationError` for the first impossible value.
+  func validate(source: String) throws {
+    func require(_ condition: Bool, _ key: String, _ value: some Any, _ allowed: String) throws {
+      if !condition { throw ConfigurationError(source: source, key: key, "\(value) is impossible; it must be \(allowed)") }
+    }
+
+    for (name, set) in [("train", data.train), ("test", data.test)] {
+      try require(
+        (set.features == nil) == (set.labels == nil), "data.\(name).\(set.features == nil ? "features" : "labels")", "null",
+        "given, since its partner data.\(name).\(set.features == nil ? "labels" : "features") is")
+    }
+    try require(
+      data.train.features != nil || data.test.features == nil, "data.train.features", "null",
+      "given, since data.test.features is")
+    if let classes = data.classes { try require(classes >= 2, "data.classes", classes, "at least 2") }
+    try require(
+      model.layers.isEmpty, "model.layers", model.layers, "empty: this version trains linear softmax heads")
+    try require(!model.initialization.isEmpty, "model.initialization", "''", "zeros, scaled or the path of a safetensors file")
+
+    let o = optimizer
+    try require(o.learningRate > 0 && o.learningRate.isFinite, "optimizer.learning_rate", o.learningRate, "positive")
+    try require(o.schedule.warmup >= 0, "optimizer.schedule.warmup", o.schedule.warmup, "0 or more steps")
+    try require(
+      (0...1).contains(o.schedule.final), "optimizer.schedule.final", o.schedule.final, "a fraction from 0 to 1")
+    let d = o.damping
+    try require(d.initial > 0 && d.initial.isFinite, "optimizer.damping.initial", d.initial, "positive")
+    try require(d.minimum > 0 && d.minimum.isFinite, "optimizer.damping.minimum", d.minimum, "positive")
+    try require(
+      d.maximum >= d.minimum && d.maximum.isFinite, "optimizer.damping.maximum", d.maximum, "at least the minimum")
+    if d.policy == .levenbergMarquardt {
+      try require(
+        (d.minimum...d.maximum).contains(d.initial), "optimizer.damping.initial", d.initial,
+        "from the minimum \(d.minimum) to the maximum \(d.maximum)")
+    }
+    try require(d.factor > 1 && d.factor.isFinite, "optimizer.damping.factor", d.factor, "greater than 1")
+    try require(
+      o.solver.tolerance > 0 && o.solver.tolerance < 1, "optimizer.solver.tolerance", o.solver.tolerance,
+      "between 0 and 1")
+    try require(
+      o.solver.maxIterations > 0, "optimizer.solver.max_iterations", o.solver.maxIterations, "at least 1")
+    try require((0..<1).contains(o.momentum), "optimizer.momentum", o.momentum, "at least 0 and less than 1")
+    try require(
+      o.weightDecay >= 0 && o.weightDecay.isFinite, "optimizer.weight_decay", o.weightDecay, "0 or more")
+
+    try require(training.epochs > 0, "training.epochs", training.epochs, "at least 1")
+    if let steps = training.steps { try require(steps > 0, "training.steps", steps, "at least 1") }
+    try require(
+      training.evaluateEvery >= 0, "training.evaluate_every", training.evaluateEvery, "0 or more epochs")
+    try require(checkpoint.every >= 0, "checkpoint.every", checkpoint.every, "0 or more steps")
+    try require(checkpoint.keep > 0, "checkpoint.keep", checkpoint.keep, "at least 1")
+    try require(logging.every > 0, "logging.every", logging.every, "at least 1 step")
+  }
+}

@@ -1,0 +1,175 @@
+import Foundation
+import Yams
+
+extension Configuration {
+  /// Reads a YAML (or JSON) file, applies `key.path=value` overrides in order, and checks every value.
+  ///
+  /// The document is laid over the defaults, written out in full: a key that they do not have is unknown. Throws
+  /// `ConfigurationError`: 66 if the file cannot be read, otherwise 64.
+  package static func load(path: String, overrides: [String] = []) throws -> Configuration {
+    guard let bytes = FileManager.default.contents(atPath: path) else {
+      let reason = String(cString: strerror(errno))
+      throw ConfigurationError(source: path, "cannot be read (\(reason)); check the path", exitCode: 66)
+    }
+    guard let text = String(bytes: bytes, encoding: .utf8) else {
+      throw ConfigurationError(source: path, "is not UTF-8 text; save it as YAML in UTF-8")
+    }
+    return try parse(text, source: path, overrides: overrides)
+  }
+
+  /// The same for the text of a document; `source` names it in errors.
+  package static func parse(_ text: String, source: String, overrides: [String] = []) throws -> Configuration {
+    var tree = try defaultTree()
+    if let document = try compose(text, source: source) {
+      tree = try overlay(tree, document, source: source, path: [])
+    }
+    for override in overrides {
+      let parts = override.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+      let source = "--set \(override)"
+      guard parts.count == 2, !parts[0].isEmpty else {
+        throw ConfigurationError(source: source, "is not KEY=VALUE, such as optimizer.batch_size=256")
+      }
+      // The value is YAML of its own: a number, a word, or a list in brackets.
+      let value = try compose(parts[1], source: source) ?? Node("null", Tag(.null))
+      let document = parts[0].split(separator: ".", omittingEmptySubsequences: false).reversed()
+        .reduce(value) { Node([(Node(String($1)), $0)]) }
+      tree = try overlay(tree, document, source: source, path: [])
+    }
+    let configuration = try decode(tree, source: source)
+    try configuration.validate(source: source)
+    return configuration
+  }
+
+  /// The complete configuration as YAML; `parse` gives the same configuration back.
+  package var yaml: String {
+    do {
+      return try YAMLEncoder().encode(self)
+    } catch {
+      preconditionFailure("the configuration cannot be written as YAML: \(error)")
+    }
+  }
+
+  private static func defaultTree() throws -> Node {
+    guard let tree = try Yams.compose(yaml: Configuration().yaml) else {
+      preconditionFailure("the default configuration is empty")
+    }
+    return tree
+  }
+
+  private static func compose(_ text: String, source: String) throws -> Node? {
+    do {
+      return try Yams.compose(yaml: text)
+    } catch {
+      throw ConfigurationError(source: source, "is not valid YAML: \(summary(of: error))")
+    }
+  }
+
+  /// `defaults` with the values of `document` in their places.
+  private static func overlay(_ defaults: Node, _ document: Node, source: String, path: [String]) throws -> Node {
+    let key = path.joined(separator: ".")
+    guard case .mapping(var result) = defaults else { return document }
+    guard case .mapping(let given) = document else {
+      // An empty section leaves its defaults alone.
+      if document.tag == Tag(.null) || document.scalar?.string.isEmpty == true { return defaults }
+      throw ConfigurationError(source: source, key: key, "is a section with keys \(keys(of: result)), not a single value")
+    }
+    for (name, value) in given {
+      let name = name.scalar?.string ?? "\(name)"
+      let path = path + [name]
+      guard let old = result[Node(name)] else {
+        let allowed = keys(of: result)
+        let nearest = nearest(to: name, among: result.keys.compactMap { $0.scalar?.string })
+        let line = value.mark.map { source.hasPrefix("--set") ? "" : " (line \($0.line))" } ?? ""
+        throw ConfigurationError(
+          source: source, key: path.joined(separator: "."),
+          "unknown key\(line); did you mean \(nearest)? allowed: \(allowed)")
+      }
+      result[Node(name)] = try overlay(old, value, source: source, path: path)
+    }
+    return .mapping(result)
+  }
+
+  private static func keys(of mapping: Node.Mapping) -> String {
+    mapping.keys.compactMap { $0.scalar?.string }.joined(separator: ", ")
+  }
+
+  private static func decode(_ tree: Node, source: String) throws -> Configuration {
+    do {
+      return try YAMLDecoder().decode(Configuration.self, from: tree)
+    } catch let error as DecodingError {
+      let (context, problem) = describe(error)
+      let path = context.codingPath.map(\.stringValue)
+      let node = path.reduce(Optional(tree)) { $0?[$1] }
+      let found = node?.scalar.map { "'\($0.string)'" } ?? "a list or section"
+      throw ConfigurationError(
+        source: source, key: path.joined(separator: "."), "\(found) is not allowed; \(allowed(at: path, otherwise: problem))")
+    } catch {
+      throw ConfigurationError(source: source, "is not a configuration: \(summary(of: error))")
+    }
+  }
+
+  private static func describe(_ error: DecodingError) -> (DecodingError.Context, String) {
+    switch error {
+    case .typeMismatch(let type, let context): (context, "it must be \(name(of: type))")
+    case .valueNotFound(let type, let context): (context, "it must be \(name(of: type))")
+    case .dataCorrupted(let context): (context, context.debugDescription)
+    case .keyNotFound(let key, let context): (context, "\(key.stringValue) is missing")
+    @unknown default: (.init(codingPath: [], debugDescription: ""), "\(error)")
+    }
+  }
+
+  private static func name(of type: Any.Type) -> String {
+    switch type {
+    case is Bool.Type: "true or false"
+    case is Int.Type: "a whole number"
+    case is UInt64.Type: "a whole number, not negative"
+    case is Double.Type: "a number"
+    case is String.Type: "text"
+    default: "\(type)".hasPrefix("Array") ? "a list" : "a section"
+    }
+  }
+
+  /// What the key at `path` allows, if that is one of several words: its type says so.
+  private static func allowed(at path: [String], otherwise problem: String) -> String {
+    var value: Any = Configuration()
+    for part in path {
+      let words = part.split(separator: "_")
+      let name = String(words[0]) + words.dropFirst().map(\.capitalized).joined()
+      guard let child = Mirror(reflecting: value).children.first(where: { $0.label == name }) else { return problem }
+      value = child.value
+    }
+    guard let choice = type(of: value) as? any (CaseIterable & RawRepresentable).Type else { return problem }
+    return "it must be one of \(words(choice))"
+  }
+
+  private static func words<Choice: CaseIterable & RawRepresentable>(_: Choice.Type) -> String {
+    Choice.allCases.map { "\($0.rawValue)" }.joined(separator: ", ")
+  }
+}
+
+/// What a YAML error says, on one line: the parser's own text repeats the document below its first line.
+private func summary(of error: any Error) -> String {
+  let lines = "\(error)".split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
+  return lines.filter { !$0.isEmpty && $0 != "^" }.joined(separator: " ")
+}
+
+/// The candidate with the fewest changed letters.
+private func nearest(to word: String, among candidates: [String]) -> String {
+  candidates.min { editDistance(word, $0) < editDistance(word, $1) } ?? ""
+}
+
+/// Levenshtein's distance: insertions, deletions and replacements.
+private func editDistance(_ one: String, _ other: String) -> Int {
+  let other = Array(other)
+  var row = Array(0...other.count)
+  for (i, letter) in one.enumerated() {
+    var diagonal = row[0]
+    row[0] = i + 1
+    for j in other.indices {
+      let replaced = diagonal + (other[j] == letter ? 0 : 1)
+      diagonal = row[j + 1]
+      row[j + 1] = min(replaced, row[j] + 1, diagonal + 1)
+    }
+  }
+  return row[other.count]
+}

@@ -1,0 +1,110 @@
+import Datasets
+import GaussNewton
+
+/// Everything that steers a run. The defaults are the values here and in the option types it composes.
+package struct Configuration: Codable, Equatable, Sendable {
+  package var data = Data()
+  package var model = Model()
+  package var optimizer = Optimizer()
+  package var training = Training()
+  package var checkpoint = Checkpoint()
+  package var logging = Logging()
+
+  package init() {}
+
+  package struct Data: Codable, Equatable, Sendable {
+    package var train = Source()
+    package var test = Source()
+    package var normalize = Normalization.Kind.scale
+    /// C; counted from the training labels if absent.
+    @Nullable package var classes: Int?
+
+    /// Two files of the same examples; neither for the embedded digits.
+    package struct Source: Codable, Equatable, Sendable {
+      @Nullable package var features: String?
+      @Nullable package var labels: String?
+      package var format = DataFormat.auto
+    }
+  }
+
+  package struct Model: Codable, Equatable, Sendable {
+    /// Hidden layers. Empty: a linear head.
+    package var layers: [String] = []
+    /// `zeros`, `scaled` (random, by fan-in), or the path of a safetensors file.
+    package var initialization = "zeros"
+  }
+
+  package struct Optimizer: Codable, Equatable, Sendable {
+    package enum Method: String, Codable, CaseIterable, Sendable {
+      case fgn
+    }
+
+    package var method = Method.fgn
+    /// B, over all ranks.
+    package var batchSize = BatchSize.rows(512)
+    package var learningRate = 1.0
+    package var schedule = LearningRateSchedule()
+    package var damping = Damping.Options()
+    package var solver = SolverOptions()
+    package var stepLength = StepLength.ggn
+    /// η
+    package var momentum = 0.0
+    /// μ
+    package var weightDecay = 0.0
+
+    enum CodingKeys: String, CodingKey {
+      case method
+      case batchSize = "batch_size"
+      case learningRate = "learning_rate"
+      case schedule, damping, solver
+      case stepLength = "step_length"
+      case momentum
+      case weightDecay = "weight_decay"
+    }
+  }
+
+  package struct Training: Codable, Equatable, Sendable {
+    package enum Precision: String, Codable, CaseIterable, Sendable {
+      case float32, float64
+    }
+
+    package var epochs = 10
+    /// Ends the run after so many steps; `epochs` does not count then.
+    @Nullable package var steps: Int?
+    package var seed: UInt64 = 0
+    package var precision = Precision.float32
+    /// Leaves out an epoch's last, smaller batch.
+    package var dropLast = false
+    /// Epochs from one evaluation on the test set to the next; 0: only at the end.
+    package var evaluateEvery = 1
+
+    enum CodingKeys: String, CodingKey {
+      case epochs, steps, seed, precision
+      case dropLast = "drop_last"
+      case evaluateEvery = "evaluate_every"
+    }
+  }
+
+  package struct Checkpoint: Codable, Equatable, Sendable {
+    /// Steps from one checkpoint to the next; 0: only at the end.
+    package var every = 200
+    /// How many of the newest checkpoints stay.
+    package var keep = 3
+  }
+
+  package struct Logging: Codable, Equatable, Sendable {
+    package enum Progress: String, Codable, CaseIterable, Sendable {
+      /// `live` on a terminal, `plain` elsewhere.
+      case auto
+      /// One line that is rewritten in place.
+      case live
+      /// A line now and then.
+      case plain
+      case none
+    }
+
+    /// Steps from one line of `metrics.jsonl` to the next.
+    package var every = 1
+    package var progress = Progress.auto
+  }
+}

@@ -1,0 +1,100 @@
+import Datasets
+import Foundation
+import MPI
+
+extension DataError: ExitCodeProviding {}
+extension StorageError: ExitCodeProviding {}
+
+/// The examples of a run, checked, with the normalization of the training set. The same on all ranks.
+package struct TrainingData {
+  package let train: Dataset
+  package let test: Dataset?
+  package let normalization: Normalization
+  /// C
+  package let classCount: Int
+
+  /// Loads and checks the data sets of a configuration. Collective: the ranks share the look at the values, and a
+  /// problem on one of them is the same error on all.
+  package static func load(_ options: Configuration.Data, over communicator: Communicator) throws -> TrainingData {
+    let (train, test) = try communicator.collectively {
+      let trainSet = try open(options.train)
+      return try (trainSet ?? Dataset.digits().train, trainSet == nil ? Dataset.digits().test : open(options.test))
+    }
+    try agree(on: train, "the training data", over: communicator)
+    if let test { try agree(on: test, "the test data", over: communicator) }
+
+    let trainName = options.train.features ?? "the embedded digits"
+    let classCount = options.classes ?? train.classCount
+    guard classCount >= 2 else {
+      throw CollectiveFailure(
+        DataError.badContents(options.train.labels ?? trainName, "has one class only; a classifier needs two or more"))
+    }
+    try check(train, features: trainName, labels: options.train.labels ?? trainName, classCount, over: communicator)
+    if let test {
+      let testName = options.test.features ?? trainName
+      guard test.featureCount == train.featureCount else {
+        throw CollectiveFailure(
+          DataError.badContents(
+            testName, "has \(test.featureCount) features, and \(trainName) has \(train.featureCount); use sets of one kind"))
+      }
+      try check(test, features: testName, labels: options.test.labels ?? testName, classCount, over: communicator)
+    }
+
+    return TrainingData(
+      train: train, test: test, normalization: try normalization(options.normalize, of: train, over: communicator),
+      classCount: classCount)
+  }
+
+  /// The data set of two files; nil if none are named.
+  package static func open(_ source: Configuration.Data.Source) throws -> Dataset? {
+    guard let features = source.features, let labels = source.labels else { return nil }
+    return try Dataset(features: features, labels: labels, format: source.format)
+  }
+
+  /// Throws for the first feature that is not finite and the first label that is no class. Collective.
+  package static func check(
+    _ set: Dataset, features: String, labels: String, _ classCount: Int, over communicator: Communicator
+  ) throws {
+    let shard = BatchSampler.shard(of: 0..<set.count, rank: communicator.rank, count: communicator.size)
+    // Every rank has all rows, so the number of the first bad one is enough to tell the same story everywhere.
+    let firsts = try communicator.allreduce(
+      [
+        set.firstLabelOutOfRange(classes: classCount, in: shard) ?? .max,
+        set.firstNonFinite(in: shard)?.row ?? .max,
+      ], .min)
+    if firsts[0] < .max {
+      throw CollectiveFailure(
+        DataError.badContents(
+          labels,
+          "example \(firsts[0]) has label \(set.labels[firsts[0]]), and classes go from 0 to \(classCount - 1); "
+            + "correct the label or data.classes"))
+    }
+    if firsts[1] < .max, let (row, column) = set.firstNonFinite(in: firsts[1]..<firsts[1] + 1) {
+      throw CollectiveFailure(
+        DataError.badContents(
+          features, "example \(row) has a value that is not finite at feature \(column); replace or remove it"))
+    }
+  }
+
+  private static func normalization(
+    _ kind: Normalization.Kind, of set: Dataset, over communicator: Communicator
+  ) throws -> Normalization {
+    if kind == .none { return .none }
+    let shard = BatchSampler.shard(of: 0..<set.count, rank: communicator.rank, count: communicator.size)
+    let parts = try communicator.allgather(set.features.statistics(in: shard).flattened)
+    return Normalization(kind, FeatureStatistics(merging: parts, columns: set.featureCount))
+  }
+
+  /// Makes sure that all ranks read the same: shape, labels, and a sample of the rows.
+  private static func agree(on set: Dataset, _ subject: String, over communicator: Communicator) throws {
+    if communicator.size == 1 { return }
+    let sampled = min(set.count, 1024)
+    var words = [UInt64(set.count), UInt64(set.featureCount), UInt64(set.features.element.size)]
+    for index in 0..<sampled {
+      let row = index * set.count / sampled
+      words.append(UInt64(set.features.checksum(in: row..<row + 1)))
+    }
+    words += set.labels.map { UInt64(bitPattern: Int64($0)) }
+    try words.withUnsafeBytes { try communicator.agree($0, about: subject) }
+  }
+}
