@@ -29,7 +29,10 @@ extension Matrix {
     if n == 0 { return }
     elements.withElements { c in
       a.elements.withElements { aElements in
-        guard k > 0 else { return elements.scaleOrClear(beta) }
+        guard k > 0 else {
+          for row in 0..<n { elements[row * columns..<row * columns + row + 1].scaleOrClear(beta) }
+          return
+        }
         Scalar.syrk(
           opA, n: Int32(n), k: Int32(k), alpha: alpha, a: aElements.baseAddress!, lda: Int32(a.columns), beta: beta,
           c: c.baseAddress!, ldc: Int32(columns))

@@ -4,7 +4,9 @@ extension Matrix {
   package func factorizeCholesky() -> Bool {
     precondition(rows == columns, "only a square matrix has a Cholesky factor")
     if rows == 0 { return true }
-    return elements.withElements { Scalar.potrf(n: Int32(rows), a: $0.baseAddress!) } == 0
+    let info = elements.withElements { Scalar.potrf(n: Int32(rows), a: $0.baseAddress!) }
+    // OpenBLAS takes NaN for a pivot like any other.
+    return info == 0 && (0..<rows).allSatisfy { self[$0, $0] > 0 }
   }
 
   /// b ← (LLᵀ)⁻¹ b with L from `factorizeCholesky`.
