@@ -1,0 +1,121 @@
+import LinearAlgebra
+import TestSupport
+import Testing
+
+/// op(a), as rows of `Double`.
+private func opened<Scalar: BLASScalar>(_ a: Matrix<Scalar>, _ op: Transpose) -> [[Double]] {
+  op == .no ? a.doubles : (0..<a.columns).map { j in (0..<a.rows).map { Double(a[$0, j]) } }
+}
+
+@Suite struct ProductTests {
+  /// Shapes with an empty side, with a single one, and with tails.
+  static let shapes = [(0, 3, 2), (3, 0, 2), (3, 2, 0), (1, 1, 1), (5, 7, 3), (17, 33, 65), (64, 16, 100)]
+
+  func checkProduct<Scalar: BLASScalar>(
+    _: Scalar.Type, _ shape: (m: Int, n: Int, k: Int), _ opA: Transpose, _ opB: Transpose
+  ) {
+    let (m, n, k) = shape
+    var samples = Samples(seed: UInt64(m + 100 * n + 10000 * k))
+    let a: Matrix<Scalar> = opA == .no ? samples.matrix(m, k) : samples.matrix(k, m)
+    let b: Matrix<Scalar> = opB == .no ? samples.matrix(k, n) : samples.matrix(n, k)
+    let old: Matrix<Scalar> = samples.matrix(m, n)
+    let (rowsA, rowsB) = (opened(a, opA), opened(b, opB))
+    for (α, β) in [(1.0, 0.0), (0.5, 1), (-2, 0.25)] {
+      // With β = 0 the old values must not matter.
+      let c = β == 0 ? Matrix(Vector([Scalar](repeating: .nan, count: m * n)), m, n) : Matrix(old.elements.copy(), m, n)
+      c.assignProduct(a, opA, b, opB, alpha: Scalar(α), beta: Scalar(β))
+      for i in 0..<m {
+        for j in 0..<n {
+          let terms = (0..<k).map { α * rowsA[i][$0] * rowsB[$0][j] } + [β == 0 ? 0 : β * Double(old[i, j])]
+          let bound = Double(Scalar.ulpOfOne) * Double(k + 2) * terms.reduce(0) { $0 + abs($1) }
+          #expect(abs(Double(c[i, j]) - terms.reduce(0, +)) <= bound)
+        }
+      }
+    }
+  }
+
+  @Test(arguments: shapes)
+  func `A product of matrices is the sum over the inner index, transposed or not`(shape: (m: Int, n: Int, k: Int)) {
+    for opA in [Transpose.no, .yes] {
+      for opB in [Transpose.no, .yes] {
+        checkProduct(Float.self, shape, opA, opB)
+        checkProduct(Double.self, shape, opA, opB)
+      }
+    }
+  }
+
+  func checkSymmetric<Scalar: BLASScalar>(_: Scalar.Type, _ n: Int, _ k: Int, _ op: Transpose) {
+    var samples = Samples(seed: UInt64(n + 100 * k))
+    let a: Matrix<Scalar> = op == .no ? samples.matrix(n, k) : samples.matrix(k, n)
+    let old: Matrix<Scalar> = samples.matrix(n, n)
+    let rows = opened(a, op)
+    for (α, β) in [(1.0, 0.0), (0.5, 1), (-2, 0.25)] {
+      let c = Matrix(old.elements.copy(), n, n)
+      if β == 0 { for i in 0..<n { for j in 0...i { c[i, j] = .nan } } }
+      c.assignSymmetricProduct(a, op, alpha: Scalar(α), beta: Scalar(β))
+      for i in 0..<n {
+        for j in 0...i {
+          let terms = (0..<k).map { α * rows[i][$0] * rows[j][$0] } + [β == 0 ? 0 : β * Double(old[i, j])]
+          let bound = Double(Scalar.ulpOfOne) * Double(k + 2) * terms.reduce(0) { $0 + abs($1) }
+          #expect(abs(Double(c[i, j]) - terms.reduce(0, +)) <= bound)
+        }
+        for j in i + 1..<max(n, i + 1) { #expect(c[i, j] == old[i, j]) }
+      }
+    }
+  }
+
+  @Test(arguments: [(0, 2), (1, 1), (3, 0), (7, 5), (33, 17)])
+  func `A symmetric product fills the lower triangle and leaves the upper one`(n: Int, k: Int) {
+    for op in [Transpose.no, .yes] {
+      checkSymmetric(Float.self, n, k, op)
+      checkSymmetric(Double.self, n, k, op)
+    }
+  }
+
+  func checkVector<Scalar: BLASScalar>(_: Scalar.Type, _ rows: Int, _ columns: Int, _ op: Transpose) {
+    var samples = Samples(seed: UInt64(rows + 100 * columns))
+    let a: Matrix<Scalar> = samples.matrix(rows, columns)
+    let opened = opened(a, op)
+    let (m, n) = op == .no ? (rows, columns) : (columns, rows)
+    let x: Vector<Scalar> = samples.vector(n)
+    let old: Vector<Scalar> = samples.vector(m)
+    for (α, β) in [(1.0, 0.0), (0.5, 1), (-2, 0.25)] {
+      let y = β == 0 ? Vector([Scalar](repeating: .nan, count: m)) : old.copy()
+      y.assignProduct(a, op, x, alpha: Scalar(α), beta: Scalar(β))
+      for i in 0..<m {
+        let terms = (0..<n).map { α * opened[i][$0] * Double(x[$0]) } + [β == 0 ? 0 : β * Double(old[i])]
+        let bound = Double(Scalar.ulpOfOne) * Double(n + 2) * terms.reduce(0) { $0 + abs($1) }
+        #expect(abs(Double(y[i]) - terms.reduce(0, +)) <= bound)
+      }
+    }
+  }
+
+  @Test(arguments: [(0, 3), (3, 0), (1, 1), (7, 5), (5, 7), (100, 33)])
+  func `A matrix times a vector is the sum over the inner index, transposed or not`(rows: Int, columns: Int) {
+    for op in [Transpose.no, .yes] {
+      checkVector(Float.self, rows, columns, op)
+      checkVector(Double.self, rows, columns, op)
+    }
+  }
+
+  func checkRows<Scalar: BLASScalar>(_: Scalar.Type, _ rows: Int, _ columns: Int) {
+    var samples = Samples(seed: UInt64(rows + 100 * columns))
+    let a: Matrix<Scalar> = samples.matrix(rows, columns)
+    let sums = Vector<Scalar>([Scalar](repeating: .nan, count: columns))
+    sums.assignColumnSums(a)
+    for j in 0..<columns {
+      let column = (0..<rows).map { Double(a[$0, j]) }
+      let bound = Double(Scalar.ulpOfOne) * Double(rows) * column.reduce(0) { $0 + abs($1) }
+      #expect(abs(Double(sums[j]) - column.reduce(0, +)) <= bound)
+    }
+    let row: Vector<Scalar> = samples.vector(columns)
+    a.assignRows(row)
+    for i in 0..<rows { #expect(a[row: i].array == row.array) }
+  }
+
+  @Test(arguments: [0, 1, 5, 70], [1, 3, 17])
+  func `Column sums and repeated rows take any number of rows`(rows: Int, columns: Int) {
+    checkRows(Float.self, rows, columns)
+    checkRows(Double.self, rows, columns)
+  }
+}

@@ -1,0 +1,65 @@
+import LinearAlgebra
+import Synchronization
+import TestSupport
+import Testing
+
+@Suite struct ThreadsTests {
+  func recommended(_ environment: [String: String], affinity: Int = 8, sharing: Int = 1) -> Int {
+    Threads.recommended(environment: environment, affinityCount: affinity, processesSharingMask: sharing)
+  }
+
+  @Test func `The environment of OpenBLAS comes before that of OpenMP, and both before the mask`() {
+    #expect(recommended(["OPENBLAS_NUM_THREADS": "3", "OMP_NUM_THREADS": "5"]) == 3)
+    #expect(recommended(["OMP_NUM_THREADS": "5"]) == 5)
+    #expect(recommended([:]) == 8)
+    #expect(recommended(["OPENBLAS_NUM_THREADS": "3"], affinity: 1, sharing: 4) == 3)
+  }
+
+  @Test(arguments: ["", "0", "-2", "many", "2.5"])
+  func `A number of threads that makes no sense is passed over`(value: String) {
+    #expect(recommended(["OPENBLAS_NUM_THREADS": value]) == 8)
+    #expect(recommended(["OPENBLAS_NUM_THREADS": value, "OMP_NUM_THREADS": "4"]) == 4)
+  }
+
+  @Test func `Processes share the mask evenly, and each has a thread at least`() {
+    #expect(recommended([:], affinity: 8, sharing: 2) == 4)
+    #expect(recommended([:], affinity: 8, sharing: 3) == 2)
+    #expect(recommended([:], affinity: 2, sharing: 5) == 1)
+    #expect(recommended([:], affinity: 0, sharing: 1) == 1)
+    #expect(recommended([:], affinity: 4, sharing: 0) == 4)
+  }
+
+  @Test func `This process may run somewhere`() {
+    let affinity = Threads.affinity
+    #expect(!affinity.isEmpty)
+    #expect(affinity == Set(affinity).sorted())
+    #expect(!Threads.kernelName.isEmpty)
+  }
+
+  /// The ranges that `parallel` hands out, in order.
+  func ranges(_ count: Int, grain: Int, threads: Int) -> [Range<Int>] {
+    withThreads(threads) {
+      let seen = Mutex<[Range<Int>]>([])
+      Threads.parallel(count, grain: grain) { range in seen.withLock { $0.append(range) } }
+      return seen.withLock { $0 }.sorted { $0.lowerBound < $1.lowerBound }
+    }
+  }
+
+  @Test(arguments: [0, 1, 2, 7, 100, 1001], [0, 1, 3, 40, 5000])
+  func `A parallel loop covers each index exactly once`(count: Int, grain: Int) {
+    for threads in [1, 2, 3, 7] {
+      let ranges = ranges(count, grain: grain, threads: threads)
+      #expect(ranges.flatMap(Array.init) == Array(0..<count))
+      #expect(ranges.count <= threads)
+      // No thread has less to do than is worth it, unless it is the only one.
+      if ranges.count > 1 { #expect(ranges.allSatisfy { $0.count >= grain }) }
+    }
+  }
+
+  @Test func `A parallel loop uses all threads once there is enough to do`() {
+    #expect(ranges(9, grain: 3, threads: 3).count == 3)
+    #expect(ranges(8, grain: 3, threads: 3).count == 2)
+    #expect(ranges(5, grain: 3, threads: 3).count == 1)
+    #expect(ranges(1000, grain: 1, threads: 4).map(\.count) == [250, 250, 250, 250])
+  }
+}
