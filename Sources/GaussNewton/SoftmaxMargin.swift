@@ -25,7 +25,8 @@ package struct SoftmaxMargin<Scalar: BLASScalar> {
 
   /// Computes m, ℓ, p and 1 − p, and overwrites each row of `logits` (#b × C, C ≥ 2) by its margin cotangent v.
   ///
-  /// A row with a logit that is not finite gets NaN for its margin and loss. Local.
+  /// A row with NaN or +∞ among its logits, or with −∞ for its true class or for all others, gets NaN for its margin and
+  /// loss. Any other −∞ is a class of probability zero. Local.
   package func assign(replacing logits: Matrix<Scalar>, labels: ArraySlice<Int32>) {
     precondition(logits.columns >= 2, "a margin needs two classes")
     precondition(labels.count == logits.rows, "one label a row")
@@ -49,7 +50,8 @@ package struct SoftmaxMargin<Scalar: BLASScalar> {
             row[y] = -.infinity
             let shift = row.maximum
             let sum = row.assignExponentials(shift: shift)
-            margins[i] = trueLogit - (shift + Scalar(log(sum)))
+            let margin = trueLogit - (shift + Scalar(log(sum)))
+            margins[i] = margin.isFinite ? margin : .nan
             row.scale(Scalar(-1 / sum))
             row[y] = 1
           }
