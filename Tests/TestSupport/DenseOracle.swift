@@ -114,15 +114,32 @@ package struct DenseOracle {
     return G
   }
 
-  /// Δ of (G_FGN + (λ+μ)I)Δ = −g − μθ + ληΔ₋.
+  /// The mean cross-entropy with weight decay, (μ/2)‖θ‖².
+  package func objective(_ θ: [Double], weightDecay μ: Double) -> Double {
+    loss(θ) + μ / 2 * dot(θ, θ)
+  }
+
+  /// The gradient of `objective`.
+  package func gradient(_ θ: [Double], weightDecay μ: Double) -> [Double] {
+    zip(gradient(θ), θ).map { $0 + μ * $1 }
+  }
+
+  /// Δ of (G + (λ+μ)I)Δ = −g − μθ + ληΔ₋, with G_FGN for G, or G_GGN if `full`.
   package func step(
-    _ θ: [Double], damping λ: Double, weightDecay μ: Double = 0, momentum η: Double = 0, lastStep: [Double]? = nil
+    _ θ: [Double], damping λ: Double, weightDecay μ: Double = 0, momentum η: Double = 0, lastStep: [Double]? = nil,
+    full: Bool = false
   ) -> [Double] {
-    var matrix = fastGaussNewtonMatrix(θ)
+    var matrix = full ? gaussNewtonMatrix(θ) : fastGaussNewtonMatrix(θ)
     for i in matrix.indices { matrix[i][i] += λ + μ }
+    let g = gradient(θ, weightDecay: μ)
+    return solve(matrix, g.indices.map { -g[$0] + λ * η * (lastStep?[$0] ?? 0) })
+  }
+
+  /// ‖(G_FGN + λI)Δ + g‖ / ‖g‖
+  package func residual(_ θ: [Double], of Δ: [Double], damping λ: Double) -> Double {
     let g = gradient(θ)
-    let rightHandSide = g.indices.map { -g[$0] - μ * θ[$0] + λ * η * (lastStep?[$0] ?? 0) }
-    return solve(matrix, rightHandSide)
+    let r = zip(fastGaussNewtonMatrix(θ), g.indices).map { row, i in dot(row, Δ) + λ * Δ[i] + g[i] }
+    return norm(r) / norm(g)
   }
 }
 
@@ -157,4 +174,36 @@ package func relativeError(_ x: [Double], _ reference: [Double]) -> Double {
   precondition(x.count == reference.count)
   let difference = zip(x, reference).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
   return (difference / reference.reduce(0) { $0 + $1 * $1 }).squareRoot()
+}
+
+package func dot(_ x: [Double], _ y: [Double]) -> Double {
+  precondition(x.count == y.count)
+  return zip(x, y).reduce(0) { $0 + $1.0 * $1.1 }
+}
+
+package func norm(_ x: [Double]) -> Double { dot(x, x).squareRoot() }
+
+/// xᵀ matrix x
+package func quadraticForm(_ matrix: [[Double]], _ x: [Double]) -> Double { dot(matrix.map { dot($0, x) }, x) }
+
+/// θ + τΔ
+package func moved(_ θ: [Double], _ τ: Double, _ Δ: [Double]) -> [Double] { zip(θ, Δ).map { $0 + τ * $1 } }
+
+/// Whether all eigenvalues are above −10⁻¹² of the largest diagonal element, by Cholesky.
+package func isPositiveSemidefinite(_ matrix: [[Double]]) -> Bool {
+  let shift = 1e-12 * matrix.indices.map { abs(matrix[$0][$0]) }.max()!
+  var factor = matrix
+  for i in matrix.indices {
+    for j in 0...i {
+      var sum = matrix[i][j] + (i == j ? shift : 0)
+      for k in 0..<j { sum -= factor[i][k] * factor[j][k] }
+      if i == j {
+        guard sum > 0 else { return false }
+        factor[i][i] = sum.squareRoot()
+      } else {
+        factor[i][j] = sum / factor[j][j]
+      }
+    }
+  }
+  return true
 }

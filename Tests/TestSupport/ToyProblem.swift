@@ -18,6 +18,13 @@ package struct ToyProblem {
     parameters = θ.map { Double(Float($0 * largestMargin / largest)) }
   }
 
+  package init(features: [[Double]], labels: [Int], classes: Int, parameters: [Double]) {
+    oracle = DenseOracle(features: features, labels: labels, classCount: classes)
+    self.parameters = parameters
+  }
+
+  package var rowCount: Int { oracle.features.count }
+
   package var featureCount: Int { oracle.features[0].count }
 
   /// The rows of `range` as a matrix.

@@ -1,0 +1,98 @@
+import GaussNewton
+import Glibc
+import LinearAlgebra
+import MPI
+import TestSupport
+import Testing
+
+@Suite(.serialized) struct LevenbergMarquardtTests {
+  let problem = ToyProblem(rows: 31, features: 5, classes: 20, largestMargin: 0.5, seed: 15)
+
+  func options(damping λ: Double) -> FastGaussNewton<Double>.Options {
+    var options: FastGaussNewton<Double>.Options = exactOptions(damping: λ)
+    options.damping.policy = .levenbergMarquardt
+    return options
+  }
+
+  /// The reduction ratio of the unit step.
+  func ratio(damping λ: Double) -> Double {
+    let (θ, oracle) = (problem.parameters, problem.oracle)
+    let Δ = oracle.step(θ, damping: λ)
+    let model = dot(oracle.gradient(θ), Δ) + quadraticForm(oracle.fastGaussNewtonMatrix(θ), Δ) / 2
+    return (oracle.loss(moved(θ, 1, Δ)) - oracle.loss(θ)) / model
+  }
+
+  /// A damping whose ratio lies well within `range`.
+  func damping(withRatioIn range: ClosedRange<Double>) throws -> Double {
+    try #require((-40...40).map { exp2(Double($0) / 4) }.first { range.contains(ratio(damping: $0)) })
+  }
+
+  @Test func `A good step is taken and lowers the damping`() throws {
+    let λ = try damping(withRatioIn: 0.8...1.5)
+    let trial = Trial<Double>(problem, options(damping: λ))
+    let (change, report) = try trial.change()
+    #expect(report.accepted && report.damping == λ)
+    #expect(trial.optimizer.damping == λ / 1.5)
+    #expect(relativeError(change, problem.oracle.step(problem.parameters, damping: λ)) < 1e-9)
+  }
+
+  @Test func `A fair step is taken and leaves the damping`() throws {
+    let λ = try damping(withRatioIn: 0.3...0.7)
+    let trial = Trial<Double>(problem, options(damping: λ))
+    #expect(try trial.advance().accepted)
+    #expect(trial.optimizer.damping == λ)
+  }
+
+  @Test func `A poor step is taken and raises the damping`() throws {
+    let λ = try damping(withRatioIn: 0.02...0.23)
+    let trial = Trial<Double>(problem, options(damping: λ))
+    let report = try trial.advance()
+    #expect(report.accepted)
+    #expect(trial.optimizer.damping == λ * 1.5)
+    #expect(trial.parameters.array != problem.parameters)
+  }
+
+  @Test func `A step uphill raises the damping and changes nothing, bit for bit`() throws {
+    let λ = try damping(withRatioIn: -1000 ... -0.1)
+    var options = options(damping: λ)
+    options.momentum = 0.5
+    let trial = Trial<Double>(problem, options)
+    let report = try trial.advance()
+    #expect(!report.accepted)
+    #expect(try #require(report.reductionRatio) < 0)
+    #expect(trial.optimizer.damping == λ * 1.5)
+    #expect(trial.parameters.array == problem.parameters)
+    #expect(trial.optimizer.lastStep.array.allSatisfy { $0 == 0 })
+    // The next attempts are solved with ever more damping, until one succeeds.
+    var attempts = 1
+    while try !trial.advance().accepted, attempts < 60 { attempts += 1 }
+    #expect(attempts < 60 && trial.parameters.array != problem.parameters)
+    #expect(problem.oracle.loss(trial.parameters.array) < problem.oracle.loss(problem.parameters))
+  }
+
+  @Test func `NaN is a failure: the damping rises and nothing changes`() throws {
+    var features = problem.oracle.features
+    features[17][2] = .nan
+    let spoilt = ToyProblem(
+      features: features, labels: problem.oracle.labels, classes: 20, parameters: problem.parameters)
+    let trial = Trial<Double>(spoilt, options(damping: 1))
+    let report = try trial.advance()
+    #expect(!report.accepted)
+    #expect(trial.optimizer.damping == 1.5)
+    #expect(trial.parameters.array == problem.parameters)
+  }
+
+  @Test func `The damping stays between its bounds`() throws {
+    var options = options(damping: try damping(withRatioIn: -1000 ... -0.1))
+    options.damping.maximum = options.damping.initial * 1.2
+    let rising = Trial<Double>(problem, options)
+    _ = try rising.advance()
+    #expect(rising.optimizer.damping == options.damping.maximum)
+
+    options = self.options(damping: try damping(withRatioIn: 0.8...1.5))
+    options.damping.minimum = options.damping.initial / 1.2
+    let falling = Trial<Double>(problem, options)
+    _ = try falling.advance()
+    #expect(falling.optimizer.damping == options.damping.minimum)
+  }
+}
