@@ -24,6 +24,11 @@ package struct Configuration: Codable, Equatable, Sendable {
       @Nullable package var features: String?
       @Nullable package var labels: String?
       package var format = DataFormat.auto
+
+      package init(features: String? = nil, labels: String? = nil) {
+        self.features = features
+        self.labels = labels
+      }
     }
   }
 

@@ -10,7 +10,7 @@ import Testing
 struct FastGaussNewtonTests {
   /// One step of `problem` in `Scalar`, sharded over all ranks: the change of the parameters.
   func step<Scalar: DistributedScalar>(
-    _ problem: ToyProblem, as: Scalar.Type, options: FastGaussNewton<Scalar>.Options
+    _ problem: ToyProblem, as: Scalar.Type, options: FastGaussNewtonOptions
   ) throws -> (change: [Double], report: StepReport) {
     let world = World.communicator
     let oracle = problem.oracle
@@ -33,7 +33,7 @@ struct FastGaussNewtonTests {
         let problem = ToyProblem(rows: 37, features: 6, classes: classes, largestMargin: largestMargin, seed: 7)
         let expected = problem.oracle.step(problem.parameters, damping: λ, weightDecay: μ)
 
-        var options = FastGaussNewton<Double>.Options()
+        var options = FastGaussNewtonOptions()
         options.damping.initial = λ
         options.weightDecay = μ
         options.stepLength = .unit
@@ -42,7 +42,7 @@ struct FastGaussNewtonTests {
         let double = try step(problem, as: Double.self, options: options)
         print("D", classes, λ, largestMargin, μ, relativeError(double.change, expected), double.report.solver)
 
-        var single = FastGaussNewton<Float>.Options()
+        var single = FastGaussNewtonOptions()
         single.damping.initial = λ
         single.weightDecay = μ
         single.stepLength = .unit
