@@ -130,7 +130,9 @@ package final class FastGaussNewton<Scalar: DistributedScalar> {
         (length, change) = chosen ?? (0, .nan)
       }
       report.stepLength = length / rate
-      report.reductionRatio = change / model(length)
+      // A step that momentum turned uphill has no predicted reduction to compare with.
+      let predicted = model(length)
+      report.reductionRatio = predicted < 0 ? change / predicted : .nan
     }
 
     // Damping, update.
@@ -140,7 +142,8 @@ package final class FastGaussNewton<Scalar: DistributedScalar> {
       let (nextDamping, accepted) = Damping.update(λ, ratio: ratio, options.damping)
       damping = nextDamping
       report.accepted = accepted && isFinite && length > 0
-      guard report.accepted else { return }
+      // After a step that is not taken, momentum would lead there again.
+      guard report.accepted else { return lastStep.fill(0) }
       parameters.combine(Scalar(length), step)
       if η != 0 { lastStep.assign(step) }
     }

@@ -53,7 +53,7 @@ package struct Configuration: Codable, Equatable, Sendable {
     package var solver = SolverOptions()
     package var stepLength = StepLength.ggn
     /// η
-    package var momentum = 0.0
+    package var momentum = 0.9
     /// μ
     package var weightDecay = 0.0
 
