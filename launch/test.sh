@@ -20,4 +20,4 @@ for ranks in 1 2 3 4; do
 done
 
 echo "== swift test"
-timeout --kill-after=10 1500 swift test -c release -Xswiftc -enable-testing --skip-build
+timeout --kill-after=10 1500 swift test -c release -Xswiftc -enable-testing --skip-build --disable-xctest

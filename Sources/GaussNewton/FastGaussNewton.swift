@@ -79,7 +79,8 @@ package final class FastGaussNewton<Scalar: DistributedScalar> {
     gradient.combine(Scalar(μ), parameters)
     let gradientNorm = gradient.norm
     var report = StepReport(
-      loss: message[scalar: 1] / Double(batchSize), gradientNorm: gradientNorm, damping: λ, solver: SolverSummary(iterations: 0, residual: .nan, termination: .nonFinite))
+      loss: message[scalar: 1] / Double(batchSize), gradientNorm: gradientNorm, damping: λ,
+      solver: SolverSummary(iterations: 0, residual: .nan, termination: .nonFinite))
 
     report.interrupted = message[scalar: 2] > 0
 
