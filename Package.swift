@@ -18,7 +18,6 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: [
@@ -36,8 +35,7 @@ let package = Package(
     .target(
       name: "Training",
       dependencies: [
-        "GaussNewton", "Datasets", "MPI", "CSignals", "CZlib", "Yams",
-        .product(name: "Logging", package: "swift-log"),
+        "GaussNewton", "Networks", "Datasets", "LinearAlgebra", "MPI", "CSignals", "CZlib", "Yams",
       ]),
     .executableTarget(
       name: "fgn-dist",

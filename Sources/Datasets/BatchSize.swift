@@ -25,3 +25,12 @@ extension BatchSize: Codable {
     }
   }
 }
+
+extension BatchSize: CustomStringConvertible {
+  package var description: String {
+    switch self {
+    case .full: "full"
+    case .rows(let rows): "\(rows)"
+    }
+  }
+}

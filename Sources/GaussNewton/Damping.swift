@@ -6,11 +6,11 @@ package enum Damping {
   }
 
   package struct Options: Codable, Equatable, Sendable {
-    package var initial = 1.0
+    package var initial = 0.3
     package var policy = Policy.constant
     /// Levenberg–Marquardt keeps λ between these.
-    package var minimum = 1e-8
-    package var maximum = 1e8
+    package var minimum = 1e-3
+    package var maximum = 1e6
     /// Factor by which Levenberg–Marquardt raises λ, and by whose inverse it lowers it.
     package var factor = 1.5
 

@@ -9,7 +9,7 @@ import Networks
 /// (RRᵀ + (λ+μ)I) x = s − RΔ₀, Δ₀ = (λη Δ₋ − μθ)/(λ+μ). Rows are sharded over the ranks (`#b` of B), parameters are the
 /// same everywhere. Source: Korbit and Zanon, arXiv 2605.06081; momentum: Goldshlager et al., arXiv 2401.10190.
 package final class FastGaussNewton<Scalar: DistributedScalar> {
-  package let options: Options
+  package let options: FastGaussNewtonOptions
   package let phases = Phases()
 
   /// λ of the next step.
@@ -26,20 +26,8 @@ package final class FastGaussNewton<Scalar: DistributedScalar> {
   private let residualRows, productRows: Vector<Scalar>
   private let gradient, anchor, step, candidate: Vector<Scalar>
 
-  package struct Options: Equatable, Sendable {
-    package var damping = Damping.Options()
-    package var solver = SolverOptions()
-    package var stepLength = StepLength.ggn
-    /// η
-    package var momentum = 0.0
-    /// μ
-    package var weightDecay = 0.0
-
-    package init() {}
-  }
-
   /// Allocates for shards of at most `capacity` rows.
-  package init(_ network: Network, options: Options, capacity: Int, communicator: Communicator) {
+  package init(_ network: Network, options: FastGaussNewtonOptions, capacity: Int, communicator: Communicator) {
     let parameterCount = network.layout.count
     self.options = options
     self.communicator = communicator
@@ -91,7 +79,8 @@ package final class FastGaussNewton<Scalar: DistributedScalar> {
     gradient.combine(Scalar(μ), parameters)
     let gradientNorm = gradient.norm
     var report = StepReport(
-      loss: message[scalar: 1] / Double(batchSize), gradientNorm: gradientNorm, damping: λ, solver: SolverSummary(iterations: 0, residual: .nan, termination: .nonFinite))
+      loss: message[scalar: 1] / Double(batchSize), gradientNorm: gradientNorm, damping: λ,
+      solver: SolverSummary(iterations: 0, residual: .nan, termination: .nonFinite))
 
     report.interrupted = message[scalar: 2] > 0
 
@@ -142,7 +131,9 @@ package final class FastGaussNewton<Scalar: DistributedScalar> {
         (length, change) = chosen ?? (0, .nan)
       }
       report.stepLength = length / rate
-      report.reductionRatio = change / model(length)
+      // A step that momentum turned uphill has no predicted reduction to compare with.
+      let predicted = model(length)
+      report.reductionRatio = predicted < 0 ? change / predicted : .nan
     }
 
     // Damping, update.
@@ -152,7 +143,8 @@ package final class FastGaussNewton<Scalar: DistributedScalar> {
       let (nextDamping, accepted) = Damping.update(λ, ratio: ratio, options.damping)
       damping = nextDamping
       report.accepted = accepted && isFinite && length > 0
-      guard report.accepted else { return }
+      // After a step that is not taken, momentum would lead there again.
+      guard report.accepted else { return lastStep.fill(0) }
       parameters.combine(Scalar(length), step)
       if η != 0 { lastStep.assign(step) }
     }

@@ -6,7 +6,7 @@ package struct LearningRateSchedule: Codable, Equatable, Sendable {
     case constant, linear, cosine
   }
 
-  package var kind = Kind.constant
+  package var kind = Kind.linear
   /// Steps over which the rate rises linearly from zero.
   package var warmup = 0
   /// What linear and cosine fall to at the end, as a fraction of the peak.

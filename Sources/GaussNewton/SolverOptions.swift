@@ -9,7 +9,7 @@ package struct SolverOptions: Codable, Equatable, Sendable {
 
   package var kind = Kind.auto
   /// The solver stops when ‖(G + λI)Δ + g‖ ≤ tolerance · ‖g‖.
-  package var tolerance = 1e-2
+  package var tolerance = 0.1
   package var maxIterations = 50
 
   /// The true residual replaces the recurrence once in so many iterations.

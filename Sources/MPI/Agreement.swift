@@ -35,6 +35,11 @@ extension CollectiveFailure {
   package init(_ error: some ExitCodeProviding) {
     self.init(origin: nil, message: "\(error)", exitCode: error.exitCode)
   }
+
+  /// The same without the rank, for work that is one rank's alone.
+  package var withoutOrigin: CollectiveFailure {
+    CollectiveFailure(origin: nil, message: message, exitCode: exitCode)
+  }
 }
 
 extension Communicator {

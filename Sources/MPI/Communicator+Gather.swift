@@ -66,8 +66,10 @@ extension Communicator {
     }
   }
 
-  private func gather<Element: MPIDatatype>(
-    _ part: [Element], counts: [Int], root: Int
+  /// The parts of all ranks, of the counts that every rank knows, one after the other on `root`; nil elsewhere.
+  /// Collective.
+  package func gather<Element: MPIDatatype>(
+    _ part: [Element], counts: [Int], root: Int = 0
   ) throws(MPIError) -> [Element]? {
     precondition(root >= 0 && root < size, "no such rank")
     guard handle != nil else { return part }

@@ -24,6 +24,11 @@ package struct Configuration: Codable, Equatable, Sendable {
       @Nullable package var features: String?
       @Nullable package var labels: String?
       package var format = DataFormat.auto
+
+      package init(features: String? = nil, labels: String? = nil) {
+        self.features = features
+        self.labels = labels
+      }
     }
   }
 
@@ -48,7 +53,7 @@ package struct Configuration: Codable, Equatable, Sendable {
     package var solver = SolverOptions()
     package var stepLength = StepLength.ggn
     /// η
-    package var momentum = 0.0
+    package var momentum = 0.9
     /// μ
     package var weightDecay = 0.0
 

@@ -22,6 +22,9 @@ package final class Evaluator<Scalar: DistributedScalar> {
   private let margin: SoftmaxMargin<Scalar>
   private let inputs: Matrix<Scalar>
 
+  /// C
+  package var classCount: Int { network.outputCount }
+
   /// Rows at a time: enough for the matrix products to be fast, few enough to keep memory small.
   package let chunk: Int
 

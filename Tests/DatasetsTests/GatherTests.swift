@@ -64,19 +64,4 @@ import Testing
     features.gather(rows: 0..<8, into: target, normalization: normalization)
     for row in 0..<8 { #expect(abs(Double(target[row, 0]) - (Double(row) - 3.5) / 5.25.squareRoot()) < 1e-6) }
   }
-
-  #if !DEBUG
-    /// Loops that lost their specialisation run far below this; those that kept it far above, on a busy machine too.
-    @Test func gatheringRunsAtTheSpeedOfSpecialisedLoops() {
-      let features = FeatureMatrix([UInt8](repeating: 3, count: 4096 * 784), shape: [28, 28])
-      let normalization = Normalization(.standardize, features.statistics(in: 0..<4096))
-      var sampler = BatchSampler(count: 4096, batchSize: .rows(2048), seed: 1)
-      let rows = sampler.batch(epoch: 0, step: 0)
-      let target = Matrix<Float>(zeros: rows.count, 784)
-      let best = (0..<10).map { _ in
-        ContinuousClock().measure { features.gather(rows: rows, into: target, normalization: normalization) }
-      }.min()!
-      #expect(best < .milliseconds(25), "6.4 MB took \(best)")
-    }
-  #endif
 }

@@ -50,6 +50,10 @@ import Testing
     #expect(try world.allreduce(Int64.min + Int64(world.rank), .min) == Int64.min)
     #expect(try world.allreduce(Int.max - world.rank, .max) == Int.max)
     #expect(try world.allreduce(UInt8(255 - world.rank), .min) == UInt8(256 - world.size))
+    // Unsigned numbers on both sides of the sign bit are not to be compared as signed ones.
+    #expect(try world.allreduce(world.rank == 0 ? 1 : UInt64.max, .min) == 1)
+    #expect(try world.allreduce(world.rank == 0 ? 1 : UInt8.max, .min) == 1)
+    #expect(try world.allreduce(world.rank == 0 ? -1 : 1 as Int64, .min) == -1)
     #expect(try world.allreduce(-Int32.max + Int32(world.rank), .min) == -Int32.max)
   }
 
@@ -86,6 +90,15 @@ import Testing
     for index in 0..<count {
       #expect(buffer[index] == (0..<own.size).map { Self.value(rank: $0, index: index) }.reduce(0, +))
     }
+  }
+
+  @Test func `A long nonblocking reduction is complete in every chunk`() throws {
+    let own = try world.split(color: 0, key: world.rank)
+    own.chunkLimit = 100_000
+    var values = (0..<450_000).map { Double($0 + own.rank) }
+    try values.withUnsafeMutableBufferPointer { try own.withAllreduce($0) {} }
+    let offset = Double(own.size * (own.size - 1) / 2)
+    #expect(values.indices.allSatisfy { values[$0] == Double($0 * own.size) + offset })
   }
 
   @Test func `A nonblocking reduction takes any operation`() throws {

@@ -1,0 +1,62 @@
+import Foundation
+
+/// What a person sees while the program runs: lines, and on a terminal a progress line that is rewritten in place.
+package final class Console {
+  private let progress: Configuration.Logging.Progress
+  private var isShowing = false
+  private var lastShown = ContinuousClock.now
+
+  /// `launched`: by mpirun, whose own terminal is the one that counts.
+  package init(_ progress: Configuration.Logging.Progress, launched: Bool) {
+    self.progress = progress == .auto ? (Self.hasTerminal(launched: launched) ? .live : .plain) : progress
+  }
+
+  /// Prints a line.
+  package func say(_ line: String) {
+    clear()
+    put(line + "\n")
+  }
+
+  /// Shows a progress line: at once if it is a milestone, else ten times a second on a terminal and twice a minute
+  /// elsewhere.
+  package func show(_ text: () -> String, isMilestone: Bool) {
+    switch progress {
+    case .none: return
+    case .auto, .plain:
+      guard isMilestone || ContinuousClock.now - lastShown > .seconds(30) else { return }
+      put(text() + "\n")
+    case .live:
+      if isMilestone {
+        clear()
+        put(text() + "\n")
+      } else if ContinuousClock.now - lastShown > .milliseconds(100) {
+        put("\r\(text())\u{1B}[K")
+        isShowing = true
+      } else {
+        return
+      }
+    }
+    lastShown = .now
+  }
+
+  private func clear() {
+    if isShowing { put("\r\u{1B}[K") }
+    isShowing = false
+  }
+
+  private func put(_ text: String) {
+    // Nobody is left to be told if the terminal has gone.
+    try? FileHandle.standardOutput.write(contentsOf: Foundation.Data(text.utf8))
+  }
+
+  /// Whether a person watches. Under mpirun standard output is a terminal of mpirun's making whatever becomes of its
+  /// text, so there the question is put to the launcher's own output.
+  private static func hasTerminal(launched: Bool) -> Bool {
+    if ProcessInfo.processInfo.environment["TERM"] == "dumb" { return false }
+    guard launched else { return isatty(STDOUT_FILENO) == 1 }
+    let descriptor = open("/proc/\(getppid())/fd/1", O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)
+    guard descriptor >= 0 else { return false }
+    defer { close(descriptor) }
+    return isatty(descriptor) == 1
+  }
+}

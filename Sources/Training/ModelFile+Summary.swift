@@ -1,0 +1,41 @@
+import Foundation
+import LinearAlgebra
+
+extension ModelFile {
+  /// Throws if rows of `count` features are not what this model takes.
+  package func check(featureCount count: Int, of name: String) throws {
+    guard count == network.inputCount else {
+      throw StorageError(
+        .contents, path: name, section: "features",
+        problem: "has \(count) a row, but \(contents.path) takes \(network.inputCount)",
+        remedy: "use the features that the model was trained on")
+    }
+  }
+
+  /// A table of the tensors of any safetensors file, and below it what this program knows about its own.
+  package static func summary(of file: TensorFile) throws -> String {
+    var rows = [["tensor", "type", "shape", "norm"]]
+    for entry in file.tensors {
+      let norm: String =
+        switch entry.tensor.dtype {
+        case .float32, .float64: try file.vector(named: entry.name, as: Double.self).norm.short
+        case .int64, .int32, .uint8: "-"
+        }
+      let shape = entry.tensor.shape.map { String($0) }.joined(separator: " × ")
+      rows.append([entry.name, entry.tensor.dtype.rawValue, shape, norm])
+    }
+    let widths = (0..<4).map { column in rows.map { $0[column].count }.max()! }
+    var lines = rows.map { row in
+      zip(row, widths).map { $0.padding(toLength: $1, withPad: " ", startingAt: 0) }.joined(separator: "  ")
+    }
+    if let model = try? ModelFile(file) {
+      lines.append(
+        "classifier of \(model.network.inputCount) features into \(model.network.outputCount) classes, "
+          + "\(model.network.layout.count) parameters, normalize \(model.normalization.kind.rawValue)")
+    }
+    if let state = try? RunState.progress(of: file) {
+      lines.append("checkpoint after step \(state.step), damping \(state.damping.short)")
+    }
+    return lines.joined(separator: "\n")
+  }
+}

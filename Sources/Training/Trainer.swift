@@ -1,0 +1,201 @@
+import Datasets
+import GaussNewton
+import LinearAlgebra
+import MPI
+import Networks
+
+/// One run: steps over the epochs, evaluations, checkpoints, and the model at the end.
+///
+/// Every rank holds all parameters and its shard of each global batch. Batches and starting values follow from the seed,
+/// so a run is the same on any number of ranks but for rounding.
+package final class Trainer<Scalar: DistributedScalar> {
+  package enum Outcome: Equatable, Sendable {
+    case completed
+    /// A signal asked for a stop; a checkpoint is saved.
+    case interrupted
+  }
+
+  private let configuration: Configuration
+  private let data: TrainingData
+  private let communicator: Communicator
+  private let coordinator: Coordinator
+  private let network: Network
+  private let optimizer: FastGaussNewton<Scalar>
+  private let evaluator: Evaluator<Scalar>
+  private var sampler: BatchSampler
+  private let parameters: Vector<Scalar>
+  private let inputs: Matrix<Scalar>
+  /// The shard that `inputs` holds, as (epoch, batch): full batches are gathered only once.
+  private var gathered: [Int32]?
+  private var step = 0
+  private var savedStep: Int?
+
+  /// Prepares a run, from the start or from a checkpoint. Collective.
+  package init(
+    _ configuration: Configuration, _ data: TrainingData, _ coordinator: Coordinator, resuming state: RunState?,
+    over communicator: Communicator
+  ) throws {
+    self.configuration = configuration
+    self.data = data
+    self.communicator = communicator
+    self.coordinator = coordinator
+    network = ModelFile.network(
+      configuration.model, features: data.train.featureCount, classes: data.classCount)
+    let training = configuration.training
+    sampler = BatchSampler(
+      count: data.train.count, batchSize: configuration.optimizer.batchSize, seed: training.seed,
+      dropLast: training.dropLast)
+    let capacity = (sampler.batchSize + communicator.size - 1) / communicator.size
+    optimizer = FastGaussNewton(
+      network, options: configuration.optimizer.fastGaussNewton, capacity: capacity, communicator: communicator)
+    evaluator = Evaluator(network, communicator: communicator)
+    inputs = Matrix(zeros: capacity, network.inputCount)
+    parameters = try communicator.collectively { [network, optimizer] in
+      if let state {
+        optimizer.damping = state.progress.damping
+        if state.contents.contains(RunState.lastStepName) {
+          optimizer.lastStep.assign(
+            try state.contents.vector(named: RunState.lastStepName, shape: [network.layout.count]))
+        }
+        return try ModelFile.parameters(of: network, in: state.contents)
+      }
+      return try configuration.model.initialParameters(of: network, seed: training.seed)
+    }
+    if let state {
+      step = state.progress.step
+      savedStep = step
+    }
+  }
+
+  private var totalSteps: Int {
+    configuration.training.steps ?? configuration.training.epochs * sampler.batchesPerEpoch
+  }
+
+  /// Trains to the end, or until a signal asks any rank to stop. Collective.
+  package func run() throws -> Outcome {
+    let start = ContinuousClock.now
+    let firstStep = step
+    while step < totalSteps {
+      let (epoch, batch) = sampler.position(ofStep: step)
+      let report = try advance(epoch: epoch, batch: batch)
+      // Rank 0 may want to stop because its metrics cannot be written.
+      if report.interrupted { try coordinator.settle() }
+      guard report.loss.isFinite else { throw CollectiveFailure(Divergence(step: step, damping: report.damping)) }
+
+      let pace = (ContinuousClock.now - start) / .seconds(1) / Double(step - firstStep)
+      let endsEpoch = batch + 1 == sampler.batchesPerEpoch
+      coordinator.show(
+        progressLine(report, epoch: epoch, secondsPerStep: pace), isMilestone: endsEpoch || step == totalSteps)
+      let every = configuration.training.evaluateEvery
+      if endsEpoch, every > 0, (epoch + 1) % every == 0, step < totalSteps, let test = data.test {
+        try evaluate(test, split: "test", epoch: epoch)
+      }
+      if report.interrupted {
+        try save()
+        end("interrupted", since: start)
+        return .interrupted
+      }
+      if configuration.checkpoint.every > 0, step % configuration.checkpoint.every == 0 { try save() }
+    }
+
+    try save()
+    let lastEpoch = sampler.position(ofStep: max(0, step - 1)).epoch
+    try evaluate(data.train, split: "train", epoch: lastEpoch)
+    if let test = data.test { try evaluate(test, split: "test", epoch: lastEpoch) }
+    let model = coordinator.directory.model
+    try coordinator.write {
+      try Safetensors.save(
+        ModelFile.contents(parameters, of: network, configuration, data.normalization), to: model)
+    }
+    coordinator.say("model saved to \(model)")
+    end("completed", since: start)
+    try coordinator.settle()
+    return .completed
+  }
+
+  /// One global step, and its line in the metrics.
+  private func advance(epoch: Int, batch: Int) throws -> StepReport {
+    let start = ContinuousClock.now
+    let before = communicator.statistics
+    optimizer.phases.reset()
+    let rate = configuration.optimizer.schedule.rate(
+      step: step, of: totalSteps, peak: configuration.optimizer.learningRate)
+    let rows = sampler.batch(epoch: epoch, step: batch)
+    let (shard, labels) = optimizer.phases.measure(.data) {
+      gather(rows[BatchSampler.shard(of: rows.indices, rank: communicator.rank, count: communicator.size)])
+    }
+    let report = try optimizer.advance(
+      parameters, inputs: shard, labels: labels, batchSize: rows.count, rate: rate,
+      interrupt: Preemption.requested != nil || coordinator.failure != nil)
+    step += 1
+
+    if step % configuration.logging.every == 0 || step == totalSteps {
+      let traffic = communicator.statistics - before
+      coordinator.record(
+        MetricsEvent.Step(
+          step: step, epoch: epoch, report, rate: rate, seconds: (ContinuousClock.now - start) / .seconds(1),
+          phases: optimizer.phases, traffic: traffic))
+    }
+    return report
+  }
+
+  /// This rank's rows of the batch, normalised, with their labels.
+  private func gather(_ rows: ArraySlice<Int>) -> (Matrix<Scalar>, ArraySlice<Int32>) {
+    let batch = inputs[rows: 0..<rows.count]
+    if let gathered, sampler.isFull { return (batch, gathered[...]) }
+    data.train.gather(rows: rows, into: batch, normalization: data.normalization)
+    let labels = rows.map { data.train.labels[$0] }
+    gathered = labels
+    return (batch, labels[...])
+  }
+
+  private func evaluate(_ set: Dataset, split: String, epoch: Int) throws {
+    let result = try evaluator.evaluate(parameters, on: set, normalization: data.normalization)
+    coordinator.say("step \(step)  \(split)  \(result)")
+    coordinator.record(MetricsEvent.Evaluation(step: step, epoch: epoch, split: split, result))
+  }
+
+  private func save() throws {
+    if savedStep == step { return }
+    savedStep = step
+    let start = ContinuousClock.now
+    let files = coordinator.directory.checkpoints
+    try coordinator.write {
+      var file = ModelFile.contents(parameters, of: network, configuration, data.normalization)
+      RunState.add(
+        RunState.Progress(step: step, damping: optimizer.damping, examples: data.train.count),
+        lastStep: configuration.optimizer.momentum == 0 ? nil : optimizer.lastStep, to: &file)
+      try files.save(step: step, file)
+      try files.prune(keepLast: configuration.checkpoint.keep)
+    }
+    coordinator.record(
+      MetricsEvent.Checkpoint(
+        step: step, path: files.path(step: step), seconds: (ContinuousClock.now - start) / .seconds(1)))
+  }
+
+  private func end(_ reason: String, since start: ContinuousClock.Instant) {
+    coordinator.record(
+      MetricsEvent.End(step: step, reason: reason, seconds: (ContinuousClock.now - start) / .seconds(1)))
+  }
+
+  private func progressLine(_ report: StepReport, epoch: Int, secondsPerStep: Double) -> String {
+    let epochs = (totalSteps + sampler.batchesPerEpoch - 1) / sampler.batchesPerEpoch
+    let left = Duration.seconds(Double(totalSteps - step) * secondsPerStep)
+    return
+      "epoch \(epoch + 1)/\(epochs)  step \(step)/\(totalSteps)  loss \(report.loss.short)  λ \(report.damping.short)"
+      + "  solver \(report.solver.iterations)  \((1 / secondsPerStep).short) steps/s"
+      + (step == totalSteps ? "" : "  \(left.formatted(.time(pattern: .minuteSecond))) left")
+  }
+}
+
+/// The loss is no longer a number.
+private struct Divergence: Error, CustomStringConvertible, ExitCodeProviding {
+  let step: Int
+  let damping: Double
+
+  var exitCode: Int32 { 70 }
+  var description: String {
+    "step \(step): the loss is not finite at damping \(damping.short); the run diverged: "
+      + "lower optimizer.learning_rate or raise optimizer.damping.initial, and resume from a checkpoint or start again"
+  }
+}

@@ -1,0 +1,70 @@
+import ArgumentParser
+import Foundation
+import LinearAlgebra
+import MPI
+import Training
+
+/// The ranks that run a command, from joining to the exit code.
+struct Job {
+  let runtime: Runtime
+  /// Name and version of the MPI library, if it is used.
+  let library: String
+  /// One line: ranks, hosts, threads, kernels, MPI.
+  let description: String
+
+  var communicator: Communicator { runtime.world }
+
+  /// Joins the job, runs `body`, and leaves the process with an exit code that is the same on all ranks.
+  ///
+  /// An error that all ranks share is printed once, by rank 0. Any other ends the whole job: the rest would wait forever
+  /// for the rank that failed.
+  static func run(_ body: (Job) throws -> ExitCode) throws -> Never {
+    // Before MPI starts: the launcher forwards signals from the first moment.
+    Preemption.install()
+    let job: Job
+    do {
+      job = try Job()
+    } catch {
+      complain("\(error)")
+      throw ExitCode((error as? any ExitCodeProviding)?.exitCode ?? 70)
+    }
+
+    var code = ExitCode.success
+    do {
+      code = try body(job)
+    } catch let error as any ExitCodeProviding where error is CollectiveFailure || error is Disagreement {
+      if job.communicator.rank == 0 { complain("\(error)") }
+      code = ExitCode(error.exitCode)
+    } catch {
+      let place = job.communicator.size > 1 ? "rank \(job.communicator.rank) on \(job.communicator.hostname): " : ""
+      complain("\(place)\(error)")
+      job.runtime.abort(code: (error as? any ExitCodeProviding)?.exitCode ?? 70)
+    }
+    job.runtime.finalize()
+    throw code
+  }
+
+  private init() throws {
+    runtime = try Runtime.start()
+    let world = runtime.world
+    let environment = ProcessInfo.processInfo.environment
+    let affinity = Threads.affinity
+    // Ranks that are bound to the same CPUs share them.
+    let node = try world.splitBySharedMemory()
+    let masks = try node.allgatherBytes(affinity.map { UInt8(truncatingIfNeeded: $0) })
+    let sharing = masks.count { $0 == masks[node.rank] }
+    let threads = Threads.recommended(
+      environment: environment, affinityCount: affinity.count, processesSharingMask: sharing)
+    Threads.configure(count: threads)
+    let nodes = try world.allreduce(node.rank == 0 ? 1 : 0)
+    library = world.size > 1 ? runtime.libraryVersion : "without MPI"
+    description =
+      "\(world.size) \(world.size == 1 ? "process" : "ranks") on \(nodes) \(nodes == 1 ? "host" : "hosts"), "
+      + "\(threads) \(threads == 1 ? "thread" : "threads") each, \(Threads.kernelName) kernels, \(library)"
+  }
+
+  private static func complain(_ text: String) {
+    let line = text.split(whereSeparator: \.isNewline).joined(separator: " ")
+    try? FileHandle.standardError.write(contentsOf: Foundation.Data("fgn-dist: error: \(line)\n".utf8))
+  }
+}

@@ -1,0 +1,117 @@
+import ArgumentParser
+import GaussNewton
+import LinearAlgebra
+import MPI
+import Training
+
+struct Train: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Train a classifier.",
+    discussion: "Under mpirun all ranks take part: mpirun -np 4 fgn-dist train configs/digits.yaml")
+
+  @Argument(help: "Configuration file (YAML).")
+  var config: String
+
+  @Option(name: .customLong("set"), help: "Override a setting, such as optimizer.batch_size=256. Repeatable.")
+  var overrides: [String] = []
+
+  @Option(help: "Folder for metrics, checkpoints and the model. (default: runs/NAME, for a configuration NAME.yaml)")
+  var runDirectory: String?
+
+  @Option(
+    defaultAsFlag: Train.newest,
+    help: ArgumentHelp(
+      "Go on from a checkpoint; without a path, from the newest of the run directory, or from the start if it has none.",
+      valueName: "checkpoint"))
+  var resume: String?
+
+  private static let newest = ""
+
+  func run() throws {
+    try Job.run { job in
+      let configuration = try job.communicator.collectively {
+        try Configuration.load(path: config, overrides: overrides)
+      }
+      try job.communicator.agree(Array(configuration.yaml.utf8), about: "the configuration")
+      switch configuration.training.precision {
+      case .float32: return try train(configuration, Float.self, job)
+      case .float64: return try train(configuration, Double.self, job)
+      }
+    }
+  }
+
+  private func train<Scalar: DistributedScalar>(
+    _ configuration: Configuration, _: Scalar.Type, _ job: Job
+  ) throws -> ExitCode {
+    let communicator = job.communicator
+    // Rank 0 chooses the folder and the checkpoint; the others read the file that it names.
+    let choice = try communicator.onRoot { try chooseRun() }
+    let directory = RunDirectory(path: try communicator.broadcast(choice?.directory.path ?? ""))
+    let checkpoint = try communicator.broadcast(choice?.checkpoint ?? "")
+    let state = try communicator.collectively {
+      checkpoint.isEmpty
+        ? nil : try RunState(Safetensors.load(path: checkpoint, requireChecksum: true), for: configuration)
+    }
+    let data = try TrainingData.load(configuration.data, over: communicator)
+    try communicator.collectively { try state?.check(data) }
+
+    try communicator.onRoot {
+      try directory.create(resuming: resume != nil)
+      try AtomicFile.write(directory.configuration) { try $0.write(configuration.yaml) }
+    }
+    let coordinator = try Coordinator(
+      directory, configuration.logging, resumingAt: resume == nil ? nil : state?.progress.step ?? 0, over: communicator)
+    report(configuration, data, state, coordinator, job)
+    let trainer = try Trainer<Scalar>(configuration, data, coordinator, resuming: state, over: communicator)
+    switch try trainer.run() {
+    case .completed:
+      return .success
+    case .interrupted:
+      coordinator.say("stopped by a signal; go on with --resume --run-directory \(directory.path)")
+      return ExitCode(75)
+    }
+  }
+
+  /// The run's folder, and the checkpoint to go on from, if any.
+  private func chooseRun() throws -> (directory: RunDirectory, checkpoint: String?) {
+    guard let resume else {
+      return (runDirectory.map { RunDirectory(path: $0) } ?? .unused(for: config), nil)
+    }
+    if resume != Self.newest {
+      return (runDirectory.map { RunDirectory(path: $0) } ?? RunDirectory(ofCheckpoint: resume), resume)
+    }
+    let directory = runDirectory.map { RunDirectory(path: $0) } ?? .newest(for: config)
+    return (directory, try directory.checkpoints.loadLatest()?.checkpoint.path)
+  }
+
+  /// What is about to run, for a person and for the metrics.
+  private func report(
+    _ configuration: Configuration, _ data: TrainingData, _ state: RunState?, _ coordinator: Coordinator, _ job: Job
+  ) {
+    let (train, optimizer) = (data.train, configuration.optimizer)
+    let network = ModelFile.network(configuration.model, features: train.featureCount, classes: data.classCount)
+    coordinator.say("fgn-dist \(FgnDist.version): \(job.description)")
+    coordinator.say(
+      "data: \(train.count) examples of \(train.featureCount) features, \(data.classCount) classes, "
+        + "normalize \(configuration.data.normalize.rawValue); "
+        + (data.test.map { "\($0.count) test examples" } ?? "no test set"))
+    coordinator.say(
+      "model: linear head, \(network.layout.count) parameters, \(configuration.training.precision.rawValue), "
+        + "from \(configuration.model.initialization)")
+    coordinator.say(
+      "optimizer: \(optimizer.method.rawValue), batch \(optimizer.batchSize), rate \(optimizer.learningRate.short), "
+        + "damping \(optimizer.damping.initial.short) \(optimizer.damping.policy.rawValue), "
+        + "step length \(optimizer.stepLength.rawValue), solver cg to \(optimizer.solver.tolerance.short) "
+        + "in at most \(optimizer.solver.maxIterations)")
+    if resume != nil {
+      coordinator.say(
+        state.map { "resuming after step \($0.progress.step) from \($0.contents.path)" }
+          ?? "nothing to resume in \(coordinator.directory.path) yet: starting from the beginning")
+    }
+    coordinator.say("run directory: \(coordinator.directory.path)")
+    coordinator.record(
+      MetricsEvent.Run(
+        step: state?.progress.step ?? 0, version: FgnDist.version, mpi: job.library,
+        ranks: job.communicator.size, configuration, data, parameters: network.layout.count))
+  }
+}
