@@ -7,7 +7,7 @@ import Testing
   func checkStep<Scalar: DistributedScalar>(
     _: Scalar.Type, _ problem: ToyProblem, damping λ: Double, weightDecay μ: Double, tolerance: Double
   ) throws {
-    let trial = Trial<Scalar>(problem, exactOptions(damping: λ, weightDecay: μ))
+    let trial = Trial<Scalar>(problem, exactOptions(for: Scalar.self, damping: λ, weightDecay: μ))
     let (Δ, report) = try trial.change()
     let expected = problem.oracle.step(problem.parameters, damping: λ, weightDecay: μ)
     let error = relativeError(Δ, expected)
@@ -46,7 +46,7 @@ import Testing
     _: Scalar.Type, _ problem: ToyProblem, weightDecay μ: Double, tolerance: Double
   ) throws {
     let (λ, η, rate) = (0.05, 0.8, 0.5)
-    var options: FastGaussNewton<Scalar>.Options = exactOptions(damping: λ, weightDecay: μ)
+    var options = exactOptions(for: Scalar.self, damping: λ, weightDecay: μ)
     options.momentum = η
     let trial = Trial<Scalar>(problem, options)
     var last = [Double](repeating: 0, count: problem.parameters.count)
@@ -72,7 +72,7 @@ import Testing
 
   @Test func `The last step is whole: neither the rate nor the step length shortens it`() throws {
     let problem = ToyProblem(rows: 30, features: 4, classes: 20, largestMargin: 0.5, seed: 3)
-    var options: FastGaussNewton<Double>.Options = exactOptions(damping: 1e-3)
+    var options = exactOptions(damping: 1e-3)
     options.momentum = 0.5
     options.stepLength = .ggn
     let trial = Trial<Double>(problem, options)

@@ -4,8 +4,8 @@ import TestSupport
 import Testing
 
 @Suite(.serialized) struct LineSearchTests {
-  func options(damping λ: Double, weightDecay μ: Double = 0) -> FastGaussNewton<Double>.Options {
-    var options: FastGaussNewton<Double>.Options = exactOptions(damping: λ, weightDecay: μ)
+  func options(damping λ: Double, weightDecay μ: Double = 0) -> FastGaussNewtonOptions {
+    var options = exactOptions(damping: λ, weightDecay: μ)
     options.stepLength = .lineSearch
     return options
   }
@@ -33,7 +33,7 @@ import Testing
       #expect(report.accepted)
       lengths.insert(expected)
     }
-    #expect(lengths.contains(1) && lengths.count >= 3)
+    #expect(lengths.contains(1) && lengths.contains(rate == 1 ? 0.25 : 0.5))
   }
 
   @Test func `Where no length descends, nothing changes, bit for bit`() throws {
@@ -41,13 +41,13 @@ import Testing
     var options = options(damping: 10)
     options.momentum = 1
     let trial = Trial<Double>(problem, options)
-    let last = problem.oracle.gradient(problem.parameters).map { 5 * $0 }
-    trial.optimizer.lastStep.assign(Vector(last))
+    trial.optimizer.lastStep.assign(Vector(problem.oracle.gradient(problem.parameters).map { 5 * $0 }))
     let before = trial.parameters.array
     let report = try trial.advance()
     #expect(!report.accepted)
     #expect(report.stepLength == 0)
     #expect(trial.parameters.array == before)
-    #expect(trial.optimizer.lastStep.array == last)
+    // Momentum would lead there again.
+    #expect(trial.optimizer.lastStep.array.allSatisfy { $0 == 0 })
   }
 }

@@ -58,7 +58,7 @@ import Testing
     #expect(StepLength.backtracks.count == 10)
     #expect(StepLength.backtracks.first == 0.5)
     #expect(zip(StepLength.backtracks, StepLength.backtracks.dropFirst()).allSatisfy { $1 == $0 / 2 })
-    #expect(StepLength.backtracks.last == 1 / 1024)
+    #expect(StepLength.backtracks.last == 0x1p-10)
   }
 
   @Test func `A decrease is sufficient from 10⁻⁴ of the slope on, and NaN never is`() {
@@ -84,8 +84,8 @@ import Testing
 
   func isClose(_ x: Double, _ y: Double) -> Bool { abs(x - y) <= 1e-15 }
 
-  @Test func `By default the rate is constant`() {
-    for step in [0, 5, 9, 10, 1000] { #expect(LearningRateSchedule().rate(step: step, of: 10, peak: 0.3) == 0.3) }
+  @Test func `A constant rate is its peak, at every step`() {
+    for step in [0, 5, 9, 10, 1000] { #expect(schedule(.constant).rate(step: step, of: 10, peak: 0.3) == 0.3) }
   }
 
   @Test func `A linear rate falls evenly to its final fraction`() {

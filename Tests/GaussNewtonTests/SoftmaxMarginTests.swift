@@ -62,7 +62,7 @@ struct MarginCase<Scalar: BLASScalar> {
       let m = c.expectedMargin(i)
       // The margin's own rounding is all the error that the rest may add to a few units in the last place.
       let size = c.logits[i].map { abs($0) }.max()!
-      let rounding = 4 * unit * (1 + size)
+      let rounding = 8 * unit * (1 + size)
       #expect(abs(Double(c.margin.margins[i]) - m) <= rounding)
       let tail = exp(-abs(m))
       let (small, large) = (tail / (1 + tail), 1 / (1 + tail))

@@ -8,7 +8,7 @@ import Testing
   let hard = ToyProblem(rows: 90, features: 8, classes: 10, largestMargin: 12, seed: 21)
 
   @Test func `The replaced residual stays the true one, and the tolerance is reached`() throws {
-    var options: FastGaussNewton<Double>.Options = exactOptions(damping: 1e-5)
+    var options = exactOptions(damping: 1e-5)
     options.solver.tolerance = 1e-11
     let (Δ, report) = try Trial<Double>(hard, options).change()
     #expect(report.solver.termination == .converged)
@@ -20,7 +20,7 @@ import Testing
 
   @Test(arguments: [0, 1, 2, 10, 49, 50, 51, 100])
   func `At the iteration limit the residual is that of the step so far`(limit: Int) throws {
-    var options: FastGaussNewton<Double>.Options = exactOptions(damping: 1e-5)
+    var options = exactOptions(damping: 1e-5)
     options.solver.maxIterations = limit
     let (Δ, report) = try Trial<Double>(hard, options).change()
     #expect(report.solver.termination == .iterationLimit)
@@ -33,7 +33,7 @@ import Testing
 
   @Test(arguments: [1e-1, 1e-2, 1e-4])
   func `The first iterate within the tolerance is taken`(tolerance: Double) throws {
-    var options: FastGaussNewton<Double>.Options = exactOptions(damping: 1e-3)
+    var options = exactOptions(damping: 1e-3)
     options.solver.tolerance = tolerance
     let (Δ, report) = try Trial<Double>(hard, options).change()
     #expect(report.solver.termination == .converged)
@@ -46,7 +46,7 @@ import Testing
   }
 
   @Test func `A tolerance out of reach ends without harm`() throws {
-    var options: FastGaussNewton<Float>.Options = exactOptions(damping: 1e-2)
+    var options = exactOptions(for: Float.self, damping: 1e-2)
     options.solver.tolerance = 0
     options.solver.maxIterations = 400
     let (Δ, report) = try Trial<Float>(hard, options).change()
@@ -63,7 +63,7 @@ import Testing
     let spoilt = ToyProblem(
       features: features, labels: sound.oracle.labels, classes: 3, parameters: sound.parameters)
     for (η, μ) in [(0.0, 0.0), (0.9, 1e-2)] {
-      var options: FastGaussNewton<Float>.Options = exactOptions(damping: 0.1, weightDecay: μ)
+      var options = exactOptions(for: Float.self, damping: 0.1, weightDecay: μ)
       options.stepLength = stepLength
       options.momentum = η
       let trial = Trial<Float>(spoilt, options)
@@ -91,7 +91,7 @@ import Testing
 
   @Test(arguments: StepLength.allCases)
   func `A zero gradient is solved by a zero step`(stepLength: StepLength) throws {
-    var options: FastGaussNewton<Double>.Options = exactOptions(damping: 0.1)
+    var options = exactOptions(damping: 0.1)
     options.stepLength = stepLength
     let trial = Trial<Double>(solved, options)
     let report = try trial.advance()

@@ -16,7 +16,7 @@ import Testing
   func checkLength<Scalar: DistributedScalar>(
     _: Scalar.Type, _ problem: ToyProblem, damping λ: Double, weightDecay μ: Double, tolerance: Double
   ) throws -> Double {
-    var options: FastGaussNewton<Scalar>.Options = exactOptions(damping: λ, weightDecay: μ)
+    var options = exactOptions(for: Scalar.self, damping: λ, weightDecay: μ)
     options.stepLength = .ggn
     let (change, report) = try Trial<Scalar>(problem, options).change()
     let Δ = problem.oracle.step(problem.parameters, damping: λ, weightDecay: μ)
@@ -49,7 +49,7 @@ import Testing
       for stepLength in [StepLength.unit, .ggn] {
         let problem = ToyProblem(rows: 31, features: 5, classes: classes, largestMargin: 2, seed: 12)
         let (θ, oracle) = (problem.parameters, problem.oracle)
-        var options: FastGaussNewton<Double>.Options = exactOptions(damping: λ, weightDecay: μ)
+        var options = exactOptions(damping: λ, weightDecay: μ)
         options.stepLength = stepLength
         options.damping.policy = .levenbergMarquardt
         let report = try Trial<Double>(problem, options).advance(rate: rate)
@@ -70,7 +70,7 @@ import Testing
     let problem = ToyProblem(rows: 31, features: 5, classes: 6, largestMargin: 4, seed: 13)
     let oracle = problem.oracle
     let (λ, μ) = (0.5, 1e-2)
-    var options: FastGaussNewton<Double>.Options = exactOptions(damping: λ, weightDecay: μ)
+    var options = exactOptions(damping: λ, weightDecay: μ)
     options.damping.policy = .levenbergMarquardt
     options.damping.factor = 1
     options.momentum = 0.7
@@ -89,7 +89,7 @@ import Testing
 
   @Test func `A last step that points uphill is taken whole by the GGN length`() throws {
     let problem = ToyProblem(rows: 31, features: 5, classes: 6, largestMargin: 4, seed: 13)
-    var options: FastGaussNewton<Double>.Options = exactOptions(damping: 10)
+    var options = exactOptions(damping: 10)
     options.stepLength = .ggn
     options.momentum = 1
     let trial = Trial<Double>(problem, options)

@@ -6,8 +6,6 @@ import TestSupport
 
 /// A toy problem whose rows are sharded over the ranks, the optimizer at work on it, and its parameters.
 struct Trial<Scalar: DistributedScalar> {
-  typealias Options = FastGaussNewton<Scalar>.Options
-
   let problem: ToyProblem
   let communicator: Communicator
   let shard: Range<Int>
@@ -16,7 +14,7 @@ struct Trial<Scalar: DistributedScalar> {
 
   /// By default, every rank of the job has as many rows as any other, or one less.
   init(
-    _ problem: ToyProblem, _ options: Options, communicator: Communicator = World.communicator,
+    _ problem: ToyProblem, _ options: FastGaussNewtonOptions, communicator: Communicator = World.communicator,
     shard: Range<Int>? = nil
   ) {
     self.problem = problem
@@ -49,8 +47,10 @@ func evenShard(of count: Int, _ communicator: Communicator) -> Range<Int> {
 }
 
 /// Options of a unit step that is solved as exactly as the precision allows.
-func exactOptions<Scalar>(damping λ: Double, weightDecay μ: Double = 0) -> FastGaussNewton<Scalar>.Options {
-  var options = FastGaussNewton<Scalar>.Options()
+func exactOptions<Scalar: BLASScalar>(
+  for _: Scalar.Type = Double.self, damping λ: Double, weightDecay μ: Double = 0
+) -> FastGaussNewtonOptions {
+  var options = FastGaussNewtonOptions()
   options.damping.initial = λ
   options.weightDecay = μ
   options.stepLength = .unit
