@@ -25,7 +25,7 @@ package final class Trainer<Scalar: DistributedScalar> {
   private var sampler: BatchSampler
   private let parameters: Vector<Scalar>
   private let inputs: Matrix<Scalar>
-  /// The shard that `inputs` holds, as (epoch, batch): full batches are gathered only once.
+  /// Labels of the shard that `inputs` holds; a full batch is gathered only once.
   private var gathered: [Int32]?
   private var step = 0
   private var savedStep: Int?

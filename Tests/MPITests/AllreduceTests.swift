@@ -105,6 +105,16 @@ import Testing
     var value = [Int32(world.rank)]
     try value.withUnsafeMutableBufferPointer { try world.withAllreduce($0, .max) {} }
     #expect(value == [Int32(world.size - 1)])
+
+    let mine = world.rank == 0 ? [1, 2, 3] : [UInt64.max, 1 << 63, 2]
+    for (operation, expected) in [(Reduction.min, [1, 2, 2]), (.max, [UInt64.max, 1 << 63, 3])] {
+      var values = mine
+      try values.withUnsafeMutableBufferPointer { try world.withAllreduce($0, operation) {} }
+      #expect(values == (world.size > 1 ? expected : mine))
+    }
+    var sum = [UInt8(1 << 5), 3]
+    try sum.withUnsafeMutableBufferPointer { try world.withAllreduce($0) {} }
+    #expect(sum == [UInt8(world.size << 5), UInt8(3 * world.size)])
   }
 
   struct Failure: Error {}
