@@ -36,17 +36,17 @@ struct MarginCase<Scalar: BLASScalar> {
     let z = logits[row]
     let rest = z.indices.filter { $0 != label(row) }.map { z[$0] }
     let top = rest.max()!
-    return z[label(row)] - top - log(rest.reduce(0) { $0 + exp($1 - top) })
+    return z[label(row)] - top - log(accurateSum(rest.map { exp($0 - top) }))
   }
 
   /// π − e_y from the definition, the true class's entry as minus the sum of the others.
   func expectedError(_ row: Int) -> [Double] {
     let z = logits[row]
     let top = z.max()!
-    let total = z.reduce(0) { $0 + exp($1 - top) }
+    let total = accurateSum(z.map { exp($0 - top) })
     var error = z.map { exp($0 - top) / total }
     error[label(row)] = 0
-    error[label(row)] = -error.reduce(0, +)
+    error[label(row)] = -accurateSum(error)
     return error
   }
 }
