@@ -18,6 +18,20 @@ import Testing
     #expect(abs(residual - report.solver.residual) < 1e-12)
   }
 
+  @Test(arguments: [100, 200, 400])
+  func `In Float, a reported residual is not that of a recurrence that has drifted`(limit: Int) throws {
+    var options = exactOptions(for: Float.self, damping: 1e-3)
+    options.solver.tolerance = 0
+    options.solver.maxIterations = limit
+    // With momentum the optimizer keeps the step as it was, without the rounding of the parameters.
+    options.momentum = 0.5
+    let trial = Trial<Float>(hard, options)
+    let report = try trial.advance()
+    #expect(report.solver.iterations == limit)
+    let residual = hard.oracle.residual(hard.parameters, of: trial.optimizer.lastStep.doubles, damping: 1e-3)
+    #expect(residual < 2 * report.solver.residual)
+  }
+
   @Test(arguments: [0, 1, 2, 10, 49, 50, 51, 100])
   func `At the iteration limit the residual is that of the step so far`(limit: Int) throws {
     var options = exactOptions(damping: 1e-5)
