@@ -57,10 +57,20 @@ enum Program {
 
   /// Runs the program to its end.
   static func run(
-    _ ranks: Ranks = .plain, _ arguments: [String], in workspace: Workspace, environment: [String: String] = [:],
+    _ ranks: Ranks, _ arguments: [String], in workspace: Workspace, environment: [String: String] = [:],
     sourceLocation: SourceLocation = #_sourceLocation
   ) throws -> Outcome {
     try Child(command(ranks, arguments), in: workspace, environment: environment).wait(sourceLocation: sourceLocation)
+  }
+}
+
+extension Program {
+  /// Runs one process without mpirun to its end.
+  static func run(
+    _ arguments: [String], in workspace: Workspace, environment: [String: String] = [:],
+    sourceLocation: SourceLocation = #_sourceLocation
+  ) throws -> Outcome {
+    try run(.plain, arguments, in: workspace, environment: environment, sourceLocation: sourceLocation)
   }
 }
 
