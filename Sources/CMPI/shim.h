@@ -15,13 +15,14 @@ typedef struct fgn_request {
 
 enum { fgn_success = MPI_SUCCESS, fgn_thread_funneled = MPI_THREAD_FUNNELED, fgn_thread_serialized = MPI_THREAD_SERIALIZED };
 
-typedef enum fgn_type { fgn_float, fgn_double, fgn_int32, fgn_int64, fgn_uint8, fgn_uint64 } fgn_type;
+typedef enum fgn_type { fgn_float, fgn_double, fgn_int8, fgn_int32, fgn_int64, fgn_uint8, fgn_uint64 } fgn_type;
 typedef enum fgn_op { fgn_sum, fgn_min, fgn_max } fgn_op;
 
 static inline MPI_Datatype fgn_datatype(fgn_type type) {
   switch (type) {
     case fgn_float: return MPI_FLOAT;
     case fgn_double: return MPI_DOUBLE;
+    case fgn_int8: return MPI_INT8_T;
     case fgn_int32: return MPI_INT32_T;
     case fgn_int64: return MPI_INT64_T;
     case fgn_uint8: return MPI_UINT8_T;

@@ -51,7 +51,8 @@ package final class ConjugateGradient<Scalar: DistributedScalar> {
     var ρ = message[scalar: 0]
     var δ = ρ
     var squaredU = z.squaredNorm
-    var summary = SolverSummary(iterations: 0, residual: squaredU.squareRoot() / reference, termination: .iterationLimit)
+    var summary = SolverSummary(
+      iterations: 0, residual: squaredU.squareRoot() / reference, termination: .iterationLimit)
     if squaredU == 0 { summary.residual = 0 }
 
     while true {

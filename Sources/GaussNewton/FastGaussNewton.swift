@@ -79,8 +79,8 @@ package final class FastGaussNewton<Scalar: DistributedScalar> {
     gradient.combine(Scalar(μ), parameters)
     let gradientNorm = gradient.norm
     var report = StepReport(
-      loss: message[scalar: 1] / Double(batchSize), gradientNorm: gradientNorm, damping: λ, solver: SolverSummary(iterations: 0, residual: .nan, termination: .nonFinite))
-
+      loss: message[scalar: 1] / Double(batchSize), gradientNorm: gradientNorm, damping: λ,
+      solver: SolverSummary(iterations: 0, residual: .nan, termination: .nonFinite))
     report.interrupted = message[scalar: 2] > 0
 
     // Momentum and weight decay move the starting point to Δ₀ and the right-hand side to s − RΔ₀.
@@ -101,15 +101,14 @@ package final class FastGaussNewton<Scalar: DistributedScalar> {
         message: message, step: step, options: options.solver, phases: phases)
     }
 
-    // The quadratic model along Δ: slope ∇fᵀΔ and curvature Δᵀ(G + μI)Δ. The solver's residual z = −g − GΔ₀ − (G+λ+μ)(Δ−Δ₀)
-    // gives GΔ without another product.
+    // The quadratic model along Δ: slope ∇fᵀΔ and curvature Δᵀ(G + μI)Δ. GΔ comes without another product from the
+    // solver's residual, z = −g − GΔ₀ − (G+λ+μ)(Δ−Δ₀).
     let dampingTerm = (λ + μ) * step.squaredNorm + (hasAnchor ? (λ + μ) * step.dot(anchor) : 0)
     if hasAnchor { step.combine(1, anchor) }
     let squaredStep = step.squaredNorm
     let slope = gradient.dot(step)
     let decayOverlap = μ * parameters.dot(step)
-    let curvature =
-      -(slope - decayOverlap) - dampingTerm - message.parameters.dot(step) + μ * squaredStep
+    let curvature = -(slope - decayOverlap) - dampingTerm - message.parameters.dot(step) + μ * squaredStep
     let model = Quadratic(slope: slope, curvature: curvature)
     report.stepNorm = squaredStep.squareRoot()
 

@@ -72,7 +72,9 @@ package struct SoftmaxMargin<Scalar: BLASScalar> {
 
   /// Σ żᵀ(diag(π) − ππᵀ)ż over the local rows: the full Gauss-Newton curvature along the logit tangents ż (#b × C), given
   /// v (#b × C), as p(1−p)(vᵀż)² + (1−p)(Σ q ż² − (Σ q ż)²).
-  package func fullCurvatureSum(cotangents: Matrix<Scalar>, tangents: Matrix<Scalar>, labels: ArraySlice<Int32>) -> Double {
+  package func fullCurvatureSum(cotangents: Matrix<Scalar>, tangents: Matrix<Scalar>, labels: ArraySlice<Int32>)
+    -> Double
+  {
     var sum = 0.0
     for i in 0..<cotangents.rows {
       // v is 1 at the true class and −q elsewhere.

@@ -17,8 +17,9 @@ package enum StepLength: String, Codable, CaseIterable, Sendable {
   /// The candidates after the full step: ½ to 2⁻¹⁰. Their losses travel in one collective.
   package static let backtracks = (1...10).map { 1 / Double(1 << $0) }
 
-  /// Armijo: f(θ + τΔ) ≤ f(θ) + 10⁻⁴ τ gᵀΔ, given the change f(θ + τΔ) − f(θ). False for NaN.
+  /// Armijo: f(θ + τΔ) ≤ f(θ) + 10⁻⁴ τ gᵀΔ, given the change f(θ + τΔ) − f(θ). False for NaN, and for an increase even
+  /// along a direction that does not descend.
   package static func isSufficient(change: Double, length: Double, slope: Double) -> Bool {
-    change <= 1e-4 * length * slope
+    change <= 1e-4 * length * min(slope, 0)
   }
 }

@@ -11,6 +11,8 @@ extension Matrix {
   package func solveCholesky(_ b: Vector<Scalar>) {
     precondition(rows == columns && b.count == rows, "shapes of the system do not fit")
     if rows == 0 { return }
-    elements.withElements { a in b.withElements { b in Scalar.potrs(n: Int32(rows), a: a.baseAddress!, b: b.baseAddress!) } }
+    elements.withElements { a in
+      b.withElements { b in Scalar.potrs(n: Int32(rows), a: a.baseAddress!, b: b.baseAddress!) }
+    }
   }
 }

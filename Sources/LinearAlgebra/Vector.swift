@@ -16,9 +16,11 @@ package struct Vector<Scalar: BLASScalar> {
     self.count = count
   }
 
-  package init(_ elements: some Collection<Scalar>) {
+  package init(_ elements: [Scalar]) {
     self.init(zeros: elements.count)
-    _ = withElements { $0.update(fromContentsOf: elements) }
+    elements.withUnsafeBufferPointer { elements in
+      if let start = elements.baseAddress { base.update(from: start, count: elements.count) }
+    }
   }
 
   private init(storage: Storage<Scalar>, base: UnsafeMutablePointer<Scalar>, count: Int) {

@@ -39,6 +39,11 @@ extension Communicator {
   package func withAllreduce<Element: MPIDatatype, Result>(
     _ buffer: UnsafeMutableBufferPointer<Element>, _ operation: Reduction = .sum, during body: () throws -> Result
   ) throws -> Result {
+    let isBiased = size > 1 && Element.datatype.isBiased(for: operation)
+    let base = UnsafeMutableRawPointer(buffer.baseAddress)
+    if isBiased, let base { Element.datatype.exchangeHalves(base, count: buffer.count) }
+    defer { if isBiased, let base { Element.datatype.exchangeHalves(base, count: buffer.count) } }
+
     let request = try startAllreduce(buffer, operation)
     let result: Result
     do {
@@ -58,15 +63,21 @@ extension Communicator {
     statistics.allreduces += 1
     statistics.allreducedBytes += count * type.stride
     guard let handle, let base else { return }
+    let isBiased = type.isBiased(for: operation)
+    if isBiased { type.exchangeHalves(base, count: count) }
+    defer { if isBiased { type.exchangeHalves(base, count: count) } }
+
     let start = monotonicSeconds()
     defer { statistics.seconds += monotonicSeconds() - start }
     try forEachChunk(of: count) { offset, chunk throws(MPIError) in
       try check(
-        fgn_allreduce(base + offset * type.stride, chunk, type.handle, operation.handle, handle), "MPI_Allreduce")
+        fgn_allreduce(base + offset * type.stride, chunk, type.handle(for: operation), operation.handle, handle),
+        "MPI_Allreduce")
     }
   }
 
-  /// Begins an allreduce in place. The buffer must stay where it is, untouched, until the request has been waited for.
+  /// Begins an allreduce in place, of elements that are biased already where their type asks for it. The buffer must stay
+  /// where it is, untouched, until the request has been waited for.
   func startAllreduce<Element: MPIDatatype>(
     _ buffer: UnsafeMutableBufferPointer<Element>, _ operation: Reduction
   ) throws(MPIError) -> Request {
@@ -82,7 +93,8 @@ extension Communicator {
         var part = fgn_request()
         try check(
           fgn_iallreduce(
-            base + offset * type.stride, chunk, type.handle, operation.handle, handle, &part), "MPI_Iallreduce")
+            base + offset * type.stride, chunk, type.handle(for: operation), operation.handle, handle, &part),
+          "MPI_Iallreduce")
         request.add(part)
       }
     } catch {

@@ -17,15 +17,30 @@ extension UInt64: MPIDatatype { package static var datatype: Datatype { .uint64 
 package enum Datatype: Sendable {
   case float, double, int32, int64, uint8, uint64
 
-  var handle: fgn_type {
+  /// The type that MPI is told for `operation`.
+  func handle(for operation: Reduction) -> fgn_type {
     switch self {
     case .float: fgn_float
     case .double: fgn_double
     case .int32: fgn_int32
     case .int64: fgn_int64
-    case .uint8: fgn_uint8
-    case .uint64: fgn_uint64
+    case .uint8: isBiased(for: operation) ? fgn_int8 : fgn_uint8
+    case .uint64: isBiased(for: operation) ? fgn_int64 : fgn_uint64
     }
+  }
+
+  /// Whether elements go through MPI as signed numbers, lowered by half their range, which keeps their order: MPICH 4.0
+  /// compares unsigned numbers as if they were signed (pmodels/mpich, issue 6083).
+  func isBiased(for operation: Reduction) -> Bool {
+    (self == .uint8 || self == .uint64) && operation != .sum
+  }
+
+  /// Exchanges the lower and the upper half of the range of unsigned elements: there and, done again, back.
+  func exchangeHalves(_ base: UnsafeMutableRawPointer, count: Int) {
+    let bytes = UnsafeMutableRawBufferPointer(start: base, count: count * stride)
+    // The sign bit is in the last byte of a little-endian number.
+    let last = 1.littleEndian == 1 ? stride - 1 : 0
+    for index in Swift.stride(from: last, to: bytes.count, by: stride) { bytes[index] ^= 0x80 }
   }
 
   /// Bytes an element.

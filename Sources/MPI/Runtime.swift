@@ -80,8 +80,12 @@ package final class Runtime {
     exit(code)
   }
 
-  /// Name and version of the MPI library, on one line. Local.
-  package var libraryVersion: String { libraryText(fgn_library_version) ?? "unknown MPI library" }
+  /// Name and version of the MPI library, such as `Open MPI v4.1.4`. Local.
+  package var libraryVersion: String {
+    // What follows is how the library was built, kilobytes of it in MPICH.
+    let name = libraryText(fgn_library_version)?.prefix { $0 != "," && $0 != ";" }
+    return name.map { String($0) } ?? "unknown MPI library"
+  }
 
   /// The environment variables of this process.
   package static func processEnvironment() -> [String: String] {

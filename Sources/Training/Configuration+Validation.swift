@@ -2,12 +2,15 @@ extension Configuration {
   /// Throws a `ConfigurationError` for the first impossible value.
   func validate(source: String) throws {
     func require(_ condition: Bool, _ key: String, _ value: some Any, _ allowed: String) throws {
-      if !condition { throw ConfigurationError(source: source, key: key, "\(value) is impossible; it must be \(allowed)") }
+      if !condition {
+        throw ConfigurationError(source: source, key: key, "\(value) is impossible; it must be \(allowed)")
+      }
     }
 
     for (name, set) in [("train", data.train), ("test", data.test)] {
       try require(
-        (set.features == nil) == (set.labels == nil), "data.\(name).\(set.features == nil ? "features" : "labels")", "null",
+        (set.features == nil) == (set.labels == nil), "data.\(name).\(set.features == nil ? "features" : "labels")",
+        "null",
         "given, since its partner data.\(name).\(set.features == nil ? "labels" : "features") is")
     }
     try require(
@@ -16,7 +19,8 @@ extension Configuration {
     if let classes = data.classes { try require(classes >= 2, "data.classes", classes, "at least 2") }
     try require(
       model.layers.isEmpty, "model.layers", model.layers, "empty: this version trains linear softmax heads")
-    try require(!model.initialization.isEmpty, "model.initialization", "''", "zeros, scaled or the path of a safetensors file")
+    try require(
+      !model.initialization.isEmpty, "model.initialization", "''", "zeros, scaled or the path of a safetensors file")
 
     let o = optimizer
     try require(o.learningRate > 0 && o.learningRate.isFinite, "optimizer.learning_rate", o.learningRate, "positive")

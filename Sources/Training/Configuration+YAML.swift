@@ -71,7 +71,8 @@ extension Configuration {
     guard case .mapping(let given) = document else {
       // An empty section leaves its defaults alone.
       if document.tag == Tag(.null) || document.scalar?.string.isEmpty == true { return defaults }
-      throw ConfigurationError(source: source, key: key, "is a section with keys \(keys(of: result)), not a single value")
+      throw ConfigurationError(
+        source: source, key: key, "is a section with keys \(keys(of: result)), not a single value")
     }
     for (name, value) in given {
       let name = name.scalar?.string ?? "\(name)"
@@ -102,7 +103,8 @@ extension Configuration {
       let node = path.reduce(Optional(tree)) { $0?[$1] }
       let found = node?.scalar.map { "'\($0.string)'" } ?? "a list or section"
       throw ConfigurationError(
-        source: source, key: path.joined(separator: "."), "\(found) is not allowed; \(allowed(at: path, otherwise: problem))")
+        source: source, key: path.joined(separator: "."),
+        "\(found) is not allowed; \(allowed(at: path, otherwise: problem))")
     } catch {
       throw ConfigurationError(source: source, "is not a configuration: \(summary(of: error))")
     }

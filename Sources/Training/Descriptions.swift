@@ -61,7 +61,8 @@ extension MetricsEvent.Step {
   ) {
     self.init(
       step: step, epoch: epoch, loss: report.loss, gradientNorm: report.gradientNorm, stepNorm: report.stepNorm,
-      damping: report.damping, reductionRatio: report.reductionRatio, stepLength: report.stepLength,
+      damping: report.damping, reductionRatio: report.reductionRatio.flatMap { $0.isFinite ? $0 : nil },
+      stepLength: report.stepLength,
       learningRate: rate, accepted: report.accepted, solver: "cg", solverIterations: report.solver.iterations,
       residual: report.solver.residual, termination: report.solver.termination.rawValue, seconds: seconds,
       phases: Dictionary(uniqueKeysWithValues: phases.summary.map { ($0.phase.rawValue, $0.seconds) }),

@@ -47,7 +47,8 @@ package struct RunState {
     ]
     for (key, old, new) in pairs where old != new {
       throw ConfigurationError(
-        key: key, "\(new) does not go on with \(contents.path), which was saved with \(old); restore it, or start a new run")
+        key: key,
+        "\(new) does not go on with \(contents.path), which was saved with \(old); restore it, or start a new run")
     }
     guard progress.step >= 0, progress.damping > 0, progress.damping.isFinite else {
       throw StorageError(

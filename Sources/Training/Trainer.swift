@@ -25,7 +25,7 @@ package final class Trainer<Scalar: DistributedScalar> {
   private var sampler: BatchSampler
   private let parameters: Vector<Scalar>
   private let inputs: Matrix<Scalar>
-  /// The shard that `inputs` holds, as (epoch, batch): full batches are gathered only once.
+  /// Labels of the shard that `inputs` holds; a full batch is gathered only once.
   private var gathered: [Int32]?
   private var step = 0
   private var savedStep: Int?
@@ -54,7 +54,8 @@ package final class Trainer<Scalar: DistributedScalar> {
       if let state {
         optimizer.damping = state.progress.damping
         if state.contents.contains(RunState.lastStepName) {
-          optimizer.lastStep.assign(try state.contents.vector(named: RunState.lastStepName, shape: [network.layout.count]))
+          optimizer.lastStep.assign(
+            try state.contents.vector(named: RunState.lastStepName, shape: [network.layout.count]))
         }
         return try ModelFile.parameters(of: network, in: state.contents)
       }
@@ -66,7 +67,9 @@ package final class Trainer<Scalar: DistributedScalar> {
     }
   }
 
-  private var totalSteps: Int { configuration.training.steps ?? configuration.training.epochs * sampler.batchesPerEpoch }
+  private var totalSteps: Int {
+    configuration.training.steps ?? configuration.training.epochs * sampler.batchesPerEpoch
+  }
 
   /// Trains to the end, or until a signal asks any rank to stop. Collective.
   package func run() throws -> Outcome {
@@ -178,7 +181,8 @@ package final class Trainer<Scalar: DistributedScalar> {
   private func progressLine(_ report: StepReport, epoch: Int, secondsPerStep: Double) -> String {
     let epochs = (totalSteps + sampler.batchesPerEpoch - 1) / sampler.batchesPerEpoch
     let left = Duration.seconds(Double(totalSteps - step) * secondsPerStep)
-    return "epoch \(epoch + 1)/\(epochs)  step \(step)/\(totalSteps)  loss \(report.loss.short)  λ \(report.damping.short)"
+    return
+      "epoch \(epoch + 1)/\(epochs)  step \(step)/\(totalSteps)  loss \(report.loss.short)  λ \(report.damping.short)"
       + "  solver \(report.solver.iterations)  \((1 / secondsPerStep).short) steps/s"
       + (step == totalSteps ? "" : "  \(left.formatted(.time(pattern: .minuteSecond))) left")
   }

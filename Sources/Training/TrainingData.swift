@@ -35,7 +35,8 @@ package struct TrainingData {
       guard test.featureCount == train.featureCount else {
         throw CollectiveFailure(
           DataError.badContents(
-            testName, "has \(test.featureCount) features, and \(trainName) has \(train.featureCount); use sets of one kind"))
+            testName,
+            "has \(test.featureCount) features, and \(trainName) has \(train.featureCount); use sets of one kind"))
       }
       try check(test, features: testName, labels: options.test.labels ?? testName, classCount, over: communicator)
     }

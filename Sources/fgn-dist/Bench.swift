@@ -1,2 +1,91 @@
 import ArgumentParser
-struct Bench: ParsableCommand { func run() throws {} }
+import Foundation
+import LinearAlgebra
+import MPI
+import Training
+
+struct Bench: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Measure the program on this machine, as ratios within one run.",
+    discussion: """
+      In one process: a conjugate gradient iteration against its two matrix products alone, and the margin pass. Under
+      mpirun also the step on all ranks against the same step on rank 0 alone. Figures are medians of paired repetitions.
+      """)
+
+  @Flag(help: "Print JSON.")
+  var json = false
+
+  @Option(help: "Examples in the global batch.")
+  var rows = 4096
+
+  @Option(help: "Features of an example.")
+  var features = 784
+
+  @Option(help: "Classes.")
+  var classes = 100
+
+  @Option(help: "Paired repetitions of each measurement.")
+  var repetitions = 15
+
+  func validate() throws {
+    for (name, value) in [("rows", rows), ("features", features), ("repetitions", repetitions)] where value < 1 {
+      throw ValidationError("--\(name) \(value) is impossible; it must be at least 1")
+    }
+    if classes < 2 { throw ValidationError("--classes \(classes) is impossible; it must be at least 2") }
+  }
+
+  func run() throws {
+    try Job.run { job in
+      let benchmark = Benchmark(
+        rows: rows, features: features, classes: classes, repetitions: repetitions, communicator: job.communicator)
+      let report = Report(
+        machine: job.description, ranks: job.communicator.size, threads: Threads.count, rows: rows, features: features,
+        classes: classes, iteration: try benchmark.iteration(), marginPass: benchmark.marginPass(),
+        scaling: try benchmark.scaling())
+      if job.communicator.rank == 0 { print(json ? try report.json() : report.text) }
+      return .success
+    }
+  }
+}
+
+/// What `bench` prints.
+private struct Report: Encodable {
+  var machine: String
+  var ranks: Int
+  var threads: Int
+  var rows: Int
+  var features: Int
+  var classes: Int
+  var iteration: Benchmark.Iteration
+  var marginPass: Benchmark.MarginPass
+  var scaling: Benchmark.Scaling?
+
+  func json() throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    return String(decoding: try encoder.encode(self), as: UTF8.self)
+  }
+
+  var text: String {
+    var lines = [
+      machine,
+      "conjugate gradient iteration, \(rows) × \(features), \(classes) classes, float32:",
+      "  iteration \(iteration.seconds.milliseconds), its two matrix products \(iteration.productSeconds.milliseconds)"
+        + ", ratio \(iteration.ratio.short)",
+      "margin pass, \(marginPass.rows) × \(marginPass.classes) logits, float32:",
+      "  \(marginPass.gigabytesPerSecondPerThread.short) GB/s of logits per thread",
+    ]
+    if let scaling {
+      lines.append("step of \(scaling.iterations) iterations, the same global batch:")
+      lines.append(
+        "  1 rank \(scaling.singleSeconds.milliseconds), \(ranks) ranks \(scaling.seconds.milliseconds)"
+          + ", speed-up \(scaling.speedup.short)")
+    }
+    return lines.joined(separator: "\n")
+  }
+}
+
+extension Double {
+  fileprivate var milliseconds: String { (self * 1000).short + " ms" }
+}

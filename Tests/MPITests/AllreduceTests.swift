@@ -50,6 +50,10 @@ import Testing
     #expect(try world.allreduce(Int64.min + Int64(world.rank), .min) == Int64.min)
     #expect(try world.allreduce(Int.max - world.rank, .max) == Int.max)
     #expect(try world.allreduce(UInt8(255 - world.rank), .min) == UInt8(256 - world.size))
+    // Unsigned numbers on both sides of the sign bit are not to be compared as signed ones.
+    #expect(try world.allreduce(world.rank == 0 ? 1 : UInt64.max, .min) == 1)
+    #expect(try world.allreduce(world.rank == 0 ? 1 : UInt8.max, .min) == 1)
+    #expect(try world.allreduce(world.rank == 0 ? -1 : 1 as Int64, .min) == -1)
     #expect(try world.allreduce(-Int32.max + Int32(world.rank), .min) == -Int32.max)
   }
 
@@ -88,10 +92,29 @@ import Testing
     }
   }
 
+  @Test func `A long nonblocking reduction is complete in every chunk`() throws {
+    let own = try world.split(color: 0, key: world.rank)
+    own.chunkLimit = 100_000
+    var values = (0..<450_000).map { Double($0 + own.rank) }
+    try values.withUnsafeMutableBufferPointer { try own.withAllreduce($0) {} }
+    let offset = Double(own.size * (own.size - 1) / 2)
+    #expect(values.indices.allSatisfy { values[$0] == Double($0 * own.size) + offset })
+  }
+
   @Test func `A nonblocking reduction takes any operation`() throws {
     var value = [Int32(world.rank)]
     try value.withUnsafeMutableBufferPointer { try world.withAllreduce($0, .max) {} }
     #expect(value == [Int32(world.size - 1)])
+
+    let mine = world.rank == 0 ? [1, 2, 3] : [UInt64.max, 1 << 63, 2]
+    for (operation, expected) in [(Reduction.min, [1, 2, 2]), (.max, [UInt64.max, 1 << 63, 3])] {
+      var values = mine
+      try values.withUnsafeMutableBufferPointer { try world.withAllreduce($0, operation) {} }
+      #expect(values == (world.size > 1 ? expected : mine))
+    }
+    var sum = [UInt8(1 << 5), 3]
+    try sum.withUnsafeMutableBufferPointer { try world.withAllreduce($0) {} }
+    #expect(sum == [UInt8(world.size << 5), UInt8(3 * world.size)])
   }
 
   struct Failure: Error {}

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds, and runs all tests: once in one process, then those of the distributed parts again
+# under mpirun with 1, 2, 3 and 4 ranks.
+cd "$(dirname "$0")/.."
+. launch/install.sh
+
+swift build -c release --build-tests -Xswiftc -enable-testing
+bundle="$(swift build -c release --show-bin-path)/fgn-distPackageTests.xctest"
+
+for ranks in 1 2 3 4; do
+  echo "== mpirun -np $ranks"
+  OPENBLAS_NUM_THREADS=1 timeout --kill-after=10 600 mpirun --oversubscribe -np "$ranks" \
+    "$bundle" --testing-library swift-testing --no-parallel --filter 'MPITests|GaussNewtonTests' \
+    >".build/mpirun-$ranks.log" 2>&1 || {
+    cat ".build/mpirun-$ranks.log"
+    echo "The tests failed under mpirun -np $ranks." >&2
+    exit 1
+  }
+  grep 'Test run with' ".build/mpirun-$ranks.log"
+done
+
+echo "== swift test"
+timeout --kill-after=10 1500 swift test -c release -Xswiftc -enable-testing --skip-build --disable-xctest
