@@ -1,4 +1,6 @@
 import ArgumentParser
+import MPI
+import Training
 
 @main
 struct FgnDist: ParsableCommand {
@@ -14,4 +16,27 @@ struct FgnDist: ParsableCommand {
       """,
     version: version,
     subcommands: [Train.self, Evaluate.self, Predict.self, Inspect.self, Bench.self])
+}
+
+extension FgnDist {
+  static func main() {
+    do {
+      var command: any ParsableCommand
+      do {
+        command = try parseAsRoot()
+      } catch where exitCode(for: error) == .validationFailure {
+        try refuse(error)
+      }
+      try command.run()
+    } catch {
+      exit(withError: error)
+    }
+  }
+
+  /// Reports a mistake on the command line: once, although every rank has found it.
+  private static func refuse(_ error: any Error) throws -> Never {
+    let hint = fullMessage(for: error).split(whereSeparator: \.isNewline).last { $0.contains("--help") } ?? ""
+    let text = "\(message(for: error)). \(hint.trimmingPrefix { $0.isWhitespace })"
+    try Job.run { _ in throw CollectiveFailure(ConfigurationError(text)) }
+  }
 }

@@ -1,0 +1,99 @@
+import Foundation
+import Testing
+
+extension CommandLineTests {
+  @Suite("A checkpoint that cannot be used ends a job with one line of error")
+  struct CheckpointFaultTests {
+    private static let newest = "run/checkpoints/step-00000004.safetensors"
+    private static let resume = Fault.train + ["--resume"]
+
+    /// A fault of a run that has checkpoints of steps 2 and 4.
+    private static func fault(
+      _ name: String, _ code: Int32, _ words: String..., change: @escaping @Sendable (Workspace) throws -> [String]
+    ) -> Fault {
+      let all = words
+      return Fault(name, code, all, prepare: { workspace in
+        try Program.run(Fault.train + ["--set", "checkpoint.every=2"], in: workspace).expectSuccess()
+        #expect(workspace.checkpoints("run").count == 2)
+        try FileManager.default.removeItem(atPath: workspace.path("run/model.safetensors"))
+        return try change(workspace)
+      })
+    }
+
+    static let faults: [Fault] = [
+      fault("truncated", 65, newest) {
+        try $0.change(newest) { $0.removeLast(16) }
+        return resume + [newest]
+      },
+      fault("empty", 65, newest) {
+        try $0.write(newest, "")
+        return resume + [newest]
+      },
+      fault("one bit flipped in the data", 65, newest, "checksum") {
+        try $0.change(newest) { $0[$0.count - 9] ^= 0x40 }
+        return resume + [newest]
+      },
+      fault("one bit flipped in the metadata", 65, newest) {
+        try $0.change(newest) { $0[300] ^= 1 }
+        return resume + [newest]
+      },
+      fault("the newest damaged", 65, newest, "--resume run/checkpoints/step-00000002.safetensors") {
+        try $0.change(newest) { $0[$0.count - 9] ^= 0x40 }
+        return resume
+      },
+      fault("missing", 66, "run/checkpoints/step-00000003.safetensors") { _ in
+        resume + ["run/checkpoints/step-00000003.safetensors"]
+      },
+      fault("no checkpoint but a configuration", 65, "run.yaml") { _ in resume + ["run.yaml"] },
+      fault("other batch size", 64, "optimizer.batch_size", "8", "16") { _ in
+        resume + ["--set", "optimizer.batch_size=8"]
+      },
+      fault("other seed", 64, "training.seed", "5", "0") { _ in resume + ["--set", "training.seed=5"] },
+      fault("other precision", 64, "training.precision", "float64", "float32") { _ in
+        resume + ["--set", "training.precision=float64"]
+      },
+      fault("other data", 64, "data.train", "41 examples", "40") {
+        try Examples(41, features: 6, classes: 3).write(to: $0)
+        return resume
+      },
+    ]
+
+    @Test(arguments: faults) func oneLineOfError(fault: Fault) throws { try fault.check() }
+
+    @Test func theRunGoesOnFromTheCheckpointThatTheErrorNames() throws {
+      let workspace = Workspace()
+      try Examples(40, features: 6, classes: 3).write(to: workspace)
+      try workspace.write("run.yaml", Fault.configuration)
+      try Program.run(Fault.train + ["--set", "checkpoint.every=2"], in: workspace).expectSuccess()
+      let model = try workspace.bytes("run/model.safetensors")
+      try workspace.change(Self.newest) { $0[$0.count - 9] ^= 0x40 }
+      let good = "run/checkpoints/step-00000002.safetensors"
+      try Program.run(Self.resume + [good, "--set", "checkpoint.every=2"], in: workspace).expectSuccess()
+      #expect(try workspace.bytes("run/model.safetensors") == model)
+      try workspace.expectEveryStepOnce("run", 4)
+    }
+
+    @Test func aModelIsNoCheckpoint() throws {
+      let workspace = Workspace()
+      try workspace.write("run.yaml", "training: {steps: 2}")
+      try Program.run(Fault.train, in: workspace).expectSuccess()
+      try Program.run(Self.resume + ["run/model.safetensors"], in: workspace)
+        .expectError(65, mentioning: ["run/model.safetensors", "fgn.progress"])
+    }
+
+    @Test("every command refuses a damaged model", arguments: [["inspect"], ["evaluate"], ["predict"]])
+    func damagedModel(command: [String]) throws {
+      let workspace = Workspace()
+      try Examples(9, features: 64, classes: 3).write(to: workspace)
+      try workspace.write("run.yaml", "training: {steps: 2}")
+      try Program.run(Fault.train, in: workspace).expectSuccess()
+      try workspace.change("run/model.safetensors") { $0[$0.count - 3] ^= 1 }
+      let options = command == ["predict"] ? ["--features", "train-features.npy", "--classes", "out.npy"] : []
+      for ranks in [Ranks.plain, .mpirun(2)] {
+        try Program.run(ranks, command + ["run/model.safetensors"] + options, in: workspace)
+          .expectError(65, mentioning: ["run/model.safetensors", "checksum"])
+      }
+      #expect(!workspace.exists("out.npy"))
+    }
+  }
+}

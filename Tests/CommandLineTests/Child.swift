@@ -1,0 +1,119 @@
+import Foundation
+import Testing
+
+/// A child process in a process group of its own, with its output in files.
+///
+/// It goes away with this object at the latest, together with the group.
+final class Child {
+  let pid: pid_t
+  private let workspace: Workspace
+  private let name = UUID().uuidString
+  private let command: [String]
+  private var status: Int32?
+
+  /// What no child needs on a busy machine; a job that hangs runs into it.
+  static let limit = Duration.seconds(60)
+
+  init(_ command: [String], in workspace: Workspace, environment: [String: String] = [:]) throws {
+    self.workspace = workspace
+    self.command = command
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+    for (descriptor, kind) in [(1, "out"), (2, "err")] {
+      posix_spawn_file_actions_addopen(
+        &actions, Int32(descriptor), workspace.path(".\(name).\(kind)"), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0o644)
+    }
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
+
+    let variables = Program.environment.merging(environment) { $1 }.map { "\($0)=\($1)" }
+    var process: pid_t = 0
+    // `env` changes to the folder, looks the command up and becomes it.
+    let code = withStrings(["env", "-C", workspace.folder] + command) { arguments in
+      withStrings(variables) { posix_spawn(&process, "/usr/bin/env", &actions, &attributes, arguments, $0) }
+    }
+    guard code == 0 else { throw POSIXError(POSIXErrorCode(rawValue: code) ?? .EIO) }
+    pid = process
+  }
+
+  deinit {
+    if !hasEnded { stop() }
+  }
+
+  /// Whether the process has ended. Does not wait.
+  var hasEnded: Bool {
+    if status != nil { return true }
+    var value: Int32 = 0
+    guard waitpid(pid, &value, WNOHANG) == pid else { return false }
+    status = value
+    return true
+  }
+
+  /// Waits for the end. A child that is over its time limit is killed, and the test fails.
+  func wait(sourceLocation: SourceLocation = #_sourceLocation) throws -> Outcome {
+    if !poll(for: Self.limit, until: { hasEnded }) {
+      Issue.record("still running after \(Self.limit): \(command)\n\(text("err"))", sourceLocation: sourceLocation)
+      stop()
+    }
+    let status = try #require(status, sourceLocation: sourceLocation)
+    return Outcome(
+      code: status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f, output: text("out"), errorOutput: text("err"))
+  }
+
+  /// The running processes of the program under test that this child started, or is.
+  var programs: [pid_t] {
+    ([pid] + descendants(of: pid)).filter { process in
+      (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(process)/exe")) == Program.path
+    }
+  }
+
+  /// Kills the child and what it started.
+  private func stop() {
+    let all = descendants(of: pid)
+    // mpirun takes its ranks along when it is asked to end.
+    kill(pid, SIGTERM)
+    _ = poll(for: .seconds(4)) { hasEnded }
+    kill(-pid, SIGKILL)
+    for process in all { kill(process, SIGKILL) }
+    _ = poll(for: .seconds(4)) { hasEnded }
+  }
+
+  private func text(_ kind: String) -> String {
+    String(decoding: FileManager.default.contents(atPath: workspace.path(".\(name).\(kind)")) ?? Data(), as: UTF8.self)
+  }
+}
+
+/// Asks again and again, and gives up after `limit`: whether `condition` became true.
+func poll(for limit: Duration, until condition: () -> Bool) -> Bool {
+  let start = ContinuousClock.now
+  while !condition() {
+    if ContinuousClock.now - start > limit { return false }
+    usleep(2000)
+  }
+  return true
+}
+
+/// Whether a process exists and is not just waiting for its parent to notice its end.
+func isAlive(_ process: pid_t) -> Bool {
+  guard let status = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8) else { return false }
+  // The name, in parentheses, may hold anything; the state follows it.
+  return status.split(separator: ")").last?.split(separator: " ").first != "Z"
+}
+
+private func descendants(of process: pid_t) -> [pid_t] {
+  let list = try? String(contentsOfFile: "/proc/\(process)/task/\(process)/children", encoding: .utf8)
+  let children = (list ?? "").split(separator: " ").compactMap { pid_t($0) }
+  return children + children.flatMap(descendants)
+}
+
+private func withStrings<Result>(
+  _ strings: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Result
+) -> Result {
+  let copies = strings.map { strdup($0) } + [nil]
+  defer { for copy in copies { free(copy) } }
+  return copies.withUnsafeBufferPointer { body($0.baseAddress!) }
+}

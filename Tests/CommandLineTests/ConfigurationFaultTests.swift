@@ -1,0 +1,115 @@
+import Foundation
+import LinearAlgebra
+import Testing
+import Training
+
+extension CommandLineTests {
+  @Suite("A configuration that cannot be used ends a job with one line of error")
+  struct ConfigurationFaultTests {
+    static let faults: [Fault] = [
+      Fault("YAML syntax", yaml: "optimizer: {batch_size: 3\ntraining:\n", "run.yaml", "YAML"),
+      Fault(
+        "unknown key", yaml: "optimizer:\n  batchsize: 3\n", "run.yaml", "optimizer.batchsize", "line 2", "batch_size"),
+      Fault("unknown section", yaml: "optimiser: {}\n", "optimiser", "did you mean optimizer"),
+      Fault("wrong type", yaml: "training: {epochs: many}\n", "run.yaml", "training.epochs", "'many'", "whole number"),
+      Fault("list for a number", yaml: "optimizer: {momentum: [1]}\n", "run.yaml", "optimizer.momentum"),
+      Fault("value for a section", yaml: "optimizer: 3\n", "run.yaml", "optimizer", "section"),
+      Fault(
+        "impossible value", yaml: "optimizer: {damping: {initial: -1}}\n", "run.yaml", "optimizer.damping.initial",
+        "-1"),
+      Fault(
+        "unknown word", yaml: "optimizer: {step_length: long}\n", "optimizer.step_length", "'long'", "unit", "ggn",
+        "line-search"),
+      Fault("features without labels", yaml: "data: {train: {features: a.npy}}\n", "data.train.labels"),
+      Fault("duplicate key", yaml: "training: {steps: 3, steps: 4}\n", "run.yaml", "steps"),
+      Fault("--set without a value", 64, "--set optimizer.batch_size", "KEY=VALUE") { _ in
+        Fault.train + ["--set", "optimizer.batch_size"]
+      },
+      Fault("--set of an unknown key", 64, "--set training.step=4", "did you mean steps") { _ in
+        Fault.train + ["--set", "training.step=4"]
+      },
+      Fault("--set of an impossible value", 64, "training.steps", "-3") { _ in
+        Fault.train + ["--set", "training.steps=-3"]
+      },
+      Fault("missing configuration", 66, "other.yaml") { _ in ["train", "other.yaml"] },
+      Fault("configuration that is no text", 64, "run.yaml", "UTF-8") {
+        try $0.write("run.yaml", [0x64, 0xff, 0xfe, 0x00])
+        return Fault.train
+      },
+      Fault("run directory in use", 64, "run", "already holds a run", "--resume") {
+        try Program.run(Fault.train, in: $0).expectSuccess()
+        return Fault.train
+      },
+      Fault("run directory below a file", 74, "run.yaml/run") { _ in
+        ["train", "run.yaml", "--run-directory", "run.yaml/run"]
+      },
+      Fault("initialization with other shapes", 65, "start.safetensors", "model.0.weight", "[3, 6]") {
+        var file = TensorFile()
+        file.add("model.0.weight", Tensor([Float](repeating: 0, count: 20), shape: [4, 5]))
+        file.add("model.0.bias", Tensor([Float](repeating: 0, count: 4)))
+        try Safetensors.save(file, to: $0.path("start.safetensors"))
+        return Fault.train + ["--set", "model.initialization=start.safetensors"]
+      },
+      Fault("initialization without the bias", 65, "start.safetensors", "model.0.bias", "missing") {
+        var file = TensorFile()
+        file.add("model.0.weight", Tensor([Float](repeating: 0, count: 18), shape: [3, 6]))
+        try Safetensors.save(file, to: $0.path("start.safetensors"))
+        return Fault.train + ["--set", "model.initialization=start.safetensors"]
+      },
+      Fault("initialization of another kind", 65, "run.yaml") { _ in
+        Fault.train + ["--set", "model.initialization=run.yaml"]
+      },
+      Fault("missing initialization", 66, "start.safetensors") { _ in
+        Fault.train + ["--set", "model.initialization=start.safetensors"]
+      },
+      Fault("no command line", 64, "config") { _ in ["train"] },
+      Fault("unknown option", 64, "--bogus", "--help") { _ in Fault.train + ["--bogus"] },
+      Fault("unknown command", 64, "frobnicate") { _ in ["frobnicate"] },
+      Fault("features without labels on the command line", 64, "--labels") { _ in
+        ["evaluate", "model.safetensors", "--features", "train-features.npy"]
+      },
+      Fault("a prediction that goes nowhere", 64, "--probabilities", "--classes") { _ in
+        ["predict", "model.safetensors", "--features", "train-features.npy"]
+      },
+      Fault("a prediction in an unknown format", 64, "out.txt", ".npy") { _ in
+        ["predict", "model.safetensors", "--features", "train-features.npy", "--classes", "out.txt"]
+      },
+    ]
+
+    @Test(arguments: faults) func oneLineOfError(fault: Fault) throws { try fault.check() }
+
+    @Test(.enabled("root may write everywhere") { geteuid() != 0 })
+    func anUnwritableRunDirectoryIsAnErrorOfOutput() throws {
+      let workspace = Workspace()
+      try workspace.write("run.yaml", "training: {steps: 2}")
+      try FileManager.default.createDirectory(atPath: workspace.path("locked"), withIntermediateDirectories: false)
+      chmod(workspace.path("locked"), 0o555)
+      defer { chmod(workspace.path("locked"), 0o755) }
+      try Program.run(["train", "run.yaml", "--run-directory", "locked/run"], in: workspace)
+        .expectError(74, mentioning: ["locked/run"])
+    }
+
+    @Test("processes that a batch system started without a launcher are refused", arguments: ["SLURM_NTASKS", "PMI_SIZE"])
+    func copiesAreRefused(variable: String) throws {
+      let workspace = Workspace()
+      try workspace.write("run.yaml", "training: {steps: 2}")
+      try Program.run(["train", "run.yaml"], in: workspace, environment: [variable: "2"])
+        .expectError(64, mentioning: ["\(variable)=2"])
+      #expect(!workspace.exists("runs"))
+    }
+
+    @Test("help and the version end with 0 and go to standard output", arguments: ["--help", "--version"])
+    func helpIsNoError(option: String) throws {
+      let workspace = Workspace()
+      for ranks in [Ranks.plain, .mpirun(2)] {
+        let outcome = try Program.run(ranks, [option], in: workspace)
+        outcome.expectSuccess()
+        #expect(outcome.output.contains(option == "--help" ? "Exit codes" : "0."))
+        #expect(outcome.errors.isEmpty)
+      }
+      // Even where MPI could not start.
+      let outcome = try Program.run([option], in: workspace, environment: ["PMI_SIZE": "2"])
+      outcome.expectSuccess()
+    }
+  }
+}

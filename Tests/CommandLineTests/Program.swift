@@ -1,0 +1,104 @@
+import Foundation
+import Testing
+
+/// The suite that all others here belong to: their child processes take turns, since they want all the CPUs.
+///
+/// A job of mpirun cannot start another one, so under mpirun nothing runs.
+@Suite(
+  .serialized,
+  .enabled("a rank of mpirun cannot run mpirun") { ProcessInfo.processInfo.environment["OMPI_COMM_WORLD_SIZE"] == nil })
+struct CommandLineTests {}
+
+/// How many processes to start, and by whom.
+enum Ranks: Sendable, CustomStringConvertible {
+  /// One process without mpirun.
+  case plain
+  case mpirun(Int)
+
+  var description: String {
+    switch self {
+    case .plain: "plain"
+    case .mpirun(let count): "mpirun -np \(count)"
+    }
+  }
+}
+
+/// The program under test, as it lies beside the test bundle.
+enum Program {
+  static let path: String = {
+    let bundle = Bundle.main.executableURL!.resolvingSymlinksInPath()
+    let path = bundle.deletingLastPathComponent().appendingPathComponent("fgn-dist").path
+    precondition(FileManager.default.isExecutableFile(atPath: path), "no executable at \(path)")
+    return path
+  }()
+
+  static let launcher = ["mpirun", "--oversubscribe"]
+
+  /// The words that start the program.
+  static func command(_ ranks: Ranks, _ arguments: [String]) -> [String] {
+    switch ranks {
+    case .plain: [path] + arguments
+    case .mpirun(let count): launcher + ["-np", "\(count)", path] + arguments
+    }
+  }
+
+  /// This process's environment without the traces of launchers and batch systems, and one BLAS thread a rank, so that
+  /// results do not depend on the number of threads.
+  static var environment: [String: String] {
+    let launchers = ["OMPI_", "PMIX_", "PMI_", "SLURM_", "MPI_", "FGN_"]
+    var result = ProcessInfo.processInfo.environment.filter { name, _ in !launchers.contains { name.hasPrefix($0) } }
+    result["OPENBLAS_NUM_THREADS"] = "1"
+    if geteuid() == 0 {
+      result["OMPI_ALLOW_RUN_AS_ROOT"] = "1"
+      result["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
+    }
+    return result
+  }
+
+  /// Runs the program to its end.
+  static func run(
+    _ ranks: Ranks, _ arguments: [String], in workspace: Workspace, environment: [String: String] = [:],
+    sourceLocation: SourceLocation = #_sourceLocation
+  ) throws -> Outcome {
+    try Child(command(ranks, arguments), in: workspace, environment: environment).wait(sourceLocation: sourceLocation)
+  }
+}
+
+extension Program {
+  /// Runs one process without mpirun to its end.
+  static func run(
+    _ arguments: [String], in workspace: Workspace, environment: [String: String] = [:],
+    sourceLocation: SourceLocation = #_sourceLocation
+  ) throws -> Outcome {
+    try run(.plain, arguments, in: workspace, environment: environment, sourceLocation: sourceLocation)
+  }
+}
+
+/// How a child process ended.
+struct Outcome: Sendable {
+  /// The exit code, or 128 + the signal that killed it.
+  let code: Int32
+  let output: String
+  let errorOutput: String
+
+  /// What the program itself has to say on standard error; mpirun adds text of its own.
+  var errors: [String] {
+    errorOutput.split(whereSeparator: \.isNewline).map(String.init).filter { $0.hasPrefix("fgn-dist: error:") }
+  }
+
+  /// Expects success, and shows the errors otherwise.
+  func expectSuccess(sourceLocation: SourceLocation = #_sourceLocation) {
+    #expect(code == 0, "\(errorOutput)", sourceLocation: sourceLocation)
+  }
+
+  /// Expects exactly one line of error that mentions `words`, and the exit code.
+  func expectError(
+    _ expected: Int32, mentioning words: [String], sourceLocation: SourceLocation = #_sourceLocation
+  ) {
+    #expect(code == expected, "\(errorOutput)", sourceLocation: sourceLocation)
+    #expect(errors.count == 1, "\(errorOutput)", sourceLocation: sourceLocation)
+    for word in words {
+      #expect(errors.first?.contains(word) == true, "no '\(word)' in: \(errorOutput)", sourceLocation: sourceLocation)
+    }
+  }
+}

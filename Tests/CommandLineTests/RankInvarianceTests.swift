@@ -1,0 +1,107 @@
+import Foundation
+import Testing
+
+extension CommandLineTests {
+  @Suite("A run on any number of ranks")
+  struct RankInvarianceTests {
+    struct Variant: Sendable, CustomTestStringConvertible {
+      let stepLength, policy: String
+      let weightDecay: Double
+
+      var testDescription: String { "\(stepLength), \(policy), weight decay \(weightDecay)" }
+
+      static let all = ["unit", "ggn", "line-search"].flatMap { stepLength in
+        ["constant", "levenberg-marquardt"].flatMap { policy in
+          [0, 1e-3].map { Variant(stepLength: stepLength, policy: policy, weightDecay: $0) }
+        }
+      }
+    }
+
+    // 101 rows do not divide by 2, 3 or 4, and an epoch of 1437 rows ends with a batch of 23. The damping stays at 0.01 or
+    // more: below, iterations that stop early double their rounding errors as they lose orthogonality.
+    @Test("has the same losses, with at most four collectives a step beyond the solver's", arguments: Variant.all)
+    func sameLosses(variant: Variant) throws {
+      let workspace = Workspace()
+      try workspace.write(
+        "run.yaml",
+        """
+        optimizer:
+          batch_size: 101
+          step_length: \(variant.stepLength)
+          weight_decay: \(variant.weightDecay)
+          damping: {policy: \(variant.policy), minimum: 0.01}
+        training: {steps: 20, precision: float64}
+        """)
+      func run(_ ranks: Ranks, _ name: String) throws -> [MetricsLine] {
+        try Program.run(ranks, ["train", "run.yaml", "--run-directory", name], in: workspace).expectSuccess()
+        let steps = try workspace.steps(name)
+        for step in steps {
+          let (allreduces, iterations) = (try #require(step.allreduces), try #require(step.solverIterations))
+          #expect(allreduces <= iterations + 4, "\(ranks), step \(step.step)")
+          #expect(iterations > 0)
+          #expect((step.reductionRatio != nil) == (variant.policy != "constant" || variant.stepLength == "line-search"))
+        }
+        return steps
+      }
+
+      let plain = try run(.plain, "plain")
+      try workspace.expectEveryStepOnce("plain", 20)
+      #expect(try run(.mpirun(1), "ranks-1").map(\.loss) == plain.map(\.loss))
+      #expect(try workspace.bytes("ranks-1/model.safetensors") == workspace.bytes("plain/model.safetensors"))
+      for count in 2...4 {
+        let steps = try run(.mpirun(count), "ranks-\(count)")
+        let difference = lossDifference(steps, plain)
+        #expect(difference < 1e-9, "\(count) ranks")
+        Figures.note("rank invariance", difference)
+        #expect(steps.allSatisfy { $0.allreduces! > 0 })
+      }
+    }
+
+    @Test func hasTheSameLossesAtSmallDampingIfTheSolverConverges() throws {
+      let workspace = Workspace()
+      try workspace.write(
+        "run.yaml",
+        """
+        optimizer:
+          batch_size: 101
+          damping: {policy: levenberg-marquardt}
+          solver: {tolerance: 1e-11, max_iterations: 1000}
+        training: {steps: 20, precision: float64}
+        """)
+      for (ranks, name) in [(Ranks.plain, "one"), (.mpirun(3), "three")] {
+        try Program.run(ranks, ["train", "run.yaml", "--run-directory", name], in: workspace).expectSuccess()
+      }
+      let difference = lossDifference(try workspace.steps("three"), try workspace.steps("one"))
+      #expect(difference < 1e-9)
+      Figures.note("small damping, converged solves", difference)
+      // The true residual replaces the recurrence now and then, which must not cost more collectives.
+      #expect(try workspace.steps("three").contains { $0.solverIterations! > 50 })
+      #expect(try workspace.steps("three").allSatisfy { $0.allreduces! <= $0.solverIterations! + 4 })
+    }
+
+    @Test func mayHaveRanksWithoutRows() throws {
+      let workspace = Workspace()
+      try Examples(3, features: 5, classes: 3).write(to: workspace)
+      try workspace.write(
+        "run.yaml",
+        """
+        data: {train: {features: train-features.npy, labels: train-labels.npy}, normalize: standardize}
+        optimizer: {batch_size: full}
+        training: {steps: 12, precision: float64}
+        """)
+      for (ranks, name) in [(Ranks.plain, "one"), (.mpirun(4), "four")] {
+        try Program.run(ranks, ["train", "run.yaml", "--run-directory", name], in: workspace).expectSuccess()
+      }
+      let difference = lossDifference(try workspace.steps("four"), try workspace.steps("one"))
+      #expect(difference < 1e-9)
+      Figures.note("more ranks than rows", difference)
+    }
+  }
+}
+
+/// Figures that a person may want to know; printed when FGN_TEST_FIGURES is set.
+enum Figures {
+  static func note(_ name: String, _ value: some Sendable) {
+    if ProcessInfo.processInfo.environment["FGN_TEST_FIGURES"] != nil { print("figure: \(name): \(value)") }
+  }
+}

@@ -1,0 +1,138 @@
+import Foundation
+import Testing
+
+extension CommandLineTests {
+  @Suite("A run that a signal stopped")
+  struct ResumeTests {
+    struct Variant: Sendable, CustomTestStringConvertible {
+      let ranks: Ranks
+      let precision: String
+      let signal: Int32
+
+      var testDescription: String { "\(ranks), \(precision), signal \(signal)" }
+
+      static let all = [
+        Variant(ranks: .plain, precision: "float64", signal: SIGUSR1),
+        Variant(ranks: .plain, precision: "float32", signal: SIGTERM),
+        Variant(ranks: .mpirun(2), precision: "float64", signal: SIGTERM),
+        Variant(ranks: .mpirun(2), precision: "float32", signal: SIGUSR1),
+      ]
+    }
+
+    private static let steps = 500
+
+    /// A configuration whose optimizer has a memory, on 4000 rows that make every step last a little.
+    private func prepare(precision: String) throws -> Workspace {
+      let workspace = Workspace()
+      try Examples(4000, features: 64, classes: 20).write(to: workspace)
+      try workspace.write(
+        "run.yaml",
+        """
+        data: {train: {features: train-features.npy, labels: train-labels.npy}, normalize: standardize}
+        optimizer:
+          batch_size: 701
+          momentum: 0.9
+          damping: {policy: levenberg-marquardt, initial: 1, minimum: 0.05}
+        training: {steps: \(Self.steps), precision: \(precision)}
+        checkpoint: {every: 0}
+        """)
+      return workspace
+    }
+
+    /// Starts a run, signals one of its ranks at a random step, and gives the step of the checkpoint.
+    private func interrupt(
+      _ ranks: Ranks, _ run: String, in workspace: Workspace, signal: Int32 = SIGUSR1
+    ) throws -> Int {
+      let child = try Child(Program.command(ranks, ["train", "run.yaml", "--run-directory", run]), in: workspace)
+      let target = Int.random(in: 20..<Self.steps / 2)
+      try #require(poll(for: Child.limit) { child.hasEnded || workspace.metricsCount(run) > target })
+      let programs = child.programs
+      if case .mpirun(let count) = ranks { #expect(programs.count == count) }
+      kill(try #require(programs.randomElement()), signal)
+      let outcome = try child.wait()
+      #expect(outcome.code == 75, "\(outcome.errorOutput)")
+      #expect(outcome.errors.isEmpty)
+      #expect(outcome.output.contains("stopped by a signal"))
+
+      let end = try #require(try workspace.metrics(run).last)
+      #expect(end.event == "end")
+      #expect(end.reason == "interrupted")
+      #expect((target..<Self.steps).contains(end.step))
+      let number = String(end.step)
+      let padding = String(repeating: "0", count: 8 - number.count)
+      #expect(workspace.checkpoints(run) == ["step-\(padding)\(number).safetensors"])
+      #expect(!workspace.exists("\(run)/model.safetensors"))
+      return end.step
+    }
+
+    @Test("goes on to the same bytes as a run that nothing stopped", arguments: Variant.all)
+    func sameBytes(variant: Variant) throws {
+      let workspace = try prepare(precision: variant.precision)
+      let whole = try Program.run(variant.ranks, ["train", "run.yaml", "--run-directory", "whole"], in: workspace)
+      whole.expectSuccess()
+
+      let step = try interrupt(variant.ranks, "run", in: workspace, signal: variant.signal)
+      let resumed = try Program.run(
+        variant.ranks, ["train", "run.yaml", "--run-directory", "run", "--resume"], in: workspace)
+      resumed.expectSuccess()
+      #expect(resumed.output.contains("resuming after step \(step)"))
+      #expect(try workspace.bytes("run/model.safetensors") == workspace.bytes("whole/model.safetensors"))
+      try workspace.expectEveryStepOnce("run", Self.steps)
+      #expect(try workspace.steps("run").map(\.loss) == workspace.steps("whole").map(\.loss))
+      #expect(try workspace.metrics("run").count { $0.event == "run" } == 2)
+    }
+
+    @Test func goesOnWithAnotherNumberOfRanks() throws {
+      let workspace = try prepare(precision: "float64")
+      try Program.run(.mpirun(2), ["train", "run.yaml", "--run-directory", "whole"], in: workspace).expectSuccess()
+      let whole = try workspace.steps("whole")
+      let step = try interrupt(.mpirun(2), "run", in: workspace)
+      for (ranks, copy) in [(Ranks.plain, "to-1"), (.mpirun(3), "to-3")] {
+        try FileManager.default.copyItem(atPath: workspace.path("run"), toPath: workspace.path(copy))
+        // By the checkpoint's own path, which names the run directory, too.
+        let checkpoint = "\(copy)/checkpoints/\(try #require(workspace.checkpoints("run").first))"
+        try Program.run(ranks, ["train", "run.yaml", "--resume", checkpoint], in: workspace).expectSuccess()
+        try workspace.expectEveryStepOnce(copy, Self.steps)
+        let difference = lossDifference(try workspace.steps(copy), whole)
+        #expect(difference < 1e-9, "\(ranks) from step \(step)")
+        Figures.note("resume with other ranks", difference)
+      }
+    }
+
+    @Test func stopsOnceMoreAndGoesOnAgain() throws {
+      let workspace = try prepare(precision: "float32")
+      try Program.run(["train", "run.yaml", "--run-directory", "whole"], in: workspace).expectSuccess()
+      let step = try interrupt(.plain, "run", in: workspace)
+      let child = try Child(
+        Program.command(.plain, ["train", "run.yaml", "--run-directory", "run", "--resume"]), in: workspace)
+      try #require(
+        poll(for: Child.limit) { child.hasEnded || ((try? workspace.steps("run").last?.step) ?? 0) > step + 20 })
+      kill(child.pid, SIGTERM)
+      #expect(try child.wait().code == 75)
+      #expect(workspace.checkpoints("run").count == 2)
+      try Program.run(["train", "run.yaml", "--run-directory", "run", "--resume"], in: workspace).expectSuccess()
+      try workspace.expectEveryStepOnce("run", Self.steps)
+      #expect(try workspace.bytes("run/model.safetensors") == workspace.bytes("whole/model.safetensors"))
+    }
+
+    @Test func resumingAFinishedRunChangesNothingInItsModel() throws {
+      let workspace = Workspace()
+      try workspace.write("run.yaml", "training: {steps: 7}")
+      let arguments = ["train", "run.yaml", "--run-directory", "run"]
+      try Program.run(arguments, in: workspace).expectSuccess()
+      let model = try workspace.bytes("run/model.safetensors")
+      try Program.run(arguments + ["--resume"], in: workspace).expectSuccess()
+      #expect(try workspace.bytes("run/model.safetensors") == model)
+      try workspace.expectEveryStepOnce("run", 7)
+    }
+
+    @Test func resumingWithoutACheckpointStartsAtTheBeginning() throws {
+      let workspace = Workspace()
+      try workspace.write("run.yaml", "training: {steps: 7}")
+      let outcome = try Program.run(["train", "run.yaml", "--resume"], in: workspace)
+      outcome.expectSuccess()
+      #expect(outcome.output.contains("nothing to resume"))
+      try workspace.expectEveryStepOnce("runs/run", 7)
+    }
+  }
+}
