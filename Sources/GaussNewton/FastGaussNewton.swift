@@ -136,7 +136,7 @@ package final class FastGaussNewton<Scalar: DistributedScalar> {
 
     // Damping, update.
     phases.measure(.update) {
-      let isFinite = report.loss.isFinite && report.stepNorm.isFinite
+      let isFinite = report.loss.isFinite && report.stepNorm.isFinite && report.solver.termination != .nonFinite
       let ratio = isFinite ? report.reductionRatio ?? 1 : .nan
       let (nextDamping, accepted) = Damping.update(λ, ratio: ratio, options.damping)
       damping = nextDamping

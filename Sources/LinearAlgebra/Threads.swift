@@ -21,7 +21,8 @@ package enum Threads {
     environment: [String: String], affinityCount: Int, processesSharingMask: Int
   ) -> Int {
     for name in ["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"] {
-      if let value = environment[name].flatMap({ Int($0) }), value > 0 { return value }
+      // A list gives the numbers of nested levels, the outermost first.
+      if let value = environment[name]?.split(separator: ",").first.flatMap({ Int($0) }), value > 0 { return value }
     }
     return Swift.max(1, affinityCount / Swift.max(1, processesSharingMask))
   }
