@@ -13,10 +13,22 @@ extension Matrix {
       a.elements.withElements { aElements in
         b.elements.withElements { bElements in
           guard k > 0 else { return elements.scaleOrClear(beta) }
-          Scalar.gemm(
-            opA, opB, m: Int32(m), n: Int32(n), k: Int32(k), alpha: alpha, a: aElements.baseAddress!,
-            lda: Int32(a.columns), b: bElements.baseAddress!, ldb: Int32(b.columns), beta: beta, c: c.baseAddress!,
-            ldc: Int32(columns))
+          /// The block of the product at `rows` and `columns`.
+          func multiply(_ rows: Range<Int>, _ columns: Range<Int>) {
+            Scalar.gemm(
+              opA, opB, m: Int32(rows.count), n: Int32(columns.count), k: Int32(k), alpha: alpha,
+              a: aElements.baseAddress! + rows.lowerBound * (opA == .no ? a.columns : 1), lda: Int32(a.columns),
+              b: bElements.baseAddress! + columns.lowerBound * (opB == .no ? 1 : b.columns), ldb: Int32(b.columns),
+              beta: beta, c: c.baseAddress! + rows.lowerBound * n + columns.lowerBound, ldc: Int32(n))
+          }
+          // OpenBLAS gains nothing from its threads where one side of the product is short, as with few classes.
+          if Threads.count > 1, min(m, n) <= shortSide, m * n * k >= 1 << 19 {
+            Threads.parallelWithBLAS(max(m, n), grain: shortSide) {
+              if m >= n { multiply($0, 0..<n) } else { multiply(0..<m, $0) }
+            }
+          } else {
+            multiply(0..<m, 0..<n)
+          }
         }
       }
     }
@@ -111,3 +123,6 @@ extension Vector {
     withElements { Scalar.scale(a, $0.baseAddress!, count) }
   }
 }
+
+/// Up to here a side of a product is short.
+private let shortSide = 48

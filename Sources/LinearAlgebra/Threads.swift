@@ -51,4 +51,11 @@ package enum Threads {
       }
     }
   }
+
+  /// The same, for a body that calls BLAS itself: BLAS then computes in the calling thread alone.
+  package static func parallelWithBLAS(_ count: Int, grain: Int, _ body: (Range<Int>) -> Void) {
+    openblas_set_num_threads(1)
+    defer { openblas_set_num_threads(Int32(self.count)) }
+    parallel(count, grain: grain, body)
+  }
 }

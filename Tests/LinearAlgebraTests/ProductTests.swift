@@ -44,6 +44,18 @@ private func opened<Scalar: BLASScalar>(_ a: Matrix<Scalar>, _ op: Transpose) ->
     }
   }
 
+  @Test(arguments: [(600, 30, 40), (30, 600, 40)])
+  func `A product with a short side is the same when threads share the long one`(shape: (m: Int, n: Int, k: Int)) {
+    withThreads(3) {
+      for opA in [Transpose.no, .yes] {
+        for opB in [Transpose.no, .yes] {
+          checkProduct(Float.self, shape, opA, opB)
+          checkProduct(Double.self, shape, opA, opB)
+        }
+      }
+    }
+  }
+
   func checkSymmetric<Scalar: BLASScalar>(_: Scalar.Type, _ n: Int, _ k: Int, _ op: Transpose) {
     var samples = Samples(seed: UInt64(n + 100 * k))
     let a: Matrix<Scalar> = op == .no ? samples.matrix(n, k) : samples.matrix(k, n)
