@@ -61,7 +61,8 @@ final class Child {
     }
     let status = try #require(status, sourceLocation: sourceLocation)
     return Outcome(
-      code: status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f, output: text("out"), errorOutput: text("err"))
+      code: status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f, output: text("out"), errorOutput: text("err")
+    )
   }
 
   /// The running processes of the program under test that this child started, or is.
