@@ -54,9 +54,9 @@ final class Child {
   }
 
   /// Waits for the end. A child that is over its time limit is killed, and the test fails.
-  func wait(sourceLocation: SourceLocation = #_sourceLocation) throws -> Outcome {
-    if !poll(for: Self.limit, until: { hasEnded }) {
-      Issue.record("still running after \(Self.limit): \(command)\n\(text("err"))", sourceLocation: sourceLocation)
+  func wait(limit: Duration = limit, sourceLocation: SourceLocation = #_sourceLocation) throws -> Outcome {
+    if !poll(for: limit, until: { hasEnded }) {
+      Issue.record("still running after \(limit): \(command)\n\(text("err"))", sourceLocation: sourceLocation)
       stop()
     }
     let status = try #require(status, sourceLocation: sourceLocation)
