@@ -7,6 +7,9 @@ extension Configuration {
       }
     }
 
+    // More than any run takes, and little enough that products with it are numbers.
+    let manyTimes = 1_000_000_000
+
     for (name, set) in [("train", data.train), ("test", data.test)] {
       try require(
         (set.features == nil) == (set.labels == nil), "data.\(name).\(set.features == nil ? "features" : "labels")",
@@ -16,7 +19,9 @@ extension Configuration {
     try require(
       data.train.features != nil || data.test.features == nil, "data.train.features", "null",
       "given, since data.test.features is")
-    if let classes = data.classes { try require(classes >= 2, "data.classes", classes, "at least 2") }
+    if let classes = data.classes {
+      try require((2...10_000_000).contains(classes), "data.classes", classes, "from 2 to ten million")
+    }
     try require(
       model.layers.isEmpty, "model.layers", model.layers, "empty: this version trains linear softmax heads")
     try require(
@@ -24,7 +29,9 @@ extension Configuration {
 
     let o = optimizer
     try require(o.learningRate > 0 && o.learningRate.isFinite, "optimizer.learning_rate", o.learningRate, "positive")
-    try require(o.schedule.warmup >= 0, "optimizer.schedule.warmup", o.schedule.warmup, "0 or more steps")
+    try require(
+      (0...manyTimes).contains(o.schedule.warmup), "optimizer.schedule.warmup", o.schedule.warmup,
+      "from 0 to \(manyTimes) steps")
     try require(
       (0...1).contains(o.schedule.final), "optimizer.schedule.final", o.schedule.final, "a fraction from 0 to 1")
     let d = o.damping
@@ -47,8 +54,11 @@ extension Configuration {
     try require(
       o.weightDecay >= 0 && o.weightDecay.isFinite, "optimizer.weight_decay", o.weightDecay, "0 or more")
 
-    try require(training.epochs > 0, "training.epochs", training.epochs, "at least 1")
-    if let steps = training.steps { try require(steps > 0, "training.steps", steps, "at least 1") }
+    try require(
+      (1...manyTimes).contains(training.epochs), "training.epochs", training.epochs, "from 1 to \(manyTimes)")
+    if let steps = training.steps {
+      try require((1...manyTimes).contains(steps), "training.steps", steps, "from 1 to \(manyTimes)")
+    }
     try require(
       training.evaluateEvery >= 0, "training.evaluate_every", training.evaluateEvery, "0 or more epochs")
     try require(checkpoint.every >= 0, "checkpoint.every", checkpoint.every, "0 or more steps")

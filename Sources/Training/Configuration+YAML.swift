@@ -30,7 +30,7 @@ extension Configuration {
         throw ConfigurationError(source: source, "is not KEY=VALUE, such as optimizer.batch_size=256")
       }
       // The value is YAML of its own: a number, a word, or a list in brackets.
-      let value = try compose(parts[1], source: source) ?? Node("null", Tag(.null))
+      let value = try compose(parts[1], source: source) ?? Node("null", Tag(.null), .plain)
       let document = parts[0].split(separator: ".", omittingEmptySubsequences: false).reversed()
         .reduce(value) { Node([(Node(String($1)), $0)]) }
       tree = try overlay(tree, document, source: source, path: [])
@@ -43,9 +43,26 @@ extension Configuration {
   /// The complete configuration as YAML; `parse` gives the same configuration back.
   package var yaml: String {
     do {
-      return try YAMLEncoder().encode(self)
+      let text = try YAMLEncoder().encode(self)
+      // Yams keeps 16 digits of a number and writes 0.3 as 3e-1; JSON, which is YAML too, has all digits.
+      let json = String(decoding: try JSONEncoder().encode(self), as: UTF8.self)
+      guard let tree = try Yams.compose(yaml: text), let exact = try? Yams.compose(yaml: json) else { return text }
+      return try Yams.serialize(node: Self.withNumbers(of: exact, in: tree), allowUnicode: true)
     } catch {
       preconditionFailure("the configuration cannot be written as YAML: \(error)")
+    }
+  }
+
+  /// `tree` with the text of each floating-point number as in `exact`.
+  private static func withNumbers(of exact: Node, in tree: Node) -> Node {
+    switch (tree, exact) {
+    case (.mapping(var mapping), .mapping(let numbers)):
+      for (key, value) in mapping { mapping[key] = withNumbers(of: numbers[key] ?? value, in: value) }
+      return .mapping(mapping)
+    case (.scalar, .scalar(let number)) where tree.tag == Tag(.float):
+      return Node(number.string)
+    default:
+      return tree
     }
   }
 
@@ -127,7 +144,8 @@ extension Configuration {
     case is UInt64.Type: "a whole number, not negative"
     case is Double.Type: "a number"
     case is String.Type: "text"
-    default: "\(type)".hasPrefix("Array") ? "a list" : "a section"
+    case is Node.Sequence.Type: "a list"
+    default: "a section"
     }
   }
 

@@ -29,6 +29,16 @@ package struct TrainingData {
       throw CollectiveFailure(
         DataError.badContents(options.train.labels ?? trainName, "has one class only; a classifier needs two or more"))
     }
+    // A stray label asks for a model as large as itself.
+    if options.classes == nil, classCount > max(train.count, 1 << 16),
+      let row = train.labels.firstIndex(of: Int32(classCount - 1))
+    {
+      throw CollectiveFailure(
+        DataError.badContents(
+          options.train.labels ?? trainName,
+          "example \(row) has label \(train.labels[row]), and there are only \(train.count) examples; "
+            + "correct the label or set data.classes"))
+    }
     try check(train, features: trainName, labels: options.train.labels ?? trainName, classCount, over: communicator)
     if let test {
       let testName = options.test.features ?? trainName

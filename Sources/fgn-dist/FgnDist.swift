@@ -21,15 +21,19 @@ struct FgnDist: ParsableCommand {
 extension FgnDist {
   static func main() {
     do {
-      var command: any ParsableCommand
-      do {
-        command = try parseAsRoot()
-      } catch where exitCode(for: error) == .validationFailure {
-        try refuse(error)
-      }
+      var command = try parse()
       try command.run()
     } catch {
       exit(withError: error)
+    }
+  }
+
+  private static func parse() throws -> any ParsableCommand {
+    do {
+      return try parseAsRoot()
+    } catch {
+      if exitCode(for: error) == .validationFailure { try refuse(error) }
+      throw error
     }
   }
 

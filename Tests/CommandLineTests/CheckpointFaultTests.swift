@@ -12,12 +12,14 @@ extension CommandLineTests {
       _ name: String, _ code: Int32, _ words: String..., change: @escaping @Sendable (Workspace) throws -> [String]
     ) -> Fault {
       let all = words
-      return Fault(name, code, all, prepare: { workspace in
-        try Program.run(Fault.train + ["--set", "checkpoint.every=2"], in: workspace).expectSuccess()
-        #expect(workspace.checkpoints("run").count == 2)
-        try FileManager.default.removeItem(atPath: workspace.path("run/model.safetensors"))
-        return try change(workspace)
-      })
+      return Fault(
+        name, code, all,
+        prepare: { workspace in
+          try Program.run(Fault.train + ["--set", "checkpoint.every=2"], in: workspace).expectSuccess()
+          #expect(workspace.checkpoints("run").count == 2)
+          try FileManager.default.removeItem(atPath: workspace.path("run/model.safetensors"))
+          return try change(workspace)
+        })
     }
 
     static let faults: [Fault] = [

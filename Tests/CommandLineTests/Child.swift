@@ -54,14 +54,15 @@ final class Child {
   }
 
   /// Waits for the end. A child that is over its time limit is killed, and the test fails.
-  func wait(sourceLocation: SourceLocation = #_sourceLocation) throws -> Outcome {
-    if !poll(for: Self.limit, until: { hasEnded }) {
-      Issue.record("still running after \(Self.limit): \(command)\n\(text("err"))", sourceLocation: sourceLocation)
+  func wait(limit: Duration = limit, sourceLocation: SourceLocation = #_sourceLocation) throws -> Outcome {
+    if !poll(for: limit, until: { hasEnded }) {
+      Issue.record("still running after \(limit): \(command)\n\(text("err"))", sourceLocation: sourceLocation)
       stop()
     }
     let status = try #require(status, sourceLocation: sourceLocation)
     return Outcome(
-      code: status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f, output: text("out"), errorOutput: text("err"))
+      code: status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f, output: text("out"), errorOutput: text("err")
+    )
   }
 
   /// The running processes of the program under test that this child started, or is.

@@ -89,7 +89,8 @@ extension CommandLineTests {
         .expectError(74, mentioning: ["locked/run"])
     }
 
-    @Test("processes that a batch system started without a launcher are refused", arguments: ["SLURM_NTASKS", "PMI_SIZE"])
+    @Test(
+      "processes that a batch system started without a launcher are refused", arguments: ["SLURM_NTASKS", "PMI_SIZE"])
     func copiesAreRefused(variable: String) throws {
       let workspace = Workspace()
       try workspace.write("run.yaml", "training: {steps: 2}")

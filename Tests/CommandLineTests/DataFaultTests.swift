@@ -58,6 +58,11 @@ extension CommandLineTests {
         examples.labels[33] = -2
         try examples.write(to: $0)
       },
+      Fault("label that asks for an enormous model", "train-labels.npy", "example 7", "label 2000000000") {
+        var examples = Examples(40, features: 6, classes: 3)
+        examples.labels[7] = 2_000_000_000
+        try examples.write(to: $0)
+      },
       Fault("label of the test set that the training set does not have", "test-labels.npy", "label 5") {
         var examples = Examples(9, features: 6, classes: 3)
         examples.labels[8] = 5

@@ -8,7 +8,8 @@ extension CommandLineTests {
     /// otherwise kill the other shells.
     private func start(_ arguments: [String], in workspace: Workspace) throws -> Child {
       let note = "\"$@\"; echo $? >code-$OMPI_COMM_WORLD_RANK"
-      return try Child(Program.launcher + ["-np", "3", "sh", "-c", note, "sh", Program.path] + arguments, in: workspace)
+      return try Child(
+        Program.launcher + ["-np", "3", "sh", "-c", note, "sh", Program.path] + arguments, in: workspace)
     }
 
     private func expectCodes(_ code: Int, in workspace: Workspace, _ outcome: Outcome) throws {

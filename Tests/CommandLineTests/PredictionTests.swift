@@ -46,7 +46,8 @@ extension CommandLineTests {
       try predict(.plain, "one.npy", in: workspace)
       let probabilities = try NPYArray<Double>(workspace.bytes("p-one.npy"))
       let classes = try NPYArray<Int64>(workspace.bytes("c-one.npy"))
-      #expect(probabilities.header.contains("'<f8'") && probabilities.header.contains("(\(Self.rows), \(Self.classes))"))
+      #expect(
+        probabilities.header.contains("'<f8'") && probabilities.header.contains("(\(Self.rows), \(Self.classes))"))
       #expect(classes.header.contains("'<i8'") && classes.header.contains("(\(Self.rows),)"))
       for row in 0..<Self.rows {
         let p = Array(probabilities.values[row * Self.classes..<(row + 1) * Self.classes])
@@ -125,7 +126,8 @@ extension CommandLineTests {
         let lines = outcome.output.split(separator: "\n")
         #expect(lines.count { $0.hasPrefix("model.0.weight") && $0.contains("F64") && $0.contains("7 × 12") } == 1)
         #expect(lines.count { $0.hasPrefix("model.0.bias") } == 1)
-        #expect(outcome.output.contains("classifier of 12 features into 7 classes, 91 parameters, normalize standardize"))
+        #expect(
+          outcome.output.contains("classifier of 12 features into 7 classes, 91 parameters, normalize standardize"))
         let yaml = try String(decoding: workspace.bytes("run/config.yaml"), as: UTF8.self)
         #expect(outcome.output.contains(yaml.trimmingCharacters(in: .newlines)))
       }
@@ -154,7 +156,8 @@ extension CommandLineTests {
       try bad.write("bad", to: workspace)
       for ranks in [Ranks.plain, .mpirun(3)] {
         try Program.run(
-          ranks, ["predict", Self.model, "--features", "bad-features.npy", "--probabilities", "p.npy", "--classes", "c.csv"],
+          ranks,
+          ["predict", Self.model, "--features", "bad-features.npy", "--probabilities", "p.npy", "--classes", "c.csv"],
           in: workspace
         ).expectError(65, mentioning: ["bad-features.npy", "example 299"])
       }

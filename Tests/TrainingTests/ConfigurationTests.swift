@@ -1,0 +1,144 @@
+import Datasets
+import Foundation
+import GaussNewton
+import Testing
+
+@testable import Training
+
+@Suite struct ConfigurationTests {
+  /// Every key with its default, as the documentation promises them.
+  static let defaults: [(key: String, value: String)] = [
+    ("data.train.features", "null"), ("data.train.labels", "null"), ("data.train.format", "auto"),
+    ("data.test.features", "null"), ("data.test.labels", "null"), ("data.test.format", "auto"),
+    ("data.normalize", "scale"), ("data.classes", "null"), ("model.layers", "[]"), ("model.initialization", "zeros"),
+    ("optimizer.method", "fgn"), ("optimizer.batch_size", "512"), ("optimizer.learning_rate", "1"),
+    ("optimizer.schedule.kind", "linear"), ("optimizer.schedule.warmup", "0"), ("optimizer.schedule.final", "0"),
+    ("optimizer.damping.initial", "0.3"), ("optimizer.damping.policy", "constant"),
+    ("optimizer.damping.minimum", "0.001"), ("optimizer.damping.maximum", "1000000"),
+    ("optimizer.damping.factor", "1.5"), ("optimizer.solver.kind", "auto"), ("optimizer.solver.tolerance", "0.1"),
+    ("optimizer.solver.max_iterations", "50"), ("optimizer.step_length", "ggn"), ("optimizer.momentum", "0.9"),
+    ("optimizer.weight_decay", "0"), ("training.epochs", "10"), ("training.steps", "null"), ("training.seed", "0"),
+    ("training.precision", "float32"), ("training.drop_last", "false"), ("training.evaluate_every", "1"),
+    ("checkpoint.every", "200"), ("checkpoint.keep", "3"), ("logging.every", "1"), ("logging.progress", "auto"),
+  ]
+
+  /// Another value for each key that can stand alone.
+  static let others: [(key: String, value: String)] = [
+    ("data.train.format", "npy"), ("data.test.format", "idx"), ("data.normalize", "standardize"),
+    ("data.classes", "12"), ("model.initialization", "start.safetensors"), ("optimizer.batch_size", "full"),
+    ("optimizer.batch_size", "17"), ("optimizer.learning_rate", "0.5"), ("optimizer.schedule.kind", "cosine"),
+    ("optimizer.schedule.warmup", "40"), ("optimizer.schedule.final", "0.1"), ("optimizer.damping.initial", "2e-2"),
+    ("optimizer.damping.policy", "levenberg-marquardt"), ("optimizer.damping.minimum", "1e-5"),
+    ("optimizer.damping.maximum", "100"), ("optimizer.damping.factor", "3"), ("optimizer.solver.kind", "cg"),
+    ("optimizer.solver.tolerance", "1e-8"), ("optimizer.solver.max_iterations", "7"),
+    ("optimizer.step_length", "line-search"), ("optimizer.momentum", "0"), ("optimizer.weight_decay", "1e-4"),
+    ("training.epochs", "3"), ("training.steps", "99"), ("training.seed", "18446744073709551615"),
+    ("training.precision", "float64"), ("training.drop_last", "true"), ("training.evaluate_every", "0"),
+    ("checkpoint.every", "0"), ("checkpoint.keep", "1"), ("logging.every", "10"), ("logging.progress", "none"),
+  ]
+
+  func parse(_ text: String, _ overrides: String...) throws -> Configuration {
+    try Configuration.parse(text, source: "test.yaml", overrides: overrides)
+  }
+
+  @Test func everyKeyHasItsDocumentedDefault() throws {
+    let overrides = Self.defaults.map { "\($0.key)=\($0.value)" }
+    #expect(try Configuration.parse("", source: "", overrides: overrides) == Configuration())
+    // No key is missing from the list.
+    let leaves = Configuration().yaml.split(separator: "\n").count { $0.contains(": ") }
+    #expect(leaves == Self.defaults.count)
+  }
+
+  @Test("an override changes its key and nothing else", arguments: others.map { [$0.key, $0.value] })
+  func overrideChangesOneKey(pair: [String]) throws {
+    let changed = try parse("", "\(pair[0])=\(pair[1])")
+    #expect(changed != Configuration())
+    let original = try #require(Self.defaults.first { $0.key == pair[0] })
+    #expect(try parse(changed.yaml, "\(original.key)=\(original.value)") == Configuration())
+  }
+
+  @Test("what is written out is read back the same", arguments: others.map { [$0.key, $0.value] })
+  func roundTrip(pair: [String]) throws {
+    let configuration = try parse("", "\(pair[0])=\(pair[1])")
+    #expect(try parse(configuration.yaml) == configuration)
+  }
+
+  @Test func numbersSurviveTheRoundTripToTheLastBit() throws {
+    for number in [0.1, 1.0 / 3, 1e-300, 123_456.789e-7, Double.leastNormalMagnitude, 1.0.nextUp] {
+      var configuration = Configuration()
+      configuration.optimizer.learningRate = number
+      #expect(try parse(configuration.yaml).optimizer.learningRate == number)
+    }
+  }
+
+  @Test func numbersAreWrittenAsAPersonWouldWriteThem() throws {
+    let yaml = Configuration().yaml
+    for line in ["initial: 0.3", "maximum: 1000000", "momentum: 0.9", "learning_rate: 1", "minimum: 0.001"] {
+      #expect(yaml.contains("\(line)\n"), "\(yaml)")
+    }
+  }
+
+  @Test func textSurvivesTheRoundTripWhateverItLooksLike() throws {
+    for text in [
+      "null", "~", "12", "true", "a: b", "#x", "'", "\"", " spaces ", "ünïcode/数", "- x", "{}", "1e3", "a\\b",
+    ] {
+      var configuration = Configuration()
+      configuration.data.train = .init(features: text, labels: "l")
+      #expect(try parse(configuration.yaml) == configuration, "\(text)")
+    }
+  }
+
+  @Test func theDocumentGoesOverTheDefaultsAndOverridesOverBothInTheirOrder() throws {
+    let text = "training: {epochs: 3, seed: 7}\noptimizer: {damping: {initial: 2}}"
+    let configuration = try parse(text, "training.epochs=4", "training.epochs=5", "optimizer.damping.factor=2")
+    #expect(configuration.training.epochs == 5)
+    #expect(configuration.training.seed == 7)
+    #expect(configuration.optimizer.damping.initial == 2)
+    #expect(configuration.optimizer.damping.factor == 2)
+    #expect(configuration.optimizer.damping.minimum == 1e-3)
+  }
+
+  @Test func nullUnsetsASettingThatMayBeAbsent() throws {
+    let text = "training: {steps: 5}\ndata: {classes: 4}"
+    #expect(try parse(text).training.steps == 5)
+    for nothing in ["null", "~", ""] {
+      let configuration = try parse(text, "training.steps=\(nothing)", "data.classes=\(nothing)")
+      #expect(configuration == Configuration(), "'\(nothing)'")
+    }
+  }
+
+  @Test(
+    "an empty document or section leaves the defaults",
+    arguments: ["", "\n# nothing\n", "---\n", "optimizer:\n", "optimizer: {}\n", "optimizer: null", "{}", "null"])
+  func emptySections(text: String) throws {
+    #expect(try parse(text) == Configuration())
+  }
+
+  @Test func aSectionMayBeOverriddenAsAWhole() throws {
+    let configuration = try parse("", "optimizer.damping={initial: 5, policy: levenberg-marquardt}")
+    #expect(configuration.optimizer.damping.initial == 5)
+    #expect(configuration.optimizer.damping.policy == .levenbergMarquardt)
+    #expect(configuration.optimizer.damping.factor == 1.5)
+  }
+
+  @Test func jsonIsYAML() throws {
+    let configuration = try parse(#"{"training": {"epochs": 3}, "data": {"normalize": "none"}}"#)
+    #expect(configuration.training.epochs == 3)
+    #expect(configuration.data.normalize == .none)
+  }
+
+  @Test func aValueMayHoldAnEqualsSign() throws {
+    #expect(try parse("", "model.initialization=a=b").model.initialization == "a=b")
+  }
+
+  @Test func theExampleFilesParse() throws {
+    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent().appendingPathComponent("configs")
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".yaml") }
+    #expect(names.contains("digits.yaml"))
+    for name in names {
+      let configuration = try Configuration.load(path: folder.appendingPathComponent(name).path)
+      #expect(try parse(configuration.yaml) == configuration, "\(name)")
+    }
+  }
+}

@@ -1,0 +1,104 @@
+import Datasets
+import Foundation
+import GaussNewton
+import LinearAlgebra
+import Networks
+import TestSupport
+import Testing
+
+@testable import Training
+
+/// On any number of ranks.
+@Suite(.serialized) struct EvaluationTests {
+  private let network = Network([Linear(inputs: 5, outputs: 8)])
+
+  private func dataset(_ problem: ToyProblem) -> Dataset {
+    Dataset(
+      features: FeatureMatrix(problem.oracle.features.flatMap { $0 }, shape: [problem.featureCount]),
+      labels: problem.oracle.labels.map { Int32($0) }, classCount: problem.oracle.classCount)
+  }
+
+  /// The definitions, row by row.
+  private func naive(_ oracle: DenseOracle, _ θ: [Double]) -> Evaluation {
+    var correct = (0, 0)
+    for (i, label) in oracle.labels.enumerated() {
+      let z = oracle.logits(θ, row: i)
+      let order = z.indices.sorted { (-z[$0], $0) < (-z[$1], $1) }
+      if order[0] == label { correct.0 += 1 }
+      if order.prefix(5).contains(label) { correct.1 += 1 }
+    }
+    let count = Double(oracle.labels.count)
+    return Evaluation(
+      examples: oracle.labels.count, loss: oracle.loss(θ), accuracy: Double(correct.0) / count,
+      top5Accuracy: Double(correct.1) / count)
+  }
+
+  // One row, fewer rows than ranks, and more than fit into one chunk.
+  @Test("scores agree with their definitions", arguments: [1, 3, 100, 5000])
+  func agreesWithTheDefinitions(rows: Int) throws {
+    let problem = ToyProblem(rows: rows, features: 5, classes: 8, largestMargin: 12, seed: 3)
+    let expected = naive(problem.oracle, problem.parameters)
+    let evaluator = Evaluator<Double>(network, communicator: World.communicator)
+    let result = try evaluator.evaluate(Vector(problem.parameters), on: dataset(problem), normalization: .none)
+    #expect(result.examples == rows)
+    #expect(abs(result.loss - expected.loss) <= 1e-12 * expected.loss)
+    #expect(result.accuracy == expected.accuracy)
+    #expect(result.top5Accuracy == expected.top5Accuracy)
+
+    let single = try Evaluator<Float>(network, communicator: World.communicator)
+      .evaluate(Vector(problem.parameters.map { Float($0) }), on: dataset(problem), normalization: .none)
+    #expect(abs(single.loss - expected.loss) <= 1e-5 * expected.loss)
+  }
+
+  @Test func rowsInChunksAreAllThereOnceAndInOrder() {
+    let problem = ToyProblem(rows: 9000, features: 5, classes: 8, largestMargin: 12, seed: 3)
+    let evaluator = Evaluator<Double>(network, communicator: World.communicator)
+    #expect(evaluator.chunk < 9000)
+    var next = 17
+    evaluator.forEachChunk(of: 17..<9000, Vector(problem.parameters), dataset(problem).features, .none) {
+      rows, logits in
+      #expect(rows.lowerBound == next && logits.rows == rows.count)
+      let expected = problem.oracle.logits(problem.parameters, row: rows.lowerBound)
+      #expect(zip(logits[row: 0].array, expected).allSatisfy { abs($0 - $1) < 1e-11 })
+      next = rows.upperBound
+    }
+    #expect(next == 9000)
+  }
+
+  @Test func equalScoresCountInTheOrderOfTheClasses() throws {
+    // With parameters of zero all classes are equal.
+    let problem = ToyProblem(rows: 400, features: 5, classes: 8, largestMargin: 1, seed: 5)
+    let result = try Evaluator<Float>(network, communicator: World.communicator)
+      .evaluate(Vector(zeros: 48), on: dataset(problem), normalization: .none)
+    let labels = problem.oracle.labels
+    #expect(result.accuracy == Double(labels.count { $0 == 0 }) / 400)
+    #expect(result.top5Accuracy == Double(labels.count { $0 < 5 }) / 400)
+    #expect(abs(result.loss - log(8)) < 1e-6)
+  }
+
+  @Test func aScoreThatIsNoNumberIsNeverRight() throws {
+    let problem = ToyProblem(rows: 200, features: 5, classes: 8, largestMargin: 1, seed: 5)
+    let parameters = Vector<Double>([Double](repeating: .nan, count: 48))
+    let result = try Evaluator<Double>(network, communicator: World.communicator)
+      .evaluate(parameters, on: dataset(problem), normalization: .none)
+    #expect(result.loss.isNaN)
+    #expect(result.accuracy == 0)
+    #expect(result.top5Accuracy == 0)
+  }
+
+  @Test func ranksCountTheClassesThatScoreHigher() {
+    let nan = Double.nan
+    let logits = Matrix(Vector([1, 3, 2, 3, 0, 0, nan, 0, 5, nan, 1, 2, .infinity, 1, .infinity, 0]), 4, 4)
+    func ranks(_ labels: [Int32]) -> [Int] { logits.ranks(of: labels[...]) }
+    #expect(ranks([0, 0, 0, 0]) == [3, 0, 0, 0])
+    #expect(ranks([1, 1, 1, 1]) == [0, 1, 4, 2])
+    #expect(ranks([2, 2, 2, 2]) == [2, 4, 2, 1])
+    #expect(ranks([3, 3, 3, 3]) == [1, 2, 1, 3])
+    #expect(logits.ranks(of: ([9, 9, 1, 1, 1, 1] as [Int32])[2...]) == [0, 1, 4, 2])
+  }
+
+  @Test func theDescriptionIsOneLineForPeople() {
+    let evaluation = Evaluation(examples: 360, loss: 0.123456, accuracy: 0.95, top5Accuracy: 0.99722)
+    #expect("\(evaluation)" == "loss 0.1235  accuracy 95.00 %  top-5 99.72 %  (360 examples)")
+  }
+}

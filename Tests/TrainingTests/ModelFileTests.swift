@@ -1,0 +1,142 @@
+import Datasets
+import Foundation
+import LinearAlgebra
+import Networks
+import Testing
+
+@testable import Training
+
+@Suite struct ModelFileTests {
+  let folder = TemporaryFolder()
+  private let network = Network([Linear(inputs: 3, outputs: 2)])
+  private let values = [0.1, -2, 3e-7, 4, 5.5, -6, 7, 1.0 / 3]
+
+  private func normalization(_ kind: Normalization.Kind, columns: Int = 3) -> Normalization {
+    let features = FeatureMatrix((0..<4 * columns).map { Double($0 * $0) }, shape: [columns])
+    return Normalization(kind, features.statistics(in: 0..<4))
+  }
+
+  private func contents(_ kind: Normalization.Kind = .standardize) -> TensorFile {
+    var configuration = Configuration()
+    configuration.training.precision = .float64
+    configuration.optimizer.batchSize = .full
+    return ModelFile.contents(Vector(values), of: network, configuration, normalization(kind))
+  }
+
+  /// The error of a file whose metadata has `text` under `key`.
+  private func error(key: String, _ text: String?) -> StorageError? {
+    var file = contents()
+    file.path = "m.safetensors"
+    file.metadata[key] = text
+    return #expect(throws: StorageError.self) { try ModelFile(file) }
+  }
+
+  @Test("a model comes back as it was", arguments: Normalization.Kind.allCases)
+  func roundTrip(kind: Normalization.Kind) throws {
+    let original = contents(kind)
+    try Safetensors.save(original, to: folder.path("m"))
+    let model = try ModelFile(path: folder.path("m"))
+    #expect(model.configuration.training.precision == .float64)
+    #expect(model.configuration.optimizer.batchSize == .full)
+    #expect(model.normalization == normalization(kind))
+    #expect(model.network.layout == network.layout)
+    #expect(try model.parameters(as: Double.self).array == values)
+    #expect(try model.parameters(as: Float.self).array == values.map { Float($0) })
+    #expect(model.contents == original)
+    #expect(model.contents.tensors.map(\.name) == ["model.0.weight", "model.0.bias"])
+    #expect(model.contents.tensors.map(\.tensor.shape) == [[2, 3], [2]])
+  }
+
+  @Test func equalModelsAreEqualBytes() throws {
+    for name in ["a", "b"] { try Safetensors.save(contents(), to: folder.path(name)) }
+    #expect(try folder.bytes("a") == folder.bytes("b"))
+  }
+
+  @Test func aFlippedBitAnywhereIsNoticed() throws {
+    try Safetensors.save(contents(), to: folder.path("m"))
+    let bytes = try folder.bytes("m")
+    for position in bytes.indices {
+      var damaged = bytes
+      damaged[position] ^= 1 << UInt8(position % 8)
+      #expect(try folder.failureToLoad(damaged, requireChecksum: true)?.hasPrefix(folder.path("trial")) == true)
+    }
+  }
+
+  @Test func aFileWithoutAChecksumIsNoModel() throws {
+    let header = Array(#"{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}  "#.utf8)
+    try folder.write("foreign", [UInt8(header.count)] + [UInt8](repeating: 0, count: 7) + header + [0, 0, 0, 0])
+    #expect(try Safetensors.load(path: folder.path("foreign")).contains("w"))
+    let error = #expect(throws: StorageError.self) { try ModelFile(path: folder.path("foreign")) }
+    #expect(error?.exitCode == 65)
+    #expect(error?.section == "checksum")
+  }
+
+  @Test(
+    "metadata that make no model are refused by name",
+    arguments: [
+      ["fgn.configuration", nil], ["fgn.configuration", "{}"], ["fgn.configuration", "not JSON"],
+      ["fgn.normalization", nil], ["fgn.normalization", #"{"kind":"none"}"#],
+      ["fgn.normalization", #"{"kind":"standardize","offsets":[1],"scales":[1,2]}"#],
+      ["fgn.normalization", #"{"kind":"scale","offsets":[],"scales":[]}"#], ["fgn.shape", nil], ["fgn.shape", "[]"],
+      ["fgn.shape", #"{"features":0,"classes":2}"#], ["fgn.shape", #"{"features":-3,"classes":2}"#],
+      ["fgn.shape", #"{"features":3,"classes":1}"#],
+      // Fits no normalization of three columns.
+      ["fgn.shape", #"{"features":4,"classes":2}"#],
+    ] as [[String?]])
+  func badMetadata(pair: [String?]) throws {
+    let key = try #require(pair[0])
+    let error = error(key: key, pair[1])
+    #expect(error?.exitCode == 65)
+    #expect(error?.section.contains(key) == true)
+    #expect(error?.description.hasPrefix("m.safetensors: ") == true)
+  }
+
+  @Test func tensorsOfAnotherShapeAreRefused() throws {
+    var file = contents(.none)
+    file.metadata["fgn.shape"] = #"{"features":3,"classes":5}"#
+    let model = try ModelFile(file)
+    let error = #expect(throws: StorageError.self) { try model.parameters(as: Float.self) }
+    #expect(error?.section.contains("model.0.weight") == true)
+  }
+
+  @Test func startingValuesMayLackThePrefixButNotATensorOrANumber() throws {
+    func file(_ prefix: String, bias: [Float]?) -> TensorFile {
+      var file = TensorFile()
+      file.add("\(prefix)0.weight", Tensor([Float](repeating: 2, count: 6), shape: [2, 3]))
+      if let bias { file.add("\(prefix)0.bias", Tensor(bias)) }
+      return file
+    }
+    for prefix in ["", "model."] {
+      let loaded: Vector<Double> = try ModelFile.parameters(of: network, in: file(prefix, bias: [3, 4]))
+      #expect(loaded.array == [2, 2, 2, 2, 2, 2, 3, 4])
+      for bias in [nil, [3, .nan], [3, 4, 5], [.infinity, 1]] as [[Float]?] {
+        let error = #expect(throws: StorageError.self) {
+          try ModelFile.parameters(of: network, in: file(prefix, bias: bias), as: Double.self)
+        }
+        #expect(error?.exitCode == 65)
+        #expect(error?.section.contains("0.bias") == true)
+      }
+    }
+  }
+
+  @Test func aSummaryShowsTensorsAndWhatTheyAre() throws {
+    var file = contents()
+    let lines = try ModelFile.summary(of: file).split(separator: "\n")
+    #expect(lines.count == 4)
+    #expect(lines[1].hasPrefix("model.0.weight  F64   2 × 3  9.288"))
+    #expect(lines[3] == "classifier of 3 features into 2 classes, 8 parameters, normalize standardize")
+    RunState.add(.init(step: 12, damping: 0.25, examples: 4), lastStep: Vector(values), to: &file)
+    #expect(try ModelFile.summary(of: file).hasSuffix("\ncheckpoint after step 12, damping 0.25"))
+    var foreign = TensorFile()
+    foreign.add("counts", Tensor([Int64(1), 2]))
+    #expect(try ModelFile.summary(of: foreign).split(separator: "\n").count == 2)
+  }
+
+  @Test func featuresOfAnotherNumberAreRefused() throws {
+    let model = try ModelFile(contents())
+    try model.check(featureCount: 3, of: "x.npy")
+    let error = #expect(throws: StorageError.self) { try model.check(featureCount: 4, of: "x.npy") }
+    #expect(error?.exitCode == 65)
+    #expect(error?.description.hasPrefix("x.npy: features: has 4 a row") == true)
+  }
+}

@@ -1,0 +1,71 @@
+import Foundation
+import Testing
+
+@testable import Training
+
+@Suite struct RunDirectoryTests {
+  let folder = TemporaryFolder()
+
+  @Test func filesLieInTheFolder() {
+    let directory = RunDirectory(path: "a/b")
+    #expect(directory.configuration == "a/b/config.yaml")
+    #expect(directory.metrics == "a/b/metrics.jsonl")
+    #expect(directory.model == "a/b/model.safetensors")
+    #expect(directory.checkpoints.folder == "a/b/checkpoints")
+  }
+
+  @Test(
+    "the run of a checkpoint is the folder above `checkpoints`",
+    arguments: [
+      ["runs/x/checkpoints/step-00000001.safetensors", "runs/x"],
+      ["/data/runs/x/checkpoints/step-00000001.safetensors", "/data/runs/x"],
+      ["elsewhere/copy.safetensors", "elsewhere"],
+    ])
+  func ofCheckpoint(paths: [String]) {
+    #expect(RunDirectory(ofCheckpoint: paths[0]).path == paths[1])
+  }
+
+  @Test func aRunIsUsedOnceItHasMetricsOrAModelOrCheckpoints() throws {
+    for name in ["metrics.jsonl", "model.safetensors", "checkpoints"] {
+      let directory = RunDirectory(path: folder.path("used-by-\(name)"))
+      #expect(!directory.isUsed)
+      try directory.create(resuming: false)
+      #expect(!directory.isUsed, "an empty folder is no run")
+      try folder.write("used-by-\(name)/config.yaml", [])
+      #expect(!directory.isUsed, "neither is one with a configuration")
+      try folder.write("used-by-\(name)/\(name)", [])
+      #expect(directory.isUsed)
+      let error = #expect(throws: ConfigurationError.self) { try directory.create(resuming: false) }
+      #expect(error?.exitCode == 64)
+      try directory.create(resuming: true)
+    }
+  }
+
+  @Test func aFolderThatCannotBeMadeIsAnErrorOfOutput() throws {
+    try folder.write("file", [])
+    let error = #expect(throws: StorageError.self) {
+      try RunDirectory(path: folder.path("file/run")).create(resuming: false)
+    }
+    #expect(error?.exitCode == 74)
+    #expect(error?.path == folder.path("file/run"))
+  }
+
+  /// In a process of its own, because the names are relative to the working folder.
+  @Test func namesAreNumberedAfterTheConfiguration() async {
+    await #expect(processExitsWith: .success) {
+      let folder = TemporaryFolder()
+      try #require(FileManager.default.changeCurrentDirectoryPath(folder.folder))
+      let configuration = "some/where/digits.small.yaml"
+      #expect(RunDirectory.newest(for: configuration).path == "runs/digits.small")
+      for name in ["runs/digits.small", "runs/digits.small-2", "runs/digits.small-3"] {
+        let directory = RunDirectory.unused(for: configuration)
+        #expect(directory.path == name)
+        try directory.create(resuming: false)
+        #expect(RunDirectory.unused(for: configuration).path == name, "an empty folder is free")
+        try #require(FileManager.default.createFile(atPath: directory.metrics, contents: nil))
+        #expect(RunDirectory.newest(for: configuration).path == name)
+      }
+      #expect(RunDirectory.unused(for: "digits.yaml").path == "runs/digits")
+    }
+  }
+}
