@@ -8,8 +8,9 @@ package enum Damping {
   package struct Options: Codable, Equatable, Sendable {
     package var initial = 0.3
     package var policy = Policy.constant
-    /// Levenberg–Marquardt keeps λ between these.
-    package var minimum = 1e-3
+    /// Levenberg–Marquardt moves λ between these. On the rows that a step was made for, its model is too good a prophet:
+    /// without a floor λ falls until the steps no longer suit other rows.
+    package var minimum = 0.1
     package var maximum = 1e6
     /// Factor by which Levenberg–Marquardt raises λ, and by whose inverse it lowers it.
     package var factor = 1.5

@@ -57,8 +57,10 @@ extension Matrix {
     precondition(row.count == columns, "the row does not fit")
     elements.withElements { elements in
       row.withElements { row in
-        for start in stride(from: 0, to: elements.count, by: columns) {
-          (elements.baseAddress! + start).update(from: row.baseAddress!, count: columns)
+        Threads.parallel(rows, grain: max(1, 1 << 15 / max(1, columns))) { range in
+          for i in range {
+            (elements.baseAddress! + i * columns).update(from: row.baseAddress!, count: columns)
+          }
         }
       }
     }
@@ -69,8 +71,18 @@ extension Vector {
   /// self ← aᵀ1, the sum of each column of a.
   package func assignColumnSums(_ a: Matrix<Scalar>) {
     precondition(a.columns == count, "one sum a column")
+    // Fixed blocks, so that the sums do not depend on the number of threads.
+    let block = max(1, 1 << 15 / max(1, count))
+    let blocks = (a.rows + block - 1) / block
+    let partial = Matrix<Scalar>(zeros: blocks, count)
+    Threads.parallel(blocks, grain: 1) { range in
+      for index in range {
+        let sum = partial[row: index]
+        for row in index * block..<min(a.rows, (index + 1) * block) { sum.combine(1, a[row: row]) }
+      }
+    }
     fill(0)
-    for row in 0..<a.rows { combine(1, a[row: row]) }
+    for index in 0..<blocks { combine(1, partial[row: index]) }
   }
 
   /// self ← α op(a) x + β self.

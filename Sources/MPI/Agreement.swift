@@ -8,7 +8,7 @@ package struct Disagreement: Error, Equatable, Sendable, CustomStringConvertible
 
   package var description: String { "\(subject) on rank \(rank) (\(hostname)) is not what rank 0 has" }
 
-  package var exitCode: Int32 { 65 }
+  package let exitCode: Int32
 }
 
 /// A piece of work that failed on at least one rank; the same value on every rank.
@@ -48,18 +48,20 @@ extension Communicator {
   /// - Parameters:
   ///   - fingerprint: a hash of what should be equal.
   ///   - subject: its name in the message, such as `the configuration`.
+  ///   - exitCode: of the error.
   /// - Throws: the same `Disagreement` on every rank, or `MPIError`.
-  package func agree(_ fingerprint: UInt64, about subject: String) throws {
+  package func agree(_ fingerprint: UInt64, about subject: String, exitCode: Int32 = 65) throws {
     let fingerprints = try allgather([fingerprint], counts: Array(repeating: 1, count: size))
     guard let differing = fingerprints.firstIndex(where: { $0 != fingerprints[0] }) else { return }
-    throw Disagreement(subject: subject, rank: differing, hostname: try broadcast(hostname, root: differing))
+    throw Disagreement(
+      subject: subject, rank: differing, hostname: try broadcast(hostname, root: differing), exitCode: exitCode)
   }
 
   /// Makes sure that all ranks hold the same bytes, by their FNV-1a hash. Collective.
-  package func agree(_ bytes: some Sequence<UInt8>, about subject: String) throws {
+  package func agree(_ bytes: some Sequence<UInt8>, about subject: String, exitCode: Int32 = 65) throws {
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
     for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-    try agree(hash, about: subject)
+    try agree(hash, about: subject, exitCode: exitCode)
   }
 
   /// The result of `body`, provided that it succeeds on all ranks: none goes on, to wait forever, where another has

@@ -10,11 +10,9 @@ extension Configuration {
     // More than any run takes, and little enough that products with it are numbers.
     let manyTimes = 1_000_000_000
 
-    for (name, set) in [("train", data.train), ("test", data.test)] {
-      try require(
-        (set.features == nil) == (set.labels == nil), "data.\(name).\(set.features == nil ? "features" : "labels")",
-        "null",
-        "given, since its partner data.\(name).\(set.features == nil ? "labels" : "features") is")
+    for (name, set) in [("train", data.train), ("test", data.test)] where (set.features == nil) != (set.labels == nil) {
+      let (missing, given) = set.features == nil ? ("features", "labels") : ("labels", "features")
+      try require(false, "data.\(name).\(missing)", "null", "given, since data.\(name).\(given) is")
     }
     try require(
       data.train.features != nil || data.test.features == nil, "data.train.features", "null",
@@ -39,11 +37,6 @@ extension Configuration {
     try require(d.minimum > 0 && d.minimum.isFinite, "optimizer.damping.minimum", d.minimum, "positive")
     try require(
       d.maximum >= d.minimum && d.maximum.isFinite, "optimizer.damping.maximum", d.maximum, "at least the minimum")
-    if d.policy == .levenbergMarquardt {
-      try require(
-        (d.minimum...d.maximum).contains(d.initial), "optimizer.damping.initial", d.initial,
-        "from the minimum \(d.minimum) to the maximum \(d.maximum)")
-    }
     try require(d.factor > 1 && d.factor.isFinite, "optimizer.damping.factor", d.factor, "greater than 1")
     try require(
       o.solver.tolerance > 0 && o.solver.tolerance < 1, "optimizer.solver.tolerance", o.solver.tolerance,

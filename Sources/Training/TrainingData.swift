@@ -96,15 +96,12 @@ package struct TrainingData {
     return Normalization(kind, FeatureStatistics(merging: parts, columns: set.featureCount))
   }
 
-  /// Makes sure that all ranks read the same: shape, labels, and a sample of the rows.
+  /// Makes sure that all ranks read the same values and labels.
   private static func agree(on set: Dataset, _ subject: String, over communicator: Communicator) throws {
     if communicator.size == 1 { return }
-    let sampled = min(set.count, 1024)
-    var words = [UInt64(set.count), UInt64(set.featureCount), UInt64(set.features.element.size)]
-    for index in 0..<sampled {
-      let row = index * set.count / sampled
-      words.append(UInt64(set.features.checksum(in: row..<row + 1)))
-    }
+    let features = set.features
+    var words = [UInt64(set.count), UInt64(set.featureCount), UInt64(features.element.size)]
+    words.append(UInt64(features.checksum(in: 0..<set.count)))
     words += set.labels.map { UInt64(bitPattern: Int64($0)) }
     try words.withUnsafeBytes { try communicator.agree($0, about: subject) }
   }

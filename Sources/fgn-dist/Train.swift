@@ -32,7 +32,7 @@ struct Train: ParsableCommand {
       let configuration = try job.communicator.collectively {
         try Configuration.load(path: config, overrides: overrides)
       }
-      try job.communicator.agree(Array(configuration.yaml.utf8), about: "the configuration")
+      try job.communicator.agree(Array(configuration.yaml.utf8), about: "the configuration", exitCode: 64)
       switch configuration.training.precision {
       case .float32: return try train(configuration, Float.self, job)
       case .float64: return try train(configuration, Double.self, job)

@@ -13,7 +13,7 @@ extension CommandLineTests {
       try #require(programs.count == 2)
       // A stopped rank is what a hang looks like.
       kill(programs[1], SIGSTOP)
-      try withKnownIssue { _ = try child.wait(limit: .milliseconds(100)) }
+      withKnownIssue { _ = try child.wait(limit: .milliseconds(100)) }
       #expect(child.hasEnded)
       #expect(poll(for: .seconds(10)) { programs.allSatisfy { !isAlive($0) } })
     }

@@ -53,7 +53,7 @@ extension CommandLineTests {
       let (outcome, workspace) = try run {
         try $0.write("b/run.yaml", Fault.configuration.replacing("batch_size: 16", with: "batch_size: 17"))
       }
-      outcome.expectError(65, mentioning: ["the configuration on rank 2 (", "not what rank 0 has"])
+      outcome.expectError(64, mentioning: ["the configuration on rank 2 (", "not what rank 0 has"])
       #expect(!workspace.exists("run"))
     }
 

@@ -65,7 +65,7 @@ extension CommandLineTests {
         """
         optimizer:
           batch_size: 101
-          damping: {policy: levenberg-marquardt}
+          damping: {policy: levenberg-marquardt, minimum: 1e-3}
           solver: {tolerance: 1e-11, max_iterations: 1000}
         training: {steps: 20, precision: float64}
         """)

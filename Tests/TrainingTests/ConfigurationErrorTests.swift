@@ -116,8 +116,6 @@ import Testing
       Case("optimizer: {solver: {max_iterations: 0}}", "optimizer.solver.max_iterations"),
       Case("optimizer: {momentum: 1}", "optimizer.momentum"), Case("optimizer: {momentum: -0.1}", "optimizer.momentum"),
       Case("optimizer: {weight_decay: -1e-9}", "optimizer.weight_decay"),
-      Case(
-        "optimizer: {damping: {policy: levenberg-marquardt, initial: 1e-9}}", "optimizer.damping.initial", "0.001"),
     ])
   func impossibleValues(expected: Case) { expectError(expected) }
 

@@ -14,7 +14,7 @@ import Testing
     ("optimizer.method", "fgn"), ("optimizer.batch_size", "512"), ("optimizer.learning_rate", "1"),
     ("optimizer.schedule.kind", "linear"), ("optimizer.schedule.warmup", "0"), ("optimizer.schedule.final", "0"),
     ("optimizer.damping.initial", "0.3"), ("optimizer.damping.policy", "constant"),
-    ("optimizer.damping.minimum", "0.001"), ("optimizer.damping.maximum", "1000000"),
+    ("optimizer.damping.minimum", "0.1"), ("optimizer.damping.maximum", "1000000"),
     ("optimizer.damping.factor", "1.5"), ("optimizer.solver.kind", "auto"), ("optimizer.solver.tolerance", "0.1"),
     ("optimizer.solver.max_iterations", "50"), ("optimizer.step_length", "ggn"), ("optimizer.momentum", "0.9"),
     ("optimizer.weight_decay", "0"), ("training.epochs", "10"), ("training.steps", "null"), ("training.seed", "0"),
@@ -73,7 +73,7 @@ import Testing
 
   @Test func numbersAreWrittenAsAPersonWouldWriteThem() throws {
     let yaml = Configuration().yaml
-    for line in ["initial: 0.3", "maximum: 1000000", "momentum: 0.9", "learning_rate: 1", "minimum: 0.001"] {
+    for line in ["initial: 0.3", "maximum: 1000000", "momentum: 0.9", "learning_rate: 1", "minimum: 0.1"] {
       #expect(yaml.contains("\(line)\n"), "\(yaml)")
     }
   }
@@ -95,7 +95,7 @@ import Testing
     #expect(configuration.training.seed == 7)
     #expect(configuration.optimizer.damping.initial == 2)
     #expect(configuration.optimizer.damping.factor == 2)
-    #expect(configuration.optimizer.damping.minimum == 1e-3)
+    #expect(configuration.optimizer.damping.minimum == 0.1)
   }
 
   @Test func nullUnsetsASettingThatMayBeAbsent() throws {
