@@ -11,6 +11,7 @@ import Testing
   func options(damping λ: Double) -> FastGaussNewtonOptions {
     var options = exactOptions(damping: λ)
     options.damping.policy = .levenbergMarquardt
+    options.damping.minimum = 1e-6
     return options
   }
 
