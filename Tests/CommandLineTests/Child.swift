@@ -73,7 +73,7 @@ final class Child {
   }
 
   /// Kills the child and what it started.
-  private func stop() {
+  func stop() {
     let all = descendants(of: pid)
     // mpirun takes its ranks along when it is asked to end.
     kill(pid, SIGTERM)

@@ -22,6 +22,7 @@ extension CommandLineTests {
       try Program.run(.mpirun(2), arguments + ["whole"], in: workspace).expectSuccess()
 
       var reached = 0
+      var stuckLaunchers = 0
       for number in 0..<kills {
         let child = try Child(Program.command(.mpirun(2), arguments + ["run", "--resume"]), in: workspace)
         if number % 4 == 3 {
@@ -34,14 +35,21 @@ extension CommandLineTests {
         let programs = child.programs
         try #require(programs.count == 2, "kill \(number): the job had ended by itself")
         kill(programs.randomElement()!, SIGKILL)
-        let outcome = try child.wait()
-        #expect(outcome.code == 137, "kill \(number): \(outcome.errorOutput)")
         #expect(poll(for: .seconds(10)) { programs.allSatisfy { !isAlive($0) } }, "kill \(number) left a rank behind")
+        if number % 4 == 3, !poll(for: .seconds(20), until: { child.hasEnded }) {
+          // All ranks are gone, but the launcher is stuck: that of Open MPI 4.1 can lock itself out (in PMIx) when a rank
+          // dies while it connects. There is nothing that a rank could do about it.
+          child.stop()
+          stuckLaunchers += 1
+        } else {
+          let outcome = try child.wait()
+          #expect(outcome.code == 137, "kill \(number): \(outcome.errorOutput)")
+        }
         // The newest two, and one more if the rank died between saving and pruning.
         #expect(workspace.checkpoints("run").count <= 3)
         reached = lastStep(workspace)
       }
-      Figures.note("kills", "\(kills), the last at step \(reached)")
+      Figures.note("kills", "\(kills), the last at step \(reached); launchers that got stuck: \(stuckLaunchers)")
 
       let last = try Program.run(.mpirun(2), arguments + ["run", "--resume"], in: workspace)
       last.expectSuccess()
