@@ -9,7 +9,7 @@ package final class MetricsLog {
 
   /// Opens the log of a run for appending; with `resumingAt`, first drops the events after that step, which belong to a
   /// course that was given up, and a last line that was cut short.
-  package init(path: String, resumingAt step: Int?) throws(StorageError) {
+  package init(path: String, resumingAt step: Int?) throws {
     self.path = path
     encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -17,7 +17,7 @@ package final class MetricsLog {
       positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
     if let step, let old = FileManager.default.contents(atPath: path) {
       let kept = Self.lines(of: old, upTo: step)
-      try AtomicFile.rewrite(path, kept)
+      try AtomicFile.write(path) { try $0.write(kept) }
     }
     let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw StorageError(path: path, operation: "open for writing", code: errno) }
@@ -44,14 +44,6 @@ package final class MetricsLog {
       kept.append(UInt8(ascii: "\n"))
     }
     return kept
-  }
-}
-
-extension AtomicFile {
-  static func rewrite(_ path: String, _ bytes: [UInt8]) throws(StorageError) {
-    var file = try AtomicFile(path)
-    try file.write(bytes)
-    try file.commit()
   }
 }
 
