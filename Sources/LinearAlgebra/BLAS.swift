@@ -22,7 +22,7 @@ extension Matrix {
               beta: beta, c: c.baseAddress! + rows.lowerBound * n + columns.lowerBound, ldc: Int32(n))
           }
           // OpenBLAS gains nothing from its threads where one side of the product is short, as with few classes.
-          if Threads.count > 1, min(m, n) <= shortSide, m * n * k >= 1 << 19 {
+          if Threads.available > 1, min(m, n) <= shortSide, m * n * k >= 1 << 19 {
             Threads.parallelWithBLAS(max(m, n), grain: shortSide) {
               if m >= n { multiply($0, 0..<n) } else { multiply(0..<m, $0) }
             }

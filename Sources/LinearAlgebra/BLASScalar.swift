@@ -1,5 +1,5 @@
 import COpenBLAS
-import CVectorMath
+internal import CVectorMath
 
 /// The number types that BLAS knows: `Float` and `Double`.
 ///
@@ -34,6 +34,16 @@ package protocol BLASScalar: BinaryFloatingPoint, BitwiseCopyable, Sendable, Cod
     _ a: Self, _ s: UnsafeMutablePointer<Self>, _ z: UnsafePointer<Self>, _ b: Self, _ u: UnsafeMutablePointer<Self>,
     _ n: Int
   ) -> (u: Double, z: Double)
+  /// y ← f(x), d ← f′(x)
+  static func activate(
+    _ function: ActivationFunction, _ x: UnsafePointer<Self>, _ y: UnsafeMutablePointer<Self>,
+    derivative d: UnsafeMutablePointer<Self>, _ n: Int)
+  static func multiply(
+    _ x: UnsafePointer<Self>, _ y: UnsafePointer<Self>, into z: UnsafeMutablePointer<Self>, _ n: Int)
+  static func im2col(
+    _ image: UnsafePointer<Self>, _ window: Window, into patches: UnsafeMutablePointer<Self>, pitch: Int)
+  static func col2im(
+    _ patches: UnsafePointer<Self>, pitch: Int, _ window: Window, into image: UnsafeMutablePointer<Self>)
   static func logistic(
     _ m: UnsafePointer<Self>, loss: UnsafeMutablePointer<Self>, p: UnsafeMutablePointer<Self>,
     q: UnsafeMutablePointer<Self>, _ n: Int)
@@ -43,4 +53,9 @@ package enum Transpose: Sendable {
   case no, yes
 
   var cblas: CBLAS_TRANSPOSE { self == .no ? CblasNoTrans : CblasTrans }
+}
+
+/// Scalar functions that networks apply to every element.
+package enum ActivationFunction: String, Codable, CaseIterable, Sendable {
+  case tanh, sigmoid, relu, gelu, silu
 }

@@ -1,5 +1,5 @@
 import COpenBLAS
-import CVectorMath
+internal import CVectorMath
 
 extension Double: BLASScalar {
   package static func gemm(
@@ -71,6 +71,37 @@ extension Double: BLASScalar {
     var squares = (u: 0.0, z: 0.0)
     fgn_advance_f64(a, s, z, b, u, n, &squares.u, &squares.z)
     return squares
+  }
+
+  package static func activate(
+    _ function: ActivationFunction, _ x: UnsafePointer<Self>, _ y: UnsafeMutablePointer<Self>,
+    derivative d: UnsafeMutablePointer<Self>, _ n: Int
+  ) {
+    switch function {
+    case .tanh: fgn_tanh_f64(x, y, d, n)
+    case .sigmoid: fgn_sigmoid_f64(x, y, d, n)
+    case .relu: fgn_relu_f64(x, y, d, n)
+    case .gelu: fgn_gelu_f64(x, y, d, n)
+    case .silu: fgn_silu_f64(x, y, d, n)
+    }
+  }
+
+  package static func multiply(
+    _ x: UnsafePointer<Self>, _ y: UnsafePointer<Self>, into z: UnsafeMutablePointer<Self>, _ n: Int
+  ) {
+    fgn_multiply_f64(x, y, z, n)
+  }
+
+  package static func im2col(
+    _ image: UnsafePointer<Self>, _ window: Window, into patches: UnsafeMutablePointer<Self>, pitch: Int
+  ) {
+    fgn_im2col_f64(image, window, patches, pitch)
+  }
+
+  package static func col2im(
+    _ patches: UnsafePointer<Self>, pitch: Int, _ window: Window, into image: UnsafeMutablePointer<Self>
+  ) {
+    fgn_col2im_f64(patches, pitch, window, image)
   }
 
   package static func logistic(

@@ -37,23 +37,30 @@ package enum Threads {
   /// Name of the kernels that OpenBLAS chose for this processor.
   package static var kernelName: String { String(cString: openblas_get_corename()) }
 
+  /// Whether the caller is itself a piece of a parallel loop: then all threads are busy, and nothing is split again.
+  @TaskLocal private static var isPiece = false
+
+  /// The threads that a loop or product may use here: `count`, or 1 within a parallel loop.
+  static var available: Int { isPiece ? 1 : count }
+
   /// Calls `body` on consecutive ranges that cover 0..<count, in parallel if there are enough elements to pay for it.
   ///
   /// `grain` is the least number of items worth a thread. The ranges depend on `count` and the number of threads alone.
   package static func parallel(_ count: Int, grain: Int, _ body: (Range<Int>) -> Void) {
-    let pieces = Swift.min(self.count, count / Swift.max(1, grain))
+    let pieces = Swift.min(available, count / Swift.max(1, grain))
     if pieces <= 1 { return body(0..<count) }
     withoutActuallyEscaping(body) { body in
       // The pieces write to disjoint rows, which the type system cannot see.
       nonisolated(unsafe) let body = body
       DispatchQueue.concurrentPerform(iterations: pieces) { piece in
-        body(count * piece / pieces..<count * (piece + 1) / pieces)
+        $isPiece.withValue(true) { body(count * piece / pieces..<count * (piece + 1) / pieces) }
       }
     }
   }
 
   /// The same, for a body that calls BLAS itself: BLAS then computes in the calling thread alone.
   package static func parallelWithBLAS(_ count: Int, grain: Int, _ body: (Range<Int>) -> Void) {
+    if available == 1 { return parallel(count, grain: grain, body) }
     openblas_set_num_threads(1)
     defer { openblas_set_num_threads(Int32(self.count)) }
     parallel(count, grain: grain, body)

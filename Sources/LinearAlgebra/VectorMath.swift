@@ -82,3 +82,39 @@ extension Vector {
     return squares.reduce((0, 0)) { ($0.0 + $1.u, $0.1 + $1.z) }
   }
 }
+
+extension Vector {
+  /// self ← f(x) and `derivative` ← f′(x), element by element, on all threads.
+  package func assignActivation(_ function: ActivationFunction, of x: Vector, derivative: Vector) {
+    precondition(count == x.count && count == derivative.count, "vectors differ in count")
+    withElements { y in
+      x.withElements { x in
+        derivative.withElements { d in
+          Threads.parallel(count, grain: 1 << 14) { range in
+            guard !range.isEmpty else { return }
+            Scalar.activate(
+              function, x.baseAddress! + range.lowerBound, y.baseAddress! + range.lowerBound,
+              derivative: d.baseAddress! + range.lowerBound, range.count)
+          }
+        }
+      }
+    }
+  }
+
+  /// self ← x·y, element by element, on all threads.
+  package func assignProduct(_ x: Vector, by y: Vector) {
+    precondition(count == x.count && count == y.count, "vectors differ in count")
+    withElements { z in
+      x.withElements { x in
+        y.withElements { y in
+          Threads.parallel(count, grain: 1 << 15) { range in
+            guard !range.isEmpty else { return }
+            Scalar.multiply(
+              x.baseAddress! + range.lowerBound, y.baseAddress! + range.lowerBound,
+              into: z.baseAddress! + range.lowerBound, range.count)
+          }
+        }
+      }
+    }
+  }
+}

@@ -2,28 +2,85 @@ import LinearAlgebra
 
 /// A differentiable map of b × inputs to b × outputs, row by row, with parameters of its own.
 ///
-/// A layer is a value without state: activations belong to the `Linearization`, parameters to the flat vector, of which
-/// a layer is handed its own part. All calls are local; the rows are this rank's shard (`#b`).
+/// A layer is a value without state. Parameters are its own part of the flat vector; what the forward pass leaves for
+/// the products is in a cache, and room to work in is a scratch, both owned by the `Linearization`. All calls are local;
+/// the rows are this rank's shard (`#b`), possibly none. Images are channels × height × width.
 package protocol Layer: Sendable {
   var inputCount: Int { get }
   var outputCount: Int { get }
 
+  /// Numbers a row that the forward pass leaves for the products.
+  var cacheCount: Int { get }
+
+  /// Numbers of scratch for `rows` rows; never fewer for more rows.
+  func scratchCount(rows: Int) -> Int
+
   /// Names (`weight`, `bias`) and shapes of the parameters, in their order.
   var parameterShapes: [(name: String, shape: [Int])] { get }
 
-  /// Seeded starting values; independent of the number of ranks.
-  func initialize<Scalar: BLASScalar>(_ parameters: Vector<Scalar>, using generator: inout SplitMix64)
+  /// Seeded starting values for weights of variance `gain`²/fan-in; independent of the number of ranks.
+  func initialize<Scalar: BLASScalar>(_ parameters: Vector<Scalar>, gain: Double, using generator: inout SplitMix64)
 
-  /// output ← f(input; parameters).
-  func forward<Scalar: BLASScalar>(_ input: Matrix<Scalar>, _ parameters: Vector<Scalar>, output: Matrix<Scalar>)
+  /// output ← f(input; parameters); fills the cache unless there is none, for an evaluation only.
+  func forward<Scalar: BLASScalar>(
+    _ input: Matrix<Scalar>, _ parameters: Vector<Scalar>, output: Matrix<Scalar>, cache: Vector<Scalar>?,
+    scratch: Vector<Scalar>)
 
   /// outputTangent ← ∂f/∂input · inputTangent + ∂f/∂parameters · parameterTangent; a missing input tangent is zero.
   func jvp<Scalar: BLASScalar>(
-    _ input: Matrix<Scalar>, _ parameters: Vector<Scalar>, inputTangent: Matrix<Scalar>?,
-    parameterTangent: Vector<Scalar>, outputTangent: Matrix<Scalar>)
+    at point: LayerPoint<Scalar>, inputTangent: Matrix<Scalar>?, parameterTangent: Vector<Scalar>,
+    outputTangent: Matrix<Scalar>, scratch: Vector<Scalar>)
 
   /// parameterCotangent ← (∂f/∂parameters)ᵀ outputCotangent, and the same for the input where it is asked for.
   func vjp<Scalar: BLASScalar>(
-    _ input: Matrix<Scalar>, _ parameters: Vector<Scalar>, outputCotangent: Matrix<Scalar>,
-    parameterCotangent: Vector<Scalar>, inputCotangent: Matrix<Scalar>?)
+    at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, parameterCotangent: Vector<Scalar>,
+    inputCotangent: Matrix<Scalar>?, scratch: Vector<Scalar>)
+}
+
+/// Where a layer is linearised: what its forward pass was given and what it left.
+package struct LayerPoint<Scalar: BLASScalar> {
+  package let input: Matrix<Scalar>
+  package let parameters: Vector<Scalar>
+  package let cache: Vector<Scalar>
+
+  package init(input: Matrix<Scalar>, parameters: Vector<Scalar>, cache: Vector<Scalar>) {
+    self.input = input
+    self.parameters = parameters
+    self.cache = cache
+  }
+}
+
+extension Layer {
+  package var cacheCount: Int { 0 }
+  package func scratchCount(rows: Int) -> Int { 0 }
+  package var parameterShapes: [(name: String, shape: [Int])] { [] }
+  package var parameterCount: Int { parameterShapes.reduce(0) { $0 + $1.shape.reduce(1, *) } }
+
+  package func initialize<Scalar: BLASScalar>(
+    _ parameters: Vector<Scalar>, gain: Double, using generator: inout SplitMix64
+  ) {}
+}
+
+extension Vector where Scalar: BLASScalar {
+  /// Fills with numbers from a normal distribution of mean zero.
+  func fillNormal(deviation: Double, using generator: inout SplitMix64) {
+    for i in 0..<count { self[i] = Scalar(deviation * generator.nextNormal()) }
+  }
+}
+
+/// Cuts consecutive pieces off a vector.
+struct Carver<Scalar: BLASScalar> {
+  private let storage: Vector<Scalar>
+  private var offset = 0
+
+  init(_ storage: Vector<Scalar>) { self.storage = storage }
+
+  mutating func vector(_ count: Int) -> Vector<Scalar> {
+    defer { offset += count }
+    return storage[offset..<offset + count]
+  }
+
+  mutating func matrix(_ rows: Int, _ columns: Int) -> Matrix<Scalar> {
+    Matrix(vector(rows * columns), rows, columns)
+  }
 }

@@ -15,38 +15,46 @@ package struct Linear: Layer, Equatable {
     [("weight", [outputCount, inputCount]), ("bias", [outputCount])]
   }
 
-  /// Weights from a normal distribution of variance 1/inputs, biases zero.
-  package func initialize<Scalar: BLASScalar>(_ parameters: Vector<Scalar>, using generator: inout SplitMix64) {
-    let weight = weight(parameters)
-    let deviation = (1 / Double(inputCount)).squareRoot()
-    for i in 0..<weight.elements.count { weight.elements[i] = Scalar(deviation * generator.nextNormal()) }
+  /// Weights from a normal distribution of variance gain²/inputs, biases zero.
+  package func initialize<Scalar: BLASScalar>(
+    _ parameters: Vector<Scalar>, gain: Double, using generator: inout SplitMix64
+  ) {
+    weight(parameters).elements.fillNormal(
+      deviation: gain / Double(inputCount).squareRoot(), using: &generator)
     bias(parameters).fill(0)
   }
 
   package func forward<Scalar: BLASScalar>(
-    _ input: Matrix<Scalar>, _ parameters: Vector<Scalar>, output: Matrix<Scalar>
+    _ input: Matrix<Scalar>, _ parameters: Vector<Scalar>, output: Matrix<Scalar>, cache: Vector<Scalar>?,
+    scratch: Vector<Scalar>
   ) {
-    output.assignRows(bias(parameters))
-    output.assignProduct(input, .no, weight(parameters), .yes, beta: 1)
+    apply(parameters, to: input, output: output)
   }
 
   package func jvp<Scalar: BLASScalar>(
-    _ input: Matrix<Scalar>, _ parameters: Vector<Scalar>, inputTangent: Matrix<Scalar>?,
-    parameterTangent: Vector<Scalar>, outputTangent: Matrix<Scalar>
+    at point: LayerPoint<Scalar>, inputTangent: Matrix<Scalar>?, parameterTangent: Vector<Scalar>,
+    outputTangent: Matrix<Scalar>, scratch: Vector<Scalar>
   ) {
-    forward(input, parameterTangent, output: outputTangent)
+    apply(parameterTangent, to: point.input, output: outputTangent)
     if let inputTangent {
-      outputTangent.assignProduct(inputTangent, .no, weight(parameters), .yes, beta: 1)
+      outputTangent.assignProduct(inputTangent, .no, weight(point.parameters), .yes, beta: 1)
     }
   }
 
   package func vjp<Scalar: BLASScalar>(
-    _ input: Matrix<Scalar>, _ parameters: Vector<Scalar>, outputCotangent: Matrix<Scalar>,
-    parameterCotangent: Vector<Scalar>, inputCotangent: Matrix<Scalar>?
+    at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, parameterCotangent: Vector<Scalar>,
+    inputCotangent: Matrix<Scalar>?, scratch: Vector<Scalar>
   ) {
-    weight(parameterCotangent).assignProduct(outputCotangent, .yes, input, .no)
+    weight(parameterCotangent).assignProduct(outputCotangent, .yes, point.input, .no)
     bias(parameterCotangent).assignColumnSums(outputCotangent)
-    inputCotangent?.assignProduct(outputCotangent, .no, weight(parameters), .no)
+    inputCotangent?.assignProduct(outputCotangent, .no, weight(point.parameters), .no)
+  }
+
+  private func apply<Scalar: BLASScalar>(
+    _ parameters: Vector<Scalar>, to input: Matrix<Scalar>, output: Matrix<Scalar>
+  ) {
+    output.assignRows(bias(parameters))
+    output.assignProduct(input, .no, weight(parameters), .yes, beta: 1)
   }
 
   private func weight<Scalar>(_ parameters: Vector<Scalar>) -> Matrix<Scalar> {

@@ -9,30 +9,34 @@ package final class Linearization<Scalar: BLASScalar> {
   private let capacity: Int
   private var rows = 0
 
-  /// Input of the first layer, then the output of every layer but the last.
-  private var activations: [Matrix<Scalar>]
-  private let activationScratch: [Matrix<Scalar>]
-  /// One per layer: the tangent of its output; on the way back the cotangent.
-  private let tangentScratch: [Matrix<Scalar>]
-  private let logitsScratch: Matrix<Scalar>
+  private let cacheStorage: Vector<Scalar>
+  private let scratch: Vector<Scalar>
+  private let logitsStorage: Matrix<Scalar>
+  private let tangentStorage: Matrix<Scalar>
+  private var inputs: Matrix<Scalar>
   private var parameters: Vector<Scalar>
 
   /// Allocates for batches of at most `capacity` local rows.
   package init(_ network: Network, capacity: Int) {
     self.network = network
     self.capacity = capacity
-    activationScratch = network.layers.dropLast().map { Matrix(zeros: capacity, $0.outputCount) }
-    tangentScratch = network.layers.map { Matrix(zeros: capacity, $0.outputCount) }
-    logitsScratch = Matrix(zeros: capacity, network.outputCount)
-    activations = []
+    cacheStorage = Vector(zeros: capacity * network.body.cacheCount)
+    scratch = Vector(zeros: network.body.scratchCount(rows: capacity))
+    logitsStorage = Matrix(zeros: capacity, network.outputCount)
+    tangentStorage = Matrix(zeros: capacity, network.outputCount)
+    inputs = Matrix(zeros: 0, network.inputCount)
     parameters = Vector(zeros: 0)
   }
 
   /// The logits of the batch (#b × C), until the next `linearize`. The owner of the step may overwrite them.
-  package var logits: Matrix<Scalar> { logitsScratch[rows: 0..<rows] }
+  package var logits: Matrix<Scalar> { logitsStorage[rows: 0..<rows] }
 
   /// A #b × C matrix for cotangents of the logits. It is also where `jvp` leaves its result.
-  package var outputScratch: Matrix<Scalar> { tangentScratch.last![rows: 0..<rows] }
+  package var outputScratch: Matrix<Scalar> { tangentStorage[rows: 0..<rows] }
+
+  private var point: LayerPoint<Scalar> {
+    LayerPoint(input: inputs, parameters: parameters, cache: cacheStorage[0..<rows * network.body.cacheCount])
+  }
 
   /// Evaluates the network at `parameters` (P) on `inputs` (#b × d) and keeps what the products need.
   ///
@@ -41,48 +45,26 @@ package final class Linearization<Scalar: BLASScalar> {
     precondition(inputs.rows <= capacity && inputs.columns == network.inputCount, "the batch does not fit")
     rows = inputs.rows
     self.parameters = parameters
-    activations = [inputs] + activationScratch.map { $0[rows: 0..<rows] }
-    for (index, layer) in network.layers.enumerated() {
-      let output = index + 1 < activations.count ? activations[index + 1] : logits
-      layer.forward(activations[index], parameters[network.parameterRanges[index]], output: output)
-    }
+    self.inputs = inputs
+    network.body.forward(inputs, parameters, output: logits, cache: point.cache, scratch: scratch)
   }
 
   /// J u: the tangent of the logits (#b × C) along `tangent` (P). Valid until the next call.
   package func jvp(_ tangent: Vector<Scalar>) -> Matrix<Scalar> {
-    var inputTangent: Matrix<Scalar>?
-    for (index, layer) in network.layers.enumerated() {
-      let range = network.parameterRanges[index]
-      let outputTangent = tangentScratch[index][rows: 0..<rows]
-      layer.jvp(
-        activations[index], parameters[range], inputTangent: inputTangent, parameterTangent: tangent[range],
-        outputTangent: outputTangent)
-      inputTangent = outputTangent
-    }
-    return inputTangent!
+    network.body.jvp(
+      at: point, inputTangent: nil, parameterTangent: tangent, outputTangent: outputScratch, scratch: scratch)
+    return outputScratch
   }
 
   /// gradient ← Jᵀ `cotangent` (#b × C → P), summed over the local rows.
   package func vjp(_ cotangent: Matrix<Scalar>, into gradient: Vector<Scalar>) {
-    var outputCotangent = cotangent
-    for (index, layer) in network.layers.enumerated().reversed() {
-      let range = network.parameterRanges[index]
-      let inputCotangent = index > 0 ? tangentScratch[index - 1][rows: 0..<rows] : nil
-      layer.vjp(
-        activations[index], parameters[range], outputCotangent: outputCotangent, parameterCotangent: gradient[range],
-        inputCotangent: inputCotangent)
-      if let inputCotangent { outputCotangent = inputCotangent }
-    }
+    network.body.vjp(
+      at: point, outputCotangent: cotangent, parameterCotangent: gradient, inputCotangent: nil, scratch: scratch)
   }
 
   /// The logits at other parameters on the same batch (#b × C), in `outputScratch`. Keeps the linearization.
   package func logits(at parameters: Vector<Scalar>) -> Matrix<Scalar> {
-    var input = activations[0]
-    for (index, layer) in network.layers.enumerated() {
-      let output = tangentScratch[index][rows: 0..<rows]
-      layer.forward(input, parameters[network.parameterRanges[index]], output: output)
-      input = output
-    }
-    return input
+    network.body.forward(inputs, parameters, output: outputScratch, cache: nil, scratch: scratch)
+    return outputScratch
   }
 }

@@ -23,6 +23,39 @@
   /* loss = softplus(−m), p = σ(m), q = σ(−m), none of them by cancellation; NaN where m is not finite. */        \
   void fgn_logistic_##suffix(const T *restrict m, T *restrict loss, T *restrict p, T *restrict q, size_t n);
 
+/* y = f(x) and d = f′(x). */
+#define FGN_DECLARE_ACTIVATION(name, T, suffix)                                                                   \
+  void fgn_##name##_##suffix(const T *restrict x, T *restrict y, T *restrict d, size_t n);
+
+#define FGN_DECLARE_ACTIVATIONS(T, suffix)                                                                        \
+  FGN_DECLARE_ACTIVATION(tanh, T, suffix)                                                                         \
+  FGN_DECLARE_ACTIVATION(sigmoid, T, suffix)                                                                      \
+  FGN_DECLARE_ACTIVATION(relu, T, suffix)                                                                         \
+  FGN_DECLARE_ACTIVATION(gelu, T, suffix)                                                                         \
+  FGN_DECLARE_ACTIVATION(silu, T, suffix)                                                                         \
+  /* z = x·y, element by element. */                                                                              \
+  void fgn_multiply_##suffix(const T *restrict x, const T *restrict y, T *restrict z, size_t n);
+
+FGN_DECLARE_ACTIVATIONS(float, f32)
+FGN_DECLARE_ACTIVATIONS(double, f64)
 FGN_DECLARE(float, f32)
 FGN_DECLARE(double, f64)
+#undef FGN_DECLARE_ACTIVATIONS
+#undef FGN_DECLARE_ACTIVATION
 #undef FGN_DECLARE
+
+/* A square window that slides over each channel of an image of channels × height × width. */
+typedef struct {
+  size_t channels, height, width, kernel, stride, padding, out_height, out_width;
+} fgn_window;
+
+#define FGN_DECLARE_IMAGES(T, suffix)                                                                             \
+  /* patches, a matrix with rows `pitch` apart: row (channel, ky, kx) ← the pixels that this place of the window  \
+     sees from its out_height · out_width positions, zero outside the image. */                                   \
+  void fgn_im2col_##suffix(const T *restrict image, fgn_window window, T *restrict patches, size_t pitch);        \
+  /* image ← the sum of the patches put back: the adjoint of im2col. */                                           \
+  void fgn_col2im_##suffix(const T *restrict patches, size_t pitch, fgn_window window, T *restrict image);
+
+FGN_DECLARE_IMAGES(float, f32)
+FGN_DECLARE_IMAGES(double, f64)
+#undef FGN_DECLARE_IMAGES

@@ -1,0 +1,35 @@
+package import CVectorMath
+
+/// A square window that slides over each channel of an image, kept as channels × height × width.
+package typealias Window = fgn_window
+
+extension Window {
+  /// Numbers of an image.
+  package var imageCount: Int { channels * height * width }
+  /// Places the window takes.
+  package var positions: Int { out_height * out_width }
+  /// Numbers under the window at one position, all channels.
+  package var patchCount: Int { channels * kernel * kernel }
+}
+
+extension Vector {
+  /// Writes the patches of `image` into self: patchCount rows, `pitch` numbers apart, of one number a position.
+  package func assignPatches(of image: Vector, _ window: Window, pitch: Int) {
+    precondition(
+      image.count == window.imageCount && count >= (window.patchCount - 1) * pitch + window.positions,
+      "the patches do not fit")
+    withElements { patches in
+      image.withElements { Scalar.im2col($0.baseAddress!, window, into: patches.baseAddress!, pitch: pitch) }
+    }
+  }
+
+  /// self, an image, ← the sum of patches put back where they were seen: the adjoint of `assignPatches`.
+  package func assignImage(ofPatches patches: Vector, _ window: Window, pitch: Int) {
+    precondition(
+      count == window.imageCount && patches.count >= (window.patchCount - 1) * pitch + window.positions,
+      "the patches do not fit")
+    withElements { image in
+      patches.withElements { Scalar.col2im($0.baseAddress!, pitch: pitch, window, into: image.baseAddress!) }
+    }
+  }
+}

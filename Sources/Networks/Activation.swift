@@ -1,0 +1,41 @@
+import LinearAlgebra
+
+/// y = f(x), element by element.
+package struct Activation: Layer, Equatable {
+  package let function: ActivationFunction
+  package let inputCount: Int
+  package var outputCount: Int { inputCount }
+
+  /// f′(x): computed once with f, then a product is one multiplication an element.
+  package var cacheCount: Int { inputCount }
+  /// f′(x) of an evaluation, which nobody reads.
+  package func scratchCount(rows: Int) -> Int { rows * inputCount }
+
+  package init(_ function: ActivationFunction, count: Int) {
+    self.function = function
+    inputCount = count
+  }
+
+  package func forward<Scalar: BLASScalar>(
+    _ input: Matrix<Scalar>, _ parameters: Vector<Scalar>, output: Matrix<Scalar>, cache: Vector<Scalar>?,
+    scratch: Vector<Scalar>
+  ) {
+    output.elements.assignActivation(
+      function, of: input.elements, derivative: cache ?? scratch[0..<input.elements.count])
+  }
+
+  package func jvp<Scalar: BLASScalar>(
+    at point: LayerPoint<Scalar>, inputTangent: Matrix<Scalar>?, parameterTangent: Vector<Scalar>,
+    outputTangent: Matrix<Scalar>, scratch: Vector<Scalar>
+  ) {
+    guard let inputTangent else { return outputTangent.elements.fill(0) }
+    outputTangent.elements.assignProduct(inputTangent.elements, by: point.cache)
+  }
+
+  package func vjp<Scalar: BLASScalar>(
+    at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, parameterCotangent: Vector<Scalar>,
+    inputCotangent: Matrix<Scalar>?, scratch: Vector<Scalar>
+  ) {
+    inputCotangent?.elements.assignProduct(outputCotangent.elements, by: point.cache)
+  }
+}

@@ -1,0 +1,212 @@
+import LinearAlgebra
+
+/// A 2-D convolution with square kernel, stride and zero padding, as a matrix product with the patches under the kernel.
+///
+/// Threads share the images, and each works through its own in chunks, so that the patches of one chunk a thread are all
+/// that is ever in memory. Shapes: an image gives K × T patches (K = in · kernel², T positions), the weight is O × K.
+package struct Convolution: Layer {
+  package let input: ImageShape
+  package let output: ImageShape
+  private let kernel: Int
+  private let window: Window
+
+  package var inputCount: Int { input.count }
+  package var outputCount: Int { output.count }
+
+  /// nil if the kernel is larger than the padded image.
+  package init?(_ input: ImageShape, channels: Int, kernel: Int, stride: Int = 1, padding: Int = 0) {
+    precondition(channels > 0, "a convolution has output channels")
+    guard let window = Window(over: input, kernel: kernel, stride: stride, padding: padding) else { return nil }
+    self.input = input
+    self.output = ImageShape(channels: channels, height: window.out_height, width: window.out_width)
+    self.kernel = kernel
+    self.window = window
+  }
+
+  package var parameterShapes: [(name: String, shape: [Int])] {
+    [("weight", [output.channels, input.channels, kernel, kernel]), ("bias", [output.channels])]
+  }
+
+  /// Weights from a normal distribution of variance gain²/(in · kernel²), biases zero.
+  package func initialize<Scalar: BLASScalar>(
+    _ parameters: Vector<Scalar>, gain: Double, using generator: inout SplitMix64
+  ) {
+    weight(parameters).elements.fillNormal(
+      deviation: gain / Double(window.patchCount).squareRoot(), using: &generator)
+    bias(parameters).fill(0)
+  }
+
+  package func scratchCount(rows: Int) -> Int { Threads.count * scratchPerThread }
+
+  package func forward<Scalar: BLASScalar>(
+    _ input: Matrix<Scalar>, _ parameters: Vector<Scalar>, output: Matrix<Scalar>, cache: Vector<Scalar>?,
+    scratch: Vector<Scalar>
+  ) {
+    forEachChunk(of: input.rows, scratch) { images, room in
+      let block = room.outputs(output, images)
+      fillChannels(of: block, with: bias(parameters))
+      room.fillPatches(from: input, images)
+      block.assignProduct(weight(parameters), .no, room.patches(images.count), .no, beta: 1)
+      room.scatter(block, into: output, images)
+    }
+  }
+
+  package func jvp<Scalar: BLASScalar>(
+    at point: LayerPoint<Scalar>, inputTangent: Matrix<Scalar>?, parameterTangent: Vector<Scalar>,
+    outputTangent: Matrix<Scalar>, scratch: Vector<Scalar>
+  ) {
+    forEachChunk(of: point.input.rows, scratch) { images, room in
+      let block = room.outputs(outputTangent, images)
+      fillChannels(of: block, with: bias(parameterTangent))
+      let patches = room.patches(images.count)
+      room.fillPatches(from: point.input, images)
+      block.assignProduct(weight(parameterTangent), .no, patches, .no, beta: 1)
+      if let inputTangent {
+        room.fillPatches(from: inputTangent, images)
+        block.assignProduct(weight(point.parameters), .no, patches, .no, beta: 1)
+      }
+      room.scatter(block, into: outputTangent, images)
+    }
+  }
+
+  package func vjp<Scalar: BLASScalar>(
+    at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, parameterCotangent: Vector<Scalar>,
+    inputCotangent: Matrix<Scalar>?, scratch: Vector<Scalar>
+  ) {
+    let rooms = rooms(scratch)
+    for room in rooms { room.gradient.fill(0) }
+    forEachChunk(of: point.input.rows, scratch) { images, room in
+      let block = room.gather(outputCotangent, images)
+      let patches = room.patches(images.count)
+      room.fillPatches(from: point.input, images)
+      weight(room.gradient).assignProduct(block, .no, patches, .yes, beta: 1)
+      bias(room.gradient).assignProduct(block, .no, room.ones[0..<block.columns], beta: 1)
+      if let inputCotangent {
+        patches.assignProduct(weight(point.parameters), .yes, block, .no)
+        room.putBack(patches, into: inputCotangent, images)
+      }
+    }
+    // Each thread has summed its own images; the sums are added in the order of the threads.
+    parameterCotangent.assign(rooms[0].gradient)
+    for room in rooms.dropFirst() { parameterCotangent.combine(1, room.gradient) }
+  }
+
+  /// Images a chunk: several if they are small, so that the products are not.
+  private var chunk: Int { max(1, 256 / window.positions) }
+
+  private var scratchPerThread: Int {
+    chunk * window.positions * (window.patchCount + output.channels + 1) + parameterCount
+  }
+
+  /// What each thread works in.
+  private func rooms<Scalar>(_ scratch: Vector<Scalar>) -> [Room<Scalar>] {
+    var carver = Carver(scratch)
+    return (0..<max(1, scratch.count / scratchPerThread)).map { _ in
+      Room(carver.vector(scratchPerThread), window, output.channels, chunk: chunk, parameterCount: parameterCount)
+    }
+  }
+
+  /// Calls `body` on all threads with chunks of images, and each thread's room.
+  private func forEachChunk<Scalar>(
+    of count: Int, _ scratch: Vector<Scalar>, _ body: (Range<Int>, Room<Scalar>) -> Void
+  ) {
+    if count == 0 { return }
+    let rooms = rooms(scratch)
+    Threads.parallelWithBLAS(rooms.count, grain: 1) { pieces in
+      for piece in pieces {
+        let end = count * (piece + 1) / rooms.count
+        for start in stride(from: count * piece / rooms.count, to: end, by: chunk) {
+          body(start..<min(start + chunk, end), rooms[piece])
+        }
+      }
+    }
+  }
+
+  private func weight<Scalar>(_ parameters: Vector<Scalar>) -> Matrix<Scalar> {
+    Matrix(parameters[0..<output.channels * window.patchCount], output.channels, window.patchCount)
+  }
+
+  private func bias<Scalar>(_ parameters: Vector<Scalar>) -> Vector<Scalar> {
+    parameters[output.channels * window.patchCount..<parameters.count]
+  }
+
+  private func fillChannels<Scalar>(of block: Matrix<Scalar>, with bias: Vector<Scalar>) {
+    for channel in 0..<block.rows { block[row: channel].fill(bias[channel]) }
+  }
+}
+
+/// Scratch of one thread: patches and outputs of a chunk of images, and this thread's part of the gradient.
+///
+/// In a chunk of several images the positions of all lie side by side, so that one product serves them.
+private struct Room<Scalar: BLASScalar> {
+  private let window: Window
+  private let channels: Int
+  private let patchStorage, outputStorage: Vector<Scalar>
+  let ones: Vector<Scalar>
+  /// Weight and bias (P of the layer).
+  let gradient: Vector<Scalar>
+
+  init(_ scratch: Vector<Scalar>, _ window: Window, _ channels: Int, chunk: Int, parameterCount: Int) {
+    self.window = window
+    self.channels = channels
+    var carver = Carver(scratch)
+    patchStorage = carver.vector(chunk * window.positions * window.patchCount)
+    outputStorage = carver.vector(chunk * window.positions * channels)
+    ones = carver.vector(chunk * window.positions)
+    ones.fill(1)
+    gradient = carver.vector(parameterCount)
+  }
+
+  /// Patches of `count` images (K × count·T).
+  func patches(_ count: Int) -> Matrix<Scalar> {
+    let columns = count * window.positions
+    return Matrix(patchStorage[0..<window.patchCount * columns], window.patchCount, columns)
+  }
+
+  func fillPatches(from source: Matrix<Scalar>, _ images: Range<Int>) {
+    let elements = patches(images.count).elements
+    for (index, image) in images.enumerated() {
+      elements[index * window.positions..<elements.count]
+        .assignPatches(of: source[row: image], window, pitch: images.count * window.positions)
+    }
+  }
+
+  /// Rows of `target` for `images` ← the sums of their patches.
+  func putBack(_ patches: Matrix<Scalar>, into target: Matrix<Scalar>, _ images: Range<Int>) {
+    for (index, image) in images.enumerated() {
+      target[row: image].assignImage(
+        ofPatches: patches.elements[index * window.positions..<patches.elements.count], window,
+        pitch: images.count * window.positions)
+    }
+  }
+
+  /// Where to compute the outputs of `images` (O × count·T): in place for one image, else in scratch.
+  func outputs(_ matrix: Matrix<Scalar>, _ images: Range<Int>) -> Matrix<Scalar> {
+    let columns = images.count * window.positions
+    let storage = images.count == 1 ? matrix[row: images.lowerBound] : outputStorage[0..<channels * columns]
+    return Matrix(storage, channels, columns)
+  }
+
+  func scatter(_ block: Matrix<Scalar>, into matrix: Matrix<Scalar>, _ images: Range<Int>) {
+    if images.count == 1 { return }
+    forEachRun(images) { inBlock, image, inImage in matrix[row: image][inImage].assign(block.elements[inBlock]) }
+  }
+
+  func gather(_ matrix: Matrix<Scalar>, _ images: Range<Int>) -> Matrix<Scalar> {
+    let block = outputs(matrix, images)
+    if images.count == 1 { return block }
+    forEachRun(images) { inBlock, image, inImage in block.elements[inBlock].assign(matrix[row: image][inImage]) }
+    return block
+  }
+
+  /// The outputs of one channel of one image: where they lie in a block and in the image's row.
+  private func forEachRun(_ images: Range<Int>, _ body: (Range<Int>, Int, Range<Int>) -> Void) {
+    let positions = window.positions
+    for channel in 0..<channels {
+      for (index, image) in images.enumerated() {
+        let start = (channel * images.count + index) * positions
+        body(start..<start + positions, image, channel * positions..<(channel + 1) * positions)
+      }
+    }
+  }
+}

@@ -1,0 +1,166 @@
+import LinearAlgebra
+
+/// Layers one after another, itself a layer: the body of a network or of a residual block.
+package struct Stack: Layer {
+  package let layers: [any Layer]
+  package let parameterRanges: [Range<Int>]
+
+  /// - Precondition: there is at least one layer, and each takes as many inputs as the one before has outputs.
+  package init(_ layers: [any Layer]) {
+    precondition(!layers.isEmpty, "a stack has at least one layer")
+    for (layer, next) in zip(layers, layers.dropFirst()) {
+      precondition(layer.outputCount == next.inputCount, "the layers of a stack fit together")
+    }
+    self.layers = layers
+    var start = 0
+    parameterRanges = layers.map { layer in
+      defer { start += layer.parameterCount }
+      return start..<start + layer.parameterCount
+    }
+  }
+
+  package var inputCount: Int { layers.first!.inputCount }
+  package var outputCount: Int { layers.last!.outputCount }
+
+  /// The layers' own caches, and the activations between them.
+  package var cacheCount: Int {
+    layers.reduce(0) { $0 + $1.cacheCount } + layers.dropLast().reduce(0) { $0 + $1.outputCount }
+  }
+
+  /// Two sets of tangents or activations, which take turns between the layers, and one layer's own scratch.
+  package func scratchCount(rows: Int) -> Int {
+    2 * rows * widest + (layers.map { $0.scratchCount(rows: rows) }.max() ?? 0)
+  }
+
+  /// Numbers a row between two layers, at most.
+  private var widest: Int { layers.dropLast().map(\.outputCount).max() ?? 0 }
+
+  package var parameterShapes: [(name: String, shape: [Int])] {
+    layers.enumerated().flatMap { number, layer in
+      layer.parameterShapes.map { ("\(number).\($0.name)", $0.shape) }
+    }
+  }
+
+  /// Weights by fan-in, with the gain that keeps the variance through the activation that follows.
+  package func initialize<Scalar: BLASScalar>(
+    _ parameters: Vector<Scalar>, gain: Double, using generator: inout SplitMix64
+  ) {
+    for (index, layer) in layers.enumerated() {
+      let follower = layers.dropFirst(index + 1).first { $0.parameterCount > 0 || $0 is Activation } as? Activation
+      layer.initialize(
+        parameters[parameterRanges[index]], gain: follower?.function.gain ?? gain, using: &generator)
+    }
+  }
+
+  package func forward<Scalar: BLASScalar>(
+    _ input: Matrix<Scalar>, _ parameters: Vector<Scalar>, output: Matrix<Scalar>, cache: Vector<Scalar>?,
+    scratch: Vector<Scalar>
+  ) {
+    var caches = cache.map { Carver($0) }
+    let room = Room(scratch, rows: input.rows, widest: widest)
+    var current = input
+    for (index, layer) in layers.enumerated() {
+      let isLast = index == layers.count - 1
+      // Without a cache nothing is kept of the activations between the layers.
+      let inner = isLast ? nil : caches?.matrix(input.rows, layer.outputCount)
+      let next = isLast ? output : inner ?? room.matrix(index, layer.outputCount)
+      layer.forward(
+        current, parameters[parameterRanges[index]], output: next,
+        cache: caches?.vector(input.rows * layer.cacheCount), scratch: room.own)
+      current = next
+    }
+  }
+
+  package func jvp<Scalar: BLASScalar>(
+    at point: LayerPoint<Scalar>, inputTangent: Matrix<Scalar>?, parameterTangent: Vector<Scalar>,
+    outputTangent: Matrix<Scalar>, scratch: Vector<Scalar>
+  ) {
+    let points = points(at: point)
+    let room = Room(scratch, rows: point.input.rows, widest: widest)
+    var tangent = inputTangent
+    for (index, layer) in layers.enumerated() {
+      let isLast = index == layers.count - 1
+      if tangent == nil && layer.parameterCount == 0 && !isLast { continue }
+      let next = isLast ? outputTangent : room.matrix(index, layer.outputCount)
+      layer.jvp(
+        at: points[index], inputTangent: tangent, parameterTangent: parameterTangent[parameterRanges[index]],
+        outputTangent: next, scratch: room.own)
+      tangent = next
+    }
+  }
+
+  package func vjp<Scalar: BLASScalar>(
+    at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, parameterCotangent: Vector<Scalar>,
+    inputCotangent: Matrix<Scalar>?, scratch: Vector<Scalar>
+  ) {
+    vjp(
+      at: point, outputCotangent: outputCotangent, parameterCotangent: parameterCotangent,
+      inputCotangent: inputCotangent, scratch: scratch, finished: { _ in })
+  }
+
+  /// The same; calls `finished` with the part of the parameters whose cotangent is complete, layer by layer from the
+  /// last to the first.
+  package func vjp<Scalar: BLASScalar, Failure: Error>(
+    at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, parameterCotangent: Vector<Scalar>,
+    inputCotangent: Matrix<Scalar>?, scratch: Vector<Scalar>, finished: (Range<Int>) throws(Failure) -> Void
+  ) throws(Failure) {
+    let points = points(at: point)
+    let room = Room(scratch, rows: point.input.rows, widest: widest)
+    // No layer before the first with parameters needs a cotangent, unless the caller asks for it.
+    let first = inputCotangent != nil ? 0 : layers.firstIndex { $0.parameterCount > 0 } ?? layers.count
+    var cotangent = outputCotangent
+    for index in layers.indices.reversed() where index >= first {
+      let next =
+        index == 0 ? inputCotangent : index > first ? room.matrix(index, layers[index].inputCount) : nil
+      layers[index].vjp(
+        at: points[index], outputCotangent: cotangent, parameterCotangent: parameterCotangent[parameterRanges[index]],
+        inputCotangent: next, scratch: room.own)
+      if !parameterRanges[index].isEmpty { try finished(parameterRanges[index]) }
+      if let next { cotangent = next }
+    }
+  }
+
+  /// The points of the layers, in the memory that `forward` carved.
+  private func points<Scalar: BLASScalar>(at point: LayerPoint<Scalar>) -> [LayerPoint<Scalar>] {
+    var caches = Carver(point.cache)
+    var input = point.input
+    return layers.enumerated().map { index, layer in
+      let output = index == layers.count - 1 ? nil : caches.matrix(input.rows, layer.outputCount)
+      let own = LayerPoint(
+        input: input, parameters: point.parameters[parameterRanges[index]],
+        cache: caches.vector(input.rows * layer.cacheCount))
+      if let output { input = output }
+      return own
+    }
+  }
+}
+
+/// The scratch of a stack: two halves that take turns, and the rest for the layer at work.
+private struct Room<Scalar: BLASScalar> {
+  private let rows: Int
+  private let halves: [Vector<Scalar>]
+  let own: Vector<Scalar>
+
+  init(_ scratch: Vector<Scalar>, rows: Int, widest: Int) {
+    self.rows = rows
+    var carver = Carver(scratch)
+    halves = [carver.vector(rows * widest), carver.vector(rows * widest)]
+    own = scratch[2 * rows * widest..<scratch.count]
+  }
+
+  func matrix(_ turn: Int, _ columns: Int) -> Matrix<Scalar> {
+    Matrix(halves[turn % 2][0..<rows * columns], rows, columns)
+  }
+}
+
+extension ActivationFunction {
+  /// The factor on weights that keeps the variance of activations (He et al. 2015 for rectifiers; for tanh 5/3, as in
+  /// PyTorch's `calculate_gain`).
+  var gain: Double {
+    switch self {
+    case .tanh: 5.0 / 3
+    case .sigmoid: 1
+    case .relu, .gelu, .silu: 2.squareRoot()
+    }
+  }
+}
