@@ -92,6 +92,10 @@ static inline int fgn_allreduce(void *buffer, int count, fgn_type type, fgn_op o
 static inline int fgn_iallreduce(void *buffer, int count, fgn_type type, fgn_op op, fgn_comm comm, fgn_request *request) {
   return MPI_Iallreduce(MPI_IN_PLACE, buffer, count, fgn_datatype(type), fgn_operation(op), comm.value, &request->value);
 }
+static inline int fgn_test(fgn_request *request) {
+  int done;
+  return MPI_Test(&request->value, &done, MPI_STATUS_IGNORE);
+}
 static inline int fgn_wait(fgn_request *request) { return MPI_Wait(&request->value, MPI_STATUS_IGNORE); }
 static inline int fgn_broadcast(void *buffer, int bytes, int root, fgn_comm comm) {
   return MPI_Bcast(buffer, bytes, MPI_BYTE, root, comm.value);

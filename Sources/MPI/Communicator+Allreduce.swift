@@ -30,30 +30,28 @@ extension Communicator {
     return result
   }
 
-  /// Runs `body` while the elements of all ranks are being combined into `buffer`, and returns when both are done, also
-  /// if `body` throws. Collective.
+  /// Runs `body`, which hands over one part of its results after another to be summed over all ranks while it goes on, and
+  /// returns when all sums are complete, also if `body` throws. Collective: all ranks hand over parts of the same sizes in
+  /// the same order.
   ///
-  /// `body` must not touch `buffer`. It may call other collectives, in the same order on all ranks.
-  ///
-  /// - Throws: what `body` throws, else `MPIError`.
-  package func withAllreduce<Element: MPIDatatype, Result>(
-    _ buffer: UnsafeMutableBufferPointer<Element>, _ operation: Reduction = .sum, during body: () throws -> Result
+  /// A part belongs to MPI from then on: `body` must not touch it again.
+  package func withSums<Element: MPIDatatype & BinaryFloatingPoint, Result>(
+    of _: Element.Type = Element.self,
+    during body: (_ sum: (UnsafeMutableBufferPointer<Element>) throws(MPIError) -> Void) throws -> Result
   ) throws -> Result {
-    let isBiased = size > 1 && Element.datatype.isBiased(for: operation)
-    let base = UnsafeMutableRawPointer(buffer.baseAddress)
-    if isBiased, let base { Element.datatype.exchangeHalves(base, count: buffer.count) }
-    defer { if isBiased, let base { Element.datatype.exchangeHalves(base, count: buffer.count) } }
-
-    let request = try startAllreduce(buffer, operation)
+    var requests = Request()
     let result: Result
     do {
-      result = try body()
+      result = try body { part throws(MPIError) in
+        try requests.progress()
+        requests.add(try startSum(part))
+      }
     } catch {
       // The body's error is the first of the two, and the one that explains the other.
-      try? finishAllreduce(request)
+      try? finish(requests)
       throw error
     }
-    try finishAllreduce(request)
+    try finish(requests)
     return result
   }
 
@@ -76,10 +74,9 @@ extension Communicator {
     }
   }
 
-  /// Begins an allreduce in place, of elements that are biased already where their type asks for it. The buffer must stay
-  /// where it is, untouched, until the request has been waited for.
-  func startAllreduce<Element: MPIDatatype>(
-    _ buffer: UnsafeMutableBufferPointer<Element>, _ operation: Reduction
+  /// Begins a sum in place. The buffer must stay where it is, untouched, until the request has been waited for.
+  func startSum<Element: MPIDatatype & BinaryFloatingPoint>(
+    _ buffer: UnsafeMutableBufferPointer<Element>
   ) throws(MPIError) -> Request {
     let type = Element.datatype
     statistics.allreduces += 1
@@ -93,7 +90,7 @@ extension Communicator {
         var part = fgn_request()
         try check(
           fgn_iallreduce(
-            base + offset * type.stride, chunk, type.handle(for: operation), operation.handle, handle, &part),
+            base + offset * type.stride, chunk, type.handle(for: .sum), Reduction.sum.handle, handle, &part),
           "MPI_Iallreduce")
         request.add(part)
       }
@@ -105,7 +102,7 @@ extension Communicator {
     return request
   }
 
-  private func finishAllreduce(_ request: consuming Request) throws(MPIError) {
+  private func finish(_ request: consuming Request) throws(MPIError) {
     if handle == nil { return try request.wait() }
     let start = monotonicSeconds()
     defer { statistics.seconds += monotonicSeconds() - start }

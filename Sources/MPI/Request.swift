@@ -11,6 +11,20 @@ struct Request: ~Copyable {
     parts.append(part)
   }
 
+  /// Takes over the chunks of another request.
+  mutating func add(_ other: consuming Request) {
+    parts += other.parts
+    other.isComplete = true
+  }
+
+  /// Gives MPI the chance to go on with the operation: many libraries work on it only while they are called.
+  mutating func progress() throws(MPIError) {
+    for index in parts.indices {
+      let code = fgn_test(&parts[index])
+      if code != Int32(fgn_success) { throw MPIError(operation: "MPI_Test", code: code) }
+    }
+  }
+
   /// Returns when every chunk is done. Completes the operation for this rank; the first failure is thrown at the end.
   consuming func wait() throws(MPIError) {
     isComplete = true

@@ -58,8 +58,17 @@ package final class Linearization<Scalar: BLASScalar> {
 
   /// gradient ← Jᵀ `cotangent` (#b × C → P), summed over the local rows.
   package func vjp(_ cotangent: Matrix<Scalar>, into gradient: Vector<Scalar>) {
-    network.body.vjp(
-      at: point, outputCotangent: cotangent, parameterCotangent: gradient, inputCotangent: nil, scratch: scratch)
+    vjp(cotangent, into: gradient, finished: { _ in })
+  }
+
+  /// The same; calls `finished` with each part of the gradient that is complete, layer by layer from the last to the
+  /// first.
+  package func vjp<Failure: Error>(
+    _ cotangent: Matrix<Scalar>, into gradient: Vector<Scalar>, finished: (Range<Int>) throws(Failure) -> Void
+  ) throws(Failure) {
+    try network.body.vjp(
+      at: point, outputCotangent: cotangent, parameterCotangent: gradient, inputCotangent: nil, scratch: scratch,
+      finished: finished)
   }
 
   /// The logits at other parameters on the same batch (#b × C), in `outputScratch`. Keeps the linearization.

@@ -76,55 +76,47 @@ import Testing
   }
 
   @Test(arguments: [3, Int(Int32.max)], [0, 1, 10])
-  func `A nonblocking reduction is complete when the scope ends`(limit: Int, count: Int) throws {
+  func `Sums of parts are complete when the scope ends`(limit: Int, count: Int) throws {
     let own = try world.split(color: 0, key: world.rank)
     own.chunkLimit = limit
-    let buffer = UnsafeMutableBufferPointer<Double>.allocate(capacity: count)
+    let buffer = UnsafeMutableBufferPointer<Double>.allocate(capacity: 2 * count + 1)
     defer { buffer.deallocate() }
-    for index in 0..<count { buffer[index] = Self.value(rank: own.rank, index: index) }
-    let inside = try own.withAllreduce(buffer) {
-      // Another collective meanwhile, and a value to return.
-      try own.allreduce(1)
+    for index in buffer.indices { buffer[index] = Self.value(rank: own.rank, index: index) }
+    let inside = try own.withSums(of: Double.self) { sum in
+      // From the last part to the first, as a backward pass does.
+      try sum(UnsafeMutableBufferPointer(rebasing: buffer[count...]))
+      let ranks = try own.allreduce(1)
+      try sum(UnsafeMutableBufferPointer(rebasing: buffer[..<count]))
+      return ranks
     }
     #expect(inside == own.size)
-    for index in 0..<count {
+    for index in buffer.indices {
       #expect(buffer[index] == (0..<own.size).map { Self.value(rank: $0, index: index) }.reduce(0, +))
     }
   }
 
-  @Test func `A long nonblocking reduction is complete in every chunk`() throws {
+  @Test func `A long sum is complete in every chunk`() throws {
     let own = try world.split(color: 0, key: world.rank)
     own.chunkLimit = 100_000
     var values = (0..<450_000).map { Double($0 + own.rank) }
-    try values.withUnsafeMutableBufferPointer { try own.withAllreduce($0) {} }
+    try values.withUnsafeMutableBufferPointer { values in try own.withSums { try $0(values) } }
     let offset = Double(own.size * (own.size - 1) / 2)
     #expect(values.indices.allSatisfy { values[$0] == Double($0 * own.size) + offset })
   }
 
-  @Test func `A nonblocking reduction takes any operation`() throws {
-    var value = [Int32(world.rank)]
-    try value.withUnsafeMutableBufferPointer { try world.withAllreduce($0, .max) {} }
-    #expect(value == [Int32(world.size - 1)])
-
-    let mine = world.rank == 0 ? [1, 2, 3] : [UInt64.max, 1 << 63, 2]
-    for (operation, expected) in [(Reduction.min, [1, 2, 2]), (.max, [UInt64.max, 1 << 63, 3])] {
-      var values = mine
-      try values.withUnsafeMutableBufferPointer { try world.withAllreduce($0, operation) {} }
-      #expect(values == (world.size > 1 ? expected : mine))
-    }
-    var sum = [UInt8(1 << 5), 3]
-    try sum.withUnsafeMutableBufferPointer { try world.withAllreduce($0) {} }
-    #expect(sum == [UInt8(world.size << 5), UInt8(3 * world.size)])
-  }
-
   struct Failure: Error {}
 
-  @Test func `A body that throws still leaves a complete reduction behind`() throws {
+  @Test func `A body that throws still leaves complete sums behind`() throws {
     let own = try world.split(color: 0, key: world.rank)
     own.chunkLimit = 3
     var values = (0..<10).map { Double($0 + world.rank) }
     #expect(throws: Failure.self) {
-      try values.withUnsafeMutableBufferPointer { try own.withAllreduce($0) { throw Failure() } }
+      try values.withUnsafeMutableBufferPointer { values in
+        try own.withSums {
+          try $0(values)
+          throw Failure()
+        }
+      }
     }
     #expect(values == (0..<10).map { index in (0..<world.size).reduce(0) { $0 + Double(index + $1) } })
     #expect(try own.allreduce(1) == own.size)
@@ -134,8 +126,11 @@ import Testing
     var values = [Double(world.rank)]
     let last = world.size - 1
     do {
-      try values.withUnsafeMutableBufferPointer {
-        try world.withAllreduce($0) { if world.rank == last { throw Failure() } }
+      try values.withUnsafeMutableBufferPointer { values in
+        try world.withSums {
+          try $0(values)
+          if world.rank == last { throw Failure() }
+        }
       }
       #expect(world.rank != last)
     } catch {
@@ -156,15 +151,15 @@ import Testing
     #expect(before.allreduces == 3)
     #expect(before.allreducedBytes == 84)
 
-    var values = [UInt8](repeating: 1, count: 7)
-    try values.withUnsafeMutableBufferPointer { try own.withAllreduce($0) {} }
+    var values = [Float](repeating: 1, count: 7)
+    try values.withUnsafeMutableBufferPointer { values in try own.withSums { try $0(values) } }
     _ = try own.broadcast([1, 2, 3])
     _ = try own.allgather([1, 2, 3])
     _ = try own.gather([1, 2, 3])
     try own.barrier()
     let step = own.statistics - before
     #expect(step.allreduces == 1)
-    #expect(step.allreducedBytes == 7)
+    #expect(step.allreducedBytes == 28)
     #expect(own.size == 1 ? own.statistics.seconds == 0 : before.seconds > 0 && step.seconds > 0)
     #expect(own.statistics.seconds < 60)
   }
