@@ -1,59 +1,62 @@
-#include "vector_math.h"
-
 #include <math.h>
 #include <string.h>
+
+#include "clones.h"
+#include "vector_math.h"
 
 #if defined(__x86_64__) && defined(__linux__)
 #include <immintrin.h>
 
-// The compiler does not know that libmvec has tanh and erf, so these two are called by their vector names.
+// The compiler does not know that libmvec has tanh and erfc, so these two are called by their vector names.
 __attribute__((target("avx2"))) __m256 _ZGVdN8v_tanhf(__m256);
-__attribute__((target("avx2"))) __m256 _ZGVdN8v_erff(__m256);
+__attribute__((target("avx2"))) __m256 _ZGVdN8v_erfcf(__m256);
 __attribute__((target("avx2"))) __m256d _ZGVdN4v_tanh(__m256d);
-__attribute__((target("avx2"))) __m256d _ZGVdN4v_erf(__m256d);
+__attribute__((target("avx2"))) __m256d _ZGVdN4v_erfc(__m256d);
 
-#define FGN_MAP(name, T, V, LANES, LOAD, STORE, VECTOR, SCALAR)                                                   \
-  __attribute__((target("avx2,fma"))) static void name##_avx2(T *x, size_t n) {                                   \
+// y ← f(x); y may be x.
+#define FGN_MAP(name, T, LANES, LOAD, STORE, VECTOR, SCALAR)                                                      \
+  __attribute__((target("avx2,fma"))) static void name##_avx2(const T *x, T *y, size_t n) {                       \
     size_t i = 0;                                                                                                 \
-    for (; i + LANES <= n; i += LANES) STORE(x + i, VECTOR(LOAD(x + i)));                                         \
+    for (; i + LANES <= n; i += LANES) STORE(y + i, VECTOR(LOAD(x + i)));                                         \
     if (i < n) {                                                                                                  \
       T rest[LANES] = {0};                                                                                        \
       memcpy(rest, x + i, (n - i) * sizeof(T));                                                                   \
       STORE(rest, VECTOR(LOAD(rest)));                                                                            \
-      memcpy(x + i, rest, (n - i) * sizeof(T));                                                                   \
+      memcpy(y + i, rest, (n - i) * sizeof(T));                                                                   \
     }                                                                                                             \
   }                                                                                                               \
-  static void name(T *x, size_t n) {                                                                              \
+  static void name(const T *x, T *y, size_t n) {                                                                  \
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {                                        \
-      name##_avx2(x, n);                                                                                          \
+      name##_avx2(x, y, n);                                                                                       \
     } else {                                                                                                      \
-      for (size_t i = 0; i < n; i++) x[i] = SCALAR(x[i]);                                                         \
+      for (size_t i = 0; i < n; i++) y[i] = SCALAR(x[i]);                                                         \
     }                                                                                                             \
   }
-
-#define CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
-#define FGN_MAP(name, T, V, LANES, LOAD, STORE, VECTOR, SCALAR)                                                   \
-  static void name(T *x, size_t n) {                                                                              \
-    for (size_t i = 0; i < n; i++) x[i] = SCALAR(x[i]);                                                           \
+#define FGN_MAP(name, T, LANES, LOAD, STORE, VECTOR, SCALAR)                                                      \
+  static void name(const T *x, T *y, size_t n) {                                                                  \
+    for (size_t i = 0; i < n; i++) y[i] = SCALAR(x[i]);                                                           \
   }
-#define CLONES
 #endif
 
-FGN_MAP(map_tanh_f32, float, __m256, 8, _mm256_loadu_ps, _mm256_storeu_ps, _ZGVdN8v_tanhf, tanhf)
-FGN_MAP(map_erf_f32, float, __m256, 8, _mm256_loadu_ps, _mm256_storeu_ps, _ZGVdN8v_erff, erff)
-FGN_MAP(map_tanh_f64, double, __m256d, 4, _mm256_loadu_pd, _mm256_storeu_pd, _ZGVdN4v_tanh, tanh)
-FGN_MAP(map_erf_f64, double, __m256d, 4, _mm256_loadu_pd, _mm256_storeu_pd, _ZGVdN4v_erf, erf)
+FGN_MAP(map_tanh_f32, float, 8, _mm256_loadu_ps, _mm256_storeu_ps, _ZGVdN8v_tanhf, tanhf)
+FGN_MAP(map_erfc_f32, float, 8, _mm256_loadu_ps, _mm256_storeu_ps, _ZGVdN8v_erfcf, erfcf)
+FGN_MAP(map_tanh_f64, double, 4, _mm256_loadu_pd, _mm256_storeu_pd, _ZGVdN4v_tanh, tanh)
+FGN_MAP(map_erfc_f64, double, 4, _mm256_loadu_pd, _mm256_storeu_pd, _ZGVdN4v_erfc, erfc)
 
+// silu and gelu are x times a distribution function, which is 0 or 1 long before |x| is 10⁴: with x held there in the
+// products, 0 · ∞ does not turn their limits into NaN.
 #define FGN_ACTIVATIONS(T, suffix, EXP, FABS)                                                                     \
+  static T above_##suffix(T x) { return x < (T)-1e4 ? (T)-1e4 : x; }                                              \
+  static T within_##suffix(T x) { return x > (T)1e4 ? (T)1e4 : above_##suffix(x); }                               \
+                                                                                                                  \
   static T sigmoid_##suffix(T x) {                                                                                \
     T e = EXP(-FABS(x));                                                                                          \
     return (x < 0 ? e : 1) / (1 + e);                                                                             \
   }                                                                                                               \
                                                                                                                   \
   CLONES void fgn_tanh_##suffix(const T *restrict x, T *restrict y, T *restrict d, size_t n) {                    \
-    memcpy(y, x, n * sizeof(T));                                                                                  \
-    map_tanh_##suffix(y, n);                                                                                      \
+    map_tanh_##suffix(x, y, n);                                                                                   \
     for (size_t i = 0; i < n; i++) d[i] = (1 - y[i]) * (1 + y[i]);                                                \
   }                                                                                                               \
                                                                                                                   \
@@ -75,19 +78,20 @@ FGN_MAP(map_erf_f64, double, __m256d, 4, _mm256_loadu_pd, _mm256_storeu_pd, _ZGV
   CLONES void fgn_silu_##suffix(const T *restrict x, T *restrict y, T *restrict d, size_t n) {                    \
     for (size_t i = 0; i < n; i++) {                                                                              \
       T s = sigmoid_##suffix(x[i]);                                                                               \
-      y[i] = x[i] * s;                                                                                            \
-      d[i] = s + y[i] * sigmoid_##suffix(-x[i]);                                                                  \
+      y[i] = above_##suffix(x[i]) * s;                                                                            \
+      d[i] = s + within_##suffix(x[i]) * s * sigmoid_##suffix(-x[i]);                                             \
     }                                                                                                             \
   }                                                                                                               \
                                                                                                                   \
+  /* Φ(x) = erfc(−x/√2)/2, which keeps its digits in the lower tail; 1 + erf does not. */                         \
   CLONES void fgn_gelu_##suffix(const T *restrict x, T *restrict y, T *restrict d, size_t n) {                    \
-    for (size_t i = 0; i < n; i++) y[i] = x[i] * (T)0.70710678118654752440; /* 1/√2 */                            \
-    map_erf_##suffix(y, n);                                                                                       \
+    for (size_t i = 0; i < n; i++) y[i] = x[i] * (T)-0.70710678118654752440; /* 1/√2 */                           \
+    map_erfc_##suffix(y, y, n);                                                                                   \
     for (size_t i = 0; i < n; i++) {                                                                              \
-      T cdf = (1 + y[i]) / 2;                                                                                     \
+      T cdf = y[i] / 2;                                                                                           \
       T pdf = EXP(-x[i] * x[i] / 2) * (T)0.39894228040143267794; /* 1/√2π */                                      \
-      y[i] = x[i] * cdf;                                                                                          \
-      d[i] = cdf + x[i] * pdf;                                                                                    \
+      y[i] = above_##suffix(x[i]) * cdf;                                                                          \
+      d[i] = cdf + within_##suffix(x[i]) * pdf;                                                                   \
     }                                                                                                             \
   }                                                                                                               \
                                                                                                                   \

@@ -1,18 +1,7 @@
-#include "vector_math.h"
-
 #include <string.h>
 
-// Position (oy, ox) of the window sees pixel (oy·stride + ky − padding, ox·stride + kx − padding) at its place (ky, kx).
-// For one kx the columns that fall into the image are a range of ox.
-static size_t first_inside(fgn_window w, size_t kx) {
-  return kx >= w.padding ? 0 : (w.padding - kx + w.stride - 1) / w.stride;
-}
-
-static size_t end_inside(fgn_window w, size_t kx) {
-  if (w.width + w.padding <= kx) return 0;
-  size_t end = (w.width + w.padding - kx - 1) / w.stride + 1;
-  return end < w.out_width ? end : w.out_width;
-}
+#include "clones.h"
+#include "window.h"
 
 #define FGN_IMAGES(T, suffix)                                                                                     \
   void fgn_im2col_##suffix(const T *restrict image, fgn_window w, T *restrict patches, size_t pitch) {            \
@@ -39,7 +28,7 @@ static size_t end_inside(fgn_window w, size_t kx) {
         }                                                                                                         \
   }                                                                                                               \
                                                                                                                   \
-  void fgn_col2im_##suffix(const T *restrict patches, size_t pitch, fgn_window w, T *restrict image) {            \
+  CLONES void fgn_col2im_##suffix(const T *restrict patches, size_t pitch, fgn_window w, T *restrict image) {     \
     memset(image, 0, w.channels * w.height * w.width * sizeof(T));                                                \
     for (size_t c = 0; c < w.channels; c++, image += w.height * w.width)                                          \
       for (size_t ky = 0; ky < w.kernel; ky++)                                                                    \
@@ -56,6 +45,11 @@ static size_t end_inside(fgn_window w, size_t kx) {
               for (size_t ox = from; ox < end; ox++) pixels[ox * w.stride] += row[ox];                            \
           }                                                                                                       \
         }                                                                                                         \
+  }                                                                                                               \
+                                                                                                                  \
+  void fgn_transpose_##suffix(const T *restrict x, size_t rows, size_t columns, T *restrict y) {                  \
+    for (size_t row = 0; row < rows; row++)                                                                       \
+      for (size_t column = 0; column < columns; column++) y[column * rows + row] = x[row * columns + column];     \
   }
 
 FGN_IMAGES(float, f32)

@@ -5,7 +5,7 @@ internal import CVectorMath
 ///
 /// The requirements are the loops and library calls that differ by type, over raw memory: concrete code for each type, so
 /// that generic callers in other modules lose nothing where they are not specialised. Callers use the checked functions
-/// on `Vector` and `Matrix` (`BLAS.swift`, `LAPACK.swift`, `VectorMath.swift`).
+/// on `Vector` and `Matrix` (`BLAS.swift`, `LAPACK.swift`, `VectorMath.swift`, `Windows.swift`, …).
 package protocol BLASScalar: BinaryFloatingPoint, BitwiseCopyable, Sendable, Codable {
   /// C ← α op(A) op(B) + β C in row-major order; op(A) is m × k, op(B) k × n.
   static func gemm(
@@ -44,6 +44,31 @@ package protocol BLASScalar: BinaryFloatingPoint, BitwiseCopyable, Sendable, Cod
     _ image: UnsafePointer<Self>, _ window: Window, into patches: UnsafeMutablePointer<Self>, pitch: Int)
   static func col2im(
     _ patches: UnsafePointer<Self>, pitch: Int, _ window: Window, into image: UnsafeMutablePointer<Self>)
+  static func maxPool(
+    _ image: UnsafePointer<Self>, _ window: Window, into y: UnsafeMutablePointer<Self>,
+    index: UnsafeMutablePointer<Self>)
+  static func gather(
+    _ x: UnsafePointer<Self>, _ index: UnsafePointer<Self>, into y: UnsafeMutablePointer<Self>, _ n: Int)
+  static func scatter(
+    _ y: UnsafePointer<Self>, _ index: UnsafePointer<Self>, _ n: Int, into x: UnsafeMutablePointer<Self>, count: Int)
+  static func averagePool(_ image: UnsafePointer<Self>, _ window: Window, into y: UnsafeMutablePointer<Self>)
+  static func averageUnpool(_ y: UnsafePointer<Self>, _ window: Window, into image: UnsafeMutablePointer<Self>)
+  static func transpose(_ x: UnsafePointer<Self>, rows: Int, columns: Int, into y: UnsafeMutablePointer<Self>)
+  static func normalize(
+    _ x: UnsafePointer<Self>, rows: Int, columns: Int, epsilon: Double, into y: UnsafeMutablePointer<Self>,
+    inverse: UnsafeMutablePointer<Self>)
+  static func affine(
+    _ x: UnsafePointer<Self>, rows: Int, columns: Int, weight: UnsafePointer<Self>, bias: UnsafePointer<Self>,
+    into y: UnsafeMutablePointer<Self>)
+  static func affineVJP(
+    _ x: UnsafePointer<Self>, _ g: UnsafePointer<Self>, rows: Int, pitch: Int, columns: Int,
+    weight: UnsafeMutablePointer<Self>, bias: UnsafeMutablePointer<Self>)
+  static func normalizeJVP(
+    normal: UnsafePointer<Self>, inverse: UnsafePointer<Self>, _ dx: UnsafePointer<Self>, weight: UnsafePointer<Self>,
+    rows: Int, columns: Int, into dy: UnsafeMutablePointer<Self>)
+  static func normalizeVJP(
+    normal: UnsafePointer<Self>, inverse: UnsafePointer<Self>, _ g: UnsafePointer<Self>, weight: UnsafePointer<Self>,
+    rows: Int, columns: Int, into dx: UnsafeMutablePointer<Self>)
   static func logistic(
     _ m: UnsafePointer<Self>, loss: UnsafeMutablePointer<Self>, p: UnsafeMutablePointer<Self>,
     q: UnsafeMutablePointer<Self>, _ n: Int)

@@ -104,6 +104,78 @@ extension Double: BLASScalar {
     fgn_col2im_f64(patches, pitch, window, image)
   }
 
+  package static func maxPool(
+    _ image: UnsafePointer<Self>, _ window: Window, into y: UnsafeMutablePointer<Self>,
+    index: UnsafeMutablePointer<Self>
+  ) {
+    fgn_max_pool_f64(image, window, y, index)
+  }
+
+  package static func gather(
+    _ x: UnsafePointer<Self>, _ index: UnsafePointer<Self>, into y: UnsafeMutablePointer<Self>, _ n: Int
+  ) {
+    fgn_gather_f64(x, index, y, n)
+  }
+
+  package static func scatter(
+    _ y: UnsafePointer<Self>, _ index: UnsafePointer<Self>, _ n: Int, into x: UnsafeMutablePointer<Self>, count: Int
+  ) {
+    fgn_scatter_f64(y, index, n, x, count)
+  }
+
+  package static func averagePool(
+    _ image: UnsafePointer<Self>, _ window: Window, into y: UnsafeMutablePointer<Self>
+  ) {
+    fgn_average_pool_f64(image, window, y)
+  }
+
+  package static func averageUnpool(
+    _ y: UnsafePointer<Self>, _ window: Window, into image: UnsafeMutablePointer<Self>
+  ) {
+    fgn_average_unpool_f64(y, window, image)
+  }
+
+  package static func transpose(
+    _ x: UnsafePointer<Self>, rows: Int, columns: Int, into y: UnsafeMutablePointer<Self>
+  ) {
+    fgn_transpose_f64(x, rows, columns, y)
+  }
+
+  package static func normalize(
+    _ x: UnsafePointer<Self>, rows: Int, columns: Int, epsilon: Double, into y: UnsafeMutablePointer<Self>,
+    inverse: UnsafeMutablePointer<Self>
+  ) {
+    fgn_normalize_f64(x, rows, columns, epsilon, y, inverse)
+  }
+
+  package static func affine(
+    _ x: UnsafePointer<Self>, rows: Int, columns: Int, weight: UnsafePointer<Self>, bias: UnsafePointer<Self>,
+    into y: UnsafeMutablePointer<Self>
+  ) {
+    fgn_affine_f64(x, rows, columns, weight, bias, y)
+  }
+
+  package static func affineVJP(
+    _ x: UnsafePointer<Self>, _ g: UnsafePointer<Self>, rows: Int, pitch: Int, columns: Int,
+    weight: UnsafeMutablePointer<Self>, bias: UnsafeMutablePointer<Self>
+  ) {
+    fgn_affine_vjp_f64(x, g, rows, pitch, columns, weight, bias)
+  }
+
+  package static func normalizeJVP(
+    normal: UnsafePointer<Self>, inverse: UnsafePointer<Self>, _ dx: UnsafePointer<Self>, weight: UnsafePointer<Self>,
+    rows: Int, columns: Int, into dy: UnsafeMutablePointer<Self>
+  ) {
+    fgn_normalize_jvp_f64(normal, inverse, dx, weight, rows, columns, dy)
+  }
+
+  package static func normalizeVJP(
+    normal: UnsafePointer<Self>, inverse: UnsafePointer<Self>, _ g: UnsafePointer<Self>, weight: UnsafePointer<Self>,
+    rows: Int, columns: Int, into dx: UnsafeMutablePointer<Self>
+  ) {
+    fgn_normalize_vjp_f64(normal, inverse, g, weight, rows, columns, dx)
+  }
+
   package static func logistic(
     _ m: UnsafePointer<Self>, loss: UnsafeMutablePointer<Self>, p: UnsafeMutablePointer<Self>,
     q: UnsafeMutablePointer<Self>, _ n: Int

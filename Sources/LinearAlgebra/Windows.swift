@@ -10,6 +10,9 @@ extension Window {
   package var positions: Int { out_height * out_width }
   /// Numbers under the window at one position, all channels.
   package var patchCount: Int { channels * kernel * kernel }
+
+  /// Images with fewer numbers than this can be searched for maxima: every place is a number that `Float` has.
+  package static var poolingLimit: Int { 1 << 24 }
 }
 
 extension Vector {

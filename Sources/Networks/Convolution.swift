@@ -36,7 +36,7 @@ package struct Convolution: Layer {
     bias(parameters).fill(0)
   }
 
-  package func scratchCount(rows: Int) -> Int { Threads.count * scratchPerThread }
+  package func scratchCount(rows: Int) -> Int { workers(rows) * scratchPerThread }
 
   package func forward<Scalar: BLASScalar>(
     _ input: Matrix<Scalar>, _ parameters: Vector<Scalar>, output: Matrix<Scalar>, cache: Vector<Scalar>?,
@@ -73,7 +73,7 @@ package struct Convolution: Layer {
     at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, parameterCotangent: Vector<Scalar>,
     inputCotangent: Matrix<Scalar>?, scratch: Vector<Scalar>
   ) {
-    let rooms = rooms(scratch)
+    let rooms = rooms(scratch, rows: point.input.rows)
     for room in rooms { room.gradient.fill(0) }
     forEachChunk(of: point.input.rows, scratch) { images, room in
       let block = room.gather(outputCotangent, images)
@@ -98,10 +98,14 @@ package struct Convolution: Layer {
     chunk * window.positions * (window.patchCount + output.channels + 1) + parameterCount
   }
 
+  /// Threads that share the images.
+  private func workers(_ rows: Int) -> Int { max(1, min(rows, Threads.count)) }
+
   /// What each thread works in.
-  private func rooms<Scalar>(_ scratch: Vector<Scalar>) -> [Room<Scalar>] {
+  private func rooms<Scalar>(_ scratch: Vector<Scalar>, rows: Int) -> [Room<Scalar>] {
     var carver = Carver(scratch)
-    return (0..<max(1, scratch.count / scratchPerThread)).map { _ in
+    // Scratch may be from before the number of threads was chosen.
+    return (0..<max(1, min(workers(rows), scratch.count / scratchPerThread))).map { _ in
       Room(carver.vector(scratchPerThread), window, output.channels, chunk: chunk, parameterCount: parameterCount)
     }
   }
@@ -110,16 +114,16 @@ package struct Convolution: Layer {
   private func forEachChunk<Scalar>(
     of count: Int, _ scratch: Vector<Scalar>, _ body: (Range<Int>, Room<Scalar>) -> Void
   ) {
-    if count == 0 { return }
-    let rooms = rooms(scratch)
-    Threads.parallelWithBLAS(rooms.count, grain: 1) { pieces in
-      for piece in pieces {
-        let end = count * (piece + 1) / rooms.count
-        for start in stride(from: count * piece / rooms.count, to: end, by: chunk) {
-          body(start..<min(start + chunk, end), rooms[piece])
-        }
+    let rooms = rooms(scratch, rows: count)
+    func work(_ piece: Int) {
+      let end = count * (piece + 1) / rooms.count
+      for start in stride(from: count * piece / rooms.count, to: end, by: chunk) {
+        body(start..<min(start + chunk, end), rooms[piece])
       }
     }
+    // A single image is left to BLAS and its threads.
+    if rooms.count == 1 { return work(0) }
+    Threads.parallelWithBLAS(rooms.count, grain: 1) { $0.forEach(work) }
   }
 
   private func weight<Scalar>(_ parameters: Vector<Scalar>) -> Matrix<Scalar> {

@@ -9,6 +9,7 @@ package struct ImageShape: Equatable, Sendable {
   package var count: Int { channels * height * width }
 
   package init(channels: Int, height: Int, width: Int) {
+    precondition(channels > 0 && height > 0 && width > 0, "an image has channels and pixels")
     self.channels = channels
     self.height = height
     self.width = width

@@ -80,7 +80,7 @@ package struct Stack: Layer {
     var tangent = inputTangent
     for (index, layer) in layers.enumerated() {
       let isLast = index == layers.count - 1
-      if tangent == nil && layer.parameterCount == 0 && !isLast { continue }
+      if tangent == nil && parameterRanges[index].isEmpty && !isLast { continue }
       let next = isLast ? outputTangent : room.matrix(index, layer.outputCount)
       layer.jvp(
         at: points[index], inputTangent: tangent, parameterTangent: parameterTangent[parameterRanges[index]],
@@ -107,7 +107,7 @@ package struct Stack: Layer {
     let points = points(at: point)
     let room = Room(scratch, rows: point.input.rows, widest: widest)
     // No layer before the first with parameters needs a cotangent, unless the caller asks for it.
-    let first = inputCotangent != nil ? 0 : layers.firstIndex { $0.parameterCount > 0 } ?? layers.count
+    let first = inputCotangent != nil ? 0 : parameterRanges.firstIndex { !$0.isEmpty } ?? layers.count
     var cotangent = outputCotangent
     for index in layers.indices.reversed() where index >= first {
       let next =

@@ -54,8 +54,40 @@ typedef struct {
      sees from its out_height · out_width positions, zero outside the image. */                                   \
   void fgn_im2col_##suffix(const T *restrict image, fgn_window window, T *restrict patches, size_t pitch);        \
   /* image ← the sum of the patches put back: the adjoint of im2col. */                                           \
-  void fgn_col2im_##suffix(const T *restrict patches, size_t pitch, fgn_window window, T *restrict image);
+  void fgn_col2im_##suffix(const T *restrict patches, size_t pitch, fgn_window window, T *restrict image);        \
+  /* y ← the largest pixel under the window, index ← its place in the image: the first of equals, the last NaN. The\
+     image has less than 2²⁴ numbers, so that the index is exact, and each window a pixel inside. */              \
+  void fgn_max_pool_##suffix(const T *restrict image, fgn_window window, T *restrict y, T *restrict index);       \
+  /* y ← x[index] and x ← the sum of the y where index points: its adjoint. Indices of `fgn_max_pool` only. */    \
+  void fgn_gather_##suffix(const T *restrict x, const T *restrict index, T *restrict y, size_t n);                \
+  void fgn_scatter_##suffix(const T *restrict y, const T *restrict index, size_t n, T *restrict x, size_t count); \
+  /* y ← the mean of the numbers under the window, zeros outside the image among them; and its adjoint. */        \
+  void fgn_average_pool_##suffix(const T *restrict image, fgn_window window, T *restrict y);                      \
+  void fgn_average_unpool_##suffix(const T *restrict y, fgn_window window, T *restrict image);                    \
+  /* y, columns × rows, ← the transpose of x, rows × columns. */                                                  \
+  void fgn_transpose_##suffix(const T *restrict x, size_t rows, size_t columns, T *restrict y);
 
 FGN_DECLARE_IMAGES(float, f32)
 FGN_DECLARE_IMAGES(double, f64)
 #undef FGN_DECLARE_IMAGES
+
+#define FGN_DECLARE_NORMALIZATION(T, suffix)                                                                      \
+  /* Rows of n: y ← (x − mean)·r and inverse ← r, where 1/r² = variance + epsilon. */                             \
+  void fgn_normalize_##suffix(const T *restrict x, size_t rows, size_t n, double epsilon, T *restrict y,          \
+                              T *restrict inverse);                                                               \
+  /* Rows of n: y ← weight·x + bias; y may be x. */                                                               \
+  void fgn_affine_##suffix(const T *x, size_t rows, size_t n, const T *restrict weight, const T *restrict bias, T *y);\
+  /* dy ← dy + weight·N dx with the derivative of `normalize`, which is a symmetric map:                          \
+     N dx = r(dx − mean(dx) − normal·mean(normal·dx)), r = inverse. */                                            \
+  void fgn_normalize_jvp_##suffix(const T *restrict normal, const T *restrict inverse, const T *restrict dx,      \
+                                  const T *restrict weight, size_t rows, size_t n, T *restrict dy);               \
+  /* dx ← N(weight·g). */                                                                                         \
+  void fgn_normalize_vjp_##suffix(const T *restrict normal, const T *restrict inverse, const T *restrict g,       \
+                                  const T *restrict weight, size_t rows, size_t n, T *restrict dx);               \
+  /* weight ← Σ x·g and bias ← Σ g over rows, `pitch` apart, of which n columns count. */                         \
+  void fgn_affine_vjp_##suffix(const T *restrict x, const T *restrict g, size_t rows, size_t pitch, size_t n,     \
+                               T *restrict weight, T *restrict bias);
+
+FGN_DECLARE_NORMALIZATION(float, f32)
+FGN_DECLARE_NORMALIZATION(double, f64)
+#undef FGN_DECLARE_NORMALIZATION

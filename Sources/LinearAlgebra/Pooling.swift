@@ -1,0 +1,80 @@
+// Rows of the matrices are images, or what a window sees of them; the threads share the rows.
+
+extension Matrix {
+  /// self ← the largest number under the window at each of its positions (rows × channels·positions).
+  ///
+  /// `indices`, of the same shape, ← the place of that number in its image: of equal ones the first in row-major order,
+  /// and NaN counts as largest. It is kept as a number of the scalar type, which is exact because images are smaller
+  /// than `Window.poolingLimit`.
+  package func assignMaxima(of images: Matrix, _ window: Window, indices: Vector<Scalar>) {
+    checkPooled(images, window)
+    precondition(
+      images.columns < Window.poolingLimit && window.padding <= window.kernel / 2 && indices.count == elements.count,
+      "the windows cannot be searched")
+    indices.withElements { indices in
+      withRows(of: images) { row, image, pooled in
+        Scalar.maxPool(image, window, into: pooled, index: indices.baseAddress! + row * columns)
+      }
+    }
+  }
+
+  /// self[r, i] ← images[r, indices[r, i]], with the indices of `assignMaxima`.
+  package func assignGathered(_ images: Matrix, indices: Vector<Scalar>) {
+    precondition(indices.count == elements.count, "one index an element")
+    indices.withElements { indices in
+      withRows(of: images) { row, image, gathered in
+        Scalar.gather(image, indices.baseAddress! + row * columns, into: gathered, columns)
+      }
+    }
+  }
+
+  /// self, images, ← the sums of the `pooled` numbers put back at their indices: the adjoint of `assignGathered`.
+  package func assignScattered(_ pooled: Matrix, indices: Vector<Scalar>) {
+    precondition(indices.count == pooled.elements.count, "one index an element")
+    indices.withElements { indices in
+      withRows(of: pooled) { row, pooled, image in
+        let count = indices.count / rows
+        Scalar.scatter(pooled, indices.baseAddress! + row * count, count, into: image, count: columns)
+      }
+    }
+  }
+
+  /// self ← the mean of the numbers under the window at each of its positions, padding zeros among them.
+  package func assignMeans(of images: Matrix, _ window: Window) {
+    checkPooled(images, window)
+    withRows(of: images) { _, image, pooled in Scalar.averagePool(image, window, into: pooled) }
+  }
+
+  /// self, images, ← the adjoint of `assignMeans`.
+  package func assignMeansAdjoint(_ pooled: Matrix, _ window: Window) {
+    pooled.checkPooled(self, window)
+    withRows(of: pooled) { _, pooled, image in Scalar.averageUnpool(pooled, window, into: image) }
+  }
+
+  /// Each row of self ← the transpose of the same row of `source`, read as a height × width matrix.
+  package func assignTransposedRows(_ source: Matrix, height: Int, width: Int) {
+    precondition(columns == height * width && source.columns == columns, "the rows do not fit")
+    withRows(of: source) { _, x, y in Scalar.transpose(x, rows: height, columns: width, into: y) }
+  }
+
+  private func checkPooled(_ images: Matrix, _ window: Window) {
+    precondition(
+      images.columns == window.imageCount && columns == window.channels * window.positions, "the images do not fit")
+  }
+
+  /// Calls `body` on all threads with each row's number, the row of `source` and the row of self.
+  private func withRows(
+    of source: Matrix, _ body: (Int, UnsafePointer<Scalar>, UnsafeMutablePointer<Scalar>) -> Void
+  ) {
+    precondition(rows == source.rows, "matrices differ in rows")
+    elements.withElements { target in
+      source.elements.withElements { from in
+        Threads.parallel(rows, grain: max(1, 1 << 15 / max(1, columns + source.columns))) { range in
+          for row in range {
+            body(row, from.baseAddress! + row * source.columns, target.baseAddress! + row * columns)
+          }
+        }
+      }
+    }
+  }
+}
