@@ -3,8 +3,23 @@
 #include "clones.h"
 #include "window.h"
 
+// Rows of an image are short: blocks of a fixed size, the last one overlapping, beat a call of memcpy.
+#define COPY_BLOCKS(n, x, y, count)                                                                               \
+  if (count >= n) {                                                                                               \
+    for (size_t i = 0; i + n <= count; i += n) memcpy(y + i, x + i, n * sizeof *y);                               \
+    memcpy(y + count - n, x + count - n, n * sizeof *y);                                                          \
+    return;                                                                                                       \
+  }
+
 #define FGN_IMAGES(T, suffix)                                                                                     \
-  void fgn_im2col_##suffix(const T *restrict image, fgn_window w, T *restrict patches, size_t pitch) {            \
+  __attribute__((always_inline)) static inline void copy_row_##suffix(const T *x, T *y, size_t count) {                                          \
+    COPY_BLOCKS(16, x, y, count)                                                                                  \
+    COPY_BLOCKS(8, x, y, count)                                                                                   \
+    COPY_BLOCKS(4, x, y, count)                                                                                   \
+    for (size_t i = 0; i < count; i++) y[i] = x[i];                                                               \
+  }                                                                                                               \
+                                                                                                                  \
+  CLONES void fgn_im2col_##suffix(const T *restrict image, fgn_window w, T *restrict patches, size_t pitch) {            \
     for (size_t c = 0; c < w.channels; c++, image += w.height * w.width)                                          \
       for (size_t ky = 0; ky < w.kernel; ky++)                                                                    \
         for (size_t kx = 0; kx < w.kernel; kx++, patches += pitch) {                                              \
@@ -20,7 +35,7 @@
             const T *pixels = image + y * w.width + kx - w.padding;                                               \
             for (size_t ox = 0; ox < from; ox++) row[ox] = 0;                                                     \
             if (w.stride == 1)                                                                                    \
-              memcpy(row + from, pixels + from, (end - from) * sizeof(T));                                        \
+              copy_row_##suffix(pixels + from, row + from, end - from);                                           \
             else                                                                                                  \
               for (size_t ox = from; ox < end; ox++) row[ox] = pixels[ox * w.stride];                             \
             for (size_t ox = end; ox < w.out_width; ox++) row[ox] = 0;                                            \

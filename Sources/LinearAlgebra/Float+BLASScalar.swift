@@ -56,6 +56,10 @@ extension Float: BLASScalar {
     return moments
   }
 
+  package static func fill(_ x: UnsafeMutablePointer<Self>, _ value: Self, _ n: Int) {
+    x.update(repeating: value, count: n)
+  }
+
   package static func scale(_ a: Self, _ x: UnsafeMutablePointer<Self>, _ n: Int) { fgn_scale_f32(a, x, n) }
 
   package static func combine(

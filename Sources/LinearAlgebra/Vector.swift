@@ -1,3 +1,5 @@
+import Glibc
+
 /// A contiguous run of numbers, seen like a NumPy array: copies of the value and slices of it share one storage, which
 /// lives as long as any of them.
 ///
@@ -66,13 +68,14 @@ package struct Vector<Scalar: BLASScalar> {
   /// self ← other.
   package func assign(_ other: Vector) {
     precondition(other.count == count, "vectors differ in count")
-    base.update(from: other.base, count: count)
+    // As bytes: typed updates of generic code go through a witness for every element.
+    UnsafeMutableRawPointer(base).copyMemory(from: other.base, byteCount: count * MemoryLayout<Scalar>.stride)
     extendLifetime(other.storage)
   }
 
   /// self ← value, in every element.
   package func fill(_ value: Scalar) {
-    base.update(repeating: value, count: count)
+    if value.isZero { clear(base, count) } else { Scalar.fill(base, value, count) }
   }
 
   package var array: [Scalar] { withElements { Array($0) } }
@@ -123,8 +126,14 @@ private final class Storage<Scalar: BLASScalar> {
 
   init(_ count: Int) {
     let bytes = UnsafeMutableRawPointer.allocate(byteCount: count * MemoryLayout<Scalar>.stride, alignment: 64)
-    base = bytes.initializeMemory(as: Scalar.self, repeating: 0, count: count)
+    base = bytes.bindMemory(to: Scalar.self, capacity: count)
+    clear(base, count)
   }
 
   deinit { base.deallocate() }
+}
+
+/// Zeros, which are zero bytes.
+private func clear<Scalar: BLASScalar>(_ base: UnsafeMutablePointer<Scalar>, _ count: Int) {
+  memset(base, 0, count * MemoryLayout<Scalar>.stride)
 }

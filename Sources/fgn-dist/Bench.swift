@@ -40,7 +40,9 @@ struct Bench: ParsableCommand {
         rows: rows, features: features, classes: classes, repetitions: repetitions, communicator: job.communicator)
       let report = Report(
         machine: job.description, ranks: job.communicator.size, threads: Threads.count, rows: rows, features: features,
-        classes: classes, iteration: try benchmark.iteration(), marginPass: benchmark.marginPass(),
+        classes: classes, iteration: try benchmark.headIteration(),
+        perceptronIteration: try benchmark.perceptronIteration(),
+        convolutionalIteration: try benchmark.convolutionalIteration(), marginPass: benchmark.marginPass(),
         scaling: try benchmark.scaling())
       if job.communicator.rank == 0 { print(json ? try report.json() : report.text) }
       return .success
@@ -57,6 +59,8 @@ private struct Report: Encodable {
   var features: Int
   var classes: Int
   var iteration: Benchmark.Iteration
+  var perceptronIteration: Benchmark.Iteration
+  var convolutionalIteration: Benchmark.Iteration
   var marginPass: Benchmark.MarginPass
   var scaling: Benchmark.Scaling?
 
@@ -70,9 +74,10 @@ private struct Report: Encodable {
   var text: String {
     var lines = [
       machine,
-      "conjugate gradient iteration, \(rows) × \(features), \(classes) classes, float32:",
-      "  iteration \(iteration.seconds.milliseconds), its two matrix products \(iteration.productSeconds.milliseconds)"
-        + ", ratio \(iteration.ratio.short)",
+      "conjugate gradient iteration, linear head, \(rows) × \(features), \(classes) classes, float32:", "  \(iteration)",
+      "conjugate gradient iteration, perceptron 784-256-128-10, 1024 rows, float32:", "  \(perceptronIteration)",
+      "conjugate gradient iteration, convolutional network of LeNet's size, 256 rows, float32:",
+      "  \(convolutionalIteration)",
       "margin pass, \(marginPass.rows) × \(marginPass.classes) logits, float32:",
       "  \(marginPass.gigabytesPerSecondPerThread.short) GB/s of logits per thread",
     ]
@@ -83,6 +88,12 @@ private struct Report: Encodable {
           + ", speed-up \(scaling.speedup.short)")
     }
     return lines.joined(separator: "\n")
+  }
+}
+
+extension Benchmark.Iteration: CustomStringConvertible {
+  var description: String {
+    "iteration \(seconds.milliseconds), its matrix products \(productSeconds.milliseconds), ratio \(ratio.short)"
   }
 }
 

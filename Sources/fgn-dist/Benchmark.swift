@@ -11,7 +11,7 @@ struct Benchmark {
   let repetitions: Int
   let communicator: Communicator
 
-  /// A matrix-free conjugate gradient iteration of this rank's shard, against its two matrix products alone.
+  /// A matrix-free conjugate gradient iteration in this process, against its matrix products alone.
   struct Iteration: Encodable {
     var seconds: Double
     var productSeconds: Double
@@ -33,18 +33,40 @@ struct Benchmark {
     var speedup: Double
   }
 
-  func iteration() throws -> Iteration {
-    let iterations = 20
+  /// An iteration of the linear head.
+  func headIteration() throws -> Iteration {
+    try iteration(Network([Linear(inputs: features, outputs: classes)]), rows: rows, iterations: 20)
+  }
+
+  /// An iteration of the perceptron 784-256-128-10 with tanh.
+  func perceptronIteration() throws -> Iteration {
+    try iteration(
+      Network([
+        Linear(inputs: 784, outputs: 256), Activation(.tanh, count: 256), Linear(inputs: 256, outputs: 128),
+        Activation(.tanh, count: 128), Linear(inputs: 128, outputs: 10),
+      ]), rows: 1024, iterations: 20)
+  }
+
+  /// An iteration of a convolutional network of the size of LeNet: that of `configs/fashion-mnist-cnn.yaml`.
+  func convolutionalIteration() throws -> Iteration {
+    let first = Convolution(ImageShape(channels: 1, height: 28, width: 28), channels: 16, kernel: 5, padding: 2)!
+    let firstPool = MaxPooling(first.output, kernel: 2, stride: 2, padding: 0)!
+    let second = Convolution(firstPool.output, channels: 32, kernel: 5)!
+    let secondPool = MaxPooling(second.output, kernel: 2, stride: 2, padding: 0)!
+    let network = Network([
+      first, Activation(.relu, count: first.outputCount), firstPool, second,
+      Activation(.relu, count: second.outputCount), secondPool, Linear(inputs: secondPool.outputCount, outputs: 128),
+      Activation(.relu, count: 128), Linear(inputs: 128, outputs: 10),
+    ])
+    return try iteration(network, rows: 256, iterations: 4)
+  }
+
+  private func iteration(_ network: Network, rows: Int, iterations: Int) throws -> Iteration {
     // Alone: collectives are measured by `scaling`.
-    let problem = Problem(
-      rows: rows, features: features, classes: classes, iterations: iterations, communicator: Communicator())
-    let (outputs, gradient) = (Matrix<Float>(zeros: rows, classes), Matrix<Float>(zeros: classes, features))
-    let weights = Matrix(problem.parameters[0..<classes * features], classes, features)
+    let problem = Problem(network, rows: rows, iterations: iterations, communicator: Communicator())
+    let floor = ProductSequence(network, rows: rows)
     let pairs = try measure {
-      for _ in 0..<iterations {
-        outputs.assignProduct(problem.inputs, .no, weights, .yes)
-        gradient.assignProduct(outputs, .yes, problem.inputs, .no)
-      }
+      for _ in 0..<iterations { floor.run() }
     } against: {
       try problem.solve()
     }
@@ -75,7 +97,8 @@ struct Benchmark {
     if communicator.size == 1 { return nil }
     let iterations = 10
     func problem(_ communicator: Communicator) -> Problem {
-      Problem(rows: rows, features: features, classes: classes, iterations: iterations, communicator: communicator)
+      let network = Network([Linear(inputs: features, outputs: classes)])
+      return Problem(network, rows: rows, iterations: iterations, communicator: communicator)
     }
     let whole = communicator.rank == 0 ? problem(Communicator()) : nil
     let shared = problem(communicator)
@@ -108,7 +131,7 @@ struct Benchmark {
   }
 }
 
-/// A random linear head and batch, sharded over the ranks of a communicator.
+/// A network with random parameters and a random batch, sharded over the ranks of a communicator.
 private struct Problem {
   let inputs: Matrix<Float>
   let parameters: Vector<Float>
@@ -121,7 +144,8 @@ private struct Problem {
   private let solver: ConjugateGradient<Float>
   private let optimizer: FastGaussNewton<Float>
 
-  init(rows batchSize: Int, features: Int, classes: Int, iterations: Int, communicator: Communicator) {
+  init(_ network: Network, rows batchSize: Int, iterations: Int, communicator: Communicator) {
+    let (features, classes) = (network.inputCount, network.outputCount)
     let rows =
       batchSize * (communicator.rank + 1) / communicator.size - batchSize * communicator.rank / communicator.size
     var generator = SplitMix64(seed: 1, stream: UInt64(communicator.rank))
@@ -131,7 +155,7 @@ private struct Problem {
     labels = (0..<rows).map { _ in Int32(generator.next(below: UInt64(classes))) }
     self.batchSize = batchSize
     self.communicator = communicator
-    network = Network([Linear(inputs: features, outputs: classes)])
+    self.network = network
     parameters = network.initialParameters(seed: 1)
     linearization = Linearization(network, capacity: rows)
     linearization.linearize(at: parameters, on: inputs)
