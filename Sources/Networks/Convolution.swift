@@ -42,7 +42,7 @@ package struct Convolution: Layer {
     _ input: Matrix<Scalar>, _ parameters: Vector<Scalar>, output: Matrix<Scalar>, cache: Vector<Scalar>?,
     scratch: Vector<Scalar>
   ) {
-    forEachChunk(of: input.rows, scratch) { images, room in
+    forEachChunk(of: input.rows, rooms(scratch, rows: input.rows)) { images, room in
       let block = room.outputs(output, images)
       fillChannels(of: block, with: bias(parameters))
       room.fillPatches(from: input, images)
@@ -55,7 +55,7 @@ package struct Convolution: Layer {
     at point: LayerPoint<Scalar>, inputTangent: Matrix<Scalar>?, parameterTangent: Vector<Scalar>,
     outputTangent: Matrix<Scalar>, scratch: Vector<Scalar>
   ) {
-    forEachChunk(of: point.input.rows, scratch) { images, room in
+    forEachChunk(of: point.input.rows, rooms(scratch, rows: point.input.rows)) { images, room in
       let block = room.outputs(outputTangent, images)
       fillChannels(of: block, with: bias(parameterTangent))
       let patches = room.patches(images.count)
@@ -75,7 +75,7 @@ package struct Convolution: Layer {
   ) {
     let rooms = rooms(scratch, rows: point.input.rows)
     for room in rooms { room.gradient.fill(0) }
-    forEachChunk(of: point.input.rows, scratch) { images, room in
+    forEachChunk(of: point.input.rows, rooms) { images, room in
       let block = room.gather(outputCotangent, images)
       let patches = room.patches(images.count)
       room.fillPatches(from: point.input, images)
@@ -112,9 +112,8 @@ package struct Convolution: Layer {
 
   /// Calls `body` on all threads with chunks of images, and each thread's room.
   private func forEachChunk<Scalar>(
-    of count: Int, _ scratch: Vector<Scalar>, _ body: (Range<Int>, Room<Scalar>) -> Void
+    of count: Int, _ rooms: [Room<Scalar>], _ body: (Range<Int>, Room<Scalar>) -> Void
   ) {
-    let rooms = rooms(scratch, rows: count)
     func work(_ piece: Int) {
       let end = count * (piece + 1) / rooms.count
       for start in stride(from: count * piece / rooms.count, to: end, by: chunk) {

@@ -3,8 +3,24 @@ import Networks
 import TestSupport
 import Testing
 
-/// A linear head, and deep linear networks of two and three layers with a narrow, a wide and a single-neuron layer.
-private let stacks = [[6, 4], [6, 9, 4], [6, 3, 11, 4], [1, 1, 2]]
+/// Networks by their layers: a linear head, deep linear ones with a narrow, a wide and a single-neuron layer, and all that
+/// an image goes through.
+private let networks: [[Sketch]] =
+  [[6, 4], [6, 9, 4], [6, 3, 11, 4], [1, 1, 2]].map { sizes in
+    zip(sizes, sizes.dropFirst()).map { .linear($0, $1) }
+  } + [
+    [
+      .channelsFirst(image(2, 9, 8)), .convolution(image(2, 9, 8), channels: 3, .init(3, padding: 1)),
+      .layerNormalization([3, 9, 8]), .activation(.relu, 216), .maxPooling(image(3, 9, 8), .init(2, stride: 2)),
+      .residual([
+        .convolution(image(3, 4, 4), channels: 2, .init(3, padding: 1)), .activation(.gelu, 32),
+        .convolution(image(2, 4, 4), channels: 3, .init(1)),
+      ]),
+      .averagePooling(image(3, 4, 4), .init(3, stride: 2, padding: 1)), .flatten(12), .activation(.tanh, 12),
+      .linear(12, 5),
+    ],
+    [.convolution(image(1, 5, 5), channels: 4, .init(2)), .globalAveragePooling(image(4, 4, 4))],
+  ]
 
 @Suite struct LinearizationTests {
   /// A linearized random network.
@@ -15,61 +31,48 @@ private let stacks = [[6, 4], [6, 9, 4], [6, 3, 11, 4], [1, 1, 2]]
     let linearization: Linearization<Scalar>
     var samples: Samples
 
-    init(_ sizes: [Int], rows: Int, capacity: Int? = nil, seed: UInt64 = 1) {
+    init(_ sketches: [Sketch], rows: Int, capacity: Int? = nil, seed: UInt64 = 1) {
       samples = Samples(seed: seed)
-      network = Network(zip(sizes, sizes.dropFirst()).map { Linear(inputs: $0, outputs: $1) })
-      parameters = samples.vector(network.layout.count)
-      inputs = samples.matrix(rows, sizes[0])
+      network = Network(sketches.map(\.layer))
+      parameters = network.initialParameters(seed: seed)
+      parameters.combine(1, samples.vector(network.layout.count, 0.1))
+      inputs = samples.matrix(rows, network.inputCount)
       linearization = Linearization(network, capacity: capacity ?? rows)
       linearization.linearize(at: parameters, on: inputs)
     }
 
     /// Jᵀ of a cotangent, over whatever the target held before.
     func vjp(_ cotangent: Matrix<Scalar>) -> Vector<Scalar> {
-      let gradient = Vector([Scalar](repeating: .nan, count: network.layout.count))
+      let gradient = Vector<Scalar>.unset(network.layout.count)
       linearization.vjp(cotangent, into: gradient)
       return gradient
     }
   }
 
-  /// The outputs of a stack of linear layers, from the definition.
-  func naiveForward(_ sizes: [Int], _ parameters: [Double], _ input: [Double]) -> [Double] {
-    var x = input
-    var offset = 0
-    for (inputs, outputs) in zip(sizes, sizes.dropFirst()) {
-      let bias = offset + inputs * outputs
-      x = (0..<outputs).map { o in
-        parameters[bias + o] + (0..<inputs).reduce(0) { $0 + parameters[offset + o * inputs + $1] * x[$1] }
-      }
-      offset = bias + outputs
-    }
-    return x
-  }
-
-  func checkForward<Scalar: BLASScalar>(_: Scalar.Type, _ sizes: [Int], tolerance: Double) {
-    let c = Case<Scalar>(sizes, rows: 9)
+  func checkForward<Scalar: BLASScalar>(_: Scalar.Type, _ sketches: [Sketch], tolerance: Double) {
+    let c = Case<Scalar>(sketches, rows: 9)
     var samples = c.samples
     let other: Vector<Scalar> = samples.vector(c.network.layout.count)
     let trial = c.linearization.logits(at: other).doubles
     for i in 0..<9 {
       let row = c.inputs[row: i].doubles
-      let expected = naiveForward(sizes, c.parameters.doubles, row)
+      let expected = sketches.outputs(c.parameters.doubles[...], row)
       #expect(relativeError(c.linearization.logits[row: i].doubles, expected) < tolerance)
-      #expect(relativeError(trial[i], naiveForward(sizes, other.doubles, row)) < tolerance)
+      #expect(relativeError(trial[i], sketches.outputs(other.doubles[...], row)) < tolerance)
     }
   }
 
-  @Test(arguments: stacks)
-  func `Logits are those of the definition, here and at other parameters`(sizes: [Int]) {
-    checkForward(Float.self, sizes, tolerance: 2e-5)
-    checkForward(Double.self, sizes, tolerance: 1e-13)
+  @Test(arguments: networks)
+  func `Logits are those of the definition, here and at other parameters`(sketches: [Sketch]) {
+    checkForward(Float.self, sketches, tolerance: 2e-5)
+    checkForward(Double.self, sketches, tolerance: 1e-13)
   }
 
-  func checkAdjoint<Scalar: BLASScalar>(_: Scalar.Type, _ sizes: [Int], rows: Int, tolerance: Double) {
-    let c = Case<Scalar>(sizes, rows: rows)
+  func checkAdjoint<Scalar: BLASScalar>(_: Scalar.Type, _ sketches: [Sketch], rows: Int, tolerance: Double) {
+    let c = Case<Scalar>(sketches, rows: rows)
     var samples = c.samples
     let u: Vector<Scalar> = samples.vector(c.network.layout.count)
-    let cotangent: Matrix<Scalar> = samples.matrix(rows, sizes.last!)
+    let cotangent: Matrix<Scalar> = samples.matrix(rows, c.network.outputCount)
     let tangent = c.linearization.jvp(u)
     let terms = zip(tangent.elements.doubles, cotangent.elements.doubles).map { $0 * $1 }
     let forward = terms.reduce(0, +)
@@ -77,15 +80,15 @@ private let stacks = [[6, 4], [6, 9, 4], [6, 3, 11, 4], [1, 1, 2]]
     #expect(abs(forward - backward) <= tolerance * terms.reduce(0) { $0 + abs($1) })
   }
 
-  @Test(arguments: stacks, [0, 1, 8, 33])
-  func `⟨Ju, D⟩ = ⟨u, JᵀD⟩`(sizes: [Int], rows: Int) {
-    checkAdjoint(Float.self, sizes, rows: rows, tolerance: 1e-5)
-    checkAdjoint(Double.self, sizes, rows: rows, tolerance: 1e-12)
+  @Test(arguments: networks, [0, 1, 8, 33])
+  func `⟨Ju, D⟩ = ⟨u, JᵀD⟩`(sketches: [Sketch], rows: Int) {
+    checkAdjoint(Float.self, sketches, rows: rows, tolerance: 1e-5)
+    checkAdjoint(Double.self, sketches, rows: rows, tolerance: 1e-12)
   }
 
-  @Test(arguments: stacks)
-  func `Ju is the derivative of the logits along u`(sizes: [Int]) {
-    let c = Case<Double>(sizes, rows: 8)
+  @Test(arguments: networks)
+  func `Ju is the derivative of the logits along u`(sketches: [Sketch]) {
+    let c = Case<Double>(sketches, rows: 8)
     var samples = c.samples
     let u: Vector<Double> = samples.vector(c.network.layout.count)
     let tangent = c.linearization.jvp(u).elements.array
@@ -99,49 +102,55 @@ private let stacks = [[6, 4], [6, 9, 4], [6, 3, 11, 4], [1, 1, 2]]
     #expect(relativeError(tangent, expected) < 1e-6)
   }
 
-  @Test(arguments: stacks)
-  func `Products and logits elsewhere leave the linearization as it was`(sizes: [Int]) {
-    let c = Case<Double>(sizes, rows: 5)
-    var samples = c.samples
-    let u: Vector<Double> = samples.vector(c.network.layout.count)
-    let cotangent: Matrix<Double> = samples.matrix(5, sizes.last!)
-    let logits = c.linearization.logits.elements.array
-    let tangent = c.linearization.jvp(u).elements.array
-    let gradient = c.vjp(cotangent).array
-    _ = c.linearization.logits(at: u)
-    #expect(c.linearization.logits.elements.array == logits)
-    #expect(c.vjp(cotangent).array == gradient)
-    #expect(c.linearization.jvp(u).elements.array == tangent)
-    #expect(c.vjp(cotangent).array == gradient)
-  }
-
-  @Test(arguments: stacks)
-  func `A cotangent may lie in the output scratch`(sizes: [Int]) {
-    let c = Case<Double>(sizes, rows: 5)
-    var samples = c.samples
-    let cotangent: Matrix<Double> = samples.matrix(5, sizes.last!)
-    let expected = c.vjp(cotangent).array
-    c.linearization.outputScratch.elements.assign(cotangent.elements)
-    #expect(c.vjp(c.linearization.outputScratch).array == expected)
-  }
-
-  @Test(arguments: stacks)
-  func `No rows give no logits and a zero gradient`(sizes: [Int]) {
-    for capacity in [0, 4] {
-      let c = Case<Float>(sizes, rows: 0, capacity: capacity)
-      #expect(c.linearization.logits.rows == 0)
-      #expect(c.linearization.jvp(c.parameters).rows == 0)
-      #expect(c.linearization.logits(at: c.parameters).rows == 0)
-      #expect(c.vjp(Matrix(zeros: 0, sizes.last!)).array.allSatisfy { $0 == 0 })
+  @Test(arguments: networks)
+  func `Products and logits elsewhere leave the linearization as it was`(sketches: [Sketch]) {
+    // Equal to the last bit only with the same number of threads.
+    withThreads(1) {
+      let c = Case<Double>(sketches, rows: 5)
+      var samples = c.samples
+      let u: Vector<Double> = samples.vector(c.network.layout.count)
+      let cotangent: Matrix<Double> = samples.matrix(5, c.network.outputCount)
+      let logits = c.linearization.logits.elements.array
+      let tangent = c.linearization.jvp(u).elements.array
+      let gradient = c.vjp(cotangent).array
+      _ = c.linearization.logits(at: u)
+      #expect(c.linearization.logits.elements.array == logits)
+      #expect(c.vjp(cotangent).array == gradient)
+      #expect(c.linearization.jvp(u).elements.array == tangent)
+      #expect(c.vjp(cotangent).array == gradient)
     }
   }
 
-  @Test(arguments: stacks)
-  func `A smaller batch after a larger one sees nothing of it`(sizes: [Int]) {
-    let c = Case<Double>(sizes, rows: 12)
+  @Test(arguments: networks)
+  func `A cotangent may lie in the output scratch`(sketches: [Sketch]) {
+    // Equal to the last bit only with the same number of threads.
+    withThreads(1) {
+      let c = Case<Double>(sketches, rows: 5)
+      var samples = c.samples
+      let cotangent: Matrix<Double> = samples.matrix(5, c.network.outputCount)
+      let expected = c.vjp(cotangent).array
+      c.linearization.outputScratch.elements.assign(cotangent.elements)
+      #expect(c.vjp(c.linearization.outputScratch).array == expected)
+    }
+  }
+
+  @Test(arguments: networks)
+  func `No rows give no logits and a zero gradient`(sketches: [Sketch]) {
+    for capacity in [0, 4] {
+      let c = Case<Float>(sketches, rows: 0, capacity: capacity)
+      #expect(c.linearization.logits.rows == 0)
+      #expect(c.linearization.jvp(c.parameters).rows == 0)
+      #expect(c.linearization.logits(at: c.parameters).rows == 0)
+      #expect(c.vjp(Matrix(zeros: 0, c.network.outputCount)).array.allSatisfy { $0 == 0 })
+    }
+  }
+
+  @Test(arguments: networks)
+  func `A smaller batch after a larger one sees nothing of it`(sketches: [Sketch]) {
+    let c = Case<Double>(sketches, rows: 12)
     var samples = c.samples
     let u: Vector<Double> = samples.vector(c.network.layout.count)
-    let cotangent: Matrix<Double> = samples.matrix(5, sizes.last!)
+    let cotangent: Matrix<Double> = samples.matrix(5, c.network.outputCount)
     _ = c.linearization.jvp(u)
     c.linearization.linearize(at: c.parameters, on: c.inputs[rows: 3..<8])
 
