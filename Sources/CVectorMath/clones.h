@@ -9,3 +9,6 @@
 
 // Sums may be taken in any order: a strict order cannot be vectorised. The order is still fixed for given n.
 #define ANY_ORDER _Pragma("clang fp reassociate(on) contract(fast)")
+
+// Part of each clone that calls it.
+#define INLINE static inline __attribute__((always_inline))

@@ -3,44 +3,59 @@
 #include "clones.h"
 #include "window.h"
 
-// Rows of an image are short: blocks of a fixed size, the last one overlapping, beat a call of memcpy.
-#define COPY_BLOCKS(n, x, y, count)                                                                               \
-  if (count >= n) {                                                                                               \
-    for (size_t i = 0; i + n <= count; i += n) memcpy(y + i, x + i, n * sizeof *y);                               \
-    memcpy(y + count - n, x + count - n, n * sizeof *y);                                                          \
-    return;                                                                                                       \
+// Rows of an image are short: copies of a fixed size, the last one overlapping, beat a call of memcpy, which the compiler
+// would make of the loops if it were not told otherwise.
+#define NO_CALLS __attribute__((no_builtin("memcpy")))
+#define COPY_ROWS(n)                                                                                              \
+  for (size_t row = 0; row < rows; row++, x += x_pitch, y += y_pitch) {                                           \
+    for (size_t i = 0; i + n <= count; i += n) __builtin_memcpy_inline(y + i, x + i, n * sizeof *x);              \
+    __builtin_memcpy_inline(y + count - n, x + count - n, n * sizeof *x);                                         \
   }
 
 #define FGN_IMAGES(T, suffix)                                                                                     \
-  __attribute__((always_inline)) static inline void copy_row_##suffix(const T *x, T *y, size_t count) {                                          \
-    COPY_BLOCKS(16, x, y, count)                                                                                  \
-    COPY_BLOCKS(8, x, y, count)                                                                                   \
-    COPY_BLOCKS(4, x, y, count)                                                                                   \
-    for (size_t i = 0; i < count; i++) y[i] = x[i];                                                               \
+  INLINE NO_CALLS void copy_rows_##suffix(const T *restrict x, size_t x_pitch, T *restrict y, size_t y_pitch,     \
+                                          size_t rows, size_t count) {                                            \
+    if (count >= 16) {                                                                                            \
+      COPY_ROWS(16)                                                                                               \
+    } else if (count >= 8) {                                                                                      \
+      COPY_ROWS(8)                                                                                                \
+    } else if (count >= 4) {                                                                                      \
+      COPY_ROWS(4)                                                                                                \
+    } else {                                                                                                      \
+      for (size_t row = 0; row < rows; row++, x += x_pitch, y += y_pitch)                                         \
+        for (size_t i = 0; i < count; i++) y[i] = x[i];                                                           \
+    }                                                                                                             \
   }                                                                                                               \
                                                                                                                   \
-  CLONES void fgn_im2col_##suffix(const T *restrict image, fgn_window w, T *restrict patches, size_t pitch) {            \
+  /* One row of patches: what the place (ky, kx) of the window sees in a channel. */                              \
+  INLINE NO_CALLS void see_##suffix(const T *restrict image, fgn_window w, size_t ky, size_t kx, T *restrict seen) { \
+    const size_t top = first_inside(w, ky), bottom = end_inside(w, w.height, w.out_height, ky);                   \
+    const size_t left = first_inside(w, kx), right = end_inside(w, w.width, w.out_width, kx);                     \
+    if (top >= bottom || left >= right) {                                                                         \
+      memset(seen, 0, w.out_height * w.out_width * sizeof(T));                                                    \
+      return;                                                                                                     \
+    }                                                                                                             \
+    memset(seen, 0, top * w.out_width * sizeof(T));                                                               \
+    memset(seen + bottom * w.out_width, 0, (w.out_height - bottom) * w.out_width * sizeof(T));                    \
+    if (left > 0 || right < w.out_width)                                                                          \
+      for (size_t oy = top; oy < bottom; oy++) {                                                                  \
+        for (size_t ox = 0; ox < left; ox++) seen[oy * w.out_width + ox] = 0;                                     \
+        for (size_t ox = right; ox < w.out_width; ox++) seen[oy * w.out_width + ox] = 0;                          \
+      }                                                                                                           \
+    const T *pixels = image + (top * w.stride + ky - w.padding) * w.width + left * w.stride + kx - w.padding;     \
+    T *first = seen + top * w.out_width + left;                                                                   \
+    if (w.stride == 1)                                                                                            \
+      copy_rows_##suffix(pixels, w.width, first, w.out_width, bottom - top, right - left);                        \
+    else                                                                                                          \
+      for (size_t oy = top; oy < bottom; oy++, pixels += w.stride * w.width, first += w.out_width)                \
+        for (size_t ox = 0; ox < right - left; ox++) first[ox] = pixels[ox * w.stride];                           \
+  }                                                                                                               \
+                                                                                                                  \
+  CLONES NO_CALLS void fgn_im2col_##suffix(const T *restrict image, fgn_window w, T *restrict patches,            \
+                                           size_t pitch) {                                                        \
     for (size_t c = 0; c < w.channels; c++, image += w.height * w.width)                                          \
       for (size_t ky = 0; ky < w.kernel; ky++)                                                                    \
-        for (size_t kx = 0; kx < w.kernel; kx++, patches += pitch) {                                              \
-          const size_t end = end_inside(w, kx);                                                                   \
-          const size_t from = first_inside(w, kx) < end ? first_inside(w, kx) : end;                              \
-          for (size_t oy = 0; oy < w.out_height; oy++) {                                                          \
-            T *row = patches + oy * w.out_width;                                                                  \
-            const size_t y = oy * w.stride + ky - w.padding; /* wraps to a huge number above the image */         \
-            if (y >= w.height) {                                                                                  \
-              memset(row, 0, w.out_width * sizeof(T));                                                            \
-              continue;                                                                                           \
-            }                                                                                                     \
-            const T *pixels = image + y * w.width + kx - w.padding;                                               \
-            for (size_t ox = 0; ox < from; ox++) row[ox] = 0;                                                     \
-            if (w.stride == 1)                                                                                    \
-              copy_row_##suffix(pixels + from, row + from, end - from);                                           \
-            else                                                                                                  \
-              for (size_t ox = from; ox < end; ox++) row[ox] = pixels[ox * w.stride];                             \
-            for (size_t ox = end; ox < w.out_width; ox++) row[ox] = 0;                                            \
-          }                                                                                                       \
-        }                                                                                                         \
+        for (size_t kx = 0; kx < w.kernel; kx++, patches += pitch) see_##suffix(image, w, ky, kx, patches);       \
   }                                                                                                               \
                                                                                                                   \
   CLONES void fgn_col2im_##suffix(const T *restrict patches, size_t pitch, fgn_window w, T *restrict image) {     \
@@ -48,7 +63,7 @@
     for (size_t c = 0; c < w.channels; c++, image += w.height * w.width)                                          \
       for (size_t ky = 0; ky < w.kernel; ky++)                                                                    \
         for (size_t kx = 0; kx < w.kernel; kx++, patches += pitch) {                                              \
-          const size_t from = first_inside(w, kx), end = end_inside(w, kx);                                       \
+          const size_t from = first_inside(w, kx), end = end_inside(w, w.width, w.out_width, kx);                                       \
           for (size_t oy = 0; oy < w.out_height; oy++) {                                                          \
             const size_t y = oy * w.stride + ky - w.padding;                                                      \
             if (y >= w.height) continue;                                                                          \

@@ -4,8 +4,6 @@
 #include "clones.h"
 #include "window.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
 // Inlined once more for the common window, 2 × 2 with stride 2 and no padding: with these constants the strided loads
 // become vectors.
 #define WITH_COMMON_WINDOW(function, a, b, c)                                                                     \
@@ -32,7 +30,7 @@
           const size_t iy = oy * w.stride + ky - w.padding; /* wraps to a huge number above the image */          \
           if (iy >= w.height) continue;                                                                           \
           for (size_t kx = 0; kx < w.kernel; kx++) {                                                              \
-            const int from = (int)first_inside(w, kx), end = (int)end_inside(w, kx);                              \
+            const int from = (int)first_inside(w, kx), end = (int)end_inside(w, w.width, w.out_width, kx);                              \
             const int first = (int)((c * w.height + iy) * w.width + kx) - (int)w.padding;                         \
             for (int ox = from; ox < end; ox++) {                                                                 \
               const int place = first + ox * (int)w.stride;                                                       \
@@ -67,7 +65,7 @@
           const size_t iy = oy * w.stride + ky - w.padding;                                                       \
           if (iy >= w.height) continue;                                                                           \
           for (size_t kx = 0; kx < w.kernel; kx++) {                                                              \
-            const size_t from = first_inside(w, kx), end = end_inside(w, kx);                                     \
+            const size_t from = first_inside(w, kx), end = end_inside(w, w.width, w.out_width, kx);                                     \
             const T *pixels = image + iy * w.width + kx - w.padding;                                              \
             for (size_t ox = from; ox < end; ox++) y[ox] += pixels[ox * w.stride];                                \
           }                                                                                                       \
@@ -89,7 +87,7 @@
           const size_t iy = oy * w.stride + ky - w.padding;                                                       \
           if (iy >= w.height) continue;                                                                           \
           for (size_t kx = 0; kx < w.kernel; kx++) {                                                              \
-            const size_t from = first_inside(w, kx), end = end_inside(w, kx);                                     \
+            const size_t from = first_inside(w, kx), end = end_inside(w, w.width, w.out_width, kx);                                     \
             T *pixels = image + iy * w.width + kx - w.padding;                                                    \
             for (size_t ox = from; ox < end; ox++) pixels[ox * w.stride] += y[ox] * scale;                        \
           }                                                                                                       \

@@ -68,6 +68,7 @@ package struct Vector<Scalar: BLASScalar> {
   /// self ← other.
   package func assign(_ other: Vector) {
     precondition(other.count == count, "vectors differ in count")
+    if base == other.base { return }
     // As bytes: typed updates of generic code go through a witness for every element.
     UnsafeMutableRawPointer(base).copyMemory(from: other.base, byteCount: count * MemoryLayout<Scalar>.stride)
     extendLifetime(other.storage)

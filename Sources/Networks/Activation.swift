@@ -5,6 +5,7 @@ package struct Activation: Layer, Equatable {
   package let function: ActivationFunction
   package let inputCount: Int
   package var outputCount: Int { inputCount }
+  package var worksInPlace: Bool { true }
 
   /// f′(x): computed once with f, then a product is one multiplication an element.
   package var cacheCount: Int { inputCount }

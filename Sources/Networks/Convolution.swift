@@ -92,7 +92,7 @@ package struct Convolution: Layer {
   }
 
   /// Images a chunk: several if they are small, so that the products are not.
-  private var chunk: Int { max(1, 256 / window.positions) }
+  private var chunk: Int { max(1, 64 / window.positions) }
 
   private var scratchPerThread: Int {
     chunk * window.positions * (window.patchCount + output.channels + 1) + parameterCount

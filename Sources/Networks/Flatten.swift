@@ -4,6 +4,7 @@ import LinearAlgebra
 package struct Flatten: Layer, Equatable {
   package let inputCount: Int
   package var outputCount: Int { inputCount }
+  package var worksInPlace: Bool { true }
 
   package init(count: Int) { inputCount = count }
 

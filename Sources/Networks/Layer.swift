@@ -15,6 +15,9 @@ package protocol Layer: Sendable {
   /// Numbers of scratch for `rows` rows; never fewer for more rows.
   func scratchCount(rows: Int) -> Int
 
+  /// Whether the results of `jvp` and `vjp` may be written where their arguments are.
+  var worksInPlace: Bool { get }
+
   /// Names (`weight`, `bias`) and shapes of the parameters, in their order.
   var parameterShapes: [(name: String, shape: [Int])] { get }
 
@@ -52,6 +55,7 @@ package struct LayerPoint<Scalar: BLASScalar> {
 
 extension Layer {
   package var cacheCount: Int { 0 }
+  package var worksInPlace: Bool { false }
   package func scratchCount(rows: Int) -> Int { 0 }
   package var parameterShapes: [(name: String, shape: [Int])] { [] }
   package var parameterCount: Int { parameterShapes.reduce(0) { $0 + $1.shape.reduce(1, *) } }

@@ -37,7 +37,8 @@ private struct Builder {
   init(_ specifications: [LayerSpecification], example: [Int], channels: ChannelOrder) throws(ShapeError) {
     guard let count = example.elementCount, count <= Self.limit else {
       throw ShapeError(
-        key: "model.input_shape", problem: "\(example) is no example of at most \(Self.limit) numbers; use a smaller one"
+        key: "model.input_shape",
+        problem: "\(example) is no example of at most \(Self.limit) numbers; use a smaller one"
       )
     }
     shape = .flat(count)

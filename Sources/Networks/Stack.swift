@@ -60,13 +60,13 @@ package struct Stack: Layer {
     scratch: Vector<Scalar>
   ) {
     var caches = cache.map { Carver($0) }
-    let room = Room(scratch, rows: input.rows, widest: widest)
+    var room = Room(scratch, rows: input.rows, widest: widest)
     var current = input
     for (index, layer) in layers.enumerated() {
       let isLast = index == layers.count - 1
       // Without a cache nothing is kept of the activations between the layers.
       let inner = isLast ? nil : caches?.matrix(input.rows, layer.outputCount)
-      let next = isLast ? output : inner ?? room.matrix(index, layer.outputCount)
+      let next = isLast ? output : inner ?? room.next(layer.outputCount)
       layer.forward(
         current, parameters[parameterRanges[index]], output: next,
         cache: caches?.vector(input.rows * layer.cacheCount), scratch: room.own)
@@ -79,16 +79,19 @@ package struct Stack: Layer {
     outputTangent: Matrix<Scalar>, scratch: Vector<Scalar>
   ) {
     let points = points(at: point)
-    let room = Room(scratch, rows: point.input.rows, widest: widest)
+    var room = Room(scratch, rows: point.input.rows, widest: widest)
     var tangent = inputTangent
+    var isOurs = false
     for (index, layer) in layers.enumerated() {
       let isLast = index == layers.count - 1
-      if tangent == nil && parameterRanges[index].isEmpty && !isLast { continue }
-      let next = isLast ? outputTangent : room.matrix(index, layer.outputCount)
+      if tangent == nil && layer.parameterCount == 0 && !isLast { continue }
+      let reuses = isOurs && layer.worksInPlace
+      let next = isLast ? outputTangent : reuses ? tangent! : room.next(layer.outputCount)
       layer.jvp(
         at: points[index], inputTangent: tangent, parameterTangent: parameterTangent[parameterRanges[index]],
         outputTangent: next, scratch: room.own)
       tangent = next
+      isOurs = true
     }
   }
 
@@ -108,13 +111,15 @@ package struct Stack: Layer {
     inputCotangent: Matrix<Scalar>?, scratch: Vector<Scalar>, finished: (Range<Int>) throws(Failure) -> Void
   ) throws(Failure) {
     let points = points(at: point)
-    let room = Room(scratch, rows: point.input.rows, widest: widest)
+    var room = Room(scratch, rows: point.input.rows, widest: widest)
     // No layer before the first with parameters needs a cotangent, unless the caller asks for it.
     let first = inputCotangent != nil ? 0 : parameterRanges.firstIndex { !$0.isEmpty } ?? layers.count
     var cotangent = outputCotangent
     for index in layers.indices.reversed() where index >= first {
+      let reuses = index < layers.count - 1 && layers[index].worksInPlace
       let next =
-        index == 0 ? inputCotangent : index > first ? room.matrix(index, layers[index].inputCount) : nil
+        index == 0
+        ? inputCotangent : index == first ? nil : reuses ? cotangent : room.next(layers[index].inputCount)
       layers[index].vjp(
         at: points[index], outputCotangent: cotangent, parameterCotangent: parameterCotangent[parameterRanges[index]],
         inputCotangent: next, scratch: room.own)
@@ -141,18 +146,22 @@ package struct Stack: Layer {
 /// The scratch of a stack: two halves that take turns, and the rest for the layer at work.
 private struct Room<Scalar: BLASScalar> {
   private let rows: Int
-  private let halves: [Vector<Scalar>]
+  /// The half that was handed out before the other.
+  private var older, newer: Vector<Scalar>
   let own: Vector<Scalar>
 
   init(_ scratch: Vector<Scalar>, rows: Int, widest: Int) {
     self.rows = rows
     var carver = Carver(scratch)
-    halves = [carver.vector(rows * widest), carver.vector(rows * widest)]
+    older = carver.vector(rows * widest)
+    newer = carver.vector(rows * widest)
     own = scratch[2 * rows * widest..<scratch.count]
   }
 
-  func matrix(_ turn: Int, _ columns: Int) -> Matrix<Scalar> {
-    Matrix(halves[turn % 2][0..<rows * columns], rows, columns)
+  /// A matrix that overwrites the one before the last.
+  mutating func next(_ columns: Int) -> Matrix<Scalar> {
+    swap(&older, &newer)
+    return Matrix(newer[0..<rows * columns], rows, columns)
   }
 }
 

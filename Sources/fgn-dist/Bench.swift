@@ -74,7 +74,8 @@ private struct Report: Encodable {
   var text: String {
     var lines = [
       machine,
-      "conjugate gradient iteration, linear head, \(rows) × \(features), \(classes) classes, float32:", "  \(iteration)",
+      "conjugate gradient iteration, linear head, \(rows) × \(features), \(classes) classes, float32:",
+      "  \(iteration)",
       "conjugate gradient iteration, perceptron 784-256-128-10, 1024 rows, float32:", "  \(perceptronIteration)",
       "conjugate gradient iteration, convolutional network of LeNet's size, 256 rows, float32:",
       "  \(convolutionalIteration)",

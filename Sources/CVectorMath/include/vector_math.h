@@ -33,8 +33,8 @@
   FGN_DECLARE_ACTIVATION(relu, T, suffix)                                                                         \
   FGN_DECLARE_ACTIVATION(gelu, T, suffix)                                                                         \
   FGN_DECLARE_ACTIVATION(silu, T, suffix)                                                                         \
-  /* z = x·y, element by element. */                                                                              \
-  void fgn_multiply_##suffix(const T *restrict x, const T *restrict y, T *restrict z, size_t n);
+  /* z = x·y, element by element; z may be x. */                                                                              \
+  void fgn_multiply_##suffix(const T *x, const T *restrict y, T *z, size_t n);
 
 FGN_DECLARE_ACTIVATIONS(float, f32)
 FGN_DECLARE_ACTIVATIONS(double, f64)
