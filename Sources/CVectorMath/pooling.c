@@ -45,7 +45,12 @@
   }                                                                                                               \
                                                                                                                   \
   CLONES void fgn_max_pool_##suffix(const T *restrict image, fgn_window w, T *restrict y, T *restrict index) {    \
-    WITH_COMMON_WINDOW(max_pool_##suffix, image, y, index)                                                        \
+    if (w.kernel != 2 && w.stride == 2) {                                                                         \
+      w.stride = 2; /* a constant from here on, as above */                                                       \
+      max_pool_##suffix(image, w, y, index);                                                                      \
+    } else {                                                                                                      \
+      WITH_COMMON_WINDOW(max_pool_##suffix, image, y, index)                                                      \
+    }                                                                                                             \
   }                                                                                                               \
                                                                                                                   \
   void fgn_gather_##suffix(const T *restrict x, const T *restrict index, T *restrict y, size_t n) {               \
