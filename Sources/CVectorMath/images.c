@@ -35,6 +35,17 @@
       memset(seen, 0, w.out_height * w.out_width * sizeof(T));                                                    \
       return;                                                                                                     \
     }                                                                                                             \
+    const T *pixels = image + (top * w.stride + ky - w.padding) * w.width + left * w.stride + kx - w.padding;     \
+    T *first = seen + top * w.out_width + left;                                                                   \
+    const size_t rows = bottom - top, count = right - left;                                                       \
+    if (w.stride == 1 && w.out_width == w.width)                                                                  \
+      /* All rows at once; what comes over the edges from the next row is cleared below. */                       \
+      memcpy(first, pixels, ((rows - 1) * w.width + count) * sizeof(T));                                          \
+    else if (w.stride == 1)                                                                                       \
+      copy_rows_##suffix(pixels, w.width, first, w.out_width, rows, count);                                       \
+    else                                                                                                          \
+      for (size_t row = 0; row < rows; row++)                                                                     \
+        for (size_t i = 0; i < count; i++) first[row * w.out_width + i] = pixels[(row * w.width + i) * w.stride]; \
     memset(seen, 0, top * w.out_width * sizeof(T));                                                               \
     memset(seen + bottom * w.out_width, 0, (w.out_height - bottom) * w.out_width * sizeof(T));                    \
     if (left > 0 || right < w.out_width)                                                                          \
@@ -42,13 +53,6 @@
         for (size_t ox = 0; ox < left; ox++) seen[oy * w.out_width + ox] = 0;                                     \
         for (size_t ox = right; ox < w.out_width; ox++) seen[oy * w.out_width + ox] = 0;                          \
       }                                                                                                           \
-    const T *pixels = image + (top * w.stride + ky - w.padding) * w.width + left * w.stride + kx - w.padding;     \
-    T *first = seen + top * w.out_width + left;                                                                   \
-    if (w.stride == 1)                                                                                            \
-      copy_rows_##suffix(pixels, w.width, first, w.out_width, bottom - top, right - left);                        \
-    else                                                                                                          \
-      for (size_t oy = top; oy < bottom; oy++, pixels += w.stride * w.width, first += w.out_width)                \
-        for (size_t ox = 0; ox < right - left; ox++) first[ox] = pixels[ox * w.stride];                           \
   }                                                                                                               \
                                                                                                                   \
   CLONES NO_CALLS void fgn_im2col_##suffix(const T *restrict image, fgn_window w, T *restrict patches,            \
