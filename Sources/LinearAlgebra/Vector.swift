@@ -123,7 +123,9 @@ private final class Storage<Scalar: BLASScalar> {
 
   init(_ count: Int) {
     let bytes = UnsafeMutableRawPointer.allocate(byteCount: count * MemoryLayout<Scalar>.stride, alignment: 64)
-    base = bytes.initializeMemory(as: Scalar.self, repeating: 0, count: count)
+    // As bytes, since a loop over elements would be generic code that is not specialised.
+    bytes.initializeMemory(as: UInt8.self, repeating: 0, count: count * MemoryLayout<Scalar>.stride)
+    base = bytes.bindMemory(to: Scalar.self, capacity: count)
   }
 
   deinit { base.deallocate() }
