@@ -34,7 +34,8 @@ extension ModelFile {
           + "\(model.network.layout.count) parameters, normalize \(model.normalization.kind.rawValue)")
     }
     if let state = try? RunState.progress(of: file) {
-      lines.append("checkpoint after step \(state.step), damping \(state.damping.short)")
+      lines.append(
+        "checkpoint after step \(state.step)" + (state.optimizer.damping.map { ", damping \($0.short)" } ?? ""))
     }
     return lines.joined(separator: "\n")
   }

@@ -88,7 +88,7 @@ struct Train: ParsableCommand {
   private func report(
     _ configuration: Configuration, _ data: TrainingData, _ state: RunState?, _ coordinator: Coordinator, _ job: Job
   ) {
-    let (train, optimizer) = (data.train, configuration.optimizer)
+    let train = data.train
     let network = ModelFile.network(configuration.model, features: train.featureCount, classes: data.classCount)
     coordinator.say("fgn-dist \(FgnDist.version): \(job.description)")
     coordinator.say(
@@ -98,11 +98,7 @@ struct Train: ParsableCommand {
     coordinator.say(
       "model: linear head, \(network.layout.count) parameters, \(configuration.training.precision.rawValue), "
         + "from \(configuration.model.initialization)")
-    coordinator.say(
-      "optimizer: \(optimizer.method.rawValue), batch \(optimizer.batchSize), rate \(optimizer.learningRate.short), "
-        + "damping \(optimizer.damping.initial.short) \(optimizer.damping.policy.rawValue), "
-        + "step length \(optimizer.stepLength.rawValue), solver cg to \(optimizer.solver.tolerance.short) "
-        + "in at most \(optimizer.solver.maxIterations)")
+    coordinator.say("optimizer: \(configuration.optimizer.summary)")
     if resume != nil {
       coordinator.say(
         state.map { "resuming after step \($0.progress.step) from \($0.contents.path)" }
