@@ -1,9 +1,6 @@
 import LinearAlgebra
 import MPI
 
-/// The numbers a distributed step computes with: known to BLAS and to MPI.
-package typealias DistributedScalar = BLASScalar & MPIDatatype
-
 /// Matrix-free conjugate gradient on (RRᵀ + λI) x = r₀ in the row space, with one collective an iteration.
 ///
 /// Rows are sharded (`#b`), parameters replicated. Δ = Rᵀx and u = Rᵀd follow by recurrence, so an iteration is one
@@ -90,32 +87,6 @@ package final class ConjugateGradient<Scalar: DistributedScalar> {
       squaredU = squares.u
       ρ = next
       summary.residual = squares.z.squareRoot() / reference
-    }
-  }
-}
-
-/// P parameters and up to three scalars that travel in one allreduce.
-package struct Message<Scalar: DistributedScalar> {
-  private let buffer: Vector<Scalar>
-  /// The parameter part (P).
-  package let parameters: Vector<Scalar>
-
-  package init(parameterCount: Int) {
-    buffer = Vector(zeros: parameterCount + 3)
-    parameters = buffer[0..<parameterCount]
-  }
-
-  /// A scalar of the last sum.
-  package subscript(scalar index: Int) -> Double { Double(buffer[parameters.count + index]) }
-
-  /// Replaces the parameters and the scalars by their sums over all ranks: one allreduce. Collective.
-  package func sum(
-    _ first: Double, _ second: Double? = nil, _ third: Double? = nil, over communicator: Communicator, _ phases: Phases
-  ) throws {
-    let scalars = [first, second, third].compactMap { $0 }
-    for (index, scalar) in scalars.enumerated() { buffer[parameters.count + index] = Scalar(scalar) }
-    try phases.measure(.communication) {
-      try buffer[0..<parameters.count + scalars.count].withElements { try communicator.allreduce($0, .sum) }
     }
   }
 }

@@ -10,6 +10,8 @@ package final class RowSpace<Scalar: BLASScalar> {
   private let linearization: Linearization<Scalar>
   private let rootWeights: Vector<Scalar>
   private let residuals: Vector<Scalar>
+  /// (√w̃_i/√B) u_i, the weights of v in a product Rᵀu.
+  private let factors: Vector<Scalar>
   /// v of each row (#b × C).
   private var cotangents: Matrix<Scalar>
   private var rows = 0
@@ -18,6 +20,7 @@ package final class RowSpace<Scalar: BLASScalar> {
     self.linearization = linearization
     rootWeights = Vector(zeros: capacity)
     residuals = Vector(zeros: capacity)
+    factors = Vector(zeros: capacity)
     cotangents = Matrix(zeros: 0, linearization.network.outputCount)
   }
 
@@ -49,7 +52,9 @@ package final class RowSpace<Scalar: BLASScalar> {
   /// parameters ← this rank's part of Rᵀu, for u in the row space (#b).
   package func applyTransposed(_ u: Vector<Scalar>, into parameters: Vector<Scalar>) {
     let scaled = linearization.outputScratch
-    scaleRows(by: u, into: scaled)
+    let factors = factors[0..<rows]
+    factors.assignProduct(rootWeights[0..<rows], by: u)
+    scaled.assignRows(of: cotangents, scaledBy: factors)
     linearization.vjp(scaled, into: parameters)
   }
 
@@ -68,28 +73,6 @@ package final class RowSpace<Scalar: BLASScalar> {
                 let dot = UnsafeMutableBufferPointer(rebasing: v[row])
                   .dot(UnsafeMutableBufferPointer(rebasing: tangents[row]))
                 u[i] = weights[i] * Scalar(dot)
-              }
-            }
-          }
-        }
-      }
-    }
-  }
-
-  /// Row i of `scaled` ← (√w̃_i/√B) u_i v_i
-  @specialized(where Scalar == Float)
-  @specialized(where Scalar == Double)
-  private func scaleRows(by u: Vector<Scalar>, into scaled: Matrix<Scalar>) {
-    let columns = cotangents.columns
-    cotangents.elements.withElements { v in
-      scaled.elements.withElements { scaled in
-        u.withElements { u in
-          rootWeights.withElements { weights in
-            Threads.parallel(rows, grain: max(1, 16384 / columns)) { range in
-              for i in range {
-                let row = i * columns..<(i + 1) * columns
-                UnsafeMutableBufferPointer(rebasing: scaled[row])
-                  .assignScaled(weights[i] * u[i], UnsafeMutableBufferPointer(rebasing: v[row]))
               }
             }
           }

@@ -4,9 +4,10 @@ package struct StepReport: Equatable, Sendable {
   package var loss: Double
   /// ‖g + μθ‖
   package var gradientNorm: Double
-  /// λ that the step was solved with.
-  package var damping: Double
-  package var solver: SolverSummary
+  /// λ that the step was solved with; nil for a method without damping.
+  package var damping: Double?
+  /// nil for a method that solves nothing.
+  package var solver: SolverSummary?
   /// ‖Δ‖ before length and rate.
   package var stepNorm = 0.0
   /// α; the update is rate · α · Δ.

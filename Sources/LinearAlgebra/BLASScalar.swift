@@ -35,6 +35,24 @@ package protocol BLASScalar: BinaryFloatingPoint, BitwiseCopyable, Sendable, Cod
     _ a: Self, _ s: UnsafeMutablePointer<Self>, _ z: UnsafePointer<Self>, _ b: Self, _ u: UnsafeMutablePointer<Self>,
     _ n: Int
   ) -> (u: Double, z: Double)
+  /// ‖g + a·x‖²
+  static func sumSquare(_ g: UnsafePointer<Self>, _ a: Self, _ x: UnsafePointer<Self>, _ n: Int) -> Double
+  /// r ← r − (a·x + b·y); returns ‖r‖²
+  static func subtract(
+    _ a: Self, _ x: UnsafePointer<Self>, _ b: Self, _ y: UnsafePointer<Self>, from r: UnsafeMutablePointer<Self>,
+    _ n: Int
+  ) -> Double
+  static func descend(
+    _ rule: SGDUpdate, gradient: UnsafePointer<Self>, parameters: UnsafeMutablePointer<Self>,
+    velocity: UnsafeMutablePointer<Self>, _ n: Int
+  ) -> Double
+  static func descend(
+    _ rule: AdamUpdate, gradient: UnsafePointer<Self>, parameters: UnsafeMutablePointer<Self>,
+    firstMoment: UnsafeMutablePointer<Self>, secondMoment: UnsafeMutablePointer<Self>, _ n: Int
+  ) -> Double
+  /// t ← v·(common − complement·(t − mean))
+  static func curvature(
+    _ v: UnsafePointer<Self>, _ t: UnsafeMutablePointer<Self>, common: Self, complement: Self, mean: Self, _ n: Int)
   /// y ← f(x), d ← f′(x)
   static func activate(
     _ function: ActivationFunction, _ x: UnsafePointer<Self>, _ y: UnsafeMutablePointer<Self>,

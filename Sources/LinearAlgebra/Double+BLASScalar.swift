@@ -77,6 +77,39 @@ extension Double: BLASScalar {
     return squares
   }
 
+  package static func sumSquare(
+    _ g: UnsafePointer<Self>, _ a: Self, _ x: UnsafePointer<Self>, _ n: Int
+  ) -> Double {
+    fgn_sum_square_f64(g, a, x, n)
+  }
+
+  package static func subtract(
+    _ a: Self, _ x: UnsafePointer<Self>, _ b: Self, _ y: UnsafePointer<Self>, from r: UnsafeMutablePointer<Self>,
+    _ n: Int
+  ) -> Double {
+    fgn_subtract_f64(a, x, b, y, r, n)
+  }
+
+  package static func descend(
+    _ rule: SGDUpdate, gradient: UnsafePointer<Self>, parameters: UnsafeMutablePointer<Self>,
+    velocity: UnsafeMutablePointer<Self>, _ n: Int
+  ) -> Double {
+    fgn_sgd_f64(rule, gradient, parameters, velocity, n)
+  }
+
+  package static func descend(
+    _ rule: AdamUpdate, gradient: UnsafePointer<Self>, parameters: UnsafeMutablePointer<Self>,
+    firstMoment: UnsafeMutablePointer<Self>, secondMoment: UnsafeMutablePointer<Self>, _ n: Int
+  ) -> Double {
+    fgn_adam_f64(rule, gradient, parameters, firstMoment, secondMoment, n)
+  }
+
+  package static func curvature(
+    _ v: UnsafePointer<Self>, _ t: UnsafeMutablePointer<Self>, common: Self, complement: Self, mean: Self, _ n: Int
+  ) {
+    fgn_curvature_f64(v, t, common, complement, mean, n)
+  }
+
   package static func activate(
     _ function: ActivationFunction, _ x: UnsafePointer<Self>, _ y: UnsafeMutablePointer<Self>,
     derivative d: UnsafeMutablePointer<Self>, _ n: Int

@@ -35,6 +35,18 @@ extension UnsafeMutableBufferPointer where Element: BLASScalar {
     precondition(count == x.count, "buffers differ in count")
     if !isEmpty { Element.combine(a, x.baseAddress!, 0, baseAddress!, count) }
   }
+
+  /// self ← v·(common − complement·(self − mean)), element by element.
+  @inline(__always)
+  package func assignCurvature(
+    _ v: UnsafeMutableBufferPointer, common: Element, complement: Element, mean: Element
+  ) {
+    precondition(count == v.count, "buffers differ in count")
+    if !isEmpty {
+      Element.curvature(
+        v.baseAddress!, baseAddress!, common: common, complement: complement, mean: mean, count)
+    }
+  }
 }
 
 extension Vector {
@@ -112,6 +124,28 @@ extension Vector {
             Scalar.multiply(
               x.baseAddress! + range.lowerBound, y.baseAddress! + range.lowerBound,
               into: z.baseAddress! + range.lowerBound, range.count)
+          }
+        }
+      }
+    }
+  }
+}
+
+extension Matrix {
+  /// Row i of self ← factors_i · row i of `source`, on all threads. The two matrices share no memory.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  package func assignRows(of source: Matrix, scaledBy factors: Vector<Scalar>) {
+    precondition(rows == source.rows && columns == source.columns && rows == factors.count, "shapes do not fit")
+    elements.withElements { target in
+      source.elements.withElements { source in
+        factors.withElements { factors in
+          Threads.parallel(rows, grain: max(1, 16384 / columns)) { range in
+            for i in range {
+              let row = i * columns..<(i + 1) * columns
+              UnsafeMutableBufferPointer(rebasing: target[row])
+                .assignScaled(factors[i], UnsafeMutableBufferPointer(rebasing: source[row]))
+            }
           }
         }
       }

@@ -53,6 +53,13 @@ extension Configuration {
     try require((0..<1).contains(o.momentum), "optimizer.momentum", o.momentum, "at least 0 and less than 1")
     try require(
       o.weightDecay >= 0 && o.weightDecay.isFinite, "optimizer.weight_decay", o.weightDecay, "0 or more")
+    for (name, beta) in [("beta1", o.adam.beta1), ("beta2", o.adam.beta2)] {
+      try require((0..<1).contains(beta), "optimizer.adam.\(name)", beta, "at least 0 and less than 1")
+    }
+    try require(
+      o.adam.epsilon > 0 && o.adam.epsilon.isFinite, "optimizer.adam.epsilon", o.adam.epsilon, "positive")
+    try require(
+      !(optimizer.nesterov && optimizer.momentum == 0), "optimizer.nesterov", true, "false without optimizer.momentum")
 
     try require(
       (1...manyTimes).contains(training.epochs), "training.epochs", training.epochs, "from 1 to \(manyTimes)")

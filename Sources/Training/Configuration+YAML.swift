@@ -38,7 +38,7 @@ extension Configuration {
         .reduce(value) { Node([(Node(String($1)), $0)]) }
       tree = try overlay(tree, document, source: source, path: [])
     }
-    let configuration = try decode(tree, source: source)
+    let configuration = try decode(withLearningRate(tree), source: source)
     try configuration.validate(source: source)
     return configuration
   }
@@ -70,9 +70,20 @@ extension Configuration {
   }
 
   private static func defaultTree() throws -> Node {
-    guard let tree = try Yams.compose(yaml: Configuration().yaml) else {
+    guard var tree = try Yams.compose(yaml: Configuration().yaml) else {
       preconditionFailure("the default configuration is empty")
     }
+    tree["optimizer"]?["learning_rate"] = Node("null", Tag(.null))
+    return tree
+  }
+
+  /// `tree` with the method's own learning rate where it has none.
+  private static func withLearningRate(_ tree: Node) -> Node {
+    guard tree["optimizer"]?["learning_rate"]?.tag == Tag(.null),
+      let method = tree["optimizer"]?["method"]?.string.flatMap(Optimizer.Method.init(rawValue:))
+    else { return tree }
+    var tree = tree
+    tree["optimizer"]?["learning_rate"] = Node("\(method.defaultLearningRate)")
     return tree
   }
 

@@ -52,19 +52,38 @@ package struct Configuration: Codable, Equatable, Sendable {
 
   package struct Optimizer: Codable, Equatable, Sendable {
     package enum Method: String, Codable, CaseIterable, Sendable {
+      /// Fast Gauss-Newton.
       case fgn
+      /// The full Gauss-Newton matrix.
+      case ggn
+      /// Stochastic gradient descent with momentum.
+      case sgd
+      case adam
+
+      /// The learning rate where the configuration names none.
+      package var defaultLearningRate: Double {
+        switch self {
+        case .fgn, .ggn: 1
+        case .sgd: 0.1
+        case .adam: 0.001
+        }
+      }
     }
 
     package var method = Method.fgn
     /// B, over all ranks.
     package var batchSize = BatchSize.rows(512)
-    package var learningRate = 1.0
+    /// In a file it may be null, for the method's own default.
+    package var learningRate = Method.fgn.defaultLearningRate
     package var schedule = LearningRateSchedule()
     package var damping = Damping.Options()
     package var solver = SolverOptions()
     package var stepLength = StepLength.ggn
     /// η
     package var momentum = 0.9
+    /// Nesterov's form of momentum.
+    package var nesterov = false
+    package var adam = AdamOptions()
     /// μ
     package var weightDecay = 0.0
 
@@ -74,7 +93,7 @@ package struct Configuration: Codable, Equatable, Sendable {
       case learningRate = "learning_rate"
       case schedule, damping, solver
       case stepLength = "step_length"
-      case momentum
+      case momentum, nesterov, adam
       case weightDecay = "weight_decay"
     }
   }

@@ -18,19 +18,6 @@ extension Evaluation: CustomStringConvertible {
   }
 }
 
-extension Configuration.Optimizer {
-  /// The part that the optimizer itself knows.
-  var fastGaussNewton: FastGaussNewtonOptions {
-    var options = FastGaussNewtonOptions()
-    options.damping = damping
-    options.solver = solver
-    options.stepLength = stepLength
-    options.momentum = momentum
-    options.weightDecay = weightDecay
-    return options
-  }
-}
-
 extension MetricsEvent.Run {
   package init(
     step: Int, version: String, mpi: String, ranks: Int, _ configuration: Configuration, _ data: TrainingData,
@@ -52,8 +39,9 @@ extension MetricsEvent.Step {
       step: step, epoch: epoch, loss: report.loss, gradientNorm: report.gradientNorm, stepNorm: report.stepNorm,
       damping: report.damping, reductionRatio: report.reductionRatio.flatMap { $0.isFinite ? $0 : nil },
       stepLength: report.stepLength,
-      learningRate: rate, accepted: report.accepted, solver: "cg", solverIterations: report.solver.iterations,
-      residual: report.solver.residual, termination: report.solver.termination.rawValue, seconds: seconds,
+      learningRate: rate, accepted: report.accepted, solver: report.solver.map { _ in "cg" },
+      solverIterations: report.solver?.iterations, residual: report.solver?.residual,
+      termination: report.solver?.termination.rawValue, seconds: seconds,
       phases: Dictionary(uniqueKeysWithValues: phases.summary.map { ($0.phase.rawValue, $0.seconds) }),
       allreduces: traffic.allreduces, allreducedBytes: traffic.allreducedBytes)
   }

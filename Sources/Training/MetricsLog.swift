@@ -71,15 +71,15 @@ package enum MetricsEvent {
     var loss: Double
     var gradientNorm: Double
     var stepNorm: Double
-    var damping: Double
+    @Nullable var damping: Double?
     @Nullable var reductionRatio: Double?
     var stepLength: Double
     var learningRate: Double
     var accepted: Bool
-    var solver: String
-    var solverIterations: Int
-    var residual: Double
-    var termination: String
+    @Nullable var solver: String?
+    @Nullable var solverIterations: Int?
+    @Nullable var residual: Double?
+    @Nullable var termination: String?
     var seconds: Double
     var phases: [String: Double]
     var allreduces: Int

@@ -35,7 +35,8 @@ extension ModelFile {
       lines.append("model: \(model.network)")
     }
     if let state = try? RunState.progress(of: file) {
-      lines.append("checkpoint after step \(state.step), damping \(state.damping.short)")
+      lines.append(
+        "checkpoint after step \(state.step)" + (state.optimizer.damping.map { ", damping \($0.short)" } ?? ""))
     }
     return lines.joined(separator: "\n")
   }

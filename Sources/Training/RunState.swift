@@ -1,4 +1,5 @@
 import Datasets
+import GaussNewton
 import LinearAlgebra
 
 /// What a checkpoint holds beyond the model: how far the run is, and the optimizer's memory.
@@ -8,8 +9,8 @@ package struct RunState {
   package struct Progress: Codable, Equatable, Sendable {
     /// Steps done.
     package var step: Int
-    /// λ of the next step.
-    package var damping: Double
+    /// The optimizer's numbers.
+    package var optimizer: OptimizerCounters
     /// Examples in the training set.
     package var examples: Int
   }
@@ -17,14 +18,14 @@ package struct RunState {
   package let progress: Progress
   package let contents: TensorFile
 
-  /// Δ₋, if the run has momentum.
-  static let lastStepName = "optimizer.last_step"
   private static let progressKey = "fgn.progress"
 
-  /// Adds the state of a run to the file of its model.
-  static func add<Scalar: BLASScalar>(_ progress: Progress, lastStep: Vector<Scalar>?, to file: inout TensorFile) {
+  /// Adds the state of a run to the file of its model: `memory` is the optimizer's, and gets its names below `optimizer.`.
+  static func add<Scalar: BLASScalar>(
+    _ progress: Progress, memory: [(name: String, vector: Vector<Scalar>)], to file: inout TensorFile
+  ) {
     file.encode(progress, forKey: progressKey)
-    if let lastStep { file.add(lastStepName, Tensor(lastStep)) }
+    for (name, vector) in memory { file.add("optimizer.\(name)", Tensor(vector)) }
   }
 
   /// How far the run of a checkpoint is. Throws for a file that is none.
@@ -38,7 +39,8 @@ package struct RunState {
     progress = try Self.progress(of: contents)
     let saved = try ModelFile(contents).configuration
     func text(_ shape: [Int]?) -> String { shape.map { "\($0)" } ?? "null" }
-    let pairs: [(key: String, old: String, new: String)] = [
+    var pairs: [(key: String, old: String, new: String)] = [
+      ("optimizer.method", saved.optimizer.method.rawValue, configuration.optimizer.method.rawValue),
       ("optimizer.batch_size", "\(saved.optimizer.batchSize)", "\(configuration.optimizer.batchSize)"),
       ("training.seed", "\(saved.training.seed)", "\(configuration.training.seed)"),
       ("training.precision", "\(saved.training.precision)", "\(configuration.training.precision)"),
@@ -48,17 +50,38 @@ package struct RunState {
       ("model.input_shape", text(saved.model.inputShape), text(configuration.model.inputShape)),
       ("model.channels", saved.model.channels.rawValue, configuration.model.channels.rawValue),
     ]
+    // Without momentum a run keeps no memory of its last step.
+    if (saved.optimizer.momentum == 0) != (configuration.optimizer.momentum == 0) {
+      pairs.append(
+        ("optimizer.momentum", "\(saved.optimizer.momentum)", "\(configuration.optimizer.momentum)"))
+    }
     for (key, old, new) in pairs where old != new {
       throw ConfigurationError(
         key: key,
         "\(new) does not go on with \(contents.path), which was saved with \(old); restore it, or start a new run")
     }
-    guard progress.step >= 0, progress.damping > 0, progress.damping.isFinite else {
-      throw StorageError(
-        .contents, path: contents.path, section: "metadata \"\(Self.progressKey)\"",
-        problem: "step \(progress.step) with damping \(progress.damping) is impossible",
-        remedy: "resume from another checkpoint")
+    let (damping, moments) = (progress.optimizer.damping, progress.optimizer.moments)
+    guard progress.step >= 0, damping.map({ $0 > 0 && $0.isFinite }) ?? true, moments.map({ $0 >= 0 }) ?? true else {
+      throw impossible("step \(progress.step) with \(progress.optimizer) is impossible")
     }
+  }
+
+  /// Gives the optimizer of the same method its memory back.
+  func restore<Scalar: DistributedScalar>(_ optimizer: any Optimizer<Scalar>) throws {
+    let (saved, fresh) = (progress.optimizer, optimizer.counters)
+    guard (saved.damping == nil) == (fresh.damping == nil), (saved.moments == nil) == (fresh.moments == nil) else {
+      throw impossible("\(saved) does not fit the method")
+    }
+    optimizer.counters = saved
+    for (name, vector) in optimizer.memory {
+      vector.assign(try contents.vector(named: "optimizer.\(name)", shape: [vector.count]))
+    }
+  }
+
+  private func impossible(_ problem: String) -> StorageError {
+    StorageError(
+      .contents, path: contents.path, section: "metadata \"\(Self.progressKey)\"", problem: problem,
+      remedy: "resume from another checkpoint")
   }
 
   /// Throws if the run was on other data than `data`.

@@ -20,7 +20,7 @@ package final class Trainer<Scalar: DistributedScalar> {
   private let communicator: Communicator
   private let coordinator: Coordinator
   private let network: Network
-  private let optimizer: FastGaussNewton<Scalar>
+  private let optimizer: any Optimizer<Scalar>
   private let evaluator: Evaluator<Scalar>
   private var sampler: BatchSampler
   private let parameters: Vector<Scalar>
@@ -47,17 +47,12 @@ package final class Trainer<Scalar: DistributedScalar> {
       count: data.train.count, batchSize: configuration.optimizer.batchSize, seed: training.seed,
       dropLast: training.dropLast)
     let capacity = (sampler.batchSize + communicator.size - 1) / communicator.size
-    optimizer = FastGaussNewton(
-      network, options: configuration.optimizer.fastGaussNewton, capacity: capacity, communicator: communicator)
+    optimizer = configuration.optimizer.makeOptimizer(network, capacity: capacity, over: communicator)
     evaluator = Evaluator(network, communicator: communicator)
     inputs = Matrix(zeros: capacity, network.inputCount)
     parameters = try communicator.collectively { [network, optimizer] in
       if let state {
-        optimizer.damping = state.progress.damping
-        if state.contents.contains(RunState.lastStepName) {
-          optimizer.lastStep.assign(
-            try state.contents.vector(named: RunState.lastStepName, shape: [network.layout.count]))
-        }
+        try state.restore(optimizer)
         return try ModelFile.parameters(of: network, in: state.contents)
       }
       return try configuration.model.initialParameters(of: network, seed: training.seed)
@@ -164,8 +159,8 @@ package final class Trainer<Scalar: DistributedScalar> {
     try coordinator.write {
       var file = ModelFile.contents(parameters, of: network, configuration, data.normalization)
       RunState.add(
-        RunState.Progress(step: step, damping: optimizer.damping, examples: data.train.count),
-        lastStep: configuration.optimizer.momentum == 0 ? nil : optimizer.lastStep, to: &file)
+        RunState.Progress(step: step, optimizer: optimizer.counters, examples: data.train.count),
+        memory: optimizer.memory, to: &file)
       try files.save(step: step, file)
       try files.prune(keepLast: configuration.checkpoint.keep)
     }
@@ -182,9 +177,9 @@ package final class Trainer<Scalar: DistributedScalar> {
   private func progressLine(_ report: StepReport, epoch: Int, secondsPerStep: Double) -> String {
     let epochs = (totalSteps + sampler.batchesPerEpoch - 1) / sampler.batchesPerEpoch
     let left = Duration.seconds(Double(totalSteps - step) * secondsPerStep)
-    return
-      "epoch \(epoch + 1)/\(epochs)  step \(step)/\(totalSteps)  loss \(report.loss.short)  λ \(report.damping.short)"
-      + "  solver \(report.solver.iterations)  \((1 / secondsPerStep).short) steps/s"
+    return "epoch \(epoch + 1)/\(epochs)  step \(step)/\(totalSteps)  loss \(report.loss.short)"
+      + (report.damping.map { "  λ \($0.short)" } ?? "") + (report.solver.map { "  solver \($0.iterations)" } ?? "")
+      + "  \((1 / secondsPerStep).short) steps/s"
       + (step == totalSteps ? "" : "  \(left.formatted(.time(pattern: .minuteSecond))) left")
   }
 }
@@ -192,11 +187,12 @@ package final class Trainer<Scalar: DistributedScalar> {
 /// The loss is no longer a number.
 private struct Divergence: Error, CustomStringConvertible, ExitCodeProviding {
   let step: Int
-  let damping: Double
+  let damping: Double?
 
   var exitCode: Int32 { 70 }
   var description: String {
-    "step \(step): the loss is not finite at damping \(damping.short); the run diverged: "
-      + "lower optimizer.learning_rate or raise optimizer.damping.initial, and resume from a checkpoint or start again"
+    "step \(step): the loss is not finite\(damping.map { " at damping \($0.short)" } ?? ""); the run diverged: "
+      + "lower optimizer.learning_rate\(damping == nil ? "" : " or raise optimizer.damping.initial"), "
+      + "and resume from a checkpoint or start again"
   }
 }

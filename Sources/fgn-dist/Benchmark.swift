@@ -164,7 +164,7 @@ private struct Problem {
     rowSpace = RowSpace(linearization, capacity: rows)
     rowSpace.assign(margin, cotangents: linearization.logits, batchSize: batchSize)
     solver = ConjugateGradient(capacity: rows, parameterCount: network.layout.count, communicator: communicator)
-    var options = FastGaussNewtonOptions()
+    var options = GaussNewtonOptions()
     options.solver.tolerance = .leastNonzeroMagnitude
     options.solver.maxIterations = iterations
     optimizer = FastGaussNewton(network, options: options, capacity: rows, communicator: communicator)

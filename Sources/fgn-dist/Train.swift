@@ -94,7 +94,7 @@ struct Train: ParsableCommand {
     _ configuration: Configuration, _ data: TrainingData, _ network: Network, _ state: RunState?,
     _ coordinator: Coordinator, _ job: Job
   ) {
-    let (train, optimizer) = (data.train, configuration.optimizer)
+    let train = data.train
     coordinator.say("fgn-dist \(FgnDist.version): \(job.description)")
     coordinator.say(
       "data: \(train.count) examples of \(train.featureCount) features, \(data.classCount) classes, "
@@ -103,11 +103,12 @@ struct Train: ParsableCommand {
     coordinator.say(
       "model: \(network): \(network.layout.count) parameters, \(configuration.training.precision.rawValue), "
         + "from \(configuration.model.initialization)")
-    coordinator.say(
-      "optimizer: \(optimizer.method.rawValue), batch \(optimizer.batchSize), rate \(optimizer.learningRate.short), "
-        + "damping \(optimizer.damping.initial.short) \(optimizer.damping.policy.rawValue), "
-        + "step length \(optimizer.stepLength.rawValue), solver cg to \(optimizer.solver.tolerance.short) "
-        + "in at most \(optimizer.solver.maxIterations)")
+    coordinator.say("optimizer: \(configuration.optimizer.summary)")
+    let unread = configuration.optimizer.unreadSettings
+    if !unread.isEmpty {
+      coordinator.say(
+        "note: \(configuration.optimizer.method.rawValue) does not read \(unread.joined(separator: ", "))")
+    }
     if resume != nil {
       coordinator.say(
         state.map { "resuming after step \($0.progress.step) from \($0.contents.path)" }

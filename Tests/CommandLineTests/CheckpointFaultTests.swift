@@ -50,6 +50,12 @@ extension CommandLineTests {
       fault("other batch size", 64, "optimizer.batch_size", "8", "16") { _ in
         resume + ["--set", "optimizer.batch_size=8"]
       },
+      fault("other method", 64, "optimizer.method", "adam", "fgn") { _ in
+        resume + ["--set", "optimizer.method=adam"]
+      },
+      fault("momentum switched off", 64, "optimizer.momentum", "0.9") { _ in
+        resume + ["--set", "optimizer.momentum=0"]
+      },
       fault("other seed", 64, "training.seed", "5", "0") { _ in resume + ["--set", "training.seed=5"] },
       fault("other precision", 64, "training.precision", "float64", "float32") { _ in
         resume + ["--set", "training.precision=float64"]

@@ -20,6 +20,12 @@ extension CommandLineTests {
       Fault(
         "unknown word", yaml: "optimizer: {step_length: long}\n", "optimizer.step_length", "'long'", "unit", "ggn",
         "line-search"),
+      Fault(
+        "setting of another method", yaml: "optimizer: {method: adam, damping: {policy: levenberg-marquardt}}\n",
+        "run.yaml", "optimizer.damping.policy", "adam", "fgn, ggn"),
+      Fault(
+        "impossible moment", yaml: "optimizer: {method: adam, adam: {beta2: 1}}\n", "optimizer.adam.beta2",
+        "less than 1"),
       Fault("features without labels", yaml: "data: {train: {features: a.npy}}\n", "data.train.labels"),
       Fault("duplicate key", yaml: "training: {steps: 3, steps: 4}\n", "run.yaml", "steps"),
       Fault("--set without a value", 64, "--set optimizer.batch_size", "KEY=VALUE") { _ in

@@ -58,6 +58,39 @@ extension CommandLineTests {
       }
     }
 
+    @Test(
+      "has the same losses with every other method",
+      arguments: [
+        "method: ggn, damping: {policy: levenberg-marquardt}", "method: sgd, nesterov: true, weight_decay: 1e-3",
+        "method: adam",
+      ])
+    func otherMethods(settings: String) throws {
+      let workspace = Workspace()
+      try workspace.write(
+        "run.yaml", "optimizer: {batch_size: 101, \(settings)}\ntraining: {steps: 20, precision: float64}\n")
+      for (ranks, name) in [(Ranks.plain, "plain"), (.mpirun(1), "one"), (.mpirun(3), "three")] {
+        try Program.run(ranks, ["train", "run.yaml", "--run-directory", name], in: workspace).expectSuccess()
+      }
+      let (plain, three) = (try workspace.steps("plain"), try workspace.steps("three"))
+      #expect(try workspace.bytes("one/model.safetensors") == workspace.bytes("plain/model.safetensors"))
+      let difference = lossDifference(three, plain)
+      #expect(difference < 1e-9)
+      Figures.note("rank invariance, \(settings)", difference)
+      #expect(try #require(plain.last?.loss) < 0.999 * #require(plain.first?.loss))
+      for step in plain + three {
+        if settings.contains("ggn") {
+          #expect(try #require(step.allreduces) <= #require(step.solverIterations) + 4)
+        } else {
+          // A gradient method has no solver and no damping, and says so.
+          #expect(step.allreduces == 1 && step.solverIterations == nil && step.reductionRatio == nil)
+        }
+      }
+      let text = String(decoding: try workspace.bytes("plain/metrics.jsonl"), as: UTF8.self)
+      for key in ["damping", "solver", "solver_iterations", "residual", "termination"] {
+        #expect(text.contains("\"\(key)\":null") == !settings.contains("ggn"), "\(key)")
+      }
+    }
+
     @Test func hasTheSameLossesAtSmallDampingIfTheSolverConverges() throws {
       let workspace = Workspace()
       try workspace.write(

@@ -7,10 +7,10 @@ import Testing
 @Suite(.serialized) struct CollectivesTests {
   /// What a step's allreduces come to in bytes, for P parameters, by the steps that `FastGaussNewton` documents.
   func expected<Scalar: DistributedScalar>(
-    _: Scalar.Type, _ options: FastGaussNewtonOptions, _ report: StepReport, parameterCount P: Int
+    _: Scalar.Type, _ options: GaussNewtonOptions, _ report: StepReport, parameterCount P: Int
   ) -> (calls: Int, bytes: Int) {
     let hasAnchor = options.momentum != 0 || options.weightDecay != 0
-    let iterations = report.solver.iterations
+    let iterations = report.solver!.iterations
     // The gradient with r₀ᵀr₀, the loss and the wish to stop; RᵀRΔ₀ with its scalar; an iteration's z with two scalars,
     // and a third every 50th time.
     var calls = 1 + (hasAnchor ? 1 : 0) + iterations
@@ -24,7 +24,7 @@ import Testing
     return (calls, bytes)
   }
 
-  func check<Scalar: DistributedScalar>(_: Scalar.Type, _ options: FastGaussNewtonOptions) throws {
+  func check<Scalar: DistributedScalar>(_: Scalar.Type, _ options: GaussNewtonOptions) throws {
     let problem = ToyProblem(rows: 23, features: 4, classes: 12, largestMargin: 0.5, seed: 16)
     let trial = Trial<Scalar>(problem, options)
     for _ in 0..<3 {
@@ -32,7 +32,7 @@ import Testing
       let report = try trial.advance()
       let used = trial.communicator.statistics - before
       let expected = expected(Scalar.self, options, report, parameterCount: problem.parameters.count)
-      #expect(used.allreduces <= report.solver.iterations + 4)
+      #expect(used.allreduces <= report.solver!.iterations + 4)
       #expect(used.allreduces == expected.calls)
       #expect(used.allreducedBytes == expected.bytes)
     }
@@ -43,7 +43,7 @@ import Testing
     stepLength: StepLength, policy: Damping.Policy
   ) throws {
     for (η, μ) in [(0.0, 0.0), (0.9, 0), (0, 1e-2), (0.9, 1e-2)] {
-      var options = FastGaussNewtonOptions()
+      var options = GaussNewtonOptions()
       options.damping.initial = 1e-3
       options.damping.policy = policy
       options.stepLength = stepLength

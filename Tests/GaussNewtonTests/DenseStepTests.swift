@@ -12,7 +12,7 @@ import Testing
     let expected = problem.oracle.step(problem.parameters, damping: λ, weightDecay: μ)
     let error = relativeError(Δ, expected)
     #expect(error <= tolerance, "\(Scalar.self), μ \(μ)")
-    #expect(report.solver.termination == .converged)
+    #expect(report.solver!.termination == .converged)
     #expect(report.accepted && report.stepLength == 1 && report.reductionRatio == nil)
     let θ = problem.parameters
     #expect(abs(report.loss / problem.oracle.loss(θ) - 1) <= 8 * Double(Scalar.ulpOfOne))

@@ -8,7 +8,7 @@ import Testing
 @Suite(.serialized) struct LevenbergMarquardtTests {
   let problem = ToyProblem(rows: 60, features: 2, classes: 20, largestMargin: 0.1, seed: 15)
 
-  func options(damping λ: Double) -> FastGaussNewtonOptions {
+  func options(damping λ: Double) -> GaussNewtonOptions {
     var options = exactOptions(damping: λ)
     options.damping.policy = .levenbergMarquardt
     options.damping.minimum = 1e-6

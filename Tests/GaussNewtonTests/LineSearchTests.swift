@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 @Suite(.serialized) struct LineSearchTests {
-  func options(damping λ: Double, weightDecay μ: Double = 0) -> FastGaussNewtonOptions {
+  func options(damping λ: Double, weightDecay μ: Double = 0) -> GaussNewtonOptions {
     var options = exactOptions(damping: λ, weightDecay: μ)
     options.stepLength = .lineSearch
     return options

@@ -79,7 +79,7 @@ import Testing
     for _ in 0..<3 {
       let θ = trial.parameters.array
       let (Δ, report) = try trial.change()
-      #expect(report.solver.termination == .iterationLimit)
+      #expect(report.solver!.termination == .iterationLimit)
       let slope = dot(oracle.gradient(θ, weightDecay: μ), Δ)
       let curvature = quadraticForm(oracle.fastGaussNewtonMatrix(θ), Δ) + μ * dot(Δ, Δ)
       let change = oracle.objective(moved(θ, 1, Δ), weightDecay: μ) - oracle.objective(θ, weightDecay: μ)

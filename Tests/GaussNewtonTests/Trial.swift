@@ -4,33 +4,69 @@ import MPI
 import Networks
 import TestSupport
 
+/// Fast Gauss-Newton on a toy problem.
+typealias Trial<Scalar: DistributedScalar> = MethodTrial<FastGaussNewton<Scalar>>
+
+/// The full Gauss-Newton method on a toy problem.
+typealias FullTrial<Scalar: DistributedScalar> = MethodTrial<GeneralizedGaussNewton<Scalar>>
+
+/// A gradient method on a toy problem.
+typealias FirstOrderTrial<Scalar: DistributedScalar> = MethodTrial<FirstOrder<Scalar>>
+
 /// A toy problem whose rows are sharded over the ranks, the optimizer at work on it, and its parameters.
-struct Trial<Scalar: DistributedScalar> {
+struct MethodTrial<Method: Optimizer> {
+  typealias Scalar = Method.Scalar
+
   let problem: ToyProblem
   let communicator: Communicator
   let shard: Range<Int>
-  let optimizer: FastGaussNewton<Scalar>
+  let optimizer: Method
   let parameters: Vector<Scalar>
 
   /// By default, every rank of the job has as many rows as any other, or one less.
-  init(
-    _ problem: ToyProblem, _ options: FastGaussNewtonOptions, communicator: Communicator = World.communicator,
-    shard: Range<Int>? = nil
+  private init(
+    _ problem: ToyProblem, _ communicator: Communicator, _ shard: Range<Int>?, _ make: (Network, Int) -> Method
   ) {
     self.problem = problem
     self.communicator = communicator
     self.shard = shard ?? evenShard(of: problem.rowCount, communicator)
-    optimizer = FastGaussNewton(
-      Network([Linear(inputs: problem.featureCount, outputs: problem.oracle.classCount)]), options: options,
-      capacity: self.shard.count, communicator: communicator)
+    optimizer = make(
+      Network([Linear(inputs: problem.featureCount, outputs: problem.oracle.classCount)]), self.shard.count)
     parameters = Vector(problem.parameters.map { Scalar($0) })
+  }
+
+  init<Number>(
+    _ problem: ToyProblem, _ options: GaussNewtonOptions, communicator: Communicator = World.communicator,
+    shard: Range<Int>? = nil
+  ) where Method == FastGaussNewton<Number> {
+    self.init(problem, communicator, shard) {
+      FastGaussNewton($0, options: options, capacity: $1, communicator: communicator)
+    }
+  }
+
+  init<Number>(
+    _ problem: ToyProblem, _ options: GaussNewtonOptions, communicator: Communicator = World.communicator,
+    shard: Range<Int>? = nil
+  ) where Method == GeneralizedGaussNewton<Number> {
+    self.init(problem, communicator, shard) {
+      GeneralizedGaussNewton($0, options: options, capacity: $1, communicator: communicator)
+    }
+  }
+
+  init<Number>(
+    _ problem: ToyProblem, _ options: FirstOrderOptions, communicator: Communicator = World.communicator,
+    shard: Range<Int>? = nil
+  ) where Method == FirstOrder<Number> {
+    self.init(problem, communicator, shard) {
+      FirstOrder($0, options: options, capacity: $1, communicator: communicator)
+    }
   }
 
   /// One step on all rows. Collective.
   func advance(rate: Double = 1) throws -> StepReport {
     try optimizer.advance(
       parameters, inputs: problem.inputs(shard), labels: problem.labels(shard), batchSize: problem.rowCount,
-      rate: rate)
+      rate: rate, interrupt: false)
   }
 
   /// One step, and the change of the parameters that it made. Collective.
@@ -49,8 +85,8 @@ func evenShard(of count: Int, _ communicator: Communicator) -> Range<Int> {
 /// Options of a unit step that is solved as exactly as the precision allows.
 func exactOptions<Scalar: BLASScalar>(
   for _: Scalar.Type = Double.self, damping λ: Double, weightDecay μ: Double = 0
-) -> FastGaussNewtonOptions {
-  var options = FastGaussNewtonOptions()
+) -> GaussNewtonOptions {
+  var options = GaussNewtonOptions()
   options.damping.initial = λ
   options.weightDecay = μ
   options.stepLength = .unit

@@ -17,6 +17,8 @@ import Testing
     ("optimizer.damping.minimum", "0.1"), ("optimizer.damping.maximum", "1000000"),
     ("optimizer.damping.factor", "1.5"), ("optimizer.solver.kind", "auto"), ("optimizer.solver.tolerance", "0.1"),
     ("optimizer.solver.max_iterations", "50"), ("optimizer.step_length", "ggn"), ("optimizer.momentum", "0.9"),
+    ("optimizer.nesterov", "false"), ("optimizer.adam.beta1", "0.9"), ("optimizer.adam.beta2", "0.999"),
+    ("optimizer.adam.epsilon", "1e-8"), ("optimizer.adam.decoupled_weight_decay", "false"),
     ("optimizer.weight_decay", "0"), ("training.epochs", "10"), ("training.steps", "null"), ("training.seed", "0"),
     ("training.precision", "float32"), ("training.drop_last", "false"), ("training.evaluate_every", "1"),
     ("checkpoint.every", "200"), ("checkpoint.keep", "3"), ("logging.every", "1"), ("logging.progress", "auto"),
@@ -25,7 +27,8 @@ import Testing
   /// Another value for each key that can stand alone.
   static let others: [(key: String, value: String)] = [
     ("data.train.format", "npy"), ("data.test.format", "idx"), ("data.normalize", "standardize"),
-    ("data.classes", "12"), ("model.initialization", "start.safetensors"), ("optimizer.batch_size", "full"),
+    ("data.classes", "12"), ("model.initialization", "start.safetensors"), ("optimizer.method", "ggn"),
+    ("optimizer.batch_size", "full"),
     ("optimizer.batch_size", "17"), ("optimizer.learning_rate", "0.5"), ("optimizer.schedule.kind", "cosine"),
     ("optimizer.schedule.warmup", "40"), ("optimizer.schedule.final", "0.1"), ("optimizer.damping.initial", "2e-2"),
     ("optimizer.damping.policy", "levenberg-marquardt"), ("optimizer.damping.minimum", "1e-5"),
@@ -140,5 +143,32 @@ import Testing
       let configuration = try Configuration.load(path: folder.appendingPathComponent(name).path)
       #expect(try parse(configuration.yaml) == configuration, "\(name)")
     }
+  }
+
+  @Test(
+    "without a learning rate each method has its own, and the complete configuration shows it",
+    arguments: [("fgn", "1"), ("ggn", "1"), ("sgd", "0.1"), ("adam", "0.001")])
+  func defaultLearningRate(method: String, rate: String) throws {
+    for override in ["optimizer.weight_decay=0", "optimizer.learning_rate=null", "optimizer.learning_rate="] {
+      let configuration = try parse("optimizer: {method: \(method)}", override)
+      #expect("\(configuration.optimizer.learningRate)" == "\(try #require(Double(rate)))")
+      #expect(configuration.yaml.contains("learning_rate: \(rate)\n"), "\(configuration.yaml)")
+      #expect(try parse(configuration.yaml) == configuration)
+    }
+    #expect(try parse("optimizer: {learning_rate: 0.5}", "optimizer.method=\(method)").optimizer.learningRate == 0.5)
+  }
+
+  @Test(
+    "a method's own settings go with it",
+    arguments: [
+      ["sgd", "nesterov=true"], ["sgd", "momentum=0"], ["adam", "adam.beta1=0"], ["adam", "adam.beta2=0.5"],
+      ["adam", "adam.epsilon=1e-3"], ["adam", "adam.decoupled_weight_decay=true"], ["ggn", "damping.initial=2"],
+      ["ggn", "step_length=unit"], ["ggn", "solver.tolerance=0.5"],
+    ])
+  func ownSettings(words: [String]) throws {
+    let plain = try parse("optimizer: {method: \(words[0])}")
+    let changed = try parse("optimizer: {method: \(words[0])}", "optimizer.\(words[1])")
+    #expect(changed != plain)
+    #expect(try parse(changed.yaml) == changed)
   }
 }

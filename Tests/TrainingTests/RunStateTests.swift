@@ -1,5 +1,7 @@
 import Datasets
+import GaussNewton
 import LinearAlgebra
+import MPI
 import Networks
 import Testing
 
@@ -10,28 +12,64 @@ import Testing
 
   private func checkpoint(
     _ configuration: Configuration = Configuration(),
-    _ progress: RunState.Progress = .init(step: 7, damping: 0.125, examples: 50), lastStep: [Float]? = nil
+    _ progress: RunState.Progress = .init(step: 7, optimizer: .init(damping: 0.125), examples: 50),
+    memory: [(name: String, vector: Vector<Float>)] = []
   ) -> TensorFile {
     var file = ModelFile.contents(Vector<Float>(zeros: 6), of: network, configuration, .none)
-    RunState.add(progress, lastStep: lastStep.map { Vector($0) }, to: &file)
+    RunState.add(progress, memory: memory, to: &file)
     file.path = "c.safetensors"
     return file
   }
 
-  @Test func progressAndTheLastStepComeBack() throws {
+  private func optimizer(_ configuration: Configuration) -> any Optimizer<Float> {
+    configuration.optimizer.makeOptimizer(network, capacity: 1, over: Communicator())
+  }
+
+  @Test(
+    "progress and the optimizer's memory come back",
+    arguments: [
+      ["fgn", "last_step"], ["ggn", "last_step"], ["sgd", "velocity"], ["adam", "first_moment", "second_moment"],
+    ])
+  func roundTrip(words: [String]) throws {
+    let configuration = try Configuration.parse("", source: "", overrides: ["optimizer.method=\(words[0])"])
+    let old = optimizer(configuration)
+    #expect(old.memory.map(\.name) == Array(words.dropFirst()))
+    for (index, entry) in old.memory.enumerated() { entry.vector.fill(Float(index) + 0.5) }
+    if old.counters.damping != nil { old.counters.damping = 0.125 }
+    if old.counters.moments != nil { old.counters.moments = 7 }
+    let progress = RunState.Progress(step: 7, optimizer: old.counters, examples: 50)
+
     let folder = TemporaryFolder()
-    try Safetensors.save(checkpoint(lastStep: [1, 2, 3, 4, 5, 6]), to: folder.path("c"))
-    let state = try RunState(Safetensors.load(path: folder.path("c"), requireChecksum: true), for: Configuration())
-    #expect(state.progress == RunState.Progress(step: 7, damping: 0.125, examples: 50))
-    let last: Vector<Float> = try state.contents.vector(named: RunState.lastStepName, shape: [6])
-    #expect(last.array == [1, 2, 3, 4, 5, 6])
+    try Safetensors.save(checkpoint(configuration, progress, memory: old.memory), to: folder.path("c"))
+    let state = try RunState(Safetensors.load(path: folder.path("c"), requireChecksum: true), for: configuration)
+    #expect(state.progress == progress)
+    #expect(state.contents.tensors.suffix(words.count - 1).map(\.name) == words.dropFirst().map { "optimizer.\($0)" })
+    let new = optimizer(configuration)
+    try state.restore(new)
+    #expect(new.counters == old.counters)
+    #expect(zip(new.memory, old.memory).allSatisfy { $0.vector.array == $1.vector.array })
     #expect(try ModelFile.parameters(of: network, in: state.contents, as: Float.self).count == 6)
+  }
+
+  @Test func aCheckpointWithoutTheMemoryOfItsMethodIsRefused() throws {
+    for (method, counters, section) in [
+      ("fgn", OptimizerCounters(damping: 1), "optimizer.last_step"), ("sgd", .init(), "optimizer.velocity"),
+      ("adam", .init(moments: 3), "optimizer.first_moment"), ("adam", .init(), "fgn.progress"),
+      ("fgn", .init(), "fgn.progress"), ("sgd", .init(damping: 1), "fgn.progress"),
+    ] {
+      let configuration = try Configuration.parse("", source: "", overrides: ["optimizer.method=\(method)"])
+      let file = checkpoint(configuration, .init(step: 7, optimizer: counters, examples: 50))
+      let state = try RunState(file, for: configuration)
+      let error = #expect(throws: StorageError.self) { try state.restore(optimizer(configuration)) }
+      #expect(error?.exitCode == 65)
+      #expect(error?.section.contains(section) == true)
+    }
   }
 
   @Test func dampingComesBackToTheLastBit() throws {
     for damping in [0.1, 1.0 / 3, 1e-300, 1.0.nextUp, 1e6 / 1.5 / 1.5 / 1.5] {
-      let file = checkpoint(Configuration(), .init(step: 1, damping: damping, examples: 5))
-      #expect(try RunState(file, for: Configuration()).progress.damping == damping)
+      let file = checkpoint(Configuration(), .init(step: 1, optimizer: .init(damping: damping), examples: 5))
+      #expect(try RunState(file, for: Configuration()).progress.optimizer.damping == damping)
     }
   }
 
@@ -39,7 +77,8 @@ import Testing
     "settings that decide the course of a run cannot change",
     arguments: [
       "optimizer.batch_size=8", "optimizer.batch_size=full", "training.seed=5", "training.precision=float64",
-      "training.drop_last=true", "data.normalize=none",
+      "training.drop_last=true", "data.normalize=none", "optimizer.method=ggn", "optimizer.method=adam",
+      "optimizer.momentum=0",
     ])
   func fixedSettings(override: String) throws {
     let changed = try Configuration.parse("", source: "", overrides: [override])
@@ -54,7 +93,7 @@ import Testing
     "other settings may change",
     arguments: [
       "training.epochs=99", "training.steps=99", "optimizer.learning_rate=0.1", "checkpoint.every=1",
-      "optimizer.momentum=0", "logging.every=5", "data.train.format=npy",
+      "optimizer.momentum=0.5", "logging.every=5", "data.train.format=npy",
     ])
   func freeSettings(override: String) throws {
     let changed = try Configuration.parse("", source: "", overrides: [override])
@@ -63,7 +102,7 @@ import Testing
 
   @Test("impossible progress is refused", arguments: [(-1, 0.1), (1, 0), (1, -0.5)])
   func impossibleProgress(step: Int, damping: Double) {
-    let file = checkpoint(Configuration(), .init(step: step, damping: damping, examples: 50))
+    let file = checkpoint(Configuration(), .init(step: step, optimizer: .init(damping: damping), examples: 50))
     let error = #expect(throws: StorageError.self) { try RunState(file, for: Configuration()) }
     #expect(error?.exitCode == 65)
     #expect(error?.section.contains("fgn.progress") == true)

@@ -91,3 +91,31 @@ FGN_DECLARE_IMAGES(double, f64)
 FGN_DECLARE_NORMALIZATION(float, f32)
 FGN_DECLARE_NORMALIZATION(double, f64)
 #undef FGN_DECLARE_NORMALIZATION
+
+/* A step of stochastic gradient descent, and one of Adam; `decay` is μ. */
+typedef struct {
+  double rate, momentum, decay;
+  int nesterov;
+} fgn_sgd;
+
+/* `correction1` and `correction2` are 1 − β₁ᵗ and 1 − β₂ᵗ; of `decay` and `decoupled_decay` one is zero. */
+typedef struct {
+  double rate, beta1, beta2, epsilon, decay, decoupled_decay, correction1, correction2;
+} fgn_adam;
+
+#define FGN_DECLARE_UPDATES(T, suffix)                                                                            \
+  /* ‖g + a·x‖² */                                                                                                \
+  double fgn_sum_square_##suffix(const T *g, T a, const T *x, size_t n);                                          \
+  /* r ← r − (a·x + b·y); returns ‖r‖². */                                                                        \
+  double fgn_subtract_##suffix(T a, const T *restrict x, T b, const T *restrict y, T *restrict r, size_t n);      \
+  /* h = g + μx, v ← ηv + h, d = v or h + ηv, x ← x − rate·d; returns ‖d‖². */                                    \
+  double fgn_sgd_##suffix(fgn_sgd options, const T *restrict g, T *restrict x, T *restrict v, size_t n);          \
+  /* h = g + μx, m ← β₁m + (1−β₁)h, v ← β₂v + (1−β₂)h², d = m̂/(√v̂ + ε) + μ'x, x ← x − rate·d; returns ‖d‖². */   \
+  double fgn_adam_##suffix(fgn_adam options, const T *restrict g, T *restrict x, T *restrict m, T *restrict v,    \
+                           size_t n);                                                                             \
+  /* t ← v·(common − complement·(t − mean)) */                                                                    \
+  void fgn_curvature_##suffix(const T *restrict v, T *restrict t, T common, T complement, T mean, size_t n);
+
+FGN_DECLARE_UPDATES(float, f32)
+FGN_DECLARE_UPDATES(double, f64)
+#undef FGN_DECLARE_UPDATES

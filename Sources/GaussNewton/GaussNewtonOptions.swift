@@ -1,5 +1,5 @@
-/// What steers a Fast Gauss-Newton step.
-package struct FastGaussNewtonOptions: Equatable, Sendable {
+/// What steers a damped step, by the FGN matrix or the full one.
+package struct GaussNewtonOptions: Equatable, Sendable {
   package var damping = Damping.Options()
   package var solver = SolverOptions()
   package var stepLength = StepLength.ggn

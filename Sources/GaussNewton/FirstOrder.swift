@@ -1,0 +1,110 @@
+import Glibc
+import LinearAlgebra
+import MPI
+import Networks
+
+/// Steps along the gradient, by stochastic gradient descent or Adam: what second-order steps are compared with.
+///
+/// With the gradient h = g + μθ of a batch, SGD is v ← ηv + h, θ ← θ − rate·v, or θ − rate·(h + ηv) in Nesterov's form, and
+/// Adam is m ← β₁m + (1−β₁)h, v ← β₂v + (1−β₂)h², θ ← θ − rate·m̂/(√v̂ + ε), with m̂ = m/(1−β₁ᵗ) and v̂ = v/(1−β₂ᵗ); all
+/// as in PyTorch. Rows are sharded over the ranks (`#b` of B), parameters and moments are the same everywhere. Source:
+/// Sutskever et al., ICML 2013; Kingma and Ba, arXiv 1412.6980; Loshchilov and Hutter, arXiv 1711.05101.
+package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
+  package let options: FirstOrderOptions
+  package let phases = Phases()
+
+  private let communicator: Communicator
+  private let linearization: Linearization<Scalar>
+  private let margin: SoftmaxMargin<Scalar>
+  private let message: Message<Scalar>
+  /// −(1−p)/B of each row (#b).
+  private let factors: Vector<Scalar>
+  /// v of SGD; m and v of Adam (P, or empty where the method has none).
+  private let velocity, firstMoment, secondMoment: Vector<Scalar>
+  /// t, the steps that the moments have seen.
+  private var moments = 0
+
+  /// Allocates for shards of at most `capacity` rows.
+  package init(_ network: Network, options: FirstOrderOptions, capacity: Int, communicator: Communicator) {
+    let parameterCount = network.layout.count
+    self.options = options
+    self.communicator = communicator
+    linearization = Linearization(network, capacity: capacity)
+    margin = SoftmaxMargin(capacity: capacity)
+    message = Message(parameterCount: parameterCount)
+    factors = Vector(zeros: capacity)
+    velocity = Vector(zeros: options.hasVelocity ? parameterCount : 0)
+    firstMoment = Vector(zeros: options.hasMoments ? parameterCount : 0)
+    secondMoment = Vector(zeros: options.hasMoments ? parameterCount : 0)
+  }
+
+  package var memory: [(name: String, vector: Vector<Scalar>)] {
+    if options.hasMoments { return [("first_moment", firstMoment), ("second_moment", secondMoment)] }
+    return options.hasVelocity ? [("velocity", velocity)] : []
+  }
+
+  package var counters: OptimizerCounters {
+    get { OptimizerCounters(moments: options.hasMoments ? moments : nil) }
+    set { if let moments = newValue.moments { self.moments = moments } }
+  }
+
+  /// One global step, with one allreduce. Collective.
+  package func advance(
+    _ parameters: Vector<Scalar>, inputs: Matrix<Scalar>, labels: ArraySlice<Int32>, batchSize: Int, rate: Double,
+    interrupt: Bool = false
+  ) throws -> StepReport {
+    let rows = 0..<inputs.rows
+    let gradient = message.parameters
+
+    // Linearise, margins.
+    phases.measure(.forward) {
+      linearization.linearize(at: parameters, on: inputs)
+      margin.assign(replacing: linearization.logits, labels: labels)
+    }
+
+    // The gradient g = −(1/B) Σ (1−p) Jᵀv, and the loss.
+    phases.measure(.vjp) {
+      let (scaled, factors) = (linearization.outputScratch, factors[rows])
+      factors.combine(-1 / Scalar(batchSize), margin.complements[rows], 0)
+      scaled.assignRows(of: linearization.logits, scaledBy: factors)
+      linearization.vjp(scaled, into: gradient)
+    }
+    try message.sum(margin.lossSum(rows: inputs.rows), interrupt ? 1 : 0, over: communicator, phases)
+
+    let squaredGradient = phases.measure(.update) {
+      gradient.squaredNorm(adding: Scalar(options.weightDecay), parameters)
+    }
+    var report = StepReport(
+      loss: message[scalar: 0] / Double(batchSize), gradientNorm: squaredGradient.squareRoot())
+    report.interrupted = message[scalar: 1] > 0
+
+    // Update, unless it would spoil the parameters.
+    report.accepted = report.loss.isFinite && report.gradientNorm.isFinite
+    if report.accepted {
+      phases.measure(.update) { report.stepNorm = update(parameters, gradient, squaredGradient, rate).squareRoot() }
+    }
+    return report
+  }
+
+  /// Takes the step in θ ← θ − rate·d; returns ‖d‖².
+  private func update(
+    _ parameters: Vector<Scalar>, _ gradient: Vector<Scalar>, _ squaredGradient: Double, _ rate: Double
+  ) -> Double {
+    let μ = options.weightDecay
+    switch options.method {
+    case .sgd(momentum: 0, _):
+      parameters.combine(Scalar(-rate), gradient, Scalar(1 - rate * μ))
+      return squaredGradient
+    case .sgd(let momentum, let nesterov):
+      let rule = SGDUpdate(rate: rate, momentum: momentum, decay: μ, nesterov: nesterov ? 1 : 0)
+      return parameters.descend(rule, gradient: gradient, velocity: velocity)
+    case .adam(let adam):
+      moments += 1
+      let rule = AdamUpdate(
+        rate: rate, beta1: adam.beta1, beta2: adam.beta2, epsilon: adam.epsilon,
+        decay: adam.decoupledWeightDecay ? 0 : μ, decoupled_decay: adam.decoupledWeightDecay ? μ : 0,
+        correction1: 1 - pow(adam.beta1, Double(moments)), correction2: 1 - pow(adam.beta2, Double(moments)))
+      return parameters.descend(rule, gradient: gradient, firstMoment: firstMoment, secondMoment: secondMoment)
+    }
+  }
+}

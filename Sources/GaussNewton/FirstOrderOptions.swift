@@ -1,0 +1,44 @@
+/// What steers a step along the gradient.
+package struct FirstOrderOptions: Equatable, Sendable {
+  package enum Method: Equatable, Sendable {
+    /// Stochastic gradient descent with momentum η.
+    case sgd(momentum: Double, nesterov: Bool)
+    case adam(AdamOptions)
+  }
+
+  package var method: Method
+  /// μ
+  package var weightDecay: Double
+
+  package init(_ method: Method, weightDecay: Double = 0) {
+    self.method = method
+    self.weightDecay = weightDecay
+  }
+
+  var hasVelocity: Bool {
+    if case .sgd(let momentum, _) = method { momentum != 0 } else { false }
+  }
+
+  var hasMoments: Bool {
+    if case .adam = method { true } else { false }
+  }
+}
+
+/// What steers Adam alone.
+package struct AdamOptions: Codable, Equatable, Sendable {
+  /// Decay of the first moment, the mean of gradients.
+  package var beta1 = 0.9
+  /// Decay of the second moment, the mean of their squares.
+  package var beta2 = 0.999
+  /// ε, added to the root of the second moment.
+  package var epsilon = 1e-8
+  /// Weight decay that acts on the parameters themselves and not through the moments (AdamW).
+  package var decoupledWeightDecay = false
+
+  enum CodingKeys: String, CodingKey {
+    case beta1, beta2, epsilon
+    case decoupledWeightDecay = "decoupled_weight_decay"
+  }
+
+  package init() {}
+}

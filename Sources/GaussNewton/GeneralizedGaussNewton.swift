@@ -1,0 +1,97 @@
+import LinearAlgebra
+import MPI
+import Networks
+
+/// Damped steps with the full Gauss-Newton matrix, G = (1/B) Σ J_iᵀ(diag(π_i) − π_iπ_iᵀ)J_i, by conjugate gradient in
+/// the parameter space: what Fast Gauss-Newton is compared with.
+///
+/// A step minimises gᵀΔ + ½ΔᵀGΔ + (λ/2)‖Δ − ηΔ₋‖² + (μ/2)‖θ + Δ‖² over Δ, as Δ = Δ₀ + y, (G + (λ+μ)I) y = −g − GΔ₀,
+/// Δ₀ = (λη Δ₋ − μθ)/(λ+μ). Rows are sharded over the ranks (`#b` of B), parameters and all vectors of the solver are the
+/// same everywhere. Source: Schraudolph, "Fast curvature matrix-vector products for second-order gradient descent" (2002);
+/// Martens, "Deep learning via Hessian-free optimization" (2010).
+package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOptimizer {
+  package let options: GaussNewtonOptions
+  package let phases = Phases()
+  package let damped: DampedStep<Scalar>
+
+  private let communicator: Communicator
+  private let loss: BatchLoss<Scalar>
+  private let solver: ParameterConjugateGradient<Scalar>
+  private let message: Message<Scalar>
+  /// z, the residual of the system (P).
+  private let residual: Vector<Scalar>
+  /// (1−p)/B of each row (#b).
+  private let factors: Vector<Scalar>
+
+  /// Allocates for shards of at most `capacity` rows.
+  package init(_ network: Network, options: GaussNewtonOptions, capacity: Int, communicator: Communicator) {
+    let parameterCount = network.layout.count
+    self.options = options
+    self.communicator = communicator
+    damped = DampedStep(parameterCount: parameterCount, options: options)
+    loss = BatchLoss(network, capacity: capacity, communicator: communicator, phases: phases)
+    solver = ParameterConjugateGradient(parameterCount: parameterCount)
+    message = Message(parameterCount: parameterCount)
+    residual = Vector(zeros: parameterCount)
+    factors = Vector(zeros: capacity)
+  }
+
+  /// One global step, with at most `solver.iterations` + 4 allreduces, and one more for every 50 iterations. Collective.
+  package func advance(
+    _ parameters: Vector<Scalar>, inputs: Matrix<Scalar>, labels: ArraySlice<Int32>, batchSize: Int, rate: Double,
+    interrupt: Bool = false
+  ) throws -> StepReport {
+    let (λ, μ) = (damped.damping, options.weightDecay)
+
+    // Linearise, margins.
+    phases.measure(.forward) { loss.linearize(at: parameters, on: inputs, labels, batchSize: batchSize) }
+
+    // The gradient, −g = (1/B) Σ (1−p) Jᵀv, and the loss.
+    phases.measure(.vjp) {
+      let (scaled, factors) = (loss.linearization.outputScratch, factors[0..<inputs.rows])
+      factors.combine(1 / Scalar(batchSize), loss.margin.complements[0..<inputs.rows], 0)
+      scaled.assignRows(of: loss.cotangents, scaledBy: factors)
+      loss.linearization.vjp(scaled, into: message.parameters)
+    }
+    try message.sum(loss.localSum, interrupt ? 1 : 0, over: communicator, phases)
+    var report = damped.begin(
+      parameters, negativeGradient: message.parameters, loss: message[scalar: 0] / Double(batchSize),
+      interrupted: message[scalar: 1] > 0)
+
+    // Momentum and weight decay move the starting point to Δ₀ and the right-hand side to −g − GΔ₀.
+    residual.assign(message.parameters)
+    if damped.hasAnchor {
+      damped.assignAnchor(parameters)
+      residual.combine(-1, try curvatureProduct(damped.anchor))
+    }
+
+    // Solve for y = Δ − Δ₀.
+    report.solver = try phases.measure(.solve) {
+      try solver.solve(
+        residual, damping: λ + μ, reference: report.gradientNorm > 0 ? report.gradientNorm : residual.norm,
+        step: damped.step, options: options.solver, product: curvatureProduct)
+    }
+
+    // The quadratic model along Δ, step length: here the model has the full curvature.
+    let model = damped.model(parameters, residual: residual)
+    report.stepNorm = model.squaredStep.squareRoot()
+    let full = options.stepLength == .ggn ? model.objective.curvature : nil
+    let length = try damped.length(
+      model, fullCurvature: full, rate: rate, on: loss, from: parameters, &report)
+
+    // Damping, update.
+    phases.measure(.update) { damped.finish(parameters, length: length, &report) }
+    return report
+  }
+
+  /// G u of the whole batch (P), valid until the next sum: a JVP, the curvature at the logits, a VJP, one allreduce.
+  private func curvatureProduct(_ tangent: Vector<Scalar>) throws -> Vector<Scalar> {
+    let tangents = phases.measure(.jvp) { loss.linearization.jvp(tangent) }
+    phases.measure(.vjp) {
+      loss.applyFullCurvature(to: tangents)
+      loss.linearization.vjp(tangents, into: message.parameters)
+    }
+    try message.sum(over: communicator, phases)
+    return message.parameters
+  }
+}

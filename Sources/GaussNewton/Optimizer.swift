@@ -1,0 +1,48 @@
+import LinearAlgebra
+
+/// A method that moves the parameters, one global batch a step.
+package protocol Optimizer<Scalar>: AnyObject {
+  associatedtype Scalar: DistributedScalar
+
+  /// Where the time of the steps goes.
+  var phases: Phases { get }
+
+  /// What the method remembers from step to step, as vectors of P numbers: names and shared storage.
+  var memory: [(name: String, vector: Vector<Scalar>)] { get }
+
+  /// The rest of what it remembers.
+  var counters: OptimizerCounters { get set }
+
+  /// One global step of the parameters θ (P, the same on all ranks) on a batch of B rows. Collective.
+  ///
+  /// - Parameters:
+  ///   - inputs, labels: this rank's shard of the batch (#b × d, #b), possibly empty.
+  ///   - batchSize: B, over all ranks.
+  ///   - rate: the learning rate, a factor on the step.
+  ///   - interrupt: this rank's wish to stop after the step; it travels with the gradient.
+  /// - Returns: what happened, the same on all ranks.
+  func advance(
+    _ parameters: Vector<Scalar>, inputs: Matrix<Scalar>, labels: ArraySlice<Int32>, batchSize: Int, rate: Double,
+    interrupt: Bool
+  ) throws -> StepReport
+}
+
+/// The numbers that a checkpoint keeps of a method beside its vectors; nil where the method has none.
+package struct OptimizerCounters: Codable, Equatable, Sendable {
+  /// λ of the next step.
+  package var damping: Double?
+  /// Steps that the moments have seen.
+  package var moments: Int?
+
+  package init(damping: Double? = nil, moments: Int? = nil) {
+    self.damping = damping
+    self.moments = moments
+  }
+}
+
+extension OptimizerCounters: CustomStringConvertible {
+  package var description: String {
+    let parts = [damping.map { "damping \($0)" }, moments.map { "moments of \($0) steps" }].compactMap { $0 }
+    return parts.isEmpty ? "no damping" : parts.joined(separator: " and ")
+  }
+}

@@ -1,0 +1,58 @@
+package import CVectorMath
+
+/// One step of stochastic gradient descent: h = g + μθ, v ← ηv + h, d = v, or h + ηv if `nesterov`, θ ← θ − rate·d.
+package typealias SGDUpdate = fgn_sgd
+
+/// One step of Adam: h = g + μθ, m ← β₁m + (1−β₁)h, v ← β₂v + (1−β₂)h², d = m̂/(√v̂ + ε) + μ'θ, θ ← θ − rate·d, with
+/// m̂ = m/(1−β₁ᵗ), v̂ = v/(1−β₂ᵗ), and μ' the decoupled decay.
+package typealias AdamUpdate = fgn_adam
+
+// One pass over memory each, on all threads.
+extension Vector {
+  /// self is θ: takes the step, and returns ‖d‖².
+  package func descend(_ rule: SGDUpdate, gradient: Vector, velocity: Vector) -> Double {
+    sumOverBlocks(self, gradient, velocity) { x, n in
+      Scalar.descend(rule, gradient: x[1], parameters: x[0], velocity: x[2], n)
+    }
+  }
+
+  /// self is θ: takes the step, and returns ‖d‖².
+  package func descend(_ rule: AdamUpdate, gradient: Vector, firstMoment: Vector, secondMoment: Vector) -> Double {
+    sumOverBlocks(self, gradient, firstMoment, secondMoment) { x, n in
+      Scalar.descend(rule, gradient: x[1], parameters: x[0], firstMoment: x[2], secondMoment: x[3], n)
+    }
+  }
+
+  /// ‖self + a·x‖²
+  package func squaredNorm(adding a: Scalar, _ x: Vector) -> Double {
+    sumOverBlocks(self, x) { x, n in Scalar.sumSquare(x[0], a, x[1], n) }
+  }
+
+  /// self ← self − (a·x + b·y); returns ‖self‖².
+  package func subtract(_ a: Scalar, _ x: Vector, _ b: Scalar, _ y: Vector) -> Double {
+    sumOverBlocks(self, x, y) { x, n in Scalar.subtract(a, x[1], b, x[2], from: x[0], n) }
+  }
+}
+
+/// Σ `body` over blocks of vectors of one count, given where each vector's block begins and its length. The blocks are
+/// fixed, so that the sum does not depend on the number of threads.
+private func sumOverBlocks<Scalar: BLASScalar>(
+  _ vectors: Vector<Scalar>..., body: ([UnsafeMutablePointer<Scalar>], Int) -> Double
+) -> Double {
+  let count = vectors[0].count
+  precondition(vectors.allSatisfy { $0.count == count }, "vectors differ in count")
+  if count == 0 { return 0 }
+  let block = 1 << 16
+  let blocks = (count + block - 1) / block
+  defer { extendLifetime(vectors) }
+  let starts = vectors.map { $0.withElements { $0.baseAddress! } }
+  var sums = [Double](repeating: 0, count: blocks)
+  sums.withUnsafeMutableBufferPointer { sums in
+    Threads.parallel(blocks, grain: 1) { range in
+      for index in range {
+        sums[index] = body(starts.map { $0 + index * block }, min(block, count - index * block))
+      }
+    }
+  }
+  return sums.reduce(0, +)
+}

@@ -1,0 +1,66 @@
+import GaussNewton
+import LinearAlgebra
+import MPI
+import Networks
+
+extension Configuration.Optimizer {
+  /// The method's implementation, for shards of at most `capacity` rows.
+  func makeOptimizer<Scalar: DistributedScalar>(
+    _ network: Network, capacity: Int, over communicator: Communicator
+  ) -> any GaussNewton.Optimizer<Scalar> {
+    switch method {
+    case .fgn:
+      FastGaussNewton(network, options: gaussNewton, capacity: capacity, communicator: communicator)
+    case .ggn:
+      GeneralizedGaussNewton(network, options: gaussNewton, capacity: capacity, communicator: communicator)
+    case .sgd, .adam:
+      FirstOrder(network, options: firstOrder, capacity: capacity, communicator: communicator)
+    }
+  }
+
+  private var gaussNewton: GaussNewtonOptions {
+    var options = GaussNewtonOptions()
+    options.damping = damping
+    options.solver = solver
+    options.stepLength = stepLength
+    options.momentum = momentum
+    options.weightDecay = weightDecay
+    return options
+  }
+
+  private var firstOrder: FirstOrderOptions {
+    FirstOrderOptions(
+      method == .adam ? .adam(adam) : .sgd(momentum: momentum, nesterov: nesterov), weightDecay: weightDecay)
+  }
+
+  /// Settings that differ from their defaults although the method does not read them, so that a comparison of methods
+  /// needs no change but `method`. A person is told of them.
+  package var unreadSettings: [String] {
+    let standard = Self()
+    let damped: [Method] = [.fgn, .ggn]
+    let settings: [(key: String, isChanged: Bool, methods: [Method])] = [
+      ("damping", damping != standard.damping, damped),
+      ("solver", solver != standard.solver, damped),
+      ("step_length", stepLength != standard.stepLength, damped),
+      ("momentum", momentum != standard.momentum, damped + [.sgd]),
+      ("nesterov", nesterov != standard.nesterov, [.sgd]),
+      ("adam", adam != standard.adam, [.adam]),
+    ]
+    return settings.filter { $0.isChanged && !$0.methods.contains(method) }.map { "optimizer.\($0.key)" }
+  }
+
+  /// The method and what steers it, for people.
+  package var summary: String {
+    let start = "\(method.rawValue), batch \(batchSize), rate \(learningRate.short), "
+    switch method {
+    case .fgn, .ggn:
+      return start + "damping \(damping.initial.short) \(damping.policy.rawValue), step length \(stepLength.rawValue), "
+        + "solver cg to \(solver.tolerance.short) in at most \(solver.maxIterations)"
+    case .sgd:
+      return start + "momentum \(momentum.short)\(nesterov ? " (Nesterov)" : ""), weight decay \(weightDecay.short)"
+    case .adam:
+      return start + "betas \(adam.beta1.short) and \(adam.beta2.short), epsilon \(adam.epsilon.short), "
+        + "weight decay \(weightDecay.short)\(adam.decoupledWeightDecay ? " (decoupled)" : "")"
+    }
+  }
+}
