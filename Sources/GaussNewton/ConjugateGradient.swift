@@ -1,5 +1,4 @@
 import LinearAlgebra
-import MPI
 
 /// Matrix-free conjugate gradient on (RRᵀ + λI) x = r₀ in the row space, with one collective an iteration.
 ///
@@ -8,15 +7,13 @@ import MPI
 /// parameter space: ‖r‖ itself is dominated by single misclassified examples. Every branch depends on replicated values
 /// alone, so that all ranks take it.
 package final class ConjugateGradient<Scalar: DistributedScalar> {
-  private let communicator: Communicator
   /// x, d, a copy of r₀, and a product Rv: all #b.
   private let solution, direction, start, product: Vector<Scalar>
   /// u = Rᵀd (P).
   private let parameterDirection: Vector<Scalar>
 
   /// Allocates for `capacity` local rows and `parameterCount` parameters.
-  package init(capacity: Int, parameterCount: Int, communicator: Communicator) {
-    self.communicator = communicator
+  package init(capacity: Int, parameterCount: Int) {
     solution = Vector(zeros: capacity)
     direction = Vector(zeros: capacity)
     start = Vector(zeros: capacity)
@@ -76,8 +73,8 @@ package final class ConjugateGradient<Scalar: DistributedScalar> {
         r.combine(Scalar(-α), t)
       }
 
-      phases.measure(.vjp) { rowSpace.applyTransposed(r, into: z) }
-      try message.sum(r.squaredNorm, r.dot(d), replaces ? d.squaredNorm : nil, over: communicator, phases)
+      let scaled = phases.measure(.vjp) { rowSpace.cotangents(scaledBy: r) }
+      try message.sumProduct(scaled, r.squaredNorm, r.dot(d), replaces ? d.squaredNorm : 0)
       let (next, σ) = (message[scalar: 0], message[scalar: 1])
       if replaces { δ = message[scalar: 2] }
       let β = next / ρ

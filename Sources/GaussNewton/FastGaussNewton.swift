@@ -13,23 +13,21 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
   package let phases = Phases()
   package let damped: DampedStep<Scalar>
 
-  private let communicator: Communicator
   private let loss: BatchLoss<Scalar>
   private let rowSpace: RowSpace<Scalar>
   private let solver: ConjugateGradient<Scalar>
-  private let message: Message<Scalar>
+  package let message: Message<Scalar>
   private let residualRows, productRows: Vector<Scalar>
 
   /// Allocates for shards of at most `capacity` rows.
   package init(_ network: Network, options: GaussNewtonOptions, capacity: Int, communicator: Communicator) {
     let parameterCount = network.layout.count
     self.options = options
-    self.communicator = communicator
     damped = DampedStep(parameterCount: parameterCount, options: options)
     loss = BatchLoss(network, capacity: capacity, communicator: communicator, phases: phases)
     rowSpace = RowSpace(loss.linearization, capacity: capacity)
-    solver = ConjugateGradient(capacity: capacity, parameterCount: parameterCount, communicator: communicator)
-    message = Message(parameterCount: parameterCount)
+    solver = ConjugateGradient(capacity: capacity, parameterCount: parameterCount)
+    message = Message(loss.linearization, communicator: communicator, phases: phases)
     residualRows = Vector(zeros: capacity)
     productRows = Vector(zeros: capacity)
   }
@@ -50,8 +48,8 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
 
     // The gradient g = −Rᵀs, the loss, and with them the solver's first collective.
     r.assign(rowSpace.rightHandSide)
-    phases.measure(.vjp) { rowSpace.applyTransposed(r, into: message.parameters) }
-    try message.sum(r.squaredNorm, loss.localSum, interrupt ? 1 : 0, over: communicator, phases)
+    let scaled = phases.measure(.vjp) { rowSpace.cotangents(scaledBy: r) }
+    try message.sumProduct(scaled, r.squaredNorm, loss.localSum, interrupt ? 1 : 0)
     var report = damped.begin(
       parameters, negativeGradient: message.parameters, loss: message[scalar: 1] / Double(batchSize),
       interrupted: message[scalar: 2] > 0)
@@ -61,8 +59,8 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
       damped.assignAnchor(parameters)
       phases.measure(.jvp) { rowSpace.apply(damped.anchor, into: t) }
       r.combine(-1, t)
-      phases.measure(.vjp) { rowSpace.applyTransposed(r, into: message.parameters) }
-      try message.sum(r.squaredNorm, over: communicator, phases)
+      let scaled = phases.measure(.vjp) { rowSpace.cotangents(scaledBy: r) }
+      try message.sumProduct(scaled, r.squaredNorm)
     }
 
     // Solve for Δ − Δ₀ = Rᵀx.

@@ -13,10 +13,9 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
   package let options: FirstOrderOptions
   package let phases = Phases()
 
-  private let communicator: Communicator
   private let linearization: Linearization<Scalar>
   private let margin: SoftmaxMargin<Scalar>
-  private let message: Message<Scalar>
+  package let message: Message<Scalar>
   /// −(1−p)/B of each row (#b).
   private let factors: Vector<Scalar>
   /// v of SGD; m and v of Adam (P, or empty where the method has none).
@@ -28,10 +27,9 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
   package init(_ network: Network, options: FirstOrderOptions, capacity: Int, communicator: Communicator) {
     let parameterCount = network.layout.count
     self.options = options
-    self.communicator = communicator
     linearization = Linearization(network, capacity: capacity)
     margin = SoftmaxMargin(capacity: capacity)
-    message = Message(parameterCount: parameterCount)
+    message = Message(linearization, communicator: communicator, phases: phases)
     factors = Vector(zeros: capacity)
     velocity = Vector(zeros: options.hasVelocity ? parameterCount : 0)
     firstMoment = Vector(zeros: options.hasMoments ? parameterCount : 0)
@@ -63,13 +61,13 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
     }
 
     // The gradient g = −(1/B) Σ (1−p) Jᵀv, and the loss.
+    let scaled = linearization.outputScratch
     phases.measure(.vjp) {
-      let (scaled, factors) = (linearization.outputScratch, factors[rows])
+      let factors = factors[rows]
       factors.combine(-1 / Scalar(batchSize), margin.complements[rows], 0)
       scaled.assignRows(of: linearization.logits, scaledBy: factors)
-      linearization.vjp(scaled, into: gradient)
     }
-    try message.sum(margin.lossSum(rows: inputs.rows), interrupt ? 1 : 0, over: communicator, phases)
+    try message.sumProduct(scaled, margin.lossSum(rows: inputs.rows), interrupt ? 1 : 0)
 
     let squaredGradient = phases.measure(.update) {
       gradient.squaredNorm(adding: Scalar(options.weightDecay), parameters)

@@ -14,10 +14,9 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
   package let phases = Phases()
   package let damped: DampedStep<Scalar>
 
-  private let communicator: Communicator
   private let loss: BatchLoss<Scalar>
   private let solver: ParameterConjugateGradient<Scalar>
-  private let message: Message<Scalar>
+  package let message: Message<Scalar>
   /// z, the residual of the system (P).
   private let residual: Vector<Scalar>
   /// (1−p)/B of each row (#b).
@@ -27,11 +26,10 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
   package init(_ network: Network, options: GaussNewtonOptions, capacity: Int, communicator: Communicator) {
     let parameterCount = network.layout.count
     self.options = options
-    self.communicator = communicator
     damped = DampedStep(parameterCount: parameterCount, options: options)
     loss = BatchLoss(network, capacity: capacity, communicator: communicator, phases: phases)
     solver = ParameterConjugateGradient(parameterCount: parameterCount)
-    message = Message(parameterCount: parameterCount)
+    message = Message(loss.linearization, communicator: communicator, phases: phases)
     residual = Vector(zeros: parameterCount)
     factors = Vector(zeros: capacity)
   }
@@ -47,13 +45,13 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
     phases.measure(.forward) { loss.linearize(at: parameters, on: inputs, labels, batchSize: batchSize) }
 
     // The gradient, −g = (1/B) Σ (1−p) Jᵀv, and the loss.
+    let scaled = loss.linearization.outputScratch
     phases.measure(.vjp) {
-      let (scaled, factors) = (loss.linearization.outputScratch, factors[0..<inputs.rows])
+      let factors = factors[0..<inputs.rows]
       factors.combine(1 / Scalar(batchSize), loss.margin.complements[0..<inputs.rows], 0)
       scaled.assignRows(of: loss.cotangents, scaledBy: factors)
-      loss.linearization.vjp(scaled, into: message.parameters)
     }
-    try message.sum(loss.localSum, interrupt ? 1 : 0, over: communicator, phases)
+    try message.sumProduct(scaled, loss.localSum, interrupt ? 1 : 0)
     var report = damped.begin(
       parameters, negativeGradient: message.parameters, loss: message[scalar: 0] / Double(batchSize),
       interrupted: message[scalar: 1] > 0)
@@ -87,11 +85,8 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
   /// G u of the whole batch (P), valid until the next sum: a JVP, the curvature at the logits, a VJP, one allreduce.
   private func curvatureProduct(_ tangent: Vector<Scalar>) throws -> Vector<Scalar> {
     let tangents = phases.measure(.jvp) { loss.linearization.jvp(tangent) }
-    phases.measure(.vjp) {
-      loss.applyFullCurvature(to: tangents)
-      loss.linearization.vjp(tangents, into: message.parameters)
-    }
-    try message.sum(over: communicator, phases)
+    phases.measure(.vjp) { loss.applyFullCurvature(to: tangents) }
+    try message.sumProduct(tangents)
     return message.parameters
   }
 }

@@ -7,6 +7,9 @@ package protocol Optimizer<Scalar>: AnyObject {
   /// Where the time of the steps goes.
   var phases: Phases { get }
 
+  /// Where the sums over the ranks come together.
+  var message: Message<Scalar> { get }
+
   /// What the method remembers from step to step, as vectors of P numbers: names and shared storage.
   var memory: [(name: String, vector: Vector<Scalar>)] { get }
 

@@ -5,7 +5,7 @@ import Networks
 ///
 /// A holds the margin gradients a_i = J_iᵀ v_i as rows (#B × P); G_FGN = RᵀR. Weights have a floor, w̃ = max(p(1−p), floor)
 /// and s_i = (1−p_i)/√(w̃_i B): Rᵀs = −g stays exact, and s stays finite for badly misclassified examples.
-/// Every product here is local: a caller sums Rᵀu over the ranks.
+/// Everything here is local: a `Message` sums Rᵀu over the ranks.
 package final class RowSpace<Scalar: BLASScalar> {
   private let linearization: Linearization<Scalar>
   private let rootWeights: Vector<Scalar>
@@ -49,13 +49,14 @@ package final class RowSpace<Scalar: BLASScalar> {
     weightedRowDots(logitTangents, into: rows)
   }
 
-  /// parameters ← this rank's part of Rᵀu, for u in the row space (#b).
-  package func applyTransposed(_ u: Vector<Scalar>, into parameters: Vector<Scalar>) {
+  /// Cotangents of the logits (#b × C, in the linearization's output scratch) whose product with Jᵀ is this rank's part of
+  /// Rᵀu, for u in the row space (#b).
+  package func cotangents(scaledBy u: Vector<Scalar>) -> Matrix<Scalar> {
     let scaled = linearization.outputScratch
     let factors = factors[0..<rows]
     factors.assignProduct(rootWeights[0..<rows], by: u)
     scaled.assignRows(of: cotangents, scaledBy: factors)
-    linearization.vjp(scaled, into: parameters)
+    return scaled
   }
 
   /// u_i ← (√w̃_i/√B) v_iᵀ ż_i

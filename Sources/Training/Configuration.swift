@@ -87,13 +87,19 @@ package struct Configuration: Codable, Equatable, Sendable {
     /// μ
     package var weightDecay = 0.0
 
+    /// How sums over the ranks travel; `auto`: as measured at the start.
+    package enum Allreduce: String, Codable, CaseIterable, Sendable {
+      case auto, single, bucketed
+    }
+    package var allreduce = Allreduce.auto
+
     enum CodingKeys: String, CodingKey {
       case method
       case batchSize = "batch_size"
       case learningRate = "learning_rate"
       case schedule, damping, solver
       case stepLength = "step_length"
-      case momentum, nesterov, adam
+      case momentum, nesterov, adam, allreduce
       case weightDecay = "weight_decay"
     }
   }

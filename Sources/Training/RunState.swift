@@ -4,7 +4,7 @@ import LinearAlgebra
 
 /// What a checkpoint holds beyond the model: how far the run is, and the optimizer's memory.
 ///
-/// Nothing in it depends on the number of ranks.
+/// It is good for any number of ranks.
 package struct RunState {
   package struct Progress: Codable, Equatable, Sendable {
     /// Steps done.
@@ -13,6 +13,9 @@ package struct RunState {
     package var optimizer: OptimizerCounters
     /// Examples in the training set.
     package var examples: Int
+    /// How sums travelled, and between how many ranks: on as many, a run goes on with the same bits.
+    package var exchange: Exchange
+    package var ranks: Int
   }
 
   package let progress: Progress

@@ -13,13 +13,14 @@ import Testing
     let communicator = World.communicator
     let shard: Range<Int>
     let margin: SoftmaxMargin<Scalar>
+    let linearization: Linearization<Scalar>
     let rowSpace: RowSpace<Scalar>
 
     init(classes: Int, largestMargin: Double, rows: Int = 33, spareCapacity: Int = 0) {
       problem = ToyProblem(rows: rows, features: 5, classes: classes, largestMargin: largestMargin, seed: 23)
       shard = evenShard(of: rows, communicator)
       let capacity = shard.count + spareCapacity
-      let linearization = Linearization<Scalar>(Network([Linear(inputs: 5, outputs: classes)]), capacity: capacity)
+      linearization = Linearization<Scalar>(Network([Linear(inputs: 5, outputs: classes)]), capacity: capacity)
       margin = SoftmaxMargin(capacity: capacity)
       rowSpace = RowSpace(linearization, capacity: capacity)
       linearization.linearize(at: Vector(problem.parameters.map { Scalar($0) }), on: problem.inputs(shard))
@@ -36,7 +37,7 @@ import Testing
     /// Rᵀ of all ranks' rows. Collective.
     func applyTransposed(_ rows: Vector<Scalar>) throws -> [Double] {
       let result = Vector([Scalar](repeating: .nan, count: problem.parameters.count))
-      rowSpace.applyTransposed(rows, into: result)
+      linearization.vjp(rowSpace.cotangents(scaledBy: rows), into: result)
       return try communicator.allreduce(result.doubles)
     }
 
@@ -133,7 +134,7 @@ import Testing
       let u: Vector<Float> = samples.vector(c.problem.parameters.count)
       let rows: Vector<Float> = samples.vector(c.shard.count)
       let scaled = Vector<Float>(zeros: c.problem.parameters.count)
-      c.rowSpace.applyTransposed(rows, into: scaled)
+      c.linearization.vjp(c.rowSpace.cotangents(scaledBy: rows), into: scaled)
       return (c.apply(u).array, scaled.doubles)
     }
     let one = try withThreads(1) { try products() }
