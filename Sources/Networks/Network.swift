@@ -4,10 +4,21 @@ import LinearAlgebra
 package struct Network: Sendable {
   package let body: Stack
   package let layout: ParameterLayout
+  /// The extents of one example, such as [28, 28]; their product is d.
+  package let example: [Int]
+  /// Each layer with the shape that it gives, for people.
+  package let outline: [String]
 
   /// - Precondition: there is at least one layer, and each takes as many inputs as the one before has outputs.
   package init(_ layers: [any Layer]) {
-    body = Stack(layers)
+    let body = Stack(layers)
+    self.init(body, example: [body.inputCount], outline: layers.map { "\(type(of: $0)) \($0.outputCount)" })
+  }
+
+  init(_ body: Stack, example: [Int], outline: [String]) {
+    self.body = body
+    self.example = example
+    self.outline = outline
     var layout = ParameterLayout()
     for (name, shape) in body.parameterShapes { layout.append("model.\(name)", shape: shape) }
     self.layout = layout
@@ -27,5 +38,13 @@ package struct Network: Sendable {
     let parameters = Vector<Scalar>(zeros: layout.count)
     body.initialize(parameters, gain: 1, using: &generator)
     return parameters
+  }
+}
+
+extension Network: CustomStringConvertible {
+  /// The outline on one line, a long one without its middle.
+  package var description: String {
+    let parts = outline.count <= 12 ? outline : outline.prefix(7) + ["…"] + outline.suffix(4)
+    return parts.joined(separator: ", ")
   }
 }

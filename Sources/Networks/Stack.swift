@@ -4,14 +4,17 @@ import LinearAlgebra
 package struct Stack: Layer {
   package let layers: [any Layer]
   package let parameterRanges: [Range<Int>]
+  private let unnumbered: Int
 
+  /// Layers without parameters may come first that do not count in the names: `unnumbered` of them.
   /// - Precondition: there is at least one layer, and each takes as many inputs as the one before has outputs.
-  package init(_ layers: [any Layer]) {
+  package init(_ layers: [any Layer], unnumbered: Int = 0) {
     precondition(!layers.isEmpty, "a stack has at least one layer")
     for (layer, next) in zip(layers, layers.dropFirst()) {
       precondition(layer.outputCount == next.inputCount, "the layers of a stack fit together")
     }
     self.layers = layers
+    self.unnumbered = unnumbered
     var start = 0
     parameterRanges = layers.map { layer in
       defer { start += layer.parameterCount }
@@ -37,7 +40,7 @@ package struct Stack: Layer {
 
   package var parameterShapes: [(name: String, shape: [Int])] {
     layers.enumerated().flatMap { number, layer in
-      layer.parameterShapes.map { ("\(number).\($0.name)", $0.shape) }
+      layer.parameterShapes.map { ("\(number - unnumbered).\($0.name)", $0.shape) }
     }
   }
 

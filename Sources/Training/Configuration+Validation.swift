@@ -20,10 +20,17 @@ extension Configuration {
     if let classes = data.classes {
       try require((2...10_000_000).contains(classes), "data.classes", classes, "from 2 to ten million")
     }
+    if let shape = model.inputShape {
+      try require(
+        (2...3).contains(shape.count) && shape.allSatisfy { (1...manyTimes).contains($0) }, "model.input_shape", shape,
+        "a list of two or three extents, such as [28, 28]")
+    }
     try require(
-      model.layers.isEmpty, "model.layers", model.layers, "empty: this version trains linear softmax heads")
+      !model.initialization.isEmpty, "model.initialization", "''",
+      "auto, zeros, scaled or the path of a safetensors file")
     try require(
-      !model.initialization.isEmpty, "model.initialization", "''", "zeros, scaled or the path of a safetensors file")
+      model.initialization != "zeros" || !model.hasHiddenParameters, "model.initialization", "zeros",
+      "auto, scaled or the path of a safetensors file, for with hidden layers all units of a layer would stay alike")
 
     let o = optimizer
     try require(o.learningRate > 0 && o.learningRate.isFinite, "optimizer.learning_rate", o.learningRate, "positive")

@@ -1,11 +1,12 @@
 import Foundation
+import Networks
 import Yams
 
 extension Configuration {
   /// Reads a YAML (or JSON) file, applies `key.path=value` overrides in order, and checks every value.
   ///
   /// The document is laid over the defaults, written out in full: a key that they do not have is unknown. Throws
-  /// `ConfigurationError`: 66 if the file cannot be read, otherwise 64.
+  /// `ConfigurationError`: 66 if the file cannot be read, otherwise 64. An initialization `auto` is resolved.
   package static func load(path: String, overrides: [String] = []) throws -> Configuration {
     guard let bytes = FileManager.default.contents(atPath: path) else {
       let reason = String(cString: strerror(errno))
@@ -14,7 +15,9 @@ extension Configuration {
     guard let text = String(bytes: bytes, encoding: .utf8) else {
       throw ConfigurationError(source: path, "is not UTF-8 text; save it as YAML in UTF-8")
     }
-    return try parse(text, source: path, overrides: overrides)
+    var configuration = try parse(text, source: path, overrides: overrides)
+    configuration.model.initialization = configuration.model.resolvedInitialization
+    return configuration
   }
 
   /// The same for the text of a document; `source` names it in errors.
@@ -116,12 +119,23 @@ extension Configuration {
       return try YAMLDecoder().decode(Configuration.self, from: tree)
     } catch let error as DecodingError {
       let (context, problem) = describe(error)
-      let path = context.codingPath.map(\.stringValue)
-      let node = path.reduce(Optional(tree)) { $0?[$1] }
-      let found = node?.scalar.map { "'\($0.string)'" } ?? "a list or section"
+      let node = context.codingPath.reduce(Optional(tree)) { node, key in
+        key.intValue.map { node?[$0] } ?? node?[key.stringValue]
+      }
+      let found = node?.scalar.map { "'\($0.string)'" } ?? (node?.sequence == nil ? "a section" : "a list")
       throw ConfigurationError(
-        source: source, key: path.joined(separator: "."),
-        "\(found) is not allowed; \(allowed(at: path, otherwise: problem))")
+        source: source, key: context.codingPath.keyPath,
+        "\(found) is not allowed; \(allowed(at: context.codingPath.map(\.stringValue), otherwise: problem))")
+    } catch let fault as LayerFault {
+      switch fault.problem {
+      case .misuse(let problem):
+        throw ConfigurationError(source: source, key: fault.key, problem)
+      case .unknown(let subject, let name, let allowed):
+        throw ConfigurationError(
+          source: source, key: fault.key,
+          "unknown \(subject); did you mean \(nearest(to: name, among: allowed))? "
+            + "allowed: \(allowed.joined(separator: ", "))")
+      }
     } catch {
       throw ConfigurationError(source: source, "is not a configuration: \(summary(of: error))")
     }

@@ -1,5 +1,6 @@
 import Datasets
 import GaussNewton
+import Networks
 
 /// Everything that steers a run. The defaults are the values here and in the option types it composes.
 package struct Configuration: Codable, Equatable, Sendable {
@@ -33,10 +34,20 @@ package struct Configuration: Codable, Equatable, Sendable {
   }
 
   package struct Model: Codable, Equatable, Sendable {
-    /// Hidden layers. Empty: a linear head.
-    package var layers: [String] = []
-    /// `zeros`, `scaled` (random, by fan-in), or the path of a safetensors file.
-    package var initialization = "zeros"
+    /// Hidden layers, before the linear head into the classes.
+    package var layers: [LayerSpecification] = []
+    /// The extents of one example where the data file has them flat.
+    @Nullable package var inputShape: [Int]?
+    /// Where the channels of an image stand in the data file.
+    package var channels = ChannelOrder.first
+    /// `auto`, `zeros`, `scaled` (random, by fan-in), or the path of a safetensors file.
+    package var initialization = "auto"
+
+    enum CodingKeys: String, CodingKey {
+      case layers
+      case inputShape = "input_shape"
+      case channels, initialization
+    }
   }
 
   package struct Optimizer: Codable, Equatable, Sendable {

@@ -31,17 +31,6 @@ extension Configuration.Optimizer {
   }
 }
 
-extension Configuration.Model {
-  /// θ at the start: by rule, or from a file.
-  func initialParameters<Scalar: BLASScalar>(of network: Network, seed: UInt64) throws -> Vector<Scalar> {
-    switch initialization {
-    case "zeros": Vector(zeros: network.layout.count)
-    case "scaled": network.initialParameters(seed: seed)
-    default: try ModelFile.parameters(of: network, in: Safetensors.load(path: initialization))
-    }
-  }
-}
-
 extension MetricsEvent.Run {
   package init(
     step: Int, version: String, mpi: String, ranks: Int, _ configuration: Configuration, _ data: TrainingData,

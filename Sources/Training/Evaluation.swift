@@ -16,24 +16,21 @@ package struct Evaluation: Equatable, Sendable {
 
 /// Runs a network forward over a data set, in chunks of rows, each rank on its own shard.
 package final class Evaluator<Scalar: DistributedScalar> {
-  private let network: Network
   private let communicator: Communicator
-  private let linearization: Linearization<Scalar>
+  private let forward: ForwardPass<Scalar>
   private let margin: SoftmaxMargin<Scalar>
   private let inputs: Matrix<Scalar>
 
   /// C
-  package var classCount: Int { network.outputCount }
+  package var classCount: Int { forward.network.outputCount }
 
   /// Rows at a time: enough for the matrix products to be fast, few enough to keep memory small.
   package let chunk: Int
 
   package init(_ network: Network, communicator: Communicator) {
-    self.network = network
     self.communicator = communicator
-    let widest = max(network.inputCount, network.outputCount)
-    chunk = max(64, min(4096, (1 << 22) / widest))
-    linearization = Linearization(network, capacity: chunk)
+    chunk = max(16, min(4096, (1 << 23) / network.forwardCount))
+    forward = ForwardPass(network, capacity: chunk)
     margin = SoftmaxMargin(capacity: chunk)
     inputs = Matrix(zeros: chunk, network.inputCount)
   }
@@ -66,8 +63,7 @@ package final class Evaluator<Scalar: DistributedScalar> {
       let part = start..<min(start + chunk, rows.upperBound)
       let batch = inputs[rows: 0..<part.count]
       features.gather(rows: part, into: batch, normalization: normalization)
-      linearization.linearize(at: parameters, on: batch)
-      try body(part, linearization.logits)
+      try body(part, forward(parameters, batch))
       start = part.upperBound
     }
   }

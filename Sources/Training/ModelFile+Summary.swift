@@ -32,6 +32,7 @@ extension ModelFile {
       lines.append(
         "classifier of \(model.network.inputCount) features into \(model.network.outputCount) classes, "
           + "\(model.network.layout.count) parameters, normalize \(model.normalization.kind.rawValue)")
+      lines.append("model: \(model.network)")
     }
     if let state = try? RunState.progress(of: file) {
       lines.append("checkpoint after step \(state.step), damping \(state.damping.short)")

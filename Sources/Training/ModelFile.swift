@@ -17,13 +17,9 @@ package struct ModelFile {
   }
 
   private struct Shape: Codable {
-    var features: Int
+    /// Of one example, such as [28, 28].
+    var input: [Int]
     var classes: Int
-  }
-
-  /// The network that a configuration describes, for `features` inputs and `classes` outputs.
-  package static func network(_ model: Configuration.Model, features: Int, classes: Int) -> Network {
-    Network([Linear(inputs: features, outputs: classes)])
   }
 
   /// The tensors and metadata of a model; the same bytes for the same model.
@@ -36,7 +32,7 @@ package struct ModelFile {
     }
     file.encode(configuration, forKey: Key.configuration)
     file.encode(normalization, forKey: Key.normalization)
-    file.encode(Shape(features: network.inputCount, classes: network.outputCount), forKey: Key.shape)
+    file.encode(Shape(input: network.example, classes: network.outputCount), forKey: Key.shape)
     return file
   }
 
@@ -51,13 +47,19 @@ package struct ModelFile {
     configuration = try contents.decode(Configuration.self, forKey: Key.configuration)
     normalization = try contents.decode(Normalization.self, forKey: Key.normalization)
     let shape = try contents.decode(Shape.self, forKey: Key.shape)
-    guard shape.features > 0, shape.classes >= 2, normalization.fits(columns: shape.features) else {
-      throw StorageError(
-        .contents, path: contents.path, section: "metadata \"\(Key.shape)\"",
-        problem: "\(shape.features) features and \(shape.classes) classes are no classifier",
+    func misfit(_ problem: String) -> StorageError {
+      StorageError(
+        .contents, path: contents.path, section: "metadata \"\(Key.shape)\"", problem: problem,
         remedy: "use a file that fgn-dist saved")
     }
-    network = Self.network(configuration.model, features: shape.features, classes: shape.classes)
+    guard let features = shape.input.elementCount, shape.classes >= 2, normalization.fits(columns: features) else {
+      throw misfit("examples of \(shape.input) and \(shape.classes) classes are no classifier")
+    }
+    do {
+      network = try configuration.model.network(featureShape: shape.input, classes: shape.classes)
+    } catch {
+      throw misfit("\(error.key): \(error.problem)")
+    }
   }
 
   /// The parameters of the model (P).

@@ -17,31 +17,43 @@ package final class PredictionFile {
     }
   }
 
+  package enum Contents {
+    case probabilities, logits, classes
+  }
+
   private var npy: NPYWriter?
   private var csv: AtomicFile?
   private let columns: Int
 
-  /// A table of probabilities with `columns` classes, or without `columns` a list of classes. The name must have an
-  /// ending that `Format` knows.
-  package init<Scalar: BLASScalar>(_ path: String, rows: Int, columns: Int?, _: Scalar.Type) throws {
-    self.columns = columns ?? 1
+  /// A table of numbers for each of `classCount` classes, or a list of classes. The name must have an ending that
+  /// `Format` knows.
+  package init<Scalar: BLASScalar>(
+    _ path: String, of contents: Contents, rows: Int, classCount: Int, _: Scalar.Type
+  ) throws {
+    let isList = contents == .classes
+    columns = isList ? 1 : classCount
     switch Format(path)! {
     case .npy:
       npy = try NPYWriter(
-        path, shape: [rows] + (columns.map { [$0] } ?? []), element: columns == nil ? .int64 : .init(Scalar.self))
+        path, shape: isList ? [rows] : [rows, classCount], element: isList ? .int64 : .init(Scalar.self))
     case .csv:
       var file = try AtomicFile(path)
-      let header = columns.map { (0..<$0).map { "p\($0)" }.joined(separator: ",") } ?? "class"
-      try file.write(header + "\n")
+      let names =
+        switch contents {
+        case .probabilities: (0..<classCount).map { "p\($0)" }
+        case .logits: (0..<classCount).map { "z\($0)" }
+        case .classes: ["class"]
+        }
+      try file.write(names.joined(separator: ",") + "\n")
       csv = consume file
     }
   }
 
-  /// Appends rows of probabilities.
-  package func append<Scalar: BLASScalar>(_ probabilities: Vector<Scalar>) throws {
-    try npy?.append(probabilities)
+  /// Appends rows of probabilities or logits.
+  package func append<Scalar: BLASScalar>(_ table: Matrix<Scalar>) throws {
+    try npy?.append(table.elements)
     if csv != nil {
-      let numbers = probabilities.array.map { "\($0)" }
+      let numbers = table.elements.array.map { "\($0)" }
       var text = ""
       for start in stride(from: 0, to: numbers.count, by: columns) {
         text += numbers[start..<start + columns].joined(separator: ",") + "\n"

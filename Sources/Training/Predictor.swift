@@ -5,7 +5,23 @@ import LinearAlgebra
 import MPI
 import Networks
 
-/// Class probabilities of examples, chunk by chunk: all ranks compute, rank 0 gets the rows in their order.
+/// What a model says about consecutive examples.
+package struct Predictions<Scalar: DistributedScalar> {
+  /// #rows × C
+  package let logits: Matrix<Scalar>
+
+  /// The softmax of the logits (rows × C).
+  package var probabilities: Matrix<Scalar> {
+    let result = Matrix(logits.elements.copy(), logits.rows, logits.columns)
+    result.applySoftmax()
+    return result
+  }
+
+  /// The most probable class of each row.
+  package var classes: [Int64] { logits.rowMaxima() }
+}
+
+/// Predictions of examples, chunk by chunk: all ranks compute, rank 0 gets the rows in their order.
 package final class Predictor<Scalar: DistributedScalar> {
   private let evaluator: Evaluator<Scalar>
   private let parameters: Vector<Scalar>
@@ -21,10 +37,10 @@ package final class Predictor<Scalar: DistributedScalar> {
     self.communicator = communicator
   }
 
-  /// Calls `body` on rank 0 with the probabilities (rows × C) and the most probable classes of consecutive rows.
+  /// Calls `body` on rank 0 with the predictions for consecutive rows.
   /// Collective: an error of `body` is thrown on every rank, and a feature that is not finite is one (65).
   package func run(
-    _ features: FeatureMatrix, named name: String, _ body: (Vector<Scalar>, [Int64]) throws -> Void
+    _ features: FeatureMatrix, named name: String, _ body: (Predictions<Scalar>) throws -> Void
   ) throws {
     let stride = evaluator.chunk * communicator.size
     var start = 0
@@ -38,7 +54,6 @@ package final class Predictor<Scalar: DistributedScalar> {
       }
       var part: [Scalar] = []
       evaluator.forEachChunk(of: shard, parameters, features, normalization) { _, logits in
-        logits.applySoftmax()
         part += logits.elements.array
       }
       let columns = evaluator.classCount
@@ -47,8 +62,7 @@ package final class Predictor<Scalar: DistributedScalar> {
       }
       let all = try communicator.gather(part, counts: counts)
       try communicator.onRoot {
-        let probabilities = Vector(all!)
-        try body(probabilities, Matrix(probabilities, rows.count, columns).rowMaxima())
+        try body(Predictions(logits: Matrix(Vector(all!), rows.count, columns)))
       }
       start = rows.upperBound
     }

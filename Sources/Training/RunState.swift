@@ -37,6 +37,7 @@ package struct RunState {
     self.contents = contents
     progress = try Self.progress(of: contents)
     let saved = try ModelFile(contents).configuration
+    func text(_ shape: [Int]?) -> String { shape.map { "\($0)" } ?? "null" }
     let pairs: [(key: String, old: String, new: String)] = [
       ("optimizer.batch_size", "\(saved.optimizer.batchSize)", "\(configuration.optimizer.batchSize)"),
       ("training.seed", "\(saved.training.seed)", "\(configuration.training.seed)"),
@@ -44,6 +45,8 @@ package struct RunState {
       ("training.drop_last", "\(saved.training.dropLast)", "\(configuration.training.dropLast)"),
       ("data.normalize", "\(saved.data.normalize)", "\(configuration.data.normalize)"),
       ("model.layers", "\(saved.model.layers)", "\(configuration.model.layers)"),
+      ("model.input_shape", text(saved.model.inputShape), text(configuration.model.inputShape)),
+      ("model.channels", saved.model.channels.rawValue, configuration.model.channels.rawValue),
     ]
     for (key, old, new) in pairs where old != new {
       throw ConfigurationError(

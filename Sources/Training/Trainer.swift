@@ -39,8 +39,9 @@ package final class Trainer<Scalar: DistributedScalar> {
     self.data = data
     self.communicator = communicator
     self.coordinator = coordinator
-    network = ModelFile.network(
-      configuration.model, features: data.train.featureCount, classes: data.classCount)
+    network = try communicator.collectively {
+      try configuration.model.network(featureShape: data.train.featureShape, classes: data.classCount)
+    }
     let training = configuration.training
     sampler = BatchSampler(
       count: data.train.count, batchSize: configuration.optimizer.batchSize, seed: training.seed,

@@ -7,7 +7,7 @@ import Training
 
 struct Predict: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Write the class and the class probabilities of every example.",
+    abstract: "Write the class, the class probabilities and the logits of every example.",
     discussion: "The ending of a file's name decides its format: .npy or .csv.")
 
   @Argument(help: "Model or checkpoint (safetensors).")
@@ -19,14 +19,16 @@ struct Predict: ParsableCommand {
   @Option(help: "Where to write the probabilities, examples × classes.")
   var probabilities: String?
 
+  @Option(help: "Where to write the logits, examples × classes.")
+  var logits: String?
+
   @Option(help: "Where to write the most probable class of each example.")
   var classes: String?
 
   func validate() throws {
-    if probabilities == nil && classes == nil {
-      throw ValidationError("name at least one of --probabilities and --classes")
-    }
-    for path in [probabilities, classes].compactMap({ $0 }) where PredictionFile.Format(path) == nil {
+    let paths = [probabilities, logits, classes].compactMap { $0 }
+    if paths.isEmpty { throw ValidationError("name at least one of --probabilities, --logits and --classes") }
+    for path in paths where PredictionFile.Format(path) == nil {
       throw ValidationError("\(path) must end in .npy or .csv")
     }
   }
@@ -53,21 +55,25 @@ struct Predict: ParsableCommand {
     let predictor = Predictor<Scalar>(
       file.network, try communicator.collectively { try file.parameters() }, file.normalization,
       communicator: communicator)
+    func open(_ path: String?, _ contents: PredictionFile.Contents) throws -> PredictionFile? {
+      try path.map {
+        try PredictionFile(
+          $0, of: contents, rows: matrix.rows, classCount: file.network.outputCount, Scalar.self)
+      }
+    }
     let outputs = try communicator.onRoot {
       (
-        try probabilities.map {
-          try PredictionFile($0, rows: matrix.rows, columns: file.network.outputCount, Scalar.self)
-        },
-        try classes.map { try PredictionFile($0, rows: matrix.rows, columns: nil, Scalar.self) }
+        probabilities: try open(probabilities, .probabilities), logits: try open(logits, .logits),
+        classes: try open(classes, .classes)
       )
     }
-    try predictor.run(matrix, named: features) { probabilities, classes in
-      try outputs?.0?.append(probabilities)
-      try outputs?.1?.append(classes)
+    try predictor.run(matrix, named: features) { predictions in
+      if let file = outputs?.probabilities { try file.append(predictions.probabilities) }
+      if let file = outputs?.logits { try file.append(predictions.logits) }
+      if let file = outputs?.classes { try file.append(predictions.classes) }
     }
     try communicator.onRoot {
-      try outputs?.0?.finish()
-      try outputs?.1?.finish()
+      for file in [outputs?.probabilities, outputs?.logits, outputs?.classes] { try file?.finish() }
     }
   }
 }

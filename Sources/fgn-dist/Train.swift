@@ -2,6 +2,7 @@ import ArgumentParser
 import GaussNewton
 import LinearAlgebra
 import MPI
+import Networks
 import Training
 
 struct Train: ParsableCommand {
@@ -54,6 +55,10 @@ struct Train: ParsableCommand {
     }
     let data = try TrainingData.load(configuration.data, over: communicator)
     try communicator.collectively { try state?.check(data) }
+    // Before anything is written.
+    let network = try communicator.collectively {
+      try configuration.model.network(featureShape: data.train.featureShape, classes: data.classCount)
+    }
 
     try communicator.onRoot {
       try directory.create(resuming: resume != nil)
@@ -61,7 +66,7 @@ struct Train: ParsableCommand {
     }
     let coordinator = try Coordinator(
       directory, configuration.logging, resumingAt: resume == nil ? nil : state?.progress.step ?? 0, over: communicator)
-    report(configuration, data, state, coordinator, job)
+    report(configuration, data, network, state, coordinator, job)
     let trainer = try Trainer<Scalar>(configuration, data, coordinator, resuming: state, over: communicator)
     switch try trainer.run() {
     case .completed:
@@ -86,17 +91,17 @@ struct Train: ParsableCommand {
 
   /// What is about to run, for a person and for the metrics.
   private func report(
-    _ configuration: Configuration, _ data: TrainingData, _ state: RunState?, _ coordinator: Coordinator, _ job: Job
+    _ configuration: Configuration, _ data: TrainingData, _ network: Network, _ state: RunState?,
+    _ coordinator: Coordinator, _ job: Job
   ) {
     let (train, optimizer) = (data.train, configuration.optimizer)
-    let network = ModelFile.network(configuration.model, features: train.featureCount, classes: data.classCount)
     coordinator.say("fgn-dist \(FgnDist.version): \(job.description)")
     coordinator.say(
       "data: \(train.count) examples of \(train.featureCount) features, \(data.classCount) classes, "
         + "normalize \(configuration.data.normalize.rawValue); "
         + (data.test.map { "\($0.count) test examples" } ?? "no test set"))
     coordinator.say(
-      "model: linear head, \(network.layout.count) parameters, \(configuration.training.precision.rawValue), "
+      "model: \(network): \(network.layout.count) parameters, \(configuration.training.precision.rawValue), "
         + "from \(configuration.model.initialization)")
     coordinator.say(
       "optimizer: \(optimizer.method.rawValue), batch \(optimizer.batchSize), rate \(optimizer.learningRate.short), "

@@ -1,0 +1,33 @@
+import LinearAlgebra
+
+/// The logits of a network where nobody asks for products: keeps no activations of the batch.
+package final class ForwardPass<Scalar: BLASScalar> {
+  package let network: Network
+  private let capacity: Int
+  private let scratch: Vector<Scalar>
+  private let logits: Matrix<Scalar>
+
+  /// Allocates for batches of at most `capacity` rows.
+  package init(_ network: Network, capacity: Int) {
+    self.network = network
+    self.capacity = capacity
+    scratch = Vector(zeros: network.body.scratchCount(rows: capacity))
+    logits = Matrix(zeros: capacity, network.outputCount)
+  }
+
+  /// The logits at `parameters` (P) of `inputs` (b × d): b × C, until the next call. The caller may overwrite them.
+  package func callAsFunction(_ parameters: Vector<Scalar>, _ inputs: Matrix<Scalar>) -> Matrix<Scalar> {
+    precondition(inputs.rows <= capacity && inputs.columns == network.inputCount, "the batch does not fit")
+    let result = logits[rows: 0..<inputs.rows]
+    network.body.forward(inputs, parameters, output: result, cache: nil, scratch: scratch)
+    return result
+  }
+}
+
+extension Network {
+  /// Numbers in memory for each row of a forward pass: its input, what layers work in, and its logits.
+  package var forwardCount: Int {
+    // What a layer needs whatever the number of rows drops out.
+    inputCount + body.scratchCount(rows: 2) - body.scratchCount(rows: 1) + outputCount
+  }
+}

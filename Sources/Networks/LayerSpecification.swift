@@ -1,0 +1,98 @@
+import LinearAlgebra
+
+/// A hidden layer as a configuration names it: its own settings, without the sizes that follow from the layers before.
+package indirect enum LayerSpecification: Equatable, Sendable {
+  case linear(Int)
+  case convolution(Kernel)
+  case maxPool(Pool)
+  case averagePool(Pool)
+  /// The mean of each channel.
+  case globalAveragePool
+  case flatten
+  case activation(ActivationFunction)
+  case layerNorm
+  /// x + f(x) of the layers f.
+  case residual([LayerSpecification])
+
+  /// The window of a convolution.
+  package struct Kernel: Equatable, Sendable {
+    package var channels: Int
+    package var kernel: Int
+    package var stride = 1
+    package var padding = 0
+
+    package init(channels: Int, kernel: Int, stride: Int = 1, padding: Int = 0) {
+      self.channels = channels
+      self.kernel = kernel
+      self.stride = stride
+      self.padding = padding
+    }
+  }
+
+  /// The window of a pool. Without a stride, windows lie side by side.
+  package struct Pool: Equatable, Sendable {
+    package var kernel: Int
+    package var stride: Int
+    package var padding: Int
+
+    package init(kernel: Int, stride: Int? = nil, padding: Int = 0) {
+      self.kernel = kernel
+      self.stride = stride ?? kernel
+      self.padding = padding
+    }
+  }
+
+  /// How a configuration calls the layer.
+  package var word: String {
+    switch self {
+    case .linear: Word.linear.rawValue
+    case .convolution: Word.convolution.rawValue
+    case .maxPool: Word.maxPool.rawValue
+    case .averagePool: Word.averagePool.rawValue
+    case .globalAveragePool: Word.globalAveragePool.rawValue
+    case .flatten: Word.flatten.rawValue
+    case .activation(let function): function.rawValue
+    case .layerNorm: Word.layerNorm.rawValue
+    case .residual: Word.residual.rawValue
+    }
+  }
+
+  /// The words besides the activation functions'.
+  enum Word: String, CaseIterable {
+    case linear, convolution
+    case maxPool = "max_pool"
+    case averagePool = "average_pool"
+    case globalAveragePool = "global_average_pool"
+    case flatten
+    case layerNorm = "layer_norm"
+    case residual
+  }
+
+  /// All words that a layer can have.
+  static var words: [String] { Word.allCases.map(\.rawValue) + ActivationFunction.allCases.map(\.rawValue) }
+
+  /// Whether the layer has parameters of its own.
+  package var isTrained: Bool {
+    switch self {
+    case .linear, .convolution, .layerNorm: true
+    case .maxPool, .averagePool, .globalAveragePool, .flatten, .activation: false
+    case .residual(let layers): layers.contains(where: \.isTrained)
+    }
+  }
+}
+
+extension LayerSpecification: CustomStringConvertible {
+  /// As in a configuration, on one line.
+  package var description: String {
+    switch self {
+    case .linear(let outputs): "{\(word): \(outputs)}"
+    case .convolution(let window):
+      "{\(word): {channels: \(window.channels), kernel: \(window.kernel), stride: \(window.stride), "
+        + "padding: \(window.padding)}}"
+    case .maxPool(let window), .averagePool(let window):
+      "{\(word): {kernel: \(window.kernel), stride: \(window.stride), padding: \(window.padding)}}"
+    case .globalAveragePool, .flatten, .activation, .layerNorm: word
+    case .residual(let layers): "{\(word): \(layers)}"
+    }
+  }
+}

@@ -1,0 +1,195 @@
+import LinearAlgebra
+
+extension Network {
+  /// The network of `layers` and a linear head into `classes`, for examples of the extents `example`.
+  ///
+  /// The example is an image if the first layer to which that matters is a convolution or a pool: its extents are then
+  /// [height, width] or [channels, height, width], with `channels` last [height, width, channels]. Layers are numbered
+  /// as by `torch.nn.Sequential`, the head last. Throws for the first layer that does not fit.
+  package init(
+    _ layers: [LayerSpecification], example: [Int], channels: ChannelOrder = .first, classes: Int
+  ) throws(ShapeError) {
+    var builder = try Builder(layers, example: example, channels: channels)
+    let reorderings = builder.layers.count
+    try builder.append(layers, path: "model.layers")
+    guard case .flat(let inputs) = builder.shape else {
+      throw ShapeError(
+        key: "model.layers",
+        problem: "the last layer gives \(builder.shape), and the classes take flat features; "
+          + "add flatten or global_average_pool at the end")
+    }
+    builder.add(Linear(inputs: inputs, outputs: classes), giving: .flat(classes), as: "linear \(classes)")
+    self.init(Stack(builder.layers, unnumbered: reorderings), example: example, outline: builder.outline)
+  }
+}
+
+/// Layers so far, and what comes out of them.
+private struct Builder {
+  private(set) var layers: [any Layer] = []
+  private(set) var outline: [String] = []
+  private(set) var shape: FeatureShape
+  /// The layer that gives this shape; nil if an example has it.
+  private var previous: String?
+
+  /// More numbers than BLAS can address along one dimension of a matrix.
+  private static let limit = Int(Int32.max)
+
+  init(_ specifications: [LayerSpecification], example: [Int], channels: ChannelOrder) throws(ShapeError) {
+    guard let count = example.elementCount, count <= Self.limit else {
+      throw ShapeError(
+        key: "model.input_shape", problem: "\(example) is no example of at most \(Self.limit) numbers; use a smaller one"
+      )
+    }
+    shape = .flat(count)
+    guard let first = specifications.firstIndex(where: { $0.takesImage != nil }),
+      specifications[first].takesImage == true
+    else { return }
+    guard (2...3).contains(example.count) else {
+      throw ShapeError(
+        key: "model.layers[\(first)]",
+        problem: "\(specifications[first].word) takes an image, and an example has "
+          + (example.count == 1 ? "\(count) flat features" : "the extents \(example)")
+          + "; set model.input_shape, such as [28, 28] or "
+          + (channels == .first ? "[channels, height, width]" : "[height, width, channels]"))
+    }
+    guard example.count == 3 else {
+      shape = .image(ImageShape(channels: 1, height: example[0], width: example[1]))
+      return
+    }
+    switch channels {
+    case .first:
+      shape = .image(ImageShape(channels: example[0], height: example[1], width: example[2]))
+    case .last:
+      let image = ImageShape(channels: example[2], height: example[0], width: example[1])
+      shape = .image(image)
+      // One channel is the same in both orders.
+      if image.channels > 1 { layers.append(ChannelsFirst(image)) }
+    }
+  }
+
+  /// Of the layers within a residual block.
+  private init(inside outer: Builder) {
+    shape = outer.shape
+    previous = outer.previous
+  }
+
+  mutating func append(_ specifications: [LayerSpecification], path: String) throws(ShapeError) {
+    for (index, specification) in specifications.enumerated() {
+      try append(specification, key: "\(path)[\(index)]")
+      previous = specification.word
+    }
+  }
+
+  mutating func add(_ layer: any Layer, giving shape: FeatureShape, as text: String) {
+    layers.append(layer)
+    outline.append(text)
+    self.shape = shape
+  }
+
+  private mutating func append(_ specification: LayerSpecification, key: String) throws(ShapeError) {
+    let word = specification.word
+    switch specification {
+    case .linear(let outputs):
+      guard case .flat(let inputs) = shape else {
+        throw ShapeError(
+          key: key, problem: "linear takes flat features, and \(source) gives \(shape); put flatten before it")
+      }
+      try check(key, parameters: (inputs + 1) * outputs)
+      add(Linear(inputs: inputs, outputs: outputs), giving: .flat(outputs), as: "linear \(outputs)")
+    case .convolution(let window):
+      let input = try image(for: word, key)
+      try check(key, parameters: (input.channels * window.kernel * window.kernel + 1) * window.channels)
+      let layer = try fit(
+        Convolution(
+          input, channels: window.channels, kernel: window.kernel, stride: window.stride, padding: window.padding),
+        word, key, kernel: window.kernel, padding: window.padding)
+      try check(key, output: layer.output)
+      add(layer, giving: .image(layer.output), as: "\(word) \(layer.output.short)")
+    case .maxPool(let window):
+      let layer = try fit(
+        MaxPooling(
+          try image(for: word, key), kernel: window.kernel, stride: window.stride, padding: window.padding),
+        word, key, kernel: window.kernel, padding: window.padding)
+      add(layer, giving: .image(layer.output), as: "\(word) \(layer.output.short)")
+    case .averagePool(let window):
+      let layer = try fit(
+        AveragePooling(
+          try image(for: word, key), kernel: window.kernel, stride: window.stride, padding: window.padding),
+        word, key, kernel: window.kernel, padding: window.padding)
+      add(layer, giving: .image(layer.output), as: "\(word) \(layer.output.short)")
+    case .globalAveragePool:
+      let input = try image(for: word, key)
+      add(GlobalAveragePooling(input), giving: .flat(input.channels), as: "\(word) \(input.channels)")
+    case .flatten:
+      add(Flatten(count: shape.count), giving: .flat(shape.count), as: "\(word) \(shape.count)")
+    case .activation(let function):
+      add(Activation(function, count: shape.count), giving: shape, as: word)
+    case .layerNorm:
+      add(LayerNormalization(shape: shape.extents), giving: shape, as: word)
+    case .residual(let specifications):
+      var inner = Builder(inside: self)
+      try inner.append(specifications, path: "\(key).residual")
+      guard inner.shape == shape else {
+        throw ShapeError(
+          key: key,
+          problem: "residual adds its input to its output, and its layers turn \(shape) into \(inner.shape); "
+            + "make them keep the shape")
+      }
+      add(Residual(Stack(inner.layers)), giving: shape, as: "\(word) (\(inner.outline.joined(separator: ", ")))")
+    }
+  }
+
+  /// What gives the shape, for errors.
+  private var source: String { previous.map { "\($0) before it" } ?? "an example" }
+
+  private func image(for word: String, _ key: String) throws(ShapeError) -> ImageShape {
+    guard case .image(let image) = shape else {
+      throw ShapeError(
+        key: key,
+        problem: "\(word) takes an image, and \(source) gives \(shape); put it before flatten and linear layers")
+    }
+    return image
+  }
+
+  private func fit<Windowed>(
+    _ layer: Windowed?, _ word: String, _ key: String, kernel: Int, padding: Int
+  ) throws(ShapeError) -> Windowed {
+    guard let layer else {
+      throw ShapeError(
+        key: key,
+        problem: "a kernel of \(kernel) does not fit into \(shape) with padding \(padding), which \(source) gives; "
+          + "use a smaller kernel or a larger padding")
+    }
+    return layer
+  }
+
+  private func check(_ key: String, parameters: Int) throws(ShapeError) {
+    guard parameters <= Self.limit else {
+      throw ShapeError(
+        key: key, problem: "has \(parameters) parameters; make it smaller, at most \(Self.limit)")
+    }
+  }
+
+  private func check(_ key: String, output: ImageShape) throws(ShapeError) {
+    guard output.count <= Self.limit else {
+      throw ShapeError(
+        key: key, problem: "gives \(output) numbers an example; make it smaller, at most \(Self.limit)")
+    }
+  }
+}
+
+extension LayerSpecification {
+  /// Whether the layer takes an image or flat features; nil if it takes both.
+  fileprivate var takesImage: Bool? {
+    switch self {
+    case .convolution, .maxPool, .averagePool, .globalAveragePool: true
+    case .linear, .flatten: false
+    case .activation, .layerNorm: nil
+    case .residual(let layers): layers.lazy.compactMap(\.takesImage).first
+    }
+  }
+}
+
+extension ImageShape {
+  fileprivate var short: String { "\(channels)×\(height)×\(width)" }
+}
