@@ -12,7 +12,8 @@ package struct LayerFault: Error, Equatable, Sendable, CustomStringConvertible {
 
   package var description: String {
     switch problem {
-    case .unknown(let subject, _, let allowed): "\(key): unknown \(subject); allowed: \(allowed.joined(separator: ", "))"
+    case .unknown(let subject, _, let allowed):
+      "\(key): unknown \(subject); allowed: \(allowed.joined(separator: ", "))"
     case .misuse(let text): "\(key): \(text)"
     }
   }

@@ -39,7 +39,8 @@ import Testing
     "settings that decide the course of a run cannot change",
     arguments: [
       "optimizer.batch_size=8", "optimizer.batch_size=full", "training.seed=5", "training.precision=float64",
-      "training.drop_last=true", "data.normalize=none",
+      "training.drop_last=true", "data.normalize=none", "model.layers=[tanh]", "model.input_shape=[1, 2]",
+      "model.channels=last",
     ])
   func fixedSettings(override: String) throws {
     let changed = try Configuration.parse("", source: "", overrides: [override])
