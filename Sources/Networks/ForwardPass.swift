@@ -27,7 +27,8 @@ package final class ForwardPass<Scalar: BLASScalar> {
 extension Network {
   /// Numbers in memory for each row of a forward pass: its input, what layers work in, and its logits.
   package var forwardCount: Int {
-    // What a layer needs whatever the number of rows drops out.
-    inputCount + body.scratchCount(rows: 2) - body.scratchCount(rows: 1) + outputCount
+    // Of many rows, for which what a layer needs at any rate drops out.
+    let rows = 4096
+    return inputCount + (body.scratchCount(rows: 2 * rows) - body.scratchCount(rows: rows)) / rows + outputCount
   }
 }

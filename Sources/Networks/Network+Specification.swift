@@ -104,12 +104,14 @@ private struct Builder {
         Convolution(
           input, channels: window.channels, kernel: window.kernel, stride: window.stride, padding: window.padding),
         word, key, kernel: window.kernel, padding: window.padding)
-      try check(key, output: layer.output)
+      try check(key, "gives", layer.output, below: Self.limit)
       add(layer, giving: .image(layer.output), as: "\(word) \(layer.output.short)")
     case .maxPool(let window):
+      let input = try image(for: word, key)
+      try check(key, "gets", input, below: Window.poolingLimit)
       let layer = try fit(
         MaxPooling(
-          try image(for: word, key), kernel: window.kernel, stride: window.stride, padding: window.padding),
+          input, kernel: window.kernel, stride: window.stride, padding: window.padding),
         word, key, kernel: window.kernel, padding: window.padding)
       add(layer, giving: .image(layer.output), as: "\(word) \(layer.output.short)")
     case .averagePool(let window):
@@ -171,10 +173,10 @@ private struct Builder {
     }
   }
 
-  private func check(_ key: String, output: ImageShape) throws(ShapeError) {
-    guard output.count <= Self.limit else {
+  private func check(_ key: String, _ verb: String, _ image: ImageShape, below limit: Int) throws(ShapeError) {
+    guard image.count < limit else {
       throw ShapeError(
-        key: key, problem: "gives \(output) numbers an example; make it smaller, at most \(Self.limit)")
+        key: key, problem: "\(verb) \(image) numbers an example; make it smaller, less than \(limit) in all")
     }
   }
 }

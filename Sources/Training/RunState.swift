@@ -14,8 +14,8 @@ package struct RunState {
     /// Examples in the training set.
     package var examples: Int
     /// How sums travelled, and between how many ranks: on as many, a run goes on with the same bits.
-    package var exchange: Exchange
-    package var ranks: Int
+    package var exchange = Exchange.single
+    package var ranks = 1
   }
 
   package let progress: Progress

@@ -28,6 +28,42 @@ extension CommandLineTests {
         "less than 1"),
       Fault("features without labels", yaml: "data: {train: {features: a.npy}}\n", "data.train.labels"),
       Fault("duplicate key", yaml: "training: {steps: 3, steps: 4}\n", "run.yaml", "steps"),
+      Fault(
+        "unknown layer", yaml: "model: {layers: [tanh, lineer]}\n", "run.yaml", "model.layers[1]", "'lineer'",
+        "did you mean linear"),
+      Fault(
+        "unknown key of a layer", yaml: "model:\n  layers:\n    - max_pool: {kernel: 2, strid: 1}\n", "run.yaml",
+        "model.layers[0].max_pool.strid", "did you mean stride"),
+      Fault(
+        "impossible size of a layer", yaml: "model: {layers: [{residual: [{linear: 0}]}]}\n", "run.yaml",
+        "model.layers[0].residual[0].linear", "'0'", "1000000"),
+      Fault(
+        "layers that do not fit each other",
+        yaml: "model: {layers: [{convolution: {channels: 2, kernel: 3}}, relu, {linear: 9}]}\n", "model.layers[2]",
+        "relu before it gives 2 × 6 × 6", "put flatten before it"),
+      Fault(
+        "a kernel larger than the image", yaml: "model: {layers: [{average_pool: 9}, flatten]}\n", "model.layers[0]",
+        "1 × 8 × 8", "smaller kernel"),
+      Fault("an image for the classes", yaml: "model: {layers: [{max_pool: 2}]}\n", "model.layers", "add flatten"),
+      Fault(
+        "a residual block of another shape", yaml: "model: {layers: [{residual: [{linear: 9}]}]}\n",
+        "model.layers[0]", "64 features", "9 features"),
+      Fault(
+        "input shape of another size", yaml: "model: {input_shape: [8, 9]}\n", "model.input_shape", "[8, 9]", "64"),
+      Fault(
+        "hidden layers of zeros", yaml: "model: {layers: [{linear: 9}], initialization: zeros}\n", "run.yaml",
+        "model.initialization", "alike"),
+      Fault("an image of flat features", 64, "model.layers[0]", "6 flat features", "model.input_shape") { _ in
+        Fault.train + ["--set", "model.layers=[{max_pool: 2}, flatten]"]
+      },
+      Fault("initialization of another network", 65, "start.safetensors", "model.2.weight", "missing") {
+        var file = TensorFile()
+        file.add("0.weight", Tensor([Float](repeating: 0, count: 24), shape: [4, 6]))
+        file.add("0.bias", Tensor([Float](repeating: 0, count: 4)))
+        try Safetensors.save(file, to: $0.path("start.safetensors"))
+        return Fault.train
+          + ["--set", "model.layers=[{linear: 4}, tanh]", "--set", "model.initialization=start.safetensors"]
+      },
       Fault("--set without a value", 64, "--set optimizer.batch_size", "KEY=VALUE") { _ in
         Fault.train + ["--set", "optimizer.batch_size"]
       },

@@ -37,7 +37,7 @@ extension CommandLineTests {
       try Program.run(
         ranks,
         ["predict", Self.model, "--features", "test-features.npy"]
-          + ["--probabilities", "p-\(name)", "--classes", "c-\(name)"], in: workspace
+          + ["--probabilities", "p-\(name)", "--classes", "c-\(name)", "--logits", "z-\(name)"], in: workspace
       ).expectSuccess()
     }
 
@@ -46,6 +46,8 @@ extension CommandLineTests {
       try predict(.plain, "one.npy", in: workspace)
       let probabilities = try NPYArray<Double>(workspace.bytes("p-one.npy"))
       let classes = try NPYArray<Int64>(workspace.bytes("c-one.npy"))
+      let logits = try NPYArray<Double>(workspace.bytes("z-one.npy"))
+      #expect(logits.header == probabilities.header)
       #expect(
         probabilities.header.contains("'<f8'") && probabilities.header.contains("(\(Self.rows), \(Self.classes))"))
       #expect(classes.header.contains("'<i8'") && classes.header.contains("(\(Self.rows),)"))
@@ -54,6 +56,9 @@ extension CommandLineTests {
         #expect(abs(p.reduce(0, +) - 1) < 1e-12)
         #expect(p.allSatisfy { $0 >= 0 && $0 <= 1 })
         #expect(Int(classes.values[row]) == p.indices.max { p[$0] < p[$1] })
+        let z = logits.values[row * Self.classes..<(row + 1) * Self.classes]
+        let total = z.reduce(0) { $0 + exp($1) }
+        #expect(zip(p, z).allSatisfy { abs($0 - exp($1) / total) < 1e-12 })
       }
 
       // What the last evaluation and `evaluate` say is what the files say.
@@ -97,6 +102,12 @@ extension CommandLineTests {
       let expected = try NPYArray<Double>(workspace.bytes("p-one.npy")).values
       #expect(numbers.count == expected.count)
       #expect(zip(numbers, expected).allSatisfy { abs($0 - $1) < 1e-12 })
+      let logits = try lines("z-three.csv")
+      #expect(logits.first == "z0,z1,z2,z3,z4,z5,z6")
+      let scores = logits.dropFirst().flatMap { $0.split(separator: ",").map { Double($0) ?? .nan } }
+      let expectedScores = try NPYArray<Double>(workspace.bytes("z-one.npy")).values
+      #expect(scores.count == expectedScores.count)
+      #expect(zip(scores, expectedScores).allSatisfy { abs($0 - $1) < 1e-11 })
       let classes = try lines("c-three.csv")
       #expect(classes.first == "class")
       #expect(try classes.dropFirst().map { Int64($0) } == NPYArray<Int64>(workspace.bytes("c-one.npy")).values)

@@ -67,6 +67,9 @@ import Testing
       Case("optimizer: {batch_size: all}", "optimizer.batch_size", "'all'", "full"),
       Case("model: {layers: 3}", "model.layers", "'3'", "a list"),
       Case("model: {layers: null}", "model.layers"),
+      Case("model: {layers: {linear: 3}}", "model.layers", "a section is not allowed", "a list"),
+      Case("model: {input_shape: 64}", "model.input_shape", "'64'", "a list"),
+      Case("model: {input_shape: [8, wide]}", "model.input_shape[1]", "'wide'", "a whole number"),
       Case("model: {initialization: [a]}", "model.initialization"),
       Case("optimizer: 3", "optimizer", "is a section", "batch_size"),
       Case("optimizer: [a]", "optimizer", "is a section"),
@@ -87,6 +90,7 @@ import Testing
       Case("training: {precision: Float32}", "training.precision", "'Float32'"),
       Case("data: {normalize: yes}", "data.normalize", "'yes'", "none, scale, standardize"),
       Case("data: {train: {format: csv}}", "data.train.format", "'csv'", "auto, idx, npy"),
+      Case("model: {channels: middle}", "model.channels", "'middle'", "first, last"),
       Case("logging: {progress: bar}", "logging.progress", "'bar'", "auto, live, plain, none"),
     ])
   func unknownWords(expected: Case) { expectError(expected) }
@@ -125,12 +129,17 @@ import Testing
       Case("data: {train: {labels: a}}", "data.train.features"),
       Case("data: {test: {features: a}}", "data.test.labels"),
       Case("data: {test: {features: a, labels: b}}", "data.train.features"),
-      Case("model: {layers: [linear]}", "model.layers"), Case("model: {initialization: ''}", "model.initialization"),
       Case("optimizer: {learning_rate: 0}", "optimizer.learning_rate", "positive"),
       Case("optimizer: {method: adam, adam: {beta1: 1}}", "optimizer.adam.beta1", "less than 1"),
       Case("optimizer: {method: adam, adam: {beta2: -0.1}}", "optimizer.adam.beta2", "at least 0"),
       Case("optimizer: {method: adam, adam: {epsilon: 0}}", "optimizer.adam.epsilon", "positive"),
       Case("optimizer: {method: adam, adam: {epsilon: .inf}}", "optimizer.adam.epsilon", "positive"),
+      Case("model: {initialization: ''}", "model.initialization"),
+      Case("model: {layers: [{linear: 3}], initialization: zeros}", "model.initialization", "alike", "scaled"),
+      Case("model: {layers: [{residual: [layer_norm]}], initialization: zeros}", "model.initialization"),
+      Case("model: {input_shape: [64]}", "model.input_shape", "[64]", "two or three"),
+      Case("model: {input_shape: [2, 2, 2, 2]}", "model.input_shape", "two or three"),
+      Case("model: {input_shape: [8, 0]}", "model.input_shape", "[8, 0]"),
       Case("optimizer: {schedule: {warmup: -1}}", "optimizer.schedule.warmup"),
       Case("optimizer: {schedule: {warmup: 9223372036854775807}}", "optimizer.schedule.warmup"),
       Case("optimizer: {schedule: {final: 1.5}}", "optimizer.schedule.final"),
@@ -142,6 +151,53 @@ import Testing
       Case("optimizer: {weight_decay: -1e-9}", "optimizer.weight_decay"),
     ])
   func impossibleValues(expected: Case) { expectError(expected) }
+
+  /// The layers' list in YAML, where in it the error must be, and words that it must have.
+  private static let layerFaults = [
+    Case("[lineer]", "[0]", "unknown layer 'lineer'", "did you mean linear?", "residual, tanh"),
+    Case("[tanh, {max_pol: 2}]", "[1]", "unknown layer 'max_pol'", "did you mean max_pool?"),
+    Case("[tanh, 3]", "[1]", "unknown layer '3'"), Case("[null]", "[0]", "unknown layer 'null'"),
+    Case("[ReLU]", "[0]", "did you mean relu?"), Case("['']", "[0]", "unknown layer ''"),
+    Case("[[tanh]]", "[0]", "one word", "linear: 128"), Case("[{}]", "[0]", "one word"),
+    Case("[{linear: 3, tanh: 4}]", "[0]", "one word"), Case("[{relu: 3}]", "[0]", "relu has no settings"),
+    Case("[{flatten: null}]", "[0]", "flatten has no settings"), Case("[linear]", "[0]", "linear: 128"),
+    Case("[convolution]", "[0]", "convolution: {"), Case("[average_pool]", "[0]", "average_pool: 2"),
+    Case("[residual]", "[0]", "residual: ["), Case("[{linear: 0}]", "[0].linear", "'0'", "from 1 to 1000000"),
+    Case("[{linear: 1000001}]", "[0].linear", "'1000001'"), Case("[{linear: 2.5}]", "[0].linear", "'2.5'"),
+    Case("[{linear: 99999999999999999999}]", "[0].linear", "whole number"),
+    Case("[{linear: many}]", "[0].linear", "'many'"), Case("[{linear: [3]}]", "[0].linear", "a list or section"),
+    Case("[{linear: }]", "[0].linear", "whole number"),
+    Case("[{convolution: 3}]", "[0].convolution", "channels, kernel, stride, padding"),
+    Case("[{convolution: {channels: 3}}]", "[0].convolution.kernel", "missing"),
+    Case("[{convolution: {kernel: 3}}]", "[0].convolution.channels", "missing"),
+    Case("[{convolution: {channels: 3, kernal: 2}}]", "[0].convolution.kernal", "unknown key", "did you mean kernel?"),
+    Case("[{convolution: {channels: 3, kernel: 1001}}]", "[0].convolution.kernel", "from 1 to 1000"),
+    Case("[{convolution: {channels: 3, kernel: 3, stride: 0}}]", "[0].convolution.stride", "'0'"),
+    Case("[{convolution: {channels: 3, kernel: 3, padding: -1}}]", "[0].convolution.padding", "'-1'", "from 0"),
+    Case("[{max_pool: two}]", "[0].max_pool", "'two'"), Case("[{max_pool: {}}]", "[0].max_pool.kernel", "missing"),
+    Case("[{max_pool: {kernel: 2, channels: 3}}]", "[0].max_pool.channels", "allowed: kernel, stride, padding"),
+    Case("[{average_pool: {kernel: 3, padding: 2}}]", "[0].average_pool.padding", "'2'", "from 0 to 1"),
+    Case("[{residual: tanh}]", "[0].residual", "a list of layers"),
+    Case("[{residual: []}]", "[0].residual", "one layer"),
+    Case("[tanh, {residual: [tanh, {linear: x}]}]", "[1].residual[1].linear", "'x'"),
+    Case("[{residual: [{residual: [than]}]}]", "[0].residual[0].residual[0]", "did you mean tanh?"),
+  ]
+
+  @Test(arguments: layerFaults)
+  func `A layer that is described wrongly is refused by its place in the list`(fault: Case) throws {
+    let error = #expect(throws: ConfigurationError.self) {
+      try Configuration.parse("model: {layers: \(fault.text)}", source: "test.yaml")
+    }
+    #expect(error?.exitCode == 64)
+    #expect(error?.key == "model.layers\(fault.key)")
+    let line = error?.description ?? ""
+    #expect(line.hasPrefix("test.yaml: model.layers[") && !line.contains("\n"))
+    for word in fault.words { #expect(line.contains(word), "\(line)") }
+    // On the command line, too.
+    #expect(throws: try #require(error)) {
+      try Configuration.parse("", source: "test.yaml", overrides: ["model.layers=\(fault.text)"])
+    }
+  }
 
   @Test(
     "numbers that are none are refused everywhere",

@@ -10,7 +10,8 @@ import Testing
   static let defaults: [(key: String, value: String)] = [
     ("data.train.features", "null"), ("data.train.labels", "null"), ("data.train.format", "auto"),
     ("data.test.features", "null"), ("data.test.labels", "null"), ("data.test.format", "auto"),
-    ("data.normalize", "scale"), ("data.classes", "null"), ("model.layers", "[]"), ("model.initialization", "zeros"),
+    ("data.normalize", "scale"), ("data.classes", "null"), ("model.layers", "[]"), ("model.input_shape", "null"),
+    ("model.channels", "first"), ("model.initialization", "auto"),
     ("optimizer.method", "fgn"), ("optimizer.batch_size", "512"), ("optimizer.learning_rate", "1"),
     ("optimizer.schedule.kind", "linear"), ("optimizer.schedule.warmup", "0"), ("optimizer.schedule.final", "0"),
     ("optimizer.damping.initial", "0.3"), ("optimizer.damping.policy", "constant"),
@@ -27,8 +28,11 @@ import Testing
   /// Another value for each key that can stand alone.
   static let others: [(key: String, value: String)] = [
     ("data.train.format", "npy"), ("data.test.format", "idx"), ("data.normalize", "standardize"),
-    ("data.classes", "12"), ("model.initialization", "start.safetensors"), ("optimizer.method", "ggn"),
-    ("optimizer.batch_size", "full"),
+    ("data.classes", "12"), ("optimizer.method", "ggn"),
+    ("model.initialization", "start.safetensors"),
+    ("model.layers", "[{linear: 64}, tanh, {residual: [layer_norm, {linear: 64}]}]"),
+    ("model.layers", "[{convolution: {channels: 3, kernel: 2}}, {max_pool: 2}, global_average_pool]"),
+    ("model.input_shape", "[3, 4, 5]"), ("model.channels", "last"), ("optimizer.batch_size", "full"),
     ("optimizer.batch_size", "17"), ("optimizer.learning_rate", "0.5"), ("optimizer.schedule.kind", "cosine"),
     ("optimizer.schedule.warmup", "40"), ("optimizer.schedule.final", "0.1"), ("optimizer.damping.initial", "2e-2"),
     ("optimizer.damping.policy", "levenberg-marquardt"), ("optimizer.damping.minimum", "1e-5"),

@@ -78,10 +78,11 @@ import Testing
       ["fgn.normalization", nil], ["fgn.normalization", #"{"kind":"none"}"#],
       ["fgn.normalization", #"{"kind":"standardize","offsets":[1],"scales":[1,2]}"#],
       ["fgn.normalization", #"{"kind":"scale","offsets":[],"scales":[]}"#], ["fgn.shape", nil], ["fgn.shape", "[]"],
-      ["fgn.shape", #"{"features":0,"classes":2}"#], ["fgn.shape", #"{"features":-3,"classes":2}"#],
-      ["fgn.shape", #"{"features":3,"classes":1}"#],
+      ["fgn.shape", #"{"input":[0],"classes":2}"#], ["fgn.shape", #"{"input":[-1,-3],"classes":2}"#],
+      ["fgn.shape", #"{"input":[3],"classes":1}"#],
+      ["fgn.shape", #"{"input":[9223372036854775807,9223372036854775807],"classes":2}"#],
       // Fits no normalization of three columns.
-      ["fgn.shape", #"{"features":4,"classes":2}"#],
+      ["fgn.shape", #"{"input":[4],"classes":2}"#],
     ] as [[String?]])
   func badMetadata(pair: [String?]) throws {
     let key = try #require(pair[0])
@@ -93,7 +94,7 @@ import Testing
 
   @Test func tensorsOfAnotherShapeAreRefused() throws {
     var file = contents(.none)
-    file.metadata["fgn.shape"] = #"{"features":3,"classes":5}"#
+    file.metadata["fgn.shape"] = #"{"input":[3],"classes":5}"#
     let model = try ModelFile(file)
     let error = #expect(throws: StorageError.self) { try model.parameters(as: Float.self) }
     #expect(error?.section.contains("model.0.weight") == true)
@@ -122,9 +123,10 @@ import Testing
   @Test func aSummaryShowsTensorsAndWhatTheyAre() throws {
     var file = contents()
     let lines = try ModelFile.summary(of: file).split(separator: "\n")
-    #expect(lines.count == 4)
+    #expect(lines.count == 5)
     #expect(lines[1].hasPrefix("model.0.weight  F64   2 × 3  9.288"))
     #expect(lines[3] == "classifier of 3 features into 2 classes, 8 parameters, normalize standardize")
+    #expect(lines[4] == "model: linear 2")
     RunState.add(
       .init(step: 12, optimizer: .init(damping: 0.25), examples: 4), memory: [("last_step", Vector(values))], to: &file)
     #expect(try ModelFile.summary(of: file).contains("\noptimizer.last_step"))

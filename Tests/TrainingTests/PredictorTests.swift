@@ -23,8 +23,8 @@ import Testing
   @Test func rankZeroGetsTheSoftmaxOfAllRowsInTheirOrder() throws {
     var (probabilities, classes): ([Double], [Int64]) = ([], [])
     try predictor().run(features(problem.oracle.features), named: "f") {
-      probabilities += $0.array
-      classes += $1
+      probabilities += $0.probabilities.elements.array
+      classes += $0.classes
     }
     guard World.communicator.rank == 0 else {
       #expect(probabilities.isEmpty && classes.isEmpty)
@@ -42,7 +42,7 @@ import Testing
 
   @Test func anErrorOfTheReceiverIsThrownOnEveryRank() {
     let error = #expect(throws: CollectiveFailure.self) {
-      try predictor().run(features(problem.oracle.features), named: "f") { _, _ in
+      try predictor().run(features(problem.oracle.features), named: "f") { _ in
         throw DataError.unwritable("out", "is full")
       }
     }
@@ -55,7 +55,7 @@ import Testing
     values[8999][2] = .infinity
     values[9000][0] = .nan
     let error = #expect(throws: CollectiveFailure.self) {
-      try predictor().run(features(values), named: "f") { _, _ in }
+      try predictor().run(features(values), named: "f") { _ in }
     }
     #expect(error?.exitCode == 65)
     #expect(error?.description.hasPrefix("f: example 8999 has a value that is not finite") == true)
@@ -81,8 +81,8 @@ import Testing
   @Test func anUnfinishedFileLeavesNothing() throws {
     let folder = TemporaryFolder()
     for name in ["p.npy", "p.csv"] {
-      let file = try PredictionFile(folder.path(name), rows: 4, columns: 2, Double.self)
-      try file.append(Vector<Double>([0.25, 0.75]))
+      let file = try PredictionFile(folder.path(name), of: .probabilities, rows: 4, classCount: 2, Double.self)
+      try file.append(Matrix(Vector([0.25, 0.75]), 1, 2))
     }
     #expect(try folder.names == [])
   }
@@ -90,8 +90,8 @@ import Testing
   @Test func csvHoldsEveryDigit() throws {
     let folder = TemporaryFolder()
     let numbers = [0.1, 1.0 / 3, 1e-300, 1 - 1e-16]
-    let file = try PredictionFile(folder.path("p.csv"), rows: 2, columns: 2, Double.self)
-    try file.append(Vector<Double>(numbers))
+    let file = try PredictionFile(folder.path("p.csv"), of: .probabilities, rows: 2, classCount: 2, Double.self)
+    try file.append(Matrix(Vector(numbers), 2, 2))
     try file.finish()
     let lines = String(decoding: try folder.bytes("p.csv"), as: UTF8.self).split(separator: "\n")
     #expect(lines.first == "p0,p1")

@@ -78,7 +78,7 @@ import Testing
     arguments: [
       "optimizer.batch_size=8", "optimizer.batch_size=full", "training.seed=5", "training.precision=float64",
       "training.drop_last=true", "data.normalize=none", "optimizer.method=ggn", "optimizer.method=adam",
-      "optimizer.momentum=0",
+      "optimizer.momentum=0", "model.layers=[tanh]", "model.input_shape=[1, 2]", "model.channels=last",
     ])
   func fixedSettings(override: String) throws {
     let changed = try Configuration.parse("", source: "", overrides: [override])
