@@ -19,7 +19,7 @@ WORDS = {
     "gelu": nn.GELU,
     "silu": nn.SiLU,
     "flatten": nn.Flatten,
-    "global_average_pool": lambda: nn.AdaptiveAvgPool2d(1),
+    "global_average_pool": lambda: nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
 }
 
 

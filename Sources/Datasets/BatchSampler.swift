@@ -34,6 +34,9 @@ package struct BatchSampler {
     }
   }
 
+  /// Rows of a batch on the rank that has most of them.
+  package func largestShard(ranks: Int) -> Int { (batchSize + ranks - 1) / ranks }
+
   package var batchesPerEpoch: Int { dropLast ? count / batchSize : (count + batchSize - 1) / batchSize }
 
   /// Where the run's step number `step`, counted from 0, lies.

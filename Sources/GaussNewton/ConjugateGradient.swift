@@ -74,7 +74,7 @@ package final class ConjugateGradient<Scalar: DistributedScalar> {
       }
 
       let scaled = phases.measure(.vjp) { rowSpace.cotangents(scaledBy: r) }
-      try message.sumProduct(scaled, r.squaredNorm, r.dot(d), replaces ? d.squaredNorm : 0)
+      try message.sumProduct(scaled, [r.squaredNorm, r.dot(d)] + (replaces ? [d.squaredNorm] : []))
       let (next, σ) = (message[scalar: 0], message[scalar: 1])
       if replaces { δ = message[scalar: 2] }
       let β = next / ρ

@@ -49,7 +49,7 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
     // The gradient g = −Rᵀs, the loss, and with them the solver's first collective.
     r.assign(rowSpace.rightHandSide)
     let scaled = phases.measure(.vjp) { rowSpace.cotangents(scaledBy: r) }
-    try message.sumProduct(scaled, r.squaredNorm, loss.localSum, interrupt ? 1 : 0)
+    try message.sumProduct(scaled, [r.squaredNorm, loss.localSum, interrupt ? 1 : 0])
     var report = damped.begin(
       parameters, negativeGradient: message.parameters, loss: message[scalar: 1] / Double(batchSize),
       interrupted: message[scalar: 2] > 0)
@@ -60,7 +60,7 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
       phases.measure(.jvp) { rowSpace.apply(damped.anchor, into: t) }
       r.combine(-1, t)
       let scaled = phases.measure(.vjp) { rowSpace.cotangents(scaledBy: r) }
-      try message.sumProduct(scaled, r.squaredNorm)
+      try message.sumProduct(scaled, [r.squaredNorm])
     }
 
     // Solve for Δ − Δ₀ = Rᵀx.

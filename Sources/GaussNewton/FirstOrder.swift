@@ -67,7 +67,7 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
       factors.combine(-1 / Scalar(batchSize), margin.complements[rows], 0)
       scaled.assignRows(of: linearization.logits, scaledBy: factors)
     }
-    try message.sumProduct(scaled, margin.lossSum(rows: inputs.rows), interrupt ? 1 : 0)
+    try message.sumProduct(scaled, [margin.lossSum(rows: inputs.rows), interrupt ? 1 : 0])
 
     let squaredGradient = phases.measure(.update) {
       gradient.squaredNorm(adding: Scalar(options.weightDecay), parameters)

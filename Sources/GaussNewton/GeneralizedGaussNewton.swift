@@ -51,7 +51,7 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
       factors.combine(1 / Scalar(batchSize), loss.margin.complements[0..<inputs.rows], 0)
       scaled.assignRows(of: loss.cotangents, scaledBy: factors)
     }
-    try message.sumProduct(scaled, loss.localSum, interrupt ? 1 : 0)
+    try message.sumProduct(scaled, [loss.localSum, interrupt ? 1 : 0])
     var report = damped.begin(
       parameters, negativeGradient: message.parameters, loss: message[scalar: 0] / Double(batchSize),
       interrupted: message[scalar: 1] > 0)

@@ -44,7 +44,7 @@ package final class Message<Scalar: DistributedScalar> {
 
   /// parameters ← Σ Jᵀ `cotangents` (#b × C) over the rows of all ranks, and the sums of the scalars beside it. One
   /// allreduce, or one a bucket. Collective.
-  package func sumProduct(_ cotangents: Matrix<Scalar>, _ scalars: Double...) throws {
+  package func sumProduct(_ cotangents: Matrix<Scalar>, _ scalars: [Double] = []) throws {
     for (index, scalar) in scalars.enumerated() { buffer[parameters.count + index] = Scalar(scalar) }
     let count = parameters.count + scalars.count
     try buffer[0..<count].withElements { elements in

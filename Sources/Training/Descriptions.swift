@@ -21,12 +21,13 @@ extension Evaluation: CustomStringConvertible {
 extension MetricsEvent.Run {
   package init(
     step: Int, version: String, mpi: String, ranks: Int, _ configuration: Configuration, _ data: TrainingData,
-    parameters: Int
+    parameters: Int, memory: MemoryEstimate
   ) {
     self.init(
       step: step, version: version, ranks: ranks, threads: Threads.count, mpi: mpi, kernel: Threads.kernelName,
       precision: configuration.training.precision.rawValue, examples: data.train.count,
-      features: data.train.featureCount, classes: data.classCount, parameters: parameters)
+      features: data.train.featureCount, classes: data.classCount, parameters: parameters,
+      stepMemory: memory.step, evaluationMemory: memory.evaluation)
   }
 }
 

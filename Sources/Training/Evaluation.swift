@@ -24,16 +24,19 @@ package final class Evaluator<Scalar: DistributedScalar> {
   /// C
   package var classCount: Int { forward.network.outputCount }
 
-  /// Rows at a time: enough for the matrix products to be fast, few enough to keep memory small.
+  /// Rows at a time.
   package let chunk: Int
 
   package init(_ network: Network, communicator: Communicator) {
     self.communicator = communicator
-    chunk = max(16, min(4096, (1 << 23) / network.forwardCount))
+    chunk = Self.chunk(for: network)
     forward = ForwardPass(network, capacity: chunk)
     margin = SoftmaxMargin(capacity: chunk)
     inputs = Matrix(zeros: chunk, network.inputCount)
   }
+
+  /// Enough rows for the matrix products to be fast, few enough to keep memory small.
+  static func chunk(for network: Network) -> Int { max(16, min(4096, (1 << 23) / network.forwardCount)) }
 
   /// Scores the network with the given parameters on all of `set`. Collective; the same on all ranks.
   package func evaluate(

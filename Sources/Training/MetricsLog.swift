@@ -62,6 +62,15 @@ package enum MetricsEvent {
     package var features: Int
     package var classes: Int
     package var parameters: Int
+    /// Bytes a rank, by formula.
+    package var stepMemory: Int
+    package var evaluationMemory: Int
+
+    enum CodingKeys: String, CodingKey {
+      case event, step, version, ranks, threads, mpi, kernel, precision, examples, features, classes, parameters
+      case stepMemory = "step_memory"
+      case evaluationMemory = "evaluation_memory"
+    }
   }
 
   package struct Step: Encodable {
@@ -129,5 +138,12 @@ package enum MetricsEvent {
     var step: Int
     var reason: String
     var seconds: Double
+    /// Of rank 0, in bytes.
+    var peakMemory: Int
+
+    enum CodingKeys: String, CodingKey {
+      case event, step, reason, seconds
+      case peakMemory = "peak_memory"
+    }
   }
 }

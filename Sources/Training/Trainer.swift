@@ -43,10 +43,8 @@ package final class Trainer<Scalar: DistributedScalar> {
       try configuration.model.network(featureShape: data.train.featureShape, classes: data.classCount)
     }
     let training = configuration.training
-    sampler = BatchSampler(
-      count: data.train.count, batchSize: configuration.optimizer.batchSize, seed: training.seed,
-      dropLast: training.dropLast)
-    let capacity = (sampler.batchSize + communicator.size - 1) / communicator.size
+    sampler = Self.sampler(configuration, data)
+    let capacity = sampler.largestShard(ranks: communicator.size)
     optimizer = configuration.optimizer.makeOptimizer(network, capacity: capacity, over: communicator)
     evaluator = Evaluator(network, communicator: communicator)
     inputs = Matrix(zeros: capacity, network.inputCount)
@@ -62,6 +60,20 @@ package final class Trainer<Scalar: DistributedScalar> {
       savedStep = step
     }
     try chooseExchange(resuming: state?.progress)
+  }
+
+  /// What such a run takes on each of `ranks` ranks.
+  package static func memory(
+    of configuration: Configuration, _ data: TrainingData, _ network: Network, ranks: Int
+  ) -> MemoryEstimate {
+    let rows = sampler(configuration, data).largestShard(ranks: ranks)
+    return MemoryEstimate(network, configuration.optimizer, rows: rows, Scalar.self)
+  }
+
+  private static func sampler(_ configuration: Configuration, _ data: TrainingData) -> BatchSampler {
+    BatchSampler(
+      count: data.train.count, batchSize: configuration.optimizer.batchSize, seed: configuration.training.seed,
+      dropLast: configuration.training.dropLast)
   }
 
   /// How sums over the ranks travel: as asked for, as before, or as is faster here. Collective.
@@ -194,7 +206,8 @@ package final class Trainer<Scalar: DistributedScalar> {
 
   private func end(_ reason: String, since start: ContinuousClock.Instant) {
     coordinator.record(
-      MetricsEvent.End(step: step, reason: reason, seconds: (ContinuousClock.now - start) / .seconds(1)))
+      MetricsEvent.End(
+        step: step, reason: reason, seconds: (ContinuousClock.now - start) / .seconds(1), peakMemory: peakMemory()))
   }
 
   private func progressLine(_ report: StepReport, epoch: Int, secondsPerStep: Double) -> String {

@@ -66,7 +66,8 @@ struct Train: ParsableCommand {
     }
     let coordinator = try Coordinator(
       directory, configuration.logging, resumingAt: resume == nil ? nil : state?.progress.step ?? 0, over: communicator)
-    report(configuration, data, network, state, coordinator, job)
+    let memory = Trainer<Scalar>.memory(of: configuration, data, network, ranks: communicator.size)
+    report(configuration, data, network, memory, state, coordinator, job)
     let trainer = try Trainer<Scalar>(configuration, data, coordinator, resuming: state, over: communicator)
     switch try trainer.run() {
     case .completed:
@@ -91,8 +92,8 @@ struct Train: ParsableCommand {
 
   /// What is about to run, for a person and for the metrics.
   private func report(
-    _ configuration: Configuration, _ data: TrainingData, _ network: Network, _ state: RunState?,
-    _ coordinator: Coordinator, _ job: Job
+    _ configuration: Configuration, _ data: TrainingData, _ network: Network, _ memory: MemoryEstimate,
+    _ state: RunState?, _ coordinator: Coordinator, _ job: Job
   ) {
     let train = data.train
     coordinator.say("fgn-dist \(FgnDist.version): \(job.description)")
@@ -109,6 +110,9 @@ struct Train: ParsableCommand {
       coordinator.say(
         "note: \(configuration.optimizer.method.rawValue) does not read \(unread.joined(separator: ", "))")
     }
+    coordinator.say(
+      "memory: \(memory.step.megabytes) a rank for steps and \(memory.evaluation.megabytes) for evaluations, "
+        + "beside the data")
     if resume != nil {
       coordinator.say(
         state.map { "resuming after step \($0.progress.step) from \($0.contents.path)" }
@@ -118,6 +122,12 @@ struct Train: ParsableCommand {
     coordinator.record(
       MetricsEvent.Run(
         step: state?.progress.step ?? 0, version: FgnDist.version, mpi: job.library,
-        ranks: job.communicator.size, configuration, data, parameters: network.layout.count))
+        ranks: job.communicator.size, configuration, data, parameters: network.layout.count,
+        memory: memory))
   }
+}
+
+extension Int {
+  /// Bytes as megabytes.
+  fileprivate var megabytes: String { (Double(self) / 1e6).short + " MB" }
 }

@@ -21,9 +21,6 @@ extension CommandLineTests {
         "unknown word", yaml: "optimizer: {step_length: long}\n", "optimizer.step_length", "'long'", "unit", "ggn",
         "line-search"),
       Fault(
-        "setting of another method", yaml: "optimizer: {method: adam, damping: {policy: levenberg-marquardt}}\n",
-        "run.yaml", "optimizer.damping.policy", "adam", "fgn, ggn"),
-      Fault(
         "impossible moment", yaml: "optimizer: {method: adam, adam: {beta2: 1}}\n", "optimizer.adam.beta2",
         "less than 1"),
       Fault("features without labels", yaml: "data: {train: {features: a.npy}}\n", "data.train.labels"),

@@ -39,7 +39,7 @@ extension CommandLineTests {
       #expect(
         trained.output.contains(
           "model: convolution 6×8×8, relu, max_pool 6×4×4, residual (convolution 6×4×4, tanh), average_pool 6×3×3, "
-            + "flatten 54, layer_norm, linear 20, tanh, linear 10: 1804 parameters, float64, from scaled\n"))
+            + "flatten 54, layer_norm, linear 20, tanh, linear 10: 1808 parameters, float64, from scaled\n"))
       let losses = try workspace.steps("run").map { try #require($0.loss) }
       #expect(losses.count == 12 && losses[11] < losses[0] / 2)
 

@@ -91,6 +91,51 @@ extension CommandLineTests {
       }
     }
 
+    @Test(
+      "has the same losses with a convolutional network, however its sums travel",
+      arguments: ["fgn", "ggn", "adam"], ["single", "bucketed"])
+    func convolutionalNetworks(method: String, allreduce: String) throws {
+      let workspace = Workspace()
+      try workspace.write(
+        "run.yaml",
+        """
+        model:
+          layers:
+            - convolution: {channels: 8, kernel: 3, padding: 1}
+            - tanh
+            - max_pool: 2
+            - residual: [{convolution: {channels: 8, kernel: 3, padding: 1}}, gelu]
+            - flatten
+            - linear: 150
+            - layer_norm
+            - silu
+            - linear: 120
+            - relu
+        optimizer: {method: \(method), batch_size: 101, allreduce: \(allreduce), damping: {initial: 1}}
+        training: {steps: 20, precision: float64}
+        """)
+      func run(_ ranks: Ranks, _ name: String, _ more: [String] = []) throws -> [MetricsLine] {
+        try Program.run(ranks, ["train", "run.yaml", "--run-directory", name] + more, in: workspace).expectSuccess()
+        return try workspace.steps(name)
+      }
+      let plain = try run(.plain, "plain")
+      #expect(try #require(plain.last?.loss) < 0.9 * #require(plain.first?.loss))
+      for count in 1...4 {
+        let difference = lossDifference(try run(.mpirun(count), "ranks-\(count)"), plain)
+        #expect(difference < 1e-9, "\(count) ranks")
+        Figures.note("rank invariance, convolutions, \(method), \(allreduce)", difference)
+      }
+      // Buckets count one by one: there are two in this network.
+      let collectives = try #require(try workspace.steps("ranks-2").first?.allreduces)
+      #expect(collectives == (allreduce == "single" ? plain[0].allreduces! : collectives) && collectives > 0)
+      if method == "adam" { #expect(collectives == (allreduce == "single" ? 1 : 2)) }
+
+      _ = try run(.mpirun(3), "parts", ["--set", "training.steps=7", "--set", "optimizer.schedule.kind=constant"])
+      _ = try run(.mpirun(3), "whole", ["--set", "optimizer.schedule.kind=constant"])
+      _ = try run(.mpirun(3), "parts", ["--set", "optimizer.schedule.kind=constant", "--resume"])
+      #expect(try workspace.bytes("parts/model.safetensors") == workspace.bytes("whole/model.safetensors"))
+    }
+
     @Test func hasTheSameLossesAtSmallDampingIfTheSolverConverges() throws {
       let workspace = Workspace()
       try workspace.write(

@@ -12,6 +12,9 @@ struct MetricsLine: Decodable {
   let allreduces: Int?
   let solverIterations: Int?
   let reductionRatio: Double?
+  let stepMemory: Int?
+  let evaluationMemory: Int?
+  let peakMemory: Int?
 }
 
 extension Workspace {

@@ -175,4 +175,18 @@ import Testing
     #expect(changed != plain)
     #expect(try parse(changed.yaml) == changed)
   }
+
+  @Test(
+    "settings that the method does not read are known by their keys",
+    arguments: [
+      ("method: adam, damping: {initial: 1}, momentum: 0.5", ["damping", "momentum"]),
+      ("method: sgd, solver: {tolerance: 0.2}, step_length: unit, adam: {beta1: 0.5}", ["solver", "step_length", "adam"]),
+      ("method: ggn, damping: {initial: 1}, solver: {tolerance: 0.2}, step_length: unit, momentum: 0.5", []),
+      ("nesterov: true, adam: {epsilon: 1}", ["nesterov", "adam"]), ("method: sgd, nesterov: true, momentum: 0.5", []),
+      ("method: adam, adam: {beta1: 0.5}, weight_decay: 0.1", []),
+    ])
+  func unreadSettings(settings: String, keys: [String]) throws {
+    let configuration = try Configuration.parse("optimizer: {\(settings)}", source: "")
+    #expect(configuration.optimizer.unreadSettings == keys.map { "optimizer.\($0)" })
+  }
 }

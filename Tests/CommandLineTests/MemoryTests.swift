@@ -1,0 +1,45 @@
+import Testing
+
+extension CommandLineTests {
+  @Suite("Memory of a run")
+  struct MemoryTests {
+    /// The measured peak of a run of one step, and what its formula gives, in bytes.
+    func memory(_ layers: String, _ settings: [String], in workspace: Workspace) throws -> (peak: Int, formula: Int) {
+      let sets = ["model.layers=\(layers)", "training.steps=1", "optimizer.solver.max_iterations=1"] + settings
+      try Program.run(
+        .plain, ["train", "run.yaml", "--run-directory", "run"] + sets.flatMap { ["--set", $0] }, in: workspace
+      ).expectSuccess()
+      let lines = try workspace.metrics("run")
+      let start = try #require(lines.first)
+      return (
+        try #require(lines.last?.peakMemory),
+        try #require(start.stepMemory) + (try #require(start.evaluationMemory))
+      )
+    }
+
+    /// The same program with next to no network shows what it takes by itself.
+    @Test(
+      "is as its formula says, with many activations or many parameters",
+      arguments: [
+        ("[{linear: 6000}, tanh, {linear: 32}, tanh]", ["optimizer.batch_size=full"]),
+        ("[{linear: 2500}, tanh, {linear: 2500}, relu]", ["optimizer.batch_size=8"]),
+        ("[{linear: 2500}, tanh, {linear: 2500}, relu]", ["optimizer.batch_size=8", "optimizer.method=adam"]),
+        (
+          "[{convolution: {channels: 24, kernel: 3, padding: 1}}, relu, {max_pool: 2}, flatten]",
+          ["optimizer.batch_size=full", "training.precision=float64"]
+        ),
+      ])
+    func followsItsFormula(layers: String, settings: [String]) throws {
+      let workspace = Workspace()
+      try workspace.write("run.yaml", "{}")
+      let small = try memory(
+        "[{linear: 1}]", settings.filter { !$0.contains("batch") } + ["optimizer.batch_size=1"], in: workspace)
+      let large = try memory(layers, settings, in: workspace)
+      let measured = Double(large.peak - small.peak)
+      let expected = Double(large.formula - small.formula)
+      #expect(expected > 5e7, "too little to measure")
+      #expect(abs(measured / expected - 1) < 0.15)
+      Figures.note("memory, measured / formula", measured / expected)
+    }
+  }
+}
