@@ -62,23 +62,38 @@
         for (size_t kx = 0; kx < w.kernel; kx++, patches += pitch) see_##suffix(image, w, ky, kx, patches);       \
   }                                                                                                               \
                                                                                                                   \
+  typedef T eight_##suffix __attribute__((vector_size(8 * sizeof(T)), aligned(sizeof(T))));                       \
+  typedef T four_##suffix __attribute__((vector_size(4 * sizeof(T)), aligned(sizeof(T))));                        \
+                                                                                                                  \
+  /* y ← y + x for rows that are too short for what a compiler makes of a loop. */                                \
+  INLINE void add_row_##suffix(const T *restrict x, T *restrict y, size_t count) {                                \
+    size_t i = 0;                                                                                                 \
+    for (; i + 8 <= count; i += 8) *(eight_##suffix *)(y + i) += *(const eight_##suffix *)(x + i);                \
+    if (i + 4 <= count) {                                                                                         \
+      *(four_##suffix *)(y + i) += *(const four_##suffix *)(x + i);                                               \
+      i += 4;                                                                                                     \
+    }                                                                                                             \
+    _Pragma("clang loop vectorize(disable) unroll(disable)") for (; i < count; i++) y[i] += x[i];                 \
+  }                                                                                                               \
+                                                                                                                  \
   CLONES void fgn_col2im_##suffix(const T *restrict patches, size_t pitch, fgn_window w, T *restrict image) {     \
     memset(image, 0, w.channels * w.height * w.width * sizeof(T));                                                \
     for (size_t c = 0; c < w.channels; c++, image += w.height * w.width)                                          \
-      for (size_t ky = 0; ky < w.kernel; ky++)                                                                    \
+      for (size_t ky = 0; ky < w.kernel; ky++) {                                                                  \
+        const size_t top = first_inside(w, ky), bottom = end_inside(w, w.height, w.out_height, ky);               \
         for (size_t kx = 0; kx < w.kernel; kx++, patches += pitch) {                                              \
-          const size_t from = first_inside(w, kx), end = end_inside(w, w.width, w.out_width, kx);                                       \
-          for (size_t oy = 0; oy < w.out_height; oy++) {                                                          \
-            const size_t y = oy * w.stride + ky - w.padding;                                                      \
-            if (y >= w.height) continue;                                                                          \
+          const size_t left = first_inside(w, kx), right = end_inside(w, w.width, w.out_width, kx);               \
+          if (left >= right) continue;                                                                            \
+          for (size_t oy = top; oy < bottom; oy++) {                                                              \
             const T *row = patches + oy * w.out_width;                                                            \
-            T *pixels = image + y * w.width + kx - w.padding;                                                     \
+            T *pixels = image + (oy * w.stride + ky - w.padding) * w.width + kx - w.padding;                      \
             if (w.stride == 1)                                                                                    \
-              for (size_t ox = from; ox < end; ox++) pixels[ox] += row[ox];                                       \
+              add_row_##suffix(row + left, pixels + left, right - left);                                          \
             else                                                                                                  \
-              for (size_t ox = from; ox < end; ox++) pixels[ox * w.stride] += row[ox];                            \
+              for (size_t ox = left; ox < right; ox++) pixels[ox * w.stride] += row[ox];                          \
           }                                                                                                       \
         }                                                                                                         \
+      }                                                                                                           \
   }                                                                                                               \
                                                                                                                   \
   void fgn_transpose_##suffix(const T *restrict x, size_t rows, size_t columns, T *restrict y) {                  \

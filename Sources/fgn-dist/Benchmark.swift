@@ -51,8 +51,8 @@ struct Benchmark {
   func convolutionalIteration() throws -> Iteration {
     let network = try Network(
       [
-        .convolution(.init(channels: 16, kernel: 5, padding: 2)), .activation(.relu), .maxPool(.init(kernel: 2)),
-        .convolution(.init(channels: 32, kernel: 5)), .activation(.relu), .maxPool(.init(kernel: 2)), .flatten,
+        .convolution(.init(channels: 16, kernel: 5, padding: 2)), .maxPool(.init(kernel: 2)), .activation(.relu),
+        .convolution(.init(channels: 32, kernel: 5)), .maxPool(.init(kernel: 2)), .activation(.relu), .flatten,
         .linear(128), .activation(.relu),
       ], example: [28, 28], classes: 10)
     return try iteration(network, rows: 256, iterations: 4)

@@ -4,12 +4,14 @@ extension CommandLineTests {
   @Suite("Memory of a run")
   struct MemoryTests {
     /// The measured peak of a run of one step, and what its formula gives, in bytes.
-    func memory(_ layers: String, _ settings: [String], in workspace: Workspace) throws -> (peak: Int, formula: Int) {
+    func memory(
+      _ name: String, _ layers: String, _ settings: [String], in workspace: Workspace
+    ) throws -> (peak: Int, formula: Int) {
       let sets = ["model.layers=\(layers)", "training.steps=1", "optimizer.solver.max_iterations=1"] + settings
       try Program.run(
-        .plain, ["train", "run.yaml", "--run-directory", "run"] + sets.flatMap { ["--set", $0] }, in: workspace
+        .plain, ["train", "run.yaml", "--run-directory", name] + sets.flatMap { ["--set", $0] }, in: workspace
       ).expectSuccess()
-      let lines = try workspace.metrics("run")
+      let lines = try workspace.metrics(name)
       let start = try #require(lines.first)
       return (
         try #require(lines.last?.peakMemory),
@@ -33,8 +35,8 @@ extension CommandLineTests {
       let workspace = Workspace()
       try workspace.write("run.yaml", "{}")
       let small = try memory(
-        "[{linear: 1}]", settings.filter { !$0.contains("batch") } + ["optimizer.batch_size=1"], in: workspace)
-      let large = try memory(layers, settings, in: workspace)
+        "small", "[{linear: 1}]", settings.filter { !$0.contains("batch") } + ["optimizer.batch_size=1"], in: workspace)
+      let large = try memory("large", layers, settings, in: workspace)
       let measured = Double(large.peak - small.peak)
       let expected = Double(large.formula - small.formula)
       #expect(expected > 5e7, "too little to measure")

@@ -20,7 +20,8 @@ import Testing
     ("optimizer.solver.max_iterations", "50"), ("optimizer.step_length", "ggn"), ("optimizer.momentum", "0.9"),
     ("optimizer.nesterov", "false"), ("optimizer.adam.beta1", "0.9"), ("optimizer.adam.beta2", "0.999"),
     ("optimizer.adam.epsilon", "1e-8"), ("optimizer.adam.decoupled_weight_decay", "false"),
-    ("optimizer.weight_decay", "0"), ("training.epochs", "10"), ("training.steps", "null"), ("training.seed", "0"),
+    ("optimizer.allreduce", "auto"), ("optimizer.weight_decay", "0"), ("training.epochs", "10"),
+    ("training.steps", "null"), ("training.seed", "0"),
     ("training.precision", "float32"), ("training.drop_last", "false"), ("training.evaluate_every", "1"),
     ("checkpoint.every", "200"), ("checkpoint.keep", "3"), ("logging.every", "1"), ("logging.progress", "auto"),
   ]
@@ -38,6 +39,7 @@ import Testing
     ("optimizer.damping.policy", "levenberg-marquardt"), ("optimizer.damping.minimum", "1e-5"),
     ("optimizer.damping.maximum", "100"), ("optimizer.damping.factor", "3"), ("optimizer.solver.kind", "cg"),
     ("optimizer.solver.tolerance", "1e-8"), ("optimizer.solver.max_iterations", "7"),
+    ("optimizer.allreduce", "bucketed"),
     ("optimizer.step_length", "line-search"), ("optimizer.momentum", "0"), ("optimizer.weight_decay", "1e-4"),
     ("training.epochs", "3"), ("training.steps", "99"), ("training.seed", "18446744073709551615"),
     ("training.precision", "float64"), ("training.drop_last", "true"), ("training.evaluate_every", "0"),
@@ -180,7 +182,10 @@ import Testing
     "settings that the method does not read are known by their keys",
     arguments: [
       ("method: adam, damping: {initial: 1}, momentum: 0.5", ["damping", "momentum"]),
-      ("method: sgd, solver: {tolerance: 0.2}, step_length: unit, adam: {beta1: 0.5}", ["solver", "step_length", "adam"]),
+      (
+        "method: sgd, solver: {tolerance: 0.2}, step_length: unit, adam: {beta1: 0.5}",
+        ["solver", "step_length", "adam"]
+      ),
       ("method: ggn, damping: {initial: 1}, solver: {tolerance: 0.2}, step_length: unit, momentum: 0.5", []),
       ("nesterov: true, adam: {epsilon: 1}", ["nesterov", "adam"]), ("method: sgd, nesterov: true, momentum: 0.5", []),
       ("method: adam, adam: {beta1: 0.5}, weight_decay: 0.1", []),
