@@ -27,7 +27,7 @@ extension MetricsEvent.Run {
       step: step, version: version, ranks: ranks, threads: Threads.count, mpi: mpi, kernel: Threads.kernelName,
       precision: configuration.training.precision.rawValue, examples: data.train.count,
       features: data.train.featureCount, classes: data.classCount, parameters: parameters,
-      stepMemory: memory.step, evaluationMemory: memory.evaluation)
+      stepMemory: memory.step, evaluationMemory: memory.evaluation, checkpointMemory: memory.checkpoint)
   }
 }
 

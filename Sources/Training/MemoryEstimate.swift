@@ -13,6 +13,8 @@ package struct MemoryEstimate: Equatable, Sendable {
   package let step: Int
   /// Bytes for the evaluations, which keep no activations.
   package let evaluation: Int
+  /// Bytes on rank 0 while it writes a checkpoint: a copy of what is saved.
+  package let checkpoint: Int
 
   package init<Scalar: DistributedScalar>(
     _ network: Network, _ optimizer: Configuration.Optimizer, rows: Int, _: Scalar.Type
@@ -22,6 +24,7 @@ package struct MemoryEstimate: Equatable, Sendable {
     step =
       size
       * (rows * perRow + network.body.scratchCount(rows: rows) + optimizer.parameterVectors * network.layout.count)
+    checkpoint = size * optimizer.savedVectors * network.layout.count
     let chunk = Evaluator<Scalar>.chunk(for: network)
     evaluation =
       size * (chunk * (network.inputCount + network.outputCount) + network.body.scratchCount(rows: chunk))
@@ -34,15 +37,31 @@ extension Configuration.Optimizer {
     switch method {
     case .fgn: 8
     case .ggn: 10
-    case .sgd: momentum == 0 ? 2 : 3
-    case .adam: 4
+    case .sgd: 1 + savedVectors
+    case .adam: 1 + savedVectors
+    }
+  }
+
+  /// Of these, θ and what the method remembers.
+  fileprivate var savedVectors: Int {
+    switch method {
+    case .fgn, .ggn, .sgd: momentum == 0 ? 1 : 2
+    case .adam: 3
     }
   }
 }
 
-/// The most memory that this process has had so far, in bytes.
+/// The most memory that this process has had so far, in bytes; 0 where the system does not tell.
+///
+/// Not `ru_maxrss`, which begins with that of the process that started this one.
 func peakMemory() -> Int {
-  var usage = rusage()
-  getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-  return usage.ru_maxrss * 1024
+  guard let file = fopen("/proc/self/status", "r") else { return 0 }
+  defer { fclose(file) }
+  var line = [CChar](repeating: 0, count: 256)
+  while fgets(&line, Int32(line.count), file) != nil {
+    let words = line.prefix { $0 != 0 }.split { $0 == 32 || $0 == 9 || $0 == 10 }
+    guard words.count > 1, words[0].elementsEqual("VmHWM:".utf8.map { CChar($0) }) else { continue }
+    return 1024 * words[1].reduce(0) { 10 * $0 + Int($1) - 48 }
+  }
+  return 0
 }

@@ -65,11 +65,13 @@ package enum MetricsEvent {
     /// Bytes a rank, by formula.
     package var stepMemory: Int
     package var evaluationMemory: Int
+    package var checkpointMemory: Int
 
     enum CodingKeys: String, CodingKey {
       case event, step, version, ranks, threads, mpi, kernel, precision, examples, features, classes, parameters
       case stepMemory = "step_memory"
       case evaluationMemory = "evaluation_memory"
+      case checkpointMemory = "checkpoint_memory"
     }
   }
 

@@ -111,8 +111,8 @@ struct Train: ParsableCommand {
         "note: \(configuration.optimizer.method.rawValue) does not read \(unread.joined(separator: ", "))")
     }
     coordinator.say(
-      "memory: \(memory.step.megabytes) a rank for steps and \(memory.evaluation.megabytes) for evaluations, "
-        + "beside the data")
+      "memory: \(memory.step.megabytes) a rank for steps, \(memory.evaluation.megabytes) for evaluations, "
+        + "\(memory.checkpoint.megabytes) on rank 0 for checkpoints")
     if resume != nil {
       coordinator.say(
         state.map { "resuming after step \($0.progress.step) from \($0.contents.path)" }

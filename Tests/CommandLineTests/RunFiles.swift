@@ -14,6 +14,7 @@ struct MetricsLine: Decodable {
   let reductionRatio: Double?
   let stepMemory: Int?
   let evaluationMemory: Int?
+  let checkpointMemory: Int?
   let peakMemory: Int?
 }
 
