@@ -16,8 +16,6 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
   private let linearization: Linearization<Scalar>
   private let margin: SoftmaxMargin<Scalar>
   package let message: Message<Scalar>
-  /// −(1−p)/B of each row (#b).
-  private let factors: Vector<Scalar>
   /// v of SGD; m and v of Adam (P, or empty where the method has none).
   private let velocity, firstMoment, secondMoment: Vector<Scalar>
   /// t, the steps that the moments have seen.
@@ -30,7 +28,6 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
     linearization = Linearization(network, capacity: capacity)
     margin = SoftmaxMargin(capacity: capacity)
     message = Message(linearization, communicator: communicator, phases: phases)
-    factors = Vector(zeros: capacity)
     velocity = Vector(zeros: options.hasVelocity ? parameterCount : 0)
     firstMoment = Vector(zeros: options.hasMoments ? parameterCount : 0)
     secondMoment = Vector(zeros: options.hasMoments ? parameterCount : 0)
@@ -51,7 +48,6 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
     _ parameters: Vector<Scalar>, inputs: Matrix<Scalar>, labels: ArraySlice<Int32>, batchSize: Int, rate: Double,
     interrupt: Bool = false
   ) throws -> StepReport {
-    let rows = 0..<inputs.rows
     let gradient = message.parameters
 
     // Linearise, margins.
@@ -63,9 +59,8 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
     // The gradient g = −(1/B) Σ (1−p) Jᵀv, and the loss.
     let scaled = linearization.outputScratch
     phases.measure(.vjp) {
-      let factors = factors[rows]
-      factors.combine(-1 / Scalar(batchSize), margin.complements[rows], 0)
-      scaled.assignRows(of: linearization.logits, scaledBy: factors)
+      scaled.assignRows(
+        of: linearization.logits, scaledBy: margin.complements[0..<inputs.rows], times: -1 / Scalar(batchSize))
     }
     try message.sumProduct(scaled, [margin.lossSum(rows: inputs.rows), interrupt ? 1 : 0])
 

@@ -19,8 +19,6 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
   package let message: Message<Scalar>
   /// z, the residual of the system (P).
   private let residual: Vector<Scalar>
-  /// (1−p)/B of each row (#b).
-  private let factors: Vector<Scalar>
 
   /// Allocates for shards of at most `capacity` rows.
   package init(_ network: Network, options: GaussNewtonOptions, capacity: Int, communicator: Communicator) {
@@ -31,7 +29,6 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
     solver = ParameterConjugateGradient(parameterCount: parameterCount)
     message = Message(loss.linearization, communicator: communicator, phases: phases)
     residual = Vector(zeros: parameterCount)
-    factors = Vector(zeros: capacity)
   }
 
   /// One global step, with at most `solver.iterations` + 4 allreduces, and one more for every 50 iterations. Collective.
@@ -47,9 +44,8 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
     // The gradient, −g = (1/B) Σ (1−p) Jᵀv, and the loss.
     let scaled = loss.linearization.outputScratch
     phases.measure(.vjp) {
-      let factors = factors[0..<inputs.rows]
-      factors.combine(1 / Scalar(batchSize), loss.margin.complements[0..<inputs.rows], 0)
-      scaled.assignRows(of: loss.cotangents, scaledBy: factors)
+      scaled.assignRows(
+        of: loss.cotangents, scaledBy: loss.margin.complements[0..<inputs.rows], times: 1 / Scalar(batchSize))
     }
     try message.sumProduct(scaled, [loss.localSum, interrupt ? 1 : 0])
     var report = damped.begin(

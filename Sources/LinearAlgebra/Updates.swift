@@ -11,48 +11,49 @@ package typealias AdamUpdate = fgn_adam
 extension Vector {
   /// self is θ: takes the step, and returns ‖d‖².
   package func descend(_ rule: SGDUpdate, gradient: Vector, velocity: Vector) -> Double {
-    sumOverBlocks(self, gradient, velocity) { x, n in
+    overBlocks(self, gradient, velocity) { x, n in
       Scalar.descend(rule, gradient: x[1], parameters: x[0], velocity: x[2], n)
-    }
+    }.reduce(0, +)
   }
 
   /// self is θ: takes the step, and returns ‖d‖².
   package func descend(_ rule: AdamUpdate, gradient: Vector, firstMoment: Vector, secondMoment: Vector) -> Double {
-    sumOverBlocks(self, gradient, firstMoment, secondMoment) { x, n in
+    overBlocks(self, gradient, firstMoment, secondMoment) { x, n in
       Scalar.descend(rule, gradient: x[1], parameters: x[0], firstMoment: x[2], secondMoment: x[3], n)
-    }
+    }.reduce(0, +)
   }
 
   /// ‖self + a·x‖²
   package func squaredNorm(adding a: Scalar, _ x: Vector) -> Double {
-    sumOverBlocks(self, x) { x, n in Scalar.sumSquare(x[0], a, x[1], n) }
+    overBlocks(self, x) { x, n in Scalar.sumSquare(x[0], a, x[1], n) }.reduce(0, +)
   }
 
   /// self ← self − (a·x + b·y); returns ‖self‖².
   package func subtract(_ a: Scalar, _ x: Vector, _ b: Scalar, _ y: Vector) -> Double {
-    sumOverBlocks(self, x, y) { x, n in Scalar.subtract(a, x[1], b, x[2], from: x[0], n) }
+    overBlocks(self, x, y) { x, n in Scalar.subtract(a, x[1], b, x[2], from: x[0], n) }.reduce(0, +)
   }
 }
 
-/// Σ `body` over blocks of vectors of one count, given where each vector's block begins and its length. The blocks are
-/// fixed, so that the sum does not depend on the number of threads.
-private func sumOverBlocks<Scalar: BLASScalar>(
-  _ vectors: Vector<Scalar>..., body: ([UnsafeMutablePointer<Scalar>], Int) -> Double
-) -> Double {
+/// The results of `body` on blocks of vectors of one count, given where each vector's block begins and its length; on all
+/// threads. The blocks are fixed, so that a sum of the results does not depend on the number of threads.
+func overBlocks<Scalar: BLASScalar, Result: BitwiseCopyable>(
+  _ vectors: Vector<Scalar>..., body: ([UnsafeMutablePointer<Scalar>], Int) -> Result
+) -> [Result] {
   let count = vectors[0].count
   precondition(vectors.allSatisfy { $0.count == count }, "vectors differ in count")
-  if count == 0 { return 0 }
+  if count == 0 { return [] }
   let block = 1 << 16
   let blocks = (count + block - 1) / block
   defer { extendLifetime(vectors) }
   let starts = vectors.map { $0.withElements { $0.baseAddress! } }
-  var sums = [Double](repeating: 0, count: blocks)
-  sums.withUnsafeMutableBufferPointer { sums in
+  return [Result](unsafeUninitializedCapacity: blocks) { results, initialized in
+    let results = results
     Threads.parallel(blocks, grain: 1) { range in
       for index in range {
-        sums[index] = body(starts.map { $0 + index * block }, min(block, count - index * block))
+        results.initializeElement(
+          at: index, to: body(starts.map { $0 + index * block }, min(block, count - index * block)))
       }
     }
+    initialized = blocks
   }
-  return sums.reduce(0, +)
 }

@@ -70,28 +70,8 @@ extension Vector {
 extension Vector {
   /// self ← self + a·u, then u ← z + b·u; returns (‖u‖², ‖z‖²). One pass over memory, on all threads.
   package func advance(_ a: Scalar, _ u: Vector, by z: Vector, _ b: Scalar) -> (u: Double, z: Double) {
-    precondition(count == u.count && count == z.count, "vectors differ in count")
-    // Fixed blocks, so that the sums do not depend on the number of threads.
-    let block = 1 << 16
-    let blocks = (count + block - 1) / block
-    var squares = [(u: Double, z: Double)](repeating: (0, 0), count: blocks)
-    squares.withUnsafeMutableBufferPointer { squares in
-      Threads.parallel(blocks, grain: 1) { range in
-        for index in range {
-          let start = index * block
-          let n = Swift.min(block, count - start)
-          self.withElements { s in
-            u.withElements { u in
-              z.withElements { z in
-                squares[index] = Scalar.advance(
-                  a, s.baseAddress! + start, z.baseAddress! + start, b, u.baseAddress! + start, n)
-              }
-            }
-          }
-        }
-      }
-    }
-    return squares.reduce((0, 0)) { ($0.0 + $1.u, $0.1 + $1.z) }
+    overBlocks(self, u, z) { x, n in Scalar.advance(a, x[0], x[2], b, x[1], n) }
+      .reduce((0, 0)) { ($0.0 + $1.u, $0.1 + $1.z) }
   }
 }
 
@@ -132,10 +112,10 @@ extension Vector {
 }
 
 extension Matrix {
-  /// Row i of self ← factors_i · row i of `source`, on all threads. The two matrices share no memory.
+  /// Row i of self ← factor · factors_i · row i of `source`, on all threads. The two matrices share no memory.
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
-  package func assignRows(of source: Matrix, scaledBy factors: Vector<Scalar>) {
+  package func assignRows(of source: Matrix, scaledBy factors: Vector<Scalar>, times factor: Scalar = 1) {
     precondition(rows == source.rows && columns == source.columns && rows == factors.count, "shapes do not fit")
     elements.withElements { target in
       source.elements.withElements { source in
@@ -144,7 +124,7 @@ extension Matrix {
             for i in range {
               let row = i * columns..<(i + 1) * columns
               UnsafeMutableBufferPointer(rebasing: target[row])
-                .assignScaled(factors[i], UnsafeMutableBufferPointer(rebasing: source[row]))
+                .assignScaled(factor * factors[i], UnsafeMutableBufferPointer(rebasing: source[row]))
             }
           }
         }

@@ -32,23 +32,21 @@ package final class Trainer<Scalar: DistributedScalar> {
 
   /// Prepares a run, from the start or from a checkpoint. Collective.
   package init(
-    _ configuration: Configuration, _ data: TrainingData, _ coordinator: Coordinator, resuming state: RunState?,
-    over communicator: Communicator
+    _ configuration: Configuration, _ data: TrainingData, _ network: Network, _ coordinator: Coordinator,
+    resuming state: RunState?, over communicator: Communicator
   ) throws {
     self.configuration = configuration
     self.data = data
     self.communicator = communicator
     self.coordinator = coordinator
-    network = try communicator.collectively {
-      try configuration.model.network(featureShape: data.train.featureShape, classes: data.classCount)
-    }
+    self.network = network
     let training = configuration.training
     sampler = Self.sampler(configuration, data)
     let capacity = sampler.largestShard(ranks: communicator.size)
     optimizer = configuration.optimizer.makeOptimizer(network, capacity: capacity, over: communicator)
     evaluator = Evaluator(network, communicator: communicator)
     inputs = Matrix(zeros: capacity, network.inputCount)
-    parameters = try communicator.collectively { [network, optimizer] in
+    parameters = try communicator.collectively { [optimizer] in
       if let state {
         try state.restore(optimizer)
         return try ModelFile.parameters(of: network, in: state.contents)

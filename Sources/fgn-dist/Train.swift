@@ -68,7 +68,7 @@ struct Train: ParsableCommand {
       directory, configuration.logging, resumingAt: resume == nil ? nil : state?.progress.step ?? 0, over: communicator)
     let memory = Trainer<Scalar>.memory(of: configuration, data, network, ranks: communicator.size)
     report(configuration, data, network, memory, state, coordinator, job)
-    let trainer = try Trainer<Scalar>(configuration, data, coordinator, resuming: state, over: communicator)
+    let trainer = try Trainer<Scalar>(configuration, data, network, coordinator, resuming: state, over: communicator)
     switch try trainer.run() {
     case .completed:
       return .success
