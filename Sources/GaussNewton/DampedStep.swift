@@ -56,13 +56,26 @@ package final class DampedStep<Scalar: DistributedScalar> {
     let (λ, μ) = (damping, options.weightDecay)
     let dampingTerm = (λ + μ) * step.squaredNorm + (hasAnchor ? (λ + μ) * step.dot(anchor) : 0)
     if hasAnchor { step.combine(1, anchor) }
-    let squaredStep = step.squaredNorm
     let slope = gradient.dot(step)
     let decayOverlap = μ * parameters.dot(step)
-    let curvature = -(slope - decayOverlap) - dampingTerm - z.dot(step) + μ * squaredStep
+    let curvature = -(slope - decayOverlap) - dampingTerm - z.dot(step)
+    return model(lossSlope: slope - decayOverlap, lossCurvature: curvature, decayOverlap: decayOverlap)
+  }
+
+  /// The same, where gᵀΔ and ΔᵀGΔ are known from the row space.
+  func model(_ parameters: Vector<Scalar>, lossSlope: Double, lossCurvature: Double) -> StepModel {
+    if hasAnchor { step.combine(1, anchor) }
+    let decayOverlap = options.weightDecay == 0 ? 0 : options.weightDecay * parameters.dot(step)
+    return model(lossSlope: lossSlope, lossCurvature: lossCurvature, decayOverlap: decayOverlap)
+  }
+
+  /// Of μθᵀΔ, the overlap with weight decay, and the loss's own terms.
+  private func model(lossSlope: Double, lossCurvature: Double, decayOverlap: Double) -> StepModel {
+    let squaredStep = step.squaredNorm
+    let decay = Quadratic(slope: decayOverlap, curvature: options.weightDecay * squaredStep)
     return StepModel(
-      objective: Quadratic(slope: slope, curvature: curvature),
-      decay: Quadratic(slope: decayOverlap, curvature: μ * squaredStep), squaredStep: squaredStep)
+      objective: Quadratic(slope: lossSlope + decay.slope, curvature: lossCurvature + decay.curvature),
+      decay: decay, squaredStep: squaredStep)
   }
 
   /// How far to go along Δ in all, rate included; 0 where the objective decreases nowhere. Collective.

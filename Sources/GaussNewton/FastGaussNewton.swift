@@ -17,7 +17,12 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
   private let rowSpace: RowSpace<Scalar>
   private let solver: ConjugateGradient<Scalar>
   package let message: Message<Scalar>
+  private let gram: GramMatrix<Scalar>
+  private let gramSolver = GramSolver<Scalar>()
+  private let communicator: Communicator
   private let residualRows, productRows: Vector<Scalar>
+  /// How the next steps are solved: as configured, or as chosen for `auto`; never `auto`.
+  package var solverKind: SolverOptions.Kind
 
   /// Allocates for shards of at most `capacity` rows.
   package init(_ network: Network, options: GaussNewtonOptions, capacity: Int, communicator: Communicator) {
@@ -28,26 +33,53 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
     rowSpace = RowSpace(loss.linearization, capacity: capacity)
     solver = ConjugateGradient(capacity: capacity, parameterCount: parameterCount)
     message = Message(loss.linearization, communicator: communicator, phases: phases)
+    gram = GramMatrix(communicator: communicator, phases: phases)
+    self.communicator = communicator
+    solverKind = options.solver.kind == .auto ? .cg : options.solver.kind
     residualRows = Vector(zeros: capacity)
     productRows = Vector(zeros: capacity)
   }
 
-  /// One global step, with at most `solver.iterations` + 4 allreduces. Collective.
+  /// One global step. Collective.
   package func advance(
     _ parameters: Vector<Scalar>, inputs: Matrix<Scalar>, labels: ArraySlice<Int32>, batchSize: Int, rate: Double,
     interrupt: Bool = false
   ) throws -> StepReport {
-    let (λ, μ) = (damped.damping, options.weightDecay)
-    let (r, t) = (residualRows[0..<inputs.rows], productRows[0..<inputs.rows])
-
     // Linearise, margins, row space.
     phases.measure(.forward) {
       loss.linearize(at: parameters, on: inputs, labels, batchSize: batchSize)
       rowSpace.assign(loss.margin, cotangents: loss.cotangents, batchSize: batchSize)
     }
 
+    // Solve for Δ = Δ₀ + Rᵀx, with the quadratic model along it.
+    var (report, model) =
+      solverKind == .cg
+      ? try solveMatrixFree(parameters, batchSize: batchSize, interrupt: interrupt)
+      : try solveGram(parameters, batchSize: batchSize, interrupt: interrupt)
+
+    // Step length.
+    report.stepNorm = model.squaredStep.squareRoot()
+    let full =
+      options.stepLength == .ggn
+      ? try loss.fullCurvature(along: damped.step) + options.weightDecay * model.squaredStep : nil
+    let length = try damped.length(
+      model, fullCurvature: full, rate: rate, on: loss, from: parameters, &report)
+
+    // Damping, update.
+    phases.measure(.update) { damped.finish(parameters, length: length, &report) }
+    return report
+  }
+
+  /// Conjugate gradient with products by R and Rᵀ: at most `solver.iterations` + 2 allreduces. Collective.
+  private func solveMatrixFree(
+    _ parameters: Vector<Scalar>, batchSize: Int, interrupt: Bool
+  ) throws -> (StepReport, StepModel) {
+    let (λ, μ) = (damped.damping, options.weightDecay)
+    let s = rowSpace.rightHandSide
+    let (r, t) = (residualRows[0..<s.count], productRows[0..<s.count])
+
     // The gradient g = −Rᵀs, the loss, and with them the solver's first collective.
-    r.assign(rowSpace.rightHandSide)
+    r.assign(s)
     let scaled = phases.measure(.vjp) { rowSpace.cotangents(scaledBy: r) }
     try message.sumProduct(scaled, [r.squaredNorm, loss.localSum, interrupt ? 1 : 0])
     var report = damped.begin(
@@ -63,23 +95,97 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
       try message.sumProduct(scaled, [r.squaredNorm])
     }
 
-    // Solve for Δ − Δ₀ = Rᵀx.
     report.solver = try phases.measure(.solve) {
       try solver.solve(
         rowSpace, r, damping: λ + μ,
         reference: report.gradientNorm > 0 ? report.gradientNorm : message.parameters.norm, message: message,
         step: damped.step, options: options.solver, phases: phases)
     }
+    return (report, damped.model(parameters, residual: message.parameters))
+  }
 
-    // The quadratic model along Δ, step length.
-    let model = damped.model(parameters, residual: message.parameters)
-    report.stepNorm = model.squaredStep.squareRoot()
-    let full = options.stepLength == .ggn ? try loss.fullCurvature(along: damped.step) + μ * model.squaredStep : nil
-    let length = try damped.length(
-      model, fullCurvature: full, rate: rate, on: loss, from: parameters, &report)
+  /// The matrix K = RRᵀ of all rows: one or two allgathers a layer, three more, and one allreduce of P numbers, that of
+  /// the step; the gradient itself is never formed. Collective.
+  private func solveGram(
+    _ parameters: Vector<Scalar>, batchSize: Int, interrupt: Bool
+  ) throws -> (StepReport, StepModel) {
+    let (λ, μ) = (damped.damping, options.weightDecay)
+    let shard = rowSpace.rightHandSide.count
 
-    // Damping, update.
-    phases.measure(.update) { damped.finish(parameters, length: length, &report) }
-    return report
+    // What is known of each rank: its rows, the sum of their losses, its wish to stop.
+    let facts = try phases.measure(.communication) {
+      try communicator.allgather(
+        [Double(shard), loss.localSum, interrupt ? 1 : 0], counts: Array(repeating: 3, count: communicator.size))
+    }
+    func column(_ index: Int) -> [Double] { stride(from: index, to: facts.count, by: 3).map { facts[$0] } }
+
+    // K, and of all rows s and RΔ₀.
+    try gram.assign(loss.linearization, cotangents: rowSpace.scaledCotangents, counts: column(0).map { Int($0) })
+    let rows = Matrix<Scalar>(zeros: gram.size, 2)
+    let own = productRows[0..<shard]
+    if damped.hasAnchor {
+      damped.assignAnchor(parameters)
+      phases.measure(.jvp) { rowSpace.apply(damped.anchor, into: own) }
+    } else {
+      own.fill(0)
+    }
+    for (index, row) in gram.ownRows.enumerated() {
+      rows[row, 0] = rowSpace.rightHandSide[index]
+      rows[row, 1] = own[index]
+    }
+    try gram.complete(rows, counts: gram.counts)
+
+    let scalars = phases.measure(.solve) {
+      let K = gram.matrix
+      let all = (0..<2).map { column in Vector((0..<rows.rows).map { rows[$0, column] }) }
+      let (s, t, r) = (all[0], all[1], all[0].copy())
+      r.combine(-1, t)
+      let product = Vector<Scalar>(zeros: s.count)
+      product.assignSymmetricProduct(K, s)
+      let gradientNorm = max(0, s.dot(product)).squareRoot()
+      let summary = gramSolver.solve(
+        K, r, damping: λ + μ, reference: gradientNorm, options: options.solver, kind: solverKind)
+      // RΔ = RΔ₀ + Kx.
+      product.assign(gramSolver.product)
+      product.combine(1, t)
+      return RowSpaceSolution(
+        gradientNorm: gradientNorm, slope: -s.dot(product), curvature: product.squaredNorm, solver: summary)
+    }
+    let solution = try phases.measure(.communication) { try scalars.broadcast(over: communicator) }
+
+    var report = StepReport(
+      loss: column(1).reduce(0, +) / Double(batchSize), gradientNorm: solution.gradientNorm, damping: λ)
+    report.interrupted = column(2).contains { $0 > 0 }
+    report.solver = solution.solver
+
+    // y = Rᵀx.
+    let scaled = phases.measure(.vjp) { rowSpace.cotangents(scaledBy: gramSolver.solution[gram.ownRows]) }
+    try message.sumProduct(scaled)
+    damped.step.assign(message.parameters)
+    return (
+      report, damped.model(parameters, lossSlope: solution.slope, lossCurvature: solution.curvature)
+    )
+  }
+}
+
+/// What a solve in the row space says beside x; one rank's word counts for all, should their processors round differently.
+private struct RowSpaceSolution {
+  /// ‖g‖, gᵀΔ and ΔᵀGΔ.
+  var gradientNorm, slope, curvature: Double
+  var solver: SolverSummary
+
+  /// What rank 0 has. Collective.
+  func broadcast(over communicator: Communicator) throws -> RowSpaceSolution {
+    typealias Summary = SolverSummary
+    let numbers = try communicator.broadcast([
+      gradientNorm, slope, curvature, Double(solver.iterations), solver.residual,
+      Double(Summary.Method.allCases.firstIndex(of: solver.method)!),
+      Double(Summary.Termination.allCases.firstIndex(of: solver.termination)!),
+    ])
+    return RowSpaceSolution(
+      gradientNorm: numbers[0], slope: numbers[1], curvature: numbers[2],
+      solver: Summary(
+        method: Summary.Method.allCases[Int(numbers[5])], iterations: Int(numbers[3]), residual: numbers[4],
+        termination: Summary.Termination.allCases[Int(numbers[6])]))
   }
 }

@@ -59,6 +59,14 @@ package final class RowSpace<Scalar: BLASScalar> {
     return scaled
   }
 
+  /// (√w̃_i/√B) v_i (#b × C, in the linearization's output scratch): cotangents of the logits whose product with J_iᵀ is
+  /// row i of R.
+  package var scaledCotangents: Matrix<Scalar> {
+    let scaled = linearization.outputScratch
+    scaled.assignRows(of: cotangents, scaledBy: rootWeights[0..<rows])
+    return scaled
+  }
+
   /// u_i ← (√w̃_i/√B) v_iᵀ ż_i
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)

@@ -1,10 +1,14 @@
 /// How the damped system is solved.
 package struct SolverOptions: Codable, Equatable, Sendable {
   package enum Kind: String, Codable, CaseIterable, Sendable {
-    /// The program's choice; today that is always `cg`.
+    /// The program's choice, by a measurement at the start.
     case auto
     /// Matrix-free conjugate gradient.
     case cg
+    /// The B × B system itself, by Cholesky.
+    case gram
+    /// The B × B system itself, by conjugate gradient.
+    case gramCG = "gram-cg"
   }
 
   package var kind = Kind.auto
@@ -25,7 +29,7 @@ package struct SolverOptions: Codable, Equatable, Sendable {
 
 /// What a solver says of its work. Numerical trouble is a value here, never an error.
 package struct SolverSummary: Equatable, Sendable {
-  package enum Termination: String, Sendable {
+  package enum Termination: String, CaseIterable, Sendable {
     case converged
     case iterationLimit = "iteration-limit"
     /// A search direction without curvature: rounding has eaten the system.
@@ -34,6 +38,15 @@ package struct SolverSummary: Equatable, Sendable {
     case nonFinite = "non-finite"
   }
 
+  package enum Method: String, CaseIterable, Sendable {
+    case cg, cholesky
+    /// Cholesky in `Double`, after rounding in `Float` had spoilt a pivot.
+    case doubleCholesky = "cholesky-float64"
+    case gramCG = "gram-cg"
+  }
+
+  package var method = Method.cg
+  /// Of conjugate gradient; of Cholesky, its solutions with the factor: 1, and one for each refinement.
   package var iterations: Int
   /// ‖(G + λI)Δ + g‖ / ‖g‖
   package var residual: Double

@@ -52,6 +52,49 @@ extension Matrix {
     }
   }
 
+  /// The rows `range` of the lower triangle of α a aᵀ + β self: self has range.count rows, and at least range.upperBound
+  /// columns, of which what lies above the diagonal keeps its values.
+  package func assignGramRows(_ range: Range<Int>, of a: Matrix, alpha: Scalar = 1, beta: Scalar = 0) {
+    precondition(
+      rows == range.count && columns >= range.upperBound && a.rows >= range.upperBound, "shapes of the product do not fit")
+    if range.isEmpty { return }
+    let (start, k) = (range.lowerBound, Int32(a.columns))
+    elements.withElements { c in
+      a.elements.withElements { elements in
+        let (top, own) = (elements.baseAddress!, elements.baseAddress! + start * a.columns)
+        if start > 0 {
+          Scalar.gemm(
+            .no, .yes, m: Int32(rows), n: Int32(start), k: k, alpha: alpha, a: own, lda: k, b: top, ldb: k, beta: beta,
+            c: c.baseAddress!, ldc: Int32(columns))
+        }
+        Scalar.syrk(
+          .no, n: Int32(rows), k: k, alpha: alpha, a: own, lda: k, beta: beta, c: c.baseAddress! + start,
+          ldc: Int32(columns))
+      }
+    }
+  }
+
+  /// self ← (x + 1)∘y + β self in the rows `range` of a lower triangle, of which self, x and y hold range.count rows.
+  package func assignGramProducts(_ range: Range<Int>, _ x: Matrix, _ y: Matrix, beta: Scalar) {
+    precondition(
+      [self, x, y].allSatisfy { $0.rows == range.count && $0.columns == columns } && columns >= range.upperBound,
+      "shapes of the product do not fit")
+    elements.withElements { z in
+      x.elements.withElements { x in
+        y.elements.withElements { y in
+          Threads.parallel(rows, grain: max(1, 16384 / max(1, columns))) { part in
+            for row in part {
+              let start = row * columns
+              Scalar.addProducts(
+                x.baseAddress! + start, y.baseAddress! + start, beta, into: z.baseAddress! + start,
+                range.lowerBound + row + 1)
+            }
+          }
+        }
+      }
+    }
+  }
+
   /// Every row ← `row`.
   package func assignRows(_ row: Vector<Scalar>) {
     precondition(row.count == columns, "the row does not fit")
@@ -99,6 +142,19 @@ extension Vector {
           Scalar.gemv(
             opA, rows: Int32(a.rows), columns: Int32(a.columns), alpha: alpha, a: aElements.baseAddress!,
             x: x.baseAddress!, beta: beta, y: y.baseAddress!)
+        }
+      }
+    }
+  }
+
+  /// self ← a x for a symmetric matrix a, of which only the lower triangle is read.
+  package func assignSymmetricProduct(_ a: Matrix<Scalar>, _ x: Vector) {
+    precondition(a.rows == a.columns && a.rows == count && x.count == count, "shapes of the product do not fit")
+    if count == 0 { return }
+    withElements { y in
+      a.elements.withElements { a in
+        x.withElements { x in
+          Scalar.symv(n: Int32(count), a: a.baseAddress!, lda: Int32(count), x: x.baseAddress!, y: y.baseAddress!)
         }
       }
     }

@@ -19,6 +19,9 @@ package protocol BLASScalar: BinaryFloatingPoint, BitwiseCopyable, Sendable, Cod
   static func gemv(
     _ opA: Transpose, rows: Int32, columns: Int32, alpha: Self, a: UnsafePointer<Self>, x: UnsafePointer<Self>,
     beta: Self, y: UnsafeMutablePointer<Self>)
+  /// y ← A x for a symmetric matrix of which the lower row-major triangle is given.
+  static func symv(
+    n: Int32, a: UnsafePointer<Self>, lda: Int32, x: UnsafePointer<Self>, y: UnsafeMutablePointer<Self>)
   /// Cholesky factor of the lower row-major triangle, in place; returns LAPACK's `info`.
   static func potrf(n: Int32, a: UnsafeMutablePointer<Self>) -> Int32
   /// Solves with the factor of `potrf`, in place.
@@ -31,6 +34,9 @@ package protocol BLASScalar: BinaryFloatingPoint, BitwiseCopyable, Sendable, Cod
   static func fill(_ x: UnsafeMutablePointer<Self>, _ value: Self, _ n: Int)
   static func scale(_ a: Self, _ x: UnsafeMutablePointer<Self>, _ n: Int)
   static func combine(_ a: Self, _ x: UnsafePointer<Self>, _ b: Self, _ y: UnsafeMutablePointer<Self>, _ n: Int)
+  /// z ← (x + 1)·y + b·z
+  static func addProducts(
+    _ x: UnsafePointer<Self>, _ y: UnsafePointer<Self>, _ b: Self, into z: UnsafeMutablePointer<Self>, _ n: Int)
   static func advance(
     _ a: Self, _ s: UnsafeMutablePointer<Self>, _ z: UnsafePointer<Self>, _ b: Self, _ u: UnsafeMutablePointer<Self>,
     _ n: Int

@@ -23,6 +23,12 @@ extension Double: BLASScalar {
     cblas_dgemv(CblasRowMajor, opA.cblas, rows, columns, alpha, a, columns, x, 1, beta, y, 1)
   }
 
+  package static func symv(
+    n: Int32, a: UnsafePointer<Self>, lda: Int32, x: UnsafePointer<Self>, y: UnsafeMutablePointer<Self>
+  ) {
+    cblas_dsymv(CblasRowMajor, CblasLower, n, 1, a, lda, x, 1, 0, y, 1)
+  }
+
   package static func potrf(n: Int32, a: UnsafeMutablePointer<Self>) -> Int32 {
     // LAPACK reads columns: the lower triangle of a row-major matrix is the upper one of its transpose.
     var n = n
@@ -66,6 +72,12 @@ extension Double: BLASScalar {
     _ a: Self, _ x: UnsafePointer<Self>, _ b: Self, _ y: UnsafeMutablePointer<Self>, _ n: Int
   ) {
     fgn_combine_f64(a, x, b, y, n)
+  }
+
+  package static func addProducts(
+    _ x: UnsafePointer<Self>, _ y: UnsafePointer<Self>, _ b: Self, into z: UnsafeMutablePointer<Self>, _ n: Int
+  ) {
+    fgn_add_products_f64(x, y, b, z, n)
   }
 
   package static func advance(

@@ -111,7 +111,7 @@ extension Communicator {
 }
 
 /// Seconds of a clock that is never set back.
-private func monotonicSeconds() -> Double {
+func monotonicSeconds() -> Double {
   var time = timespec()
   clock_gettime(CLOCK_MONOTONIC, &time)
   return Double(time.tv_sec) + 1e-9 * Double(time.tv_nsec)

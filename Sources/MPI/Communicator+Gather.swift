@@ -54,7 +54,11 @@ extension Communicator {
   }
 
   private func allgather(_ bytes: UnsafeMutableRawBufferPointer, counts: [Int]) throws(MPIError) {
+    statistics.allgathers += 1
+    statistics.allgatheredBytes += bytes.count
     guard let handle, let base = bytes.baseAddress, bytes.count > 0 else { return }
+    let start = monotonicSeconds()
+    defer { statistics.seconds += monotonicSeconds() - start }
     let offsets = Self.offsets(counts)
     guard bytes.count > chunkLimit else {
       return try check(

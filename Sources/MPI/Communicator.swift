@@ -17,7 +17,7 @@ package final class Communicator {
   package var chunkLimit = Int(Int32.max) {
     willSet { precondition(newValue > 0 && newValue <= Int(Int32.max), "no count of MPI") }
   }
-  /// What this communicator's allreduces, asked for by this process, came to.
+  /// What this communicator's collective operations, asked for by this process, came to.
   package internal(set) var statistics = Statistics()
 
   package struct Statistics: Equatable, Sendable {
@@ -25,7 +25,10 @@ package final class Communicator {
     package var allreduces = 0
     /// Bytes of the reduced buffers.
     package var allreducedBytes = 0
-    /// Time spent in MPI calls for them; a nonblocking one counts its start and its wait.
+    /// Calls of allgather, and bytes of the buffers that they completed, all ranks' parts together.
+    package var allgathers = 0
+    package var allgatheredBytes = 0
+    /// Time spent in MPI calls for all these; a nonblocking one counts its start and its wait.
     package var seconds = 0.0
 
     package init() {}
@@ -35,6 +38,8 @@ package final class Communicator {
       var difference = later
       difference.allreduces -= earlier.allreduces
       difference.allreducedBytes -= earlier.allreducedBytes
+      difference.allgathers -= earlier.allgathers
+      difference.allgatheredBytes -= earlier.allgatheredBytes
       difference.seconds -= earlier.seconds
       return difference
     }

@@ -91,6 +91,49 @@ package struct Convolution: Layer {
     for room in rooms.dropFirst() { parameterCotangent.combine(1, room.gradient) }
   }
 
+  package func rowGradientScratchCount(rows: Int) -> Int {
+    scratchCount(rows: rows) + rows * gradientChannels(rows: rows) * (window.patchCount + 1)
+  }
+
+  /// The gradients are formed for some output channels at a time, D_i P_iᵀ for each image.
+  package func rowGradients<Scalar: BLASScalar, Failure: Error>(
+    at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, inputCotangent: Matrix<Scalar>?,
+    scratch: Vector<Scalar>, visit: (RowGradients<Scalar>) throws(Failure) -> Void
+  ) throws(Failure) {
+    let rows = point.input.rows
+    let rooms = rooms(scratch, rows: rows)
+    let (patchCount, positions) = (window.patchCount, window.positions)
+    let step = gradientChannels(rows: rows)
+    for start in stride(from: 0, to: output.channels, by: step) {
+      let channels = start..<min(start + step, output.channels)
+      let weights = channels.count * patchCount
+      var carver = Carver(scratch[scratchCount(rows: rows)..<scratch.count])
+      let gradients = carver.matrix(rows, weights + channels.count)
+      forEachChunk(of: rows, rooms) { images, room in
+        for image in images {
+          let cotangent = Matrix(outputCotangent[row: image], output.channels, positions)[rows: channels]
+          room.fillPatches(from: point.input, image..<image + 1)
+          let gradient = gradients[row: image]
+          Matrix(gradient[0..<weights], channels.count, patchCount)
+            .assignProduct(cotangent, .no, room.patches(1), .yes)
+          gradient[weights..<gradient.count].assignProduct(cotangent, .no, room.ones[0..<positions])
+        }
+      }
+      try visit(.rows(gradients))
+    }
+    guard let inputCotangent else { return }
+    forEachChunk(of: rows, rooms) { images, room in
+      let patches = room.patches(images.count)
+      patches.assignProduct(weight(point.parameters), .yes, room.gather(outputCotangent, images), .no)
+      room.putBack(patches, into: inputCotangent, images)
+    }
+  }
+
+  /// Output channels whose gradients are formed together: as many as fit in 2²² numbers for all rows.
+  private func gradientChannels(rows: Int) -> Int {
+    min(output.channels, max(1, (1 << 22) / max(1, rows * (window.patchCount + 1))))
+  }
+
   /// Images a chunk: several if they are small, so that the products are not.
   private var chunk: Int { max(1, 64 / window.positions) }
 

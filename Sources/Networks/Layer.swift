@@ -38,6 +38,25 @@ package protocol Layer: Sendable {
   func vjp<Scalar: BLASScalar>(
     at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, parameterCotangent: Vector<Scalar>,
     inputCotangent: Matrix<Scalar>?, scratch: Vector<Scalar>)
+
+  /// Numbers of scratch that `rowGradients` takes for `rows` rows.
+  func rowGradientScratchCount(rows: Int) -> Int
+
+  /// Like `vjp`, but hands over the parameter cotangents row by row instead of their sum, as `RowGradients`; one layer
+  /// may do so in several parts. What is handed over lasts until `visit` returns.
+  func rowGradients<Scalar: BLASScalar, Failure: Error>(
+    at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, inputCotangent: Matrix<Scalar>?,
+    scratch: Vector<Scalar>, visit: (RowGradients<Scalar>) throws(Failure) -> Void
+  ) throws(Failure)
+}
+
+/// The gradients of single rows with respect to parameters of a layer (#b of them), in the form that their inner products
+/// are cheapest in.
+package enum RowGradients<Scalar: BLASScalar> {
+  /// Row i has the gradient cotangents_i ⊗ [inputs_i | 1]: that of a weight and its bias.
+  case products(inputs: Matrix<Scalar>, cotangents: Matrix<Scalar>)
+  /// The gradients themselves, as rows.
+  case rows(Matrix<Scalar>)
 }
 
 /// Where a layer is linearised: what its forward pass was given and what it left.
@@ -63,6 +82,20 @@ extension Layer {
   package func initialize<Scalar: BLASScalar>(
     _ parameters: Vector<Scalar>, gain: Double, using generator: inout SplitMix64
   ) {}
+
+  package func rowGradientScratchCount(rows: Int) -> Int { scratchCount(rows: rows) }
+
+  /// For layers without parameters.
+  package func rowGradients<Scalar: BLASScalar, Failure: Error>(
+    at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, inputCotangent: Matrix<Scalar>?,
+    scratch: Vector<Scalar>, visit: (RowGradients<Scalar>) throws(Failure) -> Void
+  ) throws(Failure) {
+    precondition(parameterCount == 0, "a layer with parameters has row gradients of its own")
+    guard let inputCotangent else { return }
+    vjp(
+      at: point, outputCotangent: outputCotangent, parameterCotangent: point.parameters,
+      inputCotangent: inputCotangent, scratch: scratch)
+  }
 }
 
 extension Vector where Scalar: BLASScalar {

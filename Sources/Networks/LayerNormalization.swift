@@ -63,6 +63,24 @@ package struct LayerNormalization: Layer, Equatable {
       outputCotangent, normal: normal, inverse: inverse, weight: weight(point.parameters))
   }
 
+  package func rowGradientScratchCount(rows: Int) -> Int { rows * parameterCount }
+
+  package func rowGradients<Scalar: BLASScalar, Failure: Error>(
+    at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, inputCotangent: Matrix<Scalar>?,
+    scratch: Vector<Scalar>, visit: (RowGradients<Scalar>) throws(Failure) -> Void
+  ) throws(Failure) {
+    let (normal, inverse) = normalized(point.cache, rows: point.input.rows)
+    var carver = Carver(scratch)
+    let gradients = carver.matrix(point.input.rows, parameterCount)
+    for row in 0..<gradients.rows {
+      weight(gradients[row: row]).assignProduct(outputCotangent[row: row], by: normal[row: row])
+      bias(gradients[row: row]).assign(outputCotangent[row: row])
+    }
+    try visit(.rows(gradients))
+    inputCotangent?.assignNormalizedCotangent(
+      outputCotangent, normal: normal, inverse: inverse, weight: weight(point.parameters))
+  }
+
   /// PyTorch's default.
   private static let epsilon = 1e-5
 

@@ -50,6 +50,14 @@ package struct Linear: Layer, Equatable {
     inputCotangent?.assignProduct(outputCotangent, .no, weight(point.parameters), .no)
   }
 
+  package func rowGradients<Scalar: BLASScalar, Failure: Error>(
+    at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, inputCotangent: Matrix<Scalar>?,
+    scratch: Vector<Scalar>, visit: (RowGradients<Scalar>) throws(Failure) -> Void
+  ) throws(Failure) {
+    try visit(.products(inputs: point.input, cotangents: outputCotangent))
+    inputCotangent?.assignProduct(outputCotangent, .no, weight(point.parameters), .no)
+  }
+
   private func apply<Scalar: BLASScalar>(
     _ parameters: Vector<Scalar>, to input: Matrix<Scalar>, output: Matrix<Scalar>
   ) {

@@ -11,6 +11,8 @@ package final class Linearization<Scalar: BLASScalar> {
 
   private let cacheStorage: Vector<Scalar>
   private let scratch: Vector<Scalar>
+  /// Scratch of row gradients, from the first time that they are asked for.
+  private var gradientScratch = Vector<Scalar>(zeros: 0)
   private let logitsStorage: Matrix<Scalar>
   private let tangentStorage: Matrix<Scalar>
   private var inputs: Matrix<Scalar>
@@ -69,6 +71,17 @@ package final class Linearization<Scalar: BLASScalar> {
     try network.body.vjp(
       at: point, outputCotangent: cotangent, parameterCotangent: gradient, inputCotangent: nil, scratch: scratch,
       finished: finished)
+  }
+
+  /// Hands over the gradients of the rows with respect to all parameters, J_iᵀ `cotangent`_i, part by part from the last
+  /// layer to the first.
+  package func rowGradients<Failure: Error>(
+    _ cotangent: Matrix<Scalar>, visit: (RowGradients<Scalar>) throws(Failure) -> Void
+  ) throws(Failure) {
+    let count = network.body.rowGradientScratchCount(rows: capacity)
+    if gradientScratch.count < count { gradientScratch = count <= scratch.count ? scratch : Vector(zeros: count) }
+    try network.body.rowGradients(
+      at: point, outputCotangent: cotangent, inputCotangent: nil, scratch: gradientScratch, visit: visit)
   }
 
   /// The logits at other parameters on the same batch (#b × C), in `outputScratch`. Keeps the linearization.

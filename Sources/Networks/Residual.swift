@@ -51,6 +51,17 @@ package struct Residual: Layer {
       inputCotangent: inputCotangent, scratch: scratch)
     inputCotangent?.add(outputCotangent)
   }
+
+  package func rowGradientScratchCount(rows: Int) -> Int { body.rowGradientScratchCount(rows: rows) }
+
+  package func rowGradients<Scalar: BLASScalar, Failure: Error>(
+    at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, inputCotangent: Matrix<Scalar>?,
+    scratch: Vector<Scalar>, visit: (RowGradients<Scalar>) throws(Failure) -> Void
+  ) throws(Failure) {
+    try body.rowGradients(
+      at: point, outputCotangent: outputCotangent, inputCotangent: inputCotangent, scratch: scratch, visit: visit)
+    inputCotangent?.add(outputCotangent)
+  }
 }
 
 extension Matrix {

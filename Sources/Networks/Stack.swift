@@ -110,6 +110,39 @@ package struct Stack: Layer {
     at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, parameterCotangent: Vector<Scalar>,
     inputCotangent: Matrix<Scalar>?, scratch: Vector<Scalar>, finished: (Range<Int>) throws(Failure) -> Void
   ) throws(Failure) {
+    try backward(
+      at: point, outputCotangent: outputCotangent, inputCotangent: inputCotangent, scratch: scratch
+    ) { index, point, cotangent, next, scratch throws(Failure) in
+      layers[index].vjp(
+        at: point, outputCotangent: cotangent, parameterCotangent: parameterCotangent[parameterRanges[index]],
+        inputCotangent: next, scratch: scratch)
+      if !parameterRanges[index].isEmpty { try finished(parameterRanges[index]) }
+    }
+  }
+
+  package func rowGradientScratchCount(rows: Int) -> Int {
+    2 * rows * widest + (layers.map { $0.rowGradientScratchCount(rows: rows) }.max() ?? 0)
+  }
+
+  package func rowGradients<Scalar: BLASScalar, Failure: Error>(
+    at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, inputCotangent: Matrix<Scalar>?,
+    scratch: Vector<Scalar>, visit: (RowGradients<Scalar>) throws(Failure) -> Void
+  ) throws(Failure) {
+    try backward(
+      at: point, outputCotangent: outputCotangent, inputCotangent: inputCotangent, scratch: scratch
+    ) { index, point, cotangent, next, scratch throws(Failure) in
+      try layers[index].rowGradients(
+        at: point, outputCotangent: cotangent, inputCotangent: next, scratch: scratch, visit: visit)
+    }
+  }
+
+  /// Goes through the layers from the last to the first, with the cotangent of each layer's output and a place for that of
+  /// its input, where anyone needs it.
+  private func backward<Scalar: BLASScalar, Failure: Error>(
+    at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, inputCotangent: Matrix<Scalar>?,
+    scratch: Vector<Scalar>,
+    _ body: (Int, LayerPoint<Scalar>, Matrix<Scalar>, Matrix<Scalar>?, Vector<Scalar>) throws(Failure) -> Void
+  ) throws(Failure) {
     let points = points(at: point)
     var room = Room(scratch, rows: point.input.rows, widest: widest)
     // No layer before the first with parameters needs a cotangent, unless the caller asks for it.
@@ -120,10 +153,7 @@ package struct Stack: Layer {
       let next =
         index == 0
         ? inputCotangent : index == first ? nil : reuses ? cotangent : room.next(layers[index].inputCount)
-      layers[index].vjp(
-        at: points[index], outputCotangent: cotangent, parameterCotangent: parameterCotangent[parameterRanges[index]],
-        inputCotangent: next, scratch: room.own)
-      if !parameterRanges[index].isEmpty { try finished(parameterRanges[index]) }
+      try body(index, points[index], cotangent, next, room.own)
       if let next { cotangent = next }
     }
   }

@@ -40,7 +40,7 @@ extension MetricsEvent.Step {
       step: step, epoch: epoch, loss: report.loss, gradientNorm: report.gradientNorm, stepNorm: report.stepNorm,
       damping: report.damping, reductionRatio: report.reductionRatio.flatMap { $0.isFinite ? $0 : nil },
       stepLength: report.stepLength,
-      learningRate: rate, accepted: report.accepted, solver: report.solver.map { _ in "cg" },
+      learningRate: rate, accepted: report.accepted, solver: report.solver?.method.rawValue,
       solverIterations: report.solver?.iterations, residual: report.solver?.residual,
       termination: report.solver?.termination.rawValue, seconds: seconds,
       phases: Dictionary(uniqueKeysWithValues: phases.summary.map { ($0.phase.rawValue, $0.seconds) }),

@@ -1,0 +1,100 @@
+import Glibc
+import LinearAlgebra
+import MPI
+import Networks
+
+/// K = RRᵀ of the global batch (B × B, lower triangle), from the margin gradients of all rows; the same on all ranks.
+///
+/// A weight and its bias give row i the gradient d_i ⊗ [h_i | 1], with inner products (h_iᵀh_j + 1) d_iᵀd_j, so that K is
+/// the sum over the layers of (HHᵀ + 1) ∘ (DDᵀ), without approximation; the gradients of other layers are multiplied as
+/// they are. The rows h, d (#b of B) of all ranks are gathered layer by layer; every rank forms some rows of K, as many as
+/// make its share of the triangle, and then the rows of K are gathered.
+package final class GramMatrix<Scalar: DistributedScalar> {
+  private let communicator: Communicator
+  private let phases: Phases
+  /// Numbers of rows on each rank.
+  private(set) var counts: [Int] = []
+  private var storage = Vector<Scalar>(zeros: 0)
+  /// Two more matrices of the size of the rows formed here, and the rows of a layer from all ranks.
+  private var workspace = [Vector<Scalar>](repeating: Vector(zeros: 0), count: 2)
+  private var gathered = [Vector<Scalar>](repeating: Vector(zeros: 0), count: 2)
+
+  init(communicator: Communicator, phases: Phases) {
+    self.communicator = communicator
+    self.phases = phases
+  }
+
+  /// B
+  var size: Int { counts.reduce(0, +) }
+
+  /// K (B × B); above the diagonal it is without meaning.
+  var matrix: Matrix<Scalar> { Matrix(storage[0..<size * size], size, size) }
+
+  /// The rows of this rank within a vector of all.
+  var ownRows: Range<Int> {
+    let start = counts[..<communicator.rank].reduce(0, +)
+    return start..<start + counts[communicator.rank]
+  }
+
+  /// Rows of K that rank `rank` forms: their part of the triangle has the same area on all ranks.
+  package static func share(of size: Int, rank: Int, ranks: Int) -> Range<Int> {
+    func bound(_ rank: Int) -> Int { Int((Double(size) * (Double(rank) / Double(ranks)).squareRoot()).rounded()) }
+    return bound(rank)..<bound(rank + 1)
+  }
+
+  private func share(of rank: Int) -> Range<Int> { Self.share(of: size, rank: rank, ranks: communicator.size) }
+
+  /// Forms K, from the rows √w̃_i/√B v_i as cotangents of the logits (#b × C). Collective.
+  func assign(
+    _ linearization: Linearization<Scalar>, cotangents: Matrix<Scalar>, counts: [Int]
+  ) throws {
+    self.counts = counts
+    let mine = share(of: communicator.rank)
+    storage.grow(to: size * size)
+    for index in workspace.indices { workspace[index].grow(to: mine.count * size) }
+    let block = matrix[rows: mine]
+    let products = workspace.map { Matrix($0[0..<mine.count * size], mine.count, size) }
+    var isFirst = true
+    try phases.measure(.gram) {
+      try linearization.rowGradients(cotangents) { gradients in
+        let beta: Scalar = isFirst ? 0 : 1
+        isFirst = false
+        switch gradients {
+        case .products(let inputs, let cotangents):
+          products[0].assignGramRows(mine, of: try gather(inputs, 0))
+          products[1].assignGramRows(mine, of: try gather(cotangents, 1))
+          block.assignGramProducts(mine, products[0], products[1], beta: beta)
+        case .rows(let rows):
+          block.assignGramRows(mine, of: try gather(rows, 0), beta: beta)
+        }
+      }
+    }
+    try complete(matrix, counts: (0..<communicator.size).map { share(of: $0).count })
+  }
+
+  /// `rows` of all ranks (B × n), until the next call with the same `place`. Collective.
+  private func gather(_ rows: Matrix<Scalar>, _ place: Int) throws -> Matrix<Scalar> {
+    if communicator.size == 1 { return rows }
+    gathered[place].grow(to: size * rows.columns)
+    let all = Matrix(gathered[place][0..<size * rows.columns], size, rows.columns)
+    all[rows: ownRows].elements.assign(rows.elements)
+    try complete(all, counts: counts)
+    return all
+  }
+
+  /// Fills in the rows of the other ranks, of which each has `counts`. Collective.
+  func complete(_ rows: Matrix<Scalar>, counts: [Int]) throws {
+    try phases.measure(.communication) {
+      try rows.elements.withElements {
+        try communicator.allgather(into: $0, counts: counts.map { $0 * rows.columns })
+      }
+    }
+  }
+}
+
+extension Vector {
+  /// Makes room for `count` numbers; their values do not matter.
+  mutating func grow(to count: Int) {
+    if self.count < count { self = Vector(zeros: count) }
+  }
+}

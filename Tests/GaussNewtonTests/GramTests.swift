@@ -1,0 +1,121 @@
+import GaussNewton
+import LinearAlgebra
+import MPI
+import Networks
+import TestSupport
+import Testing
+
+@Suite(.serialized) struct GramTests {
+  func options<Scalar: BLASScalar>(
+    _ kind: SolverOptions.Kind, for _: Scalar.Type = Double.self, damping λ: Double, weightDecay μ: Double = 0
+  ) -> GaussNewtonOptions {
+    var options = exactOptions(for: Scalar.self, damping: λ, weightDecay: μ)
+    options.solver.kind = kind
+    return options
+  }
+
+  func check<Scalar: DistributedScalar>(
+    _: Scalar.Type, _ kind: SolverOptions.Kind, _ problem: ToyProblem, damping λ: Double, weightDecay μ: Double,
+    momentum η: Double, shard: Range<Int>? = nil, tolerance: Double
+  ) throws {
+    var options = options(kind, for: Scalar.self, damping: λ, weightDecay: μ)
+    options.momentum = η
+    let trial = Trial<Scalar>(problem, options, shard: shard)
+    var last = [Double](repeating: 0, count: problem.parameters.count)
+    for _ in 0..<2 {
+      let θ = trial.parameters.doubles
+      let expected = problem.oracle.step(θ, damping: λ, weightDecay: μ, momentum: η, lastStep: last)
+      let (Δ, report) = try trial.change()
+      #expect(relativeError(Δ, expected) <= tolerance, "\(Scalar.self) λ \(λ) μ \(μ) η \(η) \(report.solver!)")
+      let roundings = Double(Scalar.ulpOfOne)
+      #expect(abs(report.loss - problem.oracle.loss(θ)) <= 8 * roundings * max(1, report.loss))
+      #expect(abs(report.gradientNorm / norm(problem.oracle.gradient(θ)) - 1) <= 1000 * roundings)
+      #expect(abs(report.stepNorm / norm(expected) - 1) <= tolerance)
+      last = trial.optimizer.lastStep.doubles
+    }
+  }
+
+  @Test(arguments: [SolverOptions.Kind.gram, .gramCG], [2, 3, 50])
+  func `A step equals the dense solve`(kind: SolverOptions.Kind, classes: Int) throws {
+    for largestMargin in [1.0, 10, 100] {
+      let problem = ToyProblem(rows: 37, features: 6, classes: classes, largestMargin: largestMargin, seed: 7)
+      for λ in [1e-4, 1e-1, 10] {
+        for (μ, η) in [(0, 0), (1e-2, 0), (0, 0.8), (1e-2, 0.8)] {
+          try check(Double.self, kind, problem, damping: λ, weightDecay: μ, momentum: η, tolerance: 1e-9)
+          // A matrix of rounded numbers keeps few digits of a step that is hardly damped.
+          try check(
+            Float.self, kind, problem, damping: λ, weightDecay: μ, momentum: η, tolerance: λ < 1e-2 ? 2e-2 : 3e-4)
+        }
+      }
+    }
+  }
+
+  @Test(arguments: [1, 2, 3, 5, 29])
+  func `Any number of rows is solved, also where some ranks have none`(rows: Int) throws {
+    let problem = ToyProblem(rows: rows, features: 5, classes: 4, largestMargin: 3, seed: 17)
+    try check(Double.self, .gram, problem, damping: 1e-2, weightDecay: 1e-3, momentum: 0.5, tolerance: 1e-9)
+    let world = World.communicator
+    for owner in 0..<world.size {
+      try check(
+        Double.self, .gram, problem, damping: 1e-2, weightDecay: 1e-3, momentum: 0.5,
+        shard: world.rank == owner ? 0..<rows : rows..<rows, tolerance: 1e-9)
+    }
+  }
+
+  /// The change of the parameters of a network by one step, and its report.
+  func step(
+    _ network: Network, _ options: GaussNewtonOptions, rows count: Int, over communicator: Communicator
+  ) throws -> ([Double], StepReport) {
+    var samples = Samples(seed: 3)
+    let features = Matrix(
+      Vector((0..<count * network.inputCount).map { _ in samples.normal() }), count, network.inputCount)
+    let labels = (0..<count).map { _ in Int32(samples.integer(below: network.outputCount)) }
+    let mine = evenShard(of: count, communicator)
+    let optimizer = FastGaussNewton<Double>(
+      network, options: options, capacity: mine.count, communicator: communicator)
+    let parameters: Vector<Double> = network.initialParameters(seed: 4)
+    let before = parameters.array
+    let report = try optimizer.advance(
+      parameters, inputs: features[rows: mine], labels: labels[mine], batchSize: count, rate: 1)
+    return (zip(parameters.array, before).map { $0 - $1 }, report)
+  }
+
+  @Test(arguments: [StepLength.unit, .ggn])
+  func `A step of any network is that of the matrix-free solver, on any number of ranks`(length: StepLength) throws {
+    let networks = [
+      try Network([.linear(9), .activation(.tanh), .linear(7), .activation(.relu)], example: [6], classes: 5),
+      try Network(
+        [
+          .convolution(.init(channels: 3, kernel: 3, padding: 1)), .activation(.tanh), .maxPool(.init(kernel: 2)),
+          .residual([.layerNorm, .convolution(.init(channels: 3, kernel: 3, padding: 1))]), .flatten,
+          .residual([.layerNorm, .linear(27), .activation(.gelu)]),
+        ], example: [6, 6], classes: 4),
+    ]
+    for network in networks {
+      for rows in [1, 13] {
+        var free = options(.cg, damping: 1e-2, weightDecay: 1e-3)
+        free.momentum = 0.5
+        free.stepLength = length
+        free.solver.tolerance = 1e-13
+        var gram = free
+        gram.solver.kind = .gram
+        let (expected, reference) = try step(network, free, rows: rows, over: Communicator())
+        let (Δ, report) = try step(network, gram, rows: rows, over: World.communicator)
+        #expect(relativeError(Δ, expected) < 1e-9)
+        #expect(abs(report.stepLength / reference.stepLength - 1) < 1e-9)
+        #expect(report.solver?.method == SolverSummary.Method.cholesky)
+      }
+    }
+  }
+
+  @Test func `The rows of the triangle are shared out evenly`() {
+    for size in [0, 1, 7, 1000] {
+      for ranks in 1...5 {
+        let shares = (0..<ranks).map { GramMatrix<Double>.share(of: size, rank: $0, ranks: ranks) }
+        #expect(shares.flatMap { Array($0) } == Array(0..<size))
+        let areas = shares.map { Double($0.upperBound * $0.upperBound - $0.lowerBound * $0.lowerBound) }
+        #expect(areas.allSatisfy { abs($0 - Double(size * size) / Double(ranks)) <= 2 * Double(size) + 1 })
+      }
+    }
+  }
+}
