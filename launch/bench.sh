@@ -10,6 +10,7 @@ program="$(swift build -c release --show-bin-path)/fgn-dist"
 
 venv="${FGN_BENCH_VENV:-.venv-bench}"
 if ! cmp -s Benchmarks/requirements.txt "$venv/requirements.txt"; then
+  if [ -z "${PYTHON:-}" ] && ! python3 -c 'import ensurepip' 2>/dev/null; then install_missing python3-venv; fi
   "${PYTHON:-python3}" -m venv "$venv"
   "$venv/bin/pip" install --quiet --disable-pip-version-check -r Benchmarks/requirements.txt
   cp Benchmarks/requirements.txt "$venv/requirements.txt"
