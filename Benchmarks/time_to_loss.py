@@ -23,9 +23,9 @@ and evaluating do not count.
                 classes: not the multinomial objective. The table has the objective with its
                 decision values as logits
 
-Stochastic contenders are evaluated --evaluations times an epoch in their last --window epochs, since
-decay ends there; "to target" is the first evaluation that is not above it. Grids are as good as they
-are chosen: the table shows all of it.
+Stochastic contenders are evaluated --evaluations times an epoch in their last --window epochs,
+since decay ends there; "to target" is the first evaluation that is not above it. A grid is as good
+as it is chosen: the table shows all of it.
 """
 
 import argparse
