@@ -120,7 +120,8 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
     func column(_ index: Int) -> [Double] { stride(from: index, to: facts.count, by: 3).map { facts[$0] } }
 
     // K, and of all rows s and RΔ₀.
-    try gram.assign(loss.linearization, cotangents: rowSpace.scaledCotangents, counts: column(0).map { Int($0) })
+    let cotangents = phases.measure(.gram) { rowSpace.scaledCotangents }
+    try gram.assign(loss.linearization, cotangents: cotangents, counts: column(0).map { Int($0) })
     let rows = Matrix<Scalar>(zeros: gram.size, 2)
     let own = productRows[0..<shard]
     if damped.hasAnchor {

@@ -1,7 +1,7 @@
 /// How the damped system is solved.
 package struct SolverOptions: Codable, Equatable, Sendable {
   package enum Kind: String, Codable, CaseIterable, Sendable {
-    /// The program's choice, by a measurement at the start.
+    /// The program's choice; today that is always `cg`.
     case auto
     /// Matrix-free conjugate gradient.
     case cg

@@ -56,7 +56,8 @@ extension Matrix {
   /// columns, of which what lies above the diagonal keeps its values.
   package func assignGramRows(_ range: Range<Int>, of a: Matrix, alpha: Scalar = 1, beta: Scalar = 0) {
     precondition(
-      rows == range.count && columns >= range.upperBound && a.rows >= range.upperBound, "shapes of the product do not fit")
+      rows == range.count && columns >= range.upperBound && a.rows >= range.upperBound,
+      "shapes of the product do not fit")
     if range.isEmpty { return }
     let (start, k) = (range.lowerBound, Int32(a.columns))
     elements.withElements { c in

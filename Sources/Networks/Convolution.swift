@@ -92,7 +92,7 @@ package struct Convolution: Layer {
   }
 
   package func rowGradientScratchCount(rows: Int) -> Int {
-    scratchCount(rows: rows) + rows * gradientChannels(rows: rows) * (window.patchCount + 1)
+    scratchCount(rows: rows) + rows * rowGradientCounts.first
   }
 
   /// The gradients are formed for some output channels at a time, D_i P_iᵀ for each image.
@@ -103,7 +103,7 @@ package struct Convolution: Layer {
     let rows = point.input.rows
     let rooms = rooms(scratch, rows: rows)
     let (patchCount, positions) = (window.patchCount, window.positions)
-    let step = gradientChannels(rows: rows)
+    let step = gradientChannels
     for start in stride(from: 0, to: output.channels, by: step) {
       let channels = start..<min(start + step, output.channels)
       let weights = channels.count * patchCount
@@ -129,10 +129,11 @@ package struct Convolution: Layer {
     }
   }
 
-  /// Output channels whose gradients are formed together: as many as fit in 2²² numbers for all rows.
-  private func gradientChannels(rows: Int) -> Int {
-    min(output.channels, max(1, (1 << 22) / max(1, rows * (window.patchCount + 1))))
-  }
+  package var rowGradientCounts: (first: Int, second: Int) { (gradientChannels * (window.patchCount + 1), 0) }
+
+  /// Output channels whose gradients are formed together: as many as fit in 2¹⁴ numbers a row. Not a matter of the rows, of
+  /// which another rank may have more.
+  private var gradientChannels: Int { min(output.channels, max(1, (1 << 14) / (window.patchCount + 1))) }
 
   /// Images a chunk: several if they are small, so that the products are not.
   private var chunk: Int { max(1, 64 / window.positions) }

@@ -42,6 +42,9 @@ package protocol Layer: Sendable {
   /// Numbers of scratch that `rowGradients` takes for `rows` rows.
   func rowGradientScratchCount(rows: Int) -> Int
 
+  /// Numbers a row that `rowGradients` hands over at a time, at most: inputs or whole gradients, and cotangents.
+  var rowGradientCounts: (first: Int, second: Int) { get }
+
   /// Like `vjp`, but hands over the parameter cotangents row by row instead of their sum, as `RowGradients`; one layer
   /// may do so in several parts. What is handed over lasts until `visit` returns.
   func rowGradients<Scalar: BLASScalar, Failure: Error>(
@@ -84,6 +87,7 @@ extension Layer {
   ) {}
 
   package func rowGradientScratchCount(rows: Int) -> Int { scratchCount(rows: rows) }
+  package var rowGradientCounts: (first: Int, second: Int) { (0, 0) }
 
   /// For layers without parameters.
   package func rowGradients<Scalar: BLASScalar, Failure: Error>(

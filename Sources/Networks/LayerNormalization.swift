@@ -65,6 +65,8 @@ package struct LayerNormalization: Layer, Equatable {
 
   package func rowGradientScratchCount(rows: Int) -> Int { rows * parameterCount }
 
+  package var rowGradientCounts: (first: Int, second: Int) { (parameterCount, 0) }
+
   package func rowGradients<Scalar: BLASScalar, Failure: Error>(
     at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, inputCotangent: Matrix<Scalar>?,
     scratch: Vector<Scalar>, visit: (RowGradients<Scalar>) throws(Failure) -> Void

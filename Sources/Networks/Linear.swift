@@ -50,6 +50,8 @@ package struct Linear: Layer, Equatable {
     inputCotangent?.assignProduct(outputCotangent, .no, weight(point.parameters), .no)
   }
 
+  package var rowGradientCounts: (first: Int, second: Int) { (inputCount, outputCount) }
+
   package func rowGradients<Scalar: BLASScalar, Failure: Error>(
     at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, inputCotangent: Matrix<Scalar>?,
     scratch: Vector<Scalar>, visit: (RowGradients<Scalar>) throws(Failure) -> Void

@@ -79,7 +79,7 @@ package final class Linearization<Scalar: BLASScalar> {
     _ cotangent: Matrix<Scalar>, visit: (RowGradients<Scalar>) throws(Failure) -> Void
   ) throws(Failure) {
     let count = network.body.rowGradientScratchCount(rows: capacity)
-    if gradientScratch.count < count { gradientScratch = count <= scratch.count ? scratch : Vector(zeros: count) }
+    if gradientScratch.count < count { gradientScratch = Vector(zeros: count) }
     try network.body.rowGradients(
       at: point, outputCotangent: cotangent, inputCotangent: nil, scratch: gradientScratch, visit: visit)
   }

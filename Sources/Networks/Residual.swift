@@ -54,6 +54,8 @@ package struct Residual: Layer {
 
   package func rowGradientScratchCount(rows: Int) -> Int { body.rowGradientScratchCount(rows: rows) }
 
+  package var rowGradientCounts: (first: Int, second: Int) { body.rowGradientCounts }
+
   package func rowGradients<Scalar: BLASScalar, Failure: Error>(
     at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, inputCotangent: Matrix<Scalar>?,
     scratch: Vector<Scalar>, visit: (RowGradients<Scalar>) throws(Failure) -> Void

@@ -124,6 +124,11 @@ package struct Stack: Layer {
     2 * rows * widest + (layers.map { $0.rowGradientScratchCount(rows: rows) }.max() ?? 0)
   }
 
+  package var rowGradientCounts: (first: Int, second: Int) {
+    let counts = layers.map(\.rowGradientCounts)
+    return (counts.map(\.first).max() ?? 0, counts.map(\.second).max() ?? 0)
+  }
+
   package func rowGradients<Scalar: BLASScalar, Failure: Error>(
     at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, inputCotangent: Matrix<Scalar>?,
     scratch: Vector<Scalar>, visit: (RowGradients<Scalar>) throws(Failure) -> Void

@@ -55,7 +55,8 @@ extension Configuration.Optimizer {
     switch method {
     case .fgn, .ggn:
       return start + "damping \(damping.initial.short) \(damping.policy.rawValue), step length \(stepLength.rawValue), "
-        + "solver cg to \(solver.tolerance.short) in at most \(solver.maxIterations)"
+        + "solver \(solver.kind == .auto ? "cg" : solver.kind.rawValue)"
+        + (solver.kind == .gram ? "" : " to \(solver.tolerance.short) in at most \(solver.maxIterations)")
     case .sgd:
       return start + "momentum \(momentum.short)\(nesterov ? " (Nesterov)" : ""), weight decay \(weightDecay.short)"
     case .adam:

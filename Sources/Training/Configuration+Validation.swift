@@ -50,6 +50,9 @@ extension Configuration {
       "between 0 and 1")
     try require(
       o.solver.maxIterations > 0, "optimizer.solver.max_iterations", o.solver.maxIterations, "at least 1")
+    try require(
+      o.method != .ggn || [.auto, .cg].contains(o.solver.kind), "optimizer.solver.kind", o.solver.kind.rawValue,
+      "auto or cg for optimizer.method ggn, whose matrix has more than one row an example")
     try require((0..<1).contains(o.momentum), "optimizer.momentum", o.momentum, "at least 0 and less than 1")
     try require(
       o.weightDecay >= 0 && o.weightDecay.isFinite, "optimizer.weight_decay", o.weightDecay, "0 or more")

@@ -44,7 +44,8 @@ extension MetricsEvent.Step {
       solverIterations: report.solver?.iterations, residual: report.solver?.residual,
       termination: report.solver?.termination.rawValue, seconds: seconds,
       phases: Dictionary(uniqueKeysWithValues: phases.summary.map { ($0.phase.rawValue, $0.seconds) }),
-      allreduces: traffic.allreduces, allreducedBytes: traffic.allreducedBytes)
+      allreduces: traffic.allreduces, allreducedBytes: traffic.allreducedBytes,
+      allgathers: traffic.allgathers, allgatheredBytes: traffic.allgatheredBytes)
   }
 }
 

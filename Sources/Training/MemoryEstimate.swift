@@ -7,7 +7,9 @@ import Networks
 /// What a run keeps in memory on each rank beside its data, by formula.
 ///
 /// A step on b local rows takes b · (d + 2C + cache) + scratch(b) + n · P numbers: inputs, logits and their tangents, the
-/// activations that the products need, what the layers work in, and the method's vectors of all parameters.
+/// activations that the products need, what the layers work in, and the method's vectors of all parameters. A solve with
+/// the matrix of a batch of B rows on N ranks takes up to 2B² + 2B⌈B/√N⌉ more, what the layers work in to give the
+/// gradients of rows, and on several ranks what is gathered of the widest layer.
 package struct MemoryEstimate: Equatable, Sendable {
   /// Bytes for the steps.
   package let step: Int
@@ -17,13 +19,14 @@ package struct MemoryEstimate: Equatable, Sendable {
   package let checkpoint: Int
 
   package init<Scalar: DistributedScalar>(
-    _ network: Network, _ optimizer: Configuration.Optimizer, rows: Int, _: Scalar.Type
+    _ network: Network, _ optimizer: Configuration.Optimizer, rows: Int, batch: Int, ranks: Int, _: Scalar.Type
   ) {
     let size = MemoryLayout<Scalar>.size
     let perRow = network.inputCount + 2 * network.outputCount + network.body.cacheCount
     step =
       size
-      * (rows * perRow + network.body.scratchCount(rows: rows) + optimizer.parameterVectors * network.layout.count)
+      * (rows * perRow + network.body.scratchCount(rows: rows) + optimizer.parameterVectors * network.layout.count
+        + (optimizer.formsGram ? Self.gram(network, rows: rows, batch: batch, ranks: ranks) : 0))
     checkpoint = size * optimizer.savedVectors * network.layout.count
     let chunk = Evaluator<Scalar>.chunk(for: network)
     evaluation =
@@ -31,7 +34,20 @@ package struct MemoryEstimate: Equatable, Sendable {
   }
 }
 
+extension MemoryEstimate {
+  /// Numbers of a solve with the matrix of a batch.
+  private static func gram(_ network: Network, rows: Int, batch: Int, ranks: Int) -> Int {
+    let share = Int((Double(batch) / Double(ranks).squareRoot()).rounded())
+    let gathered = network.body.rowGradientCounts
+    return 2 * batch * (batch + share) + network.body.rowGradientScratchCount(rows: rows)
+      + (ranks == 1 ? 0 : batch * (gathered.first + gathered.second))
+  }
+}
+
 extension Configuration.Optimizer {
+  /// Whether a step forms the matrix of its batch.
+  fileprivate var formsGram: Bool { method == .fgn && [.gram, .gramCG].contains(solver.kind) }
+
   /// n, the vectors of P numbers that a run has: θ, the sums over the ranks, and what the method works with and remembers.
   fileprivate var parameterVectors: Int {
     switch method {

@@ -95,6 +95,8 @@ package enum MetricsEvent {
     var phases: [String: Double]
     var allreduces: Int
     var allreducedBytes: Int
+    var allgathers: Int
+    var allgatheredBytes: Int
 
     enum CodingKeys: String, CodingKey {
       case event, step, epoch, loss
@@ -108,6 +110,8 @@ package enum MetricsEvent {
       case solverIterations = "solver_iterations"
       case residual, termination, seconds, phases, allreduces
       case allreducedBytes = "allreduced_bytes"
+      case allgathers
+      case allgatheredBytes = "allgathered_bytes"
     }
   }
 

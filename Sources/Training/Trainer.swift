@@ -64,8 +64,10 @@ package final class Trainer<Scalar: DistributedScalar> {
   package static func memory(
     of configuration: Configuration, _ data: TrainingData, _ network: Network, ranks: Int
   ) -> MemoryEstimate {
-    let rows = sampler(configuration, data).largestShard(ranks: ranks)
-    return MemoryEstimate(network, configuration.optimizer, rows: rows, Scalar.self)
+    let sampler = sampler(configuration, data)
+    return MemoryEstimate(
+      network, configuration.optimizer, rows: sampler.largestShard(ranks: ranks),
+      batch: sampler.largestShard(ranks: 1), ranks: ranks, Scalar.self)
   }
 
   private static func sampler(_ configuration: Configuration, _ data: TrainingData) -> BatchSampler {

@@ -25,6 +25,7 @@ extension CommandLineTests {
       arguments: [
         ("[{linear: 6000}, tanh, {linear: 32}, tanh]", ["optimizer.batch_size=full"]),
         ("[{linear: 2500}, tanh, {linear: 2500}, relu]", ["optimizer.batch_size=8"]),
+        ("[{linear: 4000}, tanh]", ["optimizer.batch_size=full", "optimizer.solver.kind=gram"]),
         ("[{linear: 2500}, tanh, {linear: 2500}, relu]", ["optimizer.batch_size=8", "optimizer.method=adam"]),
         (
           "[{convolution: {channels: 24, kernel: 3, padding: 1}}, relu, {max_pool: 2}, flatten]",

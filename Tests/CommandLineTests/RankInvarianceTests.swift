@@ -62,7 +62,8 @@ extension CommandLineTests {
       "has the same losses with every other method",
       arguments: [
         "method: ggn, damping: {policy: levenberg-marquardt}", "method: sgd, nesterov: true, weight_decay: 1e-3",
-        "method: adam",
+        "method: adam", "method: fgn, solver: {kind: gram}, damping: {policy: levenberg-marquardt, minimum: 0.01}",
+        "method: fgn, solver: {kind: gram-cg, tolerance: 1e-6}, weight_decay: 1e-3",
       ])
     func otherMethods(settings: String) throws {
       let workspace = Workspace()
@@ -78,7 +79,7 @@ extension CommandLineTests {
       Figures.note("rank invariance, \(settings)", difference)
       #expect(try #require(plain.last?.loss) < 0.999 * #require(plain.first?.loss))
       for step in plain + three {
-        if settings.contains("ggn") {
+        if settings.contains("gn") {
           #expect(try #require(step.allreduces) <= #require(step.solverIterations) + 4)
         } else {
           // A gradient method has no solver and no damping, and says so.
@@ -87,13 +88,13 @@ extension CommandLineTests {
       }
       let text = String(decoding: try workspace.bytes("plain/metrics.jsonl"), as: UTF8.self)
       for key in ["damping", "solver", "solver_iterations", "residual", "termination"] {
-        #expect(text.contains("\"\(key)\":null") == !settings.contains("ggn"), "\(key)")
+        #expect(text.contains("\"\(key)\":null") == !settings.contains("gn"), "\(key)")
       }
     }
 
     @Test(
       "has the same losses with a convolutional network, however its sums travel",
-      arguments: ["fgn", "ggn", "adam"], ["single", "bucketed"])
+      arguments: ["fgn", "fgn, solver: {kind: gram}", "ggn", "adam"], ["single", "bucketed"])
     func convolutionalNetworks(method: String, allreduce: String) throws {
       let workspace = Workspace()
       try workspace.write(

@@ -100,7 +100,7 @@ extension CommandLineTests {
     }
 
     @Test(
-      "goes on from a checkpoint to the same bytes with every method", arguments: ["fgn", "ggn", "sgd", "adam"],
+      "goes on from a checkpoint to the same bytes with every method", arguments: ["fgn", "fgn, solver: {kind: gram}", "ggn", "sgd", "adam"],
       [Ranks.plain, .mpirun(2)])
     func everyMethod(method: String, ranks: Ranks) throws {
       let workspace = Workspace()

@@ -108,6 +108,23 @@ import Testing
     }
   }
 
+  @Test func `Communication is what the documentation says`() throws {
+    let problem = ToyProblem(rows: 23, features: 4, classes: 12, largestMargin: 0.5, seed: 16)
+    for η in [0, 0.9] {
+      var options = options(.gram, for: Float.self, damping: 1e-1)
+      options.momentum = η
+      options.stepLength = .ggn
+      let trial = Trial<Float>(problem, options)
+      let before = trial.communicator.statistics
+      _ = try trial.advance()
+      let used = trial.communicator.statistics - before
+      let (B, N, P) = (23, trial.communicator.size, problem.parameters.count)
+      #expect(used.allreduces == 2 && used.allreducedBytes == 4 * P + 8)
+      #expect(used.allgathers == (N == 1 ? 3 : 5))
+      #expect(used.allgatheredBytes == 24 * N + 4 * ((N == 1 ? 0 : B * (4 + 12)) + B * B + 2 * B))
+    }
+  }
+
   @Test func `The rows of the triangle are shared out evenly`() {
     for size in [0, 1, 7, 1000] {
       for ranks in 1...5 {
