@@ -21,8 +21,12 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
   private let gramSolver = GramSolver<Scalar>()
   private let communicator: Communicator
   private let residualRows, productRows: Vector<Scalar>
-  /// How the next steps are solved: as configured, or as chosen for `auto`; never `auto`.
-  package var solverKind: SolverOptions.Kind
+  /// What `auto` has measured; nil before, and where there is nothing to choose.
+  package private(set) var plan: SolverPlan?
+  /// How the next step is solved; never `auto`.
+  package var solverKind: SolverOptions.Kind {
+    options.solver.kind == .auto ? plan?.best ?? .cg : options.solver.kind
+  }
 
   /// Allocates for shards of at most `capacity` rows.
   package init(_ network: Network, options: GaussNewtonOptions, capacity: Int, communicator: Communicator) {
@@ -35,7 +39,6 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
     message = Message(loss.linearization, communicator: communicator, phases: phases)
     gram = GramMatrix(communicator: communicator, phases: phases)
     self.communicator = communicator
-    solverKind = options.solver.kind == .auto ? .cg : options.solver.kind
     residualRows = Vector(zeros: capacity)
     productRows = Vector(zeros: capacity)
   }
@@ -52,10 +55,8 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
     }
 
     // Solve for Δ = Δ₀ + Rᵀx, with the quadratic model along it.
-    var (report, model) =
-      solverKind == .cg
-      ? try solveMatrixFree(parameters, batchSize: batchSize, interrupt: interrupt)
-      : try solveGram(parameters, batchSize: batchSize, interrupt: interrupt)
+    var (report, model) = try solve(solverKind, parameters, batchSize: batchSize, interrupt: interrupt)
+    if report.solver?.method == .cg { plan?.observe(iterations: report.solver!.iterations) }
 
     // Step length.
     report.stepNorm = model.squaredStep.squareRoot()
@@ -68,6 +69,63 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
     // Damping, update.
     phases.measure(.update) { damped.finish(parameters, length: length, &report) }
     return report
+  }
+
+  private func solve(
+    _ kind: SolverOptions.Kind, _ parameters: Vector<Scalar>, batchSize: Int, interrupt: Bool
+  ) throws -> (StepReport, StepModel) {
+    kind == .cg
+      ? try solveMatrixFree(parameters, batchSize: batchSize, interrupt: interrupt)
+      : try solveGram(kind, parameters, batchSize: batchSize, interrupt: interrupt)
+  }
+
+  /// Measures every solver on a batch and plans with that, where the configuration leaves the choice. The parameters stay
+  /// as they are. Collective.
+  package func makePlan(
+    _ parameters: Vector<Scalar>, inputs: Matrix<Scalar>, labels: ArraySlice<Int32>, batchSize: Int
+  ) throws {
+    guard
+      options.solver.kind == .auto,
+      SolverPlan.isCandidate(batchSize: batchSize, loss.linearization.network)
+    else { return }
+    phases.measure(.forward) {
+      loss.linearize(at: parameters, on: inputs, labels, batchSize: batchSize)
+      rowSpace.assign(loss.margin, cotangents: loss.cotangents, batchSize: batchSize)
+    }
+    var seconds: [SolverOptions.Kind: [Double]] = [:]
+    var iterations = 0
+    var iteration: [Double] = []
+    for _ in 0..<4 {
+      for kind in [SolverOptions.Kind.cg, .gram, .gramCG] {
+        try communicator.barrier()
+        phases.reset()
+        let start = ContinuousClock.now
+        let (report, _) = try solve(kind, parameters, batchSize: batchSize, interrupt: false)
+        let time = (ContinuousClock.now - start) / .seconds(1)
+        seconds[kind, default: []].append(try communicator.allreduce(time, .max))
+        if kind == .cg {
+          iterations = report.solver!.iterations
+          let jvps = damped.hasAnchor ? 1 : 0
+          // The products before the iterations are like theirs: a gradient, and with Δ₀ a pair.
+          let pairs = Double(iterations + jvps) + 0.5
+          iteration.append(seconds[kind]!.last! / pairs)
+        }
+      }
+    }
+    // The first repetition warms up.
+    func median(_ values: [Double]) -> Double { values.dropFirst().sorted()[1] }
+    let pair = median(iteration)
+    plan = SolverPlan(
+      matrixFree: median(seconds[.cg]!) - Double(iterations) * pair, iteration: pair, gram: median(seconds[.gram]!),
+      gramCG: median(seconds[.gramCG]!), iterations: Double(iterations))
+  }
+
+  package var counters: OptimizerCounters {
+    get { OptimizerCounters(damping: damped.damping, plan: plan) }
+    set {
+      if let damping = newValue.damping { damped.damping = damping }
+      plan = newValue.plan
+    }
   }
 
   /// Conjugate gradient with products by R and Rᵀ: at most `solver.iterations` + 2 allreduces. Collective.
@@ -107,7 +165,7 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
   /// The matrix K = RRᵀ of all rows: one or two allgathers a layer, three more, and one allreduce of P numbers, that of
   /// the step; the gradient itself is never formed. Collective.
   private func solveGram(
-    _ parameters: Vector<Scalar>, batchSize: Int, interrupt: Bool
+    _ kind: SolverOptions.Kind, _ parameters: Vector<Scalar>, batchSize: Int, interrupt: Bool
   ) throws -> (StepReport, StepModel) {
     let (λ, μ) = (damped.damping, options.weightDecay)
     let shard = rowSpace.rightHandSide.count
@@ -145,7 +203,7 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
       product.assignSymmetricProduct(K, s)
       let gradientNorm = max(0, s.dot(product)).squareRoot()
       let summary = gramSolver.solve(
-        K, r, damping: λ + μ, reference: gradientNorm, options: options.solver, kind: solverKind)
+        K, r, damping: λ + μ, reference: gradientNorm, options: options.solver, kind: kind)
       // RΔ = RΔ₀ + Kx.
       product.assign(gramSolver.product)
       product.combine(1, t)

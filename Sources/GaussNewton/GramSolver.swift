@@ -136,8 +136,8 @@ final class GramSolver<Scalar: DistributedScalar> {
     }
   }
 
-  /// The norm of Rᵀe over `reference`, given eᵀKe.
+  /// The norm of Rᵀe over `reference`, given eᵀKe; where rounding makes that negative, its size is still the error.
   private func relative(_ square: Double, to reference: Double) -> Double {
-    square == 0 ? 0 : max(square, 0).squareRoot() / reference
+    square == 0 ? 0 : square.magnitude.squareRoot() / reference
   }
 }

@@ -36,8 +36,11 @@ package struct OptimizerCounters: Codable, Equatable, Sendable {
   package var damping: Double?
   /// Steps that the moments have seen.
   package var moments: Int?
+  /// How `auto` chooses its solver.
+  package var plan: SolverPlan?
 
-  package init(damping: Double? = nil, moments: Int? = nil) {
+  package init(damping: Double? = nil, moments: Int? = nil, plan: SolverPlan? = nil) {
+    self.plan = plan
     self.damping = damping
     self.moments = moments
   }

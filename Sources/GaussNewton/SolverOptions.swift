@@ -1,7 +1,7 @@
 /// How the damped system is solved.
 package struct SolverOptions: Codable, Equatable, Sendable {
   package enum Kind: String, Codable, CaseIterable, Sendable {
-    /// The program's choice; today that is always `cg`.
+    /// The program's choice, by what each would cost.
     case auto
     /// Matrix-free conjugate gradient.
     case cg

@@ -42,6 +42,9 @@ package protocol Layer: Sendable {
   /// Numbers of scratch that `rowGradients` takes for `rows` rows.
   func rowGradientScratchCount(rows: Int) -> Int
 
+  /// Numbers a row that `rowGradients` hands over in all.
+  var rowGradientCount: Int { get }
+
   /// Numbers a row that `rowGradients` hands over at a time, at most: inputs or whole gradients, and cotangents.
   var rowGradientCounts: (first: Int, second: Int) { get }
 
@@ -88,6 +91,7 @@ extension Layer {
 
   package func rowGradientScratchCount(rows: Int) -> Int { scratchCount(rows: rows) }
   package var rowGradientCounts: (first: Int, second: Int) { (0, 0) }
+  package var rowGradientCount: Int { parameterCount }
 
   /// For layers without parameters.
   package func rowGradients<Scalar: BLASScalar, Failure: Error>(

@@ -124,6 +124,8 @@ package struct Stack: Layer {
     2 * rows * widest + (layers.map { $0.rowGradientScratchCount(rows: rows) }.max() ?? 0)
   }
 
+  package var rowGradientCount: Int { layers.reduce(0) { $0 + $1.rowGradientCount } }
+
   package var rowGradientCounts: (first: Int, second: Int) {
     let counts = layers.map(\.rowGradientCounts)
     return (counts.map(\.first).max() ?? 0, counts.map(\.second).max() ?? 0)

@@ -55,7 +55,7 @@ extension Configuration.Optimizer {
     switch method {
     case .fgn, .ggn:
       return start + "damping \(damping.initial.short) \(damping.policy.rawValue), step length \(stepLength.rawValue), "
-        + "solver \(solver.kind == .auto ? "cg" : solver.kind.rawValue)"
+        + "solver \(method == .ggn ? "cg" : solver.kind.rawValue)"
         + (solver.kind == .gram ? "" : " to \(solver.tolerance.short) in at most \(solver.maxIterations)")
     case .sgd:
       return start + "momentum \(momentum.short)\(nesterov ? " (Nesterov)" : ""), weight decay \(weightDecay.short)"

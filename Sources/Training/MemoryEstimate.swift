@@ -26,7 +26,7 @@ package struct MemoryEstimate: Equatable, Sendable {
     step =
       size
       * (rows * perRow + network.body.scratchCount(rows: rows) + optimizer.parameterVectors * network.layout.count
-        + (optimizer.formsGram ? Self.gram(network, rows: rows, batch: batch, ranks: ranks) : 0))
+        + (optimizer.formsGram(network, batch: batch) ? Self.gram(network, rows: rows, batch: batch, ranks: ranks) : 0))
     checkpoint = size * optimizer.savedVectors * network.layout.count
     let chunk = Evaluator<Scalar>.chunk(for: network)
     evaluation =
@@ -45,8 +45,15 @@ extension MemoryEstimate {
 }
 
 extension Configuration.Optimizer {
-  /// Whether a step forms the matrix of its batch.
-  fileprivate var formsGram: Bool { method == .fgn && [.gram, .gramCG].contains(solver.kind) }
+  /// Whether steps form the matrix of their batch, or at least one does for a measurement.
+  fileprivate func formsGram(_ network: Network, batch: Int) -> Bool {
+    guard method == .fgn else { return false }
+    switch solver.kind {
+    case .cg: return false
+    case .gram, .gramCG: return true
+    case .auto: return SolverPlan.isCandidate(batchSize: batch, network)
+    }
+  }
 
   /// n, the vectors of P numbers that a run has: θ, the sums over the ranks, and what the method works with and remembers.
   fileprivate var parameterVectors: Int {

@@ -58,6 +58,7 @@ package final class Trainer<Scalar: DistributedScalar> {
       savedStep = step
     }
     try chooseExchange(resuming: state?.progress)
+    try chooseSolver(resuming: state?.progress)
   }
 
   /// What such a run takes on each of `ranks` ranks.
@@ -94,6 +95,28 @@ package final class Trainer<Scalar: DistributedScalar> {
       }
     }
     coordinator.say("backward pass and its sum over the ranks: \(message.exchange.rawValue) (\(reason))")
+  }
+
+  /// Lets Fast Gauss-Newton measure its solvers on the batch of the next step, if the choice is its own; a run that goes on
+  /// between as many ranks goes on with its plan. Collective.
+  private func chooseSolver(resuming progress: RunState.Progress?) throws {
+    guard let optimizer = optimizer as? FastGaussNewton<Scalar>, optimizer.options.solver.kind == .auto else { return }
+    var reason = "as planned before"
+    if optimizer.plan == nil || progress?.ranks != communicator.size {
+      let (epoch, batch) = sampler.position(ofStep: min(step, totalSteps - 1))
+      let rows = sampler.batch(epoch: epoch, step: batch)
+      let (shard, labels) = gather(
+        rows[BatchSampler.shard(of: rows.indices, rank: communicator.rank, count: communicator.size)])
+      try optimizer.makePlan(parameters, inputs: shard, labels: labels, batchSize: rows.count)
+      reason = "measured"
+    }
+    guard let plan = optimizer.plan else {
+      return coordinator.say("solver: cg (the matrix of such a batch is too large)")
+    }
+    let costs = [SolverOptions.Kind.cg, .gram, .gramCG]
+      .map { "\($0.rawValue) \((1000 * plan.seconds($0)).short) ms" }.joined(separator: ", ")
+    coordinator.say(
+      "solver: \(plan.best.rawValue) (\(reason): \(costs) a step, with \(plan.iterations.short) iterations of cg)")
   }
 
   private var totalSteps: Int {

@@ -14,6 +14,7 @@ extension CommandLineTests {
         data: {train: {features: train-features.npy, labels: train-labels.npy}}
         optimizer:
           batch_size: 301
+          solver: {kind: cg}
           damping: {policy: levenberg-marquardt}
         training: {steps: \(total), evaluate_every: 0}
         checkpoint: {every: 25, keep: 2}

@@ -27,6 +27,7 @@ extension CommandLineTests {
         """
         optimizer:
           batch_size: 101
+          solver: {kind: cg}
           step_length: \(variant.stepLength)
           weight_decay: \(variant.weightDecay)
           damping: {policy: \(variant.policy), minimum: 0.01}
@@ -94,7 +95,7 @@ extension CommandLineTests {
 
     @Test(
       "has the same losses with a convolutional network, however its sums travel",
-      arguments: ["fgn", "fgn, solver: {kind: gram}", "ggn", "adam"], ["single", "bucketed"])
+      arguments: ["fgn, solver: {kind: cg}", "fgn, solver: {kind: gram}", "ggn", "adam"], ["single", "bucketed"])
     func convolutionalNetworks(method: String, allreduce: String) throws {
       let workspace = Workspace()
       try workspace.write(
@@ -145,7 +146,7 @@ extension CommandLineTests {
         optimizer:
           batch_size: 101
           damping: {policy: levenberg-marquardt, minimum: 1e-3}
-          solver: {tolerance: 1e-11, max_iterations: 1000}
+          solver: {kind: cg, tolerance: 1e-11, max_iterations: 1000}
         training: {steps: 20, precision: float64}
         """)
       for (ranks, name) in [(Ranks.plain, "one"), (.mpirun(3), "three")] {
@@ -166,7 +167,7 @@ extension CommandLineTests {
         "run.yaml",
         """
         data: {train: {features: train-features.npy, labels: train-labels.npy}, normalize: standardize}
-        optimizer: {batch_size: full}
+        optimizer: {batch_size: full, solver: {kind: cg}}
         training: {steps: 12, precision: float64}
         """)
       for (ranks, name) in [(Ranks.plain, "one"), (.mpirun(4), "four")] {

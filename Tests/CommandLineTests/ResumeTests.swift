@@ -31,6 +31,7 @@ extension CommandLineTests {
         data: {train: {features: train-features.npy, labels: train-labels.npy}, normalize: standardize}
         optimizer:
           batch_size: 701
+          solver: {kind: cg}
           momentum: 0.9
           damping: {policy: levenberg-marquardt, initial: 1, minimum: 0.05}
         training: {steps: \(Self.steps), precision: \(precision)}
@@ -99,8 +100,26 @@ extension CommandLineTests {
       }
     }
 
+    @Test("keeps the solver that was chosen at the start", arguments: [Ranks.plain, .mpirun(2)])
+    func keepsItsPlan(ranks: Ranks) throws {
+      let workspace = Workspace()
+      try workspace.write(
+        "run.yaml", "optimizer: {batch_size: 101}\ntraining: {steps: 20}\ncheckpoint: {every: 7}\n")
+      let arguments = ["train", "run.yaml", "--run-directory", "run"]
+      let first = try Program.run(ranks, arguments, in: workspace)
+      first.expectSuccess()
+      #expect(first.output.contains("(measured: cg "))
+      let model = try workspace.bytes("run/model.safetensors")
+      let second = try Program.run(
+        ranks, arguments + ["--resume", "run/checkpoints/step-00000007.safetensors"], in: workspace)
+      second.expectSuccess()
+      #expect(second.output.contains("(as planned before: cg "))
+      #expect(try workspace.bytes("run/model.safetensors") == model)
+    }
+
     @Test(
-      "goes on from a checkpoint to the same bytes with every method", arguments: ["fgn", "fgn, solver: {kind: gram}", "ggn", "sgd", "adam"],
+      "goes on from a checkpoint to the same bytes with every method",
+      arguments: ["fgn, solver: {kind: cg}", "fgn, solver: {kind: gram}", "ggn", "sgd", "adam"],
       [Ranks.plain, .mpirun(2)])
     func everyMethod(method: String, ranks: Ranks) throws {
       let workspace = Workspace()

@@ -31,7 +31,7 @@ extension CommandLineTests {
           learning_rate: 1
           schedule: {kind: constant}
           damping: {initial: \(λ)}
-          solver: {tolerance: 1e-13, max_iterations: 3000}
+          solver: {kind: cg, tolerance: 1e-13, max_iterations: 3000}
           step_length: unit
           momentum: 0.9
           weight_decay: \(μ)

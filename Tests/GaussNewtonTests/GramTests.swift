@@ -42,7 +42,9 @@ import Testing
       for λ in [1e-4, 1e-1, 10] {
         for (μ, η) in [(0, 0), (1e-2, 0), (0, 0.8), (1e-2, 0.8)] {
           try check(Double.self, kind, problem, damping: λ, weightDecay: μ, momentum: η, tolerance: 1e-9)
-          // A matrix of rounded numbers keeps few digits of a step that is hardly damped.
+          // A matrix of rounded numbers keeps few digits of a step that is hardly damped, and may not even be positive
+          // definite, which conjugate gradient relies on.
+          if kind == .gramCG, λ < 1e-2 { continue }
           try check(
             Float.self, kind, problem, damping: λ, weightDecay: μ, momentum: η, tolerance: λ < 1e-2 ? 2e-2 : 3e-4)
         }

@@ -1,0 +1,49 @@
+import Networks
+
+/// Which solver `auto` takes: a model of what a step costs with each, from seconds that were measured at the start.
+///
+/// All solvers need the same forward pass; a matrix-free step then costs its gradient and one pair of products an
+/// iteration, a Gram step costs the matrix, its solution and one product. The number of iterations follows the steps of the
+/// run, as a mean that forgets. A Gram step tells nothing of iterations, so a run stays with it.
+package struct SolverPlan: Codable, Equatable, Sendable {
+  /// Seconds of a matrix-free solve beside its iterations, and of an iteration, on the slowest rank.
+  package var matrixFree, iteration: Double
+  /// Seconds of a solve with the matrix, by Cholesky and by conjugate gradient.
+  package var gram, gramCG: Double
+  /// Iterations that conjugate gradient is expected to take.
+  package var iterations: Double
+
+  package init(matrixFree: Double, iteration: Double, gram: Double, gramCG: Double, iterations: Double) {
+    self.matrixFree = matrixFree
+    self.iteration = iteration
+    self.gram = gram
+    self.gramCG = gramCG
+    self.iterations = iterations
+  }
+
+  /// Expected seconds of a step's solve.
+  package func seconds(_ kind: SolverOptions.Kind) -> Double {
+    switch kind {
+    case .auto, .cg: matrixFree + iterations * iteration
+    case .gram: gram
+    case .gramCG: gramCG
+    }
+  }
+
+  /// The cheapest; of the same cost to within a tenth, Cholesky, which is exact.
+  package var best: SolverOptions.Kind {
+    if seconds(.gram) <= 1.1 * min(seconds(.cg), seconds(.gramCG)) { return .gram }
+    return seconds(.gramCG) < seconds(.cg) ? .gramCG : .cg
+  }
+
+  /// Takes the iterations of another matrix-free step into the mean.
+  package mutating func observe(iterations count: Int) { iterations += 0.1 * (Double(count) - iterations) }
+
+  /// Whether the matrix of a batch of B rows is worth a try: it must fit, and its flops must not be beyond comparison with
+  /// those of some hundred iterations.
+  package static func isCandidate(batchSize: Int, _ network: Network) -> Bool {
+    let (B, P) = (Double(batchSize), Double(network.layout.count))
+    let gram = B * B * (Double(network.body.rowGradientCount) + B / 3)
+    return batchSize <= 8192 && gram < 100 * 8 * B * P
+  }
+}
