@@ -177,10 +177,9 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
     }
     func column(_ index: Int) -> [Double] { stride(from: index, to: facts.count, by: 3).map { facts[$0] } }
 
-    // K, and of all rows s and RΔ₀.
-    let cotangents = phases.measure(.gram) { rowSpace.scaledCotangents }
-    try gram.assign(loss.linearization, cotangents: cotangents, counts: column(0).map { Int($0) })
-    let rows = Matrix<Scalar>(zeros: gram.size, 2)
+    // Of all rows s, RΔ₀ and √(w̃/B).
+    gram.begin(counts: column(0).map { Int($0) })
+    let rows = Matrix<Scalar>(zeros: gram.size, 3)
     let own = productRows[0..<shard]
     if damped.hasAnchor {
       damped.assignAnchor(parameters)
@@ -191,13 +190,16 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
     for (index, row) in gram.ownRows.enumerated() {
       rows[row, 0] = rowSpace.rightHandSide[index]
       rows[row, 1] = own[index]
+      rows[row, 2] = rowSpace.rowFactors[index]
     }
     try gram.complete(rows, counts: gram.counts)
+    let columns = (0..<3).map { column in Vector((0..<rows.rows).map { rows[$0, column] }) }
+    let (s, t) = (columns[0], columns[1])
+    try gram.assign(loss.linearization, cotangents: loss.cotangents, rowFactors: columns[2])
 
     let scalars = phases.measure(.solve) {
       let K = gram.matrix
-      let all = (0..<2).map { column in Vector((0..<rows.rows).map { rows[$0, column] }) }
-      let (s, t, r) = (all[0], all[1], all[0].copy())
+      let r = s.copy()
       r.combine(-1, t)
       let product = Vector<Scalar>(zeros: s.count)
       product.assignSymmetricProduct(K, s)

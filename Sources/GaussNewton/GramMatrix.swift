@@ -5,10 +5,10 @@ import Networks
 
 /// K = RRᵀ of the global batch (B × B, lower triangle), from the margin gradients of all rows; the same on all ranks.
 ///
-/// A weight and its bias give row i the gradient d_i ⊗ [h_i | 1], with inner products (h_iᵀh_j + 1) d_iᵀd_j, so that K is
+/// A weight and its bias give row i the gradient d_i ⊗ [h_i | 1], with inner products (h_iᵀh_j + 1) d_iᵀd_j, so that AAᵀ is
 /// the sum over the layers of (HHᵀ + 1) ∘ (DDᵀ), without approximation; the gradients of other layers are multiplied as
-/// they are. The rows h, d (#b of B) of all ranks are gathered layer by layer; every rank forms some rows of K, as many as
-/// make its share of the triangle, and then the rows of K are gathered.
+/// they are. K is AAᵀ with rows and columns times √(w̃/B). The rows h, d (#b of B) of all ranks are gathered layer by
+/// layer; every rank forms some rows of K, as many as make its share of the triangle, and then the rows of K are gathered.
 package final class GramMatrix<Scalar: DistributedScalar> {
   private let communicator: Communicator
   private let phases: Phases
@@ -44,11 +44,13 @@ package final class GramMatrix<Scalar: DistributedScalar> {
 
   private func share(of rank: Int) -> Range<Int> { Self.share(of: size, rank: rank, ranks: communicator.size) }
 
-  /// Forms K, from the rows √w̃_i/√B v_i as cotangents of the logits (#b × C). Collective.
+  /// Takes the numbers of rows on each rank.
+  func begin(counts: [Int]) { self.counts = counts }
+
+  /// Forms K from the cotangents v (#b × C) and √(w̃/B) of all rows (B). Collective.
   func assign(
-    _ linearization: Linearization<Scalar>, cotangents: Matrix<Scalar>, counts: [Int]
+    _ linearization: Linearization<Scalar>, cotangents: Matrix<Scalar>, rowFactors: Vector<Scalar>
   ) throws {
-    self.counts = counts
     let mine = share(of: communicator.rank)
     storage.grow(to: size * size)
     for index in workspace.indices { workspace[index].grow(to: mine.count * size) }
@@ -68,6 +70,7 @@ package final class GramMatrix<Scalar: DistributedScalar> {
           block.assignGramRows(mine, of: try gather(rows, 0), beta: beta)
         }
       }
+      block.scaleGramRows(mine, by: rowFactors)
     }
     try complete(matrix, counts: (0..<communicator.size).map { share(of: $0).count })
   }

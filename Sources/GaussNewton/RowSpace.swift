@@ -30,6 +30,9 @@ package final class RowSpace<Scalar: BLASScalar> {
   /// s (#b).
   package var rightHandSide: Vector<Scalar> { residuals[0..<rows] }
 
+  /// √w̃_i/√B: row i of R is so many times the margin gradient a_i (#b).
+  package var rowFactors: Vector<Scalar> { rootWeights[0..<rows] }
+
   /// Takes over a batch whose logits `margin` has replaced by cotangents; `batchSize` is B over all ranks.
   package func assign(_ margin: SoftmaxMargin<Scalar>, cotangents: Matrix<Scalar>, batchSize: Int) {
     rows = cotangents.rows
@@ -56,14 +59,6 @@ package final class RowSpace<Scalar: BLASScalar> {
     let factors = factors[0..<rows]
     factors.assignProduct(rootWeights[0..<rows], by: u)
     scaled.assignRows(of: cotangents, scaledBy: factors)
-    return scaled
-  }
-
-  /// (√w̃_i/√B) v_i (#b × C, in the linearization's output scratch): cotangents of the logits whose product with J_iᵀ is
-  /// row i of R.
-  package var scaledCotangents: Matrix<Scalar> {
-    let scaled = linearization.outputScratch
-    scaled.assignRows(of: cotangents, scaledBy: rootWeights[0..<rows])
     return scaled
   }
 

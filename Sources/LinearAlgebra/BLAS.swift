@@ -96,6 +96,23 @@ extension Matrix {
     }
   }
 
+  /// Element (i, j) of the rows `range` of a lower triangle ← factors_i · factors_j times itself.
+  package func scaleGramRows(_ range: Range<Int>, by factors: Vector<Scalar>) {
+    precondition(
+      rows == range.count && columns >= range.upperBound && factors.count >= range.upperBound, "shapes do not fit")
+    elements.withElements { elements in
+      factors.withElements { factors in
+        Threads.parallel(rows, grain: max(1, 16384 / max(1, columns))) { part in
+          for row in part {
+            let (start, count) = (elements.baseAddress! + row * columns, range.lowerBound + row + 1)
+            Scalar.multiply(start, factors.baseAddress!, into: start, count)
+            Scalar.scale(factors[count - 1], start, count)
+          }
+        }
+      }
+    }
+  }
+
   /// Every row ← `row`.
   package func assignRows(_ row: Vector<Scalar>) {
     precondition(row.count == columns, "the row does not fit")

@@ -123,7 +123,7 @@ import Testing
       let (B, N, P) = (23, trial.communicator.size, problem.parameters.count)
       #expect(used.allreduces == 2 && used.allreducedBytes == 4 * P + 8)
       #expect(used.allgathers == (N == 1 ? 3 : 5))
-      #expect(used.allgatheredBytes == 24 * N + 4 * ((N == 1 ? 0 : B * (4 + 12)) + B * B + 2 * B))
+      #expect(used.allgatheredBytes == 24 * N + 4 * ((N == 1 ? 0 : B * (4 + 12)) + B * B + 3 * B))
     }
   }
 
