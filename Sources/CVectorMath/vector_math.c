@@ -58,11 +58,11 @@
       for (size_t i = 0; i < n; i++) y[i] = a * x[i] + b * y[i];                                                  \
   }                                                                                                               \
                                                                                                                   \
-  CLONES void fgn_add_products_##suffix(const T *restrict x, const T *restrict y, T b, T *restrict z, size_t n) { \
+  CLONES void fgn_add_products_##suffix(const T *restrict x, T a, const T *restrict y, T b, T *restrict z, size_t n) { \
     if (b == 0)                                                                                                   \
-      for (size_t i = 0; i < n; i++) z[i] = (x[i] + 1) * y[i];                                                    \
+      for (size_t i = 0; i < n; i++) z[i] = (x[i] + a) * y[i];                                                    \
     else                                                                                                          \
-      for (size_t i = 0; i < n; i++) z[i] = (x[i] + 1) * y[i] + b * z[i];                                         \
+      for (size_t i = 0; i < n; i++) z[i] = (x[i] + a) * y[i] + b * z[i];                                         \
   }                                                                                                               \
                                                                                                                   \
   CLONES void fgn_advance_##suffix(T a, T *restrict s, const T *restrict z, T b, T *restrict u, size_t n,         \

@@ -1,14 +1,17 @@
 import LinearAlgebra
 
-/// Matrix-free conjugate gradient on (RRᵀ + λI) x = r₀ in the row space, with one collective an iteration.
+/// Matrix-free conjugate gradient on (RRᵀ + λI) x = r₀ in the row space, with one collective an iteration. In a metric
+/// M = LLᵀ, R here is RL⁻ᵀ, and what it gives is LᵀΔ.
 ///
 /// Rows are sharded (`#b`), parameters replicated. Δ = Rᵀx and u = Rᵀd follow by recurrence, so an iteration is one
 /// local JVP, one local VJP and one allreduce of P + 2 numbers. The test is on z = Rᵀr, the residual of the step in
 /// parameter space: ‖r‖ itself is dominated by single misclassified examples. Every branch depends on replicated values
 /// alone, so that all ranks take it.
 package final class ConjugateGradient<Scalar: DistributedScalar> {
-  /// x, d, a copy of r₀, and a product Rv: all #b.
-  private let solution, direction, start, product: Vector<Scalar>
+  /// x (#b).
+  let solution: Vector<Scalar>
+  /// d, a copy of r₀, and a product Rv: all #b.
+  private let direction, start, product: Vector<Scalar>
   /// u = Rᵀd (P).
   private let parameterDirection: Vector<Scalar>
 
@@ -63,18 +66,18 @@ package final class ConjugateGradient<Scalar: DistributedScalar> {
       if replaces {
         // The recurrences drift by rounding: begin again from the residual of x itself.
         step.combine(Scalar(α), u)
-        phases.measure(.jvp) { rowSpace.apply(step, into: t) }
+        phases.measure(.jvp) { rowSpace.applyWhitened(step, into: t) }
         r.assign(r0)
         r.combine(-1, t)
         r.combine(-λ, x)
       } else {
-        phases.measure(.jvp) { rowSpace.apply(u, into: t) }
+        phases.measure(.jvp) { rowSpace.applyWhitened(u, into: t) }
         t.combine(λ, d)
         r.combine(Scalar(-α), t)
       }
 
-      let scaled = phases.measure(.vjp) { rowSpace.cotangents(scaledBy: r) }
-      try message.sumProduct(scaled, [r.squaredNorm, r.dot(d)] + (replaces ? [d.squaredNorm] : []))
+      try rowSpace.sumWhitened(
+        r, [r.squaredNorm, r.dot(d)] + (replaces ? [d.squaredNorm] : []), in: message, phases)
       let (next, σ) = (message[scalar: 0], message[scalar: 1])
       if replaces { δ = message[scalar: 2] }
       let β = next / ρ

@@ -1,26 +1,32 @@
 import LinearAlgebra
+import Networks
 
 /// What the damped methods share before and after their solve: λ, the last step Δ₋ and the starting point Δ₀; then the
 /// quadratic model along Δ, its length, and the update.
 ///
 /// A step minimises gᵀΔ + ½ΔᵀGΔ + (λ/2)‖Δ − ηΔ₋‖² + (μ/2)‖θ + Δ‖² over Δ: a model of the loss around θ with damping λ,
 /// momentum η towards the last step, and weight decay μ. Its minimiser is Δ = Δ₀ + y,
-/// (G + (λ+μ)I) y = −g − GΔ₀, Δ₀ = (λη Δ₋ − μθ)/(λ+μ). Momentum: Goldshlager et al., arXiv 2401.10190.
+/// (G + (λ+μ)M) y = −g − GΔ₀, Δ₀ = (λη Δ₋ − μM⁻¹Dθ)/(λ+μ), with M = D = I. Otherwise, in a metric M, ‖v‖² is vᵀMv; and
+/// where D leaves biases out of the decay, its curvature is taken as μM all the same, a little more damping. Momentum:
+/// Goldshlager et al., arXiv 2401.10190.
 package final class DampedStep<Scalar: DistributedScalar> {
   let options: GaussNewtonOptions
   /// λ of the next step.
   package var damping: Double
   /// Δ₋, the last accepted step before its length and rate (P); zero at first.
   package let lastStep: Vector<Scalar>
-  /// g + μθ (P).
+  private let decay: WeightDecay<Scalar>
+  /// g + μDθ (P).
   let gradient: Vector<Scalar>
   /// Δ₀ (P).
   let anchor: Vector<Scalar>
   /// y when it has been solved for, then Δ (P).
   let step: Vector<Scalar>
 
-  init(parameterCount: Int, options: GaussNewtonOptions) {
+  init(_ layout: ParameterLayout, options: GaussNewtonOptions) {
+    let parameterCount = layout.count
     self.options = options
+    decay = WeightDecay(rate: options.weightDecay, includesBiases: options.decaysBiases, layout)
     damping = options.damping.initial
     lastStep = Vector(zeros: parameterCount)
     gradient = Vector(zeros: parameterCount)
@@ -31,56 +37,62 @@ package final class DampedStep<Scalar: DistributedScalar> {
   /// Whether momentum or weight decay move Δ₀ from zero.
   var hasAnchor: Bool { options.momentum != 0 || options.weightDecay != 0 }
 
-  /// gradient ← g + μθ, given −g; the report of the step begins with it.
+  /// gradient ← g + μDθ, given −g; the report of the step begins with it.
   func begin(
     _ parameters: Vector<Scalar>, negativeGradient: Vector<Scalar>, loss: Double, interrupted: Bool
   ) -> StepReport {
     gradient.combine(-1, negativeGradient, 0)
-    gradient.combine(Scalar(options.weightDecay), parameters)
+    decay.add(parameters, to: gradient)
     var report = StepReport(loss: loss, gradientNorm: gradient.norm, damping: damping)
     report.interrupted = interrupted
     return report
   }
 
-  /// anchor ← Δ₀ = (λη Δ₋ − μθ)/(λ+μ)
-  func assignAnchor(_ parameters: Vector<Scalar>) {
+  /// anchor ← Δ₀ = (λη Δ₋ − μM⁻¹Dθ)/(λ+μ)
+  func assignAnchor(_ parameters: Vector<Scalar>, metric: Metric<Scalar>? = nil) {
     let (λ, μ, η) = (damping, options.weightDecay, options.momentum)
-    anchor.combine(Scalar(λ * η / (λ + μ)), lastStep, 0)
-    anchor.combine(Scalar(-μ / (λ + μ)), parameters)
+    if let metric, metric.isActive, μ > 0 {
+      anchor.fill(0)
+      decay.add(parameters, times: -1 / (λ + μ), to: anchor)
+      metric.divide(anchor, 0..<anchor.count)
+      anchor.combine(Scalar(λ * η / (λ + μ)), lastStep)
+    } else {
+      anchor.combine(Scalar(λ * η / (λ + μ)), lastStep, 0)
+      decay.add(parameters, times: -1 / (λ + μ), to: anchor)
+    }
   }
 
-  /// Turns y into Δ = Δ₀ + y, and models the objective along it: slope ∇fᵀΔ and curvature Δᵀ(G + μI)Δ.
+  /// Turns y into Δ = Δ₀ + y, and models the objective along it: slope ∇fᵀΔ and the curvature of G and the decay.
   ///
-  /// GΔ comes without another product from the solver's residual, z = −g − GΔ₀ − (G+λ+μ)y.
+  /// GΔ comes without another product from the solver's residual, z = −g − GΔ₀ − (G+λ+μ)y. M = I.
   func model(_ parameters: Vector<Scalar>, residual z: Vector<Scalar>) -> StepModel {
-    let (λ, μ) = (damping, options.weightDecay)
-    let dampingTerm = (λ + μ) * step.squaredNorm + (hasAnchor ? (λ + μ) * step.dot(anchor) : 0)
-    if hasAnchor { step.combine(1, anchor) }
-    let slope = gradient.dot(step)
-    let decayOverlap = μ * parameters.dot(step)
-    let curvature = -(slope - decayOverlap) - dampingTerm - z.dot(step)
-    return model(lossSlope: slope - decayOverlap, lossCurvature: curvature, decayOverlap: decayOverlap)
+    let total = damping + options.weightDecay
+    let dampingTerm = total * step.squaredNorm + (hasAnchor ? total * step.dot(anchor) : 0)
+    addAnchor()
+    let decay = decay.change(parameters, step)
+    let slope = gradient.dot(step) - decay.slope
+    return model(loss: Quadratic(slope: slope, curvature: -slope - dampingTerm - z.dot(step)), decay: decay)
   }
 
-  /// The same, where gᵀΔ and ΔᵀGΔ are known from the row space.
-  func model(_ parameters: Vector<Scalar>, lossSlope: Double, lossCurvature: Double) -> StepModel {
-    if hasAnchor { step.combine(1, anchor) }
-    let decayOverlap = options.weightDecay == 0 ? 0 : options.weightDecay * parameters.dot(step)
-    return model(lossSlope: lossSlope, lossCurvature: lossCurvature, decayOverlap: decayOverlap)
+  /// The same for Δ, where gᵀΔ and ΔᵀGΔ are known from the row space.
+  func model(_ parameters: Vector<Scalar>, loss: Quadratic) -> StepModel {
+    model(loss: loss, decay: decay.change(parameters, step))
   }
 
-  /// Of μθᵀΔ, the overlap with weight decay, and the loss's own terms.
-  private func model(lossSlope: Double, lossCurvature: Double, decayOverlap: Double) -> StepModel {
-    let squaredStep = step.squaredNorm
-    let decay = Quadratic(slope: decayOverlap, curvature: options.weightDecay * squaredStep)
-    return StepModel(
-      objective: Quadratic(slope: lossSlope + decay.slope, curvature: lossCurvature + decay.curvature),
-      decay: decay, squaredStep: squaredStep)
+  private func model(loss: Quadratic, decay: Quadratic) -> StepModel {
+    StepModel(
+      objective: Quadratic(slope: loss.slope + decay.slope, curvature: loss.curvature + decay.curvature),
+      decay: decay, squaredStep: step.squaredNorm)
+  }
+
+  /// Turns y into Δ = Δ₀ + y.
+  func addAnchor() {
+    if hasAnchor { step.combine(1, anchor) }
   }
 
   /// How far to go along Δ in all, rate included; 0 where the objective decreases nowhere. Collective.
   ///
-  /// - Parameter fullCurvature: Δᵀ(G_GGN + μI)Δ, if the step length is `ggn`.
+  /// - Parameter fullCurvature: Δᵀ(G_GGN + μD)Δ, if the step length is `ggn`.
   func length(
     _ model: StepModel, fullCurvature: Double?, rate: Double, on loss: BatchLoss<Scalar>,
     from parameters: Vector<Scalar>, _ report: inout StepReport
@@ -126,7 +138,7 @@ package final class DampedStep<Scalar: DistributedScalar> {
 /// The objective along Δ as its quadratic model has it, and the share of weight decay, which is exact.
 struct StepModel {
   let objective: Quadratic
-  /// (μ/2)(‖θ + τΔ‖² − ‖θ‖²)
+  /// (μ/2)(‖D(θ + τΔ)‖² − ‖Dθ‖²)
   let decay: Quadratic
   /// ‖Δ‖²
   let squaredStep: Double

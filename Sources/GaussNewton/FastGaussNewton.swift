@@ -6,7 +6,8 @@ import Networks
 ///
 /// A step minimises ½‖RΔ − s‖² + (λ/2)‖Δ − ηΔ₋‖² + (μ/2)‖θ + Δ‖² over Δ: the row-space model of the loss around θ with
 /// damping λ, momentum η towards the last step Δ₋, and weight decay μ, solved as Δ = Δ₀ + Rᵀx,
-/// (RRᵀ + (λ+μ)I) x = s − RΔ₀, Δ₀ = (λη Δ₋ − μθ)/(λ+μ). Rows are sharded over the ranks (`#b` of B), parameters are the
+/// (RRᵀ + (λ+μ)I) x = s − RΔ₀, Δ₀ = (λη Δ₋ − μθ)/(λ+μ). In a metric M, ‖v‖² is vᵀMv, Δ = Δ₀ + M⁻¹Rᵀx, and RM⁻¹Rᵀ takes the
+/// place of RRᵀ: matrix-free as the same system of RL⁻ᵀ, M = LLᵀ. Rows are sharded over the ranks (`#b` of B), parameters are the
 /// same everywhere. Source: Korbit and Zanon, arXiv 2605.06081.
 package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer {
   package let options: GaussNewtonOptions
@@ -14,6 +15,7 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
   package let damped: DampedStep<Scalar>
 
   private let loss: BatchLoss<Scalar>
+  private let metric: Metric<Scalar>
   private let rowSpace: RowSpace<Scalar>
   private let solver: ConjugateGradient<Scalar>
   package let message: Message<Scalar>
@@ -32,9 +34,11 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
   package init(_ network: Network, options: GaussNewtonOptions, capacity: Int, communicator: Communicator) {
     let parameterCount = network.layout.count
     self.options = options
-    damped = DampedStep(parameterCount: parameterCount, options: options)
+    damped = DampedStep(network.layout, options: options)
     loss = BatchLoss(network, capacity: capacity, communicator: communicator, phases: phases)
-    rowSpace = RowSpace(loss.linearization, capacity: capacity)
+    metric = Metric(
+      loss.linearization, options: options.metric, capacity: capacity, communicator: communicator, phases: phases)
+    rowSpace = RowSpace(loss.linearization, metric: metric, capacity: capacity)
     solver = ConjugateGradient(capacity: capacity, parameterCount: parameterCount)
     message = Message(loss.linearization, communicator: communicator, phases: phases)
     gram = GramMatrix(communicator: communicator, phases: phases)
@@ -54,6 +58,9 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
       rowSpace.assign(loss.margin, cotangents: loss.cotangents, batchSize: batchSize)
     }
 
+    // Moments of the metric.
+    try metric.observe(loss.margin, cotangents: loss.cotangents, batchSize: batchSize)
+
     // Solve for Δ = Δ₀ + Rᵀx, with the quadratic model along it.
     var (report, model) = try solve(solverKind, parameters, batchSize: batchSize, interrupt: interrupt)
     if report.solver?.method == .cg { plan?.observe(iterations: report.solver!.iterations) }
@@ -62,7 +69,7 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
     report.stepNorm = model.squaredStep.squareRoot()
     let full =
       options.stepLength == .ggn
-      ? try loss.fullCurvature(along: damped.step) + options.weightDecay * model.squaredStep : nil
+      ? try loss.fullCurvature(along: damped.step) + model.decay.curvature : nil
     let length = try damped.length(
       model, fullCurvature: full, rate: rate, on: loss, from: parameters, &report)
 
@@ -92,6 +99,7 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
       loss.linearize(at: parameters, on: inputs, labels, batchSize: batchSize)
       rowSpace.assign(loss.margin, cotangents: loss.cotangents, batchSize: batchSize)
     }
+    try metric.rehearse(loss.margin, cotangents: loss.cotangents, batchSize: batchSize)
     var seconds: [SolverOptions.Kind: [Double]] = [:]
     var iterations = 0
     var iteration: [Double] = []
@@ -121,11 +129,16 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
   }
 
   package var counters: OptimizerCounters {
-    get { OptimizerCounters(damping: damped.damping, plan: plan) }
+    get { OptimizerCounters(damping: damped.damping, moments: metric.isActive ? metric.steps : nil, plan: plan) }
     set {
       if let damping = newValue.damping { damped.damping = damping }
+      if let moments = newValue.moments { metric.steps = moments }
       plan = newValue.plan
     }
+  }
+
+  package var memory: [(name: String, vector: Vector<Scalar>)] {
+    (options.momentum == 0 ? [] : [("last_step", lastStep)]) + metric.memory
   }
 
   /// Conjugate gradient with products by R and Rᵀ: at most `solver.iterations` + 2 allreduces. Collective.
@@ -144,22 +157,51 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
       parameters, negativeGradient: message.parameters, loss: message[scalar: 1] / Double(batchSize),
       interrupted: message[scalar: 2] > 0)
 
+    let gradientNorm = try whitenedGradientNorm()
+
     // Momentum and weight decay move the starting point to Δ₀ and the right-hand side to s − RΔ₀.
     if damped.hasAnchor {
-      damped.assignAnchor(parameters)
+      damped.assignAnchor(parameters, metric: metric)
       phases.measure(.jvp) { rowSpace.apply(damped.anchor, into: t) }
       r.combine(-1, t)
-      let scaled = phases.measure(.vjp) { rowSpace.cotangents(scaledBy: r) }
-      try message.sumProduct(scaled, [r.squaredNorm])
+    }
+    if damped.hasAnchor || metric.isActive {
+      try rowSpace.sumWhitened(r, [r.squaredNorm], in: message, phases)
     }
 
     report.solver = try phases.measure(.solve) {
       try solver.solve(
-        rowSpace, r, damping: λ + μ,
-        reference: report.gradientNorm > 0 ? report.gradientNorm : message.parameters.norm, message: message,
-        step: damped.step, options: options.solver, phases: phases)
+        rowSpace, r, damping: λ + μ, reference: gradientNorm > 0 ? gradientNorm : message.parameters.norm,
+        message: message, step: damped.step, options: options.solver, phases: phases)
     }
-    return (report, damped.model(parameters, residual: message.parameters))
+    guard metric.isActive else { return (report, damped.model(parameters, residual: message.parameters)) }
+
+    // RΔ = s − r − (λ+μ)x.
+    t.assign(s)
+    t.combine(-1, r)
+    t.combine(Scalar(-(λ + μ)), solver.solution[0..<s.count])
+    let sums = try phases.measure(.communication) {
+      try communicator.allreduce([-s.dot(t), t.squaredNorm])
+    }
+    phases.measure(.metric) { metric.unwhiten(damped.step, 0..<damped.step.count) }
+    try completeStep()
+    return (report, damped.model(parameters, loss: Quadratic(slope: sums[0], curvature: sums[1])))
+  }
+
+  /// ‖L⁻¹(g + μDθ)‖, with one rank's word for all. Collective in a metric.
+  private func whitenedGradientNorm() throws -> Double {
+    guard metric.isActive else { return damped.gradient.norm }
+    // The step is not yet of use.
+    damped.step.assign(damped.gradient)
+    phases.measure(.metric) { metric.whiten(damped.step, 0..<damped.step.count) }
+    return try phases.measure(.communication) { try communicator.broadcast([damped.step.norm])[0] }
+  }
+
+  /// Adds Δ₀ to y. What every rank has divided by the metric for itself is one rank's word for all. Collective in a metric.
+  private func completeStep() throws {
+    damped.addAnchor()
+    guard metric.isActive, communicator.size > 1 else { return }
+    try phases.measure(.communication) { try damped.step.withElements { try communicator.broadcast($0) } }
   }
 
   /// The matrix K = RRᵀ of all rows: one or two allgathers a layer, three more, and one allreduce of P numbers, that of
@@ -182,7 +224,7 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
     let rows = Matrix<Scalar>(zeros: gram.size, 3)
     let own = productRows[0..<shard]
     if damped.hasAnchor {
-      damped.assignAnchor(parameters)
+      damped.assignAnchor(parameters, metric: metric)
       phases.measure(.jvp) { rowSpace.apply(damped.anchor, into: own) }
     } else {
       own.fill(0)
@@ -195,7 +237,7 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
     try gram.complete(rows, counts: gram.counts)
     let columns = (0..<3).map { column in Vector((0..<rows.rows).map { rows[$0, column] }) }
     let (s, t) = (columns[0], columns[1])
-    try gram.assign(loss.linearization, cotangents: loss.cotangents, rowFactors: columns[2])
+    try gram.assign(loss.linearization, cotangents: loss.cotangents, rowFactors: columns[2], metric: metric)
 
     let scalars = phases.measure(.solve) {
       let K = gram.matrix
@@ -219,13 +261,12 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
     report.interrupted = column(2).contains { $0 > 0 }
     report.solver = solution.solver
 
-    // y = Rᵀx.
+    // y = M⁻¹Rᵀx.
     let scaled = phases.measure(.vjp) { rowSpace.cotangents(scaledBy: gramSolver.solution[gram.ownRows]) }
-    try message.sumProduct(scaled)
+    try message.sumProduct(scaled, transform: metric.divide)
     damped.step.assign(message.parameters)
-    return (
-      report, damped.model(parameters, lossSlope: solution.slope, lossCurvature: solution.curvature)
-    )
+    try completeStep()
+    return (report, damped.model(parameters, loss: Quadratic(slope: solution.slope, curvature: solution.curvature)))
   }
 }
 

@@ -16,6 +16,7 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
   private let linearization: Linearization<Scalar>
   private let margin: SoftmaxMargin<Scalar>
   package let message: Message<Scalar>
+  private let decay: WeightDecay<Scalar>
   /// v of SGD; m and v of Adam (P, or empty where the method has none).
   private let velocity, firstMoment, secondMoment: Vector<Scalar>
   /// t, the steps that the moments have seen.
@@ -28,6 +29,7 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
     linearization = Linearization(network, capacity: capacity)
     margin = SoftmaxMargin(capacity: capacity)
     message = Message(linearization, communicator: communicator, phases: phases)
+    decay = WeightDecay(rate: options.weightDecay, includesBiases: options.decaysBiases, network.layout)
     velocity = Vector(zeros: options.hasVelocity ? parameterCount : 0)
     firstMoment = Vector(zeros: options.hasMoments ? parameterCount : 0)
     secondMoment = Vector(zeros: options.hasMoments ? parameterCount : 0)
@@ -65,7 +67,9 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
     try message.sumProduct(scaled, [margin.lossSum(rows: inputs.rows), interrupt ? 1 : 0])
 
     let squaredGradient = phases.measure(.update) {
-      gradient.squaredNorm(adding: Scalar(options.weightDecay), parameters)
+      decay.parts.reduce(0) {
+        $0 + gradient[$1.range].squaredNorm(adding: Scalar($1.rate), parameters[$1.range])
+      }
     }
     var report = StepReport(
       loss: message[scalar: 0] / Double(batchSize), gradientNorm: squaredGradient.squareRoot())
@@ -83,21 +87,30 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
   private func update(
     _ parameters: Vector<Scalar>, _ gradient: Vector<Scalar>, _ squaredGradient: Double, _ rate: Double
   ) -> Double {
-    let μ = options.weightDecay
     switch options.method {
     case .sgd(momentum: 0, _):
-      parameters.combine(Scalar(-rate), gradient, Scalar(1 - rate * μ))
+      for (range, μ) in decay.parts {
+        parameters[range].combine(Scalar(-rate), gradient[range], Scalar(1 - rate * μ))
+      }
       return squaredGradient
     case .sgd(let momentum, let nesterov):
-      let rule = SGDUpdate(rate: rate, momentum: momentum, decay: μ, nesterov: nesterov ? 1 : 0)
-      return parameters.descend(rule, gradient: gradient, velocity: velocity)
+      return decay.parts.reduce(0) { sum, part in
+        let rule = SGDUpdate(rate: rate, momentum: momentum, decay: part.rate, nesterov: nesterov ? 1 : 0)
+        return sum
+          + parameters[part.range].descend(rule, gradient: gradient[part.range], velocity: velocity[part.range])
+      }
     case .adam(let adam):
       moments += 1
-      let rule = AdamUpdate(
-        rate: rate, beta1: adam.beta1, beta2: adam.beta2, epsilon: adam.epsilon,
-        decay: adam.decoupledWeightDecay ? 0 : μ, decoupled_decay: adam.decoupledWeightDecay ? μ : 0,
-        correction1: 1 - pow(adam.beta1, Double(moments)), correction2: 1 - pow(adam.beta2, Double(moments)))
-      return parameters.descend(rule, gradient: gradient, firstMoment: firstMoment, secondMoment: secondMoment)
+      return decay.parts.reduce(0) { sum, part in
+        let (range, μ) = part
+        let rule = AdamUpdate(
+          rate: rate, beta1: adam.beta1, beta2: adam.beta2, epsilon: adam.epsilon,
+          decay: adam.decoupledWeightDecay ? 0 : μ, decoupled_decay: adam.decoupledWeightDecay ? μ : 0,
+          correction1: 1 - pow(adam.beta1, Double(moments)), correction2: 1 - pow(adam.beta2, Double(moments)))
+        return sum
+          + parameters[range].descend(
+            rule, gradient: gradient[range], firstMoment: firstMoment[range], secondMoment: secondMoment[range])
+      }
     }
   }
 }

@@ -9,10 +9,13 @@ package struct FirstOrderOptions: Equatable, Sendable {
   package var method: Method
   /// μ
   package var weightDecay: Double
+  /// Whether biases decay like weights.
+  package var decaysBiases: Bool
 
-  package init(_ method: Method, weightDecay: Double = 0) {
+  package init(_ method: Method, weightDecay: Double = 0, decaysBiases: Bool = true) {
     self.method = method
     self.weightDecay = weightDecay
+    self.decaysBiases = decaysBiases
   }
 
   var hasVelocity: Bool {

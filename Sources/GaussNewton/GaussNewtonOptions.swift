@@ -7,6 +7,10 @@ package struct GaussNewtonOptions: Equatable, Sendable {
   package var momentum = 0.0
   /// μ
   package var weightDecay = 0.0
+  /// Whether biases decay like weights.
+  package var decaysBiases = true
+  /// M
+  package var metric = MetricOptions()
 
   package init() {}
 }

@@ -24,7 +24,7 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
   package init(_ network: Network, options: GaussNewtonOptions, capacity: Int, communicator: Communicator) {
     let parameterCount = network.layout.count
     self.options = options
-    damped = DampedStep(parameterCount: parameterCount, options: options)
+    damped = DampedStep(network.layout, options: options)
     loss = BatchLoss(network, capacity: capacity, communicator: communicator, phases: phases)
     solver = ParameterConjugateGradient(parameterCount: parameterCount)
     message = Message(loss.linearization, communicator: communicator, phases: phases)

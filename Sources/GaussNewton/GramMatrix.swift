@@ -7,7 +7,7 @@ import Networks
 ///
 /// A weight and its bias give row i the gradient d_i ⊗ [h_i | 1], with inner products (h_iᵀh_j + 1) d_iᵀd_j, so that AAᵀ is
 /// the sum over the layers of (HHᵀ + 1) ∘ (DDᵀ), without approximation; the gradients of other layers are multiplied as
-/// they are. K is AAᵀ with rows and columns times √(w̃/B). The rows h, d (#b of B) of all ranks are gathered layer by
+/// they are. In a metric M = LLᵀ, whitened rows take their place, and K is RM⁻¹Rᵀ. K is AAᵀ with rows and columns times √(w̃/B). The rows h, d (#b of B) of all ranks are gathered layer by
 /// layer; every rank forms some rows of K, as many as make its share of the triangle, and then the rows of K are gathered.
 package final class GramMatrix<Scalar: DistributedScalar> {
   private let communicator: Communicator
@@ -49,7 +49,8 @@ package final class GramMatrix<Scalar: DistributedScalar> {
 
   /// Forms K from the cotangents v (#b × C) and √(w̃/B) of all rows (B). Collective.
   func assign(
-    _ linearization: Linearization<Scalar>, cotangents: Matrix<Scalar>, rowFactors: Vector<Scalar>
+    _ linearization: Linearization<Scalar>, cotangents: Matrix<Scalar>, rowFactors: Vector<Scalar>,
+    metric: Metric<Scalar>
   ) throws {
     let mine = share(of: communicator.rank)
     storage.grow(to: size * size)
@@ -57,15 +58,23 @@ package final class GramMatrix<Scalar: DistributedScalar> {
     let block = matrix[rows: mine]
     let products = workspace.map { Matrix($0[0..<mine.count * size], mine.count, size) }
     var isFirst = true
+    var layer = metric.layerCount
     try phases.measure(.gram) {
       try linearization.rowGradients(cotangents) { gradients in
         let beta: Scalar = isFirst ? 0 : 1
         isFirst = false
         switch gradients {
-        case .products(let inputs, let cotangents):
+        case .products(var inputs, var cotangents):
+          if metric.isActive {
+            layer -= 1
+            (inputs, cotangents) = phases.measure(.metric) {
+              metric.whitened(layer, inputs: inputs, cotangents: cotangents)
+            }
+          }
           products[0].assignGramRows(mine, of: try gather(inputs, 0))
           products[1].assignGramRows(mine, of: try gather(cotangents, 1))
-          block.assignGramProducts(mine, products[0], products[1], beta: beta)
+          // Rows in a metric hold the bias's 1 as one of their inputs.
+          block.assignGramProducts(mine, products[0], products[1], shift: metric.isActive ? 0 : 1, beta: beta)
         case .rows(let rows):
           block.assignGramRows(mine, of: try gather(rows, 0), beta: beta)
         }

@@ -44,13 +44,20 @@ package final class Message<Scalar: DistributedScalar> {
 
   /// parameters ← Σ Jᵀ `cotangents` (#b × C) over the rows of all ranks, and the sums of the scalars beside it. One
   /// allreduce, or one a bucket. Collective.
-  package func sumProduct(_ cotangents: Matrix<Scalar>, _ scalars: [Double] = []) throws {
+  ///
+  /// `transform` may change each part of the local product before its sum, linearly and in the same way on all ranks.
+  package func sumProduct(
+    _ cotangents: Matrix<Scalar>, _ scalars: [Double] = [], transform: (Vector<Scalar>, Range<Int>) -> Void = { _, _ in }
+  ) throws {
     for (index, scalar) in scalars.enumerated() { buffer[parameters.count + index] = Scalar(scalar) }
     let count = parameters.count + scalars.count
     try buffer[0..<count].withElements { elements in
       switch exchange {
       case .single:
-        phases.measure(.vjp) { linearization.vjp(cotangents, into: parameters) }
+        phases.measure(.vjp) {
+          linearization.vjp(cotangents, into: parameters)
+          transform(parameters, 0..<parameters.count)
+        }
         try phases.measure(.communication) { try communicator.allreduce(elements) }
       case .bucketed:
         var end = count
@@ -59,6 +66,7 @@ package final class Message<Scalar: DistributedScalar> {
           try communicator.withSums(of: Scalar.self) { sum in
             try phases.measure(.vjp) {
               try linearization.vjp(cotangents, into: parameters) { part in
+                transform(parameters, part)
                 guard bucketStarts.contains(part.lowerBound) else { return }
                 try phases.measure(.communication) {
                   try sum(UnsafeMutableBufferPointer(rebasing: elements[part.lowerBound..<end]))

@@ -1,7 +1,7 @@
 /// Seconds of one step by kind of work; nested measurements count once, for the inner phase.
 package final class Phases {
   package enum Phase: String, CaseIterable {
-    case data, forward, vjp, jvp, gram, communication, solve, update
+    case data, forward, vjp, jvp, metric, gram, communication, solve, update
   }
 
   private var seconds: [Phase: Double] = [:]

@@ -5,9 +5,12 @@ import Networks
 ///
 /// A holds the margin gradients a_i = J_iᵀ v_i as rows (#B × P); G_FGN = RᵀR. Weights have a floor, w̃ = max(p(1−p), floor)
 /// and s_i = (1−p_i)/√(w̃_i B): Rᵀs = −g stays exact, and s stays finite for badly misclassified examples.
-/// Everything here is local: a `Message` sums Rᵀu over the ranks.
-package final class RowSpace<Scalar: BLASScalar> {
+/// In a metric M = LLᵀ the rows of RL⁻ᵀ take their place. Products here are local, but where a `Message` sums them.
+package final class RowSpace<Scalar: DistributedScalar> {
   private let linearization: Linearization<Scalar>
+  private let metric: Metric<Scalar>?
+  /// L⁻ᵀu (P), unless L = I.
+  private let parameterTangent: Vector<Scalar>
   private let rootWeights: Vector<Scalar>
   private let residuals: Vector<Scalar>
   /// (√w̃_i/√B) u_i, the weights of v in a product Rᵀu.
@@ -16,8 +19,10 @@ package final class RowSpace<Scalar: BLASScalar> {
   private var cotangents: Matrix<Scalar>
   private var rows = 0
 
-  package init(_ linearization: Linearization<Scalar>, capacity: Int) {
+  package init(_ linearization: Linearization<Scalar>, metric: Metric<Scalar>? = nil, capacity: Int) {
     self.linearization = linearization
+    self.metric = metric
+    parameterTangent = Vector(zeros: metric?.isActive == true ? linearization.network.layout.count : 0)
     rootWeights = Vector(zeros: capacity)
     residuals = Vector(zeros: capacity)
     factors = Vector(zeros: capacity)
@@ -50,6 +55,20 @@ package final class RowSpace<Scalar: BLASScalar> {
   package func apply(_ tangent: Vector<Scalar>, into rows: Vector<Scalar>) {
     let logitTangents = linearization.jvp(tangent)
     weightedRowDots(logitTangents, into: rows)
+  }
+
+  /// rows ← RL⁻ᵀ u, for a tangent u (P) in the metric's whitened space.
+  func applyWhitened(_ tangent: Vector<Scalar>, into rows: Vector<Scalar>) {
+    guard let metric, metric.isActive else { return apply(tangent, into: rows) }
+    parameterTangent.assign(tangent)
+    metric.unwhiten(parameterTangent, 0..<tangent.count)
+    apply(parameterTangent, into: rows)
+  }
+
+  /// message ← (RL⁻ᵀ)ᵀ u, for u in the row space (#b), and the sums of the scalars. Collective.
+  func sumWhitened(_ u: Vector<Scalar>, _ scalars: [Double], in message: Message<Scalar>, _ phases: Phases) throws {
+    let scaled = phases.measure(.vjp) { cotangents(scaledBy: u) }
+    try message.sumProduct(scaled, scalars) { metric?.whiten($0, $1) }
   }
 
   /// Cotangents of the logits (#b × C, in the linearization's output scratch) whose product with Jᵀ is this rank's part of

@@ -75,8 +75,8 @@ extension Matrix {
     }
   }
 
-  /// self ← (x + 1)∘y + β self in the rows `range` of a lower triangle, of which self, x and y hold range.count rows.
-  package func assignGramProducts(_ range: Range<Int>, _ x: Matrix, _ y: Matrix, beta: Scalar) {
+  /// self ← (x + shift)∘y + β self in the rows `range` of a lower triangle, of which self, x and y hold range.count rows.
+  package func assignGramProducts(_ range: Range<Int>, _ x: Matrix, _ y: Matrix, shift: Scalar, beta: Scalar) {
     precondition(
       [self, x, y].allSatisfy { $0.rows == range.count && $0.columns == columns } && columns >= range.upperBound,
       "shapes of the product do not fit")
@@ -87,7 +87,7 @@ extension Matrix {
             for row in part {
               let start = row * columns
               Scalar.addProducts(
-                x.baseAddress! + start, y.baseAddress! + start, beta, into: z.baseAddress! + start,
+                x.baseAddress! + start, shift, y.baseAddress! + start, beta, into: z.baseAddress! + start,
                 range.lowerBound + row + 1)
             }
           }
@@ -112,6 +112,31 @@ extension Matrix {
       }
     }
   }
+
+  /// self ← [a | column]
+  package func assign(_ a: Matrix, lastColumn column: Vector<Scalar>) {
+    precondition(rows == a.rows && columns == a.columns + 1 && column.count == rows, "shapes do not fit")
+    Threads.parallel(rows, grain: max(1, 1 << 15 / columns)) { range in
+      for i in range {
+        elements[i * columns..<(i + 1) * columns - 1].assign(a[row: i])
+        self[i, columns - 1] = column[i]
+      }
+    }
+  }
+
+  /// a and column ← the columns of self, which is [a | column].
+  package func split(into a: Matrix, lastColumn column: Vector<Scalar>) {
+    precondition(rows == a.rows && columns == a.columns + 1 && column.count == rows, "shapes do not fit")
+    Threads.parallel(rows, grain: max(1, 1 << 15 / columns)) { range in
+      for i in range {
+        a[row: i].assign(elements[i * columns..<(i + 1) * columns - 1])
+        column[i] = self[i, columns - 1]
+      }
+    }
+  }
+
+  /// The sum of the diagonal.
+  package var trace: Double { (0..<rows).reduce(0) { $0 + Double(self[$1, $1]) } }
 
   /// Every row ← `row`.
   package func assignRows(_ row: Vector<Scalar>) {

@@ -22,6 +22,10 @@ package protocol BLASScalar: BinaryFloatingPoint, BitwiseCopyable, Sendable, Cod
   /// y ← A x for a symmetric matrix of which the lower row-major triangle is given.
   static func symv(
     n: Int32, a: UnsafePointer<Self>, lda: Int32, x: UnsafePointer<Self>, y: UnsafeMutablePointer<Self>)
+  /// B ← op(L)⁻¹ B, or B op(L)⁻¹ on the right side, for the lower row-major triangle L; B is m × n.
+  static func trsm(
+    _ side: Side, _ opL: Transpose, m: Int32, n: Int32, l: UnsafePointer<Self>, ldl: Int32,
+    b: UnsafeMutablePointer<Self>, ldb: Int32)
   /// Cholesky factor of the lower row-major triangle, in place; returns LAPACK's `info`.
   static func potrf(n: Int32, a: UnsafeMutablePointer<Self>) -> Int32
   /// Solves with the factor of `potrf`, in place.
@@ -34,9 +38,9 @@ package protocol BLASScalar: BinaryFloatingPoint, BitwiseCopyable, Sendable, Cod
   static func fill(_ x: UnsafeMutablePointer<Self>, _ value: Self, _ n: Int)
   static func scale(_ a: Self, _ x: UnsafeMutablePointer<Self>, _ n: Int)
   static func combine(_ a: Self, _ x: UnsafePointer<Self>, _ b: Self, _ y: UnsafeMutablePointer<Self>, _ n: Int)
-  /// z ← (x + 1)·y + b·z
+  /// z ← (x + a)·y + b·z
   static func addProducts(
-    _ x: UnsafePointer<Self>, _ y: UnsafePointer<Self>, _ b: Self, into z: UnsafeMutablePointer<Self>, _ n: Int)
+    _ x: UnsafePointer<Self>, _ a: Self, _ y: UnsafePointer<Self>, _ b: Self, into z: UnsafeMutablePointer<Self>, _ n: Int)
   static func advance(
     _ a: Self, _ s: UnsafeMutablePointer<Self>, _ z: UnsafePointer<Self>, _ b: Self, _ u: UnsafeMutablePointer<Self>,
     _ n: Int
@@ -103,6 +107,13 @@ package enum Transpose: Sendable {
   case no, yes
 
   var cblas: CBLAS_TRANSPOSE { self == .no ? CblasNoTrans : CblasTrans }
+}
+
+/// Where the triangle of a triangular system stands.
+package enum Side: Sendable {
+  case left, right
+
+  var cblas: CBLAS_SIDE { self == .left ? CblasLeft : CblasRight }
 }
 
 /// Scalar functions that networks apply to every element.

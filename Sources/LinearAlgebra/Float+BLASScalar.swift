@@ -29,6 +29,13 @@ extension Float: BLASScalar {
     cblas_ssymv(CblasRowMajor, CblasLower, n, 1, a, lda, x, 1, 0, y, 1)
   }
 
+  package static func trsm(
+    _ side: Side, _ opL: Transpose, m: Int32, n: Int32, l: UnsafePointer<Self>, ldl: Int32,
+    b: UnsafeMutablePointer<Self>, ldb: Int32
+  ) {
+    cblas_strsm(CblasRowMajor, side.cblas, CblasLower, opL.cblas, CblasNonUnit, m, n, 1, l, ldl, b, ldb)
+  }
+
   package static func potrf(n: Int32, a: UnsafeMutablePointer<Self>) -> Int32 {
     // LAPACK reads columns: the lower triangle of a row-major matrix is the upper one of its transpose.
     var n = n
@@ -75,9 +82,10 @@ extension Float: BLASScalar {
   }
 
   package static func addProducts(
-    _ x: UnsafePointer<Self>, _ y: UnsafePointer<Self>, _ b: Self, into z: UnsafeMutablePointer<Self>, _ n: Int
+    _ x: UnsafePointer<Self>, _ a: Self, _ y: UnsafePointer<Self>, _ b: Self, into z: UnsafeMutablePointer<Self>,
+    _ n: Int
   ) {
-    fgn_add_products_f32(x, y, b, z, n)
+    fgn_add_products_f32(x, a, y, b, z, n)
   }
 
   package static func advance(

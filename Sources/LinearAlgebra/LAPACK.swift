@@ -17,4 +17,17 @@ extension Matrix {
       b.withElements { b in Scalar.potrs(n: Int32(rows), a: a.baseAddress!, b: b.baseAddress!) }
     }
   }
+
+  /// b ← op(L)⁻¹ b, or b op(L)⁻¹ on the right side, with L from `factorizeCholesky`.
+  package func solveTriangular(_ side: Side, _ op: Transpose, _ b: Matrix) {
+    precondition(rows == columns && rows == (side == .left ? b.rows : b.columns), "shapes of the system do not fit")
+    if b.elements.count == 0 { return }
+    elements.withElements { l in
+      b.elements.withElements { elements in
+        Scalar.trsm(
+          side, op, m: Int32(b.rows), n: Int32(b.columns), l: l.baseAddress!, ldl: Int32(rows), b: elements.baseAddress!,
+          ldb: Int32(b.columns))
+      }
+    }
+  }
 }

@@ -39,6 +39,10 @@ package protocol Layer: Sendable {
     at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, parameterCotangent: Vector<Scalar>,
     inputCotangent: Matrix<Scalar>?, scratch: Vector<Scalar>)
 
+  /// Its fully connected layers, in their order. Their gradients are what `rowGradients` hands over as products, in the
+  /// opposite order.
+  var connections: [Connection] { get }
+
   /// Numbers of scratch that `rowGradients` takes for `rows` rows.
   func rowGradientScratchCount(rows: Int) -> Int
 
@@ -54,6 +58,17 @@ package protocol Layer: Sendable {
     at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, inputCotangent: Matrix<Scalar>?,
     scratch: Vector<Scalar>, visit: (RowGradients<Scalar>) throws(Failure) -> Void
   ) throws(Failure)
+}
+
+/// A fully connected layer among parameters: weights (outputs × inputs, row by row), then biases (outputs).
+package struct Connection: Equatable, Sendable {
+  package let start, inputs, outputs: Int
+
+  package var range: Range<Int> { start..<start + outputs * (inputs + 1) }
+
+  func shifted(by offset: Int) -> Connection {
+    Connection(start: start + offset, inputs: inputs, outputs: outputs)
+  }
 }
 
 /// The gradients of single rows with respect to parameters of a layer (#b of them), in the form that their inner products
@@ -83,6 +98,7 @@ extension Layer {
   package var worksInPlace: Bool { false }
   package func scratchCount(rows: Int) -> Int { 0 }
   package var parameterShapes: [(name: String, shape: [Int])] { [] }
+  package var connections: [Connection] { [] }
   package var parameterCount: Int { parameterShapes.reduce(0) { $0 + $1.shape.reduce(1, *) } }
 
   package func initialize<Scalar: BLASScalar>(

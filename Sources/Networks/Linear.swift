@@ -50,6 +50,7 @@ package struct Linear: Layer, Equatable {
     inputCotangent?.assignProduct(outputCotangent, .no, weight(point.parameters), .no)
   }
 
+  package var connections: [Connection] { [Connection(start: 0, inputs: inputCount, outputs: outputCount)] }
   package var rowGradientCount: Int { inputCount + outputCount }
   package var rowGradientCounts: (first: Int, second: Int) { (inputCount, outputCount) }
 

@@ -54,6 +54,7 @@ package struct Residual: Layer {
 
   package func rowGradientScratchCount(rows: Int) -> Int { body.rowGradientScratchCount(rows: rows) }
 
+  package var connections: [Connection] { body.connections }
   package var rowGradientCount: Int { body.rowGradientCount }
   package var rowGradientCounts: (first: Int, second: Int) { body.rowGradientCounts }
 

@@ -124,6 +124,12 @@ package struct Stack: Layer {
     2 * rows * widest + (layers.map { $0.rowGradientScratchCount(rows: rows) }.max() ?? 0)
   }
 
+  package var connections: [Connection] {
+    zip(layers, parameterRanges).flatMap { layer, range in
+      layer.connections.map { $0.shifted(by: range.lowerBound) }
+    }
+  }
+
   package var rowGradientCount: Int { layers.reduce(0) { $0 + $1.rowGradientCount } }
 
   package var rowGradientCounts: (first: Int, second: Int) {

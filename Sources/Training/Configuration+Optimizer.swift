@@ -25,12 +25,15 @@ extension Configuration.Optimizer {
     options.stepLength = stepLength
     options.momentum = momentum
     options.weightDecay = weightDecay
+    options.decaysBiases = decayBiases
+    options.metric = metric
     return options
   }
 
   private var firstOrder: FirstOrderOptions {
     FirstOrderOptions(
-      method == .adam ? .adam(adam) : .sgd(momentum: momentum, nesterov: nesterov), weightDecay: weightDecay)
+      method == .adam ? .adam(adam) : .sgd(momentum: momentum, nesterov: nesterov), weightDecay: weightDecay,
+      decaysBiases: decayBiases)
   }
 
   /// Settings that differ from their defaults although the method does not read them, so that a comparison of methods
@@ -45,6 +48,7 @@ extension Configuration.Optimizer {
       ("momentum", momentum != standard.momentum, damped + [.sgd]),
       ("nesterov", nesterov != standard.nesterov, [.sgd]),
       ("adam", adam != standard.adam, [.adam]),
+      ("metric", metric != standard.metric, [.fgn]),
     ]
     return settings.filter { $0.isChanged && !$0.methods.contains(method) }.map { "optimizer.\($0.key)" }
   }
@@ -57,6 +61,7 @@ extension Configuration.Optimizer {
       return start + "damping \(damping.initial.short) \(damping.policy.rawValue), step length \(stepLength.rawValue), "
         + "solver \(method == .ggn ? "cg" : solver.kind.rawValue)"
         + (solver.kind == .gram ? "" : " to \(solver.tolerance.short) in at most \(solver.maxIterations)")
+        + (metric.kind == .identity || method == .ggn ? "" : ", metric \(metric.kind.rawValue)")
     case .sgd:
       return start + "momentum \(momentum.short)\(nesterov ? " (Nesterov)" : ""), weight decay \(weightDecay.short)"
     case .adam:

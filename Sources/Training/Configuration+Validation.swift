@@ -56,6 +56,16 @@ extension Configuration {
     try require((0..<1).contains(o.momentum), "optimizer.momentum", o.momentum, "at least 0 and less than 1")
     try require(
       o.weightDecay >= 0 && o.weightDecay.isFinite, "optimizer.weight_decay", o.weightDecay, "0 or more")
+    try require(
+      o.method != .ggn || o.metric.kind == .identity, "optimizer.metric.kind", o.metric.kind.rawValue,
+      "identity for optimizer.method ggn, whose solver is not preconditioned")
+    try require(
+      o.metric.epsilon > 0 && o.metric.epsilon.isFinite, "optimizer.metric.epsilon", o.metric.epsilon, "positive")
+    try require(
+      (0..<1).contains(o.metric.decay), "optimizer.metric.decay", o.metric.decay, "at least 0 and less than 1")
+    try require(
+      (1...manyTimes).contains(o.metric.interval), "optimizer.metric.interval", o.metric.interval,
+      "from 1 to \(manyTimes) steps")
     for (name, beta) in [("beta1", o.adam.beta1), ("beta2", o.adam.beta2)] {
       try require((0..<1).contains(beta), "optimizer.adam.\(name)", beta, "at least 0 and less than 1")
     }

@@ -86,6 +86,10 @@ package struct Configuration: Codable, Equatable, Sendable {
     package var adam = AdamOptions()
     /// μ
     package var weightDecay = 0.0
+    /// Whether biases decay like weights.
+    package var decayBiases = true
+    /// What damping and momentum measure a step by.
+    package var metric = MetricOptions()
 
     /// How sums over the ranks travel; `auto`: as measured at the start.
     package enum Allreduce: String, Codable, CaseIterable, Sendable {
@@ -101,6 +105,8 @@ package struct Configuration: Codable, Equatable, Sendable {
       case stepLength = "step_length"
       case momentum, nesterov, adam, allreduce
       case weightDecay = "weight_decay"
+      case decayBiases = "decay_biases"
+      case metric
     }
   }
 

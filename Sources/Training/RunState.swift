@@ -45,6 +45,7 @@ package struct RunState {
     var pairs: [(key: String, old: String, new: String)] = [
       ("optimizer.method", saved.optimizer.method.rawValue, configuration.optimizer.method.rawValue),
       ("optimizer.batch_size", "\(saved.optimizer.batchSize)", "\(configuration.optimizer.batchSize)"),
+      ("optimizer.metric.kind", saved.optimizer.metric.kind.rawValue, configuration.optimizer.metric.kind.rawValue),
       ("training.seed", "\(saved.training.seed)", "\(configuration.training.seed)"),
       ("training.precision", "\(saved.training.precision)", "\(configuration.training.precision)"),
       ("training.drop_last", "\(saved.training.dropLast)", "\(configuration.training.dropLast)"),

@@ -1,0 +1,247 @@
+import LinearAlgebra
+import MPI
+import Networks
+
+/// What damping and momentum measure a step by: ‖Δ‖² = ΔᵀMΔ.
+package struct MetricOptions: Codable, Equatable, Sendable {
+  package enum Kind: String, Codable, CaseIterable, Sendable {
+    /// M = I.
+    case identity
+    /// For each fully connected layer M = I ⊗ Â, the second moments of its inputs.
+    case inputs
+    /// M = Ŝ ⊗ Â: those of the gradients at its outputs as well.
+    case kronecker
+  }
+
+  package var kind = Kind.identity
+  /// ε, added to the diagonals of Â and Ŝ, whose mean is 1 without it.
+  package var epsilon = 0.1
+  /// What remains of the running moments when another batch's are taken into them.
+  package var decay = 0.95
+  /// Steps from one batch whose moments are taken to the next.
+  package var interval = 1
+
+  package init() {}
+}
+
+/// M = blkdiag(Ŝ ⊗ Â) over the fully connected layers, and I for all other parameters; its factor L, M = LLᵀ.
+///
+/// Â is the running second moment of a layer's inputs with the bias's 1, [h | 1]; Ŝ that of the gradients (1−p) d at its
+/// outputs, or I; each scaled to a mean diagonal of 1, plus εI. A vector in the space of the parameters has for such a layer
+/// a block X = [W | b] (outputs × (inputs + 1)); there L⁻¹ is L_S⁻¹ X L_A⁻ᵀ, and L⁻ᵀ is L_S⁻ᵀ X L_A⁻¹. Moments are summed
+/// over the ranks. Source of such factors: Martens and Grosse, arXiv 1503.05671.
+package final class Metric<Scalar: DistributedScalar> {
+  private let options: MetricOptions
+  private let linearization: Linearization<Scalar>
+  private let communicator: Communicator
+  private let phases: Phases
+  private let blocks: [Block]
+  /// Room for the widest block, for rows [h | 1], and for rows d.
+  private var blockStorage, inputStorage, gradientStorage: Vector<Scalar>
+  private let ones: Vector<Scalar>
+  /// Steps so far. What is set goes with moments that are set.
+  var steps = 0 {
+    didSet { isFactored = false }
+  }
+  /// Whether the factors are those of the moments.
+  private var isFactored = false
+
+  /// The moments of a layer as lower triangles, without scale and ε, and the factors of Â and Ŝ.
+  private struct Block {
+    let connection: Connection
+    let inputMoment, inputFactor: Matrix<Scalar>
+    /// 0 × 0 where Ŝ is I.
+    let gradientMoment, gradientFactor: Matrix<Scalar>
+
+    /// The moments and their factors.
+    var pairs: [(moment: Matrix<Scalar>, factor: Matrix<Scalar>)] {
+      [(inputMoment, inputFactor), (gradientMoment, gradientFactor)].filter { $0.0.rows > 0 }
+    }
+  }
+
+  /// Allocates for shards of at most `capacity` rows.
+  init(
+    _ linearization: Linearization<Scalar>, options: MetricOptions, capacity: Int, communicator: Communicator,
+    phases: Phases
+  ) {
+    self.options = options
+    self.linearization = linearization
+    self.communicator = communicator
+    self.phases = phases
+    let connections = options.kind == .identity ? [] : linearization.network.body.connections
+    blocks = connections.map { connection in
+      func square(_ size: Int) -> Matrix<Scalar> { Matrix(zeros: size, size) }
+      let (inputs, outputs) = (connection.inputs + 1, options.kind == .kronecker ? connection.outputs : 0)
+      return Block(
+        connection: connection, inputMoment: square(inputs), inputFactor: square(inputs),
+        gradientMoment: square(outputs), gradientFactor: square(outputs))
+    }
+    blockStorage = Vector(zeros: connections.map(\.range.count).max() ?? 0)
+    inputStorage = Vector(zeros: 0)
+    gradientStorage = Vector(zeros: 0)
+    ones = Vector(zeros: blocks.isEmpty ? 0 : capacity)
+    ones.fill(1)
+  }
+
+  /// Whether M is anything but I.
+  var isActive: Bool { !blocks.isEmpty }
+
+  /// The running moments; the number is the layer's among the fully connected ones.
+  var memory: [(name: String, vector: Vector<Scalar>)] {
+    blocks.enumerated().flatMap { index, block in
+      zip(["input_moment", "gradient_moment"], block.pairs).map { ("\($0).\(index)", $1.moment.elements) }
+    }
+  }
+
+  /// Takes the moments of the linearised batch of `batchSize` rows into the running ones, once in `interval` steps. A batch
+  /// whose moments are not finite is left out. Collective.
+  func observe(_ margin: SoftmaxMargin<Scalar>, cotangents: Matrix<Scalar>, batchSize: Int) throws {
+    guard isActive else { return }
+    defer { isFactored = true }
+    let number = steps / options.interval + 1
+    let isDue = steps % options.interval == 0
+    let wasFactored = isFactored
+    steps += 1
+    if isDue {
+      try assignMoments(margin, cotangents: cotangents, batchSize: batchSize)
+      let pairs = blocks.flatMap(\.pairs)
+      if pairs.allSatisfy({ $0.factor.trace.isFinite }) {
+        // A mean over the first batches, then one that forgets.
+        let weight = max(1 - options.decay, 1 / Double(number))
+        for (moment, ofBatch) in pairs {
+          moment.elements.combine(Scalar(weight), ofBatch.elements, Scalar(1 - weight))
+        }
+      }
+    } else if wasFactored {
+      return
+    }
+    try phases.measure(.metric) { try factorize() }
+  }
+
+  /// The same for a batch that the run is yet to see, which counts only there. Collective.
+  func rehearse(_ margin: SoftmaxMargin<Scalar>, cotangents: Matrix<Scalar>, batchSize: Int) throws {
+    guard isActive else { return }
+    if steps > 0 { return try factorize() }
+    try observe(margin, cotangents: cotangents, batchSize: batchSize)
+    // The first batch overwrites what was there.
+    steps = 0
+  }
+
+  /// factors ← the moments of the batch, over all ranks.
+  private func assignMoments(
+    _ margin: SoftmaxMargin<Scalar>, cotangents: Matrix<Scalar>, batchSize: Int
+  ) throws {
+    let scale = 1 / Scalar(batchSize)
+    var remaining = blocks[...]
+    phases.measure(.metric) {
+      linearization.rowGradients(cotangents) { gradients in
+        guard case .products(let inputs, let cotangents) = gradients else { return }
+        let block = remaining.removeLast()
+        block.inputFactor.assignSymmetricProduct(extended(inputs), .yes, alpha: scale)
+        guard block.gradientFactor.rows > 0 else { return }
+        let scaled = copy(of: cotangents)
+        scaled.assignRows(of: cotangents, scaledBy: margin.complements[0..<cotangents.rows])
+        block.gradientFactor.assignSymmetricProduct(scaled, .yes, alpha: scale)
+      }
+    }
+    try phases.measure(.communication) {
+      for (_, factor) in blocks.flatMap(\.pairs) {
+        try factor.elements.withElements { try communicator.allreduce($0) }
+      }
+    }
+  }
+
+  private func factorize() throws {
+    for (index, block) in blocks.enumerated() {
+      for (moment, factor) in block.pairs {
+        let trace = moment.trace
+        factor.elements.combine(trace > 0 ? Scalar(Double(moment.rows) / trace) : 0, moment.elements, 0)
+        for i in 0..<factor.rows { factor[i, i] += Scalar(options.epsilon) }
+        guard factor.factorizeCholesky() else { throw SingularMetric(layer: index, epsilon: options.epsilon) }
+      }
+    }
+  }
+
+  /// The part of `vector` at `range` ← L⁻¹ times itself; the ends of `range` do not cut a layer.
+  func whiten(_ vector: Vector<Scalar>, _ range: Range<Int>) {
+    transform(vector, range) { block, values in
+      block.inputFactor.solveTriangular(.right, .yes, values)
+      if block.gradientFactor.rows > 0 { block.gradientFactor.solveTriangular(.left, .no, values) }
+    }
+  }
+
+  /// The part of `vector` at `range` ← L⁻ᵀ times itself.
+  func unwhiten(_ vector: Vector<Scalar>, _ range: Range<Int>) {
+    transform(vector, range) { block, values in
+      block.inputFactor.solveTriangular(.right, .no, values)
+      if block.gradientFactor.rows > 0 { block.gradientFactor.solveTriangular(.left, .yes, values) }
+    }
+  }
+
+  /// The part of `vector` at `range` ← M⁻¹ times itself.
+  func divide(_ vector: Vector<Scalar>, _ range: Range<Int>) {
+    whiten(vector, range)
+    unwhiten(vector, range)
+  }
+
+  /// What row i's gradient d_i ⊗ [h_i | 1] in the fully connected layer `index` becomes by L⁻¹: rows [h | 1] L_A⁻ᵀ and
+  /// d L_S⁻ᵀ (#b), until the next call.
+  func whitened(
+    _ index: Int, inputs: Matrix<Scalar>, cotangents: Matrix<Scalar>
+  ) -> (inputs: Matrix<Scalar>, cotangents: Matrix<Scalar>) {
+    let block = blocks[index]
+    let inputs = extended(inputs)
+    block.inputFactor.solveTriangular(.right, .yes, inputs)
+    if block.gradientFactor.rows == 0 { return (inputs, cotangents) }
+    let own = copy(of: cotangents)
+    block.gradientFactor.solveTriangular(.right, .yes, own)
+    return (inputs, own)
+  }
+
+  /// Number of fully connected layers.
+  var layerCount: Int { blocks.count }
+
+  /// [rows | 1]
+  private func extended(_ rows: Matrix<Scalar>) -> Matrix<Scalar> {
+    let count = rows.rows * (rows.columns + 1)
+    inputStorage.grow(to: count)
+    let result = Matrix(inputStorage[0..<count], rows.rows, rows.columns + 1)
+    result.assign(rows, lastColumn: ones[0..<rows.rows])
+    return result
+  }
+
+  private func copy(of rows: Matrix<Scalar>) -> Matrix<Scalar> {
+    gradientStorage.grow(to: rows.elements.count)
+    let result = Matrix(gradientStorage[0..<rows.elements.count], rows.rows, rows.columns)
+    result.elements.assign(rows.elements)
+    return result
+  }
+
+  /// Lets `body` change the blocks X within `range`.
+  private func transform(
+    _ vector: Vector<Scalar>, _ range: Range<Int>, _ body: (Block, Matrix<Scalar>) -> Void
+  ) {
+    for block in blocks where range.contains(block.connection.start) {
+      let (inputs, outputs) = (block.connection.inputs, block.connection.outputs)
+      let part = vector[block.connection.range]
+      let weights = Matrix(part[0..<outputs * inputs], outputs, inputs)
+      let biases = part[outputs * inputs..<part.count]
+      let values = Matrix(blockStorage[0..<part.count], outputs, inputs + 1)
+      values.assign(weights, lastColumn: biases)
+      body(block, values)
+      values.split(into: weights, lastColumn: biases)
+    }
+  }
+}
+
+/// Rounding has made a metric indefinite: the same on all ranks.
+struct SingularMetric: Error, CustomStringConvertible, ExitCodeProviding {
+  let layer: Int
+  let epsilon: Double
+
+  var exitCode: Int32 { 70 }
+  var description: String {
+    "the metric of fully connected layer \(layer) is not positive definite in this precision; "
+      + "raise optimizer.metric.epsilon above \(epsilon)"
+  }
+}
