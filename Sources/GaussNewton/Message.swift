@@ -47,7 +47,8 @@ package final class Message<Scalar: DistributedScalar> {
   ///
   /// `transform` may change each part of the local product before its sum, linearly and in the same way on all ranks.
   package func sumProduct(
-    _ cotangents: Matrix<Scalar>, _ scalars: [Double] = [], transform: (Vector<Scalar>, Range<Int>) -> Void = { _, _ in }
+    _ cotangents: Matrix<Scalar>, _ scalars: [Double] = [],
+    transform: (Vector<Scalar>, Range<Int>) -> Void = { _, _ in }
   ) throws {
     for (index, scalar) in scalars.enumerated() { buffer[parameters.count + index] = Scalar(scalar) }
     let count = parameters.count + scalars.count

@@ -25,7 +25,8 @@ extension Matrix {
     elements.withElements { l in
       b.elements.withElements { elements in
         Scalar.trsm(
-          side, op, m: Int32(b.rows), n: Int32(b.columns), l: l.baseAddress!, ldl: Int32(rows), b: elements.baseAddress!,
+          side, op, m: Int32(b.rows), n: Int32(b.columns), l: l.baseAddress!, ldl: Int32(rows),
+          b: elements.baseAddress!,
           ldb: Int32(b.columns))
       }
     }

@@ -9,7 +9,8 @@ import Networks
 /// A step on b local rows takes b · (d + 2C + cache) + scratch(b) + n · P numbers: inputs, logits and their tangents, the
 /// activations that the products need, what the layers work in, and the method's vectors of all parameters. A solve with
 /// the matrix of a batch of B rows on N ranks takes up to 2B² + 2B⌈B/√N⌉ more, what the layers work in to give the
-/// gradients of rows, and on several ranks what is gathered of the widest layer.
+/// gradients of rows, and on several ranks what is gathered of the widest layer. A metric takes P numbers and those of the
+/// largest fully connected layer, moments and their factors, and the inputs and gradients of the widest layer, b rows.
 package struct MemoryEstimate: Equatable, Sendable {
   /// Bytes for the steps.
   package let step: Int
@@ -26,8 +27,9 @@ package struct MemoryEstimate: Equatable, Sendable {
     step =
       size
       * (rows * perRow + network.body.scratchCount(rows: rows) + optimizer.parameterVectors * network.layout.count
-        + (optimizer.formsGram(network, batch: batch) ? Self.gram(network, rows: rows, batch: batch, ranks: ranks) : 0))
-    checkpoint = size * optimizer.savedVectors * network.layout.count
+        + (optimizer.formsGram(network, batch: batch) ? Self.gram(network, rows: rows, batch: batch, ranks: ranks) : 0)
+        + optimizer.metricCount(network, rows: rows))
+    checkpoint = size * (optimizer.savedVectors * network.layout.count + optimizer.momentCount(network))
     let chunk = Evaluator<Scalar>.chunk(for: network)
     evaluation =
       size * (chunk * (network.inputCount + network.outputCount) + network.body.scratchCount(rows: chunk))
@@ -53,6 +55,24 @@ extension Configuration.Optimizer {
     case .gram, .gramCG: return true
     case .auto: return SolverPlan.isCandidate(batchSize: batch, network)
     }
+  }
+
+  /// Numbers of the moments that a metric keeps.
+  fileprivate func momentCount(_ network: Network) -> Int {
+    guard method == .fgn, metric.kind != .identity else { return 0 }
+    return network.body.connections.reduce(0) { sum, layer in
+      sum + (layer.inputs + 1) * (layer.inputs + 1)
+        + (metric.kind == .kronecker ? layer.outputs * layer.outputs : 0)
+    }
+  }
+
+  /// Numbers of all that a metric needs.
+  fileprivate func metricCount(_ network: Network, rows: Int) -> Int {
+    let moments = momentCount(network)
+    guard moments > 0 else { return 0 }
+    let layers = network.body.connections
+    return network.layout.count + layers.map(\.range.count).max()! + 2 * moments
+      + rows * (layers.map(\.inputs).max()! + 1 + (metric.kind == .kronecker ? layers.map(\.outputs).max()! : 0))
   }
 
   /// n, the vectors of P numbers that a run has: θ, the sums over the ranks, and what the method works with and remembers.
