@@ -25,13 +25,14 @@ def main():
     results = []
     for values in itertools.product(*(values for _, values in grid)):
         settings = [f"{key}={value}" for key, value in zip(keys, values)]
-        results.append((values, train(arguments.config, arguments.set + settings, arguments.threads)))
+        result = train(arguments.config, arguments.set + settings, arguments.threads)
+        results.append((values, result))
         results.sort(key=lambda result: result[1]["train_loss"])
         text = table(keys, results)
         if arguments.output:
             with open(arguments.output, "w") as file:
                 file.write(text)
-        print(f"{len(results)}: {' '.join(settings)}: {row(results, values)}", file=sys.stderr)
+        print(f"{len(results)}: {' '.join(settings)}: {' '.join(numbers(result))}", file=sys.stderr)
     print(table(keys, results), end="")
 
 
@@ -89,10 +90,6 @@ def numbers(result):
         f"{result['train_loss']:.4f}", f"{result['test_loss']:.4f}", f"{result['accuracy']:.4f}",
         f"{result['seconds']:.1f}",
     ]
-
-
-def row(results, values):
-    return " ".join(numbers(next(result for own, result in results if own == values)))
 
 
 if __name__ == "__main__":

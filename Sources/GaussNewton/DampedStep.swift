@@ -34,6 +34,10 @@ package final class DampedStep<Scalar: DistributedScalar> {
     step = Vector(zeros: parameterCount)
   }
 
+  var memory: [(name: String, vector: Vector<Scalar>)] {
+    options.momentum == 0 ? [] : [("last_step", lastStep)]
+  }
+
   /// Whether momentum or weight decay move Δ₀ from zero.
   var hasAnchor: Bool { options.momentum != 0 || options.weightDecay != 0 }
 
@@ -164,9 +168,7 @@ extension DampedOptimizer {
   /// Δ₋, the last accepted step before its length and rate (P); zero at first.
   package var lastStep: Vector<Scalar> { damped.lastStep }
 
-  package var memory: [(name: String, vector: Vector<Scalar>)] {
-    options.momentum == 0 ? [] : [("last_step", lastStep)]
-  }
+  package var memory: [(name: String, vector: Vector<Scalar>)] { damped.memory }
 
   package var counters: OptimizerCounters {
     get { OptimizerCounters(damping: damping) }

@@ -132,13 +132,13 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
     get { OptimizerCounters(damping: damped.damping, moments: metric.isActive ? metric.steps : nil, plan: plan) }
     set {
       if let damping = newValue.damping { damped.damping = damping }
-      if let moments = newValue.moments { metric.steps = moments }
+      if let moments = newValue.moments { metric.resume(after: moments) }
       plan = newValue.plan
     }
   }
 
   package var memory: [(name: String, vector: Vector<Scalar>)] {
-    (options.momentum == 0 ? [] : [("last_step", lastStep)]) + metric.memory
+    damped.memory + metric.memory
   }
 
   /// Conjugate gradient with products by R and Rᵀ: at most `solver.iterations` + 2 allreduces. Collective.
@@ -157,7 +157,7 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
       parameters, negativeGradient: message.parameters, loss: message[scalar: 1] / Double(batchSize),
       interrupted: message[scalar: 2] > 0)
 
-    let gradientNorm = try whitenedGradientNorm()
+    let gradientNorm = metric.isActive ? try whitenedGradientNorm() : report.gradientNorm
 
     // Momentum and weight decay move the starting point to Δ₀ and the right-hand side to s − RΔ₀.
     if damped.hasAnchor {
@@ -188,9 +188,8 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
     return (report, damped.model(parameters, loss: Quadratic(slope: sums[0], curvature: sums[1])))
   }
 
-  /// ‖L⁻¹(g + μDθ)‖, with one rank's word for all. Collective in a metric.
+  /// ‖L⁻¹(g + μDθ)‖, with one rank's word for all. Collective.
   private func whitenedGradientNorm() throws -> Double {
-    guard metric.isActive else { return damped.gradient.norm }
     // The step is not yet of use.
     damped.step.assign(damped.gradient)
     phases.measure(.metric) { metric.whiten(damped.step, 0..<damped.step.count) }

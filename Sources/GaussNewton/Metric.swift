@@ -37,12 +37,12 @@ package final class Metric<Scalar: DistributedScalar> {
   private let phases: Phases
   private let blocks: [Block]
   /// Room for the widest block, for rows [h | 1], and for rows d.
-  private var blockStorage, inputStorage, gradientStorage: Vector<Scalar>
+  private let blockStorage: Vector<Scalar>
+  private var inputStorage = Vector<Scalar>(zeros: 0)
+  private var gradientStorage = Vector<Scalar>(zeros: 0)
   private let ones: Vector<Scalar>
-  /// Steps so far. What is set goes with moments that are set.
-  var steps = 0 {
-    didSet { isFactored = false }
-  }
+  /// Steps so far.
+  private(set) var steps = 0
   /// Whether the factors are those of the moments.
   private var isFactored = false
 
@@ -56,6 +56,18 @@ package final class Metric<Scalar: DistributedScalar> {
     /// The moments and their factors.
     var pairs: [(moment: Matrix<Scalar>, factor: Matrix<Scalar>)] {
       [(inputMoment, inputFactor), (gradientMoment, gradientFactor)].filter { $0.0.rows > 0 }
+    }
+
+    /// X ← L_S⁻¹ X L_A⁻ᵀ
+    func whiten(_ values: Matrix<Scalar>) {
+      inputFactor.solveTriangular(.right, .yes, values)
+      if gradientFactor.rows > 0 { gradientFactor.solveTriangular(.left, .no, values) }
+    }
+
+    /// X ← L_S⁻ᵀ X L_A⁻¹
+    func unwhiten(_ values: Matrix<Scalar>) {
+      inputFactor.solveTriangular(.right, .no, values)
+      if gradientFactor.rows > 0 { gradientFactor.solveTriangular(.left, .yes, values) }
     }
   }
 
@@ -77,8 +89,6 @@ package final class Metric<Scalar: DistributedScalar> {
         gradientMoment: square(outputs), gradientFactor: square(outputs))
     }
     blockStorage = Vector(zeros: connections.map(\.range.count).max() ?? 0)
-    inputStorage = Vector(zeros: 0)
-    gradientStorage = Vector(zeros: 0)
     ones = Vector(zeros: blocks.isEmpty ? 0 : capacity)
     ones.fill(1)
   }
@@ -97,25 +107,26 @@ package final class Metric<Scalar: DistributedScalar> {
   /// whose moments are not finite is left out. Collective.
   func observe(_ margin: SoftmaxMargin<Scalar>, cotangents: Matrix<Scalar>, batchSize: Int) throws {
     guard isActive else { return }
-    defer { isFactored = true }
-    let number = steps / options.interval + 1
-    let isDue = steps % options.interval == 0
-    let wasFactored = isFactored
-    steps += 1
-    if isDue {
+    if steps % options.interval == 0 {
+      isFactored = false
       try assignMoments(margin, cotangents: cotangents, batchSize: batchSize)
       let pairs = blocks.flatMap(\.pairs)
       if pairs.allSatisfy({ $0.factor.trace.isFinite }) {
         // A mean over the first batches, then one that forgets.
-        let weight = max(1 - options.decay, 1 / Double(number))
+        let weight = max(1 - options.decay, 1 / Double(steps / options.interval + 1))
         for (moment, ofBatch) in pairs {
           moment.elements.combine(Scalar(weight), ofBatch.elements, Scalar(1 - weight))
         }
       }
-    } else if wasFactored {
-      return
     }
-    try phases.measure(.metric) { try factorize() }
+    steps += 1
+    if !isFactored { try phases.measure(.metric) { try factorize() } }
+  }
+
+  /// Goes on after so many steps, with moments that are given to it as well.
+  func resume(after steps: Int) {
+    self.steps = steps
+    isFactored = false
   }
 
   /// The same for a batch that the run is yet to see, which counts only there. Collective.
@@ -160,28 +171,25 @@ package final class Metric<Scalar: DistributedScalar> {
         guard factor.factorizeCholesky() else { throw SingularMetric(layer: index, epsilon: options.epsilon) }
       }
     }
+    isFactored = true
   }
 
   /// The part of `vector` at `range` ← L⁻¹ times itself; the ends of `range` do not cut a layer.
   func whiten(_ vector: Vector<Scalar>, _ range: Range<Int>) {
-    transform(vector, range) { block, values in
-      block.inputFactor.solveTriangular(.right, .yes, values)
-      if block.gradientFactor.rows > 0 { block.gradientFactor.solveTriangular(.left, .no, values) }
-    }
+    transform(vector, range) { $0.whiten($1) }
   }
 
   /// The part of `vector` at `range` ← L⁻ᵀ times itself.
   func unwhiten(_ vector: Vector<Scalar>, _ range: Range<Int>) {
-    transform(vector, range) { block, values in
-      block.inputFactor.solveTriangular(.right, .no, values)
-      if block.gradientFactor.rows > 0 { block.gradientFactor.solveTriangular(.left, .yes, values) }
-    }
+    transform(vector, range) { $0.unwhiten($1) }
   }
 
   /// The part of `vector` at `range` ← M⁻¹ times itself.
   func divide(_ vector: Vector<Scalar>, _ range: Range<Int>) {
-    whiten(vector, range)
-    unwhiten(vector, range)
+    transform(vector, range) {
+      $0.whiten($1)
+      $0.unwhiten($1)
+    }
   }
 
   /// What row i's gradient d_i ⊗ [h_i | 1] in the fully connected layer `index` becomes by L⁻¹: rows [h | 1] L_A⁻ᵀ and

@@ -64,24 +64,6 @@ import Testing
     }
   }
 
-  /// The change of the parameters of a network by one step, and its report.
-  func step(
-    _ network: Network, _ options: GaussNewtonOptions, rows count: Int, over communicator: Communicator
-  ) throws -> ([Double], StepReport) {
-    var samples = Samples(seed: 3)
-    let features = Matrix(
-      Vector((0..<count * network.inputCount).map { _ in samples.normal() }), count, network.inputCount)
-    let labels = (0..<count).map { _ in Int32(samples.integer(below: network.outputCount)) }
-    let mine = evenShard(of: count, communicator)
-    let optimizer = FastGaussNewton<Double>(
-      network, options: options, capacity: mine.count, communicator: communicator)
-    let parameters: Vector<Double> = network.initialParameters(seed: 4)
-    let before = parameters.array
-    let report = try optimizer.advance(
-      parameters, inputs: features[rows: mine], labels: labels[mine], batchSize: count, rate: 1)
-    return (zip(parameters.array, before).map { $0 - $1 }, report)
-  }
-
   @Test(arguments: [StepLength.unit, .ggn])
   func `A step of any network is that of the matrix-free solver, on any number of ranks`(length: StepLength) throws {
     let networks = [
@@ -101,8 +83,8 @@ import Testing
         free.solver.tolerance = 1e-13
         var gram = free
         gram.solver.kind = .gram
-        let (expected, reference) = try step(network, free, rows: rows, over: Communicator())
-        let (Δ, report) = try step(network, gram, rows: rows, over: World.communicator)
+        let (expected, reference) = try change(of: network, free, rows: rows, over: Communicator())
+        let (Δ, report) = try change(of: network, gram, rows: rows, over: World.communicator)
         #expect(relativeError(Δ, expected) < 1e-9)
         #expect(abs(report.stepLength / reference.stepLength - 1) < 1e-9)
         #expect(report.solver?.method == SolverSummary.Method.cholesky)

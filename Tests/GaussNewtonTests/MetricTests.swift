@@ -128,21 +128,9 @@ import Testing
     for rows in [1, 13] {
       for exchange in [Exchange.single, .bucketed] {
         func step(_ solver: SolverOptions.Kind, _ communicator: Communicator) throws -> [Double] {
-          var samples = Samples(seed: 3)
-          let features = Matrix(
-            Vector((0..<rows * network.inputCount).map { _ in samples.normal() }), rows, network.inputCount)
-          let labels = (0..<rows).map { _ in Int32(samples.integer(below: network.outputCount)) }
-          let mine = evenShard(of: rows, communicator)
-          let optimizer = FastGaussNewton<Double>(
-            network, options: options(solver, kind), capacity: mine.count, communicator: communicator)
-          optimizer.message.exchange = exchange
-          let parameters: Vector<Double> = network.initialParameters(seed: 4)
-          let before = parameters.array
-          for _ in 0..<2 {
-            _ = try optimizer.advance(
-              parameters, inputs: features[rows: mine], labels: labels[mine], batchSize: rows, rate: 1)
-          }
-          return zip(parameters.array, before).map { $0 - $1 }
+          try change(
+            of: network, options(solver, kind), rows: rows, steps: 2, exchange: exchange, over: communicator
+          ).0
         }
         let expected = try step(.gram, Communicator())
         #expect(relativeError(try step(.gram, World.communicator), expected) < 1e-8)

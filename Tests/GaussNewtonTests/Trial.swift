@@ -94,3 +94,27 @@ func exactOptions<Scalar: BLASScalar>(
   options.solver.maxIterations = 2000
   return options
 }
+
+/// The change of the parameters of a network by some steps on random examples, and the last report. Collective.
+func change(
+  of network: Network, _ options: GaussNewtonOptions, rows count: Int, steps: Int = 1,
+  exchange: Exchange = .single, over communicator: Communicator
+) throws -> ([Double], StepReport) {
+  var samples = Samples(seed: 3)
+  let features = Matrix(
+    Vector((0..<count * network.inputCount).map { _ in samples.normal() }), count, network.inputCount)
+  let labels = (0..<count).map { _ in Int32(samples.integer(below: network.outputCount)) }
+  let mine = evenShard(of: count, communicator)
+  let optimizer = FastGaussNewton<Double>(
+    network, options: options, capacity: mine.count, communicator: communicator)
+  optimizer.message.exchange = exchange
+  let parameters: Vector<Double> = network.initialParameters(seed: 4)
+  let before = parameters.array
+  func advance() throws -> StepReport {
+    try optimizer.advance(
+      parameters, inputs: features[rows: mine], labels: labels[mine], batchSize: count, rate: 1)
+  }
+  for _ in 1..<steps { _ = try advance() }
+  let report = try advance()
+  return (zip(parameters.array, before).map { $0 - $1 }, report)
+}
