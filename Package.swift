@@ -26,9 +26,10 @@ let package = Package(
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CVectorMath", cSettings: vectorMathFlags, linkerSettings: [.linkedLibrary("m")]),
     .target(name: "CSignals"),
+    .target(name: "CThreads"),
 
     .target(name: "MPI", dependencies: ["CMPI"]),
-    .target(name: "LinearAlgebra", dependencies: ["COpenBLAS", "CVectorMath"]),
+    .target(name: "LinearAlgebra", dependencies: ["COpenBLAS", "CThreads", "CVectorMath"]),
     .target(name: "Datasets", dependencies: ["LinearAlgebra", "CZlib"]),
     .target(name: "Networks", dependencies: ["LinearAlgebra"]),
     .target(name: "GaussNewton", dependencies: ["Networks", "MPI", "LinearAlgebra"]),

@@ -65,6 +65,16 @@
       for (size_t i = 0; i < n; i++) z[i] = (x[i] + a) * y[i] + b * z[i];                                         \
   }                                                                                                               \
                                                                                                                   \
+  CLONES void fgn_add_dots_##suffix(const T *restrict x, T a, const T *restrict y, size_t t, T b, T *restrict z,     \
+                                    size_t n) {                                                                   \
+    ANY_ORDER                                                                                                     \
+    for (size_t j = 0; j < n; j++, x += t, y += t) {                                                              \
+      T sum = 0;                                                                                                  \
+      for (size_t i = 0; i < t; i++) sum += (x[i] + a) * y[i];                                                    \
+      z[j] = b == 0 ? sum : sum + b * z[j];                                                                       \
+    }                                                                                                             \
+  }                                                                                                               \
+                                                                                                                  \
   CLONES void fgn_advance_##suffix(T a, T *restrict s, const T *restrict z, T b, T *restrict u, size_t n,         \
                                    double *squared_u, double *squared_z) {                                        \
     ANY_ORDER                                                                                                     \

@@ -220,7 +220,6 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
 
     // Of all rows s, RΔ₀ and √(w̃/B).
     gram.begin(counts: column(0).map { Int($0) })
-    let rows = Matrix<Scalar>(zeros: gram.size, 3)
     let own = productRows[0..<shard]
     if damped.hasAnchor {
       damped.assignAnchor(parameters, metric: metric)
@@ -228,13 +227,7 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
     } else {
       own.fill(0)
     }
-    for (index, row) in gram.ownRows.enumerated() {
-      rows[row, 0] = rowSpace.rightHandSide[index]
-      rows[row, 1] = own[index]
-      rows[row, 2] = rowSpace.rowFactors[index]
-    }
-    try gram.complete(rows, counts: gram.counts)
-    let columns = (0..<3).map { column in Vector((0..<rows.rows).map { rows[$0, column] }) }
+    let columns = try gram.gather([rowSpace.rightHandSide, own, rowSpace.rowFactors])
     let (s, t) = (columns[0], columns[1])
     try gram.assign(loss.linearization, cotangents: loss.cotangents, rowFactors: columns[2], metric: metric)
 
@@ -261,8 +254,8 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
     report.solver = solution.solver
 
     // y = M⁻¹Rᵀx.
-    let scaled = phases.measure(.vjp) { rowSpace.cotangents(scaledBy: gramSolver.solution[gram.ownRows]) }
-    try message.sumProduct(scaled, transform: metric.divide)
+    let factors = rowSpace.factors(scaledBy: gramSolver.solution[gram.ownRows])
+    try message.sum(.rowGradients(scaledBy: factors), transform: metric.divide)
     damped.step.assign(message.parameters)
     try completeStep()
     return (report, damped.model(parameters, loss: Quadratic(slope: solution.slope, curvature: solution.curvature)))

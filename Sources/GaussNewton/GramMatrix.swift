@@ -3,7 +3,7 @@ import LinearAlgebra
 import MPI
 import Networks
 
-/// K = RRᵀ of the global batch (B × B, lower triangle), from the margin gradients of all rows; the same on all ranks.
+/// K = RRᵀ of the global batch (B × B, upper triangle), from the margin gradients of all rows; the same on all ranks.
 ///
 /// A weight and its bias give row i the gradient d_i ⊗ [h_i | 1], with inner products (h_iᵀh_j + 1) d_iᵀd_j, so that AAᵀ is
 /// the sum over the layers of (HHᵀ + 1) ∘ (DDᵀ), without approximation; the gradients of other layers are multiplied as
@@ -16,8 +16,8 @@ package final class GramMatrix<Scalar: DistributedScalar> {
   /// Numbers of rows on each rank.
   private(set) var counts: [Int] = []
   private var storage = Vector<Scalar>(zeros: 0)
-  /// Two more matrices of the size of the rows formed here, and the rows of a layer from all ranks.
-  private var workspace = [Vector<Scalar>](repeating: Vector(zeros: 0), count: 2)
+  /// What products are formed in, and the rows of a layer from all ranks.
+  private var workspace = Vector<Scalar>(zeros: 0)
   private var gathered = [Vector<Scalar>](repeating: Vector(zeros: 0), count: 2)
 
   init(communicator: Communicator, phases: Phases) {
@@ -28,18 +28,22 @@ package final class GramMatrix<Scalar: DistributedScalar> {
   /// B
   var size: Int { counts.reduce(0, +) }
 
-  /// K (B × B); above the diagonal it is without meaning.
+  /// K (B × B); below the diagonal it is without meaning.
   var matrix: Matrix<Scalar> { Matrix(storage[0..<size * size], size, size) }
 
   /// The rows of this rank within a vector of all.
-  var ownRows: Range<Int> {
-    let start = counts[..<communicator.rank].reduce(0, +)
-    return start..<start + counts[communicator.rank]
+  var ownRows: Range<Int> { rows(of: communicator.rank) }
+
+  private func rows(of rank: Int) -> Range<Int> {
+    let start = counts[..<rank].reduce(0, +)
+    return start..<start + counts[rank]
   }
 
   /// Rows of K that rank `rank` forms: their part of the triangle has the same area on all ranks.
   package static func share(of size: Int, rank: Int, ranks: Int) -> Range<Int> {
-    func bound(_ rank: Int) -> Int { Int((Double(size) * (Double(rank) / Double(ranks)).squareRoot()).rounded()) }
+    func bound(_ rank: Int) -> Int {
+      size - Int((Double(size) * (Double(ranks - rank) / Double(ranks)).squareRoot()).rounded())
+    }
     return bound(rank)..<bound(rank + 1)
   }
 
@@ -55,13 +59,11 @@ package final class GramMatrix<Scalar: DistributedScalar> {
   ) throws {
     let mine = share(of: communicator.rank)
     storage.grow(to: size * size)
-    for index in workspace.indices { workspace[index].grow(to: mine.count * size) }
     let block = matrix[rows: mine]
-    let products = workspace.map { Matrix($0[0..<mine.count * size], mine.count, size) }
     var isFirst = true
     var layer = metric.layerCount
     try phases.measure(.gram) {
-      try linearization.rowGradients(cotangents) { gradients in
+      try linearization.rowGradients(cotangents, keepsCotangents: true) { gradients in
         let beta: Scalar = isFirst ? 0 : 1
         isFirst = false
         switch gradients {
@@ -72,10 +74,11 @@ package final class GramMatrix<Scalar: DistributedScalar> {
               metric.whitened(layer, inputs: inputs, cotangents: cotangents)
             }
           }
-          products[0].assignGramRows(mine, of: try gather(inputs, 0))
-          products[1].assignGramRows(mine, of: try gather(cotangents, 1))
           // Rows in a metric hold the bias's 1 as one of their inputs.
-          block.assignGramProducts(mine, products[0], products[1], shift: metric.isActive ? 0 : 1, beta: beta)
+          workspace.grow(to: GramPanel.scratchCount(positions: 1))
+          block.assignGramProducts(
+            mine, try gather(inputs, 0), try gather(cotangents, 1), shift: metric.isActive ? 0 : 1, beta: beta,
+            scratch: workspace)
         case .rows(let rows):
           block.assignGramRows(mine, of: try gather(rows, 0), beta: beta)
         }
@@ -83,6 +86,25 @@ package final class GramMatrix<Scalar: DistributedScalar> {
       block.scaleGramRows(mine, by: rowFactors)
     }
     try complete(matrix, counts: (0..<communicator.size).map { share(of: $0).count })
+  }
+
+  /// Vectors of all rows (B each), of which `own` are this rank's parts (#b each). Collective.
+  func gather(_ own: [Vector<Scalar>]) throws -> [Vector<Scalar>] {
+    let count = own.count
+    let all = Vector<Scalar>(zeros: count * size)
+    /// Part `index` of a rank's numbers: all of a vector are together.
+    func part(_ index: Int, _ rows: Range<Int>) -> Vector<Scalar> {
+      let start = count * rows.lowerBound + index * rows.count
+      return all[start..<start + rows.count]
+    }
+    for (index, vector) in own.enumerated() { part(index, ownRows).assign(vector) }
+    try complete(Matrix(all, size, count), counts: counts)
+    if communicator.size == 1 { return own.indices.map { part($0, 0..<size) } }
+    let result = own.map { _ in Vector<Scalar>(zeros: size) }
+    for rank in 0..<communicator.size {
+      for (index, vector) in result.enumerated() { vector[rows(of: rank)].assign(part(index, rows(of: rank))) }
+    }
+    return result
   }
 
   /// `rows` of all ranks (B × n), until the next call with the same `place`. Collective.
@@ -102,12 +124,5 @@ package final class GramMatrix<Scalar: DistributedScalar> {
         try communicator.allgather(into: $0, counts: counts.map { $0 * rows.columns })
       }
     }
-  }
-}
-
-extension Vector {
-  /// Makes room for `count` numbers; their values do not matter.
-  mutating func grow(to count: Int) {
-    if self.count < count { self = Vector(zeros: count) }
   }
 }

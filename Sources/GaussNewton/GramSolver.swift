@@ -2,8 +2,8 @@ import LinearAlgebra
 
 /// Solves (K + λI) x = r with the matrix K of all rows at hand. Local, and the same on all ranks.
 final class GramSolver<Scalar: DistributedScalar> {
-  private var factorStorage = Vector<Scalar>(zeros: 0)
-  private var doubleStorage = Vector<Double>(zeros: 0)
+  private let factor = CholeskyFactor<Scalar>()
+  private let doubleFactor = CholeskyFactor<Double>()
   /// x, the residual r − (K + λI)x, K times it, a direction d, and Kd (B each).
   private var vectors = [Vector<Scalar>](repeating: Vector(zeros: 0), count: 5)
 
@@ -40,26 +40,18 @@ final class GramSolver<Scalar: DistributedScalar> {
   private func cholesky(
     _ K: Matrix<Scalar>, _ r: Vector<Scalar>, _ λ: Double, _ reference: Double, _ tolerance: Double
   ) -> SolverSummary? {
-    factorStorage.grow(to: K.elements.count)
-    let factor = Matrix(factorStorage[0..<K.elements.count], K.rows, K.columns)
-    factor.elements.assign(K.elements)
-    for i in 0..<K.rows { factor[i, i] += Scalar(λ) }
-    guard factor.factorizeCholesky() else { return nil }
-    return refine(K, r, λ, reference, tolerance, .cholesky) { factor.solveCholesky($0) }
+    guard factor.factorize(K, shift: Scalar(λ)) else { return nil }
+    return refine(K, r, λ, reference, tolerance, .cholesky) { factor.solve($0) }
   }
 
   private func doubleCholesky(
     _ K: Matrix<Scalar>, _ r: Vector<Scalar>, _ λ: Double, _ reference: Double, _ tolerance: Double
   ) -> SolverSummary? {
     if Scalar.self == Double.self { return nil }
-    doubleStorage.grow(to: K.elements.count)
-    let factor = Matrix(doubleStorage[0..<K.elements.count], K.rows, K.columns)
-    for i in 0..<K.elements.count { factor.elements[i] = Double(K.elements[i]) }
-    for i in 0..<K.rows { factor[i, i] += λ }
-    guard factor.factorizeCholesky() else { return nil }
+    guard doubleFactor.factorize(K, shift: λ) else { return nil }
     return refine(K, r, λ, reference, tolerance, .doubleCholesky) { b in
       let x = Vector(b.array.map { Double($0) })
-      factor.solveCholesky(x)
+      doubleFactor.solve(x)
       for i in 0..<b.count { b[i] = Scalar(x[i]) }
     }
   }

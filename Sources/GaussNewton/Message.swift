@@ -42,12 +42,28 @@ package final class Message<Scalar: DistributedScalar> {
   /// A scalar of the last sum.
   package subscript(scalar index: Int) -> Double { Double(buffer[parameters.count + index]) }
 
-  /// parameters ← Σ Jᵀ `cotangents` (#b × C) over the rows of all ranks, and the sums of the scalars beside it. One
-  /// allreduce, or one a bucket. Collective.
-  ///
-  /// `transform` may change each part of the local product before its sum, linearly and in the same way on all ranks.
+  /// A local backward product of the linearised batch.
+  package enum Product {
+    /// Jᵀ of cotangents of the logits (#b × C).
+    case cotangents(Matrix<Scalar>)
+    /// The sum of the rows' gradients times these factors (#b), of the cotangents that row gradients have kept.
+    case rowGradients(scaledBy: Vector<Scalar>)
+  }
+
+  /// parameters ← Σ Jᵀ `cotangents` (#b × C) over the rows of all ranks, and the sums of the scalars beside it. Collective.
   package func sumProduct(
     _ cotangents: Matrix<Scalar>, _ scalars: [Double] = [],
+    transform: (Vector<Scalar>, Range<Int>) -> Void = { _, _ in }
+  ) throws {
+    try sum(.cotangents(cotangents), scalars, transform: transform)
+  }
+
+  /// parameters ← the sum of the product over the rows of all ranks, and the sums of the scalars beside it. One allreduce, or
+  /// one a bucket. Collective.
+  ///
+  /// `transform` may change each part of the local product before its sum, linearly and in the same way on all ranks.
+  package func sum(
+    _ product: Product, _ scalars: [Double] = [],
     transform: (Vector<Scalar>, Range<Int>) -> Void = { _, _ in }
   ) throws {
     for (index, scalar) in scalars.enumerated() { buffer[parameters.count + index] = Scalar(scalar) }
@@ -56,7 +72,7 @@ package final class Message<Scalar: DistributedScalar> {
       switch exchange {
       case .single:
         phases.measure(.vjp) {
-          linearization.vjp(cotangents, into: parameters)
+          multiply(product) { _ in }
           transform(parameters, 0..<parameters.count)
         }
         try phases.measure(.communication) { try communicator.allreduce(elements) }
@@ -66,7 +82,7 @@ package final class Message<Scalar: DistributedScalar> {
         try phases.measure(.communication) {
           try communicator.withSums(of: Scalar.self) { sum in
             try phases.measure(.vjp) {
-              try linearization.vjp(cotangents, into: parameters) { part in
+              try multiply(product) { part in
                 transform(parameters, part)
                 guard bucketStarts.contains(part.lowerBound) else { return }
                 try phases.measure(.communication) {
@@ -78,6 +94,16 @@ package final class Message<Scalar: DistributedScalar> {
           }
         }
       }
+    }
+  }
+
+  /// parameters ← the local product; calls `finished` with each part that is complete.
+  private func multiply<Failure: Error>(
+    _ product: Product, finished: (Range<Int>) throws(Failure) -> Void
+  ) throws(Failure) {
+    switch product {
+    case .cotangents(let cotangents): try linearization.vjp(cotangents, into: parameters, finished: finished)
+    case .rowGradients(let factors): try linearization.vjp(scaledBy: factors, into: parameters, finished: finished)
     }
   }
 

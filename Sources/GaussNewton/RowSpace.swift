@@ -39,6 +39,8 @@ package final class RowSpace<Scalar: DistributedScalar> {
   package var rowFactors: Vector<Scalar> { rootWeights[0..<rows] }
 
   /// Takes over a batch whose logits `margin` has replaced by cotangents; `batchSize` is B over all ranks.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   package func assign(_ margin: SoftmaxMargin<Scalar>, cotangents: Matrix<Scalar>, batchSize: Int) {
     rows = cotangents.rows
     self.cotangents = cotangents
@@ -75,10 +77,15 @@ package final class RowSpace<Scalar: DistributedScalar> {
   /// Rᵀu, for u in the row space (#b).
   package func cotangents(scaledBy u: Vector<Scalar>) -> Matrix<Scalar> {
     let scaled = linearization.outputScratch
-    let factors = factors[0..<rows]
-    factors.assignProduct(rootWeights[0..<rows], by: u)
-    scaled.assignRows(of: cotangents, scaledBy: factors)
+    scaled.assignRows(of: cotangents, scaledBy: factors(scaledBy: u))
     return scaled
+  }
+
+  /// Factors on the margin gradients a_i (#b) whose sum is this rank's part of Rᵀu, until the next call.
+  func factors(scaledBy u: Vector<Scalar>) -> Vector<Scalar> {
+    let result = factors[0..<rows]
+    result.assignProduct(rootWeights[0..<rows], by: u)
+    return result
   }
 
   /// u_i ← (√w̃_i/√B) v_iᵀ ż_i

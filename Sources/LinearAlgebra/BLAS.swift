@@ -21,13 +21,9 @@ extension Matrix {
               b: bElements.baseAddress! + columns.lowerBound * (opB == .no ? 1 : b.columns), ldb: Int32(b.columns),
               beta: beta, c: c.baseAddress! + rows.lowerBound * n + columns.lowerBound, ldc: Int32(n))
           }
-          // OpenBLAS gains nothing from its threads where one side of the product is short, as with few classes.
-          if Threads.available > 1, min(m, n) <= shortSide, m * n * k >= 1 << 19 {
-            Threads.parallelWithBLAS(max(m, n), grain: shortSide) {
-              if m >= n { multiply($0, 0..<n) } else { multiply(0..<m, $0) }
-            }
-          } else {
-            multiply(0..<m, 0..<n)
+          let grid = ProductGrid(rows: m, columns: n, depth: k)
+          Threads.parallel(grid.count, grain: 1) { tiles in
+            for tile in tiles { multiply(grid.rows(of: tile), grid.columns(of: tile)) }
           }
         }
       }
@@ -45,69 +41,22 @@ extension Matrix {
           for row in 0..<n { elements[row * columns..<row * columns + row + 1].scaleOrClear(beta) }
           return
         }
-        Scalar.syrk(
-          opA, n: Int32(n), k: Int32(k), alpha: alpha, a: aElements.baseAddress!, lda: Int32(a.columns), beta: beta,
-          c: c.baseAddress!, ldc: Int32(columns))
-      }
-    }
-  }
-
-  /// The rows `range` of the lower triangle of α a aᵀ + β self: self has range.count rows, and at least range.upperBound
-  /// columns, of which what lies above the diagonal keeps its values.
-  package func assignGramRows(_ range: Range<Int>, of a: Matrix, alpha: Scalar = 1, beta: Scalar = 0) {
-    precondition(
-      rows == range.count && columns >= range.upperBound && a.rows >= range.upperBound,
-      "shapes of the product do not fit")
-    if range.isEmpty { return }
-    let (start, k) = (range.lowerBound, Int32(a.columns))
-    elements.withElements { c in
-      a.elements.withElements { elements in
-        let (top, own) = (elements.baseAddress!, elements.baseAddress! + start * a.columns)
-        if start > 0 {
-          Scalar.gemm(
-            .no, .yes, m: Int32(rows), n: Int32(start), k: k, alpha: alpha, a: own, lda: k, b: top, ldb: k, beta: beta,
-            c: c.baseAddress!, ldc: Int32(columns))
-        }
-        Scalar.syrk(
-          .no, n: Int32(rows), k: k, alpha: alpha, a: own, lda: k, beta: beta, c: c.baseAddress! + start,
-          ldc: Int32(columns))
-      }
-    }
-  }
-
-  /// self ← (x + shift)∘y + β self in the rows `range` of a lower triangle, of which self, x and y hold range.count rows.
-  package func assignGramProducts(_ range: Range<Int>, _ x: Matrix, _ y: Matrix, shift: Scalar, beta: Scalar) {
-    precondition(
-      [self, x, y].allSatisfy { $0.rows == range.count && $0.columns == columns } && columns >= range.upperBound,
-      "shapes of the product do not fit")
-    elements.withElements { z in
-      x.elements.withElements { x in
-        y.elements.withElements { y in
-          Threads.parallel(rows, grain: max(1, 16384 / max(1, columns))) { part in
-            for row in part {
-              let start = row * columns
-              Scalar.addProducts(
-                x.baseAddress! + start, shift, y.baseAddress! + start, beta, into: z.baseAddress! + start,
-                range.lowerBound + row + 1)
-            }
+        let (top, ld) = (aElements.baseAddress!, Int32(a.columns))
+        /// Where row `row` of op(a) begins.
+        func start(_ row: Int) -> UnsafeMutablePointer<Scalar> { top + row * (opA == .no ? a.columns : 1) }
+        // The longest panels first.
+        Threads.sharePanels(of: 0..<n, height: GramPanel.rows) { panel, _ in
+          let panel = n - panel.upperBound..<n - panel.lowerBound
+          let (height, k) = (Int32(panel.count), Int32(k))
+          let target = c.baseAddress! + panel.lowerBound * columns
+          if panel.lowerBound > 0 {
+            Scalar.gemm(
+              opA, opA == .no ? .yes : .no, m: height, n: Int32(panel.lowerBound), k: k, alpha: alpha,
+              a: start(panel.lowerBound), lda: ld, b: top, ldb: ld, beta: beta, c: target, ldc: Int32(columns))
           }
-        }
-      }
-    }
-  }
-
-  /// Element (i, j) of the rows `range` of a lower triangle ← factors_i · factors_j times itself.
-  package func scaleGramRows(_ range: Range<Int>, by factors: Vector<Scalar>) {
-    precondition(
-      rows == range.count && columns >= range.upperBound && factors.count >= range.upperBound, "shapes do not fit")
-    elements.withElements { elements in
-      factors.withElements { factors in
-        Threads.parallel(rows, grain: max(1, 16384 / max(1, columns))) { part in
-          for row in part {
-            let (start, count) = (elements.baseAddress! + row * columns, range.lowerBound + row + 1)
-            Scalar.multiply(start, factors.baseAddress!, into: start, count)
-            Scalar.scale(factors[count - 1], start, count)
-          }
+          Scalar.syrk(
+            .lower, opA, n: height, k: k, alpha: alpha, a: start(panel.lowerBound), lda: ld, beta: beta,
+            c: target + panel.lowerBound, ldc: Int32(columns))
         }
       }
     }
@@ -190,7 +139,7 @@ extension Vector {
     }
   }
 
-  /// self ← a x for a symmetric matrix a, of which only the lower triangle is read.
+  /// self ← a x for a symmetric matrix a, of which only the upper triangle is read.
   package func assignSymmetricProduct(_ a: Matrix<Scalar>, _ x: Vector) {
     precondition(a.rows == a.columns && a.rows == count && x.count == count, "shapes of the product do not fit")
     if count == 0 { return }
@@ -206,8 +155,7 @@ extension Vector {
   /// xᵀy, accumulated in `Double`.
   package func dot(_ other: Vector) -> Double {
     precondition(count == other.count, "vectors differ in count")
-    if count == 0 { return 0 }
-    return withElements { x in other.withElements { y in Scalar.dot(x.baseAddress!, y.baseAddress!, count) } }
+    return overBlocks(self, other) { x, n in Scalar.dot(x[0], x[1], n) }.reduce(0, +)
   }
 
   /// ‖x‖², accumulated in `Double`.
@@ -220,7 +168,13 @@ extension Vector {
   package func combine(_ a: Scalar, _ x: Vector, _ b: Scalar = 1) {
     precondition(count == x.count, "vectors differ in count")
     if count == 0 { return }
-    withElements { y in x.withElements { x in Scalar.combine(a, x.baseAddress!, b, y.baseAddress!, count) } }
+    withElements { y in
+      x.withElements { x in
+        Threads.parallel(count, grain: 1 << 16) { range in
+          Scalar.combine(a, x.baseAddress! + range.lowerBound, b, y.baseAddress! + range.lowerBound, range.count)
+        }
+      }
+    }
   }
 
   /// What BLAS calls scaling by β: zero clears, whatever was there.
@@ -235,5 +189,38 @@ extension Vector {
   }
 }
 
-/// Up to here a side of a product is short.
-private let shortSide = 48
+/// How threads share the elements of a product: as tiles of nearly equal sides, since each thread reads its own parts of
+/// both factors.
+struct ProductGrid {
+  private let size: (rows: Int, columns: Int)
+  private let parts: (rows: Int, columns: Int)
+
+  /// Sides of tiles are multiples of this, which suits the kernels of BLAS.
+  private static let unit = 16
+  /// Multiplications that pay for another thread.
+  private static let grain = 1 << 19
+
+  init(rows: Int, columns: Int, depth: Int) {
+    size = (rows, columns)
+    let most = min(Threads.available, max(1, rows * columns * depth / Self.grain))
+    func fits(_ parts: (rows: Int, columns: Int)) -> Bool {
+      parts.rows <= max(1, rows / Self.unit) && parts.columns <= max(1, columns / Self.unit)
+    }
+    /// What a thread reads.
+    func perimeter(_ parts: (rows: Int, columns: Int)) -> Int { rows / parts.rows + columns / parts.columns }
+    parts = stride(from: most, through: 1, by: -1).lazy.compactMap { count in
+      (1...count).filter { count.isMultiple(of: $0) }.map { ($0, count / $0) }.filter(fits)
+        .min { perimeter($0) < perimeter($1) }
+    }.first!
+  }
+
+  var count: Int { parts.rows * parts.columns }
+
+  func rows(of tile: Int) -> Range<Int> { Self.part(tile / parts.columns, of: parts.rows, size.rows) }
+  func columns(of tile: Int) -> Range<Int> { Self.part(tile % parts.columns, of: parts.columns, size.columns) }
+
+  private static func part(_ index: Int, of parts: Int, _ size: Int) -> Range<Int> {
+    func bound(_ index: Int) -> Int { index == parts ? size : size * index / parts / unit * unit }
+    return bound(index)..<bound(index + 1)
+  }
+}

@@ -11,25 +11,27 @@ package protocol BLASScalar: BinaryFloatingPoint, BitwiseCopyable, Sendable, Cod
   static func gemm(
     _ opA: Transpose, _ opB: Transpose, m: Int32, n: Int32, k: Int32, alpha: Self, a: UnsafePointer<Self>, lda: Int32,
     b: UnsafePointer<Self>, ldb: Int32, beta: Self, c: UnsafeMutablePointer<Self>, ldc: Int32)
-  /// Lower triangle of C ← α op(A) op(A)ᵀ + β C; op(A) is n × k.
+  /// A triangle of C ← α op(A) op(A)ᵀ + β C; op(A) is n × k.
   static func syrk(
-    _ opA: Transpose, n: Int32, k: Int32, alpha: Self, a: UnsafePointer<Self>, lda: Int32, beta: Self,
+    _ triangle: Triangle, _ opA: Transpose, n: Int32, k: Int32, alpha: Self, a: UnsafePointer<Self>, lda: Int32, beta: Self,
     c: UnsafeMutablePointer<Self>, ldc: Int32)
   /// y ← α op(A) x + β y for a row-major rows × columns matrix.
   static func gemv(
     _ opA: Transpose, rows: Int32, columns: Int32, alpha: Self, a: UnsafePointer<Self>, x: UnsafePointer<Self>,
     beta: Self, y: UnsafeMutablePointer<Self>)
-  /// y ← A x for a symmetric matrix of which the lower row-major triangle is given.
+  /// y ← A x for a symmetric matrix of which the upper row-major triangle is given.
   static func symv(
     n: Int32, a: UnsafePointer<Self>, lda: Int32, x: UnsafePointer<Self>, y: UnsafeMutablePointer<Self>)
-  /// B ← op(L)⁻¹ B, or B op(L)⁻¹ on the right side, for the lower row-major triangle L; B is m × n.
+  /// B ← op(A)⁻¹ B, or B op(A)⁻¹ on the right side, for a row-major triangle A; B is m × n.
   static func trsm(
-    _ side: Side, _ opL: Transpose, m: Int32, n: Int32, l: UnsafePointer<Self>, ldl: Int32,
+    _ side: Side, _ triangle: Triangle, _ opA: Transpose, m: Int32, n: Int32, a: UnsafePointer<Self>, lda: Int32,
     b: UnsafeMutablePointer<Self>, ldb: Int32)
-  /// Cholesky factor of the lower row-major triangle, in place; returns LAPACK's `info`.
-  static func potrf(n: Int32, a: UnsafeMutablePointer<Self>) -> Int32
-  /// Solves with the factor of `potrf`, in place.
-  static func potrs(n: Int32, a: UnsafePointer<Self>, b: UnsafeMutablePointer<Self>)
+  /// x ← op(A)⁻¹ x
+  static func trsv(
+    _ triangle: Triangle, _ opA: Transpose, n: Int32, a: UnsafePointer<Self>, lda: Int32, x: UnsafeMutablePointer<Self>)
+  /// Cholesky factor of a row-major triangle, in place: L with LLᵀ of the lower, U with UᵀU of the upper one; returns
+  /// LAPACK's `info`.
+  static func potrf(_ triangle: Triangle, n: Int32, a: UnsafeMutablePointer<Self>, lda: Int32) -> Int32
 
   static func max(_ x: UnsafePointer<Self>, _ n: Int) -> Self
   static func exponentials(_ x: UnsafeMutablePointer<Self>, shift: Self, _ n: Int) -> Double
@@ -42,6 +44,10 @@ package protocol BLASScalar: BinaryFloatingPoint, BitwiseCopyable, Sendable, Cod
   static func addProducts(
     _ x: UnsafePointer<Self>, _ a: Self, _ y: UnsafePointer<Self>, _ b: Self, into z: UnsafeMutablePointer<Self>,
     _ n: Int)
+  /// z_j ← Σ_t (x_t + a)·y_t + b·z_j over the j-th T numbers of x and y.
+  static func addDots(
+    _ x: UnsafePointer<Self>, _ a: Self, _ y: UnsafePointer<Self>, _ T: Int, _ b: Self,
+    into z: UnsafeMutablePointer<Self>, _ n: Int)
   static func advance(
     _ a: Self, _ s: UnsafeMutablePointer<Self>, _ z: UnsafePointer<Self>, _ b: Self, _ u: UnsafeMutablePointer<Self>,
     _ n: Int
@@ -115,6 +121,15 @@ package enum Side: Sendable {
   case left, right
 
   var cblas: CBLAS_SIDE { self == .left ? CblasLeft : CblasRight }
+}
+
+/// The part of a square matrix that is read and written.
+package enum Triangle: Sendable {
+  case lower, upper
+
+  var cblas: CBLAS_UPLO { self == .lower ? CblasLower : CblasUpper }
+  /// LAPACK's name of it. LAPACK reads columns where we have rows, and so sees the transpose.
+  var ofTranspose: String { self == .lower ? "U" : "L" }
 }
 
 /// Scalar functions that networks apply to every element.

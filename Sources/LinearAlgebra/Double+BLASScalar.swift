@@ -10,10 +10,10 @@ extension Double: BLASScalar {
   }
 
   package static func syrk(
-    _ opA: Transpose, n: Int32, k: Int32, alpha: Self, a: UnsafePointer<Self>, lda: Int32, beta: Self,
+    _ triangle: Triangle, _ opA: Transpose, n: Int32, k: Int32, alpha: Self, a: UnsafePointer<Self>, lda: Int32, beta: Self,
     c: UnsafeMutablePointer<Self>, ldc: Int32
   ) {
-    cblas_dsyrk(CblasRowMajor, CblasLower, opA.cblas, n, k, alpha, a, lda, beta, c, ldc)
+    cblas_dsyrk(CblasRowMajor, triangle.cblas, opA.cblas, n, k, alpha, a, lda, beta, c, ldc)
   }
 
   package static func gemv(
@@ -26,29 +26,28 @@ extension Double: BLASScalar {
   package static func symv(
     n: Int32, a: UnsafePointer<Self>, lda: Int32, x: UnsafePointer<Self>, y: UnsafeMutablePointer<Self>
   ) {
-    cblas_dsymv(CblasRowMajor, CblasLower, n, 1, a, lda, x, 1, 0, y, 1)
+    cblas_dsymv(CblasRowMajor, CblasUpper, n, 1, a, lda, x, 1, 0, y, 1)
   }
 
   package static func trsm(
-    _ side: Side, _ opL: Transpose, m: Int32, n: Int32, l: UnsafePointer<Self>, ldl: Int32,
+    _ side: Side, _ triangle: Triangle, _ opA: Transpose, m: Int32, n: Int32, a: UnsafePointer<Self>, lda: Int32,
     b: UnsafeMutablePointer<Self>, ldb: Int32
   ) {
-    cblas_dtrsm(CblasRowMajor, side.cblas, CblasLower, opL.cblas, CblasNonUnit, m, n, 1, l, ldl, b, ldb)
+    cblas_dtrsm(
+      CblasRowMajor, side.cblas, triangle.cblas, opA.cblas, CblasNonUnit, m, n, 1, a, lda, b, ldb)
   }
 
-  package static func potrf(n: Int32, a: UnsafeMutablePointer<Self>) -> Int32 {
-    // LAPACK reads columns: the lower triangle of a row-major matrix is the upper one of its transpose.
-    var n = n
+  package static func trsv(
+    _ triangle: Triangle, _ opA: Transpose, n: Int32, a: UnsafePointer<Self>, lda: Int32, x: UnsafeMutablePointer<Self>
+  ) {
+    cblas_dtrsv(CblasRowMajor, triangle.cblas, opA.cblas, CblasNonUnit, n, a, lda, x, 1)
+  }
+
+  package static func potrf(_ triangle: Triangle, n: Int32, a: UnsafeMutablePointer<Self>, lda: Int32) -> Int32 {
+    var (n, lda) = (n, lda)
     var info: Int32 = 0
-    dpotrf_("U", &n, a, &n, &info)
+    dpotrf_(triangle.ofTranspose, &n, a, &lda, &info)
     return info
-  }
-
-  package static func potrs(n: Int32, a: UnsafePointer<Self>, b: UnsafeMutablePointer<Self>) {
-    var n = n
-    var one: Int32 = 1
-    var info: Int32 = 0
-    dpotrs_("U", &n, &one, a, &n, b, &n, &info)
   }
 
   package static func max(_ x: UnsafePointer<Self>, _ n: Int) -> Self { fgn_max_f64(x, n) }
@@ -86,6 +85,13 @@ extension Double: BLASScalar {
     _ n: Int
   ) {
     fgn_add_products_f64(x, a, y, b, z, n)
+  }
+
+  package static func addDots(
+    _ x: UnsafePointer<Self>, _ a: Self, _ y: UnsafePointer<Self>, _ T: Int, _ b: Self,
+    into z: UnsafeMutablePointer<Self>, _ n: Int
+  ) {
+    fgn_add_dots_f64(x, a, y, T, b, z, n)
   }
 
   package static func advance(

@@ -4,18 +4,9 @@ extension Matrix {
   package func factorizeCholesky() -> Bool {
     precondition(rows == columns, "only a square matrix has a Cholesky factor")
     if rows == 0 { return true }
-    let info = elements.withElements { Scalar.potrf(n: Int32(rows), a: $0.baseAddress!) }
+    let info = elements.withElements { Scalar.potrf(.lower, n: Int32(rows), a: $0.baseAddress!, lda: Int32(rows)) }
     // OpenBLAS takes NaN for a pivot like any other.
     return info == 0 && (0..<rows).allSatisfy { self[$0, $0] > 0 }
-  }
-
-  /// b ← (LLᵀ)⁻¹ b with L from `factorizeCholesky`.
-  package func solveCholesky(_ b: Vector<Scalar>) {
-    precondition(rows == columns && b.count == rows, "shapes of the system do not fit")
-    if rows == 0 { return }
-    elements.withElements { a in
-      b.withElements { b in Scalar.potrs(n: Int32(rows), a: a.baseAddress!, b: b.baseAddress!) }
-    }
   }
 
   /// b ← op(L)⁻¹ b, or b op(L)⁻¹ on the right side, with L from `factorizeCholesky`.
@@ -24,10 +15,14 @@ extension Matrix {
     if b.elements.count == 0 { return }
     elements.withElements { l in
       b.elements.withElements { elements in
-        Scalar.trsm(
-          side, op, m: Int32(b.rows), n: Int32(b.columns), l: l.baseAddress!, ldl: Int32(rows),
-          b: elements.baseAddress!,
-          ldb: Int32(b.columns))
+        // On the left of b its columns are systems of their own, on the right its rows.
+        Threads.parallel(side == .left ? b.columns : b.rows, grain: 16) { part in
+          let (first, count) = (part.lowerBound, Int32(part.count))
+          Scalar.trsm(
+            side, .lower, op, m: side == .left ? Int32(b.rows) : count, n: side == .left ? count : Int32(b.columns),
+            a: l.baseAddress!, lda: Int32(rows), b: elements.baseAddress! + first * (side == .left ? 1 : b.columns),
+            ldb: Int32(b.columns))
+        }
       }
     }
   }

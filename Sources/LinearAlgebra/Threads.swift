@@ -1,7 +1,8 @@
 import COpenBLAS
-import Dispatch
+internal import CThreads
+import Synchronization
 
-/// How many threads this process computes with, in BLAS and in our own loops over rows.
+/// How many threads this process computes with, in matrix products and in loops over rows.
 package enum Threads {
   /// What `configure` chose; 1 before.
   package nonisolated(unsafe) private(set) static var count = 1
@@ -27,21 +28,22 @@ package enum Threads {
     return Swift.max(1, affinityCount / Swift.max(1, processesSharingMask))
   }
 
-  /// Makes BLAS and our loops use `count` threads. Called once, before any work.
+  /// Makes products and loops use `count` threads. Called once, before any work.
+  ///
+  /// BLAS itself computes in the thread that calls it: its own threads, once used, wait for more work by spinning, on
+  /// cores that our loops need.
   package static func configure(count: Int) {
     precondition(count > 0)
-    openblas_set_num_threads(Int32(count))
+    openblas_set_num_threads(1)
+    fgn_pool_resize(count)
     self.count = count
   }
 
   /// Name of the kernels that OpenBLAS chose for this processor.
   package static var kernelName: String { String(cString: openblas_get_corename()) }
 
-  /// Whether the caller is itself a piece of a parallel loop: then all threads are busy, and nothing is split again.
-  @TaskLocal private static var isPiece = false
-
-  /// The threads that a loop or product may use here: `count`, or 1 within a parallel loop.
-  static var available: Int { isPiece ? 1 : count }
+  /// The threads that a loop or product may use here: `count`, or 1 within a parallel loop, where all are busy.
+  static var available: Int { fgn_pool_is_piece() != 0 ? 1 : count }
 
   /// Calls `body` on consecutive ranges that cover 0..<count, in parallel if there are enough elements to pay for it.
   ///
@@ -50,19 +52,40 @@ package enum Threads {
     let pieces = Swift.min(available, count / Swift.max(1, grain))
     if pieces <= 1 { return body(0..<count) }
     withoutActuallyEscaping(body) { body in
-      // The pieces write to disjoint rows, which the type system cannot see.
-      nonisolated(unsafe) let body = body
-      DispatchQueue.concurrentPerform(iterations: pieces) { piece in
-        $isPiece.withValue(true) { body(count * piece / pieces..<count * (piece + 1) / pieces) }
+      let loop = Loop(count: count, pieces: pieces, body: body)
+      withUnsafePointer(to: loop) { loop in
+        fgn_pool_run(
+          pieces, { $0!.assumingMemoryBound(to: Loop.self).pointee.run($1) }, UnsafeMutableRawPointer(mutating: loop))
       }
     }
   }
 
-  /// The same, for a body that calls BLAS itself: BLAS then computes in the calling thread alone.
-  package static func parallelWithBLAS(_ count: Int, grain: Int, _ body: (Range<Int>) -> Void) {
-    if available == 1 { return parallel(count, grain: grain, body) }
-    openblas_set_num_threads(1)
-    defer { openblas_set_num_threads(Int32(self.count)) }
-    parallel(count, grain: grain, body)
+  private struct Loop {
+    let count, pieces: Int
+    /// The pieces write to disjoint rows, which the type system cannot see.
+    let body: (Range<Int>) -> Void
+
+    func run(_ piece: Int) { body(count * piece / pieces..<count * (piece + 1) / pieces) }
+  }
+
+  /// Calls `body` with each of 0..<count and the number of the thread it is on, the first ones first, each as soon as a
+  /// thread is free: for items that take unequal time.
+  package static func share(_ count: Int, _ body: (_ item: Int, _ thread: Int) -> Void) {
+    let next = Atomic(0)
+    parallel(Swift.min(available, count), grain: 1) { threads in
+      while true {
+        let item = next.add(1, ordering: .relaxed).oldValue
+        if item >= count { return }
+        body(item, threads.lowerBound)
+      }
+    }
+  }
+
+  /// The same for `range` in panels of at most `height`.
+  static func sharePanels(of range: Range<Int>, height: Int, _ body: (_ panel: Range<Int>, _ thread: Int) -> Void) {
+    share((range.count + height - 1) / height) { item, thread in
+      let start = range.lowerBound + item * height
+      body(start..<Swift.min(start + height, range.upperBound), thread)
+    }
   }
 }

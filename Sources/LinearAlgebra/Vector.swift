@@ -69,8 +69,11 @@ package struct Vector<Scalar: BLASScalar> {
   package func assign(_ other: Vector) {
     precondition(other.count == count, "vectors differ in count")
     if base == other.base { return }
-    // As bytes: typed updates of generic code go through a witness for every element.
-    UnsafeMutableRawPointer(base).copyMemory(from: other.base, byteCount: count * MemoryLayout<Scalar>.stride)
+    Threads.parallel(count, grain: 1 << 17) { range in
+      // As bytes: typed updates of generic code go through a witness for every element.
+      UnsafeMutableRawPointer(base + range.lowerBound)
+        .copyMemory(from: other.base + range.lowerBound, byteCount: range.count * MemoryLayout<Scalar>.stride)
+    }
     extendLifetime(other.storage)
   }
 
@@ -78,6 +81,9 @@ package struct Vector<Scalar: BLASScalar> {
   package func fill(_ value: Scalar) {
     if value.isZero { clear(base, count) } else { Scalar.fill(base, value, count) }
   }
+
+  /// Whether both are the same numbers in memory.
+  package func isSame(as other: Vector) -> Bool { base == other.base && count == other.count }
 
   package var array: [Scalar] { withElements { Array($0) } }
 }
@@ -137,4 +143,11 @@ private final class Storage<Scalar: BLASScalar> {
 /// Zeros, which are zero bytes.
 private func clear<Scalar: BLASScalar>(_ base: UnsafeMutablePointer<Scalar>, _ count: Int) {
   memset(base, 0, count * MemoryLayout<Scalar>.stride)
+}
+
+extension Vector {
+  /// Makes room for `count` numbers; their values do not matter.
+  package mutating func grow(to count: Int) {
+    if self.count < count { self = Vector(zeros: count) }
+  }
 }

@@ -98,8 +98,10 @@ package struct Convolution: Layer {
   /// The gradients are formed for some output channels at a time, D_i P_iᵀ for each image.
   package func rowGradients<Scalar: BLASScalar, Failure: Error>(
     at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, inputCotangent: Matrix<Scalar>?,
-    scratch: Vector<Scalar>, visit: (RowGradients<Scalar>) throws(Failure) -> Void
+    scratch: Vector<Scalar>, keep: (LayerCotangent<Scalar>) -> Void,
+    visit: (RowGradients<Scalar>) throws(Failure) -> Void
   ) throws(Failure) {
+    keep(LayerCotangent(self, at: point, outputCotangent))
     let rows = point.input.rows
     let rooms = rooms(scratch, rows: rows)
     let (patchCount, positions) = (window.patchCount, window.positions)
@@ -164,9 +166,9 @@ package struct Convolution: Layer {
         body(start..<min(start + chunk, end), rooms[piece])
       }
     }
-    // A single image is left to BLAS and its threads.
+    // The products of a single image are shared instead.
     if rooms.count == 1 { return work(0) }
-    Threads.parallelWithBLAS(rooms.count, grain: 1) { $0.forEach(work) }
+    Threads.parallel(rooms.count, grain: 1) { $0.forEach(work) }
   }
 
   private func weight<Scalar>(_ parameters: Vector<Scalar>) -> Matrix<Scalar> {

@@ -49,14 +49,19 @@ package protocol Layer: Sendable {
   /// Numbers a row that `rowGradients` hands over in all.
   var rowGradientCount: Int { get }
 
+  /// Numbers a row of the cotangents that `rowGradients` shows to `keep`.
+  var keptCotangentCount: Int { get }
+
   /// Numbers a row that `rowGradients` hands over at a time, at most: inputs or whole gradients, and cotangents.
   var rowGradientCounts: (first: Int, second: Int) { get }
 
   /// Like `vjp`, but hands over the parameter cotangents row by row instead of their sum, as `RowGradients`; one layer
-  /// may do so in several parts. What is handed over lasts until `visit` returns.
+  /// may do so in several parts. What is handed over lasts until `visit` returns. Before that, `keep` is shown the cotangent
+  /// of each single layer that has parameters.
   func rowGradients<Scalar: BLASScalar, Failure: Error>(
     at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, inputCotangent: Matrix<Scalar>?,
-    scratch: Vector<Scalar>, visit: (RowGradients<Scalar>) throws(Failure) -> Void
+    scratch: Vector<Scalar>, keep: (LayerCotangent<Scalar>) -> Void,
+    visit: (RowGradients<Scalar>) throws(Failure) -> Void
   ) throws(Failure)
 }
 
@@ -78,6 +83,39 @@ package enum RowGradients<Scalar: BLASScalar> {
   case products(inputs: Matrix<Scalar>, cotangents: Matrix<Scalar>)
   /// The gradients themselves, as rows.
   case rows(Matrix<Scalar>)
+}
+
+/// The cotangent at the outputs of a single layer (#b × outputs), and what else its parameter cotangents follow from.
+package struct LayerCotangent<Scalar: BLASScalar> {
+  let layer: any Layer
+  let point: LayerPoint<Scalar>
+  /// The layer's part of the parameters.
+  let range: Range<Int>
+  let cotangent: Matrix<Scalar>
+  let isCopy: Bool
+
+  init(_ layer: some Layer, at point: LayerPoint<Scalar>, _ cotangent: Matrix<Scalar>) {
+    self.init(layer, point, 0..<layer.parameterCount, cotangent)
+  }
+
+  private init(
+    _ layer: any Layer, _ point: LayerPoint<Scalar>, _ range: Range<Int>, _ cotangent: Matrix<Scalar>,
+    isCopy: Bool = false
+  ) {
+    (self.layer, self.point, self.range, self.cotangent) = (layer, point, range, cotangent)
+    self.isCopy = isCopy
+  }
+
+  func shifted(by offset: Int) -> LayerCotangent {
+    LayerCotangent(layer, point, range.lowerBound + offset..<range.upperBound + offset, cotangent)
+  }
+
+  /// The same with a copy of its cotangent.
+  func kept(in storage: Vector<Scalar>) -> LayerCotangent {
+    let copy = Matrix(storage[0..<cotangent.elements.count], cotangent.rows, cotangent.columns)
+    copy.elements.assign(cotangent.elements)
+    return LayerCotangent(layer, point, range, copy, isCopy: true)
+  }
 }
 
 /// Where a layer is linearised: what its forward pass was given and what it left.
@@ -108,11 +146,13 @@ extension Layer {
   package func rowGradientScratchCount(rows: Int) -> Int { scratchCount(rows: rows) }
   package var rowGradientCounts: (first: Int, second: Int) { (0, 0) }
   package var rowGradientCount: Int { parameterCount }
+  package var keptCotangentCount: Int { parameterCount == 0 ? 0 : outputCount }
 
   /// For layers without parameters.
   package func rowGradients<Scalar: BLASScalar, Failure: Error>(
     at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, inputCotangent: Matrix<Scalar>?,
-    scratch: Vector<Scalar>, visit: (RowGradients<Scalar>) throws(Failure) -> Void
+    scratch: Vector<Scalar>, keep: (LayerCotangent<Scalar>) -> Void,
+    visit: (RowGradients<Scalar>) throws(Failure) -> Void
   ) throws(Failure) {
     precondition(parameterCount == 0, "a layer with parameters has row gradients of its own")
     guard let inputCotangent else { return }

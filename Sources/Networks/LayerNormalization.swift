@@ -69,8 +69,10 @@ package struct LayerNormalization: Layer, Equatable {
 
   package func rowGradients<Scalar: BLASScalar, Failure: Error>(
     at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, inputCotangent: Matrix<Scalar>?,
-    scratch: Vector<Scalar>, visit: (RowGradients<Scalar>) throws(Failure) -> Void
+    scratch: Vector<Scalar>, keep: (LayerCotangent<Scalar>) -> Void,
+    visit: (RowGradients<Scalar>) throws(Failure) -> Void
   ) throws(Failure) {
+    keep(LayerCotangent(self, at: point, outputCotangent))
     let (normal, inverse) = normalized(point.cache, rows: point.input.rows)
     var carver = Carver(scratch)
     let gradients = carver.matrix(point.input.rows, parameterCount)

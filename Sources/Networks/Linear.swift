@@ -56,8 +56,10 @@ package struct Linear: Layer, Equatable {
 
   package func rowGradients<Scalar: BLASScalar, Failure: Error>(
     at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, inputCotangent: Matrix<Scalar>?,
-    scratch: Vector<Scalar>, visit: (RowGradients<Scalar>) throws(Failure) -> Void
+    scratch: Vector<Scalar>, keep: (LayerCotangent<Scalar>) -> Void,
+    visit: (RowGradients<Scalar>) throws(Failure) -> Void
   ) throws(Failure) {
+    keep(LayerCotangent(self, at: point, outputCotangent))
     try visit(.products(inputs: point.input, cotangents: outputCotangent))
     inputCotangent?.assignProduct(outputCotangent, .no, weight(point.parameters), .no)
   }

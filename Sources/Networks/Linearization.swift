@@ -13,6 +13,9 @@ package final class Linearization<Scalar: BLASScalar> {
   private let scratch: Vector<Scalar>
   /// Scratch of row gradients, from the first time that they are asked for.
   private var gradientScratch = Vector<Scalar>(zeros: 0)
+  /// The layers' cotangents of the last row gradients, and where those are that were copied.
+  private var kept: [LayerCotangent<Scalar>] = []
+  private var copies: [Vector<Scalar>] = []
   private let logitsStorage: Matrix<Scalar>
   private let tangentStorage: Matrix<Scalar>
   private var inputs: Matrix<Scalar>
@@ -75,13 +78,42 @@ package final class Linearization<Scalar: BLASScalar> {
 
   /// Hands over the gradients of the rows with respect to all parameters, J_iᵀ `cotangent`_i, part by part from the last
   /// layer to the first.
+  ///
+  /// - Parameter keepsCotangents: for `vjp(scaledBy:into:finished:)`; `cotangent` itself is not copied.
   package func rowGradients<Failure: Error>(
-    _ cotangent: Matrix<Scalar>, visit: (RowGradients<Scalar>) throws(Failure) -> Void
+    _ cotangent: Matrix<Scalar>, keepsCotangents: Bool = false,
+    visit: (RowGradients<Scalar>) throws(Failure) -> Void
   ) throws(Failure) {
-    let count = network.body.rowGradientScratchCount(rows: capacity)
-    if gradientScratch.count < count { gradientScratch = Vector(zeros: count) }
+    gradientScratch.grow(to: network.body.rowGradientScratchCount(rows: capacity))
+    kept = []
+    var copied = 0
     try network.body.rowGradients(
-      at: point, outputCotangent: cotangent, inputCotangent: nil, scratch: gradientScratch, visit: visit)
+      at: point, outputCotangent: cotangent, inputCotangent: nil, scratch: gradientScratch,
+      keep: { part in
+        guard keepsCotangents else { return }
+        if part.cotangent.elements.isSame(as: cotangent.elements) { return kept.append(part) }
+        if copied == copies.count { copies.append(Vector(zeros: capacity * part.cotangent.columns)) }
+        kept.append(part.kept(in: copies[copied]))
+        copied += 1
+      }, visit: visit)
+  }
+
+  /// gradient ← Σ_i factors_i J_iᵀ `cotangent`_i over the local rows (#b), of the cotangents that `rowGradients` has kept: no
+  /// layer's cotangent is found again. Once; the rest is like `vjp`.
+  package func vjp<Failure: Error>(
+    scaledBy factors: Vector<Scalar>, into gradient: Vector<Scalar>, finished: (Range<Int>) throws(Failure) -> Void
+  ) throws(Failure) {
+    precondition(!kept.isEmpty, "row gradients come first")
+    for part in kept {
+      // A copy may be overwritten, what the caller has may not.
+      let scaled = part.isCopy ? part.cotangent : outputScratch
+      scaled.assignRows(of: part.cotangent, scaledBy: factors)
+      part.layer.vjp(
+        at: part.point, outputCotangent: scaled, parameterCotangent: gradient[part.range], inputCotangent: nil,
+        scratch: scratch)
+      try finished(part.range)
+    }
+    kept = []
   }
 
   /// The logits at other parameters on the same batch (#b × C), in `outputScratch`. Keeps the linearization.

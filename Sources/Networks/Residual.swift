@@ -56,14 +56,17 @@ package struct Residual: Layer {
 
   package var connections: [Connection] { body.connections }
   package var rowGradientCount: Int { body.rowGradientCount }
+  package var keptCotangentCount: Int { body.keptCotangentCount }
   package var rowGradientCounts: (first: Int, second: Int) { body.rowGradientCounts }
 
   package func rowGradients<Scalar: BLASScalar, Failure: Error>(
     at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, inputCotangent: Matrix<Scalar>?,
-    scratch: Vector<Scalar>, visit: (RowGradients<Scalar>) throws(Failure) -> Void
+    scratch: Vector<Scalar>, keep: (LayerCotangent<Scalar>) -> Void,
+    visit: (RowGradients<Scalar>) throws(Failure) -> Void
   ) throws(Failure) {
     try body.rowGradients(
-      at: point, outputCotangent: outputCotangent, inputCotangent: inputCotangent, scratch: scratch, visit: visit)
+      at: point, outputCotangent: outputCotangent, inputCotangent: inputCotangent, scratch: scratch, keep: keep,
+      visit: visit)
     inputCotangent?.add(outputCotangent)
   }
 }

@@ -131,6 +131,7 @@ package struct Stack: Layer {
   }
 
   package var rowGradientCount: Int { layers.reduce(0) { $0 + $1.rowGradientCount } }
+  package var keptCotangentCount: Int { layers.reduce(0) { $0 + $1.keptCotangentCount } }
 
   package var rowGradientCounts: (first: Int, second: Int) {
     let counts = layers.map(\.rowGradientCounts)
@@ -139,13 +140,15 @@ package struct Stack: Layer {
 
   package func rowGradients<Scalar: BLASScalar, Failure: Error>(
     at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, inputCotangent: Matrix<Scalar>?,
-    scratch: Vector<Scalar>, visit: (RowGradients<Scalar>) throws(Failure) -> Void
+    scratch: Vector<Scalar>, keep: (LayerCotangent<Scalar>) -> Void,
+    visit: (RowGradients<Scalar>) throws(Failure) -> Void
   ) throws(Failure) {
     try backward(
       at: point, outputCotangent: outputCotangent, inputCotangent: inputCotangent, scratch: scratch
     ) { index, point, cotangent, next, scratch throws(Failure) in
       try layers[index].rowGradients(
-        at: point, outputCotangent: cotangent, inputCotangent: next, scratch: scratch, visit: visit)
+        at: point, outputCotangent: cotangent, inputCotangent: next, scratch: scratch,
+        keep: { keep($0.shifted(by: parameterRanges[index].lowerBound)) }, visit: visit)
     }
   }
 

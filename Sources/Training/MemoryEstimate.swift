@@ -8,8 +8,8 @@ import Networks
 ///
 /// A step on b local rows takes b · (d + 2C + cache) + scratch(b) + n · P numbers: inputs, logits and their tangents, the
 /// activations that the products need, what the layers work in, and the method's vectors of all parameters. A solve with
-/// the matrix of a batch of B rows on N ranks takes up to 2B² + 2B⌈B/√N⌉ more, what the layers work in to give the
-/// gradients of rows, and on several ranks what is gathered of the widest layer. A metric takes P numbers and those of the
+/// the matrix of a batch of B rows takes about 2B² more, what the layers work in to give the gradients of rows, the cotangents
+/// of all layers but the last, and on several ranks what is gathered of the widest layer. A metric takes P numbers and those of the
 /// largest fully connected layer, moments and their factors, and the inputs and gradients of the widest layer, b rows.
 package struct MemoryEstimate: Equatable, Sendable {
   /// Bytes for the steps.

@@ -45,7 +45,7 @@ struct ProductSequence {
     }
     func append(_ product: @escaping (Int, Matrix<Float>) -> Void) {
       products.append {
-        Threads.parallelWithBLAS(threads, grain: 1) { pieces in
+        Threads.parallel(threads, grain: 1) { pieces in
           for piece in pieces {
             for row in rows * piece / threads..<rows * (piece + 1) / threads {
               product(piece, Matrix(outputs[row: row], channels, positions))

@@ -114,7 +114,8 @@ import Testing
       for ranks in 1...5 {
         let shares = (0..<ranks).map { GramMatrix<Double>.share(of: size, rank: $0, ranks: ranks) }
         #expect(shares.flatMap { Array($0) } == Array(0..<size))
-        let areas = shares.map { Double($0.upperBound * $0.upperBound - $0.lowerBound * $0.lowerBound) }
+        func below(_ row: Int) -> Double { Double((size - row) * (size - row)) }
+        let areas = shares.map { below($0.lowerBound) - below($0.upperBound) }
         #expect(areas.allSatisfy { abs($0 - Double(size * size) / Double(ranks)) <= 2 * Double(size) + 1 })
       }
     }

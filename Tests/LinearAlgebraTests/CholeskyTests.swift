@@ -13,15 +13,10 @@ import Testing
     return k
   }
 
-  func checkSolve<Scalar: BLASScalar>(_: Scalar.Type, _ n: Int, tolerance: Double) {
+  func checkFactor<Scalar: BLASScalar>(_: Scalar.Type, _ n: Int) {
     let k: Matrix<Scalar> = symmetric(n, rank: n + 3, shift: 0.5, upper: .nan)
     let full = (0..<n).map { i in (0..<n).map { Double(k[max(i, $0), min(i, $0)]) } }
-    var samples = Samples(seed: 5)
-    let b: Vector<Scalar> = samples.vector(n)
-    let x = b.copy()
     #expect(k.factorizeCholesky())
-    k.solveCholesky(x)
-    if n > 0 { #expect(relativeError(x.doubles, solve(full, b.doubles)) <= tolerance) }
 
     // The factor itself: L Lᵀ is the matrix, and nothing above the diagonal was read or written.
     for i in 0..<n {
@@ -35,9 +30,43 @@ import Testing
   }
 
   @Test(arguments: [0, 1, 2, 5, 40, 130])
-  func `A positive definite system is solved from its lower triangle`(n: Int) {
-    checkSolve(Float.self, n, tolerance: 1e-3)
-    checkSolve(Double.self, n, tolerance: 1e-11)
+  func `The factor of a positive definite matrix stands in its lower triangle`(n: Int) {
+    checkFactor(Float.self, n)
+    checkFactor(Double.self, n)
+  }
+
+  func checkSolve<Scalar: BLASScalar, Source: BLASScalar>(_: Scalar.Type, _: Source.Type, _ n: Int, tolerance: Double) {
+    let lower: Matrix<Source> = symmetric(n, rank: n + 3, shift: 0.25, upper: 0)
+    let a = Matrix(Vector([Source](repeating: .nan, count: n * n)), n, n)
+    for i in 0..<n { for j in 0...i { a[j, i] = lower[i, j] } }
+    let full = (0..<n).map { i in (0..<n).map { Double(lower[max(i, $0), min(i, $0)]) + (i == $0 ? 0.25 : 0) } }
+    var samples = Samples(seed: 5)
+    let b: Vector<Scalar> = samples.vector(n)
+    let (x, factor) = (b.copy(), CholeskyFactor<Scalar>())
+    #expect(factor.factorize(a, shift: 0.25))
+    factor.solve(x)
+    if n > 0 { #expect(relativeError(x.doubles, solve(full, b.doubles)) <= tolerance) }
+  }
+
+  @Test(arguments: [0, 1, 2, 5, 40, 130, 300])
+  func `A positive definite system is solved from the upper triangle, on any number of threads`(n: Int) {
+    for threads in [1, 3] {
+      withThreads(threads) {
+        checkSolve(Float.self, Float.self, n, tolerance: 1e-3)
+        checkSolve(Double.self, Float.self, n, tolerance: 1e-11)
+        checkSolve(Double.self, Double.self, n, tolerance: 1e-11)
+      }
+    }
+  }
+
+  @Test(arguments: [0, 63, 64, 150, 199])
+  func `A block factorisation refuses a pivot that is not positive, wherever it is`(place: Int) {
+    for spoilt in [-1, Double.nan] {
+      let a = Matrix<Double>(zeros: 200, 200)
+      for i in 0..<200 { a[i, i] = i == place ? spoilt : 2 }
+      #expect(!CholeskyFactor<Double>().factorize(a, shift: 0.5))
+      #expect(!CholeskyFactor<Float>().factorize(a, shift: 0.5))
+    }
   }
 
   func checkRefusal<Scalar: BLASScalar>(_: Scalar.Type) {

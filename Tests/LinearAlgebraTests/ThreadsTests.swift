@@ -1,3 +1,5 @@
+import Dispatch
+import Glibc
 import LinearAlgebra
 import Synchronization
 import TestSupport
@@ -61,5 +63,44 @@ import Testing
     #expect(ranges(8, grain: 3, threads: 3).count == 2)
     #expect(ranges(5, grain: 3, threads: 3).count == 1)
     #expect(ranges(1000, grain: 1, threads: 4).map(\.count) == [250, 250, 250, 250])
+  }
+
+  @Test(arguments: [0, 1, 2, 7, 1000])
+  func `Shared items are each done once, on the threads there are`(count: Int) {
+    for threads in [1, 2, 3] {
+      withThreads(threads) {
+        let seen = Mutex<[(item: Int, thread: Int)]>([])
+        Threads.share(count) { item, thread in seen.withLock { $0.append((item, thread)) } }
+        let all = seen.withLock { $0 }
+        #expect(all.map(\.item).sorted() == Array(0..<count))
+        #expect(all.allSatisfy { (0..<threads).contains($0.thread) })
+      }
+    }
+  }
+
+  @Test func `A loop within a loop is not split again`() {
+    withThreads(3) {
+      let seen = Mutex<[Range<Int>]>([])
+      Threads.parallel(3, grain: 1) { _ in
+        Threads.parallel(90, grain: 1) { range in seen.withLock { $0.append(range) } }
+      }
+      #expect(seen.withLock { $0 } == [0..<90, 0..<90, 0..<90])
+    }
+    // Outside it is.
+    #expect(ranges(6, grain: 1, threads: 3).count == 3)
+  }
+
+  @Test func `Loops from several callers at once are all done, also by threads that sleep between them`() {
+    withThreads(3) {
+      let total = Mutex(0)
+      DispatchQueue.concurrentPerform(iterations: 4) { _ in
+        for pause in 0..<200 {
+          Threads.parallel(64, grain: 1) { range in total.withLock { $0 += range.count } }
+          // Longer than the threads spin.
+          if pause % 50 == 49 { usleep(5000) }
+        }
+      }
+      #expect(total.withLock { $0 } == 4 * 200 * 64)
+    }
   }
 }

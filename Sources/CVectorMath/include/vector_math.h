@@ -17,8 +17,11 @@
   void fgn_scale_##suffix(T a, T *x, size_t n);                                                                   \
   /* y ← a·x + b·y; with b = 0, y need not be finite before. */                                                   \
   void fgn_combine_##suffix(T a, const T *restrict x, T b, T *restrict y, size_t n);                              \
-  /* z ← (x + 1)·y + b·z; with b = 0, z need not be finite before. */                                              \
+  /* z ← (x + a)·y + b·z; with b = 0, z need not be finite before. */                                             \
   void fgn_add_products_##suffix(const T *restrict x, T a, const T *restrict y, T b, T *restrict z, size_t n);    \
+  /* z_j ← Σ (x + a)·y over the j-th t numbers, + b·z_j; with b = 0, z need not be finite before. */              \
+  void fgn_add_dots_##suffix(const T *restrict x, T a, const T *restrict y, size_t t, T b, T *restrict z,         \
+                             size_t n);                                                                           \
   /* s ← s + a·u, then u ← z + b·u; returns ‖u‖² and ‖z‖²: one pass of conjugate gradient over the parameters. */   \
   void fgn_advance_##suffix(T a, T *restrict s, const T *restrict z, T b, T *restrict u, size_t n,                \
                             double *squared_u, double *squared_z);                                                \

@@ -1,0 +1,99 @@
+/// U with UᵀU = A + λI, for symmetric positive definite matrices A. By blocks, on all threads.
+///
+/// Of the two triangles the upper one suits the kernels of BLAS better, and so do rows that do not begin a power of two apart.
+package final class CholeskyFactor<Scalar: BLASScalar> {
+  private var storage = Vector<Scalar>(zeros: 0)
+  private var size = 0
+  /// Numbers from the beginning of a row to that of the next.
+  private var pitch: Int { Self.pitch(size) }
+
+  /// Up to this size LAPACK's own routine is as fast.
+  private static var leaf: Int { 64 }
+
+  package init() {}
+
+  private static func pitch(_ size: Int) -> Int { (size + 15) / 16 * 16 + 16 }
+
+  /// Numbers that the factor of a matrix of so many rows takes.
+  package static func count(size: Int) -> Int { size * pitch(size) }
+
+  /// Factorises a + shift·I, of which only the upper triangle is read. False if a pivot is not positive.
+  package func factorize<Source: BLASScalar>(_ a: Matrix<Source>, shift: Scalar) -> Bool {
+    precondition(a.rows == a.columns, "only a square matrix has a Cholesky factor")
+    size = a.rows
+    storage.grow(to: Self.count(size: size))
+    assign(a, shift: shift)
+    return factorize(0..<size)
+  }
+
+  /// b ← (A + λI)⁻¹ b
+  package func solve(_ b: Vector<Scalar>) {
+    precondition(b.count == size, "shapes of the system do not fit")
+    if size == 0 { return }
+    storage.withElements { u in
+      b.withElements { b in
+        for op in [Transpose.yes, .no] {
+          Scalar.trsv(.upper, op, n: Int32(size), a: u.baseAddress!, lda: Int32(pitch), x: b.baseAddress!)
+        }
+      }
+    }
+  }
+
+  /// The upper triangle ← that of a + shift·I.
+  @specialized(where Scalar == Float, Source == Float)
+  @specialized(where Scalar == Double, Source == Float)
+  @specialized(where Scalar == Double, Source == Double)
+  private func assign<Source: BLASScalar>(_ a: Matrix<Source>, shift: Scalar) {
+    let (size, pitch) = (size, pitch)
+    storage.withElements { u in
+      a.elements.withElements { a in
+        Threads.sharePanels(of: 0..<size, height: GramPanel.rows) { panel, _ in
+          for i in panel {
+            let (source, target) = (a.baseAddress! + i * size, u.baseAddress! + i * pitch)
+            for j in i..<size { target[j] = Scalar(source[j]) }
+            target[i] += shift
+          }
+        }
+      }
+    }
+  }
+
+  /// The factor of the diagonal block `range` in place, by halves: A₁₁ = U₁ᵀU₁, B = U₁⁻ᵀA₁₂, and the factor of A₂₂ − BᵀB.
+  private func factorize(_ range: Range<Int>) -> Bool {
+    if range.isEmpty { return true }
+    let ld = Int32(pitch)
+    return storage.withElements { elements in
+      func block(_ row: Int, _ column: Int) -> UnsafeMutablePointer<Scalar> {
+        elements.baseAddress! + row * pitch + column
+      }
+      let start = range.lowerBound
+      if range.count <= Self.leaf {
+        // OpenBLAS takes NaN for a pivot like any other.
+        return Scalar.potrf(.upper, n: Int32(range.count), a: block(start, start), lda: ld) == 0
+          && range.allSatisfy { block($0, $0).pointee > 0 }
+      }
+      let middle = start + (range.count / 2 + 15) / 16 * 16
+      guard factorize(start..<middle) else { return false }
+      let k = Int32(middle - start)
+      Threads.parallel(range.upperBound - middle, grain: 16) { part in
+        Scalar.trsm(
+          .left, .upper, .yes, m: k, n: Int32(part.count), a: block(start, start), lda: ld,
+          b: block(start, middle + part.lowerBound), ldb: ld)
+      }
+      let rest = middle..<range.upperBound
+      Threads.sharePanels(of: rest, height: GramPanel.rows) { panel, _ in
+        let end = panel.upperBound
+        if end < rest.upperBound {
+          Scalar.gemm(
+            .yes, .no, m: Int32(panel.count), n: Int32(rest.upperBound - end), k: k, alpha: -1,
+            a: block(start, panel.lowerBound), lda: ld, b: block(start, end), ldb: ld, beta: 1,
+            c: block(panel.lowerBound, end), ldc: ld)
+        }
+        Scalar.syrk(
+          .upper, .yes, n: Int32(panel.count), k: k, alpha: -1, a: block(start, panel.lowerBound), lda: ld, beta: 1,
+          c: block(panel.lowerBound, panel.lowerBound), ldc: ld)
+      }
+      return factorize(rest)
+    }
+  }
+}
