@@ -59,15 +59,21 @@ final class BatchLoss<Scalar: DistributedScalar> {
   func changes(
     at lengths: [Double], along step: Vector<Scalar>, from parameters: Vector<Scalar>
   ) throws -> [Double] {
-    let sums = phases.measure(.forward) {
-      lengths.map { length in
-        candidate.assign(parameters)
-        candidate.combine(Scalar(length), step)
-        trialMargin.assign(replacing: linearization.logits(at: candidate), labels: labels)
-        return trialMargin.lossChange(from: margin, rows: labels.count)
-      }
-    }
+    let sums = lengths.map { localChange(at: $0, along: step, from: parameters, rows: 0..<labels.count) }
     let totals = try phases.measure(.communication) { try communicator.allreduce(sums) }
     return totals.map { $0 / Double(batchSize) }
+  }
+
+  /// The sum of the changes of the losses from θ to θ + τΔ over some local rows. Local.
+  func localChange(
+    at length: Double, along step: Vector<Scalar>, from parameters: Vector<Scalar>, rows: Range<Int>
+  ) -> Double {
+    phases.measure(.forward) {
+      candidate.assign(parameters)
+      candidate.combine(Scalar(length), step)
+      let own = labels.dropFirst(rows.lowerBound).prefix(rows.count)
+      trialMargin.assign(replacing: linearization.logits(at: candidate, rows: rows), labels: own)
+      return trialMargin.lossChange(from: margin, rows: rows)
+    }
   }
 }

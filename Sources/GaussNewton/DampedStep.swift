@@ -6,13 +6,16 @@ import Networks
 ///
 /// A step minimises gᵀΔ + ½ΔᵀGΔ + (λ/2)‖Δ − ηΔ₋‖² + (μ/2)‖θ + Δ‖² over Δ: a model of the loss around θ with damping λ,
 /// momentum η towards the last step, and weight decay μ. Its minimiser is Δ = Δ₀ + y,
-/// (G + (λ+μ)M) y = −g − GΔ₀, Δ₀ = (λη Δ₋ − μM⁻¹Dθ)/(λ+μ), with M = D = I. Otherwise, in a metric M, ‖v‖² is vᵀMv; and
+/// (G + (λ+μ)M) y = −g − GΔ₀, Δ₀ = (λη Δ₋ − μM⁻¹Dθ)/(λ+μ), with M = D = I. With `nesterov` g and G are those at θ + Δ₀, in place
+/// of −GΔ₀: no linear model needs to tell what Δ₀ does. Otherwise, in a metric M, ‖v‖² is vᵀMv; and
 /// where D leaves biases out of the decay, its curvature is taken as μM all the same, a little more damping. Momentum:
 /// Goldshlager et al., arXiv 2401.10190.
 package final class DampedStep<Scalar: DistributedScalar> {
   let options: GaussNewtonOptions
   /// λ of the next step.
   package var damping: Double
+  /// Steps so far.
+  package var steps = 0
   /// Δ₋, the last accepted step before its length and rate (P); zero at first.
   package let lastStep: Vector<Scalar>
   private let decay: WeightDecay<Scalar>
@@ -22,16 +25,24 @@ package final class DampedStep<Scalar: DistributedScalar> {
   let anchor: Vector<Scalar>
   /// y when it has been solved for, then Δ (P).
   let step: Vector<Scalar>
+  /// θ + Δ₀ (P), if it is ever looked at.
+  private let ahead: Vector<Scalar>
 
   init(_ layout: ParameterLayout, options: GaussNewtonOptions) {
     let parameterCount = layout.count
     self.options = options
     decay = WeightDecay(rate: options.weightDecay, includesBiases: options.decaysBiases, layout)
-    damping = options.damping.initial
+    damping = options.damping.start
     lastStep = Vector(zeros: parameterCount)
     gradient = Vector(zeros: parameterCount)
     anchor = Vector(zeros: parameterCount)
     step = Vector(zeros: parameterCount)
+    ahead = Vector(zeros: options.nesterov ? parameterCount : 0)
+  }
+
+  func resume(_ counters: OptimizerCounters) {
+    if let damping = counters.damping { self.damping = damping }
+    if let steps = counters.steps { self.steps = steps }
   }
 
   var memory: [(name: String, vector: Vector<Scalar>)] {
@@ -40,6 +51,23 @@ package final class DampedStep<Scalar: DistributedScalar> {
 
   /// Whether momentum or weight decay move Δ₀ from zero.
   var hasAnchor: Bool { options.momentum != 0 || options.weightDecay != 0 }
+
+  /// Whether the batch is linearised at θ + Δ₀, so that Δ₀ needs no product of its own.
+  var looksAhead: Bool { hasAnchor && options.nesterov }
+
+  /// Whether the linear model around θ tells what Δ₀ does.
+  var predictsAnchor: Bool { hasAnchor && !options.nesterov }
+
+  /// Whether λ adapts with the next step.
+  var adapts: Bool { options.damping.policy != .constant && steps % options.damping.interval == 0 }
+
+  /// Where the batch is linearised: θ, or θ + Δ₀ with the anchor at hand.
+  func start(from parameters: Vector<Scalar>) -> Vector<Scalar> {
+    guard looksAhead else { return parameters }
+    ahead.assign(parameters)
+    ahead.combine(1, anchor)
+    return ahead
+  }
 
   /// gradient ← g + μDθ, given −g; the report of the step begins with it.
   func begin(
@@ -71,8 +99,8 @@ package final class DampedStep<Scalar: DistributedScalar> {
   /// GΔ comes without another product from the solver's residual, z = −g − GΔ₀ − (G+λ+μ)y. M = I.
   func model(_ parameters: Vector<Scalar>, residual z: Vector<Scalar>) -> StepModel {
     let total = damping + options.weightDecay
-    let dampingTerm = total * step.squaredNorm + (hasAnchor ? total * step.dot(anchor) : 0)
-    addAnchor()
+    let dampingTerm = total * step.squaredNorm + (predictsAnchor ? total * step.dot(anchor) : 0)
+    addPredictedAnchor()
     let decay = decay.change(parameters, step)
     let slope = gradient.dot(step) - decay.slope
     return model(loss: Quadratic(slope: slope, curvature: -slope - dampingTerm - z.dot(step)), decay: decay)
@@ -89,12 +117,13 @@ package final class DampedStep<Scalar: DistributedScalar> {
       decay: decay, squaredStep: step.squaredNorm)
   }
 
-  /// Turns y into Δ = Δ₀ + y.
-  func addAnchor() {
-    if hasAnchor { step.combine(1, anchor) }
+  /// Turns y into Δ = Δ₀ + y, unless Δ₀ has been gone already.
+  func addPredictedAnchor() {
+    if predictsAnchor { step.combine(1, anchor) }
   }
 
-  /// How far to go along Δ in all, rate included; 0 where the objective decreases nowhere. Collective.
+  /// How far to go along Δ in all, rate included, or along y from θ + Δ₀; 0 where the objective decreases nowhere.
+  /// Collective.
   ///
   /// - Parameter fullCurvature: Δᵀ(G_GGN + μD)Δ, if the step length is `ggn`.
   func length(
@@ -102,9 +131,13 @@ package final class DampedStep<Scalar: DistributedScalar> {
     from parameters: Vector<Scalar>, _ report: inout StepReport
   ) throws -> Double {
     let slope = model.objective.slope
+    // The rate is for the way from θ, not for that from θ + Δ₀.
+    let rate = looksAhead ? 1 : rate
     if let fullCurvature { report.stepLength = StepLength.ggn(slope: slope, curvature: fullCurvature) }
     var length = rate * report.stepLength
-    guard options.stepLength == .lineSearch || options.damping.policy != .constant else { return length }
+    guard options.stepLength == .lineSearch || options.damping.policy == .levenbergMarquardt && adapts else {
+      return length
+    }
 
     /// f(θ + τΔ) − f(θ) with weight decay, for each τ.
     func changes(at lengths: [Double]) throws -> [Double] {
@@ -124,17 +157,24 @@ package final class DampedStep<Scalar: DistributedScalar> {
     return length
   }
 
-  /// Adapts λ, and moves θ by `length`·Δ if the step is good enough.
-  func finish(_ parameters: Vector<Scalar>, length: Double, _ report: inout StepReport) {
+  /// Adapts λ, and moves θ by `length`·Δ, or by `rate`·(Δ₀ + `length`·y), if the step is good enough.
+  func finish(_ parameters: Vector<Scalar>, length: Double, rate: Double, _ report: inout StepReport) {
     let isFinite =
       report.loss.isFinite && report.stepNorm.isFinite && report.solver?.termination != .nonFinite
     let ratio = isFinite ? report.reductionRatio ?? 1 : .nan
-    let (nextDamping, accepted) = Damping.update(damping, ratio: ratio, options.damping)
+    // What is not finite does not wait.
+    let (nextDamping, accepted) =
+      adapts || !isFinite ? Damping.update(damping, ratio: ratio, options.damping) : (damping, true)
     damping = nextDamping
+    steps += 1
     report.accepted = accepted && isFinite && length > 0
     // After a step that is not taken, momentum would lead there again.
     guard report.accepted else { return lastStep.fill(0) }
-    parameters.combine(Scalar(length), step)
+    if looksAhead {
+      step.combine(1, anchor, Scalar(length))
+      report.stepNorm = step.norm
+    }
+    parameters.combine(Scalar(looksAhead ? rate : length), step)
     if options.momentum != 0 { lastStep.assign(step) }
   }
 }
@@ -171,7 +211,7 @@ extension DampedOptimizer {
   package var memory: [(name: String, vector: Vector<Scalar>)] { damped.memory }
 
   package var counters: OptimizerCounters {
-    get { OptimizerCounters(damping: damping) }
-    set { if let damping = newValue.damping { damped.damping = damping } }
+    get { OptimizerCounters(damping: damping, steps: damped.steps) }
+    set { damped.resume(newValue) }
   }
 }

@@ -3,29 +3,36 @@ package enum Damping {
   package enum Policy: String, Codable, CaseIterable, Sendable {
     case constant
     case levenbergMarquardt = "levenberg-marquardt"
+    /// λ is the best of several on held-out rows of a batch, now and then.
+    case sweep
   }
 
   package struct Options: Codable, Equatable, Sendable {
     package var initial = 0.3
-    package var policy = Policy.constant
+    package var policy = Policy.levenbergMarquardt
     /// Levenberg–Marquardt moves λ between these. On the rows that a step was made for, its model is too good a prophet:
     /// without a floor λ falls until the steps no longer suit other rows.
-    package var minimum = 0.1
+    package var minimum = 0.3
     package var maximum = 1e6
-    /// Factor by which Levenberg–Marquardt raises λ, and by whose inverse it lowers it.
-    package var factor = 1.5
+    /// Factor by which λ rises, and by whose inverse it falls.
+    package var factor = 2.0
+    /// Steps from one adaptation to the next.
+    package var interval = 10
 
     package init() {}
+
+    /// λ of the first step: Levenberg–Marquardt begins within its bounds.
+    var start: Double { policy == .levenbergMarquardt ? min(max(initial, minimum), maximum) : initial }
   }
 
-  /// λ after a step, and whether the step is taken.
+  /// λ after a step whose success was looked at, and whether the step is taken.
   ///
   /// ρ is the reduction of the objective over the reduction that the quadratic model predicted. λ rises when ρ < ¼ or is
   /// not a number, and falls when ρ > ¾; a step that does not lower the objective is not taken. Martens, "Deep learning via
   /// Hessian-free optimization" (2010), section 4.1.
   package static func update(_ λ: Double, ratio ρ: Double, _ options: Options) -> (damping: Double, accepted: Bool) {
     switch options.policy {
-    case .constant:
+    case .constant, .sweep:
       return (λ, true)
     case .levenbergMarquardt:
       // A NaN fails every comparison, so it lands with the failures.

@@ -2,9 +2,11 @@
 package struct GaussNewtonOptions: Equatable, Sendable {
   package var damping = Damping.Options()
   package var solver = SolverOptions()
-  package var stepLength = StepLength.ggn
+  package var stepLength = StepLength.unit
   /// η
   package var momentum = 0.0
+  /// Whether a batch is linearised where momentum and decay lead, at θ + Δ₀.
+  package var nesterov = false
   /// μ
   package var weightDecay = 0.0
   /// Whether biases decay like weights.

@@ -38,8 +38,12 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
   ) throws -> StepReport {
     let (λ, μ) = (damped.damping, options.weightDecay)
 
+    // Where momentum and decay lead, or θ itself.
+    if damped.looksAhead { damped.assignAnchor(parameters) }
+    let start = damped.start(from: parameters)
+
     // Linearise, margins.
-    phases.measure(.forward) { loss.linearize(at: parameters, on: inputs, labels, batchSize: batchSize) }
+    phases.measure(.forward) { loss.linearize(at: start, on: inputs, labels, batchSize: batchSize) }
 
     // The gradient, −g = (1/B) Σ (1−p) Jᵀv, and the loss.
     let scaled = loss.linearization.outputScratch
@@ -49,12 +53,12 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
     }
     try message.sumProduct(scaled, [loss.localSum, interrupt ? 1 : 0])
     var report = damped.begin(
-      parameters, negativeGradient: message.parameters, loss: message[scalar: 0] / Double(batchSize),
+      start, negativeGradient: message.parameters, loss: message[scalar: 0] / Double(batchSize),
       interrupted: message[scalar: 1] > 0)
 
     // Momentum and weight decay move the starting point to Δ₀ and the right-hand side to −g − GΔ₀.
     residual.assign(message.parameters)
-    if damped.hasAnchor {
+    if damped.predictsAnchor {
       damped.assignAnchor(parameters)
       residual.combine(-1, try curvatureProduct(damped.anchor))
     }
@@ -67,14 +71,14 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
     }
 
     // The quadratic model along Δ, step length: here the model has the full curvature.
-    let model = damped.model(parameters, residual: residual)
+    let model = damped.model(start, residual: residual)
     report.stepNorm = model.squaredStep.squareRoot()
     let full = options.stepLength == .ggn ? model.objective.curvature : nil
     let length = try damped.length(
-      model, fullCurvature: full, rate: rate, on: loss, from: parameters, &report)
+      model, fullCurvature: full, rate: rate, on: loss, from: start, &report)
 
     // Damping, update.
-    phases.measure(.update) { damped.finish(parameters, length: length, &report) }
+    phases.measure(.update) { damped.finish(parameters, length: length, rate: rate, &report) }
     return report
   }
 

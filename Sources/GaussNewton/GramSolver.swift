@@ -36,6 +36,11 @@ final class GramSolver<Scalar: DistributedScalar> {
     return summary
   }
 
+  /// r ← (K' + λI)⁻¹ r with the first rows and columns of K; NaN where rounding has spoilt K'.
+  func solve(first r: Vector<Scalar>, of K: Matrix<Scalar>, damping λ: Double) {
+    if factor.factorize(K, first: r.count, shift: Scalar(λ)) { factor.solve(r) } else { r.fill(.nan) }
+  }
+
   /// nil if a pivot is not positive.
   private func cholesky(
     _ K: Matrix<Scalar>, _ r: Vector<Scalar>, _ λ: Double, _ reference: Double, _ tolerance: Double

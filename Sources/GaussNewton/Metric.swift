@@ -19,7 +19,7 @@ package struct MetricOptions: Codable, Equatable, Sendable {
   /// What remains of the running moments when another batch's are taken into them.
   package var decay = 0.95
   /// Steps from one batch whose moments are taken to the next.
-  package var interval = 1
+  package var interval = 10
 
   package init() {}
 }

@@ -36,10 +36,13 @@ package struct OptimizerCounters: Codable, Equatable, Sendable {
   package var damping: Double?
   /// Steps that the moments have seen.
   package var moments: Int?
+  /// Steps that the damping has seen.
+  package var steps: Int?
   /// How `auto` chooses its solver.
   package var plan: SolverPlan?
 
-  package init(damping: Double? = nil, moments: Int? = nil, plan: SolverPlan? = nil) {
+  package init(damping: Double? = nil, moments: Int? = nil, steps: Int? = nil, plan: SolverPlan? = nil) {
+    self.steps = steps
     self.plan = plan
     self.damping = damping
     self.moments = moments

@@ -65,10 +65,11 @@ package struct SoftmaxMargin<Scalar: BLASScalar> {
     losses[0..<rows].withElements { $0.reduce(0) { $0 + Double($1) } }
   }
 
-  /// Σ (ℓ − ℓ of `earlier`) over the local rows: differences first, so that a small change survives.
-  package func lossChange(from earlier: SoftmaxMargin, rows: Int) -> Double {
-    losses[0..<rows].withElements { new in
-      earlier.losses[0..<rows].withElements { old in zip(new, old).reduce(0) { $0 + (Double($1.0) - Double($1.1)) } }
+  /// Σ (ℓ − ℓ of `earlier`) over the local rows `rows` there, the first ones here: differences first, so that a small change
+  /// survives.
+  package func lossChange(from earlier: SoftmaxMargin, rows: Range<Int>) -> Double {
+    losses[0..<rows.count].withElements { new in
+      earlier.losses[rows].withElements { old in zip(new, old).reduce(0) { $0 + (Double($1.0) - Double($1.1)) } }
     }
   }
 

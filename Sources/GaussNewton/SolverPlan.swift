@@ -36,6 +36,9 @@ package struct SolverPlan: Codable, Equatable, Sendable {
     return seconds(.gramCG) < seconds(.cg) ? .gramCG : .cg
   }
 
+  /// The cheaper solver with the matrix.
+  package var bestWithMatrix: SolverOptions.Kind { gram <= 1.1 * gramCG ? .gram : .gramCG }
+
   /// Takes the iterations of another matrix-free step into the mean.
   package mutating func observe(iterations count: Int) { iterations += 0.1 * (Double(count) - iterations) }
 

@@ -17,10 +17,11 @@ package final class CholeskyFactor<Scalar: BLASScalar> {
   /// Numbers that the factor of a matrix of so many rows takes.
   package static func count(size: Int) -> Int { size * pitch(size) }
 
-  /// Factorises a + shift·I, of which only the upper triangle is read. False if a pivot is not positive.
-  package func factorize<Source: BLASScalar>(_ a: Matrix<Source>, shift: Scalar) -> Bool {
-    precondition(a.rows == a.columns, "only a square matrix has a Cholesky factor")
-    size = a.rows
+  /// Factorises a + shift·I, of which only the upper triangle is read, or as many of its first rows and columns. False if a
+  /// pivot is not positive.
+  package func factorize<Source: BLASScalar>(_ a: Matrix<Source>, first count: Int? = nil, shift: Scalar) -> Bool {
+    precondition(a.rows == a.columns && count ?? 0 <= a.rows, "only a square matrix has a Cholesky factor")
+    size = count ?? a.rows
     storage.grow(to: Self.count(size: size))
     assign(a, shift: shift)
     return factorize(0..<size)
@@ -44,12 +45,12 @@ package final class CholeskyFactor<Scalar: BLASScalar> {
   @specialized(where Scalar == Double, Source == Float)
   @specialized(where Scalar == Double, Source == Double)
   private func assign<Source: BLASScalar>(_ a: Matrix<Source>, shift: Scalar) {
-    let (size, pitch) = (size, pitch)
+    let (size, pitch, sourcePitch) = (size, pitch, a.columns)
     storage.withElements { u in
       a.elements.withElements { a in
         Threads.sharePanels(of: 0..<size, height: GramPanel.rows) { panel, _ in
           for i in panel {
-            let (source, target) = (a.baseAddress! + i * size, u.baseAddress! + i * pitch)
+            let (source, target) = (a.baseAddress! + i * sourcePitch, u.baseAddress! + i * pitch)
             for j in i..<size { target[j] = Scalar(source[j]) }
             target[i] += shift
           }

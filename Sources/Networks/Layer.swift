@@ -92,18 +92,15 @@ package struct LayerCotangent<Scalar: BLASScalar> {
   /// The layer's part of the parameters.
   let range: Range<Int>
   let cotangent: Matrix<Scalar>
-  let isCopy: Bool
 
   init(_ layer: some Layer, at point: LayerPoint<Scalar>, _ cotangent: Matrix<Scalar>) {
     self.init(layer, point, 0..<layer.parameterCount, cotangent)
   }
 
   private init(
-    _ layer: any Layer, _ point: LayerPoint<Scalar>, _ range: Range<Int>, _ cotangent: Matrix<Scalar>,
-    isCopy: Bool = false
+    _ layer: any Layer, _ point: LayerPoint<Scalar>, _ range: Range<Int>, _ cotangent: Matrix<Scalar>
   ) {
     (self.layer, self.point, self.range, self.cotangent) = (layer, point, range, cotangent)
-    self.isCopy = isCopy
   }
 
   func shifted(by offset: Int) -> LayerCotangent {
@@ -114,7 +111,7 @@ package struct LayerCotangent<Scalar: BLASScalar> {
   func kept(in storage: Vector<Scalar>) -> LayerCotangent {
     let copy = Matrix(storage[0..<cotangent.elements.count], cotangent.rows, cotangent.columns)
     copy.elements.assign(cotangent.elements)
-    return LayerCotangent(layer, point, range, copy, isCopy: true)
+    return LayerCotangent(layer, point, range, copy)
   }
 }
 

@@ -16,6 +16,8 @@ package final class Linearization<Scalar: BLASScalar> {
   /// The layers' cotangents of the last row gradients, and where those are that were copied.
   private var kept: [LayerCotangent<Scalar>] = []
   private var copies: [Vector<Scalar>] = []
+  /// Room for a cotangent that is wider than the logits.
+  private var scaledStorage = Vector<Scalar>(zeros: 0)
   private let logitsStorage: Matrix<Scalar>
   private let tangentStorage: Matrix<Scalar>
   private var inputs: Matrix<Scalar>
@@ -99,26 +101,28 @@ package final class Linearization<Scalar: BLASScalar> {
   }
 
   /// gradient ← Σ_i factors_i J_iᵀ `cotangent`_i over the local rows (#b), of the cotangents that `rowGradients` has kept: no
-  /// layer's cotangent is found again. Once; the rest is like `vjp`.
+  /// layer's cotangent is found again. The rest is like `vjp`.
   package func vjp<Failure: Error>(
     scaledBy factors: Vector<Scalar>, into gradient: Vector<Scalar>, finished: (Range<Int>) throws(Failure) -> Void
   ) throws(Failure) {
     precondition(!kept.isEmpty, "row gradients come first")
     for part in kept {
-      // A copy may be overwritten, what the caller has may not.
-      let scaled = part.isCopy ? part.cotangent : outputScratch
+      let count = part.cotangent.elements.count
+      if count > outputScratch.elements.count { scaledStorage.grow(to: count) }
+      let storage = count > outputScratch.elements.count ? scaledStorage : outputScratch.elements
+      let scaled = Matrix(storage[0..<count], part.cotangent.rows, part.cotangent.columns)
       scaled.assignRows(of: part.cotangent, scaledBy: factors)
       part.layer.vjp(
         at: part.point, outputCotangent: scaled, parameterCotangent: gradient[part.range], inputCotangent: nil,
         scratch: scratch)
       try finished(part.range)
     }
-    kept = []
   }
 
-  /// The logits at other parameters on the same batch (#b × C), in `outputScratch`. Keeps the linearization.
-  package func logits(at parameters: Vector<Scalar>) -> Matrix<Scalar> {
-    network.body.forward(inputs, parameters, output: outputScratch, cache: nil, scratch: scratch)
-    return outputScratch
+  /// The logits at other parameters on `rows` of the same batch (#rows × C), in `outputScratch`. Keeps the linearization.
+  package func logits(at parameters: Vector<Scalar>, rows: Range<Int>) -> Matrix<Scalar> {
+    let output = outputScratch[rows: rows]
+    network.body.forward(inputs[rows: rows], parameters, output: output, cache: nil, scratch: scratch)
+    return output
   }
 }

@@ -24,6 +24,7 @@ extension Configuration.Optimizer {
     options.solver = solver
     options.stepLength = stepLength
     options.momentum = momentum
+    options.nesterov = nesterov
     options.weightDecay = weightDecay
     options.decaysBiases = decayBiases
     options.metric = metric
@@ -46,7 +47,7 @@ extension Configuration.Optimizer {
       ("solver", solver != standard.solver, damped),
       ("step_length", stepLength != standard.stepLength, damped),
       ("momentum", momentum != standard.momentum, damped + [.sgd]),
-      ("nesterov", nesterov != standard.nesterov, [.sgd]),
+      ("nesterov", nesterov != standard.nesterov, damped + [.sgd]),
       ("adam", adam != standard.adam, [.adam]),
       ("metric", metric != standard.metric, [.fgn]),
     ]

@@ -38,7 +38,8 @@ extension Configuration {
         .reduce(value) { Node([(Node(String($1)), $0)]) }
       tree = try overlay(tree, document, source: source, path: [])
     }
-    let configuration = try decode(withLearningRate(tree), source: source)
+    var configuration = try decode(filled(tree), source: source)
+    configuration.resolveDefaults(of: Set(dependentDefaults.filter { isNull(tree, $0) }))
     try configuration.validate(source: source)
     return configuration
   }
@@ -73,18 +74,29 @@ extension Configuration {
     guard var tree = try Yams.compose(yaml: Configuration().yaml) else {
       preconditionFailure("the default configuration is empty")
     }
-    tree["optimizer"]?["learning_rate"] = Node("null", Tag(.null))
+    for path in dependentDefaults { replace(&tree, path, by: Node("null", Tag(.null))) }
     return tree
   }
 
-  /// `tree` with the method's own learning rate where it has none.
-  private static func withLearningRate(_ tree: Node) -> Node {
-    guard tree["optimizer"]?["learning_rate"]?.tag == Tag(.null),
-      let method = tree["optimizer"]?["method"]?.string.flatMap(Optimizer.Method.init(rawValue:))
-    else { return tree }
+  /// `tree` with some value of the right type for each default that is not known yet.
+  private static func filled(_ tree: Node) throws -> Node {
+    guard let standard = try Yams.compose(yaml: Configuration().yaml) else { return tree }
     var tree = tree
-    tree["optimizer"]?["learning_rate"] = Node("\(method.defaultLearningRate)")
+    for path in dependentDefaults where isNull(tree, path) { replace(&tree, path, by: value(standard, path)!) }
     return tree
+  }
+
+  private static func value(_ tree: Node, _ path: [String]) -> Node? {
+    path.reduce(Optional(tree)) { $0?[$1] }
+  }
+
+  private static func isNull(_ tree: Node, _ path: [String]) -> Bool { value(tree, path)?.tag == Tag(.null) }
+
+  private static func replace(_ tree: inout Node, _ path: [String], by value: Node) {
+    guard let first = path.first else { return tree = value }
+    guard var child = tree[first] else { return }
+    replace(&child, Array(path.dropFirst()), by: value)
+    tree[first] = child
   }
 
   private static func compose(_ text: String, source: String) throws -> Node? {

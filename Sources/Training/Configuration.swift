@@ -59,26 +59,16 @@ package struct Configuration: Codable, Equatable, Sendable {
       /// Stochastic gradient descent with momentum.
       case sgd
       case adam
-
-      /// The learning rate where the configuration names none.
-      package var defaultLearningRate: Double {
-        switch self {
-        case .fgn, .ggn: 1
-        case .sgd: 0.1
-        case .adam: 0.001
-        }
-      }
     }
 
     package var method = Method.fgn
     /// B, over all ranks.
     package var batchSize = BatchSize.rows(512)
-    /// In a file it may be null, for the method's own default.
-    package var learningRate = Method.fgn.defaultLearningRate
+    package var learningRate = 0.5
     package var schedule = LearningRateSchedule()
     package var damping = Damping.Options()
     package var solver = SolverOptions()
-    package var stepLength = StepLength.ggn
+    package var stepLength = StepLength.unit
     /// η
     package var momentum = 0.9
     /// Nesterov's form of momentum.

@@ -108,4 +108,25 @@ import Testing
     _ = try falling.advance()
     #expect(falling.optimizer.damping == options.damping.minimum)
   }
+
+  @Test func `The damping adapts once an interval, and trial losses are found only then`() throws {
+    var options = options(damping: try damping(withRatioIn: 0.8...1.5))
+    options.damping.interval = 3
+    let trial = Trial<Double>(problem, options)
+    var seen: [Double] = []
+    for step in 0..<7 {
+      let report = try trial.advance(rate: 1e-3)
+      #expect((report.reductionRatio != nil) == (step % 3 == 0))
+      seen.append(trial.optimizer.damping / options.damping.initial)
+    }
+    #expect(zip(seen, [1, 1, 1, 2, 2, 2, 3]).allSatisfy { abs($0 * pow(1.5, $1) - 1) < 1e-12 })
+  }
+
+  @Test func `A run begins within the bounds of its damping`() {
+    var options = options(damping: 1e-3)
+    options.damping.minimum = 0.5
+    #expect(Trial<Double>(problem, options).optimizer.damping == 0.5)
+    options.damping.policy = .constant
+    #expect(Trial<Double>(problem, options).optimizer.damping == 1e-3)
+  }
 }

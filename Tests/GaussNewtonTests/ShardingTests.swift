@@ -36,7 +36,7 @@ import Testing
   /// Losses of twenty steps over batches of all sizes.
   func run(on communicator: Communicator) throws -> (reports: [StepReport], parameters: [Double]) {
     let problem = ToyProblem(rows: 150, features: 6, classes: 10, largestMargin: 2, seed: 19)
-    var options = GaussNewtonOptions()
+    var options = plainOptions()
     options.damping.initial = 0.1
     options.damping.policy = .levenbergMarquardt
     options.momentum = 0.6

@@ -143,10 +143,10 @@ struct MarginCase<Scalar: BLASScalar> {
     let logits = Matrix<Double>(Vector([1e-4, 0, 40, 0]), 2, 2)
     let moved = Matrix<Double>(Vector([1e-4 + 0x1p-50, 0, 40, 0]), 2, 2)
     let (before, after) = (MarginCase(logits, [0, 1]), MarginCase(moved, [0, 1]))
-    let change = after.margin.lossChange(from: before.margin, rows: 2)
+    let change = after.margin.lossChange(from: before.margin, rows: 0..<2)
     #expect(abs(change / -0x1p-51 - 1) < 0.5)
-    #expect(before.margin.lossChange(from: before.margin, rows: 2) == 0)
-    #expect(after.margin.lossChange(from: before.margin, rows: 0) == 0)
+    #expect(before.margin.lossChange(from: before.margin, rows: 0..<2) == 0)
+    #expect(after.margin.lossChange(from: before.margin, rows: 0..<0) == 0)
   }
 
   @Test(arguments: [(2, 40_000), (50, 1200), (1000, 60)])

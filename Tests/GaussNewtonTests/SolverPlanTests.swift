@@ -34,7 +34,7 @@ import Testing
 
   @Test func `A plan is measured without moving the parameters, alike on all ranks`() throws {
     let problem = ToyProblem(rows: 40, features: 30, classes: 20, largestMargin: 1, seed: 5)
-    let trial = Trial<Float>(problem, GaussNewtonOptions())
+    let trial = Trial<Float>(problem, plainOptions())
     try trial.optimizer.makePlan(
       trial.parameters, inputs: problem.inputs(trial.shard), labels: problem.labels(trial.shard),
       batchSize: problem.rowCount)

@@ -82,11 +82,23 @@ func evenShard(of count: Int, _ communicator: Communicator) -> Range<Int> {
   count * communicator.rank / communicator.size..<count * (communicator.rank + 1) / communicator.size
 }
 
+/// Options under which all that may adapt does so in every step.
+func plainOptions() -> GaussNewtonOptions {
+  var options = GaussNewtonOptions()
+  options.damping.policy = .constant
+  options.damping.minimum = 1e-4
+  options.damping.factor = 1.5
+  options.damping.interval = 1
+  options.metric.interval = 1
+  options.stepLength = .ggn
+  return options
+}
+
 /// Options of a unit step that is solved as exactly as the precision allows.
 func exactOptions<Scalar: BLASScalar>(
   for _: Scalar.Type = Double.self, damping λ: Double, weightDecay μ: Double = 0
 ) -> GaussNewtonOptions {
-  var options = GaussNewtonOptions()
+  var options = plainOptions()
   options.damping.initial = λ
   options.weightDecay = μ
   options.stepLength = .unit

@@ -53,7 +53,7 @@ private let networks: [[Sketch]] =
     let c = Case<Scalar>(sketches, rows: 9)
     var samples = c.samples
     let other: Vector<Scalar> = samples.vector(c.network.layout.count)
-    let trial = c.linearization.logits(at: other).doubles
+    let trial = c.linearization.logits(at: other, rows: 0..<c.inputs.rows).doubles
     for i in 0..<9 {
       let row = c.inputs[row: i].doubles
       let expected = sketches.outputs(c.parameters.doubles[...], row)
@@ -96,7 +96,7 @@ private let networks: [[Sketch]] =
     let differences = [h, -h].map { h in
       let moved = c.parameters.copy()
       moved.combine(h, u)
-      return c.linearization.logits(at: moved).elements.array
+      return c.linearization.logits(at: moved, rows: 0..<c.inputs.rows).elements.array
     }
     let expected = zip(differences[0], differences[1]).map { ($0 - $1) / (2 * h) }
     #expect(relativeError(tangent, expected) < 1e-6)
@@ -113,7 +113,7 @@ private let networks: [[Sketch]] =
       let logits = c.linearization.logits.elements.array
       let tangent = c.linearization.jvp(u).elements.array
       let gradient = c.vjp(cotangent).array
-      _ = c.linearization.logits(at: u)
+      _ = c.linearization.logits(at: u, rows: 0..<c.inputs.rows)
       #expect(c.linearization.logits.elements.array == logits)
       #expect(c.vjp(cotangent).array == gradient)
       #expect(c.linearization.jvp(u).elements.array == tangent)
@@ -140,7 +140,7 @@ private let networks: [[Sketch]] =
       let c = Case<Float>(sketches, rows: 0, capacity: capacity)
       #expect(c.linearization.logits.rows == 0)
       #expect(c.linearization.jvp(c.parameters).rows == 0)
-      #expect(c.linearization.logits(at: c.parameters).rows == 0)
+      #expect(c.linearization.logits(at: c.parameters, rows: 0..<0).rows == 0)
       #expect(c.vjp(Matrix(zeros: 0, c.network.outputCount)).array.allSatisfy { $0 == 0 })
     }
   }
@@ -162,5 +162,25 @@ private let networks: [[Sketch]] =
     #expect(relativeError(c.linearization.logits.elements.array, fresh.logits.elements.array) < 1e-14)
     #expect(relativeError(c.linearization.jvp(u).elements.array, fresh.jvp(u).elements.array) < 1e-14)
     #expect(relativeError(c.vjp(cotangent).array, expected.array) < 1e-14)
+  }
+
+  @Test(arguments: networks)
+  func `Of cotangents that row gradients have kept, the product is that of the scaled ones`(sketches: [Sketch]) {
+    let c = Case<Double>(sketches, rows: 7, capacity: 9)
+    var samples = c.samples
+    let cotangent: Matrix<Double> = samples.matrix(7, c.network.outputCount)
+    let before = cotangent.elements.array
+    c.linearization.rowGradients(cotangent, keepsCotangents: true) { _ in }
+    for _ in 0..<2 {
+      let factors: Vector<Double> = samples.vector(7)
+      let scaled = Matrix<Double>(zeros: 7, c.network.outputCount)
+      for i in 0..<7 { scaled[row: i].combine(factors[i], cotangent[row: i], 0) }
+      let product = Vector<Double>.unset(c.network.layout.count)
+      var parts: [Range<Int>] = []
+      c.linearization.vjp(scaledBy: factors, into: product) { parts.append($0) }
+      #expect(relativeError(product.array, c.vjp(scaled).array) < 1e-13)
+      #expect(parts.reversed().flatMap { Array($0) } == Array(0..<c.network.layout.count))
+    }
+    #expect(cotangent.elements.array == before)
   }
 }

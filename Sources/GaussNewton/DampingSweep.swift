@@ -1,0 +1,84 @@
+import LinearAlgebra
+import MPI
+import Networks
+
+/// Which λ a sweep tries, and what it finds.
+enum DampingSweep {
+  /// Of how many rows of a batch one is held out. The rows that a step was made for are no judges of it.
+  static let heldOutFraction = 8
+
+  /// λ and its neighbours; at first many, so that where a run begins does not matter.
+  static func candidates(around λ: Double, isFirst: Bool, maximum: Double) -> [Double] {
+    (isFirst ? Array(-8...8) : Array(-1...1)).map { min(λ * Self.ratio.power($0), maximum) }
+  }
+
+  /// Between a candidate and the next.
+  private static let ratio = 2.0
+
+  /// The candidate with the least objective, or nil where none is a number.
+  static func best(_ changes: [Double]) -> Int? {
+    changes.indices.filter { changes[$0].isFinite }.min { changes[$0] < changes[$1] }
+  }
+}
+
+extension Double {
+  fileprivate func power(_ exponent: Int) -> Double {
+    exponent < 0 ? 1 / power(-exponent) : (0..<exponent).reduce(1) { product, _ in product * self }
+  }
+}
+
+extension FastGaussNewton {
+  /// Chooses λ: solves for the rows of the batch but the held-out ones with several λ, by the part of K that belongs to
+  /// them, and takes the λ whose step lowers the objective on the held-out rows the most. λ stays where none is of use.
+  ///
+  /// Without its last rows a batch has the mean of others: (K' + (λ+μ)B'/B I)x = s' − RΔ₀' with the first B' rows. Each
+  /// λ costs a product and its allreduce of P numbers, and the held-out rows' forward pass. Collective.
+  ///
+  /// - Parameters: s and RΔ₀ of all rows (B). The latter is that of the last λ afterwards.
+  func sweepDamping(_ s: Vector<Scalar>, _ t: inout Vector<Scalar>, _ parameters: Vector<Scalar>) throws {
+    let size = s.count
+    let fitted = size - size / DampingSweep.heldOutFraction
+    guard fitted < size else { return }
+    let own = gram.ownRows
+    let heldOut = max(0, min(own.count, fitted - own.lowerBound))..<own.count
+    let before = damped.damping
+    let candidates = DampingSweep.candidates(
+      around: before, isFirst: damped.steps == 0, maximum: options.damping.maximum)
+
+    // With weight decay Δ₀ depends on λ, unless the batch has been linearised there.
+    let movesAnchor = options.weightDecay > 0 && damped.predictsAnchor
+    let (x, product) = (Vector<Scalar>(zeros: size), Vector<Scalar>(zeros: size))
+    var sums: [Double] = []
+    var decays: [Double] = []
+    for λ in candidates {
+      damped.damping = λ
+      if movesAnchor { t = try predictedRows(parameters) }
+      phases.measure(.solve) {
+        x.fill(0)
+        let r = x[0..<fitted]
+        r.assign(s[0..<fitted])
+        r.combine(-1, t[0..<fitted])
+        gramSolver.solve(first: r, of: gram.matrix, damping: (λ + options.weightDecay) * Double(fitted) / Double(size))
+        product.assignSymmetricProduct(gram.matrix, x)
+        product.combine(1, t)
+      }
+      try assignStep(x[own])
+      let model = damped.model(
+        parameters, loss: Quadratic(slope: -s.dot(product), curvature: product.squaredNorm))
+      let full =
+        options.stepLength == .ggn
+        ? try loss.fullCurvature(along: damped.step) + model.decay.curvature : nil
+      let length = (full.map { StepLength.ggn(slope: model.objective.slope, curvature: $0) } ?? 1)
+      sums.append(loss.localChange(at: length, along: damped.step, from: parameters, rows: heldOut))
+      decays.append(model.decay(length))
+    }
+    let totals = try phases.measure(.communication) { try communicator.allreduce(sums) }
+    let changes = zip(totals, decays).map { $0 / Double(size - fitted) + $1 }
+    // One rank's word for all.
+    let best = try phases.measure(.communication) {
+      try communicator.broadcast([DampingSweep.best(changes).map { candidates[$0] } ?? before])[0]
+    }
+    damped.damping = best
+    if movesAnchor { t = try predictedRows(parameters) }
+  }
+}

@@ -1,0 +1,101 @@
+import LinearAlgebra
+import MPI
+import Networks
+
+extension FastGaussNewton {
+  /// The matrix K = RRᵀ of all rows: one or two allgathers a layer, three more, and one allreduce of P numbers, that of
+  /// the step; the gradient itself is never formed. Collective.
+  func solveGram(
+    _ kind: SolverOptions.Kind, _ parameters: Vector<Scalar>, batchSize: Int, interrupt: Bool
+  ) throws -> (StepReport, StepModel) {
+    let shard = rowSpace.rightHandSide.count
+
+    // What is known of each rank: its rows, the sum of their losses, its wish to stop.
+    let facts = try phases.measure(.communication) {
+      try communicator.allgather(
+        [Double(shard), loss.localSum, interrupt ? 1 : 0], counts: Array(repeating: 3, count: communicator.size))
+    }
+    func column(_ index: Int) -> [Double] { stride(from: index, to: facts.count, by: 3).map { facts[$0] } }
+
+    // Of all rows s, RΔ₀ and √(w̃/B).
+    gram.begin(counts: column(0).map { Int($0) })
+    let columns = try gram.gather([rowSpace.rightHandSide, ownPredictedRows(parameters), rowSpace.rowFactors])
+    let s = columns[0]
+    var t = columns[1]
+    try gram.assign(loss.linearization, cotangents: loss.cotangents, rowFactors: columns[2], metric: metric)
+
+    if options.damping.policy == .sweep, damped.adapts, !isRehearsal { try sweepDamping(s, &t, parameters) }
+    let (λ, μ) = (damped.damping, options.weightDecay)
+
+    let scalars = phases.measure(.solve) {
+      let K = gram.matrix
+      let r = s.copy()
+      r.combine(-1, t)
+      let product = Vector<Scalar>(zeros: s.count)
+      product.assignSymmetricProduct(K, s)
+      let gradientNorm = max(0, s.dot(product)).squareRoot()
+      let summary = gramSolver.solve(
+        K, r, damping: λ + μ, reference: gradientNorm, options: options.solver, kind: kind)
+      // RΔ = RΔ₀ + Kx.
+      product.assign(gramSolver.product)
+      product.combine(1, t)
+      return RowSpaceSolution(
+        gradientNorm: gradientNorm, slope: -s.dot(product), curvature: product.squaredNorm, solver: summary)
+    }
+    let solution = try phases.measure(.communication) { try scalars.broadcast(over: communicator) }
+
+    var report = StepReport(
+      loss: column(1).reduce(0, +) / Double(batchSize), gradientNorm: solution.gradientNorm, damping: λ)
+    report.interrupted = column(2).contains { $0 > 0 }
+    report.solver = solution.solver
+
+    try assignStep(gramSolver.solution[gram.ownRows])
+    return (report, damped.model(parameters, loss: Quadratic(slope: solution.slope, curvature: solution.curvature)))
+  }
+
+  /// Δ ← Δ₀ + M⁻¹Rᵀx, given this rank's part of x (#b). One allreduce of P numbers. Collective.
+  func assignStep(_ x: Vector<Scalar>) throws {
+    try message.sum(.rowGradients(scaledBy: rowSpace.factors(scaledBy: x)), transform: metric.divide)
+    damped.step.assign(message.parameters)
+    try completeStep()
+  }
+
+  /// RΔ₀ of the local rows (#b), until the next call; zero where the batch is linearised at θ + Δ₀.
+  private func ownPredictedRows(_ parameters: Vector<Scalar>) -> Vector<Scalar> {
+    let own = productRows[0..<rowSpace.rightHandSide.count]
+    guard damped.predictsAnchor else {
+      own.fill(0)
+      return own
+    }
+    damped.assignAnchor(parameters, metric: metric)
+    phases.measure(.jvp) { rowSpace.apply(damped.anchor, into: own) }
+    return own
+  }
+
+  /// The same of all rows (B). Collective.
+  func predictedRows(_ parameters: Vector<Scalar>) throws -> Vector<Scalar> {
+    try gram.gather([ownPredictedRows(parameters)])[0]
+  }
+}
+
+/// What a solve in the row space says beside x; one rank's word counts for all, should their processors round differently.
+private struct RowSpaceSolution {
+  /// ‖g‖, gᵀΔ and ΔᵀGΔ.
+  var gradientNorm, slope, curvature: Double
+  var solver: SolverSummary
+
+  /// What rank 0 has. Collective.
+  func broadcast(over communicator: Communicator) throws -> RowSpaceSolution {
+    typealias Summary = SolverSummary
+    let numbers = try communicator.broadcast([
+      gradientNorm, slope, curvature, Double(solver.iterations), solver.residual,
+      Double(Summary.Method.allCases.firstIndex(of: solver.method)!),
+      Double(Summary.Termination.allCases.firstIndex(of: solver.termination)!),
+    ])
+    return RowSpaceSolution(
+      gradientNorm: numbers[0], slope: numbers[1], curvature: numbers[2],
+      solver: Summary(
+        method: Summary.Method.allCases[Int(numbers[5])], iterations: Int(numbers[3]), residual: numbers[4],
+        termination: Summary.Termination.allCases[Int(numbers[6])]))
+  }
+}

@@ -1,0 +1,72 @@
+import LinearAlgebra
+import MPI
+import Networks
+
+extension FastGaussNewton {
+  /// Conjugate gradient with products by R and Rᵀ: at most `solver.iterations` + 2 allreduces. Collective.
+  func solveMatrixFree(
+    _ parameters: Vector<Scalar>, batchSize: Int, interrupt: Bool
+  ) throws -> (StepReport, StepModel) {
+    let (λ, μ) = (damped.damping, options.weightDecay)
+    let s = rowSpace.rightHandSide
+    let (r, t) = (residualRows[0..<s.count], productRows[0..<s.count])
+
+    // The gradient g = −Rᵀs, the loss, and with them the solver's first collective.
+    r.assign(s)
+    let scaled = phases.measure(.vjp) { rowSpace.cotangents(scaledBy: r) }
+    try message.sumProduct(scaled, [r.squaredNorm, loss.localSum, interrupt ? 1 : 0])
+    var report = damped.begin(
+      parameters, negativeGradient: message.parameters, loss: message[scalar: 1] / Double(batchSize),
+      interrupted: message[scalar: 2] > 0)
+
+    let gradientNorm = metric.isActive ? try whitenedGradientNorm() : report.gradientNorm
+
+    // Momentum and weight decay move the starting point to Δ₀ and the right-hand side to s − RΔ₀.
+    if damped.predictsAnchor {
+      damped.assignAnchor(parameters, metric: metric)
+      phases.measure(.jvp) { rowSpace.apply(damped.anchor, into: t) }
+      r.combine(-1, t)
+    }
+    if damped.predictsAnchor || metric.isActive {
+      try rowSpace.sumWhitened(r, [r.squaredNorm], in: message, phases)
+    }
+
+    report.solver = try phases.measure(.solve) {
+      try solver.solve(
+        rowSpace, r, damping: λ + μ, reference: gradientNorm > 0 ? gradientNorm : message.parameters.norm,
+        message: message, step: damped.step, options: options.solver, phases: phases)
+    }
+    guard metric.isActive else { return (report, damped.model(parameters, residual: message.parameters)) }
+
+    // RΔ = s − r − (λ+μ)x.
+    t.assign(s)
+    t.combine(-1, r)
+    t.combine(Scalar(-(λ + μ)), solver.solution[0..<s.count])
+    let sums = try phases.measure(.communication) {
+      try communicator.allreduce([-s.dot(t), t.squaredNorm])
+    }
+    phases.measure(.metric) { metric.unwhiten(damped.step, 0..<damped.step.count) }
+    try completeStep()
+    return (report, damped.model(parameters, loss: Quadratic(slope: sums[0], curvature: sums[1])))
+  }
+
+  /// ‖L⁻¹(g + μDθ)‖, with one rank's word for all. Collective.
+  private func whitenedGradientNorm() throws -> Double {
+    // The step is not yet of use.
+    damped.step.assign(damped.gradient)
+    phases.measure(.metric) { metric.whiten(damped.step, 0..<damped.step.count) }
+    return try phases.measure(.communication) { try communicator.broadcast([damped.step.norm])[0] }
+  }
+
+  /// Adds Δ₀ to y, unless the batch is linearised there. Collective in a metric.
+  func completeStep() throws {
+    damped.addPredictedAnchor()
+    try agree(on: damped.step)
+  }
+
+  /// Makes what every rank has divided by the metric for itself one rank's word for all. Collective in a metric.
+  func agree(on vector: Vector<Scalar>) throws {
+    guard metric.isActive, communicator.size > 1 else { return }
+    try phases.measure(.communication) { try vector.withElements { try communicator.broadcast($0) } }
+  }
+}

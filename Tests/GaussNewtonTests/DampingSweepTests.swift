@@ -1,0 +1,86 @@
+import GaussNewton
+import Glibc
+import LinearAlgebra
+import MPI
+import TestSupport
+import Testing
+
+@Suite(.serialized) struct DampingSweepTests {
+  let problem = ToyProblem(rows: 43, features: 4, classes: 5, largestMargin: 2, seed: 31)
+
+  func length(_ options: GaussNewtonOptions, _ θ: [Double], _ Δ: [Double]) -> Double {
+    let (oracle, μ) = (problem.oracle, options.weightDecay)
+    guard options.stepLength == .ggn else { return 1 }
+    let curvature = quadraticForm(oracle.gaussNewtonMatrix(θ), Δ) + μ * dot(Δ, Δ)
+    return StepLength.ggn(slope: dot(oracle.gradient(θ, weightDecay: μ), Δ), curvature: curvature)
+  }
+
+  /// The λ whose step, made for the rows but the held-out ones, has the least objective on these.
+  func best(
+    among candidates: [Double], _ θ: [Double], _ options: GaussNewtonOptions, last: [Double]
+  ) -> Double {
+    let oracle = problem.oracle
+    func part(_ rows: Range<Int>) -> DenseOracle {
+      DenseOracle(features: Array(oracle.features[rows]), labels: Array(oracle.labels[rows]), classCount: 5)
+    }
+    // Of 43 rows an eighth, rounded down, is held out.
+    let (fitted, heldOut) = (part(0..<38), part(38..<43))
+    let μ = options.weightDecay
+    func objective(_ λ: Double) -> Double {
+      let Δ = fitted.step(θ, damping: λ, weightDecay: μ, momentum: options.momentum, lastStep: last)
+      return heldOut.objective(moved(θ, length(options, θ, Δ), Δ), weightDecay: μ)
+    }
+    return candidates.min { objective($0) < objective($1) }!
+  }
+
+  @Test(arguments: [(0, 0, StepLength.unit), (1e-2, 0.7, .unit), (1e-2, 0.7, .ggn)])
+  func `λ is the best of many at first and of its neighbours later, as held-out rows say`(
+    weightDecay μ: Double, momentum η: Double, length: StepLength
+  ) throws {
+    for λ in [1e-3, 10] {
+      var options = exactOptions(damping: λ, weightDecay: μ)
+      options.damping.policy = .sweep
+      options.momentum = η
+      options.stepLength = length
+      options.solver.kind = .gram
+      let trial = Trial<Double>(problem, options)
+      var last = [Double](repeating: 0, count: problem.parameters.count)
+      var current = λ
+      for step in 0..<4 {
+        let θ = trial.parameters.array
+        let reach = step == 0 ? 8 : 1
+        current = best(among: (-reach...reach).map { current * exp2(Double($0)) }, θ, options, last: last)
+        let (change, report) = try trial.change(rate: 0.5)
+        #expect(abs(report.damping! / current - 1) < 1e-12)
+        let expected = problem.oracle.step(θ, damping: current, weightDecay: μ, momentum: η, lastStep: last)
+        let scale = self.length(options, θ, expected) / 2
+        #expect(relativeError(change, expected.map { scale * $0 }) < 1e-9)
+        last = expected
+      }
+    }
+  }
+
+  @Test func `Where a run begins does not matter`() throws {
+    let found = try [1e-3, 1e-2, 0.1, 1, 10].map { λ in
+      var options = exactOptions(damping: λ)
+      options.damping.policy = .sweep
+      options.solver.kind = .gram
+      let trial = Trial<Double>(problem, options)
+      _ = try trial.advance()
+      return trial.optimizer.damping
+    }
+    #expect(found.max()! <= 2.1 * found.min()!)
+  }
+
+  @Test func `A sweep comes once an interval, and a batch too small to hold rows out keeps its λ`() throws {
+    var options = exactOptions(damping: 5)
+    options.damping.policy = .sweep
+    options.damping.interval = 2
+    options.solver.kind = .gram
+    let trial = Trial<Double>(problem, options)
+    let found = try (0..<4).map { _ in try trial.advance().damping! }
+    #expect(found[0] != 5 && found[1] == found[0] && found[3] == found[2])
+    let small = ToyProblem(rows: 7, features: 4, classes: 5, largestMargin: 2, seed: 31)
+    #expect(try Trial<Double>(small, options).advance().damping == 5)
+  }
+}
