@@ -46,7 +46,10 @@ import numpy as np
 CASES = ["256x512x10000", "512x512x1000", "512x512x100", "1024x512x1000", "512x784x512x512x10"]
 BATCHES, WARM_UP, ITERATIONS, DAMPING, RATE = 8, 5, 10, 1e-3, 1e-4
 SGD = {"method": "sgd", "momentum": 0}
-FGN = {"method": "fgn", "momentum": 0, "step_length": "unit", "damping": {"initial": DAMPING}}
+FGN = {
+    "method": "fgn", "momentum": 0, "step_length": "unit", "metric": {"kind": "identity"},
+    "damping": {"initial": DAMPING, "policy": "constant"},
+}  # fmt: skip
 GRAM = {"solver": {"kind": "gram"}}
 # The smallest tolerance is not reached, so that all iterations take place.
 CG = {"solver": {"kind": "cg", "tolerance": 1e-30, "max_iterations": ITERATIONS}}

@@ -30,6 +30,8 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
     guard options.solver.kind == .auto else { return options.solver.kind }
     return options.damping.policy == .sweep ? plan?.bestWithMatrix ?? .gram : plan?.best ?? .cg
   }
+  /// Of the steps in which λ stays as it is.
+  package private(set) var solveTimes = SolveTimes()
   /// While solvers are measured.
   var isRehearsal = false
 
@@ -72,7 +74,9 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
     try metric.observe(loss.margin, cotangents: loss.cotangents, batchSize: batchSize)
 
     // Solve for Δ = Δ₀ + Rᵀx, with the quadratic model along it.
-    var (report, model) = try solve(solverKind, start, batchSize: batchSize, interrupt: interrupt)
+    let (kind, adapts, begin) = (solverKind, damped.adapts, ContinuousClock.now)
+    var (report, model) = try solve(kind, start, batchSize: batchSize, interrupt: interrupt)
+    if !adapts { solveTimes.add(kind, (ContinuousClock.now - begin) / .seconds(1)) }
     if report.solver?.method == .cg { plan?.observe(iterations: report.solver!.iterations) }
 
     // Step length.

@@ -1,5 +1,21 @@
 import Networks
 
+/// What the solves of a run have really taken, with the solver that it uses now.
+package struct SolveTimes: Equatable, Sendable {
+  package private(set) var kind: SolverOptions.Kind?
+  private var count = 0
+  private var sum = 0.0
+
+  /// Mean seconds of a solve.
+  package var seconds: Double { sum / Double(count) }
+
+  mutating func add(_ kind: SolverOptions.Kind, _ seconds: Double) {
+    if kind != self.kind { self = SolveTimes(kind: kind) }
+    count += 1
+    sum += seconds
+  }
+}
+
 /// Which solver `auto` takes: a model of what a step costs with each, from seconds that were measured at the start.
 ///
 /// All solvers need the same forward pass; a matrix-free step then costs its gradient and one pair of products an

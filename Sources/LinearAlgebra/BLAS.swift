@@ -131,9 +131,14 @@ extension Vector {
       guard n > 0 else { return scaleOrClear(beta) }
       a.elements.withElements { aElements in
         x.withElements { x in
-          Scalar.gemv(
-            opA, rows: Int32(a.rows), columns: Int32(a.columns), alpha: alpha, a: aElements.baseAddress!,
-            x: x.baseAddress!, beta: beta, y: y.baseAddress!)
+          // Each thread has elements of y of its own.
+          Threads.parallel(m, grain: max(64, 1 << 16 / n)) { part in
+            let (first, count) = (part.lowerBound, Int32(part.count))
+            Scalar.gemv(
+              opA, rows: opA == .no ? count : Int32(n), columns: opA == .no ? Int32(n) : count, alpha: alpha,
+              a: aElements.baseAddress! + first * (opA == .no ? a.columns : 1), lda: Int32(a.columns),
+              x: x.baseAddress!, beta: beta, y: y.baseAddress! + first)
+          }
         }
       }
     }

@@ -17,8 +17,8 @@ package protocol BLASScalar: BinaryFloatingPoint, BitwiseCopyable, Sendable, Cod
     c: UnsafeMutablePointer<Self>, ldc: Int32)
   /// y ← α op(A) x + β y for a row-major rows × columns matrix.
   static func gemv(
-    _ opA: Transpose, rows: Int32, columns: Int32, alpha: Self, a: UnsafePointer<Self>, x: UnsafePointer<Self>,
-    beta: Self, y: UnsafeMutablePointer<Self>)
+    _ opA: Transpose, rows: Int32, columns: Int32, alpha: Self, a: UnsafePointer<Self>, lda: Int32,
+    x: UnsafePointer<Self>, beta: Self, y: UnsafeMutablePointer<Self>)
   /// y ← A x for a symmetric matrix of which the upper row-major triangle is given.
   static func symv(
     n: Int32, a: UnsafePointer<Self>, lda: Int32, x: UnsafePointer<Self>, y: UnsafeMutablePointer<Self>)

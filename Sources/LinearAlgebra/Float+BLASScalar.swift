@@ -17,10 +17,10 @@ extension Float: BLASScalar {
   }
 
   package static func gemv(
-    _ opA: Transpose, rows: Int32, columns: Int32, alpha: Self, a: UnsafePointer<Self>, x: UnsafePointer<Self>,
-    beta: Self, y: UnsafeMutablePointer<Self>
+    _ opA: Transpose, rows: Int32, columns: Int32, alpha: Self, a: UnsafePointer<Self>, lda: Int32,
+    x: UnsafePointer<Self>, beta: Self, y: UnsafeMutablePointer<Self>
   ) {
-    cblas_sgemv(CblasRowMajor, opA.cblas, rows, columns, alpha, a, columns, x, 1, beta, y, 1)
+    cblas_sgemv(CblasRowMajor, opA.cblas, rows, columns, alpha, a, lda, x, 1, beta, y, 1)
   }
 
   package static func symv(

@@ -39,6 +39,14 @@ package protocol Layer: Sendable {
     at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, parameterCotangent: Vector<Scalar>,
     inputCotangent: Matrix<Scalar>?, scratch: Vector<Scalar>)
 
+  /// parameterCotangent ← (∂f/∂parameters)ᵀ diag(`factors`) outputCotangent, with a factor for each row.
+  ///
+  /// - Parameter room: `scaledCount` numbers a row to work in.
+  func vjp<Scalar: BLASScalar>(
+    at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, scaledBy factors: Vector<Scalar>,
+    parameterCotangent: Vector<Scalar>, room: Vector<Scalar>, scratch: Vector<Scalar>)
+  var scaledCount: Int { get }
+
   /// Its fully connected layers, in their order. Their gradients are what `rowGradients` hands over as products, in the
   /// opposite order.
   var connections: [Connection] { get }
@@ -139,6 +147,18 @@ extension Layer {
   package func initialize<Scalar: BLASScalar>(
     _ parameters: Vector<Scalar>, gain: Double, using generator: inout SplitMix64
   ) {}
+
+  package var scaledCount: Int { outputCount }
+
+  package func vjp<Scalar: BLASScalar>(
+    at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, scaledBy factors: Vector<Scalar>,
+    parameterCotangent: Vector<Scalar>, room: Vector<Scalar>, scratch: Vector<Scalar>
+  ) {
+    let scaled = Matrix(room[0..<outputCotangent.elements.count], outputCotangent.rows, outputCotangent.columns)
+    scaled.assignRows(of: outputCotangent, scaledBy: factors)
+    vjp(
+      at: point, outputCotangent: scaled, parameterCotangent: parameterCotangent, inputCotangent: nil, scratch: scratch)
+  }
 
   package func rowGradientScratchCount(rows: Int) -> Int { scratchCount(rows: rows) }
   package var rowGradientCounts: (first: Int, second: Int) { (0, 0) }

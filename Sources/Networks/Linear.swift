@@ -50,6 +50,21 @@ package struct Linear: Layer, Equatable {
     inputCotangent?.assignProduct(outputCotangent, .no, weight(point.parameters), .no)
   }
 
+  package var scaledCount: Int { min(inputCount, outputCount) }
+
+  /// Scales the narrower side of the product.
+  package func vjp<Scalar: BLASScalar>(
+    at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, scaledBy factors: Vector<Scalar>,
+    parameterCotangent: Vector<Scalar>, room: Vector<Scalar>, scratch: Vector<Scalar>
+  ) {
+    let narrow = inputCount < outputCount ? point.input : outputCotangent
+    let scaled = Matrix(room[0..<narrow.elements.count], narrow.rows, narrow.columns)
+    scaled.assignRows(of: narrow, scaledBy: factors)
+    let (inputs, cotangents) = inputCount < outputCount ? (scaled, outputCotangent) : (point.input, scaled)
+    weight(parameterCotangent).assignProduct(cotangents, .yes, inputs, .no)
+    bias(parameterCotangent).assignProduct(outputCotangent, .yes, factors)
+  }
+
   package var connections: [Connection] { [Connection(start: 0, inputs: inputCount, outputs: outputCount)] }
   package var rowGradientCount: Int { inputCount + outputCount }
   package var rowGradientCounts: (first: Int, second: Int) { (inputCount, outputCount) }

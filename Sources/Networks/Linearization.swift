@@ -16,7 +16,7 @@ package final class Linearization<Scalar: BLASScalar> {
   /// The layers' cotangents of the last row gradients, and where those are that were copied.
   private var kept: [LayerCotangent<Scalar>] = []
   private var copies: [Vector<Scalar>] = []
-  /// Room for a cotangent that is wider than the logits.
+  /// Room for what a product scales by row.
   private var scaledStorage = Vector<Scalar>(zeros: 0)
   private let logitsStorage: Matrix<Scalar>
   private let tangentStorage: Matrix<Scalar>
@@ -107,14 +107,10 @@ package final class Linearization<Scalar: BLASScalar> {
   ) throws(Failure) {
     precondition(!kept.isEmpty, "row gradients come first")
     for part in kept {
-      let count = part.cotangent.elements.count
-      if count > outputScratch.elements.count { scaledStorage.grow(to: count) }
-      let storage = count > outputScratch.elements.count ? scaledStorage : outputScratch.elements
-      let scaled = Matrix(storage[0..<count], part.cotangent.rows, part.cotangent.columns)
-      scaled.assignRows(of: part.cotangent, scaledBy: factors)
+      scaledStorage.grow(to: capacity * part.layer.scaledCount)
       part.layer.vjp(
-        at: part.point, outputCotangent: scaled, parameterCotangent: gradient[part.range], inputCotangent: nil,
-        scratch: scratch)
+        at: part.point, outputCotangent: part.cotangent, scaledBy: factors, parameterCotangent: gradient[part.range],
+        room: scaledStorage, scratch: scratch)
       try finished(part.range)
     }
   }

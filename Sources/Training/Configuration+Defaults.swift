@@ -7,7 +7,6 @@ extension Configuration {
 
   /// Gives the keys that were null their values. They follow from the sweeps in Benchmarks/defaults.md.
   mutating func resolveDefaults(of keys: Set<[String]>) {
-    let isDamped = [.fgn, .ggn].contains(optimizer.method)
     let isDeep = model.hasHiddenParameters
     func set<Value>(_ path: WritableKeyPath<Optimizer, Value>, _ key: [String], _ value: Value) {
       if keys.contains(["optimizer"] + key) { optimizer[keyPath: path] = value }
@@ -18,7 +17,7 @@ extension Configuration {
     case .adam: set(\.learningRate, ["learning_rate"], 0.001)
     }
     set(\.metric.kind, ["metric", "kind"], optimizer.method == .fgn && isDeep ? .kronecker : .identity)
-    let λ = isDamped && optimizer.metric.kind == .kronecker ? 1 : 0.3
+    let λ = optimizer.method.isDamped && optimizer.metric.kind == .kronecker ? 1 : 0.3
     set(\.damping.initial, ["damping", "initial"], λ)
     set(\.damping.minimum, ["damping", "minimum"], λ)
   }

@@ -60,6 +60,14 @@ extension Configuration {
       o.method != .ggn || o.metric.kind == .identity, "optimizer.metric.kind", o.metric.kind.rawValue,
       "identity for optimizer.method ggn, whose solver is not preconditioned")
     try require(
+      (1...manyTimes).contains(d.interval), "optimizer.damping.interval", d.interval, "from 1 to \(manyTimes) steps")
+    try require(
+      d.policy != .sweep || o.method == .fgn && o.solver.kind != .cg || !o.method.isDamped, "optimizer.damping.policy",
+      d.policy.rawValue,
+      o.method == .ggn
+        ? "constant or levenberg-marquardt for optimizer.method ggn, which has no matrix of the batch"
+        : "constant or levenberg-marquardt for optimizer.solver.kind cg, which has no matrix of the batch")
+    try require(
       o.metric.epsilon > 0 && o.metric.epsilon.isFinite, "optimizer.metric.epsilon", o.metric.epsilon, "positive")
     try require(
       (0..<1).contains(o.metric.decay), "optimizer.metric.decay", o.metric.decay, "at least 0 and less than 1")

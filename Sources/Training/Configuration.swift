@@ -59,6 +59,9 @@ package struct Configuration: Codable, Equatable, Sendable {
       /// Stochastic gradient descent with momentum.
       case sgd
       case adam
+
+      /// Whether it solves a damped system.
+      var isDamped: Bool { [.fgn, .ggn].contains(self) }
     }
 
     package var method = Method.fgn

@@ -146,9 +146,14 @@ package enum MetricsEvent {
     var seconds: Double
     /// Of rank 0, in bytes.
     var peakMemory: Int
+    /// Seconds of a step's solve, as `auto` expected and as they were.
+    @Nullable var plannedSolve: Double?
+    @Nullable var solve: Double?
 
     enum CodingKeys: String, CodingKey {
       case event, step, reason, seconds
+      case plannedSolve = "planned_solve_seconds"
+      case solve = "solve_seconds"
       case peakMemory = "peak_memory"
     }
   }

@@ -111,12 +111,19 @@ package final class Trainer<Scalar: DistributedScalar> {
       reason = "measured"
     }
     guard let plan = optimizer.plan else {
+      if optimizer.options.damping.policy == .sweep {
+        throw CollectiveFailure(
+          ConfigurationError(
+            key: "optimizer.damping.policy",
+            "sweep needs the matrix of a batch, which is too large here; lower optimizer.batch_size or take another policy"
+          ))
+      }
       return coordinator.say("solver: cg (the matrix of such a batch is too large)")
     }
     let costs = [SolverOptions.Kind.cg, .gram, .gramCG]
       .map { "\($0.rawValue) \((1000 * plan.seconds($0)).short) ms" }.joined(separator: ", ")
     coordinator.say(
-      "solver: \(plan.best.rawValue) (\(reason): \(costs) a step, with \(plan.iterations.short) iterations of cg)")
+      "solver: \(optimizer.solverKind.rawValue) (\(reason): \(costs) a step, with \(plan.iterations.short) iterations of cg)")
   }
 
   private var totalSteps: Int {
@@ -228,9 +235,18 @@ package final class Trainer<Scalar: DistributedScalar> {
   }
 
   private func end(_ reason: String, since start: ContinuousClock.Instant) {
+    let optimizer = optimizer as? FastGaussNewton<Scalar>
+    let times = optimizer?.solveTimes
+    let planned = optimizer?.plan.flatMap { plan in times?.kind.map(plan.seconds) }
+    if let planned, let times {
+      coordinator.say(
+        "solver: \(optimizer!.solverKind.rawValue), expected to take \((1000 * planned).short) ms a step, took "
+          + "\((1000 * times.seconds).short) ms")
+    }
     coordinator.record(
       MetricsEvent.End(
-        step: step, reason: reason, seconds: (ContinuousClock.now - start) / .seconds(1), peakMemory: peakMemory()))
+        step: step, reason: reason, seconds: (ContinuousClock.now - start) / .seconds(1), peakMemory: peakMemory(),
+        plannedSolve: planned, solve: planned == nil ? nil : times?.seconds))
   }
 
   private func progressLine(_ report: StepReport, epoch: Int, secondsPerStep: Double) -> String {
