@@ -55,7 +55,8 @@ extension FastGaussNewton {
 
   /// Δ ← Δ₀ + M⁻¹Rᵀx, given this rank's part of x (#b). One allreduce of P numbers. Collective.
   func assignStep(_ x: Vector<Scalar>) throws {
-    try message.sum(.rowGradients(scaledBy: rowSpace.factors(scaledBy: x)), transform: metric.divide)
+    let (factors, metric) = (rowSpace.factors(scaledBy: x), metric)
+    try message.sum(.rowGradients(scaledBy: factors) { metric.assignProduct($0, scaledBy: factors, into: $1) })
     damped.step.assign(message.parameters)
     try completeStep()
   }

@@ -7,7 +7,7 @@ import Networks
 ///
 /// A weight and its bias give row i the gradient d_i ⊗ [h_i | 1], with inner products (h_iᵀh_j + 1) d_iᵀd_j, so that AAᵀ is
 /// the sum over the layers of (HHᵀ + 1) ∘ (DDᵀ), without approximation; the gradients of other layers are multiplied as
-/// they are. In a metric M = LLᵀ, whitened rows take their place, and K is RM⁻¹Rᵀ. K is AAᵀ with rows and columns times
+/// they are. In a metric M = S ⊗ A the products are (H̃A⁻¹H̃ᵀ) ∘ (DS⁻¹Dᵀ), H̃ = [H | 1], and K is RM⁻¹Rᵀ. K is AAᵀ with rows and columns times
 /// √(w̃/B). The rows h, d (#b of B) of all ranks are gathered layer by layer; every rank forms some rows of K, as many as
 /// make its share of the triangle, and then the rows of K are gathered.
 package final class GramMatrix<Scalar: DistributedScalar> {
@@ -67,18 +67,26 @@ package final class GramMatrix<Scalar: DistributedScalar> {
         let beta: Scalar = isFirst ? 0 : 1
         isFirst = false
         switch gradients {
-        case .products(var inputs, var cotangents):
-          if metric.isActive {
-            layer -= 1
-            (inputs, cotangents) = phases.measure(.metric) {
-              metric.whitened(layer, inputs: inputs, cotangents: cotangents)
-            }
-          }
-          // Rows in a metric hold the bias's 1 as one of their inputs.
+        case .products(let inputs, let cotangents):
           workspace.grow(to: GramPanel.scratchCount(positions: 1))
+          guard metric.isActive else {
+            return block.assignGramProducts(
+              mine, try gather(inputs, 0), try gather(cotangents, 1), shift: 1, beta: beta, scratch: workspace)
+          }
+          layer -= 1
+          // Rows in a metric hold the bias's 1 as one of their inputs.
+          let (x, y) = (try gather(metric.extended(inputs), 0), try gather(cotangents, 1))
+          let divided = phases.measure(.metric) {
+            metric.divide(layer, ownInputs: x[rows: ownRows], ownCotangents: y[rows: ownRows])
+            return mine == ownRows
+              ? metric.dividedRows(layer) : metric.divided(layer, inputs: x[rows: mine], cotangents: y[rows: mine])
+          }
+          block.assignGramProducts(mine, x, y, divided: divided, shift: 0, beta: beta, scratch: workspace)
+        case .positionProducts(let inputs, let cotangents, let positions):
+          workspace.grow(to: GramPanel.scratchCount(positions: positions))
           block.assignGramProducts(
-            mine, try gather(inputs, 0), try gather(cotangents, 1), shift: metric.isActive ? 0 : 1, beta: beta,
-            scratch: workspace)
+            mine, try gather(inputs, 0, positions), try gather(cotangents, 1, positions), positions: positions, shift: 1,
+            beta: beta, scratch: workspace)
         case .rows(let rows):
           block.assignGramRows(mine, of: try gather(rows, 0), beta: beta)
         }
@@ -107,14 +115,15 @@ package final class GramMatrix<Scalar: DistributedScalar> {
     return result
   }
 
-  /// `rows` of all ranks (B × n), until the next call with the same `place`. Collective.
-  private func gather(_ rows: Matrix<Scalar>, _ place: Int) throws -> Matrix<Scalar> {
+  /// `rows` of all ranks (BT × n, T positions a row), until the next call with the same `place`. Collective.
+  private func gather(_ rows: Matrix<Scalar>, _ place: Int, _ positions: Int = 1) throws -> Matrix<Scalar> {
     if communicator.size == 1 { return rows }
-    gathered[place].grow(to: size * rows.columns)
-    let all = Matrix(gathered[place][0..<size * rows.columns], size, rows.columns)
+    let count = positions * rows.columns
+    gathered[place].grow(to: size * count)
+    let all = Matrix(gathered[place][0..<size * count], size, count)
     all[rows: ownRows].elements.assign(rows.elements)
     try complete(all, counts: counts)
-    return all
+    return Matrix(all.elements, size * positions, rows.columns)
   }
 
   /// Fills in the rows of the other ranks, of which each has `counts`. Collective.

@@ -46,8 +46,9 @@ package final class Message<Scalar: DistributedScalar> {
   package enum Product {
     /// Jᵀ of cotangents of the logits (#b × C).
     case cotangents(Matrix<Scalar>)
-    /// The sum of the rows' gradients times these factors (#b), of the cotangents that row gradients have kept.
-    case rowGradients(scaledBy: Vector<Scalar>)
+    /// The sum of the rows' gradients times these factors (#b), of the cotangents that row gradients have kept, but for the
+    /// layers that `assigns` fills in itself.
+    case rowGradients(scaledBy: Vector<Scalar>, assigns: (Range<Int>, Vector<Scalar>) -> Bool)
   }
 
   /// parameters ← Σ Jᵀ `cotangents` (#b × C) over the rows of all ranks, and the sums of the scalars beside it. Collective.
@@ -103,7 +104,8 @@ package final class Message<Scalar: DistributedScalar> {
   ) throws(Failure) {
     switch product {
     case .cotangents(let cotangents): try linearization.vjp(cotangents, into: parameters, finished: finished)
-    case .rowGradients(let factors): try linearization.vjp(scaledBy: factors, into: parameters, finished: finished)
+    case .rowGradients(let factors, let assigns):
+      try linearization.vjp(scaledBy: factors, into: parameters, assigns: assigns, finished: finished)
     }
   }
 

@@ -41,6 +41,10 @@ package final class Metric<Scalar: DistributedScalar> {
   private var inputStorage = Vector<Scalar>(zeros: 0)
   private var gradientStorage = Vector<Scalar>(zeros: 0)
   private let ones: Vector<Scalar>
+  /// What `divide` has found for the rows of this rank, layer by layer, and its memory.
+  private var divided: [Int: (x: Matrix<Scalar>, y: Matrix<Scalar>)] = [:]
+  private var dividedStorage: [(x: Vector<Scalar>, y: Vector<Scalar>)] = []
+  private var otherStorage = (x: Vector<Scalar>(zeros: 0), y: Vector<Scalar>(zeros: 0))
   /// Steps so far.
   private(set) var steps = 0
   /// Whether the factors are those of the moments.
@@ -52,10 +56,13 @@ package final class Metric<Scalar: DistributedScalar> {
     let inputMoment, inputFactor: Matrix<Scalar>
     /// 0 × 0 where Ŝ is I.
     let gradientMoment, gradientFactor: Matrix<Scalar>
+    /// Â⁻¹ and Ŝ⁻¹.
+    let inputInverse, gradientInverse: Matrix<Scalar>
 
     /// The moments and their factors.
-    var pairs: [(moment: Matrix<Scalar>, factor: Matrix<Scalar>)] {
-      [(inputMoment, inputFactor), (gradientMoment, gradientFactor)].filter { $0.0.rows > 0 }
+    var pairs: [(moment: Matrix<Scalar>, factor: Matrix<Scalar>, inverse: Matrix<Scalar>)] {
+      [(inputMoment, inputFactor, inputInverse), (gradientMoment, gradientFactor, gradientInverse)]
+        .filter { $0.0.rows > 0 }
     }
 
     /// X ← L_S⁻¹ X L_A⁻ᵀ
@@ -86,7 +93,8 @@ package final class Metric<Scalar: DistributedScalar> {
       let (inputs, outputs) = (connection.inputs + 1, options.kind == .kronecker ? connection.outputs : 0)
       return Block(
         connection: connection, inputMoment: square(inputs), inputFactor: square(inputs),
-        gradientMoment: square(outputs), gradientFactor: square(outputs))
+        gradientMoment: square(outputs), gradientFactor: square(outputs), inputInverse: square(inputs),
+        gradientInverse: square(outputs))
     }
     blockStorage = Vector(zeros: connections.map(\.range.count).max() ?? 0)
     ones = Vector(zeros: blocks.isEmpty ? 0 : capacity)
@@ -114,7 +122,7 @@ package final class Metric<Scalar: DistributedScalar> {
       if pairs.allSatisfy({ $0.factor.trace.isFinite }) {
         // A mean over the first batches, then one that forgets.
         let weight = max(1 - options.decay, 1 / Double(steps / options.interval + 1))
-        for (moment, ofBatch) in pairs {
+        for (moment, ofBatch, _) in pairs {
           moment.elements.combine(Scalar(weight), ofBatch.elements, Scalar(1 - weight))
         }
       }
@@ -156,7 +164,7 @@ package final class Metric<Scalar: DistributedScalar> {
       }
     }
     try phases.measure(.communication) {
-      for (_, factor) in blocks.flatMap(\.pairs) {
+      for (_, factor, _) in blocks.flatMap(\.pairs) {
         try factor.elements.withElements { try communicator.allreduce($0) }
       }
     }
@@ -164,11 +172,12 @@ package final class Metric<Scalar: DistributedScalar> {
 
   private func factorize() throws {
     for (index, block) in blocks.enumerated() {
-      for (moment, factor) in block.pairs {
+      for (moment, factor, inverse) in block.pairs {
         let trace = moment.trace
         factor.elements.combine(trace > 0 ? Scalar(Double(moment.rows) / trace) : 0, moment.elements, 0)
         for i in 0..<factor.rows { factor[i, i] += Scalar(options.epsilon) }
         guard factor.factorizeCholesky() else { throw SingularMetric(layer: index, epsilon: options.epsilon) }
+        factor.assignInverse(to: inverse)
       }
     }
     isFactored = true
@@ -192,25 +201,59 @@ package final class Metric<Scalar: DistributedScalar> {
     }
   }
 
-  /// What row i's gradient d_i ⊗ [h_i | 1] in the fully connected layer `index` becomes by L⁻¹: rows [h | 1] L_A⁻ᵀ and
-  /// d L_S⁻ᵀ (#b), until the next call.
-  func whitened(
+  /// Takes the rows [h | 1] and d of this rank in the fully connected layer `index`, for `assignProduct`.
+  func divide(_ index: Int, ownInputs: Matrix<Scalar>, ownCotangents: Matrix<Scalar>) {
+    while dividedStorage.count < blocks.count { dividedStorage.append((Vector(zeros: 0), Vector(zeros: 0))) }
+    divided[index] = divided(index, ownInputs, ownCotangents, in: &dividedStorage[index])
+  }
+
+  /// [h | 1]A⁻¹ and dS⁻¹ of this rank's rows.
+  func dividedRows(_ index: Int) -> (x: Matrix<Scalar>, y: Matrix<Scalar>) { divided[index]! }
+
+  /// The same of other rows, until the next call.
+  func divided(
     _ index: Int, inputs: Matrix<Scalar>, cotangents: Matrix<Scalar>
-  ) -> (inputs: Matrix<Scalar>, cotangents: Matrix<Scalar>) {
+  ) -> (x: Matrix<Scalar>, y: Matrix<Scalar>) {
+    divided(index, inputs, cotangents, in: &otherStorage)
+  }
+
+  private func divided(
+    _ index: Int, _ inputs: Matrix<Scalar>, _ cotangents: Matrix<Scalar>,
+    in storage: inout (x: Vector<Scalar>, y: Vector<Scalar>)
+  ) -> (x: Matrix<Scalar>, y: Matrix<Scalar>) {
+    func product(_ rows: Matrix<Scalar>, _ inverse: Matrix<Scalar>, _ storage: inout Vector<Scalar>) -> Matrix<Scalar> {
+      storage.grow(to: rows.elements.count)
+      let result = Matrix(storage[0..<rows.elements.count], rows.rows, rows.columns)
+      if inverse.rows > 0 { result.assignProduct(rows, .no, inverse, .no) } else { result.elements.assign(rows.elements) }
+      return result
+    }
     let block = blocks[index]
-    let inputs = extended(inputs)
-    block.inputFactor.solveTriangular(.right, .yes, inputs)
-    if block.gradientFactor.rows == 0 { return (inputs, cotangents) }
-    let own = copy(of: cotangents)
-    block.gradientFactor.solveTriangular(.right, .yes, own)
-    return (inputs, own)
+    return (product(inputs, block.inputInverse, &storage.x), product(cotangents, block.gradientInverse, &storage.y))
+  }
+
+  /// The gradient of the fully connected layer whose parameters are `range` ← S⁻¹ Dᵀ diag(factors) [H | 1] A⁻¹ of this
+  /// rank's rows, as they were divided. False where there is no such layer.
+  func assignProduct(_ range: Range<Int>, scaledBy factors: Vector<Scalar>, into gradient: Vector<Scalar>) -> Bool {
+    guard let index = blocks.firstIndex(where: { $0.connection.range == range }), let (x, y) = divided[index] else {
+      return false
+    }
+    let connection = blocks[index].connection
+    let scaled = copy(of: y)
+    scaled.assignRows(of: y, scaledBy: factors)
+    let values = Matrix(blockStorage[0..<range.count], connection.outputs, connection.inputs + 1)
+    values.assignProduct(scaled, .yes, x, .no)
+    let weights = connection.outputs * connection.inputs
+    values.split(
+      into: Matrix(gradient[0..<weights], connection.outputs, connection.inputs),
+      lastColumn: gradient[weights..<gradient.count])
+    return true
   }
 
   /// Number of fully connected layers.
   var layerCount: Int { blocks.count }
 
-  /// [rows | 1]
-  private func extended(_ rows: Matrix<Scalar>) -> Matrix<Scalar> {
+  /// [rows | 1], until the next call.
+  func extended(_ rows: Matrix<Scalar>) -> Matrix<Scalar> {
     let count = rows.rows * (rows.columns + 1)
     inputStorage.grow(to: count)
     let result = Matrix(inputStorage[0..<count], rows.rows, rows.columns + 1)

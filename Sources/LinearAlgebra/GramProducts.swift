@@ -18,13 +18,19 @@ extension Matrix {
   /// The rows `range` of Σ_{t,u} (x_t x_uᵀ + shift) ∘ (y_t y_uᵀ) + β self, where row i has T = `positions` rows of x and of
   /// y, the rows iT + t: inner products of Σ_t [x_t | √shift] ⊗ y_t.
   ///
-  /// - Parameter scratch: at least `GramPanel.scratchCount` numbers.
+  /// - Parameters:
+  ///   - divided: the rows of `range` of x A and y S in place of those of x and y on the left side, for symmetric A and S.
+  ///   - scratch: at least `GramPanel.scratchCount` numbers.
   package func assignGramProducts(
-    _ range: Range<Int>, _ x: Matrix, _ y: Matrix, positions T: Int = 1, shift: Scalar, beta: Scalar = 0,
-    scratch: Vector<Scalar>
+    _ range: Range<Int>, _ x: Matrix, _ y: Matrix, divided: (x: Matrix, y: Matrix)? = nil, positions T: Int = 1,
+    shift: Scalar, beta: Scalar = 0, scratch: Vector<Scalar>
   ) {
     checkGram(range, of: x, positions: T)
     checkGram(range, of: y, positions: T)
+    let own = range.lowerBound * T..<range.upperBound * T
+    let sides = [(divided?.x ?? x[rows: own], x), (divided?.y ?? y[rows: own], y)]
+    precondition(
+      sides.allSatisfy { $0.rows == own.count && $0.columns == $1.columns }, "shapes of the product do not fit")
     let (height, width) = GramPanel.tile(positions: T)
     precondition(scratch.count >= GramPanel.scratchCount(positions: T), "the scratch is too small")
     forEachPanel(range, height: height) { panel, c, thread in
@@ -33,13 +39,16 @@ extension Matrix {
         for start in stride(from: panel.lowerBound, to: columns, by: width) {
           let tile = start..<min(start + width, columns)
           let (m, n) = (panel.count * T, tile.count * T)
-          for (index, factor) in [x, y].enumerated() {
-            let k = factor.columns
-            factor.elements.withElements { rows in
-              Scalar.gemm(
-                .no, .yes, m: Int32(m), n: Int32(n), k: Int32(k), alpha: 1,
-                a: rows.baseAddress! + panel.lowerBound * T * k, lda: Int32(k), b: rows.baseAddress! + start * T * k,
-                ldb: Int32(k), beta: 0, c: products + index * m * n, ldc: Int32(n))
+          for (index, side) in sides.enumerated() {
+            let k = side.1.columns
+            side.0.elements.withElements { left in
+              side.1.elements.withElements { right in
+                Scalar.gemm(
+                  .no, .yes, m: Int32(m), n: Int32(n), k: Int32(k), alpha: 1,
+                  a: left.baseAddress! + (panel.lowerBound - range.lowerBound) * T * k, lda: Int32(k),
+                  b: right.baseAddress! + start * T * k, ldb: Int32(k), beta: 0, c: products + index * m * n,
+                  ldc: Int32(n))
+              }
             }
           }
           for row in 0..<m {

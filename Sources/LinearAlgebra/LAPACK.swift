@@ -9,6 +9,32 @@ extension Matrix {
     return info == 0 && (0..<rows).allSatisfy { self[$0, $0] > 0 }
   }
 
+  /// inverse ← (LLᵀ)⁻¹ with L from `factorizeCholesky`, symmetric to the last bit.
+  package func assignInverse(to inverse: Matrix) {
+    inverse.elements.fill(0)
+    for i in 0..<rows { inverse[i, i] = 1 }
+    // L⁻¹ has nothing above the diagonal, so that its own product is the inverse.
+    solveTriangular(.left, .no, inverse)
+    let root = inverse.elements.copy()
+    inverse.assignSymmetricProduct(Matrix(root, rows, columns), .yes)
+    inverse.mirrorLowerTriangle()
+  }
+
+  /// The upper triangle ← the transpose of the lower one.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  private func mirrorLowerTriangle() {
+    elements.withElements { elements in
+      // So many rows at a time that their lines stay in the first cache.
+      let height = 32
+      for start in stride(from: 0, to: rows, by: height) {
+        for i in start..<rows {
+          for j in start..<min(start + height, i) { elements[j * columns + i] = elements[i * columns + j] }
+        }
+      }
+    }
+  }
+
   /// b ← op(L)⁻¹ b, or b op(L)⁻¹ on the right side, with L from `factorizeCholesky`.
   package func solveTriangular(_ side: Side, _ op: Transpose, _ b: Matrix) {
     precondition(rows == columns && rows == (side == .left ? b.rows : b.columns), "shapes of the system do not fit")

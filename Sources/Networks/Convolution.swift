@@ -92,10 +92,11 @@ package struct Convolution: Layer {
   }
 
   package func rowGradientScratchCount(rows: Int) -> Int {
-    scratchCount(rows: rows) + rows * rowGradientCounts.first
+    scratchCount(rows: rows) + rows * (rowGradientCounts.first + rowGradientCounts.second)
   }
 
-  /// The gradients are formed for some output channels at a time, D_i P_iᵀ for each image.
+  /// Patches and cotangents of all positions where their products cost less than the gradients' own: few positions, many
+  /// channels. Else the gradients are formed for some output channels at a time, D_i P_iᵀ for each image.
   package func rowGradients<Scalar: BLASScalar, Failure: Error>(
     at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, inputCotangent: Matrix<Scalar>?,
     scratch: Vector<Scalar>, keep: (LayerCotangent<Scalar>) -> Void,
@@ -104,6 +105,46 @@ package struct Convolution: Layer {
     keep(LayerCotangent(self, at: point, outputCotangent))
     let rows = point.input.rows
     let rooms = rooms(scratch, rows: rows)
+    if pairsPositions {
+      try visitPositions(point.input, outputCotangent, scratch, rooms, visit)
+    } else {
+      try visitGradients(point.input, outputCotangent, scratch, rooms, visit)
+    }
+    guard let inputCotangent else { return }
+    forEachChunk(of: rows, rooms) { images, room in
+      let patches = room.patches(images.count)
+      patches.assignProduct(weight(point.parameters), .yes, room.gather(outputCotangent, images), .no)
+      room.putBack(patches, into: inputCotangent, images)
+    }
+  }
+
+  private func visitPositions<Scalar: BLASScalar, Failure: Error>(
+    _ input: Matrix<Scalar>, _ cotangent: Matrix<Scalar>, _ scratch: Vector<Scalar>, _ rooms: [Room<Scalar>],
+    _ visit: (RowGradients<Scalar>) throws(Failure) -> Void
+  ) throws(Failure) {
+    let (rows, T, K, O) = (input.rows, window.positions, window.patchCount, output.channels)
+    var carver = Carver(scratch[scratchCount(rows: rows)..<scratch.count])
+    // Row by row T × K and T × O.
+    let (patches, cotangents) = (carver.matrix(rows, T * K), carver.matrix(rows, T * O))
+    forEachChunk(of: rows, rooms) { images, room in
+      for image in images {
+        room.fillPatches(from: input, image..<image + 1)
+        let seen = Matrix(room.patches(1).elements, 1, K * T)
+        patches[rows: image..<image + 1].assignTransposedRows(seen, height: K, width: T)
+      }
+    }
+    cotangents.assignTransposedRows(cotangent, height: O, width: T)
+    try visit(
+      .positionProducts(
+        inputs: Matrix(patches.elements, rows * T, K), cotangents: Matrix(cotangents.elements, rows * T, O),
+        positions: T))
+  }
+
+  private func visitGradients<Scalar: BLASScalar, Failure: Error>(
+    _ input: Matrix<Scalar>, _ outputCotangent: Matrix<Scalar>, _ scratch: Vector<Scalar>, _ rooms: [Room<Scalar>],
+    _ visit: (RowGradients<Scalar>) throws(Failure) -> Void
+  ) throws(Failure) {
+    let rows = input.rows
     let (patchCount, positions) = (window.patchCount, window.positions)
     let step = gradientChannels
     for start in stride(from: 0, to: output.channels, by: step) {
@@ -114,7 +155,7 @@ package struct Convolution: Layer {
       forEachChunk(of: rows, rooms) { images, room in
         for image in images {
           let cotangent = Matrix(outputCotangent[row: image], output.channels, positions)[rows: channels]
-          room.fillPatches(from: point.input, image..<image + 1)
+          room.fillPatches(from: input, image..<image + 1)
           let gradient = gradients[row: image]
           Matrix(gradient[0..<weights], channels.count, patchCount)
             .assignProduct(cotangent, .no, room.patches(1), .yes)
@@ -123,15 +164,20 @@ package struct Convolution: Layer {
       }
       try visit(.rows(gradients))
     }
-    guard let inputCotangent else { return }
-    forEachChunk(of: rows, rooms) { images, room in
-      let patches = room.patches(images.count)
-      patches.assignProduct(weight(point.parameters), .yes, room.gather(outputCotangent, images), .no)
-      room.putBack(patches, into: inputCotangent, images)
-    }
   }
 
-  package var rowGradientCounts: (first: Int, second: Int) { (gradientChannels * (window.patchCount + 1), 0) }
+  package var rowGradientCounts: (first: Int, second: Int) {
+    pairsPositions
+      ? (window.positions * window.patchCount, window.positions * output.channels)
+      : (gradientChannels * (window.patchCount + 1), 0)
+  }
+
+  package var rowGradientCount: Int { min(parameterCount, pairCount) }
+
+  /// Multiplications for two rows' gradients, of all pairs of their positions.
+  private var pairCount: Int { window.positions * window.positions * (window.patchCount + output.channels) }
+
+  private var pairsPositions: Bool { pairCount < parameterCount }
 
   /// Output channels whose gradients are formed together: as many as fit in 2¹⁴ numbers a row. Not a matter of the rows, of
   /// which another rank may have more.

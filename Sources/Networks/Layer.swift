@@ -54,7 +54,7 @@ package protocol Layer: Sendable {
   /// Numbers of scratch that `rowGradients` takes for `rows` rows.
   func rowGradientScratchCount(rows: Int) -> Int
 
-  /// Numbers a row that `rowGradients` hands over in all.
+  /// Multiplications that the inner product of two rows' gradients takes.
   var rowGradientCount: Int { get }
 
   /// Numbers a row of the cotangents that `rowGradients` shows to `keep`.
@@ -89,6 +89,8 @@ package struct Connection: Equatable, Sendable {
 package enum RowGradients<Scalar: BLASScalar> {
   /// Row i has the gradient cotangents_i ⊗ [inputs_i | 1]: that of a weight and its bias.
   case products(inputs: Matrix<Scalar>, cotangents: Matrix<Scalar>)
+  /// Row i has the gradient Σ_t cotangents_(iT+t) ⊗ [inputs_(iT+t) | 1]: that of a convolution with T positions.
+  case positionProducts(inputs: Matrix<Scalar>, cotangents: Matrix<Scalar>, positions: Int)
   /// The gradients themselves, as rows.
   case rows(Matrix<Scalar>)
 }

@@ -102,11 +102,18 @@ package final class Linearization<Scalar: BLASScalar> {
 
   /// gradient ← Σ_i factors_i J_iᵀ `cotangent`_i over the local rows (#b), of the cotangents that `rowGradients` has kept: no
   /// layer's cotangent is found again. The rest is like `vjp`.
+  ///
+  /// - Parameter assigns: may fill in the gradient of a single layer itself, given its part of the parameters.
   package func vjp<Failure: Error>(
-    scaledBy factors: Vector<Scalar>, into gradient: Vector<Scalar>, finished: (Range<Int>) throws(Failure) -> Void
+    scaledBy factors: Vector<Scalar>, into gradient: Vector<Scalar>,
+    assigns: (Range<Int>, Vector<Scalar>) -> Bool = { _, _ in false }, finished: (Range<Int>) throws(Failure) -> Void
   ) throws(Failure) {
     precondition(!kept.isEmpty, "row gradients come first")
     for part in kept {
+      if assigns(part.range, gradient[part.range]) {
+        try finished(part.range)
+        continue
+      }
       scaledStorage.grow(to: capacity * part.layer.scaledCount)
       part.layer.vjp(
         at: part.point, outputCotangent: part.cotangent, scaledBy: factors, parameterCotangent: gradient[part.range],

@@ -10,7 +10,7 @@ import Networks
 /// activations that the products need, what the layers work in, and the method's vectors of all parameters. A solve with
 /// the matrix of a batch of B rows takes about 2B² more, what the layers work in to give the gradients of rows, the cotangents
 /// of all layers but the last, and on several ranks what is gathered of the widest layer. A metric takes P numbers and those of the
-/// largest fully connected layer, moments and their factors, and the inputs and gradients of the widest layer, b rows.
+/// largest fully connected layer, moments, their factors and inverses, and twice the inputs and gradients of b rows.
 package struct MemoryEstimate: Equatable, Sendable {
   /// Bytes for the steps.
   package let step: Int
@@ -71,8 +71,10 @@ extension Configuration.Optimizer {
     let moments = momentCount(network)
     guard moments > 0 else { return 0 }
     let layers = network.body.connections
-    return network.layout.count + layers.map(\.range.count).max()! + 2 * moments
-      + rows * (layers.map(\.inputs).max()! + 1 + (metric.kind == .kronecker ? layers.map(\.outputs).max()! : 0))
+    // Moments, factors and inverses; rows [h | 1] and d, and all of them divided.
+    return network.layout.count + layers.map(\.range.count).max()! + 3 * moments
+      + rows * (layers.map(\.inputs).max()! + 1 + layers.map(\.outputs).max()!)
+      + rows * layers.reduce(0) { $0 + $1.inputs + 1 + $1.outputs }
   }
 
   /// n, the vectors of P numbers that a run has: θ, the sums over the ranks, and what the method works with and remembers.

@@ -74,6 +74,12 @@ import Testing
           .residual([.layerNorm, .convolution(.init(channels: 3, kernel: 3, padding: 1))]), .flatten,
           .residual([.layerNorm, .linear(27), .activation(.gelu)]),
         ], example: [6, 6], classes: 4),
+      // The second convolution has few positions and many channels.
+      try Network(
+        [
+          .convolution(.init(channels: 8, kernel: 3, padding: 1)), .activation(.tanh), .maxPool(.init(kernel: 2)),
+          .convolution(.init(channels: 32, kernel: 3, padding: 1)), .activation(.tanh), .flatten, .linear(5),
+        ], example: [4, 4], classes: 3),
     ]
     for network in networks {
       for rows in [1, 13] {

@@ -59,6 +59,21 @@ import Testing
     }
   }
 
+  @Test(arguments: [1, 2, 5, 40, 130])
+  func `The inverse of a factored matrix is symmetric, and its own`(n: Int) {
+    let k: Matrix<Double> = symmetric(n, rank: n + 3, shift: 0.5, upper: .nan)
+    let full = (0..<n).map { i in (0..<n).map { k[max(i, $0), min(i, $0)] } }
+    #expect(k.factorizeCholesky())
+    let inverse = Matrix(Vector([Double](repeating: .nan, count: n * n)), n, n)
+    k.assignInverse(to: inverse)
+    for i in 0..<n {
+      for j in 0..<n {
+        #expect(inverse[i, j] == inverse[j, i])
+        #expect(abs(dot(inverse.doubles[i], full.map { $0[j] }) - (i == j ? 1 : 0)) < 1e-10)
+      }
+    }
+  }
+
   @Test(arguments: [0, 63, 64, 150, 199])
   func `A block factorisation refuses a pivot that is not positive, wherever it is`(place: Int) {
     for spoilt in [-1, Double.nan] {

@@ -44,6 +44,19 @@ import Testing
         Double(unscaled[$0 - range.lowerBound, $1]) * Double(factors[$0]) * Double(factors[$1])
       }
     }
+    // Other rows on the left side: here twice x and thrice y, which are symmetric maps too.
+    let own = range.lowerBound * T..<range.upperBound * T
+    let divided = (x: Matrix(x[rows: own].elements.copy(), own.count, 7), y: Matrix(y[rows: own].elements.copy(), own.count, 4))
+    divided.x.elements.scale(2)
+    divided.y.elements.scale(3)
+    let block = Matrix<Scalar>(zeros: range.count, size)
+    block.assignGramProducts(range, x, y, divided: divided, positions: T, shift: 0, scratch: scratch)
+    check(block, range, scale: Double(3000 * T * T)) { i, j in
+      (0..<T * T).reduce(0) { sum, pair in
+        let (a, b) = (i * T + pair / T, j * T + pair % T)
+        return sum + 6 * dot(xRows[a], xRows[b]) * dot(yRows[a], yRows[b])
+      }
+    }
     guard T == 1 else { return }
     for β in [Scalar(0), 1] {
       let block = Matrix(old.elements.copy(), range.count, size)
