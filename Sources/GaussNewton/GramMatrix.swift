@@ -85,7 +85,8 @@ package final class GramMatrix<Scalar: DistributedScalar> {
         case .positionProducts(let inputs, let cotangents, let positions):
           workspace.grow(to: GramPanel.scratchCount(positions: positions))
           block.assignGramProducts(
-            mine, try gather(inputs, 0, positions), try gather(cotangents, 1, positions), positions: positions, shift: 1,
+            mine, try gather(inputs, 0, positions), try gather(cotangents, 1, positions), positions: positions,
+            shift: 1,
             beta: beta, scratch: workspace)
         case .rows(let rows):
           block.assignGramRows(mine, of: try gather(rows, 0), beta: beta)

@@ -224,7 +224,11 @@ package final class Metric<Scalar: DistributedScalar> {
     func product(_ rows: Matrix<Scalar>, _ inverse: Matrix<Scalar>, _ storage: inout Vector<Scalar>) -> Matrix<Scalar> {
       storage.grow(to: rows.elements.count)
       let result = Matrix(storage[0..<rows.elements.count], rows.rows, rows.columns)
-      if inverse.rows > 0 { result.assignProduct(rows, .no, inverse, .no) } else { result.elements.assign(rows.elements) }
+      if inverse.rows > 0 {
+        result.assignProduct(rows, .no, inverse, .no)
+      } else {
+        result.elements.assign(rows.elements)
+      }
       return result
     }
     let block = blocks[index]

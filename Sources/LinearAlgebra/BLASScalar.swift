@@ -13,7 +13,8 @@ package protocol BLASScalar: BinaryFloatingPoint, BitwiseCopyable, Sendable, Cod
     b: UnsafePointer<Self>, ldb: Int32, beta: Self, c: UnsafeMutablePointer<Self>, ldc: Int32)
   /// A triangle of C ← α op(A) op(A)ᵀ + β C; op(A) is n × k.
   static func syrk(
-    _ triangle: Triangle, _ opA: Transpose, n: Int32, k: Int32, alpha: Self, a: UnsafePointer<Self>, lda: Int32, beta: Self,
+    _ triangle: Triangle, _ opA: Transpose, n: Int32, k: Int32, alpha: Self, a: UnsafePointer<Self>, lda: Int32,
+    beta: Self,
     c: UnsafeMutablePointer<Self>, ldc: Int32)
   /// y ← α op(A) x + β y for a row-major rows × columns matrix.
   static func gemv(

@@ -10,7 +10,8 @@ extension Double: BLASScalar {
   }
 
   package static func syrk(
-    _ triangle: Triangle, _ opA: Transpose, n: Int32, k: Int32, alpha: Self, a: UnsafePointer<Self>, lda: Int32, beta: Self,
+    _ triangle: Triangle, _ opA: Transpose, n: Int32, k: Int32, alpha: Self, a: UnsafePointer<Self>, lda: Int32,
+    beta: Self,
     c: UnsafeMutablePointer<Self>, ldc: Int32
   ) {
     cblas_dsyrk(CblasRowMajor, triangle.cblas, opA.cblas, n, k, alpha, a, lda, beta, c, ldc)

@@ -80,8 +80,8 @@ extension Configuration.Optimizer {
   /// n, the vectors of P numbers that a run has: θ, the sums over the ranks, and what the method works with and remembers.
   fileprivate var parameterVectors: Int {
     switch method {
-    case .fgn: 8
-    case .ggn: 10
+    case .fgn: 8 + (nesterov ? 1 : 0)
+    case .ggn: 10 + (nesterov ? 1 : 0)
     case .sgd: 1 + savedVectors
     case .adam: 1 + savedVectors
     }

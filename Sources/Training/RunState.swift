@@ -43,6 +43,7 @@ package struct RunState {
     let saved = try ModelFile(contents).configuration
     func text(_ shape: [Int]?) -> String { shape.map { "\($0)" } ?? "null" }
     var pairs: [(key: String, old: String, new: String)] = [
+      ("model.layers", "\(saved.model.layers)", "\(configuration.model.layers)"),
       ("optimizer.method", saved.optimizer.method.rawValue, configuration.optimizer.method.rawValue),
       ("optimizer.batch_size", "\(saved.optimizer.batchSize)", "\(configuration.optimizer.batchSize)"),
       ("optimizer.metric.kind", saved.optimizer.metric.kind.rawValue, configuration.optimizer.metric.kind.rawValue),
@@ -50,7 +51,6 @@ package struct RunState {
       ("training.precision", "\(saved.training.precision)", "\(configuration.training.precision)"),
       ("training.drop_last", "\(saved.training.dropLast)", "\(configuration.training.dropLast)"),
       ("data.normalize", "\(saved.data.normalize)", "\(configuration.data.normalize)"),
-      ("model.layers", "\(saved.model.layers)", "\(configuration.model.layers)"),
       ("model.input_shape", text(saved.model.inputShape), text(configuration.model.inputShape)),
       ("model.channels", saved.model.channels.rawValue, configuration.model.channels.rawValue),
     ]

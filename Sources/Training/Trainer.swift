@@ -123,7 +123,8 @@ package final class Trainer<Scalar: DistributedScalar> {
     let costs = [SolverOptions.Kind.cg, .gram, .gramCG]
       .map { "\($0.rawValue) \((1000 * plan.seconds($0)).short) ms" }.joined(separator: ", ")
     coordinator.say(
-      "solver: \(optimizer.solverKind.rawValue) (\(reason): \(costs) a step, with \(plan.iterations.short) iterations of cg)")
+      "solver: \(optimizer.solverKind.rawValue) (\(reason): \(costs) a step, with \(plan.iterations.short) iterations of cg)"
+    )
   }
 
   private var totalSteps: Int {

@@ -27,7 +27,9 @@ extension CommandLineTests {
             - linear: 20
             - tanh
         \(model)
-        optimizer: {batch_size: 256, damping: {initial: 1}, schedule: {kind: constant}, solver: {kind: cg}}
+        optimizer:
+          {batch_size: 256, damping: {initial: 1}, schedule: {kind: constant}, solver: {kind: cg}, learning_rate: 1,
+          step_length: ggn, metric: {kind: identity}}
         training: {steps: 12, precision: float64}
         """)
       return workspace

@@ -28,6 +28,10 @@ extension CommandLineTests {
         ("[{linear: 4000}, tanh]", ["optimizer.batch_size=full", "optimizer.solver.kind=gram"]),
         ("[{linear: 2500}, tanh, {linear: 2500}, relu]", ["optimizer.batch_size=8", "optimizer.method=adam"]),
         (
+          "[{linear: 1500}, tanh, {linear: 1500}, relu]",
+          ["optimizer.solver.kind=gram", "optimizer.metric.kind=kronecker", "optimizer.nesterov=true"]
+        ),
+        (
           "[{convolution: {channels: 24, kernel: 3, padding: 1}}, relu, {max_pool: 2}, flatten]",
           ["optimizer.batch_size=full", "training.precision=float64"]
         ),

@@ -33,7 +33,7 @@ extension CommandLineTests {
           batch_size: 701
           solver: {kind: cg}
           momentum: 0.9
-          damping: {policy: levenberg-marquardt, initial: 1, minimum: 0.05}
+          damping: {policy: levenberg-marquardt, initial: 1, minimum: 0.05, interval: 3}
         training: {steps: \(Self.steps), precision: \(precision)}
         checkpoint: {every: 0}
         """)
@@ -119,7 +119,11 @@ extension CommandLineTests {
 
     @Test(
       "goes on from a checkpoint to the same bytes with every method",
-      arguments: ["fgn, solver: {kind: cg}", "fgn, solver: {kind: gram}", "ggn", "sgd", "adam"],
+      arguments: [
+        "fgn, solver: {kind: cg}", "fgn, solver: {kind: gram}", "ggn", "sgd", "adam",
+        "fgn, solver: {kind: gram}, damping: {policy: sweep, interval: 3}, metric: {kind: kronecker, interval: 4}",
+        "fgn, solver: {kind: gram}, damping: {interval: 4}, nesterov: true, momentum: 0.5",
+      ],
       [Ranks.plain, .mpirun(2)])
     func everyMethod(method: String, ranks: Ranks) throws {
       let workspace = Workspace()

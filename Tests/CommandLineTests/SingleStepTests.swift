@@ -30,7 +30,7 @@ extension CommandLineTests {
           batch_size: full
           learning_rate: 1
           schedule: {kind: constant}
-          damping: {initial: \(λ)}
+          damping: {initial: \(λ), policy: constant}
           solver: {kind: cg, tolerance: 1e-13, max_iterations: 3000}
           step_length: unit
           momentum: 0.9

@@ -46,7 +46,9 @@ import Testing
     }
     // Other rows on the left side: here twice x and thrice y, which are symmetric maps too.
     let own = range.lowerBound * T..<range.upperBound * T
-    let divided = (x: Matrix(x[rows: own].elements.copy(), own.count, 7), y: Matrix(y[rows: own].elements.copy(), own.count, 4))
+    let divided = (
+      x: Matrix(x[rows: own].elements.copy(), own.count, 7), y: Matrix(y[rows: own].elements.copy(), own.count, 4)
+    )
     divided.x.elements.scale(2)
     divided.y.elements.scale(3)
     let block = Matrix<Scalar>(zeros: range.count, size)

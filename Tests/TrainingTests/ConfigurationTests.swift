@@ -16,7 +16,8 @@ import Testing
     ("optimizer.schedule.kind", "linear"), ("optimizer.schedule.warmup", "0"), ("optimizer.schedule.final", "0"),
     ("optimizer.damping.initial", "0.3"), ("optimizer.damping.policy", "levenberg-marquardt"),
     ("optimizer.damping.minimum", "0.3"), ("optimizer.damping.maximum", "1000000"),
-    ("optimizer.damping.factor", "2"), ("optimizer.damping.interval", "10"), ("optimizer.solver.kind", "auto"), ("optimizer.solver.tolerance", "0.1"),
+    ("optimizer.damping.factor", "2"), ("optimizer.damping.interval", "10"), ("optimizer.solver.kind", "auto"),
+    ("optimizer.solver.tolerance", "0.1"),
     ("optimizer.solver.max_iterations", "50"), ("optimizer.step_length", "unit"), ("optimizer.momentum", "0.9"),
     ("optimizer.nesterov", "false"), ("optimizer.adam.beta1", "0.9"), ("optimizer.adam.beta2", "0.999"),
     ("optimizer.adam.epsilon", "1e-8"), ("optimizer.adam.decoupled_weight_decay", "false"),
@@ -176,7 +177,8 @@ import Testing
     arguments: [
       ("", 0.5, "identity", 0.3), ("model: {layers: [{linear: 8}, tanh]}", 0.2, "kronecker", 1),
       ("model: {layers: [{linear: 8}, tanh]}\noptimizer: {metric: {kind: identity}}", 0.2, "identity", 0.3),
-      ("model: {layers: [tanh]}", 0.5, "identity", 0.3), ("optimizer: {metric: {kind: kronecker}}", 0.5, "kronecker", 1),
+      ("model: {layers: [tanh]}", 0.5, "identity", 0.3),
+      ("optimizer: {metric: {kind: kronecker}}", 0.5, "kronecker", 1),
       ("model: {layers: [{linear: 8}, tanh]}\noptimizer: {method: ggn}", 0.2, "identity", 0.3),
       ("model: {layers: [{linear: 8}, tanh]}\noptimizer: {method: adam}", 0.001, "identity", 0.3),
     ])
@@ -211,7 +213,8 @@ import Testing
         ["solver", "step_length", "adam"]
       ),
       ("method: ggn, damping: {initial: 1}, solver: {tolerance: 0.2}, step_length: unit, momentum: 0.5", []),
-      ("nesterov: true, adam: {epsilon: 1}", ["adam"]), ("method: adam, nesterov: true", ["nesterov"]), ("method: sgd, nesterov: true, momentum: 0.5", []),
+      ("nesterov: true, adam: {epsilon: 1}", ["adam"]), ("method: adam, nesterov: true", ["nesterov"]),
+      ("method: sgd, nesterov: true, momentum: 0.5", []),
       ("method: adam, adam: {beta1: 0.5}, weight_decay: 0.1", []),
     ])
   func unreadSettings(settings: String, keys: [String]) throws {

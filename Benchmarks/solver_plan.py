@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""Whether `solver.kind: auto` chooses well: seconds of a step with each solver, and with its choice.
+
+    launch/bench.sh solver_plan.py
+    python Benchmarks/solver_plan.py .build/release/fgn-dist --cases 512x512x100 --rounds 5
+
+Cases and data are those of peers.py; settings are the program's defaults but for the learning rate, which makes steps tiny so
+that a step late in a run is like one early on. Solvers take turns, each alone on the cores. The last columns
+are the time with auto over that of the best solver, and what auto expected of its solver over what that took.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import sys
+import tempfile
+
+import peers
+
+SOLVERS = ["cg", "gram", "gram-cg", "auto"]
+CASES = [*peers.CASES, "64x512x1000", "2048x512x100", "128x64x10", "512x784x256x128x10"]
+
+
+def measure(solver, case, folder, arguments):
+    """The median of the steps' seconds, and the last line of the metrics."""
+    rows, widths = peers.extents(case)
+    layers = [layer for width in widths[1:-1] for layer in ({"linear": width}, "tanh")]
+    train = {"features": str(folder / "features.npy"), "labels": str(folder / "labels.npy")}
+    configuration = {
+        "data": {"train": train, "normalize": "none", "classes": widths[-1]},
+        "model": {"layers": layers, "initialization": "scaled"},
+        "optimizer": {
+            "batch_size": rows, "learning_rate": peers.RATE, "solver": {"kind": solver},
+            "schedule": {"kind": "constant"},
+        },
+        "training": {"steps": arguments.steps, "evaluate_every": 0},
+        "checkpoint": {"every": 0},
+        "logging": {"progress": "none"},
+    }  # fmt: skip
+    with tempfile.TemporaryDirectory(dir=folder) as run:
+        path = pathlib.Path(run) / "configuration.yaml"
+        path.write_text(json.dumps(configuration))  # JSON is YAML
+        peers.alone([arguments.program, "train", path, "--run-directory", f"{run}/run"], arguments)
+        lines = pathlib.Path(f"{run}/run/metrics.jsonl").read_text().splitlines()
+    events = [json.loads(line) for line in lines]
+    steps = [event for event in events if event["event"] == "step"][peers.WARM_UP :]
+    seconds = [event["seconds"] - event["phases"].get("data", 0) for event in steps]
+    names = {"cg": "cg", "gram-cg": "gram-cg"}
+    return statistics.median(seconds), names.get(steps[-1]["solver"], "gram"), events[-1]
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("program", nargs="?", default=".build/release/fgn-dist")
+    parser.add_argument("--cases", nargs="+", default=CASES)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--threads", type=int, default=min(2, len(os.sched_getaffinity(0))))
+    parser.add_argument("--limit", type=float, default=900, help="seconds, most time of a process")
+    arguments = parser.parse_args()
+    print(f"| case | {' | '.join(f'{solver}, ms' for solver in SOLVERS)} | choice | auto / best | expected / took |")
+    print("| --- |" + " ---: |" * len(SOLVERS) + " --- | ---: | ---: |")
+    for case in arguments.cases:
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            peers.write_data(case, folder)
+            seconds = {solver: [] for solver in SOLVERS}
+            truths = []
+            for number in range(arguments.rounds):
+                for solver in SOLVERS[:: 1 if number % 2 == 0 else -1]:
+                    median, used, end = measure(solver, case, folder, arguments)
+                    seconds[solver].append(median)
+                    if solver == "auto":
+                        choice = used
+                        truths.append(end["planned_solve_seconds"] / end["solve_seconds"])
+            medians = {solver: statistics.median(some) for solver, some in seconds.items()}
+            best = min(medians[solver] for solver in SOLVERS if solver != "auto")
+            print(f"| {case} | " + " | ".join(f"{1e3 * medians[solver]:.2f}" for solver in SOLVERS),
+                  f"| {choice} | {medians['auto'] / best:.2f} | {statistics.median(truths):.2f} |", flush=True)  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())
