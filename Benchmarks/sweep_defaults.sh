@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The sweeps that the defaults follow from, as Markdown tables on standard output (about 40 minutes on two cores).
+# The sweeps that the defaults follow from, as Markdown tables on standard output (about 10 minutes on two cores).
 # Build first: swift build -c release. Data: Debian's dataset-fashion-mnist; Benchmarks/prepare_wordnet.py data/wordnet_minilm.
 set -euo pipefail
 cd "$(dirname "$0")/.."

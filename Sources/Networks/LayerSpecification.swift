@@ -79,6 +79,15 @@ package indirect enum LayerSpecification: Equatable, Sendable {
     case .residual(let layers): layers.contains(where: \.isTrained)
     }
   }
+
+  /// Whether it is a convolution, or has one within.
+  package var hasConvolution: Bool {
+    switch self {
+    case .convolution: true
+    case .residual(let layers): layers.contains(where: \.hasConvolution)
+    default: false
+    }
+  }
 }
 
 extension LayerSpecification: CustomStringConvertible {

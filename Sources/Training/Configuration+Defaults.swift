@@ -16,7 +16,8 @@ extension Configuration {
     case .sgd: set(\.learningRate, ["learning_rate"], 0.1)
     case .adam: set(\.learningRate, ["learning_rate"], 0.001)
     }
-    set(\.metric.kind, ["metric", "kind"], optimizer.method == .fgn && isDeep ? .kronecker : .identity)
+    let isPerceptron = isDeep && !model.layers.contains(where: \.hasConvolution)
+    set(\.metric.kind, ["metric", "kind"], optimizer.method == .fgn && isPerceptron ? .kronecker : .identity)
     let λ = optimizer.method.isDamped && optimizer.metric.kind == .kronecker ? 1 : 0.3
     set(\.damping.initial, ["damping", "initial"], λ)
     set(\.damping.minimum, ["damping", "minimum"], λ)

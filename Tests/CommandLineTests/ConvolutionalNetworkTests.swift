@@ -29,7 +29,7 @@ extension CommandLineTests {
         \(model)
         optimizer:
           {batch_size: 256, damping: {initial: 1}, schedule: {kind: constant}, solver: {kind: cg}, learning_rate: 1,
-          step_length: ggn, metric: {kind: identity}}
+          step_length: ggn}
         training: {steps: 12, precision: float64}
         """)
       return workspace

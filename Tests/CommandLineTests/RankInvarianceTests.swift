@@ -100,7 +100,7 @@ extension CommandLineTests {
 
     @Test(
       "has the same losses with a convolutional network, however its sums travel",
-      arguments: ["fgn, solver: {kind: cg}, metric: {kind: identity}", "fgn, solver: {kind: gram}", "ggn", "adam"],
+      arguments: ["fgn, solver: {kind: cg}", "fgn, solver: {kind: gram}, metric: {kind: kronecker}", "ggn", "adam"],
       ["single", "bucketed"])
     func convolutionalNetworks(method: String, allreduce: String) throws {
       let workspace = Workspace()

@@ -178,6 +178,7 @@ import Testing
       ("", 0.5, "identity", 0.3), ("model: {layers: [{linear: 8}, tanh]}", 0.2, "kronecker", 1),
       ("model: {layers: [{linear: 8}, tanh]}\noptimizer: {metric: {kind: identity}}", 0.2, "identity", 0.3),
       ("model: {layers: [tanh]}", 0.5, "identity", 0.3),
+      ("model: {layers: [{residual: [{convolution: {channels: 3, kernel: 1}}]}, {linear: 8}]}", 0.2, "identity", 0.3),
       ("optimizer: {metric: {kind: kronecker}}", 0.5, "kronecker", 1),
       ("model: {layers: [{linear: 8}, tanh]}\noptimizer: {method: ggn}", 0.2, "identity", 0.3),
       ("model: {layers: [{linear: 8}, tanh]}\noptimizer: {method: adam}", 0.001, "identity", 0.3),
