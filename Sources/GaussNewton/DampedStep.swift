@@ -5,11 +5,11 @@ import Networks
 /// quadratic model along Δ, its length, and the update.
 ///
 /// A step minimises gᵀΔ + ½ΔᵀGΔ + (λ/2)‖Δ − ηΔ₋‖² + (μ/2)‖θ + Δ‖² over Δ: a model of the loss around θ with damping λ,
-/// momentum η towards the last step, and weight decay μ. Its minimiser is Δ = Δ₀ + y,
-/// (G + (λ+μ)M) y = −g − GΔ₀, Δ₀ = (λη Δ₋ − μM⁻¹Dθ)/(λ+μ), with M = D = I. With `nesterov` g and G are those at θ + Δ₀, in place
-/// of −GΔ₀: no linear model needs to tell what Δ₀ does. Otherwise, in a metric M, ‖v‖² is vᵀMv; and
-/// where D leaves biases out of the decay, its curvature is taken as μM all the same, a little more damping. Momentum:
-/// Goldshlager et al., arXiv 2401.10190.
+/// momentum η towards the last step, and weight decay μ. Its minimiser is Δ = Δ₀ + y, (G + (λ+μ)M) y = −g − GΔ₀, Δ₀ =
+/// (λη Δ₋ − μM⁻¹Dθ)/(λ+μ), with M = D = I. With `nesterov` g and G are those at θ + Δ₀, in place of −GΔ₀: no linear
+/// model needs to tell what Δ₀ does. Otherwise, in a metric M, ‖v‖² is vᵀMv; and where D leaves biases out of the
+/// decay, its curvature is taken as μM all the same, a little more damping. Momentum: Goldshlager et al., arXiv
+/// 2401.10190.
 package final class DampedStep<Scalar: DistributedScalar> {
   let options: GaussNewtonOptions
   /// λ of the next step.

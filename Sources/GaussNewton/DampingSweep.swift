@@ -1,3 +1,4 @@
+import Glibc
 import LinearAlgebra
 import MPI
 import Networks
@@ -9,21 +10,12 @@ enum DampingSweep {
 
   /// λ and its neighbours; at first many, so that where a run begins does not matter.
   static func candidates(around λ: Double, isFirst: Bool, maximum: Double) -> [Double] {
-    (isFirst ? Array(-8...8) : Array(-1...1)).map { min(λ * Self.ratio.power($0), maximum) }
+    (isFirst ? Array(-8...8) : Array(-1...1)).map { min(λ * exp2(Double($0)), maximum) }
   }
-
-  /// Between a candidate and the next.
-  private static let ratio = 2.0
 
   /// The candidate with the least objective, or nil where none is a number.
   static func best(_ changes: [Double]) -> Int? {
     changes.indices.filter { changes[$0].isFinite }.min { changes[$0] < changes[$1] }
-  }
-}
-
-extension Double {
-  fileprivate func power(_ exponent: Int) -> Double {
-    exponent < 0 ? 1 / power(-exponent) : (0..<exponent).reduce(1) { product, _ in product * self }
   }
 }
 
@@ -68,7 +60,7 @@ extension FastGaussNewton {
       let full =
         options.stepLength == .ggn
         ? try loss.fullCurvature(along: damped.step) + model.decay.curvature : nil
-      let length = (full.map { StepLength.ggn(slope: model.objective.slope, curvature: $0) } ?? 1)
+      let length = full.map { StepLength.ggn(slope: model.objective.slope, curvature: $0) } ?? 1
       sums.append(loss.localChange(at: length, along: damped.step, from: parameters, rows: heldOut))
       decays.append(model.decay(length))
     }

@@ -5,11 +5,11 @@ import Networks
 
 /// K = RRᵀ of the global batch (B × B, upper triangle), from the margin gradients of all rows; the same on all ranks.
 ///
-/// A weight and its bias give row i the gradient d_i ⊗ [h_i | 1], with inner products (h_iᵀh_j + 1) d_iᵀd_j, so that AAᵀ is
-/// the sum over the layers of (HHᵀ + 1) ∘ (DDᵀ), without approximation; the gradients of other layers are multiplied as
-/// they are. In a metric M = S ⊗ A the products are (H̃A⁻¹H̃ᵀ) ∘ (DS⁻¹Dᵀ), H̃ = [H | 1], and K is RM⁻¹Rᵀ. K is AAᵀ with rows and columns times
-/// √(w̃/B). The rows h, d (#b of B) of all ranks are gathered layer by layer; every rank forms some rows of K, as many as
-/// make its share of the triangle, and then the rows of K are gathered.
+/// A weight and its bias give row i the gradient d_i ⊗ [h_i | 1], with inner products (h_iᵀh_j + 1) d_iᵀd_j, so that
+/// AAᵀ is the sum over the layers of (HHᵀ + 1) ∘ (DDᵀ), without approximation; the gradients of other layers are
+/// multiplied as they are. In a metric M = S ⊗ A the products are (H̃A⁻¹H̃ᵀ) ∘ (DS⁻¹Dᵀ), H̃ = [H | 1], and K is RM⁻¹Rᵀ.
+/// K is AAᵀ with rows and columns times √(w̃/B). The rows h, d (#b of B) of all ranks are gathered layer by layer;
+/// every rank forms some rows of K, as many as make its share of the triangle, and then the rows of K are gathered.
 package final class GramMatrix<Scalar: DistributedScalar> {
   private let communicator: Communicator
   private let phases: Phases

@@ -43,12 +43,14 @@ package final class Metric<Scalar: DistributedScalar> {
   private let ones: Vector<Scalar>
   /// What `divide` has found for the rows of this rank, layer by layer, and its memory.
   private var divided: [Int: (x: Matrix<Scalar>, y: Matrix<Scalar>)] = [:]
-  private var dividedStorage: [(x: Vector<Scalar>, y: Vector<Scalar>)] = []
+  private var dividedStorage: [(x: Vector<Scalar>, y: Vector<Scalar>)]
   private var otherStorage = (x: Vector<Scalar>(zeros: 0), y: Vector<Scalar>(zeros: 0))
   /// Steps so far.
   private(set) var steps = 0
   /// Whether the factors are those of the moments.
   private var isFactored = false
+  /// Whether the inverses are those of the factors.
+  private var isInverted = false
 
   /// The moments of a layer as lower triangles, without scale and ε, and the factors of Â and Ŝ.
   private struct Block {
@@ -59,7 +61,7 @@ package final class Metric<Scalar: DistributedScalar> {
     /// Â⁻¹ and Ŝ⁻¹.
     let inputInverse, gradientInverse: Matrix<Scalar>
 
-    /// The moments and their factors.
+    /// The moments with their factors and inverses.
     var pairs: [(moment: Matrix<Scalar>, factor: Matrix<Scalar>, inverse: Matrix<Scalar>)] {
       [(inputMoment, inputFactor, inputInverse), (gradientMoment, gradientFactor, gradientInverse)]
         .filter { $0.0.rows > 0 }
@@ -96,6 +98,7 @@ package final class Metric<Scalar: DistributedScalar> {
         gradientMoment: square(outputs), gradientFactor: square(outputs), inputInverse: square(inputs),
         gradientInverse: square(outputs))
     }
+    dividedStorage = blocks.map { _ in (Vector(zeros: 0), Vector(zeros: 0)) }
     blockStorage = Vector(zeros: connections.map(\.range.count).max() ?? 0)
     ones = Vector(zeros: blocks.isEmpty ? 0 : capacity)
     ones.fill(1)
@@ -158,8 +161,7 @@ package final class Metric<Scalar: DistributedScalar> {
         let block = remaining.removeLast()
         block.inputFactor.assignSymmetricProduct(extended(inputs), .yes, alpha: scale)
         guard block.gradientFactor.rows > 0 else { return }
-        let scaled = copy(of: cotangents)
-        scaled.assignRows(of: cotangents, scaledBy: margin.complements[0..<cotangents.rows])
+        let scaled = scaled(cotangents, by: margin.complements[0..<cotangents.rows])
         block.gradientFactor.assignSymmetricProduct(scaled, .yes, alpha: scale)
       }
     }
@@ -172,15 +174,21 @@ package final class Metric<Scalar: DistributedScalar> {
 
   private func factorize() throws {
     for (index, block) in blocks.enumerated() {
-      for (moment, factor, inverse) in block.pairs {
+      for (moment, factor, _) in block.pairs {
         let trace = moment.trace
         factor.elements.combine(trace > 0 ? Scalar(Double(moment.rows) / trace) : 0, moment.elements, 0)
         for i in 0..<factor.rows { factor[i, i] += Scalar(options.epsilon) }
         guard factor.factorizeCholesky() else { throw SingularMetric(layer: index, epsilon: options.epsilon) }
-        factor.assignInverse(to: inverse)
       }
     }
     isFactored = true
+    isInverted = false
+  }
+
+  /// inverses ← those of what was factored: a matrix-free solve never asks for them.
+  private func invert() {
+    for (_, factor, inverse) in blocks.flatMap(\.pairs) { factor.assignInverse(to: inverse) }
+    isInverted = true
   }
 
   /// The part of `vector` at `range` ← L⁻¹ times itself; the ends of `range` do not cut a layer.
@@ -201,9 +209,9 @@ package final class Metric<Scalar: DistributedScalar> {
     }
   }
 
-  /// Takes the rows [h | 1] and d of this rank in the fully connected layer `index`, for `assignProduct`.
+  /// Takes the rows [h | 1] and d of this rank in the fully connected layer `index`, for `assignProduct`; before `divided`.
   func divide(_ index: Int, ownInputs: Matrix<Scalar>, ownCotangents: Matrix<Scalar>) {
-    while dividedStorage.count < blocks.count { dividedStorage.append((Vector(zeros: 0), Vector(zeros: 0))) }
+    if !isInverted { invert() }
     divided[index] = divided(index, ownInputs, ownCotangents, in: &dividedStorage[index])
   }
 
@@ -242,10 +250,8 @@ package final class Metric<Scalar: DistributedScalar> {
       return false
     }
     let connection = blocks[index].connection
-    let scaled = copy(of: y)
-    scaled.assignRows(of: y, scaledBy: factors)
     let values = Matrix(blockStorage[0..<range.count], connection.outputs, connection.inputs + 1)
-    values.assignProduct(scaled, .yes, x, .no)
+    values.assignProduct(scaled(y, by: factors), .yes, x, .no)
     let weights = connection.outputs * connection.inputs
     values.split(
       into: Matrix(gradient[0..<weights], connection.outputs, connection.inputs),
@@ -265,10 +271,11 @@ package final class Metric<Scalar: DistributedScalar> {
     return result
   }
 
-  private func copy(of rows: Matrix<Scalar>) -> Matrix<Scalar> {
+  /// Each row times its factor, until the next call.
+  private func scaled(_ rows: Matrix<Scalar>, by factors: Vector<Scalar>) -> Matrix<Scalar> {
     gradientStorage.grow(to: rows.elements.count)
     let result = Matrix(gradientStorage[0..<rows.elements.count], rows.rows, rows.columns)
-    result.elements.assign(rows.elements)
+    result.assignRows(of: rows, scaledBy: factors)
     return result
   }
 

@@ -6,11 +6,12 @@ import Networks
 
 /// What a run keeps in memory on each rank beside its data, by formula.
 ///
-/// A step on b local rows takes b · (d + 2C + cache) + scratch(b) + n · P numbers: inputs, logits and their tangents, the
-/// activations that the products need, what the layers work in, and the method's vectors of all parameters. A solve with
-/// the matrix of a batch of B rows takes about 2B² more, what the layers work in to give the gradients of rows, the cotangents
-/// of all layers but the last, and on several ranks what is gathered of the widest layer. A metric takes P numbers and those of the
-/// largest fully connected layer, moments, their factors and inverses, and twice the inputs and gradients of b rows.
+/// A step on b local rows takes b · (d + 2C + cache) + scratch(b) + n · P numbers: inputs, logits and their tangents,
+/// the activations that the products need, what the layers work in, and the method's vectors of all parameters. A solve
+/// with the matrix of a batch of B rows takes about 2B² more, what the layers work in to give the gradients of rows,
+/// the cotangents of all layers but the last, and on several ranks what is gathered of the widest layer. A metric takes
+/// P numbers and those of the largest fully connected layer, moments, their factors and inverses, and twice the inputs
+/// and gradients of b rows.
 package struct MemoryEstimate: Equatable, Sendable {
   /// Bytes for the steps.
   package let step: Int
