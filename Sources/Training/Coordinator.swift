@@ -7,18 +7,21 @@ package final class Coordinator {
   private let communicator: Communicator
   private let console: Console
   private let metrics: MetricsLog?
+  private let checkpoints: CheckpointWriter?
 
-  /// A failure to write metrics, kept until `settle`: the other ranks must learn of it.
+  /// A failure to write metrics or a checkpoint, kept until `settle`: the other ranks must learn of it.
   package private(set) var failure: (any Error)?
 
   /// Opens the files of a run. Collective.
   package init(
-    _ directory: RunDirectory, _ logging: Configuration.Logging, resumingAt step: Int?, over communicator: Communicator
+    _ directory: RunDirectory, _ configuration: Configuration, resumingAt step: Int?, over communicator: Communicator
   ) throws {
     self.directory = directory
     self.communicator = communicator
-    console = Console(communicator.rank == 0 ? logging.progress : .none, launched: communicator.size > 1)
+    console = Console(communicator.rank == 0 ? configuration.logging.progress : .none, launched: communicator.size > 1)
     metrics = try communicator.onRoot { try MetricsLog(path: directory.metrics, resumingAt: step) }
+    checkpoints =
+      communicator.rank == 0 ? CheckpointWriter(directory.checkpoints, keep: configuration.checkpoint.keep) : nil
   }
 
   /// Prints a line on the terminal.
@@ -40,6 +43,30 @@ package final class Coordinator {
   /// Throws on every rank what has failed on rank 0. Collective.
   package func settle() throws {
     try communicator.onRoot { if let failure { throw failure } }
+  }
+
+  /// Begins to write a checkpoint of `contents`, which is called at once. Local: a failure waits for `settle`.
+  package func beginCheckpoint(step: Int, _ contents: () -> TensorFile) {
+    guard let checkpoints, failure == nil else { return }
+    checkpoints.begin(step: step, contents())
+  }
+
+  /// Takes note of the checkpoints that have been written. Local.
+  package func noteCheckpoints() {
+    guard let checkpoints else { return }
+    do {
+      for written in try checkpoints.collect() {
+        record(MetricsEvent.Checkpoint(step: written.step, path: written.path, seconds: written.seconds))
+      }
+    } catch {
+      failure = failure ?? error
+    }
+  }
+
+  /// Waits for the checkpoint that is being written, if any. Local: a failure waits for `settle`.
+  package func finishCheckpoints() {
+    checkpoints?.wait()
+    noteCheckpoints()
   }
 
   /// Writes a file on rank 0; all ranks fail together. Collective.
