@@ -43,6 +43,7 @@ struct Train: ParsableCommand {
         try Configuration.load(path: config, overrides: overrides)
       }
       try job.communicator.agree(Array(configuration.yaml.utf8), about: "the configuration", exitCode: 64)
+      job.heartbeat.limits = configuration.training.heartbeatLimits
       switch configuration.training.precision {
       case .float32: return try train(configuration, Float.self, job)
       case .float64: return try train(configuration, Double.self, job)
@@ -140,6 +141,11 @@ struct Train: ParsableCommand {
     coordinator.say(
       "memory: \(memory.step.megabytes) a rank for steps, \(memory.evaluation.megabytes) for evaluations, "
         + "\(memory.checkpoint.megabytes) on rank 0 for checkpoints")
+    if !job.heartbeat.unreachable.isEmpty, configuration.training.peerTimeout > 0 {
+      coordinator.say(
+        "warning: no TCP connection between rank 0 and rank \(job.heartbeat.unreachable.map(String.init).joined(separator: ", ")): "
+          + "their loss is noticed by the launcher alone, or after training.stall_timeout; allow connections to any port")
+    }
     if resume != nil {
       coordinator.say(
         state.map { "resuming after step \($0.progress.step) from \($0.contents.path)" }
@@ -151,6 +157,13 @@ struct Train: ParsableCommand {
         step: state?.progress.step ?? 0, version: FgnDist.version, mpi: job.library,
         ranks: job.communicator.size, configuration, data, parameters: network.layout.count,
         memory: memory))
+  }
+}
+
+extension Configuration.Training {
+  fileprivate var heartbeatLimits: Heartbeat.Limits {
+    func limit(_ seconds: Double) -> Double { seconds == 0 ? .infinity : seconds }
+    return Heartbeat.Limits(silence: limit(peerTimeout), wait: limit(stallTimeout))
   }
 }
 

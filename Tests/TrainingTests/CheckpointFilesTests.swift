@@ -55,7 +55,7 @@ import Testing
     let error = #expect(throws: StorageError.self) { try files.loadLatest() }
     #expect(error?.exitCode == 65)
     #expect(error?.description.contains("no earlier checkpoint is intact") == true)
-    #expect(throws: error) { try files.loadLatest(fallsBack: true) }
+    #expect(throws: try #require(error)) { try files.loadLatest(fallsBack: true) }
   }
 
   @Test func pruningKeepsTheLastOnesAndAlwaysTheNewest() throws {
