@@ -119,15 +119,24 @@ package struct CheckpointFiles: Sendable {
     }
   }
 
+  /// All names in the folder; none if it does not exist. What Foundation offers for this takes an error while reading for
+  /// the end.
   private func fileNames() throws(StorageError) -> [String] {
-    do {
-      return try FileManager.default.contentsOfDirectory(atPath: folder)
-    } catch CocoaError.fileReadNoSuchFile {
-      return []
-    } catch {
-      throw StorageError(
-        .inputOutput, path: folder, section: "list folder", problem: error.localizedDescription,
-        remedy: "correct the path or its permissions")
+    guard let stream = opendir(folder) else {
+      if errno == ENOENT { return [] }
+      throw StorageError(path: folder, operation: "list folder", code: errno)
     }
+    defer { closedir(stream) }
+    var names: [String] = []
+    while true {
+      errno = 0
+      guard let entry = readdir(stream) else { break }
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      if name != ".", name != ".." { names.append(name) }
+    }
+    guard errno == 0 else { throw StorageError(path: folder, operation: "list folder", code: errno) }
+    return names
   }
 }

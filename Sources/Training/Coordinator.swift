@@ -24,6 +24,8 @@ package final class Coordinator {
       communicator.rank == 0 ? CheckpointWriter(directory.checkpoints, keep: configuration.checkpoint.keep) : nil
   }
 
+  deinit { checkpoints?.end() }
+
   /// Prints a line on the terminal.
   package func say(_ line: String) {
     if communicator.rank == 0 { console.say(line) }
