@@ -199,7 +199,8 @@ extension HeartbeatLink {
     guard parts.count == 2, getaddrinfo(parts[0], parts[1], &hints, &info) == 0, let info else { return nil }
     defer { freeaddrinfo(info) }
     let descriptor = socket(
-      info.pointee.ai_family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue),
+      info.pointee.ai_family,
+      Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue),
       0)
     guard descriptor >= 0 else { return nil }
     let begun = Glibc.connect(descriptor, info.pointee.ai_addr, info.pointee.ai_addrlen) == 0 || errno == EINPROGRESS

@@ -144,7 +144,8 @@ struct Train: ParsableCommand {
     if !job.heartbeat.unreachable.isEmpty, configuration.training.peerTimeout > 0 {
       coordinator.say(
         "warning: no TCP connection between rank 0 and rank \(job.heartbeat.unreachable.map(String.init).joined(separator: ", ")): "
-          + "their loss is noticed by the launcher alone, or after training.stall_timeout; allow connections to any port")
+          + "their loss is noticed by the launcher alone, or after training.stall_timeout; allow connections to any port"
+      )
     }
     if resume != nil {
       coordinator.say(

@@ -20,7 +20,8 @@ extension CommandLineTests {
       return workspace
     }
 
-    @Test("leaves a good checkpoint, from which the run goes on to the same bytes", arguments: ["ENOSPC", "EIO", "KILL"])
+    @Test(
+      "leaves a good checkpoint, from which the run goes on to the same bytes", arguments: ["ENOSPC", "EIO", "KILL"])
     func checkpoint(fault: String) throws {
       let workspace = try prepare(every: 1)
       // A late save: its calls have numbers that no other thread's calls have.
