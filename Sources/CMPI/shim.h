@@ -2,15 +2,20 @@
 // pointers in Open MPI but integers in MPICH. A handle is therefore a struct here, opaque to Swift and alike for both.
 #pragma once
 #include <mpi.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+// `yields`: more ranks than CPUs share this node, and one that polls while it waits keeps the awaited one from running.
+// Open MPI can be told to yield; MPICH cannot, so that waiting is our own there.
 typedef struct fgn_comm {
   MPI_Comm value;
+  int yields;
 } fgn_comm;
 typedef struct fgn_request {
   MPI_Request value;
+  int yields;
 } fgn_request;
 
 enum { fgn_success = MPI_SUCCESS, fgn_thread_funneled = MPI_THREAD_FUNNELED, fgn_thread_serialized = MPI_THREAD_SERIALIZED };
@@ -72,45 +77,83 @@ static inline int fgn_library_version(char *text) {
 
 // MARK: communicators
 
-static inline fgn_comm fgn_world(void) { return (fgn_comm){MPI_COMM_WORLD}; }
+static inline fgn_comm fgn_world(int yields) { return (fgn_comm){MPI_COMM_WORLD, yields}; }
 static inline int fgn_rank(fgn_comm comm, int *rank) { return MPI_Comm_rank(comm.value, rank); }
 static inline int fgn_size(fgn_comm comm, int *size) { return MPI_Comm_size(comm.value, size); }
 static inline int fgn_free(fgn_comm comm) { return MPI_Comm_free(&comm.value); }
 static inline int fgn_split(fgn_comm comm, int color, int key, fgn_comm *part) {
+  part->yields = comm.yields;
   return MPI_Comm_split(comm.value, color, key, &part->value);
 }
 static inline int fgn_split_shared_memory(fgn_comm comm, int key, fgn_comm *part) {
+  part->yields = comm.yields;
   return MPI_Comm_split_type(comm.value, MPI_COMM_TYPE_SHARED, key, MPI_INFO_NULL, &part->value);
 }
 
-// MARK: collectives. All but the reductions move bytes.
+// MARK: waiting
 
-static inline int fgn_barrier(fgn_comm comm) { return MPI_Barrier(comm.value); }
-static inline int fgn_allreduce(void *buffer, int count, fgn_type type, fgn_op op, fgn_comm comm) {
-  return MPI_Allreduce(MPI_IN_PLACE, buffer, count, fgn_datatype(type), fgn_operation(op), comm.value);
-}
-static inline int fgn_iallreduce(void *buffer, int count, fgn_type type, fgn_op op, fgn_comm comm, fgn_request *request) {
-  return MPI_Iallreduce(MPI_IN_PLACE, buffer, count, fgn_datatype(type), fgn_operation(op), comm.value, &request->value);
-}
 static inline int fgn_test(fgn_request *request) {
   int done;
   return MPI_Test(&request->value, &done, MPI_STATUS_IGNORE);
 }
-static inline int fgn_wait(fgn_request *request) { return MPI_Wait(&request->value, MPI_STATUS_IGNORE); }
+static inline int fgn_wait(fgn_request *request) {
+  if (!request->yields) return MPI_Wait(&request->value, MPI_STATUS_IGNORE);
+  while (1) {
+    int done;
+    int code = MPI_Test(&request->value, &done, MPI_STATUS_IGNORE);
+    if (code != MPI_SUCCESS || done) return code;
+    sched_yield();
+  }
+}
+
+// Waits for what has begun with `code`.
+static inline int fgn_finish(int code, fgn_request *request) { return code == MPI_SUCCESS ? fgn_wait(request) : code; }
+
+// MARK: collectives. All but the reductions move bytes.
+
+static inline int fgn_barrier(fgn_comm comm) {
+  if (!comm.yields) return MPI_Barrier(comm.value);
+  fgn_request request = {.yields = 1};
+  return fgn_finish(MPI_Ibarrier(comm.value, &request.value), &request);
+}
+static inline int fgn_iallreduce(void *buffer, int count, fgn_type type, fgn_op op, fgn_comm comm, fgn_request *request) {
+  request->yields = comm.yields;
+  return MPI_Iallreduce(MPI_IN_PLACE, buffer, count, fgn_datatype(type), fgn_operation(op), comm.value, &request->value);
+}
+static inline int fgn_allreduce(void *buffer, int count, fgn_type type, fgn_op op, fgn_comm comm) {
+  if (!comm.yields)
+    return MPI_Allreduce(MPI_IN_PLACE, buffer, count, fgn_datatype(type), fgn_operation(op), comm.value);
+  fgn_request request;
+  return fgn_finish(fgn_iallreduce(buffer, count, type, op, comm, &request), &request);
+}
 static inline int fgn_broadcast(void *buffer, int bytes, int root, fgn_comm comm) {
-  return MPI_Bcast(buffer, bytes, MPI_BYTE, root, comm.value);
+  if (!comm.yields) return MPI_Bcast(buffer, bytes, MPI_BYTE, root, comm.value);
+  fgn_request request = {.yields = 1};
+  return fgn_finish(MPI_Ibcast(buffer, bytes, MPI_BYTE, root, comm.value, &request.value), &request);
 }
 static inline int fgn_allgather(void *buffer, const int *bytes, const int *offsets, fgn_comm comm) {
-  return MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, buffer, bytes, offsets, MPI_BYTE, comm.value);
+  if (!comm.yields)
+    return MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, buffer, bytes, offsets, MPI_BYTE, comm.value);
+  fgn_request request = {.yields = 1};
+  return fgn_finish(
+      MPI_Iallgatherv(
+          MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, buffer, bytes, offsets, MPI_BYTE, comm.value, &request.value),
+      &request);
 }
 static inline int fgn_gather(const void *part, int count, void *buffer, const int *bytes, const int *offsets, int root, fgn_comm comm) {
-  return MPI_Gatherv(part, count, MPI_BYTE, buffer, bytes, offsets, MPI_BYTE, root, comm.value);
+  if (!comm.yields) return MPI_Gatherv(part, count, MPI_BYTE, buffer, bytes, offsets, MPI_BYTE, root, comm.value);
+  fgn_request request = {.yields = 1};
+  return fgn_finish(
+      MPI_Igatherv(part, count, MPI_BYTE, buffer, bytes, offsets, MPI_BYTE, root, comm.value, &request.value),
+      &request);
 }
 static inline int fgn_send(const void *buffer, int bytes, int to, fgn_comm comm) {
-  return MPI_Send(buffer, bytes, MPI_BYTE, to, 0, comm.value);
+  fgn_request request = {.yields = comm.yields};
+  return fgn_finish(MPI_Isend(buffer, bytes, MPI_BYTE, to, 0, comm.value, &request.value), &request);
 }
 static inline int fgn_receive(void *buffer, int bytes, int from, fgn_comm comm) {
-  return MPI_Recv(buffer, bytes, MPI_BYTE, from, 0, comm.value, MPI_STATUS_IGNORE);
+  fgn_request request = {.yields = comm.yields};
+  return fgn_finish(MPI_Irecv(buffer, bytes, MPI_BYTE, from, 0, comm.value, &request.value), &request);
 }
 
 // MARK: the process

@@ -69,9 +69,9 @@ package final class Communicator {
     self.hostname = hostname
   }
 
-  /// All processes of the job; MPI must run.
-  convenience init(world: Void) throws(MPIError) {
-    try self.init(fgn_world(), ownsHandle: false, hostname: Communicator.machineName(), clock: WaitingClock())
+  /// All processes of the job; MPI must run. `yields`: waiting gives way to other processes.
+  convenience init(worldYielding yields: Bool) throws(MPIError) {
+    try self.init(fgn_world(yields ? 1 : 0), ownsHandle: false, hostname: Communicator.machineName(), clock: WaitingClock())
   }
 
   private convenience init(

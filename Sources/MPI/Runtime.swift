@@ -38,9 +38,9 @@ package final class Runtime {
 
     // Ranks poll while they wait; with more ranks than CPUs a poll keeps the awaited rank from running.
     let processors = sysconf(Int32(_SC_NPROCESSORS_ONLN))
-    if Launch.mustYield(environment: environment, processors: processors, affinity: Int(fgn_affinity_count())) {
-      setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0)
-    }
+    let yields = Launch.mustYield(
+      environment: environment, processors: processors, affinity: Int(fgn_affinity_count()))
+    if yields { setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0) }
 
     var provided: Int32 = 0
     try check(fgn_init(threading.level, &provided), "MPI_Init_thread")
@@ -52,7 +52,7 @@ package final class Runtime {
         message: "thread support of the MPI library is below the required level \(threading.level)")
     }
     do {
-      let world = try Communicator(world: ())
+      let world = try Communicator(worldYielding: yields)
       try launch.verify(size: world.size)
       return Runtime(world: world, isRunning: true)
     } catch let error as LauncherError {
