@@ -7,7 +7,7 @@ extension CommandLineTests {
     /// Starts three ranks, each through a shell that notes how its rank ended and hides it from mpirun, which would
     /// otherwise kill the other shells.
     private func start(_ arguments: [String], in workspace: Workspace) throws -> Child {
-      let note = "\"$@\"; echo $? >code-$OMPI_COMM_WORLD_RANK"
+      let note = "\"$@\"; echo $? >code-${OMPI_COMM_WORLD_RANK:-$PMI_RANK}"
       return try Child(
         Program.launcher + ["-np", "3", "sh", "-c", note, "sh", Program.path] + arguments, in: workspace)
     }

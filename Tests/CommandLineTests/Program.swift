@@ -32,7 +32,10 @@ enum Program {
     return path
   }()
 
-  static let launcher = ["mpirun", "--oversubscribe"]
+  /// The words that launch ranks; `FGN_MPIRUN` has those of another MPI than Open MPI.
+  static let launcher =
+    ProcessInfo.processInfo.environment["FGN_MPIRUN"].map { $0.split(separator: " ").map(String.init) }
+    ?? ["mpirun", "--oversubscribe"]
 
   /// The words that start the program.
   static func command(_ ranks: Ranks, _ arguments: [String]) -> [String] {

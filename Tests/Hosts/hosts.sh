@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# Two "hosts" on one machine: network namespaces fgn1 and fgn2 with a link between them, names, shared memory and processors
+# of their own. As root, on Linux.
+#
+#   hosts.sh up                     a plain link (veth), which `tc` may slow down and `ip link set v0 down` pulls
+#   hosts.sh up DELAY_MS LOSS%      a link of relay.py; kill -STOP $(cat "$FGN_HOSTS/relay.pid") cuts it, -CONT heals it
+#   hosts.sh run HOST COMMAND...    runs a command on a host
+#   hosts.sh rsh HOST COMMAND...    the same as a stand-in for ssh, for mpirun --mca plm_rsh_agent
+#   hosts.sh down
+#
+# FGN_HOSTS is a folder for files of the relay.
+set -euo pipefail
+here="$(cd "$(dirname "$0")" && pwd)"
+: "${FGN_HOSTS:=/tmp/fgn-hosts}"
+
+run() {
+  local host="$1" number="${1//[!0-9]/}"
+  shift
+  # One processor a host; a name, System V memory and /dev/shm that are the host's own.
+  exec taskset -c $(((number - 1) % $(nproc --all))) nsenter --net="/run/netns/$host" unshare --uts --ipc --mount sh -c '
+    hostname "$0"; mount --bind "/etc/netns/$0/hosts" /etc/hosts; mount -t tmpfs tmpfs /dev/shm; exec "$@"' "$host" "$@"
+}
+
+case "${1:-}" in
+  up)
+    mkdir -p "$FGN_HOSTS"
+    for i in 1 2; do
+      ip netns add "fgn$i"
+      mkdir -p "/etc/netns/fgn$i"
+      printf '127.0.0.1 localhost\n10.77.0.1 fgn1\n10.77.0.2 fgn2\n' >"/etc/netns/fgn$i/hosts"
+    done
+    if [ $# -eq 1 ]; then
+      ip link add v0 netns fgn1 type veth peer name v0 netns fgn2
+    else
+      rm -f "$FGN_HOSTS/relay.log"
+      python3 "$here/relay.py" "$2" "${3%\%}" fgn1 fgn2 >"$FGN_HOSTS/relay.log" 2>&1 &
+      echo $! >"$FGN_HOSTS/relay.pid"
+      for _ in $(seq 100); do
+        grep -qs ready "$FGN_HOSTS/relay.log" && break
+        sleep 0.1
+      done
+      grep -q ready "$FGN_HOSTS/relay.log" || { cat "$FGN_HOSTS/relay.log" >&2; exit 1; }
+    fi
+    for i in 1 2; do
+      ip -n "fgn$i" link set lo up
+      ip -n "fgn$i" addr add "10.77.0.$i/24" dev v0
+      ip -n "fgn$i" link set v0 up
+    done
+    ;;
+  run) shift; run "$@" ;;
+  rsh)
+    shift
+    while [[ "$1" == -* ]]; do shift; done
+    host="$1"
+    shift
+    run "$host" sh -c "$*"
+    ;;
+  down)
+    if [ -f "$FGN_HOSTS/relay.pid" ]; then kill -KILL "$(cat "$FGN_HOSTS/relay.pid")" 2>/dev/null || true; fi
+    rm -f "$FGN_HOSTS/relay.pid"
+    for i in 1 2; do
+      ip netns pids "fgn$i" 2>/dev/null | xargs -r kill -KILL 2>/dev/null || true
+      ip netns del "fgn$i" 2>/dev/null || true
+      rm -rf "/etc/netns/fgn$i"
+    done
+    ;;
+  *) sed -n '2,12s/^# \{0,1\}//p' "$0" >&2; exit 64 ;;
+esac

@@ -1,0 +1,120 @@
+#!/usr/bin/env bash
+# Trains over two "hosts" of this machine (network namespaces, see Tests/Hosts/hosts.sh) and harms the link between them. Needs
+# root; where that or namespaces are missing it says so, and that is all. FGN_HOSTS_ROUNDS repeats it.
+cd "$(dirname "$0")/.."
+. launch/install.sh
+
+skip() {
+  echo "Not tested over two hosts: $1."
+  exit 0
+}
+[ "$(id -u)" -eq 0 ] || skip "network namespaces need root"
+if command -v dpkg-query >/dev/null; then (install_missing iproute2 python3) || skip "iproute2 and python3 cannot be installed"; fi
+export FGN_HOSTS
+FGN_HOSTS="$(mktemp -d "${TMPDIR:-/tmp}/fgn-hosts.XXXXXX")"
+hosts="$PWD/Tests/Hosts/hosts.sh"
+"$hosts" down
+ip netns add fgn1 2>"$FGN_HOSTS/reason" && [ -e /dev/net/tun ] \
+  || skip "no network namespaces or taps here ($(cat "$FGN_HOSTS/reason"))"
+ip netns del fgn1
+trap '"$hosts" down; rm -rf "$FGN_HOSTS"' EXIT
+
+swift build -c release --product fgn-dist
+work="$FGN_HOSTS/work"
+mkdir "$work"
+printf '%s\n' 'optimizer: {batch_size: 200, solver: {kind: cg}}' 'training: {steps: 400, evaluate_every: 0}' \
+  'checkpoint: {every: 10}' >"$work/run.yaml"
+printf 'fgn1 slots=1\nfgn2 slots=1\n' >"$work/hostfile"
+printf '#!/bin/sh\nexec "%s" rsh "$@"\n' "$hosts" >"$FGN_HOSTS/rsh"
+chmod +x "$FGN_HOSTS/rsh"
+export FGN_RSH="$FGN_HOSTS/rsh"
+export FGN_MPIRUN_OPTIONS="--mca pml ob1 --mca btl tcp,self --mca btl_tcp_if_include 10.77.0.0/24
+  --mca oob_tcp_if_include 10.77.0.0/24 --mca mpi_yield_when_idle 1"
+
+# train RUN OPTIONS...: on both hosts; the code that it ends with.
+train() {
+  local run="$1"
+  shift
+  timeout --kill-after=5 90 "$hosts" run fgn1 launch/train-hosts.sh "$work/hostfile" "$work/run.yaml" \
+    --run-directory "$work/$run" "$@" >"$work/$run.log" 2>&1
+}
+fail() {
+  echo "Two hosts: $1" >&2
+  for log in "$work"/*.log; do tail -n 15 "$log" >&2; done
+  exit 1
+}
+same() { cmp -s "$work/$1/model.safetensors" "$work/alone/model.safetensors" || fail "$1: other weights than on one host"; }
+running() { for host in fgn1 fgn2; do ip netns pids "$host"; done | xargs -r ps -o comm= -p | grep -c fgn-dist; }
+# until_checkpoint RUN
+until_checkpoint() {
+  for _ in $(seq 600); do
+    ls "$work/$1/checkpoints"/step-*.safetensors >/dev/null 2>&1 && return
+    sleep 0.05
+  done
+  fail "$1: no checkpoint appears"
+}
+# expect_end JOB RUN: that the job ends within 15 s, on both hosts, and the run goes on to the same weights.
+expect_end() {
+  local start=$SECONDS code=0
+  wait "$1" || code=$?
+  [ $((SECONDS - start)) -le 15 ] || fail "$2: ended only after $((SECONDS - start)) s"
+  for _ in $(seq 60); do
+    [ "$(running)" -eq 0 ] && break
+    [ $((SECONDS - start)) -le 15 ] || fail "$2: a rank is left after 15 s"
+    sleep 0.1
+  done
+  [ $code -ne 0 ] && [ $code -ne 124 ] || fail "$2: ended with $code"
+  echo "$2: both ends ended within $((SECONDS - start)) s (code $code)"
+}
+
+mpirun --oversubscribe -np 2 .build/release/fgn-dist train "$work/run.yaml" --run-directory "$work/alone" >"$work/alone.log" 2>&1 \
+  || fail "the run on one host failed"
+
+for round in $(seq "${FGN_HOSTS_ROUNDS:-1}"); do
+  rm -rf "$work"/{plain,far,cut,pause,pulled,slow}
+  "$hosts" up
+  start=$SECONDS
+  train plain || fail "a plain link"
+  same plain
+  echo "plain link: the same weights as on one host ($((SECONDS - start)) s)"
+  tc -n fgn1 qdisc replace dev v0 root tbf rate 10mbit burst 64kb latency 50ms
+  tc -n fgn2 qdisc replace dev v0 root tbf rate 10mbit burst 64kb latency 50ms
+  start=$SECONDS
+  train slow || fail "a slow link"
+  same slow
+  echo "10 Mbit/s: the same weights ($((SECONDS - start)) s)"
+  tc -n fgn1 qdisc del dev v0 root
+  tc -n fgn2 qdisc del dev v0 root
+  train pulled --set training.steps=100000 &
+  job=$!
+  until_checkpoint pulled
+  ip -n fgn2 link set v0 down
+  expect_end $job "pulled cable"
+  ip -n fgn2 link set v0 up
+  "$hosts" down
+
+  "$hosts" up 5 1%
+  start=$SECONDS
+  train far || fail "5 ms away"
+  same far
+  echo "5 ms away, 1 % lost: the same weights ($((SECONDS - start)) s)"
+  train pause &
+  job=$!
+  until_checkpoint pause
+  kill -STOP "$(cat "$FGN_HOSTS/relay.pid")"
+  sleep 3
+  kill -CONT "$(cat "$FGN_HOSTS/relay.pid")"
+  wait $job || fail "a partition of 3 s was not survived"
+  same pause
+  echo "partition of 3 s: survived, the same weights"
+  train cut &
+  job=$!
+  until_checkpoint cut
+  kill -STOP "$(cat "$FGN_HOSTS/relay.pid")"
+  expect_end $job "partition"
+  kill -CONT "$(cat "$FGN_HOSTS/relay.pid")"
+  train cut || fail "the run did not go on after the partition"
+  same cut
+  echo "after the partition: went on to the same weights"
+  "$hosts" down
+done

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Builds against MPICH, which Debian installs beside Open MPI, and runs the tests of the distributed parts with 1 to 4 ranks
+# and a handful of whole runs. Where MPICH cannot be installed it says so, and that is all.
+cd "$(dirname "$0")/.."
+. launch/install.sh
+
+if ! command -v mpirun.mpich >/dev/null || ! pkg-config --exists mpich; then
+  if ! command -v apt-get >/dev/null || ! (install_missing libmpich-dev mpich); then
+    echo "Not tested with MPICH: it is not installed, and cannot be installed here."
+    exit 0
+  fi
+fi
+
+scratch=.build-mpich
+FGN_MPI=mpich swift build -c release --build-tests -Xswiftc -enable-testing --scratch-path "$scratch"
+bundle="$(swift build -c release --scratch-path "$scratch" --show-bin-path)/fgn-distPackageTests.xctest"
+
+for ranks in 1 2 3 4; do
+  echo "== mpirun.mpich -np $ranks"
+  log="$scratch/mpirun-$ranks.log"
+  OPENBLAS_NUM_THREADS=1 timeout --kill-after=10 600 mpirun.mpich -np "$ranks" \
+    "$bundle" --testing-library swift-testing --no-parallel --filter 'MPITests|GaussNewtonTests' >"$log" 2>&1 || {
+    cat "$log"
+    echo "The tests failed under mpirun.mpich -np $ranks." >&2
+    exit 1
+  }
+  grep 'Test run with' "$log"
+done
+
+echo "== whole runs with MPICH"
+FGN_MPIRUN=mpirun.mpich timeout --kill-after=10 600 "$bundle" --testing-library swift-testing \
+  --filter 'ExitCodeTests|SingleStepTests|ElasticResumeTests'
