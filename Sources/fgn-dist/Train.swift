@@ -65,7 +65,7 @@ struct Train: ParsableCommand {
       try AtomicFile.write(directory.configuration) { try $0.write(configuration.yaml) }
     }
     let coordinator = try Coordinator(
-      directory, configuration.logging, resumingAt: resume == nil ? nil : state?.progress.step ?? 0, over: communicator)
+      directory, configuration, resumingAt: resume == nil ? nil : state?.progress.step ?? 0, over: communicator)
     let memory = Trainer<Scalar>.memory(of: configuration, data, network, ranks: communicator.size)
     report(configuration, data, network, memory, state, coordinator, job)
     let trainer = try Trainer<Scalar>(configuration, data, network, coordinator, resuming: state, over: communicator)
@@ -96,34 +96,39 @@ struct Train: ParsableCommand {
     _ state: RunState?, _ coordinator: Coordinator, _ job: Job
   ) {
     let train = data.train
-    coordinator.say("fgn-dist \(FgnDist.version): \(job.description)")
+    coordinator.say("fgn-dist \(FgnDist.version)")
+    coordinator.say("ranks", job.placement?.description ?? "")
     coordinator.say(
-      "data: \(train.count) examples of \(train.featureCount) features, \(data.classCount) classes, "
+      "threads", "\(Threads.count)\(job.communicator.size == 1 ? "" : " a rank"), \(Threads.kernelName) kernels, "
+        + job.library)
+    coordinator.say(
+      "data", "\(train.count) examples of \(train.featureCount) features, \(data.classCount) classes, "
         + "normalize \(configuration.data.normalize.rawValue); "
         + (data.test.map { "\($0.count) test examples" } ?? "no test set"))
     coordinator.say(
-      "model: \(network): \(network.layout.count) parameters, \(configuration.training.precision.rawValue), "
+      "model", "\(network): \(network.layout.count) parameters, \(configuration.training.precision.rawValue), "
         + "from \(configuration.model.initialization)")
-    coordinator.say("optimizer: \(configuration.optimizer.summary)")
+    coordinator.say("optimizer", "\(configuration.optimizer.summary)")
     let unread = configuration.optimizer.unreadSettings
     if !unread.isEmpty {
       coordinator.say(
-        "note: \(configuration.optimizer.method.rawValue) does not read \(unread.joined(separator: ", "))")
+        "note", "\(configuration.optimizer.method.rawValue) does not read \(unread.joined(separator: ", "))")
     }
     coordinator.say(
-      "memory: \(memory.step.megabytes) a rank for steps, \(memory.evaluation.megabytes) for evaluations, "
+      "memory", "\(memory.step.megabytes) a rank for steps, \(memory.evaluation.megabytes) for evaluations, "
         + "\(memory.checkpoint.megabytes) on rank 0 for checkpoints")
     if resume != nil {
       coordinator.say(
         state.map { "resuming after step \($0.progress.step) from \($0.contents.path)" }
           ?? "nothing to resume in \(coordinator.directory.path) yet: starting from the beginning")
     }
-    coordinator.say("run directory: \(coordinator.directory.path)")
+    coordinator.say("run", coordinator.directory.path)
     coordinator.record(
       MetricsEvent.Run(
         step: state?.progress.step ?? 0, version: FgnDist.version, mpi: job.library,
         ranks: job.communicator.size, configuration, data, parameters: network.layout.count,
         memory: memory))
+    coordinator.warn([Warning.processors(job.placement?.hosts ?? [])].compactMap { $0 }, step: state?.progress.step ?? 0)
   }
 }
 
