@@ -13,7 +13,7 @@ extension Double {
 }
 
 extension Duration {
-  /// For people: `0:42`, `12:34`, `5 h 12 min`, `3 d 4 h`.
+  /// For people: `42 s`, `12 min 34 s`, `5 h 12 min`, `3 d 4 h`.
   package var readable: String {
     let seconds = self / .seconds(1)
     guard seconds < 1e9 else { return "more than 30 years" }
@@ -21,7 +21,7 @@ extension Duration {
     let (days, hours, minutes) = (whole / 86400, whole / 3600 % 24, whole / 60 % 60)
     if days > 0 { return "\(days) d \(hours) h" }
     if hours > 0 { return "\(hours) h \(minutes) min" }
-    return String(format: "%d:%02d", minutes, whole % 60)
+    return minutes > 0 ? "\(minutes) min \(whole % 60) s" : "\(whole) s"
   }
 }
 

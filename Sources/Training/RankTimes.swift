@@ -1,3 +1,4 @@
+import Foundation
 import GaussNewton
 import MPI
 
@@ -35,13 +36,22 @@ package struct RankTimes: Equatable, Sendable {
     return mean > 0 ? ranks[slowest].compute / mean : 1
   }
 
+  /// Seconds of a rank, on average.
+  package var total: Double { ranks.map(\.total).mean }
+
+  /// Both times, one after the other.
+  package static func + (one: RankTimes, other: RankTimes) -> RankTimes {
+    RankTimes(
+      ranks: zip(one.ranks, other.ranks).map { Rank(host: $0.host, seconds: zip($0.seconds, $1.seconds).map(+)) },
+      steps: one.steps + other.steps)
+  }
+
   /// The rank with the most work, by time.
   package var slowest: Int { ranks.indices.max { ranks[$0].compute < ranks[$1].compute }! }
 
   /// The share of communication in the time of all ranks, from 0 to 1.
   package var communicationShare: Double {
-    let total = ranks.map(\.total).mean
-    return total > 0 ? ranks.map(\.communication).mean / total : 0
+    total > 0 ? ranks.map(\.communication).mean / total : 0
   }
 
   /// Seconds that a rank waited for the slowest, on average: its communication beyond that of the rank with the least,
@@ -65,16 +75,14 @@ final class RankClock {
   private let hosts: [String]?
   private var seconds = [Double](repeating: 0, count: Phases.Phase.allCases.count)
   private var steps = 0
-  /// Since the start: seconds that a rank waited on average, those of a rank's steps, and each rank's work. On rank 0.
-  private(set) var waited = 0.0
-  private(set) var total = 0.0
-  private(set) var work: [Double] = []
+  /// Since the start, on rank 0: the times, and the seconds that a rank waited on average.
+  private var sum: RankTimes?
+  private var waited = 0.0
 
   /// Collective.
   init(over communicator: Communicator) throws {
     self.communicator = communicator
     hosts = try communicator.gatherStrings(communicator.hostname)
-    work = Array(repeating: 0, count: hosts?.count ?? 0)
   }
 
   /// Takes in the times of a step.
@@ -97,17 +105,22 @@ final class RankClock {
         RankTimes.Rank(host: host, seconds: Array(all[rank * count..<(rank + 1) * count]))
       }, steps: steps)
     waited += times.waiting
-    total += times.ranks.reduce(0) { $0 + $1.total } / Double(hosts.count)
-    for rank in hosts.indices { work[rank] += times.ranks[rank].compute }
+    sum = sum.map { $0 + times } ?? times
     return times
   }
 
   /// How long ranks waited in all, for a person; nil where there is nobody to wait for.
   var summary: String? {
-    guard let hosts, hosts.count > 1, total > 0 else { return nil }
-    let slowest = hosts.indices.max { work[$0] < work[$1] }!
-    let mean = work.reduce(0, +) / Double(work.count)
-    return "a rank waited \(waited.short) s of \(total.short) s (\((waited / total).percent)) for slower ones; "
-      + "rank \(slowest) on \(hosts[slowest]) had the most work, \((work[slowest] / mean).short) times the mean"
+    guard let sum, sum.ranks.count > 1, sum.total > 0 else { return nil }
+    func part(_ seconds: Double) -> String { "\(seconds.short) s (\(Int((100 * seconds / sum.total).rounded())) %)" }
+    let communication = sum.communicationShare * sum.total
+    return "of \(sum.total.short) s in steps a rank spent \(part(communication)) in communication, at least "
+      + "\(part(waited)) waiting for slower ones; rank \(sum.slowest) on \(sum.ranks[sum.slowest].host) worked longest, "
+      + "\(sum.imbalance.factor) times the mean"
   }
+}
+
+extension Double {
+  /// Two decimals, for people.
+  var factor: String { String(format: "%.2f", self) }
 }

@@ -126,7 +126,8 @@ package final class Trainer<Scalar: DistributedScalar> {
     let costs = [SolverOptions.Kind.cg, .gram, .gramCG]
       .map { "\($0.rawValue) \((1000 * plan.seconds($0)).short) ms" }.joined(separator: ", ")
     coordinator.say(
-      "solver", "\(optimizer.solverKind.rawValue) (\(reason): \(costs) a step, with \(plan.iterations.short) iterations of cg)"
+      "solver",
+      "\(optimizer.solverKind.rawValue) (\(reason): \(costs) a step, with \(plan.iterations.short) iterations of cg)"
     )
   }
 
@@ -262,13 +263,14 @@ package final class Trainer<Scalar: DistributedScalar> {
   /// Collective.
   private func end(_ reason: String, epoch: Int) throws {
     try recordRanks(epoch: epoch)
-    if let summary = clock.summary { coordinator.say("ranks: \(summary)") }
+    if let summary = clock.summary { coordinator.say("ranks", summary) }
     let optimizer = optimizer as? FastGaussNewton<Scalar>
     let times = optimizer?.solveTimes
     let planned = optimizer?.plan.flatMap { plan in times?.kind.map(plan.seconds) }
     if let planned, let times {
       coordinator.say(
-        "solver: \(optimizer!.solverKind.rawValue), expected to take \((1000 * planned).short) ms a step, took "
+        "solver",
+        "\(optimizer!.solverKind.rawValue), expected to take \((1000 * planned).short) ms a step, took "
           + "\((1000 * times.seconds).short) ms")
     }
     coordinator.record(

@@ -18,8 +18,8 @@ extension Warning {
     else { return nil }
     return Warning(
       kind: .damping,
-      text: "damping has been at optimizer.damping.maximum (\(options.maximum.short)) for \(steps) steps, so that steps are "
-        + "next to nothing: the model predicts none of them well; lower optimizer.learning_rate, raise "
+      text: "damping has been at optimizer.damping.maximum (\(options.maximum.short)) for \(steps) steps, so that steps "
+        + "are next to nothing: the model predicts none of them well; lower optimizer.learning_rate, raise "
         + "optimizer.batch_size or go on from an earlier checkpoint")
   }
 
@@ -33,15 +33,17 @@ extension Warning {
         + "the tolerance or optimizer.damping.minimum")
   }
 
-  /// Ranks that communicate for more than 30 % of their time while one of them works longer than the others.
+  /// Ranks that communicate for more than 30 % of ten seconds or more while one of them works longer than the others.
   package static func waiting(_ times: RankTimes) -> Warning? {
-    guard times.ranks.count > 1, times.communicationShare > 0.3, times.imbalance > 1.15 else { return nil }
+    guard times.ranks.count > 1, times.total >= 10, times.communicationShare > 0.3, times.imbalance > 1.15 else {
+      return nil
+    }
     let slowest = times.slowest
     return Warning(
       kind: .waiting,
-      text: "ranks spent \((100 * times.communicationShare).short) % of the last \(times.steps) steps in communication, "
-        + "mostly waiting for rank \(slowest) on \(times.ranks[slowest].host), whose work took "
-        + "\(times.imbalance.short) times the mean; look for other programs, fewer threads or a slower CPU there")
+      text: "ranks spent \(Int((100 * times.communicationShare).rounded())) % of the last \(times.steps) steps in "
+        + "communication, mostly waiting for rank \(slowest) on \(times.ranks[slowest].host), whose work took "
+        + "\(times.imbalance.factor) times the mean; look for other programs, fewer threads or a slower CPU there")
   }
 
   /// Threads of ranks that share CPUs, on the host where most of them share one.
@@ -98,13 +100,13 @@ package struct RankPlacement: Equatable, Sendable {
       crowdCPUs: crowded?.cpus ?? 0)
   }
 
-  /// For a person: `8 ranks on 2 hosts: node1 (4), node2 (4)`.
+  /// For a person: `8 on 2 hosts: node1 (4), node2 (4)`.
   package var description: String {
     let ranks = hosts.reduce(0) { $0 + $1.ranks }
     if ranks == 1 { return "1 process on \(hosts[0].name)" }
-    if hosts.count == 1 { return "\(ranks) ranks on \(hosts[0].name)" }
+    if hosts.count == 1 { return "\(ranks) on \(hosts[0].name)" }
     let shown = hosts.prefix(8).map { "\($0.name) (\($0.ranks))" }
-    return "\(ranks) ranks on \(hosts.count) hosts: \(shown.joined(separator: ", "))"
+    return "\(ranks) on \(hosts.count) hosts: \(shown.joined(separator: ", "))"
       + (hosts.count > shown.count ? " and \(hosts.count - shown.count) more" : "")
   }
 }
@@ -121,6 +123,8 @@ package struct RunWatch: Sendable {
   private var stepsAtMaximum = 0
   /// Whether each of the last solves stopped at its limit.
   private var limited: [Bool] = []
+  /// Not judged yet.
+  private var times: RankTimes?
 
   package init(_ damping: Damping.Options, _ solver: SolverOptions) {
     self.damping = damping
@@ -141,10 +145,12 @@ package struct RunWatch: Sendable {
     ])
   }
 
-  /// The same for the times of the ranks.
-  package mutating func observe(_ times: RankTimes, epoch: Int) -> [Warning] {
+  /// The same for the times of the ranks, which are judged together once they come to ten seconds: less may be chance.
+  package mutating func observe(_ latest: RankTimes, epoch: Int) -> [Warning] {
     begin(epoch)
-    return take([.waiting(times)])
+    let all = times.map { $0 + latest } ?? latest
+    times = all.total < 10 ? all : nil
+    return take([.waiting(all)])
   }
 
   private mutating func begin(_ epoch: Int) {

@@ -99,14 +99,17 @@ struct Train: ParsableCommand {
     coordinator.say("fgn-dist \(FgnDist.version)")
     coordinator.say("ranks", job.placement?.description ?? "")
     coordinator.say(
-      "threads", "\(Threads.count)\(job.communicator.size == 1 ? "" : " a rank"), \(Threads.kernelName) kernels, "
+      "threads",
+      "\(Threads.count)\(job.communicator.size == 1 ? "" : " a rank"), \(Threads.kernelName) kernels, "
         + job.library)
     coordinator.say(
-      "data", "\(train.count) examples of \(train.featureCount) features, \(data.classCount) classes, "
+      "data",
+      "\(train.count) examples of \(train.featureCount) features, \(data.classCount) classes, "
         + "normalize \(configuration.data.normalize.rawValue); "
         + (data.test.map { "\($0.count) test examples" } ?? "no test set"))
     coordinator.say(
-      "model", "\(network): \(network.layout.count) parameters, \(configuration.training.precision.rawValue), "
+      "model",
+      "\(network): \(network.layout.count) parameters, \(configuration.training.precision.rawValue), "
         + "from \(configuration.model.initialization)")
     coordinator.say("optimizer", "\(configuration.optimizer.summary)")
     let unread = configuration.optimizer.unreadSettings
@@ -115,7 +118,8 @@ struct Train: ParsableCommand {
         "note", "\(configuration.optimizer.method.rawValue) does not read \(unread.joined(separator: ", "))")
     }
     coordinator.say(
-      "memory", "\(memory.step.megabytes) a rank for steps, \(memory.evaluation.megabytes) for evaluations, "
+      "memory",
+      "\(memory.step.megabytes) a rank for steps, \(memory.evaluation.megabytes) for evaluations, "
         + "\(memory.checkpoint.megabytes) on rank 0 for checkpoints")
     if resume != nil {
       coordinator.say(
@@ -128,7 +132,8 @@ struct Train: ParsableCommand {
         step: state?.progress.step ?? 0, version: FgnDist.version, mpi: job.library,
         ranks: job.communicator.size, configuration, data, parameters: network.layout.count,
         memory: memory))
-    coordinator.warn([Warning.processors(job.placement?.hosts ?? [])].compactMap { $0 }, step: state?.progress.step ?? 0)
+    let crowded = Warning.processors(job.placement?.hosts ?? [])
+    coordinator.warn(crowded.map { [$0] } ?? [], step: state?.progress.step ?? 0)
   }
 }
 
