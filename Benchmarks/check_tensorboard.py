@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compare the TensorBoard event files of a run with its metrics.jsonl.
 
-    pip install tensorboard
+    pip install tensorboard pyyaml
     python Benchmarks/check_tensorboard.py runs/fashion-mnist-head
 
 TensorBoard's own reader reads the files. Every scalar of every step and evaluation must be there once and be the number

@@ -12,7 +12,8 @@ package final class TensorBoardLog {
   /// Creates the file in `folder`. With `resumingAt`, readers are told to drop the events after that step in the files of
   /// earlier processes.
   package init(folder: String, host: String, resumingAt step: Int?) throws {
-    let names = try FileManager.default.contentsOfDirectory(atPath: folder)
+    // A folder that cannot be listed cannot be written either, which the opening reports.
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
     let seconds = Self.seconds(after: names, now: Int(Date().timeIntervalSince1970))
     path = "\(folder)/\(Self.prefix)\(String(format: "%010d", seconds)).\(host).\(getpid())"
     descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)

@@ -144,7 +144,10 @@ package final class Trainer<Scalar: DistributedScalar> {
       let report = try advance(epoch: epoch, batch: batch)
       // Rank 0 may want to stop because its metrics cannot be written.
       if report.interrupted { try coordinator.settle() }
-      guard report.loss.isFinite else { throw CollectiveFailure(Divergence(step: step, damping: report.damping)) }
+      guard report.loss.isFinite else {
+        coordinator.flush()
+        throw CollectiveFailure(Divergence(step: step, damping: report.damping))
+      }
 
       coordinator.observe(report, step: step, epoch: epoch)
       let pace = elapsed / Double(step - firstStep)

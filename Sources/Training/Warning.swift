@@ -18,8 +18,8 @@ extension Warning {
     else { return nil }
     return Warning(
       kind: .damping,
-      text: "damping has been at optimizer.damping.maximum (\(options.maximum.short)) for \(steps) steps, so that steps "
-        + "are next to nothing: the model predicts none of them well; lower optimizer.learning_rate, raise "
+      text: "damping has been at optimizer.damping.maximum (\(options.maximum.short)) for \(steps) steps: they are "
+        + "next to nothing, for the model predicts none of them well; lower optimizer.learning_rate, raise "
         + "optimizer.batch_size or go on from an earlier checkpoint")
   }
 

@@ -143,7 +143,7 @@ package struct ReportPage {
       func curve(_ points: [RunRecord.Point]) -> String {
         JSON.list(
           Downsampling.buckets(points, limit: Self.resolution).map {
-            JSON.list([$0.step.rounded(), $0.seconds, $0.mean, $0.minimum, $0.maximum].map { JSON.number($0) })
+            JSON.numbers([$0.step.rounded(), $0.seconds, $0.mean, $0.minimum, $0.maximum])
           })
       }
       func evaluations(_ split: String, _ value: (RunRecord.Evaluation) -> Double) -> String {
@@ -162,7 +162,7 @@ package struct ReportPage {
           "phases",
           JSON.list(
             Downsampling.stretches(record.phases, limit: Self.phaseResolution).map { stretch in
-              JSON.list(([stretch.step.rounded(), stretch.seconds] + stretch.parts.map { 1000 * $0 }).map { JSON.number($0) })
+              JSON.numbers([stretch.step.rounded(), stretch.seconds] + stretch.parts.map { 1000 * $0 })
             })
         ),
         ("ranks", ranks(record)),
@@ -188,7 +188,7 @@ package struct ReportPage {
           shown.map { rank in
             JSON.object([
               ("name", JSON.text("\(rank) · \(times.ranks[rank].host)")),
-              ("seconds", JSON.list(times.ranks[rank].seconds.map { JSON.number($0) })),
+              ("seconds", JSON.numbers(times.ranks[rank].seconds)),
             ])
           })
       ),
@@ -209,6 +209,8 @@ private enum JSON {
     let bytes = (try? JSONEncoder().encode(value)) ?? Foundation.Data("\"\"".utf8)
     return String(decoding: bytes, as: UTF8.self).replacing("<", with: "\\u003c")
   }
+
+  static func numbers(_ values: [Double]) -> String { list(values.map(number)) }
 
   static func list(_ values: [String]) -> String { "[" + values.joined(separator: ",") + "]" }
 
