@@ -3,6 +3,8 @@
 # under mpirun with 1, 2, 3 and 4 ranks.
 cd "$(dirname "$0")/.."
 . launch/install.sh
+# Some tests inject faults into system calls.
+if command -v dpkg-query >/dev/null; then install_missing strace; fi
 
 swift build -c release --build-tests -Xswiftc -enable-testing
 bundle="$(swift build -c release --show-bin-path)/fgn-distPackageTests.xctest"

@@ -35,7 +35,9 @@ int fgn_signals_install(void) {
   if (current.sa_handler != SIG_IGN) failure = catch_signal(SIGINT, SA_RESETHAND);
   if (failure != 0) return failure;
 
-  // Writing to a closed pipe (`fgn-dist inspect … | head`) is then an error of write, which names itself.
+  // Writing to a closed pipe (`fgn-dist inspect … | head`), or beyond the limit on file sizes, is then an error of write,
+  // which names itself.
+  if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR) return errno;
   return signal(SIGPIPE, SIG_IGN) == SIG_ERR ? errno : 0;
 }
 

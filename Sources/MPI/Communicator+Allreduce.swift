@@ -65,12 +65,12 @@ extension Communicator {
     if isBiased { type.exchangeHalves(base, count: count) }
     defer { if isBiased { type.exchangeHalves(base, count: count) } }
 
-    let start = monotonicSeconds()
-    defer { statistics.seconds += monotonicSeconds() - start }
-    try forEachChunk(of: count) { offset, chunk throws(MPIError) in
-      try check(
-        fgn_allreduce(base + offset * type.stride, chunk, type.handle(for: operation), operation.handle, handle),
-        "MPI_Allreduce")
+    try waiting { () throws(MPIError) in
+      try forEachChunk(of: count) { offset, chunk throws(MPIError) in
+        try check(
+          fgn_allreduce(base + offset * type.stride, chunk, type.handle(for: operation), operation.handle, handle),
+          "MPI_Allreduce")
+      }
     }
   }
 
@@ -105,7 +105,11 @@ extension Communicator {
   private func finish(_ request: consuming Request) throws(MPIError) {
     if handle == nil { return try request.wait() }
     let start = monotonicSeconds()
-    defer { statistics.seconds += monotonicSeconds() - start }
+    clock.begin(at: start)
+    defer {
+      clock.end()
+      statistics.seconds += monotonicSeconds() - start
+    }
     try request.wait()
   }
 }

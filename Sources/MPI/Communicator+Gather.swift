@@ -57,12 +57,12 @@ extension Communicator {
     statistics.allgathers += 1
     statistics.allgatheredBytes += bytes.count
     guard let handle, let base = bytes.baseAddress, bytes.count > 0 else { return }
-    let start = monotonicSeconds()
-    defer { statistics.seconds += monotonicSeconds() - start }
     let offsets = Self.offsets(counts)
     guard bytes.count > chunkLimit else {
-      return try check(
-        fgn_allgather(base, counts.map { Int32($0) }, offsets.map { Int32($0) }, handle), "MPI_Allgatherv")
+      return try waiting { () throws(MPIError) in
+        try check(
+          fgn_allgather(base, counts.map { Int32($0) }, offsets.map { Int32($0) }, handle), "MPI_Allgatherv")
+      }
     }
     // Offsets are counts too, and those beyond the limit cannot be told to MPI.
     for source in 0..<size {
@@ -97,15 +97,19 @@ extension Communicator {
     guard let handle, total > 0 else { return }
     let offsets = Self.offsets(counts)
     if total <= chunkLimit {
-      return try check(
-        fgn_gather(
-          part.baseAddress, Int32(part.count), buffer.baseAddress, counts.map { Int32($0) }, offsets.map { Int32($0) },
-          Int32(root), handle), "MPI_Gatherv")
+      return try waiting { () throws(MPIError) in
+        try check(
+          fgn_gather(
+            part.baseAddress, Int32(part.count), buffer.baseAddress, counts.map { Int32($0) },
+            offsets.map { Int32($0) }, Int32(root), handle), "MPI_Gatherv")
+      }
     }
     // Beyond the limit of offsets, in messages from one rank after the other.
     if rank != root {
-      return try forEachChunk(of: part.count) { offset, count throws(MPIError) in
-        try check(fgn_send(part.baseAddress! + offset, count, Int32(root), handle), "MPI_Send")
+      return try waiting { () throws(MPIError) in
+        try forEachChunk(of: part.count) { offset, count throws(MPIError) in
+          try check(fgn_send(part.baseAddress! + offset, count, Int32(root), handle), "MPI_Send")
+        }
       }
     }
     for source in 0..<size where counts[source] > 0 {
@@ -114,8 +118,10 @@ extension Communicator {
         target.copyMemory(from: part.baseAddress!, byteCount: part.count)
         continue
       }
-      try forEachChunk(of: counts[source]) { offset, count throws(MPIError) in
-        try check(fgn_receive(target + offset, count, Int32(source), handle), "MPI_Recv")
+      try waiting { () throws(MPIError) in
+        try forEachChunk(of: counts[source]) { offset, count throws(MPIError) in
+          try check(fgn_receive(target + offset, count, Int32(source), handle), "MPI_Recv")
+        }
       }
     }
   }

@@ -28,7 +28,7 @@ package final class Communicator {
     /// Calls of allgather, and bytes of the buffers that they completed, all ranks' parts together.
     package var allgathers = 0
     package var allgatheredBytes = 0
-    /// Time spent in MPI calls for all these; a nonblocking one counts its start and its wait.
+    /// Time spent in MPI calls; a nonblocking one counts its start and its wait.
     package var seconds = 0.0
 
     package init() {}
@@ -45,16 +45,23 @@ package final class Communicator {
     }
   }
 
+  /// Runs while this process waits in MPI; all communicators of a job share one.
+  let clock: WaitingClock
+
   /// Nil exactly if `size` is one.
   let handle: fgn_comm?
   private let ownsHandle: Bool
 
   /// This process alone. Local.
   package convenience init() {
-    self.init(handle: nil, rank: 0, size: 1, ownsHandle: false, hostname: Communicator.machineName())
+    self.init(
+      handle: nil, rank: 0, size: 1, ownsHandle: false, hostname: Communicator.machineName(), clock: WaitingClock())
   }
 
-  private init(handle: fgn_comm?, rank: Int, size: Int, ownsHandle: Bool, hostname: String) {
+  private init(
+    handle: fgn_comm?, rank: Int, size: Int, ownsHandle: Bool, hostname: String, clock: WaitingClock
+  ) {
+    self.clock = clock
     self.rank = rank
     self.size = size
     self.handle = handle
@@ -64,17 +71,20 @@ package final class Communicator {
 
   /// All processes of the job; MPI must run.
   convenience init(world: Void) throws(MPIError) {
-    try self.init(fgn_world(), ownsHandle: false, hostname: Communicator.machineName())
+    try self.init(fgn_world(), ownsHandle: false, hostname: Communicator.machineName(), clock: WaitingClock())
   }
 
-  private convenience init(_ handle: fgn_comm, ownsHandle: Bool, hostname: String) throws(MPIError) {
+  private convenience init(
+    _ handle: fgn_comm, ownsHandle: Bool, hostname: String, clock: WaitingClock
+  ) throws(MPIError) {
     var rank: Int32 = 0
     var size: Int32 = 0
     try check(fgn_rank(handle, &rank), "MPI_Comm_rank")
     try check(fgn_size(handle, &size), "MPI_Comm_size")
     if size == 1, ownsHandle { try check(fgn_free(handle), "MPI_Comm_free") }
     self.init(
-      handle: size > 1 ? handle : nil, rank: Int(rank), size: Int(size), ownsHandle: ownsHandle, hostname: hostname)
+      handle: size > 1 ? handle : nil, rank: Int(rank), size: Int(size), ownsHandle: ownsHandle, hostname: hostname,
+      clock: clock)
   }
 
   deinit {
@@ -103,17 +113,18 @@ package final class Communicator {
 
   /// Returns when all ranks have called it. Collective.
   package func barrier() throws(MPIError) {
-    if let handle { try check(fgn_barrier(handle), "MPI_Barrier") }
+    guard let handle else { return }
+    try waiting { () throws(MPIError) in try check(fgn_barrier(handle), "MPI_Barrier") }
   }
 
   private func copyOfOne() -> Communicator {
-    let copy = Communicator(handle: nil, rank: 0, size: 1, ownsHandle: false, hostname: hostname)
+    let copy = Communicator(handle: nil, rank: 0, size: 1, ownsHandle: false, hostname: hostname, clock: clock)
     copy.chunkLimit = chunkLimit
     return copy
   }
 
   private func adopt(_ part: fgn_comm) throws(MPIError) -> Communicator {
-    let communicator = try Communicator(part, ownsHandle: true, hostname: hostname)
+    let communicator = try Communicator(part, ownsHandle: true, hostname: hostname, clock: clock)
     communicator.chunkLimit = chunkLimit
     return communicator
   }
@@ -128,6 +139,17 @@ package final class Communicator {
 }
 
 extension Communicator {
+  /// Calls `body`, in which this process may wait for others, and counts its time.
+  func waiting(_ body: () throws(MPIError) -> Void) throws(MPIError) {
+    let start = monotonicSeconds()
+    clock.begin(at: start)
+    defer {
+      clock.end()
+      statistics.seconds += monotonicSeconds() - start
+    }
+    try body()
+  }
+
   /// Calls `body` with offset and count of each stretch of at most `chunkLimit`.
   func forEachChunk(of count: Int, _ body: (_ offset: Int, _ count: Int32) throws(MPIError) -> Void) throws(MPIError) {
     var offset = 0

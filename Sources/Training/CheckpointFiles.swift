@@ -49,23 +49,39 @@ package struct CheckpointFiles: Sendable {
     return checkpoint
   }
 
+  /// What `loadLatest` has found.
+  package struct Latest: Sendable {
+    package let checkpoint: Checkpoint
+    package let file: TensorFile
+    /// Why newer checkpoints are not it, the newest first.
+    package var damage: [StorageError] = []
+  }
+
   /// Reads the newest checkpoint; nil if there is none.
   ///
   /// A damaged one is an error (65) that names the newest intact one before it: which training to go on with is the
-  /// user's decision.
-  package func loadLatest() throws(StorageError) -> (checkpoint: Checkpoint, file: TensorFile)? {
-    let checkpoints = try list()
-    guard let newest = checkpoints.last else { return nil }
-    do throws(StorageError) {
-      return (newest, try Safetensors.load(path: newest.path, requireChecksum: true))
-    } catch {
-      guard error.kind == .contents else { throw error }
-      let intact = checkpoints.dropLast().last { Self.isIntact($0.path) }
-      throw StorageError(
-        .contents, path: error.path, section: error.section, problem: error.problem,
-        remedy: intact.map { "--resume \($0.path) resumes from the previous good checkpoint" }
-          ?? "no earlier checkpoint is intact, so start again in a new run directory")
+  /// user's decision. With `fallsBack` that has been decided: the newest intact one it is.
+  package func loadLatest(fallsBack: Bool = false) throws(StorageError) -> Latest? {
+    var damage: [StorageError] = []
+    for checkpoint in try list().reversed() {
+      let path = checkpoint.path
+      switch Result(catching: { () throws(StorageError) in try Safetensors.load(path: path, requireChecksum: true) }) {
+      case .failure(let error):
+        guard error.kind == .contents else { throw error }
+        damage.append(error)
+      case .success(let file):
+        guard let first = damage.first, !fallsBack else {
+          return Latest(checkpoint: checkpoint, file: file, damage: damage)
+        }
+        throw StorageError(
+          .contents, path: first.path, section: first.section, problem: first.problem,
+          remedy: "--resume \(path) resumes from the previous good checkpoint, and so does --resume --fall-back")
+      }
     }
+    guard let first = damage.first else { return nil }
+    throw StorageError(
+      .contents, path: first.path, section: first.section, problem: first.problem,
+      remedy: "no earlier checkpoint is intact, so start again in a new run directory")
   }
 
   /// Deletes all but the newest `count` checkpoints (the newest always stays), and the temporaries of processes that
@@ -97,25 +113,30 @@ package struct CheckpointFiles: Sendable {
     return process == getpid() || (kill(process, 0) != 0 && errno == ESRCH)
   }
 
-  private static func isIntact(_ path: String) -> Bool {
-    (try? Safetensors.load(path: path, requireChecksum: true)) != nil
-  }
-
   private static func remove(_ path: String) throws(StorageError) {
     guard unlink(path) == 0 || errno == ENOENT else {
       throw StorageError(path: path, operation: "delete", code: errno)
     }
   }
 
+  /// All names in the folder; none if it does not exist. What Foundation offers for this takes an error while reading for
+  /// the end.
   private func fileNames() throws(StorageError) -> [String] {
-    do {
-      return try FileManager.default.contentsOfDirectory(atPath: folder)
-    } catch CocoaError.fileReadNoSuchFile {
-      return []
-    } catch {
-      throw StorageError(
-        .inputOutput, path: folder, section: "list folder", problem: error.localizedDescription,
-        remedy: "correct the path or its permissions")
+    guard let stream = opendir(folder) else {
+      if errno == ENOENT { return [] }
+      throw StorageError(path: folder, operation: "list folder", code: errno)
     }
+    defer { closedir(stream) }
+    var names: [String] = []
+    while true {
+      errno = 0
+      guard let entry = readdir(stream) else { break }
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      if name != ".", name != ".." { names.append(name) }
+    }
+    guard errno == 0 else { throw StorageError(path: folder, operation: "list folder", code: errno) }
+    return names
   }
 }

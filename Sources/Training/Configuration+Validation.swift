@@ -89,6 +89,11 @@ extension Configuration {
     }
     try require(
       training.evaluateEvery >= 0, "training.evaluate_every", training.evaluateEvery, "0 or more epochs")
+    for (key, seconds) in [("peer", training.peerTimeout), ("stall", training.stallTimeout)] {
+      try require(
+        seconds == 0 || seconds >= 3 && seconds.isFinite, "training.\(key)_timeout", seconds,
+        "0 for never, or at least 3 seconds")
+    }
     try require(checkpoint.every >= 0, "checkpoint.every", checkpoint.every, "0 or more steps")
     try require(checkpoint.keep > 0, "checkpoint.keep", checkpoint.keep, "at least 1")
     try require(logging.every > 0, "logging.every", logging.every, "at least 1 step")

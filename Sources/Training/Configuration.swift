@@ -117,11 +117,17 @@ package struct Configuration: Codable, Equatable, Sendable {
     package var dropLast = false
     /// Epochs from one evaluation on the test set to the next; 0: only at the end.
     package var evaluateEvery = 1
+    /// Seconds without a sign of life from another rank, after which the job ends; 0: never.
+    package var peerTimeout = 10.0
+    /// Seconds of waiting for other ranks in one exchange, after which the job ends; 0: never.
+    package var stallTimeout = 1800.0
 
     enum CodingKeys: String, CodingKey {
       case epochs, steps, seed, precision
       case dropLast = "drop_last"
       case evaluateEvery = "evaluate_every"
+      case peerTimeout = "peer_timeout"
+      case stallTimeout = "stall_timeout"
     }
   }
 

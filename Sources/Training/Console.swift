@@ -14,7 +14,7 @@ package final class Console {
   /// Prints a line.
   package func say(_ line: String) {
     clear()
-    put(line + "\n")
+    put(line + "\n", patience: .milliseconds(100))
   }
 
   /// Shows a progress line: at once if it is a milestone, else ten times a second on a terminal and twice a minute
@@ -44,7 +44,11 @@ package final class Console {
     isShowing = false
   }
 
-  private func put(_ text: String) {
+  /// Writes `text`, unless nobody takes it: a run does not stand still for a stopped terminal, nor for an mpirun that is
+  /// on its way out and no longer listens.
+  private func put(_ text: String, patience: Duration = .zero) {
+    var output = pollfd(fd: STDOUT_FILENO, events: Int16(POLLOUT), revents: 0)
+    guard poll(&output, 1, Int32(patience / .milliseconds(1))) == 1 else { return }
     // Nobody is left to be told if the terminal has gone.
     try? FileHandle.standardOutput.write(contentsOf: Foundation.Data(text.utf8))
   }

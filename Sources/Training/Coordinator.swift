@@ -9,10 +9,11 @@ package final class Coordinator {
   private let console: Console
   private let metrics: MetricsLog?
   private let tensorBoard: TensorBoardLog?
+  private let checkpoints: CheckpointWriter?
   /// What warnings follow from.
   private var watch: RunWatch
 
-  /// A failure to write metrics, kept until `settle`: the other ranks must learn of it.
+  /// A failure to write metrics or a checkpoint, kept until `settle`: the other ranks must learn of it.
   package private(set) var failure: (any Error)?
 
   /// Opens the files of a run. Collective.
@@ -32,7 +33,11 @@ package final class Coordinator {
       return (metrics, tensorBoard)
     }
     (metrics, tensorBoard) = (logs?.0, logs?.1)
+    checkpoints =
+      communicator.rank == 0 ? CheckpointWriter(directory.checkpoints, keep: configuration.checkpoint.keep) : nil
   }
+
+  deinit { checkpoints?.end() }
 
   /// Prints a line on the terminal.
   package func say(_ line: String) {
@@ -113,6 +118,30 @@ package final class Coordinator {
   /// Throws on every rank what has failed on rank 0. Collective.
   package func settle() throws {
     try communicator.onRoot { if let failure { throw failure } }
+  }
+
+  /// Begins to write a checkpoint of `contents`, which is called at once. Local: a failure waits for `settle`.
+  package func beginCheckpoint(step: Int, _ contents: () -> TensorFile) {
+    guard let checkpoints, failure == nil else { return }
+    checkpoints.begin(step: step, contents())
+  }
+
+  /// Takes note of the checkpoints that have been written. Local.
+  package func noteCheckpoints() {
+    guard let checkpoints else { return }
+    do {
+      for written in try checkpoints.collect() {
+        record(MetricsEvent.Checkpoint(step: written.step, path: written.path, seconds: written.seconds))
+      }
+    } catch {
+      failure = failure ?? error
+    }
+  }
+
+  /// Waits for the checkpoint that is being written, if any. Local: a failure waits for `settle`.
+  package func finishCheckpoints() {
+    checkpoints?.wait()
+    noteCheckpoints()
   }
 
   /// Writes a file on rank 0; all ranks fail together. Collective.

@@ -1,11 +1,12 @@
 import Foundation
 
-/// The folder of one run: `config.yaml`, `metrics.jsonl`, `checkpoints/` and at the end `model.safetensors`.
+/// The folder of one run: `config.yaml`, `metrics.jsonl`, `checkpoints/`, `lock` and at the end `model.safetensors`.
 package struct RunDirectory: Equatable, Sendable {
   package let path: String
 
   package var configuration: String { "\(path)/config.yaml" }
   package var metrics: String { "\(path)/metrics.jsonl" }
+  package var lock: String { "\(path)/lock" }
   package var model: String { "\(path)/model.safetensors" }
   package var checkpoints: CheckpointFiles { CheckpointFiles(folder: "\(path)/checkpoints") }
 

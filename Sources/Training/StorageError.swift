@@ -37,7 +37,11 @@ package struct StorageError: Error, Equatable, Sendable, CustomStringConvertible
   package var exitCode: Int32 { kind.rawValue }
 
   package var description: String {
-    "\(path): \(section): \(problem); \(remedy)".split(whereSeparator: \.isNewline).joined(separator: " ")
+    Self.oneLine("\(path): \(section): \(problem); \(remedy)")
+  }
+
+  static func oneLine(_ text: String) -> String {
+    text.split(whereSeparator: \.isNewline).joined(separator: " ")
   }
 
   /// `name` as it may stand in a line: quoted, without control characters, and not longer than a line.

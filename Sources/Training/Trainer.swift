@@ -139,6 +139,8 @@ package final class Trainer<Scalar: DistributedScalar> {
   package func run() throws -> Outcome {
     begin = .now
     let firstStep = step
+    // Whatever ends the run, a checkpoint that is being written is worth its time.
+    defer { coordinator.finishCheckpoints() }
     while step < totalSteps {
       let (epoch, batch) = sampler.position(ofStep: step)
       let report = try advance(epoch: epoch, batch: batch)
@@ -164,7 +166,7 @@ package final class Trainer<Scalar: DistributedScalar> {
         try coordinator.settle()
         return .interrupted
       }
-      if configuration.checkpoint.every > 0, step % configuration.checkpoint.every == 0 { try save() }
+      if configuration.checkpoint.every > 0, step % configuration.checkpoint.every == 0 { beginSave() }
     }
 
     try save()
@@ -185,6 +187,7 @@ package final class Trainer<Scalar: DistributedScalar> {
   /// One global step, and its line in the metrics.
   private func advance(epoch: Int, batch: Int) throws -> StepReport {
     let start = ContinuousClock.now
+    coordinator.noteCheckpoints()
     let before = communicator.statistics
     optimizer.phases.reset()
     let rate = configuration.optimizer.schedule.rate(
@@ -241,26 +244,28 @@ package final class Trainer<Scalar: DistributedScalar> {
       evaluation: MetricsEvent.Evaluation(step: step, epoch: epoch, split: split, result, elapsed: elapsed))
   }
 
-  private func save() throws {
+  /// Begins to save a checkpoint. Local.
+  private func beginSave() {
     if savedStep == step { return }
     savedStep = step
     // A run that goes on from here needs the events up to here.
     coordinator.flush()
-    let start = ContinuousClock.now
-    let files = coordinator.directory.checkpoints
-    try coordinator.write {
+    coordinator.beginCheckpoint(step: step) {
       var file = ModelFile.contents(parameters, of: network, configuration, data.normalization)
       RunState.add(
         RunState.Progress(
           step: step, optimizer: optimizer.counters, examples: data.train.count, exchange: optimizer.message.exchange,
           ranks: communicator.size),
         memory: optimizer.memory, to: &file)
-      try files.save(step: step, file)
-      try files.prune(keepLast: configuration.checkpoint.keep)
+      return file
     }
-    coordinator.record(
-      MetricsEvent.Checkpoint(
-        step: step, path: files.path(step: step), seconds: (ContinuousClock.now - start) / .seconds(1)))
+  }
+
+  /// Saves a checkpoint, and waits until it is safe. Collective.
+  private func save() throws {
+    beginSave()
+    coordinator.finishCheckpoints()
+    try coordinator.settle()
   }
 
   /// Collective.

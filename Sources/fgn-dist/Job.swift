@@ -13,6 +13,8 @@ struct Job {
   let description: String
   /// Where the ranks are, on rank 0.
   let placement: RankPlacement?
+  /// Watches the other ranks, of which there may be none.
+  let heartbeat: Heartbeat
 
   var communicator: Communicator { runtime.world }
 
@@ -42,6 +44,7 @@ struct Job {
       complain("\(place)\(error)")
       job.runtime.abort(code: (error as? any ExitCodeProviding)?.exitCode ?? 70)
     }
+    job.heartbeat.stop()
     job.runtime.finalize()
     throw code
   }
@@ -49,6 +52,12 @@ struct Job {
   private init() throws {
     runtime = try Runtime.start()
     let world = runtime.world
+    let place = "rank \(world.rank) on \(world.hostname)"
+    heartbeat = try Heartbeat(over: world, limits: Heartbeat.Limits()) { loss in
+      Job.complain("\(place): \(loss); the job ends, and a training run goes on with --resume")
+      // MPI is the main thread's, which waits in it.
+      _exit(76)
+    }
     let environment = ProcessInfo.processInfo.environment
     let affinity = Threads.affinity
     // Ranks that are bound to the same CPUs share them.

@@ -26,7 +26,16 @@ struct Train: ParsableCommand {
       valueName: "checkpoint"))
   var resume: String?
 
+  @Flag(
+    help: ArgumentHelp(
+      "With --resume without a path: if the newest checkpoint is damaged, go on from the newest intact one."))
+  var fallBack = false
+
   private static let newest = ""
+
+  func validate() throws {
+    if fallBack, resume != Self.newest { throw ValidationError("--fall-back goes with --resume without a path") }
+  }
 
   func run() throws {
     try Job.run { job in
@@ -34,6 +43,7 @@ struct Train: ParsableCommand {
         try Configuration.load(path: config, overrides: overrides)
       }
       try job.communicator.agree(Array(configuration.yaml.utf8), about: "the configuration", exitCode: 64)
+      job.heartbeat.limits = configuration.training.heartbeatLimits
       switch configuration.training.precision {
       case .float32: return try train(configuration, Float.self, job)
       case .float64: return try train(configuration, Double.self, job)
@@ -46,7 +56,7 @@ struct Train: ParsableCommand {
   ) throws -> ExitCode {
     let communicator = job.communicator
     // Rank 0 chooses the folder and the checkpoint; the others read the file that it names.
-    let choice = try communicator.onRoot { try chooseRun() }
+    let choice = try communicator.onRoot { try chooseRun(communicator.hostname) }
     let directory = RunDirectory(path: try communicator.broadcast(choice?.directory.path ?? ""))
     let checkpoint = try communicator.broadcast(choice?.checkpoint ?? "")
     let state = try communicator.collectively {
@@ -60,14 +70,18 @@ struct Train: ParsableCommand {
       try configuration.model.network(featureShape: data.train.featureShape, classes: data.classCount)
     }
 
-    try communicator.onRoot {
+    let lock = try communicator.onRoot {
       try directory.create(resuming: resume != nil)
+      let lock = try choice?.lock ?? RunLock(directory, hostname: communicator.hostname)
       try AtomicFile.write(directory.configuration) { try $0.write(configuration.yaml) }
+      return lock
     }
+    defer { extendLifetime(lock) }
     let coordinator = try Coordinator(
       directory, configuration, resumingAt: resume == nil ? nil : state?.progress.step ?? 0, over: communicator)
     let memory = Trainer<Scalar>.memory(of: configuration, data, network, ranks: communicator.size)
     report(configuration, data, network, memory, state, coordinator, job)
+    for damage in choice?.latest?.damage ?? [] { coordinator.say("warning: left out, for it is damaged: \(damage)") }
     let trainer = try Trainer<Scalar>(configuration, data, network, coordinator, resuming: state, over: communicator)
     switch try trainer.run() {
     case .completed:
@@ -78,16 +92,30 @@ struct Train: ParsableCommand {
     }
   }
 
-  /// The run's folder, and the checkpoint to go on from, if any.
-  private func chooseRun() throws -> (directory: RunDirectory, checkpoint: String?) {
-    guard let resume else {
-      return (runDirectory.map { RunDirectory(path: $0) } ?? .unused(for: config), nil)
+  /// What rank 0 has chosen.
+  private struct Choice {
+    var directory: RunDirectory
+    /// The checkpoint to go on from, if any.
+    var checkpoint: String?
+    var latest: CheckpointFiles.Latest?
+    /// On a folder that is there already.
+    var lock: RunLock?
+  }
+
+  private func chooseRun(_ hostname: String) throws -> Choice {
+    let named = runDirectory.map { RunDirectory(path: $0) }
+    guard let resume else { return Choice(directory: named ?? .unused(for: config)) }
+    var choice =
+      resume == Self.newest
+      ? Choice(directory: named ?? .newest(for: config))
+      : Choice(directory: named ?? RunDirectory(ofCheckpoint: resume), checkpoint: resume)
+    // Before looking for the newest checkpoint: a job that is just ending may still write one.
+    if choice.directory.isUsed { choice.lock = try RunLock(choice.directory, hostname: hostname) }
+    if resume == Self.newest {
+      choice.latest = try choice.directory.checkpoints.loadLatest(fallsBack: fallBack)
+      choice.checkpoint = choice.latest?.checkpoint.path
     }
-    if resume != Self.newest {
-      return (runDirectory.map { RunDirectory(path: $0) } ?? RunDirectory(ofCheckpoint: resume), resume)
-    }
-    let directory = runDirectory.map { RunDirectory(path: $0) } ?? .newest(for: config)
-    return (directory, try directory.checkpoints.loadLatest()?.checkpoint.path)
+    return choice
   }
 
   /// What is about to run, for a person and for the metrics.
@@ -121,6 +149,12 @@ struct Train: ParsableCommand {
       "memory",
       "\(memory.step.megabytes) a rank for steps, \(memory.evaluation.megabytes) for evaluations, "
         + "\(memory.checkpoint.megabytes) on rank 0 for checkpoints")
+    if !job.heartbeat.unreachable.isEmpty, configuration.training.peerTimeout > 0 {
+      coordinator.say(
+        "warning: no TCP connection between rank 0 and rank \(job.heartbeat.unreachable.map(String.init).joined(separator: ", ")): "
+          + "their loss is noticed by the launcher alone, or after training.stall_timeout; allow connections to any port"
+      )
+    }
     if resume != nil {
       coordinator.say(
         state.map { "resuming after step \($0.progress.step) from \($0.contents.path)" }
@@ -134,6 +168,13 @@ struct Train: ParsableCommand {
         memory: memory))
     let crowded = Warning.processors(job.placement?.hosts ?? [])
     coordinator.warn(crowded.map { [$0] } ?? [], step: state?.progress.step ?? 0)
+  }
+}
+
+extension Configuration.Training {
+  fileprivate var heartbeatLimits: Heartbeat.Limits {
+    func limit(_ seconds: Double) -> Double { seconds == 0 ? .infinity : seconds }
+    return Heartbeat.Limits(silence: limit(peerTimeout), wait: limit(stallTimeout))
   }
 }
 

@@ -1,4 +1,5 @@
 import Foundation
+import LinearAlgebra
 import Testing
 
 extension CommandLineTests {
@@ -79,6 +80,60 @@ extension CommandLineTests {
       try Program.run(Self.resume + [good, "--set", "checkpoint.every=2"], in: workspace).expectSuccess()
       #expect(try workspace.bytes("run/model.safetensors") == model)
       try workspace.expectEveryStepOnce("run", 4)
+    }
+
+    @Test func fallingBackGoesOnFromTheNewestIntactOneAndSaysSo() throws {
+      let workspace = Workspace()
+      try Examples(40, features: 6, classes: 3).write(to: workspace)
+      try workspace.write("run.yaml", Fault.configuration)
+      let every = ["--set", "checkpoint.every=1"]
+      try Program.run(Fault.train + every, in: workspace).expectSuccess()
+      let model = try workspace.bytes("run/model.safetensors")
+      try workspace.change(Self.newest) { $0.removeLast(9) }
+      try workspace.write("run/checkpoints/step-00000003.safetensors", "")
+      for ranks in [Ranks.plain, .mpirun(2)] {
+        try FileManager.default.copyItem(atPath: workspace.path("run"), toPath: workspace.path("\(ranks)"))
+        let arguments = ["train", "run.yaml", "--run-directory", "\(ranks)", "--resume", "--fall-back"] + every
+        let outcome = try Program.run(ranks, arguments, in: workspace)
+        outcome.expectSuccess()
+        #expect(outcome.output.contains("resuming after step 2"))
+        for step in 3...4 {
+          #expect(outcome.output.contains(try Regex("warning: .*damaged: .*step-0000000\(step)")), "\(outcome.output)")
+        }
+        if case .plain = ranks { #expect(try workspace.bytes("plain/model.safetensors") == model) }
+        try workspace.expectEveryStepOnce("\(ranks)", 4)
+      }
+    }
+
+    /// Bits flipped, bytes cut off, inserted, repeated and exchanged, at random places.
+    @Test func twoHundredMutationsAreAllNoticed() throws {
+      let workspace = Workspace()
+      try Examples(40, features: 6, classes: 3).write(to: workspace)
+      try workspace.write("run.yaml", Fault.configuration)
+      try Program.run(Fault.train + ["--set", "checkpoint.every=2"], in: workspace).expectSuccess()
+      let good = try workspace.bytes(Self.newest)
+      try FileManager.default.removeItem(atPath: workspace.path("run/model.safetensors"))
+      var generator = SplitMix64(seed: 11)
+      func place(_ count: Int) -> Int { Int(generator.next(below: UInt64(count))) }
+      for number in 0..<200 {
+        var bytes = good
+        switch number % 5 {
+        case 0: bytes[place(bytes.count)] ^= 1 << UInt8(place(8))
+        case 1: bytes.removeLast(1 + place(bytes.count))
+        case 2: bytes.insert(UInt8(place(256)), at: place(bytes.count + 1))
+        case 3:
+          let start = place(bytes.count - 64)
+          bytes.insert(contentsOf: bytes[start..<start + 1 + place(63)], at: start)
+        default:
+          let (one, other) = (place(bytes.count / 2), bytes.count / 2 + place(bytes.count / 2))
+          bytes.swapAt(one, other)
+          if bytes == good { bytes[one] ^= 0x80 }
+        }
+        try workspace.write(Self.newest, bytes)
+        let outcome = try Program.run(Self.resume, in: workspace)
+        outcome.expectError(65, mentioning: [Self.newest, "--resume run/checkpoints/step-00000002.safetensors"])
+        #expect(!workspace.exists("run/model.safetensors"), "mutation \(number) was loaded")
+      }
     }
 
     @Test func aModelIsNoCheckpoint() throws {

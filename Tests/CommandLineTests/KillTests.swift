@@ -4,9 +4,9 @@ import Testing
 extension CommandLineTests {
   @Suite("A killed rank")
   struct KillTests {
-    /// Twenty times in the course of one run: at a random step after the last checkpoint, or while the job starts.
+    /// Fifty times in the course of one run: at a random step after the last checkpoint, or while the job starts.
     @Test func endsTheJobAndCostsNoMoreThanTheStepsSinceTheCheckpoint() throws {
-      let (workspace, total, kills) = (Workspace(), 1500, 20)
+      let (workspace, total, kills) = (Workspace(), 3000, 50)
       try Examples(2000, features: 48, classes: 12).write(to: workspace)
       try workspace.write(
         "run.yaml",

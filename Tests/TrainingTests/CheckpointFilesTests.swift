@@ -22,7 +22,7 @@ import Testing
   @Test func aFolderThatDoesNotExistIsEmptyAndIsCreated() throws {
     let files = CheckpointFiles(folder: folder.path("run/checkpoints"))
     #expect(try files.latest() == nil)
-    #expect(try files.loadLatest() == nil)
+    #expect(try files.loadLatest()?.checkpoint == nil)
     try files.prune(keepLast: 1)
     try files.save(step: 0, content(0))
     #expect(try files.loadLatest()?.checkpoint.step == 0)
@@ -43,6 +43,9 @@ import Testing
     #expect(error?.exitCode == 65)
     #expect(error?.path == files.path(step: 3))
     #expect(error?.description.contains("--resume \(files.path(step: 1)) resumes from the previous good") == true)
+    let latest = try #require(try files.loadLatest(fallsBack: true))
+    #expect(latest.checkpoint.step == 1 && latest.file == content(1))
+    #expect(latest.damage.map(\.path) == [files.path(step: 3), files.path(step: 2)])
   }
 
   @Test func damageWithoutAGoodOneBeforeItSaysSo() throws {
@@ -52,6 +55,7 @@ import Testing
     let error = #expect(throws: StorageError.self) { try files.loadLatest() }
     #expect(error?.exitCode == 65)
     #expect(error?.description.contains("no earlier checkpoint is intact") == true)
+    #expect(throws: try #require(error)) { try files.loadLatest(fallsBack: true) }
   }
 
   @Test func pruningKeepsTheLastOnesAndAlwaysTheNewest() throws {

@@ -26,6 +26,7 @@ import Testing
     ("optimizer.metric.interval", "10"), ("training.epochs", "10"),
     ("training.steps", "null"), ("training.seed", "0"),
     ("training.precision", "float32"), ("training.drop_last", "false"), ("training.evaluate_every", "1"),
+    ("training.peer_timeout", "10.0"), ("training.stall_timeout", "1800.0"),
     ("checkpoint.every", "200"), ("checkpoint.keep", "3"), ("logging.every", "1"), ("logging.progress", "auto"),
     ("logging.tensorboard", "true"), ("logging.histograms_every", "100"), ("logging.ranks_every", "100"),
   ]
@@ -49,6 +50,7 @@ import Testing
     ("optimizer.metric.decay", "0.9"), ("optimizer.metric.interval", "5"),
     ("training.epochs", "3"), ("training.steps", "99"), ("training.seed", "18446744073709551615"),
     ("training.precision", "float64"), ("training.drop_last", "true"), ("training.evaluate_every", "0"),
+    ("training.peer_timeout", "20.0"), ("training.stall_timeout", "0.0"),
     ("checkpoint.every", "0"), ("checkpoint.keep", "1"), ("logging.every", "10"), ("logging.progress", "none"),
     ("logging.tensorboard", "false"), ("logging.histograms_every", "0"), ("logging.ranks_every", "7"),
   ]

@@ -1,0 +1,152 @@
+import Glibc
+import Synchronization
+
+/// Notices ranks that have gone silent: processes that are stopped, machines and links that are lost. MPI itself would wait
+/// for them forever.
+///
+/// Rank 0 has a TCP connection with every other rank. Each end sends a byte a second from a thread of its own, whatever the
+/// main thread is doing, so that a long step is no silence. The thread also looks how long the main thread has been waiting
+/// in MPI, for ranks that live but never come.
+package final class Heartbeat: Sendable {
+  /// In seconds.
+  package struct Limits: Sendable, Equatable {
+    /// Without a sign of life from another rank; infinite: for ever.
+    package var silence = 10.0
+    /// In one MPI call.
+    package var wait = 1800.0
+
+    package init() {}
+
+    package init(silence: Double, wait: Double) {
+      self.silence = silence
+      self.wait = wait
+    }
+  }
+
+  /// The ranks that rank 0 has no connection with: their silence goes unnoticed. The same on all ranks.
+  package let unreachable: [Int]
+
+  private let rank: Int
+  private let clock: WaitingClock
+  private let report: @Sendable (String) -> Void
+  private let limitsNow: Mutex<Limits>
+  private let isStopping = Atomic(false)
+  private let links: Mutex<[HeartbeatLink]>
+  private let thread: Mutex<pthread_t?> = Mutex(nil)
+
+  package var limits: Limits {
+    get { limitsNow.withLock { $0 } }
+    set { limitsNow.withLock { $0 = newValue } }
+  }
+
+  /// Connects the ranks and begins to watch. Collective; a network that lets nothing through is no error.
+  ///
+  /// - Parameter onLoss: is called once, on the thread that watches, with what has happened; it should end the process.
+  package init(over communicator: Communicator, limits: Limits, onLoss: @escaping @Sendable (String) -> Void) throws {
+    rank = communicator.rank
+    clock = communicator.clock
+    report = onLoss
+    limitsNow = Mutex(limits)
+    let found = try HeartbeatLink.connect(over: communicator)
+    links = Mutex(found.links)
+    unreachable = found.unreachable
+    thread.withLock { thread in
+      var created = pthread_t()
+      let context = Unmanaged.passRetained(self).toOpaque()
+      let code = pthread_create(
+        &created, nil,
+        { context in
+          Unmanaged<Heartbeat>.fromOpaque(context!).takeRetainedValue().watch()
+          return nil
+        }, context)
+      precondition(code == 0, "no thread for the heartbeat: \(String(cString: strerror(code)))")
+      thread = created
+    }
+  }
+
+  /// Takes leave of the other ranks, so that the end of this process is no loss.
+  package func stop() {
+    guard let thread = thread.withLock({ $0.take() }) else { return }
+    isStopping.store(true, ordering: .relaxed)
+    pthread_join(thread, nil)
+    links.withLock { links in
+      for link in links {
+        link.send(HeartbeatLink.farewell)
+        close(link.descriptor)
+      }
+      links = []
+    }
+  }
+
+  /// The body of the thread.
+  private func watch() {
+    var last = monotonicSeconds()
+    var lastBeat = 0.0
+    while !isStopping.load(ordering: .relaxed) {
+      usleep(200_000)
+      let now = monotonicSeconds()
+      let loss = links.withLock { links in
+        if now - last > 2 {
+          // This process was stopped itself, or its machine: the others could not make themselves heard.
+          for index in links.indices { links[index].lastHeard = now }
+          clock.restart(at: now)
+        }
+        if now - lastBeat > 1 {
+          lastBeat = now
+          for link in links { link.send(HeartbeatLink.beat) }
+        }
+        for index in links.indices { links[index].listen(now) }
+        links.removeAll { $0.hasLeft }
+        return Self.loss(rank: rank, links, waitingSince: clock.waitingSince, now, limits)
+      }
+      last = now
+      if let loss { return report(loss) }
+    }
+  }
+
+  /// What has been lost, if anything. All but one of the ranks that notice the same wait a little for the first one's word.
+  private static func loss(
+    rank: Int, _ links: [HeartbeatLink], waitingSince: Double?, _ now: Double, _ limits: Limits
+  ) -> String? {
+    let courtesy = 0.5 * Double(min(rank, 6))
+    for link in links {
+      let name = "rank \(link.rank) on \(link.hostname)"
+      if let closed = link.closed, now - closed > closedLimit + courtesy {
+        return "\(name) has gone without a farewell"
+      }
+      if now - link.lastHeard > limits.silence + courtesy {
+        return "\(name) has given no sign of life for \(Int(now - link.lastHeard)) s: it is stopped, or its machine or "
+          + "the network to it is lost"
+      }
+    }
+    if let waitingSince, now - waitingSince > limits.wait + 4 * courtesy {
+      return "waited \(Int(now - waitingSince)) s for the other ranks, of which one must be stuck"
+    }
+    return nil
+  }
+
+  /// Seconds that a launcher has to end the job itself after the death of a rank.
+  private static let closedLimit = 5.0
+}
+
+/// Since when the main thread has been waiting in MPI; for the thread that watches it.
+package final class WaitingClock: Sendable {
+  /// Nanoseconds; zero: it is not waiting.
+  private let since = Atomic<UInt64>(0)
+
+  func begin(at seconds: Double) { since.store(UInt64(1e9 * seconds), ordering: .relaxed) }
+  func end() { since.store(0, ordering: .relaxed) }
+
+  /// Counts from now on, if it is waiting.
+  func restart(at seconds: Double) {
+    let before = since.load(ordering: .relaxed)
+    if before != 0 {
+      _ = since.compareExchange(expected: before, desired: UInt64(1e9 * seconds), ordering: .relaxed)
+    }
+  }
+
+  var waitingSince: Double? {
+    let value = since.load(ordering: .relaxed)
+    return value == 0 ? nil : 1e-9 * Double(value)
+  }
+}

@@ -1,0 +1,92 @@
+import Foundation
+
+/// Writes the checkpoints of a run on a thread of its own, one at a time, while the run goes on. Only rank 0 has one.
+///
+/// A step waits for no more than a copy of what is to be saved, unless the checkpoint before is still being written.
+package final class CheckpointWriter: @unchecked Sendable {
+  /// A checkpoint that has reached the disk.
+  package struct Written: Equatable, Sendable {
+    package let step: Int
+    package let path: String
+    package let seconds: Double
+  }
+
+  private let files: CheckpointFiles
+  private let keep: Int
+  /// Guards what follows.
+  private let condition = NSCondition()
+  private var next: (step: Int, file: TensorFile)?
+  private var isWriting = false
+  private var results: [Result<Written, StorageError>] = []
+  private var isEnding = false
+
+  /// - Parameter keep: how many of the newest checkpoints stay.
+  package init(_ files: CheckpointFiles, keep: Int) {
+    self.files = files
+    self.keep = keep
+    // The thread keeps this object alive until `end`.
+    Thread.detachNewThread { self.work() }
+  }
+
+  /// Begins to write the checkpoint of `step`, and returns; waits only for the one before.
+  package func begin(step: Int, _ file: TensorFile) {
+    condition.withLock {
+      waitUntilIdle()
+      next = (step, file)
+      isWriting = true
+      condition.broadcast()
+    }
+  }
+
+  /// Returns when nothing is being written.
+  package func wait() {
+    condition.withLock { waitUntilIdle() }
+  }
+
+  /// What has been written since the last call, or the first failure.
+  package func collect() throws(StorageError) -> [Written] {
+    let finished = condition.withLock {
+      defer { results = [] }
+      return results
+    }
+    return try finished.map { result throws(StorageError) in try result.get() }
+  }
+
+  /// Waits as `wait` does, and gives the thread back.
+  package func end() {
+    condition.withLock {
+      waitUntilIdle()
+      isEnding = true
+      condition.broadcast()
+    }
+  }
+
+  private func waitUntilIdle() {
+    while isWriting { condition.wait() }
+  }
+
+  private func work() {
+    condition.lock()
+    while true {
+      while next == nil, !isEnding { condition.wait() }
+      guard let (step, file) = next else { break }
+      next = nil
+      condition.unlock()
+      let result = write(step: step, file)
+      condition.lock()
+      results.append(result)
+      isWriting = false
+      condition.broadcast()
+    }
+    condition.unlock()
+  }
+
+  private func write(step: Int, _ file: TensorFile) -> Result<Written, StorageError> {
+    Result { () throws(StorageError) in
+      let start = ContinuousClock.now
+      let checkpoint = try files.save(step: step, file)
+      try files.prune(keepLast: keep)
+      return Written(step: step, path: checkpoint.path, seconds: (ContinuousClock.now - start) / .seconds(1))
+    }
+  }
+}

@@ -1,0 +1,48 @@
+import Glibc
+import MPI
+
+/// Keeps other jobs out of a run's folder, as long as it lives: a lock on the file `lock` there, which the kernel gives
+/// back however the process ends, also on network file systems. Only rank 0 has one.
+package final class RunLock {
+  private let descriptor: Int32
+
+  /// How long a job waits for one that is just ending, as after a kill of its mpirun.
+  private static var patience: Duration { .seconds(5) }
+
+  /// Locks the folder of a run. Throws exit code 64 if another job has it, or `StorageError`.
+  package init(_ directory: RunDirectory, hostname: String) throws {
+    let path = directory.lock
+    descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { throw StorageError(path: path, operation: "open for writing", code: errno) }
+    let start = ContinuousClock.now
+    while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+      let code = errno
+      guard code == EWOULDBLOCK || code == EINTR else {
+        close(descriptor)
+        throw StorageError(path: path, operation: "lock", code: code)
+      }
+      if ContinuousClock.now - start > Self.patience {
+        let owner = Self.owner(descriptor)
+        close(descriptor)
+        throw ConfigurationError(
+          source: directory.path,
+          "is in use by another job (\(owner)); wait for its end, stop it, or choose another --run-directory")
+      }
+      usleep(50_000)
+    }
+    // For the message of the job that is refused; the lock does not depend on it.
+    ftruncate(descriptor, 0)
+    let text = "process \(getpid()) on \(hostname)\n"
+    _ = pwrite(descriptor, text, text.utf8.count, 0)
+  }
+
+  deinit { close(descriptor) }
+
+  /// What the job that has the lock wrote of itself.
+  private static func owner(_ descriptor: Int32) -> String {
+    var bytes = [UInt8](repeating: 0, count: 400)
+    let count = pread(descriptor, &bytes, bytes.count, 0)
+    let text = String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
+    return text.isEmpty ? "which does not say more" : StorageError.oneLine(text)
+  }
+}

@@ -1,0 +1,112 @@
+import Foundation
+import Testing
+
+extension CommandLineTests {
+  @Suite("A rank that is lost or stuck")
+  struct PeerLossTests {
+    /// A run of three ranks that lasts, but for its checkpoints.
+    private func prepare(_ settings: String = "") throws -> Workspace {
+      let workspace = Workspace()
+      try Examples(2000, features: 48, classes: 12).write(to: workspace)
+      try workspace.write(
+        "run.yaml",
+        """
+        data: {train: {features: train-features.npy, labels: train-labels.npy}}
+        optimizer: {batch_size: 301, solver: {kind: cg}}
+        training: {steps: 4000, evaluate_every: 0\(settings)}
+        checkpoint: {every: 25}
+        """)
+      return workspace
+    }
+
+    private static let arguments = ["train", "run.yaml", "--run-directory", "run"]
+
+    /// Starts the run, and gives its processes when it has checkpoints: by rank.
+    private func start(_ workspace: Workspace) throws -> (Child, [pid_t]) {
+      // Swift's crash handler expects the crash to repeat itself, which one that comes from outside does not.
+      let child = try Child(
+        Program.command(.mpirun(3), Self.arguments), in: workspace, environment: ["SWIFT_BACKTRACE": "enable=no"])
+      try #require(poll(for: Child.limit) { child.hasEnded || workspace.metricsCount("run") > 60 })
+      // mpirun starts its ranks in their order.
+      let programs = child.programs.sorted()
+      try #require(programs.count == 3)
+      return (child, programs)
+    }
+
+    private func expectToGoOn(_ workspace: Workspace) throws {
+      let resumed = try Program.run(.mpirun(3), Self.arguments + ["--resume"], in: workspace)
+      resumed.expectSuccess()
+      #expect(resumed.output.contains("resuming after step"))
+      try workspace.expectEveryStepOnce("run", 4000)
+      try Program.run(.mpirun(3), ["train", "run.yaml", "--run-directory", "whole"], in: workspace).expectSuccess()
+      #expect(try workspace.bytes("run/model.safetensors") == workspace.bytes("whole/model.safetensors"))
+    }
+
+    @Test("that is stopped ends the job with 76, and the run goes on", arguments: 0..<3)
+    func stopped(rank: Int) throws {
+      let workspace = try prepare(", peer_timeout: 3")
+      let (child, programs) = try start(workspace)
+      kill(programs[rank], SIGSTOP)
+      let outcome = try child.wait(limit: .seconds(15))
+      outcome.expectError(76, mentioning: ["rank \(rank) on ", "no sign of life", "--resume"])
+      #expect(poll(for: .seconds(5)) { programs.allSatisfy { !isAlive($0) } })
+      if rank == 1 { try expectToGoOn(workspace) }
+    }
+
+    @Test func thatIsStoppedForThreeSecondsCostsThreeSeconds() throws {
+      let workspace = try prepare()
+      let (child, programs) = try start(workspace)
+      kill(programs[1], SIGSTOP)
+      usleep(3_000_000)
+      kill(programs[1], SIGCONT)
+      try child.wait().expectSuccess()
+      try workspace.expectEveryStepOnce("run", 4000)
+      try Program.run(.mpirun(3), ["train", "run.yaml", "--run-directory", "whole"], in: workspace).expectSuccess()
+      #expect(try workspace.bytes("run/model.safetensors") == workspace.bytes("whole/model.safetensors"))
+    }
+
+    @Test func aJobThatIsStoppedAsAWholeGoesOnWhenItMay() throws {
+      let workspace = try prepare(", peer_timeout: 3")
+      let (child, programs) = try start(workspace)
+      for process in programs { kill(process, SIGSTOP) }
+      usleep(5_000_000)
+      for process in programs { kill(process, SIGCONT) }
+      try child.wait().expectSuccess()
+    }
+
+    @Test(
+      "that crashes ends the job at once, and the run goes on", arguments: [SIGILL, SIGSEGV, SIGABRT, SIGFPE, SIGBUS])
+    func crashed(signal: Int32) throws {
+      let workspace = try prepare()
+      let (child, programs) = try start(workspace)
+      kill(programs[Int(signal) % 3], signal)
+      let outcome = try child.wait(limit: .seconds(15))
+      #expect(outcome.code == 128 + signal)
+      // mpirun names the rank.
+      #expect(outcome.errorOutput.contains("rank \(signal % 3)"), "\(outcome.errorOutput)")
+      #expect(poll(for: .seconds(5)) { programs.allSatisfy { !isAlive($0) } })
+      if signal == SIGSEGV { try expectToGoOn(workspace) }
+    }
+
+    @Test("is warned through mpirun: one checkpoint, exit code 75, and the same bytes", arguments: [SIGTERM, SIGUSR1])
+    func launcherIsSignalled(signal: Int32) throws {
+      let workspace = try prepare()
+      let (child, _) = try start(workspace)
+      kill(child.pid, signal)
+      let outcome = try child.wait(limit: .seconds(15))
+      // On SIGTERM Open MPI's mpirun ends the job itself, and its own code is what is left.
+      if signal == SIGUSR1 { #expect(outcome.code == 75) }
+      #expect(outcome.code != 0)
+      #expect(try workspace.metrics("run").last?.reason == "interrupted")
+      try expectToGoOn(workspace)
+    }
+
+    @Test func allRanksMayBeSignalledAtOnce() throws {
+      let workspace = try prepare()
+      let (child, programs) = try start(workspace)
+      for process in programs { kill(process, SIGUSR1) }
+      #expect(try child.wait(limit: .seconds(15)).code == 75)
+      try expectToGoOn(workspace)
+    }
+  }
+}

@@ -1,0 +1,53 @@
+import Foundation
+import Testing
+
+@testable import Training
+
+struct CheckpointWriterTests {
+  private let folder = TemporaryFolder()
+  private var files: CheckpointFiles { CheckpointFiles(folder: folder.path("checkpoints")) }
+
+  private func content(_ step: Int, count: Int = 4) -> TensorFile {
+    var file = TensorFile()
+    file.add("parameters", Tensor([Float](repeating: Float(step), count: count)))
+    return file
+  }
+
+  @Test func writesOneAfterAnotherPrunesAndTells() throws {
+    let writer = CheckpointWriter(files, keep: 2)
+    for step in 1...5 { writer.begin(step: step, content(step, count: 100_000)) }
+    writer.wait()
+    let written = try writer.collect()
+    #expect(written.map(\.step) == [1, 2, 3, 4, 5])
+    #expect(written.map(\.path) == (1...5).map(files.path(step:)))
+    #expect(written.allSatisfy { $0.seconds > 0 })
+    #expect(try files.list().map(\.step) == [4, 5])
+    #expect(try files.loadLatest()?.file == content(5, count: 100_000))
+    #expect(try writer.collect().isEmpty)
+    writer.end()
+  }
+
+  @Test func doesNotWaitForTheDisk() throws {
+    let writer = CheckpointWriter(files, keep: 1)
+    let large = content(1, count: 20_000_000)
+    let start = ContinuousClock.now
+    writer.begin(step: 1, large)
+    let begun = ContinuousClock.now - start
+    writer.wait()
+    let whole = ContinuousClock.now - start
+    #expect(begun < whole / 5)
+    #expect(try writer.collect().count == 1)
+    writer.end()
+  }
+
+  @Test func aFailureIsKeptUntilItIsAskedFor() throws {
+    try folder.write("checkpoints", [0])
+    let writer = CheckpointWriter(files, keep: 2)
+    writer.begin(step: 1, content(1))
+    writer.wait()
+    let error = #expect(throws: StorageError.self) { try writer.collect() }
+    #expect(error?.exitCode == 74)
+    #expect(try writer.collect().isEmpty)
+    writer.end()
+  }
+}
