@@ -37,7 +37,8 @@ let package = Package(
       name: "Training",
       dependencies: [
         "GaussNewton", "Networks", "Datasets", "LinearAlgebra", "MPI", "CSignals", "CZlib", "Yams",
-      ]),
+      ],
+      resources: [.embedInCode("Report/report.css"), .embedInCode("Report/report.js")]),
     .executableTarget(
       name: "fgn-dist",
       dependencies: ["Training", .product(name: "ArgumentParser", package: "swift-argument-parser")]),

@@ -35,6 +35,8 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
   /// While solvers are measured.
   var isRehearsal = false
 
+  package var margin: SoftmaxMargin<Scalar> { loss.margin }
+
   /// Allocates for shards of at most `capacity` rows.
   package init(_ network: Network, options: GaussNewtonOptions, capacity: Int, communicator: Communicator) {
     let parameterCount = network.layout.count

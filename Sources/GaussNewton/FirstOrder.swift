@@ -14,7 +14,7 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
   package let phases = Phases()
 
   private let linearization: Linearization<Scalar>
-  private let margin: SoftmaxMargin<Scalar>
+  package let margin: SoftmaxMargin<Scalar>
   package let message: Message<Scalar>
   private let decay: WeightDecay<Scalar>
   /// v of SGD; m and v of Adam (P, or empty where the method has none).

@@ -20,6 +20,8 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
   /// z, the residual of the system (P).
   private let residual: Vector<Scalar>
 
+  package var margin: SoftmaxMargin<Scalar> { loss.margin }
+
   /// Allocates for shards of at most `capacity` rows.
   package init(_ network: Network, options: GaussNewtonOptions, capacity: Int, communicator: Communicator) {
     let parameterCount = network.layout.count

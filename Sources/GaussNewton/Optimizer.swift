@@ -10,6 +10,9 @@ package protocol Optimizer<Scalar>: AnyObject {
   /// Where the sums over the ranks come together.
   var message: Message<Scalar> { get }
 
+  /// The margins of this rank's rows of the last batch, where they were linearised.
+  var margin: SoftmaxMargin<Scalar> { get }
+
   /// What the method remembers from step to step, as vectors of P numbers: names and shared storage.
   var memory: [(name: String, vector: Vector<Scalar>)] { get }
 

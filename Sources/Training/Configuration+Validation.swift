@@ -97,5 +97,8 @@ extension Configuration {
     try require(checkpoint.every >= 0, "checkpoint.every", checkpoint.every, "0 or more steps")
     try require(checkpoint.keep > 0, "checkpoint.keep", checkpoint.keep, "at least 1")
     try require(logging.every > 0, "logging.every", logging.every, "at least 1 step")
+    try require(
+      logging.histogramsEvery >= 0, "logging.histograms_every", logging.histogramsEvery, "0 or more steps")
+    try require(logging.ranksEvery >= 0, "logging.ranks_every", logging.ranksEvery, "0 or more steps")
   }
 }

@@ -152,5 +152,29 @@ package struct Configuration: Codable, Equatable, Sendable {
     /// Steps from one line of `metrics.jsonl` to the next.
     package var every = 1
     package var progress = Progress.auto
+    /// Whether the run directory gets an event file for TensorBoard.
+    package var tensorboard = true
+    /// Steps from one histogram of margins and curvature weights to the next, in the event file; 0: none.
+    package var histogramsEvery = 100
+    /// Steps from one look at the times of all ranks to the next; 0: only at the end.
+    package var ranksEvery = 100
+
+    enum CodingKeys: String, CodingKey {
+      case every, progress, tensorboard
+      case histogramsEvery = "histograms_every"
+      case ranksEvery = "ranks_every"
+    }
+
+    package init() {}
+
+    /// Keys that are missing have their defaults: they are younger than some checkpoints.
+    package init(from decoder: any Decoder) throws {
+      let container = try decoder.container(keyedBy: CodingKeys.self)
+      every = try container.decode(Int.self, forKey: .every)
+      progress = try container.decode(Progress.self, forKey: .progress)
+      tensorboard = try container.decodeIfPresent(Bool.self, forKey: .tensorboard) ?? tensorboard
+      histogramsEvery = try container.decodeIfPresent(Int.self, forKey: .histogramsEvery) ?? histogramsEvery
+      ranksEvery = try container.decodeIfPresent(Int.self, forKey: .ranksEvery) ?? ranksEvery
+    }
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import GaussNewton
 import MPI
 
 /// Rank 0's work: the terminal and the files of a run. On other ranks it does nothing.
@@ -7,7 +8,10 @@ package final class Coordinator {
   private let communicator: Communicator
   private let console: Console
   private let metrics: MetricsLog?
+  private let tensorBoard: TensorBoardLog?
   private let checkpoints: CheckpointWriter?
+  /// What warnings follow from.
+  private var watch: RunWatch
 
   /// A failure to write metrics or a checkpoint, kept until `settle`: the other ranks must learn of it.
   package private(set) var failure: (any Error)?
@@ -16,10 +20,19 @@ package final class Coordinator {
   package init(
     _ directory: RunDirectory, _ configuration: Configuration, resumingAt step: Int?, over communicator: Communicator
   ) throws {
+    let logging = configuration.logging
     self.directory = directory
     self.communicator = communicator
-    console = Console(communicator.rank == 0 ? configuration.logging.progress : .none, launched: communicator.size > 1)
-    metrics = try communicator.onRoot { try MetricsLog(path: directory.metrics, resumingAt: step) }
+    console = Console(communicator.rank == 0 ? logging.progress : .none, launched: communicator.size > 1)
+    watch = RunWatch(configuration.optimizer.damping, configuration.optimizer.solver)
+    let logs = try communicator.onRoot {
+      let metrics = try MetricsLog(path: directory.metrics, resumingAt: step)
+      let tensorBoard =
+        logging.tensorboard
+        ? try TensorBoardLog(folder: directory.path, host: communicator.hostname, resumingAt: step) : nil
+      return (metrics, tensorBoard)
+    }
+    (metrics, tensorBoard) = (logs?.0, logs?.1)
     checkpoints =
       communicator.rank == 0 ? CheckpointWriter(directory.checkpoints, keep: configuration.checkpoint.keep) : nil
   }
@@ -31,6 +44,11 @@ package final class Coordinator {
     if communicator.rank == 0 { console.say(line) }
   }
 
+  /// Prints a line that belongs to `label`, in columns.
+  package func say(_ label: String, _ text: String) {
+    say((label + ":").padding(toLength: 11, withPad: " ", startingAt: 0) + text)
+  }
+
   /// Shows where the run is.
   package func show(_ progress: @autoclosure () -> String, isMilestone: Bool = false) {
     console.show(progress, isMilestone: isMilestone)
@@ -38,8 +56,63 @@ package final class Coordinator {
 
   /// Appends an event to the metrics. A failure waits for `settle`.
   package func record(_ event: @autoclosure () -> some Encodable) {
+    attempt { try $0.write(event()) }
+  }
+
+  /// Logs a step. A failure waits for `settle`.
+  package func record(step event: @autoclosure () -> MetricsEvent.Step) {
+    attempt { metrics in
+      let event = event()
+      try metrics.write(event)
+      try tensorBoard?.add(event.scalars, step: event.step)
+    }
+  }
+
+  /// Gives the warnings that follow from a step.
+  package func observe(_ report: StepReport, step: Int, epoch: Int) {
+    guard communicator.rank == 0 else { return }
+    warn(watch.observe(damping: report.damping, report.solver, epoch: epoch), step: step)
+  }
+
+  /// Logs an evaluation. A failure waits for `settle`.
+  package func record(evaluation event: MetricsEvent.Evaluation) {
+    attempt { metrics in
+      try metrics.write(event)
+      try tensorBoard?.add(event.scalars, step: event.step)
+      try tensorBoard?.flush()
+    }
+  }
+
+  /// Logs the times of the ranks, and gives the warnings that follow. A failure waits for `settle`.
+  package func record(_ times: RankTimes, step: Int, epoch: Int) {
+    record(MetricsEvent.Ranks(step: step, times))
+    warn(watch.observe(times, epoch: epoch), step: step)
+  }
+
+  /// Logs the histograms of a step for TensorBoard. A failure waits for `settle`.
+  func record(_ histograms: MarginHistograms, step: Int) {
+    attempt { _ in
+      try tensorBoard?.add("batch/margin", histograms.margins, step: step)
+      try tensorBoard?.add("batch/curvature_weight", histograms.weights, step: step)
+    }
+  }
+
+  /// Prints and logs warnings.
+  package func warn(_ warnings: [Warning], step: Int) {
+    for warning in warnings {
+      say("warning: \(warning.text)")
+      record(MetricsEvent.Warning(step: step, kind: warning.kind.rawValue, text: warning.text))
+    }
+  }
+
+  /// Writes what still waits to be written. A failure waits for `settle`.
+  package func flush() {
+    attempt { _ in try tensorBoard?.flush() }
+  }
+
+  private func attempt(_ body: (MetricsLog) throws -> Void) {
     guard let metrics, failure == nil else { return }
-    do { try metrics.write(event()) } catch { failure = error }
+    do { try body(metrics) } catch { failure = error }
   }
 
   /// Throws on every rank what has failed on rank 0. Collective.

@@ -12,6 +12,19 @@ extension Double {
   package var percent: String { String(format: "%.2f %%", 100 * self) }
 }
 
+extension Duration {
+  /// For people: `42 s`, `12 min 34 s`, `5 h 12 min`, `3 d 4 h`.
+  package var readable: String {
+    let seconds = self / .seconds(1)
+    guard seconds < 1e9 else { return "more than 30 years" }
+    let whole = Int(max(0, seconds).rounded())
+    let (days, hours, minutes) = (whole / 86400, whole / 3600 % 24, whole / 60 % 60)
+    if days > 0 { return "\(days) d \(hours) h" }
+    if hours > 0 { return "\(hours) h \(minutes) min" }
+    return minutes > 0 ? "\(minutes) min \(whole % 60) s" : "\(whole) s"
+  }
+}
+
 extension Evaluation: CustomStringConvertible {
   package var description: String {
     "loss \(loss.short)  accuracy \(accuracy.percent)  top-5 \(top5Accuracy.percent)  (\(examples) examples)"
@@ -24,7 +37,8 @@ extension MetricsEvent.Run {
     parameters: Int, memory: MemoryEstimate
   ) {
     self.init(
-      step: step, version: version, ranks: ranks, threads: Threads.count, mpi: mpi, kernel: Threads.kernelName,
+      step: step, version: version, ranks: ranks, threads: Threads.count, mpi: mpi,
+      method: configuration.optimizer.method.rawValue, kernel: Threads.kernelName,
       precision: configuration.training.precision.rawValue, examples: data.train.count,
       features: data.train.featureCount, classes: data.classCount, parameters: parameters,
       stepMemory: memory.step, evaluationMemory: memory.evaluation, checkpointMemory: memory.checkpoint)
@@ -33,7 +47,7 @@ extension MetricsEvent.Run {
 
 extension MetricsEvent.Step {
   init(
-    step: Int, epoch: Int, _ report: StepReport, rate: Double, seconds: Double, phases: Phases,
+    step: Int, epoch: Int, _ report: StepReport, rate: Double, seconds: Double, elapsed: Double, phases: Phases,
     traffic: Communicator.Statistics
   ) {
     self.init(
@@ -42,17 +56,30 @@ extension MetricsEvent.Step {
       stepLength: report.stepLength,
       learningRate: rate, accepted: report.accepted, solver: report.solver?.method.rawValue,
       solverIterations: report.solver?.iterations, residual: report.solver?.residual,
-      termination: report.solver?.termination.rawValue, seconds: seconds,
-      phases: Dictionary(uniqueKeysWithValues: phases.summary.map { ($0.phase.rawValue, $0.seconds) }),
+      termination: report.solver?.termination.rawValue, seconds: seconds, elapsed: elapsed,
+      phases: phases.summary.map { ($0.phase.rawValue, $0.seconds) },
       allreduces: traffic.allreduces, allreducedBytes: traffic.allreducedBytes,
       allgathers: traffic.allgathers, allgatheredBytes: traffic.allgatheredBytes)
   }
 }
 
 extension MetricsEvent.Evaluation {
-  init(step: Int, epoch: Int, split: String, _ result: Evaluation) {
+  init(step: Int, epoch: Int, split: String, _ result: Evaluation, elapsed: Double) {
     self.init(
       step: step, epoch: epoch, split: split, loss: result.loss, accuracy: result.accuracy,
-      top5Accuracy: result.top5Accuracy, examples: result.examples)
+      top5Accuracy: result.top5Accuracy, examples: result.examples, elapsed: elapsed)
+  }
+}
+
+extension MetricsEvent.Ranks {
+  /// To the microsecond.
+  init(step: Int, _ times: RankTimes) {
+    func rounded(_ value: Double) -> Double { (value * 1e6).rounded() / 1e6 }
+    self.init(
+      step: step, steps: times.steps, imbalance: rounded(times.imbalance), waiting: rounded(times.waiting),
+      ranks: times.ranks.enumerated().map { number, rank in
+        let phases = zip(Phases.Phase.allCases, rank.seconds).map { ($0.rawValue, rounded($1)) }
+        return Rank(rank: number, host: rank.host, seconds: Dictionary(uniqueKeysWithValues: phases))
+      })
   }
 }

@@ -35,6 +35,11 @@ package final class MetricsLog {
     }
   }
 
+  /// Appends a step.
+  package func write(_ step: MetricsEvent.Step) throws {
+    try step.line.writeAll(to: handle.fileDescriptor, path: path)
+  }
+
   private static func lines(of log: Foundation.Data, upTo step: Int) -> [UInt8] {
     struct Position: Decodable { var step: Int }
     var kept: [UInt8] = []
@@ -56,6 +61,7 @@ package enum MetricsEvent {
     package var ranks: Int
     package var threads: Int
     package var mpi: String
+    package var method: String
     package var kernel: String
     package var precision: String
     package var examples: Int
@@ -68,50 +74,73 @@ package enum MetricsEvent {
     package var checkpointMemory: Int
 
     enum CodingKeys: String, CodingKey {
-      case event, step, version, ranks, threads, mpi, kernel, precision, examples, features, classes, parameters
+      case event, step, version, ranks, threads, mpi, method, kernel, precision, examples, features, classes, parameters
       case stepMemory = "step_memory"
       case evaluationMemory = "evaluation_memory"
       case checkpointMemory = "checkpoint_memory"
     }
   }
 
-  package struct Step: Encodable {
-    let event = "step"
+  package struct Step {
     var step: Int
     var epoch: Int
     var loss: Double
     var gradientNorm: Double
     var stepNorm: Double
-    @Nullable var damping: Double?
-    @Nullable var reductionRatio: Double?
+    var damping: Double?
+    var reductionRatio: Double?
     var stepLength: Double
     var learningRate: Double
     var accepted: Bool
-    @Nullable var solver: String?
-    @Nullable var solverIterations: Int?
-    @Nullable var residual: Double?
-    @Nullable var termination: String?
+    var solver: String?
+    var solverIterations: Int?
+    var residual: Double?
+    var termination: String?
     var seconds: Double
-    var phases: [String: Double]
+    /// Seconds since this process began to train.
+    var elapsed: Double
+    var phases: [(word: String, seconds: Double)]
     var allreduces: Int
     var allreducedBytes: Int
     var allgathers: Int
     var allgatheredBytes: Int
 
-    enum CodingKeys: String, CodingKey {
-      case event, step, epoch, loss
-      case gradientNorm = "gradient_norm"
-      case stepNorm = "step_norm"
-      case damping
-      case reductionRatio = "reduction_ratio"
-      case stepLength = "step_length"
-      case learningRate = "learning_rate"
-      case accepted, solver
-      case solverIterations = "solver_iterations"
-      case residual, termination, seconds, phases, allreduces
-      case allreducedBytes = "allreduced_bytes"
-      case allgathers
-      case allgatheredBytes = "allgathered_bytes"
+    /// Its line in the file, with the keys in their order.
+    var line: [UInt8] {
+      var line = JSONLine()
+      line.add("accepted", accepted)
+      line.add("allgathered_bytes", allgatheredBytes)
+      line.add("allgathers", allgathers)
+      line.add("allreduced_bytes", allreducedBytes)
+      line.add("allreduces", allreduces)
+      line.add("damping", damping)
+      line.add("elapsed", elapsed)
+      line.add("epoch", epoch)
+      line.add("event", word: "step")
+      line.add("gradient_norm", gradientNorm)
+      line.add("learning_rate", learningRate)
+      line.add("loss", loss)
+      line.add("phases", seconds: phases)
+      line.add("reduction_ratio", reductionRatio)
+      line.add("residual", residual)
+      line.add("seconds", seconds)
+      line.add("solver", word: solver)
+      line.add("solver_iterations", solverIterations)
+      line.add("step", step)
+      line.add("step_length", stepLength)
+      line.add("step_norm", stepNorm)
+      line.add("termination", word: termination)
+      return line.finished()
+    }
+
+    /// The same for TensorBoard.
+    var scalars: [(tag: String, value: Double?)] {
+      [
+        ("step/loss", loss), ("step/gradient_norm", gradientNorm), ("step/step_norm", stepNorm),
+        ("step/damping", damping), ("step/reduction_ratio", reductionRatio), ("step/step_length", stepLength),
+        ("step/solver_iterations", solverIterations.map { Double($0) }), ("step/learning_rate", learningRate),
+        ("step/seconds", seconds),
+      ]
     }
   }
 
@@ -124,12 +153,46 @@ package enum MetricsEvent {
     var accuracy: Double
     var top5Accuracy: Double
     var examples: Int
+    /// Seconds since this process began to train.
+    var elapsed: Double
 
     enum CodingKeys: String, CodingKey {
       case event, step, epoch, split, loss, accuracy
       case top5Accuracy = "top5_accuracy"
-      case examples
+      case examples, elapsed
     }
+
+    /// The same for TensorBoard.
+    var scalars: [(tag: String, value: Double?)] {
+      [("\(split)/loss", loss), ("\(split)/accuracy", accuracy), ("\(split)/top5_accuracy", top5Accuracy)]
+    }
+  }
+
+  /// What the ranks did since the last event of this kind.
+  package struct Ranks: Encodable {
+    package struct Rank: Encodable {
+      var rank: Int
+      var host: String
+      /// By phase.
+      var seconds: [String: Double]
+    }
+
+    let event = "ranks"
+    var step: Int
+    /// How many steps the times are of.
+    var steps: Int
+    /// The work of the slowest rank over the mean.
+    var imbalance: Double
+    /// Seconds that a rank waited for slower ones, on average.
+    var waiting: Double
+    var ranks: [Rank]
+  }
+
+  package struct Warning: Encodable {
+    let event = "warning"
+    var step: Int
+    var kind: String
+    var text: String
   }
 
   package struct Checkpoint: Encodable {

@@ -29,6 +29,8 @@ package final class Trainer<Scalar: DistributedScalar> {
   private var gathered: [Int32]?
   private var step = 0
   private var savedStep: Int?
+  private let clock: RankClock
+  private var begin = ContinuousClock.now
 
   /// Prepares a run, from the start or from a checkpoint. Collective.
   package init(
@@ -45,6 +47,7 @@ package final class Trainer<Scalar: DistributedScalar> {
     let capacity = sampler.largestShard(ranks: communicator.size)
     optimizer = configuration.optimizer.makeOptimizer(network, capacity: capacity, over: communicator)
     evaluator = Evaluator(network, communicator: communicator)
+    clock = try RankClock(over: communicator)
     inputs = Matrix(zeros: capacity, network.inputCount)
     parameters = try communicator.collectively { [optimizer] in
       if let state {
@@ -94,7 +97,7 @@ package final class Trainer<Scalar: DistributedScalar> {
         reason = Exchange.allCases.map { "\($0.rawValue) \((1000 * seconds[$0]!).short) ms" }.joined(separator: ", ")
       }
     }
-    coordinator.say("backward pass and its sum over the ranks: \(message.exchange.rawValue) (\(reason))")
+    coordinator.say("sums", "\(message.exchange.rawValue) (\(reason))")
   }
 
   /// Lets Fast Gauss-Newton measure its solvers on the batch of the next step, if the choice is its own; a run that goes on
@@ -118,12 +121,13 @@ package final class Trainer<Scalar: DistributedScalar> {
             "sweep needs the matrix of a batch, which is too large here; lower optimizer.batch_size or take another policy"
           ))
       }
-      return coordinator.say("solver: cg (the matrix of such a batch is too large)")
+      return coordinator.say("solver", "cg (the matrix of such a batch is too large)")
     }
     let costs = [SolverOptions.Kind.cg, .gram, .gramCG]
       .map { "\($0.rawValue) \((1000 * plan.seconds($0)).short) ms" }.joined(separator: ", ")
     coordinator.say(
-      "solver: \(optimizer.solverKind.rawValue) (\(reason): \(costs) a step, with \(plan.iterations.short) iterations of cg)"
+      "solver",
+      "\(optimizer.solverKind.rawValue) (\(reason): \(costs) a step, with \(plan.iterations.short) iterations of cg)"
     )
   }
 
@@ -133,7 +137,7 @@ package final class Trainer<Scalar: DistributedScalar> {
 
   /// Trains to the end, or until a signal asks any rank to stop. Collective.
   package func run() throws -> Outcome {
-    let start = ContinuousClock.now
+    begin = .now
     let firstStep = step
     // Whatever ends the run, a checkpoint that is being written is worth its time.
     defer { coordinator.finishCheckpoints() }
@@ -142,9 +146,13 @@ package final class Trainer<Scalar: DistributedScalar> {
       let report = try advance(epoch: epoch, batch: batch)
       // Rank 0 may want to stop because its metrics cannot be written.
       if report.interrupted { try coordinator.settle() }
-      guard report.loss.isFinite else { throw CollectiveFailure(Divergence(step: step, damping: report.damping)) }
+      guard report.loss.isFinite else {
+        coordinator.flush()
+        throw CollectiveFailure(Divergence(step: step, damping: report.damping))
+      }
 
-      let pace = (ContinuousClock.now - start) / .seconds(1) / Double(step - firstStep)
+      coordinator.observe(report, step: step, epoch: epoch)
+      let pace = elapsed / Double(step - firstStep)
       let endsEpoch = batch + 1 == sampler.batchesPerEpoch
       coordinator.show(
         progressLine(report, epoch: epoch, secondsPerStep: pace), isMilestone: endsEpoch || step == totalSteps)
@@ -154,7 +162,7 @@ package final class Trainer<Scalar: DistributedScalar> {
       }
       if report.interrupted {
         try save()
-        end("interrupted", since: start)
+        try end("interrupted", epoch: epoch)
         try coordinator.settle()
         return .interrupted
       }
@@ -171,7 +179,7 @@ package final class Trainer<Scalar: DistributedScalar> {
         ModelFile.contents(parameters, of: network, configuration, data.normalization), to: model)
     }
     coordinator.say("model saved to \(model)")
-    end("completed", since: start)
+    try end("completed", epoch: lastEpoch)
     try coordinator.settle()
     return .completed
   }
@@ -196,11 +204,27 @@ package final class Trainer<Scalar: DistributedScalar> {
     if step % configuration.logging.every == 0 || step == totalSteps {
       let traffic = communicator.statistics - before
       coordinator.record(
-        MetricsEvent.Step(
+        step: MetricsEvent.Step(
           step: step, epoch: epoch, report, rate: rate, seconds: (ContinuousClock.now - start) / .seconds(1),
-          phases: optimizer.phases, traffic: traffic))
+          elapsed: elapsed, phases: optimizer.phases, traffic: traffic))
+    }
+    clock.add(optimizer.phases)
+    let logging = configuration.logging
+    if logging.ranksEvery > 0, step % logging.ranksEvery == 0 { try recordRanks(epoch: epoch) }
+    if logging.tensorboard, logging.histogramsEvery > 0, step % logging.histogramsEvery == 0, report.loss.isFinite,
+      let histograms = try MarginHistograms.gather(optimizer.margin, rows: labels.count, over: communicator)
+    {
+      coordinator.record(histograms, step: step)
     }
     return report
+  }
+
+  /// Seconds since the run began in this process.
+  private var elapsed: Double { (ContinuousClock.now - begin) / .seconds(1) }
+
+  /// The times of all ranks since the last such event. Collective.
+  private func recordRanks(epoch: Int) throws {
+    if let times = try clock.gather() { coordinator.record(times, step: step, epoch: epoch) }
   }
 
   /// This rank's rows of the batch, normalised, with their labels.
@@ -216,13 +240,16 @@ package final class Trainer<Scalar: DistributedScalar> {
   private func evaluate(_ set: Dataset, split: String, epoch: Int) throws {
     let result = try evaluator.evaluate(parameters, on: set, normalization: data.normalization)
     coordinator.say("step \(step)  \(split)  \(result)")
-    coordinator.record(MetricsEvent.Evaluation(step: step, epoch: epoch, split: split, result))
+    coordinator.record(
+      evaluation: MetricsEvent.Evaluation(step: step, epoch: epoch, split: split, result, elapsed: elapsed))
   }
 
   /// Begins to save a checkpoint. Local.
   private func beginSave() {
     if savedStep == step { return }
     savedStep = step
+    // A run that goes on from here needs the events up to here.
+    coordinator.flush()
     coordinator.beginCheckpoint(step: step) {
       var file = ModelFile.contents(parameters, of: network, configuration, data.normalization)
       RunState.add(
@@ -241,19 +268,24 @@ package final class Trainer<Scalar: DistributedScalar> {
     try coordinator.settle()
   }
 
-  private func end(_ reason: String, since start: ContinuousClock.Instant) {
+  /// Collective.
+  private func end(_ reason: String, epoch: Int) throws {
+    try recordRanks(epoch: epoch)
+    if let summary = clock.summary { coordinator.say("ranks", summary) }
     let optimizer = optimizer as? FastGaussNewton<Scalar>
     let times = optimizer?.solveTimes
     let planned = optimizer?.plan.flatMap { plan in times?.kind.map(plan.seconds) }
     if let planned, let times {
       coordinator.say(
-        "solver: \(optimizer!.solverKind.rawValue), expected to take \((1000 * planned).short) ms a step, took "
+        "solver",
+        "\(optimizer!.solverKind.rawValue), expected to take \((1000 * planned).short) ms a step, took "
           + "\((1000 * times.seconds).short) ms")
     }
     coordinator.record(
       MetricsEvent.End(
-        step: step, reason: reason, seconds: (ContinuousClock.now - start) / .seconds(1), peakMemory: peakMemory(),
+        step: step, reason: reason, seconds: elapsed, peakMemory: peakMemory(),
         plannedSolve: planned, solve: planned == nil ? nil : times?.seconds))
+    coordinator.flush()
   }
 
   private func progressLine(_ report: StepReport, epoch: Int, secondsPerStep: Double) -> String {
@@ -262,7 +294,7 @@ package final class Trainer<Scalar: DistributedScalar> {
     return "epoch \(epoch + 1)/\(epochs)  step \(step)/\(totalSteps)  loss \(report.loss.short)"
       + (report.damping.map { "  λ \($0.short)" } ?? "") + (report.solver.map { "  solver \($0.iterations)" } ?? "")
       + "  \((1 / secondsPerStep).short) steps/s"
-      + (step == totalSteps ? "" : "  \(left.formatted(.time(pattern: .minuteSecond))) left")
+      + (step == totalSteps ? "" : "  \(left.readable) left")
   }
 }
 

@@ -11,6 +11,8 @@ struct Job {
   let library: String
   /// One line: ranks, hosts, threads, kernels, MPI.
   let description: String
+  /// Where the ranks are, on rank 0.
+  let placement: RankPlacement?
   /// Watches the other ranks, of which there may be none.
   let heartbeat: Heartbeat
 
@@ -60,16 +62,47 @@ struct Job {
     let affinity = Threads.affinity
     // Ranks that are bound to the same CPUs share them.
     let node = try world.splitBySharedMemory()
-    let masks = try node.allgatherBytes(affinity.map { UInt8(truncatingIfNeeded: $0) })
-    let sharing = masks.count { $0 == masks[node.rank] }
+    let masks = try Self.masks(affinity, over: node)
+    let sharing = masks.count { $0 == affinity }
     let threads = Threads.recommended(
       environment: environment, affinityCount: affinity.count, processesSharingMask: sharing)
     Threads.configure(count: threads)
+    placement = try Self.placement(masks, threads: threads, over: world, node)
     let nodes = try world.allreduce(node.rank == 0 ? 1 : 0)
     library = world.size > 1 ? runtime.libraryVersion : "without MPI"
     description =
       "\(world.size) \(world.size == 1 ? "process" : "ranks") on \(nodes) \(nodes == 1 ? "host" : "hosts"), "
       + "\(threads) \(threads == 1 ? "thread" : "threads") each, \(Threads.kernelName) kernels, \(library)"
+  }
+
+  /// The affinity masks of the ranks of a node. Collective.
+  private static func masks(_ affinity: [Int], over node: Communicator) throws -> [[Int]] {
+    let counts = try node.allgather([affinity.count], counts: Array(repeating: 1, count: node.size))
+    var rest = try node.allgather(affinity, counts: counts)[...]
+    return counts.map { count in
+      defer { rest = rest.dropFirst(count) }
+      return Array(rest.prefix(count))
+    }
+  }
+
+  /// The hosts of all ranks, on rank 0. Collective.
+  private static func placement(
+    _ masks: [[Int]], threads: Int, over world: Communicator, _ node: Communicator
+  ) throws -> RankPlacement? {
+    let all = try node.allgather([threads], counts: Array(repeating: 1, count: node.size))
+    let own = RankPlacement.host(world.hostname, masks: masks, threads: all)
+    let names = try world.gatherStrings(world.hostname)
+    // The first rank of each node speaks for it.
+    let facts = try world.gather(
+      node.rank == 0 ? [own.ranks, own.crowdRanks, own.crowdThreads, own.crowdCPUs] : [0, 0, 0, 0])
+    guard let names, let facts else { return nil }
+    return RankPlacement(
+      hosts: names.enumerated().compactMap { rank, name in
+        let part = Array(facts[4 * rank..<4 * rank + 4])
+        return part[0] == 0
+          ? nil
+          : .init(name: name, ranks: part[0], crowdRanks: part[1], crowdThreads: part[2], crowdCPUs: part[3])
+      })
   }
 
   private static func complain(_ text: String) {

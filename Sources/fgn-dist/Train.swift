@@ -124,22 +124,30 @@ struct Train: ParsableCommand {
     _ state: RunState?, _ coordinator: Coordinator, _ job: Job
   ) {
     let train = data.train
-    coordinator.say("fgn-dist \(FgnDist.version): \(job.description)")
+    coordinator.say("fgn-dist \(FgnDist.version)")
+    coordinator.say("ranks", job.placement?.description ?? "")
     coordinator.say(
-      "data: \(train.count) examples of \(train.featureCount) features, \(data.classCount) classes, "
+      "threads",
+      "\(Threads.count)\(job.communicator.size == 1 ? "" : " a rank"), \(Threads.kernelName) kernels, "
+        + job.library)
+    coordinator.say(
+      "data",
+      "\(train.count) examples of \(train.featureCount) features, \(data.classCount) classes, "
         + "normalize \(configuration.data.normalize.rawValue); "
         + (data.test.map { "\($0.count) test examples" } ?? "no test set"))
     coordinator.say(
-      "model: \(network): \(network.layout.count) parameters, \(configuration.training.precision.rawValue), "
+      "model",
+      "\(network): \(network.layout.count) parameters, \(configuration.training.precision.rawValue), "
         + "from \(configuration.model.initialization)")
-    coordinator.say("optimizer: \(configuration.optimizer.summary)")
+    coordinator.say("optimizer", "\(configuration.optimizer.summary)")
     let unread = configuration.optimizer.unreadSettings
     if !unread.isEmpty {
       coordinator.say(
-        "note: \(configuration.optimizer.method.rawValue) does not read \(unread.joined(separator: ", "))")
+        "note", "\(configuration.optimizer.method.rawValue) does not read \(unread.joined(separator: ", "))")
     }
     coordinator.say(
-      "memory: \(memory.step.megabytes) a rank for steps, \(memory.evaluation.megabytes) for evaluations, "
+      "memory",
+      "\(memory.step.megabytes) a rank for steps, \(memory.evaluation.megabytes) for evaluations, "
         + "\(memory.checkpoint.megabytes) on rank 0 for checkpoints")
     if !job.heartbeat.unreachable.isEmpty, configuration.training.peerTimeout > 0 {
       coordinator.say(
@@ -152,12 +160,14 @@ struct Train: ParsableCommand {
         state.map { "resuming after step \($0.progress.step) from \($0.contents.path)" }
           ?? "nothing to resume in \(coordinator.directory.path) yet: starting from the beginning")
     }
-    coordinator.say("run directory: \(coordinator.directory.path)")
+    coordinator.say("run", coordinator.directory.path)
     coordinator.record(
       MetricsEvent.Run(
         step: state?.progress.step ?? 0, version: FgnDist.version, mpi: job.library,
         ranks: job.communicator.size, configuration, data, parameters: network.layout.count,
         memory: memory))
+    let crowded = Warning.processors(job.placement?.hosts ?? [])
+    coordinator.warn(crowded.map { [$0] } ?? [], step: state?.progress.step ?? 0)
   }
 }
 

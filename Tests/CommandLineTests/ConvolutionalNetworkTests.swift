@@ -41,7 +41,7 @@ extension CommandLineTests {
       trained.expectSuccess()
       #expect(
         trained.output.contains(
-          "model: convolution 6×8×8, relu, max_pool 6×4×4, residual (convolution 6×4×4, tanh), average_pool 6×3×3, "
+          "model:     convolution 6×8×8, relu, max_pool 6×4×4, residual (convolution 6×4×4, tanh), average_pool 6×3×3, "
             + "flatten 54, layer_norm, linear 20, tanh, linear 10: 1808 parameters, float64, from scaled\n"))
       let losses = try workspace.steps("run").map { try #require($0.loss) }
       #expect(losses.count == 12 && losses[11] < losses[0] / 2)
@@ -112,7 +112,7 @@ extension CommandLineTests {
       let workspace = try prepare("  input_shape: [4, 8, 2]\n  channels: last")
       let trained = try Program.run(Self.arguments, in: workspace)
       trained.expectSuccess()
-      #expect(trained.output.contains("model: convolution 6×4×8, relu"))
+      #expect(trained.output.contains("model:     convolution 6×4×8, relu"))
       let losses = try workspace.steps("run").map { try #require($0.loss) }
       #expect(losses[11] < losses[0] / 2)
       let file = try Safetensors.load(path: workspace.path(Self.model))

@@ -28,6 +28,7 @@ import Testing
     ("training.precision", "float32"), ("training.drop_last", "false"), ("training.evaluate_every", "1"),
     ("training.peer_timeout", "10.0"), ("training.stall_timeout", "1800.0"),
     ("checkpoint.every", "200"), ("checkpoint.keep", "3"), ("logging.every", "1"), ("logging.progress", "auto"),
+    ("logging.tensorboard", "true"), ("logging.histograms_every", "100"), ("logging.ranks_every", "100"),
   ]
 
   /// Another value for each key that can stand alone.
@@ -51,6 +52,7 @@ import Testing
     ("training.precision", "float64"), ("training.drop_last", "true"), ("training.evaluate_every", "0"),
     ("training.peer_timeout", "20.0"), ("training.stall_timeout", "0.0"),
     ("checkpoint.every", "0"), ("checkpoint.keep", "1"), ("logging.every", "10"), ("logging.progress", "none"),
+    ("logging.tensorboard", "false"), ("logging.histograms_every", "0"), ("logging.ranks_every", "7"),
   ]
 
   func parse(_ text: String, _ overrides: String...) throws -> Configuration {

@@ -1,0 +1,76 @@
+import Foundation
+
+/// The event file of one process for TensorBoard, in the run directory. Only rank 0 has one.
+///
+/// Events wait in memory for at most a second, as long as events come.
+package final class TensorBoardLog {
+  package let path: String
+  private let descriptor: Int32
+  private var waiting: [UInt8] = []
+  private var lastFlush = ContinuousClock.now
+
+  /// Creates the file in `folder`. With `resumingAt`, readers are told to drop the events after that step in the files of
+  /// earlier processes.
+  package init(folder: String, host: String, resumingAt step: Int?) throws {
+    // A folder that cannot be listed cannot be written either, which the opening reports.
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    let seconds = Self.seconds(after: names, now: Int(Date().timeIntervalSince1970))
+    path = "\(folder)/\(Self.prefix)\(String(format: "%010d", seconds)).\(host).\(getpid())"
+    descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { throw StorageError(path: path, operation: "open for writing", code: errno) }
+    waiting = TensorBoardEvent.version(time: Self.now)
+    if let step { waiting += TensorBoardEvent.start(time: Self.now, step: step + 1) }
+    try flush()
+  }
+
+  deinit { close(descriptor) }
+
+  /// Adds scalars of a step; those that are nil are left out.
+  package func add(_ scalars: [(tag: String, value: Double?)], step: Int) throws {
+    try append(TensorBoardEvent.scalars(scalars, time: Self.now, step: step))
+  }
+
+  /// Adds a histogram of a step.
+  func add(_ tag: String, _ histogram: Histogram, step: Int) throws {
+    try append(TensorBoardEvent.histogram(tag, histogram, time: Self.now, step: step))
+  }
+
+  /// Writes what waits.
+  package func flush() throws {
+    lastFlush = .now
+    defer { waiting.removeAll(keepingCapacity: true) }
+    try waiting.writeAll(to: descriptor, path: path)
+  }
+
+  private func append(_ record: [UInt8]) throws {
+    waiting += record
+    if waiting.count > 1 << 16 || ContinuousClock.now - lastFlush > .seconds(1) { try flush() }
+  }
+
+  private static let prefix = "events.out.tfevents."
+
+  private static var now: Double { Date().timeIntervalSince1970 }
+
+  /// The number in a new file's name. Readers take files in the order of their names, so it comes after that of each file
+  /// that is there, whatever the clock says.
+  static func seconds(after names: [String], now: Int) -> Int {
+    names.filter { $0.hasPrefix(prefix) }
+      .compactMap { Int($0.dropFirst(prefix.count).prefix { $0 != "." }) }
+      .reduce(now) { max($0, $1 + 1) }
+  }
+}
+
+extension [UInt8] {
+  /// Writes all bytes. Throws `StorageError` with the name of `path`.
+  func writeAll(to descriptor: Int32, path: String) throws(StorageError) {
+    var offset = 0
+    while offset < count {
+      let written = withUnsafeBytes { write(descriptor, $0.baseAddress! + offset, count - offset) }
+      if written >= 0 {
+        offset += written
+      } else if errno != EINTR {
+        throw StorageError(path: path, operation: "write", code: errno)
+      }
+    }
+  }
+}

@@ -1,0 +1,165 @@
+import GaussNewton
+
+/// Something in a run that a person should know of: its cause and a remedy, in one line.
+package struct Warning: Equatable, Sendable {
+  package enum Kind: String, CaseIterable, Sendable {
+    case damping, iterations, waiting, processors
+  }
+
+  package let kind: Kind
+  package let text: String
+}
+
+extension Warning {
+  /// Damping that has been at its maximum for `steps` steps in a row.
+  package static func damping(atMaximumFor steps: Int, _ options: Damping.Options) -> Warning? {
+    guard options.policy == .levenbergMarquardt, options.maximum > options.minimum,
+      steps >= max(50, 3 * options.interval)
+    else { return nil }
+    return Warning(
+      kind: .damping,
+      text: "damping has been at optimizer.damping.maximum (\(options.maximum.short)) for \(steps) steps: they are "
+        + "next to nothing, for the model predicts none of them well; lower optimizer.learning_rate, raise "
+        + "optimizer.batch_size or go on from an earlier checkpoint")
+  }
+
+  /// `limited` of the last `solves` solves that ended at the iteration limit.
+  package static func iterations(limited: Int, of solves: Int, _ options: SolverOptions) -> Warning? {
+    guard solves >= 50, 2 * limited > solves else { return nil }
+    return Warning(
+      kind: .iterations,
+      text: "\(limited) of the last \(solves) solves stopped at optimizer.solver.max_iterations "
+        + "(\(options.maxIterations)) before optimizer.solver.tolerance (\(options.tolerance.short)); raise the limit, "
+        + "the tolerance or optimizer.damping.minimum")
+  }
+
+  /// Ranks that communicate for more than 30 % of ten seconds or more while one of them works longer than the others.
+  package static func waiting(_ times: RankTimes) -> Warning? {
+    guard times.ranks.count > 1, times.total >= 10, times.communicationShare > 0.3, times.imbalance > 1.15 else {
+      return nil
+    }
+    let slowest = times.slowest
+    return Warning(
+      kind: .waiting,
+      text: "ranks spent \(Int((100 * times.communicationShare).rounded())) % of the last \(times.steps) steps in "
+        + "communication, mostly waiting for rank \(slowest) on \(times.ranks[slowest].host), whose work took "
+        + "\(times.imbalance.factor) times the mean; look for other programs, fewer threads or a slower CPU there")
+  }
+
+  /// Threads of ranks that share CPUs, on the host where most of them share one.
+  package static func processors(_ hosts: [RankPlacement.Host]) -> Warning? {
+    guard let worst = hosts.max(by: { $0.crowding < $1.crowding }), worst.crowding > 1 else { return nil }
+    return Warning(
+      kind: .processors,
+      text: "\(worst.name) runs \(worst.crowdThreads) threads of \(worst.crowdRanks) ranks on \(worst.crowdCPUs) "
+        + "\(worst.crowdCPUs == 1 ? "CPU" : "CPUs"), and they get in each other's way; start fewer ranks there, lower "
+        + "OPENBLAS_NUM_THREADS, or let mpirun bind them to other cores (--bind-to none)")
+  }
+}
+
+/// Where the ranks of a job are, by host.
+package struct RankPlacement: Equatable, Sendable {
+  package struct Host: Equatable, Sendable {
+    package var name: String
+    package var ranks: Int
+    /// The most crowded CPUs here: how many ranks with how many threads may run on them alone.
+    package var crowdRanks, crowdThreads, crowdCPUs: Int
+
+    package init(name: String, ranks: Int, crowdRanks: Int, crowdThreads: Int, crowdCPUs: Int) {
+      self.name = name
+      self.ranks = ranks
+      self.crowdRanks = crowdRanks
+      self.crowdThreads = crowdThreads
+      self.crowdCPUs = crowdCPUs
+    }
+
+    /// Threads a CPU.
+    var crowding: Double { crowdCPUs > 0 ? Double(crowdThreads) / Double(crowdCPUs) : 0 }
+  }
+
+  package var hosts: [Host]
+
+  package init(hosts: [Host]) {
+    self.hosts = hosts
+  }
+
+  /// The host on which ranks with these affinity masks have `threads` threads each.
+  ///
+  /// Crowded are ranks with the same mask, or all of them on the CPUs of all masks.
+  package static func host(_ name: String, masks: [[Int]], threads: [Int]) -> Host {
+    let all = Set(masks.joined())
+    var groups = [(ranks: masks.count, threads: threads.reduce(0, +), cpus: all.count)]
+    for (mask, members) in Dictionary(grouping: masks.indices, by: { masks[$0] }) {
+      groups.append((members.count, members.reduce(0) { $0 + threads[$1] }, mask.count))
+    }
+    // More threads than CPUs of its own are one rank's own choice, and no matter of ranks.
+    let crowded = groups.filter { $0.ranks > 1 && $0.cpus > 0 }
+      .max { Double($0.threads) / Double($0.cpus) < Double($1.threads) / Double($1.cpus) }
+    return Host(
+      name: name, ranks: masks.count, crowdRanks: crowded?.ranks ?? 0, crowdThreads: crowded?.threads ?? 0,
+      crowdCPUs: crowded?.cpus ?? 0)
+  }
+
+  /// For a person: `8 on 2 hosts: node1 (4), node2 (4)`.
+  package var description: String {
+    let ranks = hosts.reduce(0) { $0 + $1.ranks }
+    if ranks == 1 { return "1 process on \(hosts[0].name)" }
+    if hosts.count == 1 { return "\(ranks) on \(hosts[0].name)" }
+    let shown = hosts.prefix(8).map { "\($0.name) (\($0.ranks))" }
+    return "\(ranks) on \(hosts.count) hosts: \(shown.joined(separator: ", "))"
+      + (hosts.count > shown.count ? " and \(hosts.count - shown.count) more" : "")
+  }
+}
+
+/// What a run has shown lately, for the warnings that follow from it; a value, which only rank 0 needs.
+package struct RunWatch: Sendable {
+  /// Solves looked back at.
+  static let window = 100
+
+  private let damping: Damping.Options
+  private let solver: SolverOptions
+  private var epoch = -1
+  private var given: Set<Warning.Kind> = []
+  private var stepsAtMaximum = 0
+  /// Whether each of the last solves stopped at its limit.
+  private var limited: [Bool] = []
+  /// Not judged yet.
+  private var times: RankTimes?
+
+  package init(_ damping: Damping.Options, _ solver: SolverOptions) {
+    self.damping = damping
+    self.solver = solver
+  }
+
+  /// The warnings that a step gives occasion to, each kind at most once an epoch.
+  package mutating func observe(damping λ: Double?, _ summary: SolverSummary?, epoch: Int) -> [Warning] {
+    begin(epoch)
+    if let λ { stepsAtMaximum = λ >= damping.maximum ? stepsAtMaximum + 1 : 0 }
+    if let summary, [.cg, .gramCG].contains(summary.method) {
+      limited.append(summary.termination == .iterationLimit)
+      if limited.count > Self.window { limited.removeFirst() }
+    }
+    return take([
+      .damping(atMaximumFor: stepsAtMaximum, damping),
+      .iterations(limited: limited.count { $0 }, of: limited.count, solver),
+    ])
+  }
+
+  /// The same for the times of the ranks, which are judged together once they come to ten seconds: less may be chance.
+  package mutating func observe(_ latest: RankTimes, epoch: Int) -> [Warning] {
+    begin(epoch)
+    let all = times.map { $0 + latest } ?? latest
+    times = all.total < 10 ? all : nil
+    return take([.waiting(all)])
+  }
+
+  private mutating func begin(_ epoch: Int) {
+    if epoch != self.epoch { given = [] }
+    self.epoch = epoch
+  }
+
+  /// Those of which this epoch has had none of the kind.
+  private mutating func take(_ warnings: [Warning?]) -> [Warning] {
+    warnings.compactMap { $0 }.filter { given.insert($0.kind).inserted }
+  }
+}
