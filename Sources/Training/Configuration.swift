@@ -117,11 +117,17 @@ package struct Configuration: Codable, Equatable, Sendable {
     package var dropLast = false
     /// Epochs from one evaluation on the test set to the next; 0: only at the end.
     package var evaluateEvery = 1
+    /// Makes the steps the same bit by bit on any number of ranks and threads.
+    package var reproducible = false
+    /// Into how many shards a batch is cut for that, whatever the number of ranks.
+    package var virtualShards = 12
 
     enum CodingKeys: String, CodingKey {
       case epochs, steps, seed, precision
       case dropLast = "drop_last"
       case evaluateEvery = "evaluate_every"
+      case reproducible
+      case virtualShards = "virtual_shards"
     }
   }
 

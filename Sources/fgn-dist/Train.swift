@@ -34,6 +34,9 @@ struct Train: ParsableCommand {
         try Configuration.load(path: config, overrides: overrides)
       }
       try job.communicator.agree(Array(configuration.yaml.utf8), about: "the configuration", exitCode: 64)
+      if configuration.training.reproducible {
+        Threads.configure(count: Threads.count, pieces: Threads.fixedPieces)
+      }
       switch configuration.training.precision {
       case .float32: return try train(configuration, Float.self, job)
       case .float64: return try train(configuration, Double.self, job)
