@@ -58,8 +58,7 @@ package struct BatchSampler {
   ///
   /// The parts lie one after another, differ by at most one in size, and are empty where there are more ranks than rows.
   package static func shard(of range: Range<Int>, rank: Int, count: Int) -> Range<Int> {
-    precondition(rank >= 0 && rank < count, "there is no such rank")
-    return range.lowerBound + rank * range.count / count..<range.lowerBound + (rank + 1) * range.count / count
+    range.part(rank, of: count)
   }
 
   private mutating func arrange(_ epoch: Int) {

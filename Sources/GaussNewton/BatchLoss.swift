@@ -14,8 +14,10 @@ final class BatchLoss<Scalar: DistributedScalar> {
   private var labels: ArraySlice<Int32> = []
   private var batchSize = 0
 
-  init(_ network: Network, capacity: Int, communicator: Communicator, phases: Phases) {
-    linearization = Linearization(network, capacity: capacity)
+  init(
+    _ network: Network, capacity: Int, partition: RowPartition, communicator: Communicator, phases: Phases
+  ) {
+    linearization = Linearization(network, capacity: capacity, partition: partition)
     margin = SoftmaxMargin(capacity: capacity)
     trialMargin = SoftmaxMargin(capacity: capacity)
     candidate = Vector(zeros: network.layout.count)
@@ -29,15 +31,29 @@ final class BatchLoss<Scalar: DistributedScalar> {
   ) {
     self.labels = labels
     self.batchSize = batchSize
-    linearization.linearize(at: parameters, on: inputs)
-    margin.assign(replacing: linearization.logits, labels: labels)
+    linearization.linearize(at: parameters, on: inputs, batchSize: batchSize)
+    margin.assign(replacing: linearization.logits, labels: labels, parts: linearization.parts.all)
   }
 
   /// v of each row (#b × C).
   var cotangents: Matrix<Scalar> { linearization.logits }
 
-  /// Σ ℓ over the local rows.
-  var localSum: Double { margin.lossSum(rows: labels.count) }
+  /// Σ ℓ over each part of the local rows.
+  var localSums: [Double] { linearization.sums { margin.lossSum(rows: $0) } }
+
+  /// Sums over the rows of all ranks, given what each part of the local rows has of each. One collective.
+  func totals(_ sums: [[Double]]) throws -> [Double] {
+    try phases.measure(.communication) {
+      guard linearization.parts.areVirtual else { return try communicator.allreduce(sums.map { $0[0] }) }
+      var totals = [Double](repeating: 0, count: sums.count)
+      try totals.withUnsafeMutableBufferPointer { totals in
+        try communicator.orderedSum(totals) { range in
+          for index in range { totals[index] = sums[index].reduce(totals[index], +) }
+        }
+      }
+      return totals
+    }
+  }
 
   /// Each row ż of `tangents` (#b × C) ← (diag(π) − ππᵀ)ż/B. Local.
   func applyFullCurvature(to tangents: Matrix<Scalar>) {
@@ -49,31 +65,45 @@ final class BatchLoss<Scalar: DistributedScalar> {
   /// By the exact split diag(π) − ππᵀ = p(1−p) v vᵀ + (1−p)(diag(q) − q qᵀ).
   func fullCurvature(along step: Vector<Scalar>) throws -> Double {
     let tangents = phases.measure(.jvp) { linearization.jvp(step) }
-    let sum = phases.measure(.forward) {
-      margin.fullCurvatureSum(cotangents: cotangents, tangents: tangents, labels: labels)
+    let sums = phases.measure(.forward) {
+      linearization.sums {
+        margin.fullCurvatureSum(cotangents: cotangents, tangents: tangents, labels: labels, rows: $0)
+      }
     }
-    return try phases.measure(.communication) { try communicator.allreduce(sum) } / Double(batchSize)
+    return try totals([sums])[0] / Double(batchSize)
   }
 
   /// The change of the loss from θ to θ + τΔ for each τ, summed as differences. One collective.
   func changes(
     at lengths: [Double], along step: Vector<Scalar>, from parameters: Vector<Scalar>
   ) throws -> [Double] {
-    let sums = lengths.map { localChange(at: $0, along: step, from: parameters, rows: 0..<labels.count) }
-    let totals = try phases.measure(.communication) { try communicator.allreduce(sums) }
-    return totals.map { $0 / Double(batchSize) }
+    let sums = lengths.map { localChanges(at: $0, along: step, from: parameters, rows: 0..<labels.count) }
+    return try totals(sums).map { $0 / Double(batchSize) }
   }
 
-  /// The sum of the changes of the losses from θ to θ + τΔ over some local rows. Local.
-  func localChange(
+  /// The sum of the changes of the losses from θ to θ + τΔ over some local rows, for each part of them. Local.
+  func localChanges(
     at length: Double, along step: Vector<Scalar>, from parameters: Vector<Scalar>, rows: Range<Int>
-  ) -> Double {
+  ) -> [Double] {
     phases.measure(.forward) {
       candidate.assign(parameters)
       candidate.combine(Scalar(length), step)
       let own = labels.dropFirst(rows.lowerBound).prefix(rows.count)
-      trialMargin.assign(replacing: linearization.logits(at: candidate, rows: rows), labels: own)
-      return trialMargin.lossChange(from: margin, rows: rows)
+      let parts = linearization.parts.all.map { $0.clamped(to: rows) }
+      /// The place of a row among `rows`.
+      func place(_ row: Int) -> Int { row - rows.lowerBound }
+      trialMargin.assign(
+        replacing: linearization.logits(at: candidate, rows: rows), labels: own,
+        parts: parts.map { place($0.lowerBound)..<place($0.upperBound) })
+      return parts.map { trialMargin.lossChange(from: margin, rows: $0, start: place($0.lowerBound)) }
     }
   }
+}
+
+extension Linearization {
+  /// What `sum` gives for each part of the local rows.
+  func sums(_ sum: (Range<Int>) -> Double) -> [Double] { parts.all.map(sum) }
+
+  /// A number of this rank as one of its first part.
+  func sums(ofRank number: Double) -> [Double] { parts.all.indices.map { $0 == 0 ? number : 0 } }
 }

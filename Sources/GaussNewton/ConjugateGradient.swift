@@ -77,7 +77,9 @@ package final class ConjugateGradient<Scalar: DistributedScalar> {
       }
 
       try rowSpace.sumWhitened(
-        r, [r.squaredNorm, r.dot(d)] + (replaces ? [d.squaredNorm] : []), in: message, phases)
+        r,
+        [rowSpace.sums { r[$0].squaredNorm }, rowSpace.sums { r[$0].dot(d[$0]) }]
+          + (replaces ? [rowSpace.sums { d[$0].squaredNorm }] : []), in: message, phases)
       let (next, σ) = (message[scalar: 0], message[scalar: 1])
       if replaces { δ = message[scalar: 2] }
       let β = next / ρ

@@ -83,7 +83,7 @@ package final class DampedStep<Scalar: DistributedScalar> {
   /// anchor ← Δ₀ = (λη Δ₋ − μM⁻¹Dθ)/(λ+μ)
   func assignAnchor(_ parameters: Vector<Scalar>, metric: Metric<Scalar>? = nil) {
     let (λ, μ, η) = (damping, options.weightDecay, options.momentum)
-    if let metric, metric.isActive, μ > 0 {
+    if let metric, metric.isKnown, μ > 0 {
       anchor.fill(0)
       decay.add(parameters, times: -1 / (λ + μ), to: anchor)
       metric.divide(anchor, 0..<anchor.count)

@@ -40,7 +40,7 @@ extension FastGaussNewton {
     // With weight decay Δ₀ depends on λ, unless the batch has been linearised there.
     let movesAnchor = options.weightDecay > 0 && damped.predictsAnchor
     let (x, product) = (Vector<Scalar>(zeros: size), Vector<Scalar>(zeros: size))
-    var sums: [Double] = []
+    var sums: [[Double]] = []
     var decays: [Double] = []
     for λ in candidates {
       damped.damping = λ
@@ -61,11 +61,10 @@ extension FastGaussNewton {
         options.stepLength == .ggn
         ? try loss.fullCurvature(along: damped.step) + model.decay.curvature : nil
       let length = full.map { StepLength.ggn(slope: model.objective.slope, curvature: $0) } ?? 1
-      sums.append(loss.localChange(at: length, along: damped.step, from: parameters, rows: heldOut))
+      sums.append(loss.localChanges(at: length, along: damped.step, from: parameters, rows: heldOut))
       decays.append(model.decay(length))
     }
-    let totals = try phases.measure(.communication) { try communicator.allreduce(sums) }
-    let changes = zip(totals, decays).map { $0 / Double(size - fitted) + $1 }
+    let changes = zip(try loss.totals(sums), decays).map { $0 / Double(size - fitted) + $1 }
     // One rank's word for all.
     let best = try phases.measure(.communication) {
       try communicator.broadcast([DampingSweep.best(changes).map { candidates[$0] } ?? before])[0]

@@ -10,15 +10,17 @@ extension FastGaussNewton {
   ) throws -> (StepReport, StepModel) {
     let shard = rowSpace.rightHandSide.count
 
-    // What is known of each rank: its rows, the sum of their losses, its wish to stop.
+    // What is known of each rank: its rows, its wish to stop, the sums of its losses.
+    let partition = loss.linearization.partition
+    let counts = (0..<communicator.size).map { 2 + partition.partCount(of: $0) }
     let facts = try phases.measure(.communication) {
-      try communicator.allgather(
-        [Double(shard), loss.localSum, interrupt ? 1 : 0], counts: Array(repeating: 3, count: communicator.size))
+      try communicator.allgather([Double(shard), interrupt ? 1 : 0] + loss.localSums, counts: counts)
     }
-    func column(_ index: Int) -> [Double] { stride(from: index, to: facts.count, by: 3).map { facts[$0] } }
+    var factsOfRanks: [ArraySlice<Double>] = []
+    for count in counts { factsOfRanks.append(facts.dropFirst(factsOfRanks.last?.endIndex ?? 0).prefix(count)) }
 
     // Of all rows s, RΔ₀ and √(w̃/B).
-    gram.begin(counts: column(0).map { Int($0) })
+    gram.begin(counts: factsOfRanks.map { Int($0.first!) })
     let columns = try gram.gather([rowSpace.rightHandSide, ownPredictedRows(parameters), rowSpace.rowFactors])
     let s = columns[0]
     var t = columns[1]
@@ -45,8 +47,9 @@ extension FastGaussNewton {
     let solution = try phases.measure(.communication) { try scalars.broadcast(over: communicator) }
 
     var report = StepReport(
-      loss: column(1).reduce(0, +) / Double(batchSize), gradientNorm: solution.gradientNorm, damping: λ)
-    report.interrupted = column(2).contains { $0 > 0 }
+      loss: factsOfRanks.flatMap { $0.dropFirst(2) }.reduce(0, +) / Double(batchSize),
+      gradientNorm: solution.gradientNorm, damping: λ)
+    report.interrupted = factsOfRanks.contains { $0.dropFirst().first! > 0 }
     report.solver = solution.solver
 
     try assignStep(gramSolver.solution[gram.ownRows])
@@ -56,7 +59,8 @@ extension FastGaussNewton {
   /// Δ ← Δ₀ + M⁻¹Rᵀx, given this rank's part of x (#b). One allreduce of P numbers. Collective.
   func assignStep(_ x: Vector<Scalar>) throws {
     let (factors, metric) = (rowSpace.factors(scaledBy: x), metric)
-    try message.sum(.rowGradients(scaledBy: factors) { metric.assignProduct($0, scaledBy: factors, into: $1) })
+    try message.sum(
+      .rowGradients(scaledBy: factors) { metric.assignProduct($1, part: $0, scaledBy: factors, into: $2) })
     damped.step.assign(message.parameters)
     try completeStep()
   }

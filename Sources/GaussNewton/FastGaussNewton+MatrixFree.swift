@@ -14,7 +14,12 @@ extension FastGaussNewton {
     // The gradient g = −Rᵀs, the loss, and with them the solver's first collective.
     r.assign(s)
     let scaled = phases.measure(.vjp) { rowSpace.cotangents(scaledBy: r) }
-    try message.sumProduct(scaled, [r.squaredNorm, loss.localSum, interrupt ? 1 : 0])
+    let linearization = loss.linearization
+    try message.sumProduct(
+      scaled,
+      [
+        linearization.sums { r[$0].squaredNorm }, loss.localSums, linearization.sums(ofRank: interrupt ? 1 : 0),
+      ])
     var report = damped.begin(
       parameters, negativeGradient: message.parameters, loss: message[scalar: 1] / Double(batchSize),
       interrupted: message[scalar: 2] > 0)
@@ -28,7 +33,7 @@ extension FastGaussNewton {
       r.combine(-1, t)
     }
     if damped.predictsAnchor || metric.isActive {
-      try rowSpace.sumWhitened(r, [r.squaredNorm], in: message, phases)
+      try rowSpace.sumWhitened(r, [linearization.sums { r[$0].squaredNorm }], in: message, phases)
     }
 
     report.solver = try phases.measure(.solve) {
@@ -42,9 +47,9 @@ extension FastGaussNewton {
     t.assign(s)
     t.combine(-1, r)
     t.combine(Scalar(-(λ + μ)), solver.solution[0..<s.count])
-    let sums = try phases.measure(.communication) {
-      try communicator.allreduce([-s.dot(t), t.squaredNorm])
-    }
+    let sums = try loss.totals([
+      linearization.sums { -s[$0].dot(t[$0]) }, linearization.sums { t[$0].squaredNorm },
+    ])
     phases.measure(.metric) { metric.unwhiten(damped.step, 0..<damped.step.count) }
     try completeStep()
     return (report, damped.model(parameters, loss: Quadratic(slope: sums[0], curvature: sums[1])))

@@ -38,17 +38,20 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
   package var margin: SoftmaxMargin<Scalar> { loss.margin }
 
   /// Allocates for shards of at most `capacity` rows.
-  package init(_ network: Network, options: GaussNewtonOptions, capacity: Int, communicator: Communicator) {
+  package init(
+    _ network: Network, options: GaussNewtonOptions, capacity: Int, partition: RowPartition = RowPartition(),
+    communicator: Communicator
+  ) {
     let parameterCount = network.layout.count
     self.options = options
     damped = DampedStep(network.layout, options: options)
-    loss = BatchLoss(network, capacity: capacity, communicator: communicator, phases: phases)
+    loss = BatchLoss(network, capacity: capacity, partition: partition, communicator: communicator, phases: phases)
     metric = Metric(
       loss.linearization, options: options.metric, capacity: capacity, communicator: communicator, phases: phases)
     rowSpace = RowSpace(loss.linearization, metric: metric, capacity: capacity)
     solver = ConjugateGradient(capacity: capacity, parameterCount: parameterCount)
     message = Message(loss.linearization, communicator: communicator, phases: phases)
-    gram = GramMatrix(communicator: communicator, phases: phases)
+    gram = GramMatrix(partition: partition, communicator: communicator, phases: phases)
     self.communicator = communicator
     residualRows = Vector(zeros: capacity)
     productRows = Vector(zeros: capacity)
@@ -61,6 +64,7 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
   ) throws -> StepReport {
     // Where momentum and decay lead, or θ itself.
     if damped.looksAhead {
+      try metric.prepare()
       damped.assignAnchor(parameters, metric: metric)
       if options.weightDecay > 0 { try agree(on: damped.anchor) }
     }

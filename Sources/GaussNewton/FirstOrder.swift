@@ -23,10 +23,13 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
   private var moments = 0
 
   /// Allocates for shards of at most `capacity` rows.
-  package init(_ network: Network, options: FirstOrderOptions, capacity: Int, communicator: Communicator) {
+  package init(
+    _ network: Network, options: FirstOrderOptions, capacity: Int, partition: RowPartition = RowPartition(),
+    communicator: Communicator
+  ) {
     let parameterCount = network.layout.count
     self.options = options
-    linearization = Linearization(network, capacity: capacity)
+    linearization = Linearization(network, capacity: capacity, partition: partition)
     margin = SoftmaxMargin(capacity: capacity)
     message = Message(linearization, communicator: communicator, phases: phases)
     decay = WeightDecay(rate: options.weightDecay, includesBiases: options.decaysBiases, network.layout)
@@ -54,8 +57,8 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
 
     // Linearise, margins.
     phases.measure(.forward) {
-      linearization.linearize(at: parameters, on: inputs)
-      margin.assign(replacing: linearization.logits, labels: labels)
+      linearization.linearize(at: parameters, on: inputs, batchSize: batchSize)
+      margin.assign(replacing: linearization.logits, labels: labels, parts: linearization.parts.all)
     }
 
     // The gradient g = −(1/B) Σ (1−p) Jᵀv, and the loss.
@@ -64,7 +67,8 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
       scaled.assignRows(
         of: linearization.logits, scaledBy: margin.complements[0..<inputs.rows], times: -1 / Scalar(batchSize))
     }
-    try message.sumProduct(scaled, [margin.lossSum(rows: inputs.rows), interrupt ? 1 : 0])
+    try message.sumProduct(
+      scaled, [linearization.sums { margin.lossSum(rows: $0) }, linearization.sums(ofRank: interrupt ? 1 : 0)])
 
     let squaredGradient = phases.measure(.update) {
       decay.parts.reduce(0) {

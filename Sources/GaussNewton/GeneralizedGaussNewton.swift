@@ -23,11 +23,14 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
   package var margin: SoftmaxMargin<Scalar> { loss.margin }
 
   /// Allocates for shards of at most `capacity` rows.
-  package init(_ network: Network, options: GaussNewtonOptions, capacity: Int, communicator: Communicator) {
+  package init(
+    _ network: Network, options: GaussNewtonOptions, capacity: Int, partition: RowPartition = RowPartition(),
+    communicator: Communicator
+  ) {
     let parameterCount = network.layout.count
     self.options = options
     damped = DampedStep(network.layout, options: options)
-    loss = BatchLoss(network, capacity: capacity, communicator: communicator, phases: phases)
+    loss = BatchLoss(network, capacity: capacity, partition: partition, communicator: communicator, phases: phases)
     solver = ParameterConjugateGradient(parameterCount: parameterCount)
     message = Message(loss.linearization, communicator: communicator, phases: phases)
     residual = Vector(zeros: parameterCount)
@@ -53,7 +56,7 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
       scaled.assignRows(
         of: loss.cotangents, scaledBy: loss.margin.complements[0..<inputs.rows], times: 1 / Scalar(batchSize))
     }
-    try message.sumProduct(scaled, [loss.localSum, interrupt ? 1 : 0])
+    try message.sumProduct(scaled, [loss.localSums, loss.linearization.sums(ofRank: interrupt ? 1 : 0)])
     var report = damped.begin(
       start, negativeGradient: message.parameters, loss: message[scalar: 0] / Double(batchSize),
       interrupted: message[scalar: 1] > 0)

@@ -11,6 +11,7 @@ import Networks
 /// K is AAᵀ with rows and columns times √(w̃/B). The rows h, d (#b of B) of all ranks are gathered layer by layer;
 /// every rank forms some rows of K, as many as make its share of the triangle, and then the rows of K are gathered.
 package final class GramMatrix<Scalar: DistributedScalar> {
+  private let partition: RowPartition
   private let communicator: Communicator
   private let phases: Phases
   /// Numbers of rows on each rank.
@@ -20,7 +21,8 @@ package final class GramMatrix<Scalar: DistributedScalar> {
   private var workspace = Vector<Scalar>(zeros: 0)
   private var gathered = [Vector<Scalar>](repeating: Vector(zeros: 0), count: 2)
 
-  init(communicator: Communicator, phases: Phases) {
+  init(partition: RowPartition, communicator: Communicator, phases: Phases) {
+    self.partition = partition
     self.communicator = communicator
     self.phases = phases
   }
@@ -39,15 +41,20 @@ package final class GramMatrix<Scalar: DistributedScalar> {
     return start..<start + counts[rank]
   }
 
-  /// Rows of K that rank `rank` forms: their part of the triangle has the same area on all ranks.
-  package static func share(of size: Int, rank: Int, ranks: Int) -> Range<Int> {
+  /// Rows of K that rank `rank` forms: their part of the triangle has the same area on all ranks, or nearly so where they
+  /// begin at multiples of `unit`.
+  package static func share(of size: Int, rank: Int, ranks: Int, unit: Int = 1) -> Range<Int> {
     func bound(_ rank: Int) -> Int {
-      size - Int((Double(size) * (Double(ranks - rank) / Double(ranks)).squareRoot()).rounded())
+      let bound = size - Int((Double(size) * (Double(ranks - rank) / Double(ranks)).squareRoot()).rounded())
+      return rank == ranks ? size : min(size, (bound + unit / 2) / unit * unit)
     }
     return bound(rank)..<bound(rank + 1)
   }
 
-  private func share(of rank: Int) -> Range<Int> { Self.share(of: size, rank: rank, ranks: communicator.size) }
+  /// With virtual shards the rows are those of whole panels, whose bits do not depend on the rank that forms them.
+  private func share(of rank: Int) -> Range<Int> {
+    Self.share(of: size, rank: rank, ranks: communicator.size, unit: partition.isVirtual ? GramPanel.rows : 1)
+  }
 
   /// Takes the numbers of rows on each rank.
   func begin(counts: [Int]) { self.counts = counts }
@@ -57,7 +64,7 @@ package final class GramMatrix<Scalar: DistributedScalar> {
     _ linearization: Linearization<Scalar>, cotangents: Matrix<Scalar>, rowFactors: Vector<Scalar>,
     metric: Metric<Scalar>
   ) throws {
-    let mine = share(of: communicator.rank)
+    let (mine, isAligned) = (share(of: communicator.rank), partition.isVirtual)
     storage.grow(to: size * size)
     let block = matrix[rows: mine]
     var isFirst = true
@@ -71,23 +78,24 @@ package final class GramMatrix<Scalar: DistributedScalar> {
           workspace.grow(to: GramPanel.scratchCount(positions: 1))
           guard metric.isActive else {
             return block.assignGramProducts(
-              mine, try gather(inputs, 0), try gather(cotangents, 1), shift: 1, beta: beta, scratch: workspace)
+              mine, try gather(inputs, 0), try gather(cotangents, 1), shift: 1, beta: beta, isAligned: isAligned,
+              scratch: workspace)
           }
           layer -= 1
           // Rows in a metric hold the bias's 1 as one of their inputs.
           let (x, y) = (try gather(metric.extended(inputs), 0), try gather(cotangents, 1))
           let divided = phases.measure(.metric) {
             metric.divide(layer, ownInputs: x[rows: ownRows], ownCotangents: y[rows: ownRows])
-            return mine == ownRows
+            return mine == ownRows && !isAligned
               ? metric.dividedRows(layer) : metric.divided(layer, inputs: x[rows: mine], cotangents: y[rows: mine])
           }
-          block.assignGramProducts(mine, x, y, divided: divided, shift: 0, beta: beta, scratch: workspace)
+          block.assignGramProducts(
+            mine, x, y, divided: divided, shift: 0, beta: beta, isAligned: isAligned, scratch: workspace)
         case .positionProducts(let inputs, let cotangents, let positions):
           workspace.grow(to: GramPanel.scratchCount(positions: positions))
           block.assignGramProducts(
             mine, try gather(inputs, 0, positions), try gather(cotangents, 1, positions), positions: positions,
-            shift: 1,
-            beta: beta, scratch: workspace)
+            shift: 1, beta: beta, isAligned: isAligned, scratch: workspace)
         case .rows(let rows):
           block.assignGramRows(mine, of: try gather(rows, 0), beta: beta)
         }
@@ -116,15 +124,22 @@ package final class GramMatrix<Scalar: DistributedScalar> {
     return result
   }
 
-  /// `rows` of all ranks (BT × n, T positions a row), until the next call with the same `place`. Collective.
-  private func gather(_ rows: Matrix<Scalar>, _ place: Int, _ positions: Int = 1) throws -> Matrix<Scalar> {
-    if communicator.size == 1 { return rows }
-    let count = positions * rows.columns
+  /// The rows of all ranks (BT × n, T positions a row), given the parts of this rank's, until the next call with the same
+  /// `place`. Collective.
+  private func gather(_ parts: [Matrix<Scalar>], _ place: Int, _ positions: Int = 1) throws -> Matrix<Scalar> {
+    if communicator.size == 1, parts.count == 1 { return parts[0] }
+    let columns = parts[0].columns
+    let count = positions * columns
     gathered[place].grow(to: size * count)
     let all = Matrix(gathered[place][0..<size * count], size, count)
-    all[rows: ownRows].elements.assign(rows.elements)
-    try complete(all, counts: counts)
-    return Matrix(all.elements, size * positions, rows.columns)
+    var row = ownRows.lowerBound
+    for part in parts {
+      let rows = row..<row + part.rows / positions
+      all[rows: rows].elements.assign(part.elements)
+      row = rows.upperBound
+    }
+    if communicator.size > 1 { try complete(all, counts: counts) }
+    return Matrix(all.elements, size * positions, columns)
   }
 
   /// Fills in the rows of the other ranks, of which each has `counts`. Collective.

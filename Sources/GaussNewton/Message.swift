@@ -20,6 +20,8 @@ package final class Message<Scalar: DistributedScalar> {
   package let parameters: Vector<Scalar>
   package var exchange = Exchange.single
 
+  /// What each virtual shard adds (P + 3); none where there are no such shards.
+  private let partials: [Vector<Scalar>]
   private let linearization: Linearization<Scalar>
   private let communicator: Communicator
   private let phases: Phases
@@ -30,6 +32,8 @@ package final class Message<Scalar: DistributedScalar> {
     let network = linearization.network
     buffer = Vector(zeros: network.layout.count + 3)
     parameters = buffer[0..<network.layout.count]
+    let (size, partition) = (buffer.count, linearization.partition)
+    partials = (0..<(partition.isVirtual ? partition.partCount : 0)).map { _ in Vector(zeros: size) }
     self.linearization = linearization
     self.communicator = communicator
     self.phases = phases
@@ -47,27 +51,28 @@ package final class Message<Scalar: DistributedScalar> {
     /// Jᵀ of cotangents of the logits (#b × C).
     case cotangents(Matrix<Scalar>)
     /// The sum of the rows' gradients times these factors (#b), of the cotangents that row gradients have kept, but for the
-    /// layers that `assigns` fills in itself.
-    case rowGradients(scaledBy: Vector<Scalar>, assigns: (Range<Int>, Vector<Scalar>) -> Bool)
+    /// layers that `assigns` fills in itself, given the number of the part of the rows.
+    case rowGradients(scaledBy: Vector<Scalar>, assigns: (Int, Range<Int>, Vector<Scalar>) -> Bool)
   }
 
   /// parameters ← Σ Jᵀ `cotangents` (#b × C) over the rows of all ranks, and the sums of the scalars beside it. Collective.
   package func sumProduct(
-    _ cotangents: Matrix<Scalar>, _ scalars: [Double] = [],
+    _ cotangents: Matrix<Scalar>, _ scalars: [[Double]] = [],
     transform: (Vector<Scalar>, Range<Int>) -> Void = { _, _ in }
   ) throws {
     try sum(.cotangents(cotangents), scalars, transform: transform)
   }
 
-  /// parameters ← the sum of the product over the rows of all ranks, and the sums of the scalars beside it. One allreduce, or
-  /// one a bucket. Collective.
+  /// parameters ← the sum of the product over the rows of all ranks, and the sums of the scalars beside it, each given for
+  /// all parts of the local rows. One allreduce, or one a bucket, or one sum in the order of virtual shards. Collective.
   ///
-  /// `transform` may change each part of the local product before its sum, linearly and in the same way on all ranks.
+  /// `transform` may change each range of the local product before its sum, linearly and in the same way on all ranks.
   package func sum(
-    _ product: Product, _ scalars: [Double] = [],
+    _ product: Product, _ scalars: [[Double]] = [],
     transform: (Vector<Scalar>, Range<Int>) -> Void = { _, _ in }
   ) throws {
-    for (index, scalar) in scalars.enumerated() { buffer[parameters.count + index] = Scalar(scalar) }
+    if linearization.parts.areVirtual { return try sumInOrder(product, scalars, transform) }
+    for (index, scalar) in scalars.enumerated() { buffer[parameters.count + index] = Scalar(scalar[0]) }
     let count = parameters.count + scalars.count
     try buffer[0..<count].withElements { elements in
       switch exchange {
@@ -94,6 +99,33 @@ package final class Message<Scalar: DistributedScalar> {
             }
           }
         }
+      }
+    }
+  }
+
+  /// The same in the order of virtual shards. The sum itself is transformed, which is as good.
+  private func sumInOrder(
+    _ product: Product, _ scalars: [[Double]], _ transform: (Vector<Scalar>, Range<Int>) -> Void
+  ) throws {
+    let P = parameters.count
+    phases.measure(.vjp) {
+      let gradients = partials.map { $0[0..<P] }
+      switch product {
+      case .cotangents(let cotangents): linearization.vjp(cotangents, into: gradients)
+      case .rowGradients(let factors, let assigns):
+        linearization.vjp(scaledBy: factors, into: gradients, assigns: assigns)
+      }
+      for (index, scalar) in scalars.enumerated() {
+        for (partial, number) in zip(partials, scalar) { partial[P + index] = Scalar(number) }
+      }
+    }
+    let sum = buffer[0..<P + scalars.count]
+    try phases.measure(.communication) {
+      try sum.withElements { elements in
+        try communicator.orderedSum(
+          elements,
+          add: { range in phases.measure(.vjp) { sum.add(partials, in: range) } },
+          finish: { phases.measure(.vjp) { transform(parameters, 0..<P) } })
       }
     }
   }
@@ -140,5 +172,20 @@ package final class Message<Scalar: DistributedScalar> {
       }
     }
     return starts
+  }
+}
+
+extension Vector {
+  /// self ← self + terms[0] + terms[1] + … in a range, in this order; terms may be longer. On all threads.
+  func add(_ terms: [Vector], in range: Range<Int>) {
+    // As much at a time as stays in the first cache.
+    let block = 1 << 12
+    Threads.parallel((range.count + block - 1) / block, grain: 4) { blocks in
+      for index in blocks {
+        let start = range.lowerBound + index * block
+        let own = start..<min(start + block, range.upperBound)
+        for term in terms { self[own].combine(1, term[own]) }
+      }
+    }
   }
 }

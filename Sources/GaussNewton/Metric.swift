@@ -36,8 +36,11 @@ package final class Metric<Scalar: DistributedScalar> {
   private let communicator: Communicator
   private let phases: Phases
   private let blocks: [Block]
-  /// Room for the widest block, for rows [h | 1], and for rows d.
+  /// Room for the widest block, and for that of each virtual shard; for rows [h | 1], and for rows d.
   private let blockStorage: Vector<Scalar>
+  private let partBlocks: [Vector<Scalar>]
+  /// A moment of each virtual shard.
+  private var partMoments: [Vector<Scalar>]
   private var inputStorage = Vector<Scalar>(zeros: 0)
   private var gradientStorage = Vector<Scalar>(zeros: 0)
   private let ones: Vector<Scalar>
@@ -99,13 +102,25 @@ package final class Metric<Scalar: DistributedScalar> {
         gradientInverse: square(outputs))
     }
     dividedStorage = blocks.map { _ in (Vector(zeros: 0), Vector(zeros: 0)) }
-    blockStorage = Vector(zeros: connections.map(\.range.count).max() ?? 0)
+    let widest = connections.map(\.range.count).max() ?? 0
+    blockStorage = Vector(zeros: widest)
+    let partCount = linearization.partition.isVirtual ? linearization.partition.partCount : 0
+    partBlocks = (0..<partCount).map { _ in Vector(zeros: widest) }
+    partMoments = Array(repeating: Vector(zeros: 0), count: partCount)
     ones = Vector(zeros: blocks.isEmpty ? 0 : capacity)
     ones.fill(1)
   }
 
   /// Whether M is anything but I.
   var isActive: Bool { !blocks.isEmpty }
+
+  /// Whether M is known: it is not before the first batch.
+  var isKnown: Bool { isActive && isFactored }
+
+  /// Makes M known, if a batch has been taken before. The same on all ranks.
+  func prepare() throws {
+    if isActive, steps > 0, !isFactored { try factorize() }
+  }
 
   /// The running moments; the number is the layer's among the fully connected ones.
   var memory: [(name: String, vector: Vector<Scalar>)] {
@@ -155,19 +170,43 @@ package final class Metric<Scalar: DistributedScalar> {
   ) throws {
     let scale = 1 / Scalar(batchSize)
     var remaining = blocks[...]
-    phases.measure(.metric) {
-      linearization.rowGradients(cotangents) { gradients in
+    let isVirtual = linearization.parts.areVirtual
+    func assign(_ moment: Matrix<Scalar>, _ rows: [Matrix<Scalar>]) throws {
+      if isVirtual { return try sumInOrder(moment, rows, scale) }
+      moment.assignSymmetricProduct(rows[0], .yes, alpha: scale)
+    }
+    try phases.measure(.metric) {
+      try linearization.rowGradients(cotangents) { (gradients) throws(any Error) in
         guard case .products(let inputs, let cotangents) = gradients else { return }
         let block = remaining.removeLast()
-        block.inputFactor.assignSymmetricProduct(extended(inputs), .yes, alpha: scale)
+        try assign(block.inputFactor, extended(inputs))
         guard block.gradientFactor.rows > 0 else { return }
-        let scaled = scaled(cotangents, by: margin.complements[0..<cotangents.rows])
-        block.gradientFactor.assignSymmetricProduct(scaled, .yes, alpha: scale)
+        try assign(block.gradientFactor, scaled(cotangents, by: margin.complements))
       }
     }
+    if isVirtual { return }
     try phases.measure(.communication) {
       for (_, factor, _) in blocks.flatMap(\.pairs) {
         try factor.elements.withElements { try communicator.allreduce($0) }
+      }
+    }
+  }
+
+  /// moment ← the sum of `scale` · rowsᵀ rows over the virtual shards of all ranks, in their order. Collective.
+  private func sumInOrder(_ moment: Matrix<Scalar>, _ rows: [Matrix<Scalar>], _ scale: Scalar) throws {
+    let count = moment.elements.count
+    for index in partMoments.indices { partMoments[index].grow(to: count) }
+    linearization.parts.forEach { index, _ in
+      let partial = Matrix(partMoments[index][0..<count], moment.rows, moment.rows)
+      // Another layer's numbers may be above the diagonal.
+      partial.elements.fill(0)
+      partial.assignSymmetricProduct(rows[index], .yes, alpha: scale)
+    }
+    try phases.measure(.communication) {
+      try moment.elements.withElements { elements in
+        try communicator.orderedSum(elements) { range in
+          phases.measure(.metric) { moment.elements.add(partMoments, in: range) }
+        }
       }
     }
   }
@@ -212,28 +251,34 @@ package final class Metric<Scalar: DistributedScalar> {
   /// Takes the rows [h | 1] and d of this rank in the fully connected layer `index`, for `assignProduct`; before `divided`.
   func divide(_ index: Int, ownInputs: Matrix<Scalar>, ownCotangents: Matrix<Scalar>) {
     if !isInverted { invert() }
-    divided[index] = divided(index, ownInputs, ownCotangents, in: &dividedStorage[index])
+    gradientStorage.grow(to: ownCotangents.rows * widestOutput)
+    divided[index] = divided(index, ownInputs, ownCotangents, linearization.parts, in: &dividedStorage[index])
   }
 
   /// [h | 1]A⁻¹ and dS⁻¹ of this rank's rows.
   func dividedRows(_ index: Int) -> (x: Matrix<Scalar>, y: Matrix<Scalar>) { divided[index]! }
 
-  /// The same of other rows, until the next call.
+  /// The same of other rows, until the next call; with virtual shards by panels of a Gram matrix, at one of which the rows
+  /// begin.
   func divided(
     _ index: Int, inputs: Matrix<Scalar>, cotangents: Matrix<Scalar>
   ) -> (x: Matrix<Scalar>, y: Matrix<Scalar>) {
-    divided(index, inputs, cotangents, in: &otherStorage)
+    let (rows, height) = (inputs.rows, GramPanel.rows)
+    let isVirtual = linearization.parts.areVirtual
+    let parts =
+      isVirtual ? stride(from: 0, to: rows, by: height).map { $0..<min($0 + height, rows) } : [0..<rows]
+    return divided(index, inputs, cotangents, Parts(parts, areVirtual: isVirtual), in: &otherStorage)
   }
 
   private func divided(
-    _ index: Int, _ inputs: Matrix<Scalar>, _ cotangents: Matrix<Scalar>,
+    _ index: Int, _ inputs: Matrix<Scalar>, _ cotangents: Matrix<Scalar>, _ parts: Parts<Range<Int>>,
     in storage: inout (x: Vector<Scalar>, y: Vector<Scalar>)
   ) -> (x: Matrix<Scalar>, y: Matrix<Scalar>) {
     func product(_ rows: Matrix<Scalar>, _ inverse: Matrix<Scalar>, _ storage: inout Vector<Scalar>) -> Matrix<Scalar> {
       storage.grow(to: rows.elements.count)
       let result = Matrix(storage[0..<rows.elements.count], rows.rows, rows.columns)
       if inverse.rows > 0 {
-        result.assignProduct(rows, .no, inverse, .no)
+        parts.forEach { _, part in result[rows: part].assignProduct(rows[rows: part], .no, inverse, .no) }
       } else {
         result.elements.assign(rows.elements)
       }
@@ -243,15 +288,22 @@ package final class Metric<Scalar: DistributedScalar> {
     return (product(inputs, block.inputInverse, &storage.x), product(cotangents, block.gradientInverse, &storage.y))
   }
 
-  /// The gradient of the fully connected layer whose parameters are `range` ← S⁻¹ Dᵀ diag(factors) [H | 1] A⁻¹ of this
-  /// rank's rows, as they were divided. False where there is no such layer.
-  func assignProduct(_ range: Range<Int>, scaledBy factors: Vector<Scalar>, into gradient: Vector<Scalar>) -> Bool {
+  /// The gradient of the fully connected layer whose parameters are `range` ← S⁻¹ Dᵀ diag(factors) [H | 1] A⁻¹ of a part of
+  /// this rank's rows, as they were divided. False where there is no such layer.
+  func assignProduct(
+    _ range: Range<Int>, part: Int, scaledBy factors: Vector<Scalar>, into gradient: Vector<Scalar>
+  ) -> Bool {
     guard let index = blocks.firstIndex(where: { $0.connection.range == range }), let (x, y) = divided[index] else {
       return false
     }
-    let connection = blocks[index].connection
-    let values = Matrix(blockStorage[0..<range.count], connection.outputs, connection.inputs + 1)
-    values.assignProduct(scaled(y, by: factors), .yes, x, .no)
+    let (connection, rows) = (blocks[index].connection, linearization.parts.all[part])
+    let storage = linearization.parts.areVirtual ? partBlocks[part] : blockStorage
+    let values = Matrix(storage[0..<range.count], connection.outputs, connection.inputs + 1)
+    // There has been room enough since the rows were divided; parts are in different layers at the same time.
+    let start = rows.lowerBound * widestOutput
+    let scaled = Matrix(gradientStorage[start..<start + rows.count * y.columns], rows.count, y.columns)
+    scaled.assignRows(of: y[rows: rows], scaledBy: factors[rows])
+    values.assignProduct(scaled, .yes, x[rows: rows], .no)
     let weights = connection.outputs * connection.inputs
     values.split(
       into: Matrix(gradient[0..<weights], connection.outputs, connection.inputs),
@@ -259,24 +311,34 @@ package final class Metric<Scalar: DistributedScalar> {
     return true
   }
 
+  /// Most outputs of a fully connected layer.
+  private var widestOutput: Int { blocks.map(\.connection.outputs).max()! }
+
   /// Number of fully connected layers.
   var layerCount: Int { blocks.count }
 
-  /// [rows | 1], until the next call.
-  func extended(_ rows: Matrix<Scalar>) -> Matrix<Scalar> {
-    let count = rows.rows * (rows.columns + 1)
-    inputStorage.grow(to: count)
-    let result = Matrix(inputStorage[0..<count], rows.rows, rows.columns + 1)
-    result.assign(rows, lastColumn: ones[0..<rows.rows])
-    return result
+  /// [rows | 1] of each part of the rows, until the next call.
+  func extended(_ parts: [Matrix<Scalar>]) -> [Matrix<Scalar>] {
+    let rows = linearization.parts.all
+    let columns = parts[0].columns + 1
+    inputStorage.grow(to: rows.last!.upperBound * columns)
+    return zip(parts, rows).map { part, rows in
+      let result = Matrix(inputStorage[rows.lowerBound * columns..<rows.upperBound * columns], rows.count, columns)
+      result.assign(part, lastColumn: ones[rows])
+      return result
+    }
   }
 
-  /// Each row times its factor, until the next call.
-  private func scaled(_ rows: Matrix<Scalar>, by factors: Vector<Scalar>) -> Matrix<Scalar> {
-    gradientStorage.grow(to: rows.elements.count)
-    let result = Matrix(gradientStorage[0..<rows.elements.count], rows.rows, rows.columns)
-    result.assignRows(of: rows, scaledBy: factors)
-    return result
+  /// Each row times its factor, for each part of the rows, until the next call.
+  private func scaled(_ parts: [Matrix<Scalar>], by factors: Vector<Scalar>) -> [Matrix<Scalar>] {
+    let rows = linearization.parts.all
+    let columns = parts[0].columns
+    gradientStorage.grow(to: rows.last!.upperBound * columns)
+    return zip(parts, rows).map { part, rows in
+      let result = Matrix(gradientStorage[rows.lowerBound * columns..<rows.upperBound * columns], rows.count, columns)
+      result.assignRows(of: part, scaledBy: factors[rows])
+      return result
+    }
   }
 
   /// Lets `body` change the blocks X within `range`.

@@ -67,8 +67,11 @@ package final class RowSpace<Scalar: DistributedScalar> {
     apply(parameterTangent, into: rows)
   }
 
+  /// What `sum` gives for each part of the local rows.
+  func sums(_ sum: (Range<Int>) -> Double) -> [Double] { linearization.sums(sum) }
+
   /// message ← (RL⁻ᵀ)ᵀ u, for u in the row space (#b), and the sums of the scalars. Collective.
-  func sumWhitened(_ u: Vector<Scalar>, _ scalars: [Double], in message: Message<Scalar>, _ phases: Phases) throws {
+  func sumWhitened(_ u: Vector<Scalar>, _ scalars: [[Double]], in message: Message<Scalar>, _ phases: Phases) throws {
     let scaled = phases.measure(.vjp) { cotangents(scaledBy: u) }
     try message.sumProduct(scaled, scalars) { metric?.whiten($0, $1) }
   }

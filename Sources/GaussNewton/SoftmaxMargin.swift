@@ -27,12 +27,17 @@ package struct SoftmaxMargin<Scalar: BLASScalar> {
   ///
   /// A row with NaN or +∞ among its logits, or with −∞ for its true class or for all others, gets NaN for its margin and
   /// loss. Any other −∞ is a class of probability zero. Local.
-  package func assign(replacing logits: Matrix<Scalar>, labels: ArraySlice<Int32>) {
+  ///
+  /// - Parameter parts: of the rows; the bits of one part do not depend on the others. nil: all rows together.
+  package func assign(
+    replacing logits: Matrix<Scalar>, labels: ArraySlice<Int32>, parts: [Range<Int>]? = nil
+  ) {
     precondition(logits.columns >= 2, "a margin needs two classes")
     precondition(labels.count == logits.rows, "one label a row")
     replaceRows(of: logits, labels: labels)
-    let rows = 0..<logits.rows
-    margins[rows].logistic(loss: losses[rows], probability: probabilities[rows], complement: complements[rows])
+    for rows in parts ?? [0..<logits.rows] {
+      margins[rows].logistic(loss: losses[rows], probability: probabilities[rows], complement: complements[rows])
+    }
   }
 
   /// The rows' part: margins, and v in place of the logits.
@@ -60,26 +65,26 @@ package struct SoftmaxMargin<Scalar: BLASScalar> {
     }
   }
 
-  /// Σ ℓ over the local rows.
-  package func lossSum(rows: Int) -> Double {
-    losses[0..<rows].withElements { $0.reduce(0) { $0 + Double($1) } }
+  /// Σ ℓ over some local rows.
+  package func lossSum(rows: Range<Int>) -> Double {
+    losses[rows].withElements { $0.reduce(0) { $0 + Double($1) } }
   }
 
-  /// Σ (ℓ − ℓ of `earlier`) over the local rows `rows` there, the first ones here: differences first, so that a small change
-  /// survives.
-  package func lossChange(from earlier: SoftmaxMargin, rows: Range<Int>) -> Double {
-    losses[0..<rows.count].withElements { new in
+  /// Σ (ℓ − ℓ of `earlier`) over the local rows `rows` there, which are those from `start` on here: differences first, so
+  /// that a small change survives.
+  package func lossChange(from earlier: SoftmaxMargin, rows: Range<Int>, start: Int = 0) -> Double {
+    losses[start..<start + rows.count].withElements { new in
       earlier.losses[rows].withElements { old in zip(new, old).reduce(0) { $0 + (Double($1.0) - Double($1.1)) } }
     }
   }
 
-  /// Σ żᵀ(diag(π) − ππᵀ)ż over the local rows: the full Gauss-Newton curvature along the logit tangents ż (#b × C), given
+  /// Σ żᵀ(diag(π) − ππᵀ)ż over some local rows, or all: the full Gauss-Newton curvature along the logit tangents ż (#b × C), given
   /// v (#b × C), as p(1−p)(vᵀż)² + (1−p)(Σ q ż² − (Σ q ż)²).
-  package func fullCurvatureSum(cotangents: Matrix<Scalar>, tangents: Matrix<Scalar>, labels: ArraySlice<Int32>)
-    -> Double
-  {
+  package func fullCurvatureSum(
+    cotangents: Matrix<Scalar>, tangents: Matrix<Scalar>, labels: ArraySlice<Int32>, rows: Range<Int>? = nil
+  ) -> Double {
     var sum = 0.0
-    for i in 0..<cotangents.rows {
+    for i in rows ?? 0..<cotangents.rows {
       // v is 1 at the true class and −q elsewhere.
       let trueTangent = Double(tangents[i, Int(labels[labels.startIndex + i])])
       let (marginTangent, second) = cotangents[row: i].withElements { v in

@@ -20,10 +20,12 @@ extension Matrix {
   ///
   /// - Parameters:
   ///   - divided: the rows of `range` of x A and y S in place of those of x and y on the left side, for symmetric A and S.
+  ///   - isAligned: whether no panel crosses a multiple of `GramPanel.rows`, at which `range` begins: then no bit of a row
+  ///     depends on the other rows of `range`.
   ///   - scratch: at least `GramPanel.scratchCount` numbers.
   package func assignGramProducts(
     _ range: Range<Int>, _ x: Matrix, _ y: Matrix, divided: (x: Matrix, y: Matrix)? = nil, positions T: Int = 1,
-    shift: Scalar, beta: Scalar = 0, scratch: Vector<Scalar>
+    shift: Scalar, beta: Scalar = 0, isAligned: Bool = false, scratch: Vector<Scalar>
   ) {
     checkGram(range, of: x, positions: T)
     checkGram(range, of: y, positions: T)
@@ -31,7 +33,9 @@ extension Matrix {
     let sides = [(divided?.x ?? x[rows: own], x), (divided?.y ?? y[rows: own], y)]
     precondition(
       sides.allSatisfy { $0.rows == own.count && $0.columns == $1.columns }, "shapes of the product do not fit")
-    let (height, width) = GramPanel.tile(positions: T)
+    var (height, width) = GramPanel.tile(positions: T)
+    // The next lower power of two.
+    if isAligned { height = 1 << (Int.bitWidth - 1 - height.leadingZeroBitCount) }
     precondition(scratch.count >= GramPanel.scratchCount(positions: T), "the scratch is too small")
     forEachPanel(range, height: height) { panel, c, thread in
       scratch.withElements { scratch in
@@ -98,8 +102,8 @@ extension Matrix {
 
 /// The tiles that rows of inner products are formed in.
 package enum GramPanel {
-  /// Rows of a panel: few enough to share out evenly and to waste little below the diagonal.
-  static let rows = 64
+  /// Rows of a panel: few enough to share out evenly and to waste little below the diagonal. A power of two.
+  package static let rows = 64
   /// Columns of a tile: two of them fit in a processor's second cache.
   private static let columns = 512
 

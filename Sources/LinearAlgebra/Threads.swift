@@ -6,6 +6,12 @@ import Synchronization
 package enum Threads {
   /// What `configure` chose; 1 before.
   package nonisolated(unsafe) private(set) static var count = 1
+  /// Into how many pieces loops and products are cut, whatever the number of threads, so that no bit of a result depends on
+  /// that; nil: into as many as there are threads.
+  package nonisolated(unsafe) private(set) static var pieces: Int?
+
+  /// A number of pieces that leaves products large enough, and shares them out well between a few threads.
+  package static let fixedPieces = 8
 
   /// The CPUs that this process may run on.
   ///
@@ -32,51 +38,67 @@ package enum Threads {
   ///
   /// BLAS itself computes in the thread that calls it: its own threads, once used, wait for more work by spinning, on
   /// cores that our loops need.
-  package static func configure(count: Int) {
-    precondition(count > 0)
+  package static func configure(count: Int, pieces: Int? = nil) {
+    precondition(count > 0 && pieces ?? 1 > 0)
     openblas_set_num_threads(1)
     fgn_pool_resize(count)
     self.count = count
+    self.pieces = pieces
   }
 
   /// Name of the kernels that OpenBLAS chose for this processor.
   package static var kernelName: String { String(cString: openblas_get_corename()) }
 
-  /// The threads that a loop or product may use here: `count`, or 1 within a parallel loop, where all are busy.
-  static var available: Int { fgn_pool_is_piece() != 0 ? 1 : count }
+  /// The pieces that a loop or product may be cut into here, normally a thread each; 1 within a parallel loop, where all
+  /// threads are busy.
+  package static var available: Int { fgn_pool_is_piece() != 0 ? 1 : pieces ?? count }
 
   /// Calls `body` on consecutive ranges that cover 0..<count, in parallel if there are enough elements to pay for it.
   ///
-  /// `grain` is the least number of items worth a thread. The ranges depend on `count` and the number of threads alone.
+  /// `grain` is the least number of items worth a thread. The ranges depend on `count` and `available` alone.
   package static func parallel(_ count: Int, grain: Int, _ body: (Range<Int>) -> Void) {
     let pieces = Swift.min(available, count / Swift.max(1, grain))
     if pieces <= 1 { return body(0..<count) }
+    forEach(pieces) { body((0..<count).part($0, of: pieces)) }
+  }
+
+  /// Calls `body` with each of 0..<count, on all threads. Each call is serial within, also where there is but one, or one
+  /// thread: what it computes does not depend on either number.
+  package static func forEach(_ count: Int, _ body: (Int) -> Void) {
+    let threads = Swift.min(self.count, count)
     withoutActuallyEscaping(body) { body in
-      let loop = Loop(count: count, pieces: pieces, body: body)
+      let loop = Loop(count: count, threads: threads, body: body)
       withUnsafePointer(to: loop) { loop in
         fgn_pool_run(
-          pieces, { $0!.assumingMemoryBound(to: Loop.self).pointee.run($1) }, UnsafeMutableRawPointer(mutating: loop))
+          threads, { $0!.assumingMemoryBound(to: Loop.self).pointee.run($1) }, UnsafeMutableRawPointer(mutating: loop))
       }
     }
   }
 
-  private struct Loop {
-    let count, pieces: Int
-    /// The pieces write to disjoint rows, which the type system cannot see.
-    let body: (Range<Int>) -> Void
+  /// The result of `body`, which is serial within, like one piece of a loop.
+  package static func serially<Result>(_ body: () -> Result) -> Result {
+    var result: Result?
+    forEach(1) { _ in result = body() }
+    return result!
+  }
 
-    func run(_ piece: Int) { body(count * piece / pieces..<count * (piece + 1) / pieces) }
+  private struct Loop {
+    let count, threads: Int
+    /// The items write to disjoint memory, which the type system cannot see.
+    let body: (Int) -> Void
+
+    func run(_ thread: Int) { (0..<count).part(thread, of: threads).forEach(body) }
   }
 
   /// Calls `body` with each of 0..<count and the number of the thread it is on, the first ones first, each as soon as a
   /// thread is free: for items that take unequal time.
   package static func share(_ count: Int, _ body: (_ item: Int, _ thread: Int) -> Void) {
     let next = Atomic(0)
-    parallel(Swift.min(available, count), grain: 1) { threads in
+    forEach(Swift.min(self.count, count)) { thread in
       while true {
         let item = next.add(1, ordering: .relaxed).oldValue
         if item >= count { return }
-        body(item, threads.lowerBound)
+        body(item, thread)
       }
     }
   }
@@ -87,5 +109,15 @@ package enum Threads {
       let start = range.lowerBound + item * height
       body(start..<Swift.min(start + height, range.upperBound), thread)
     }
+  }
+}
+
+extension Range<Int> {
+  /// Part `index` of `count`: from index · n/count to (index + 1) · n/count, rounded down.
+  ///
+  /// The parts lie one after another, differ by at most one in size, and are empty where there are more than elements.
+  package func part(_ index: Int, of count: Int) -> Range<Int> {
+    precondition(index >= 0 && index < count, "there is no such part")
+    return lowerBound + index * self.count / count..<lowerBound + (index + 1) * self.count / count
   }
 }

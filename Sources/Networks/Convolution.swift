@@ -98,71 +98,92 @@ package struct Convolution: Layer {
   /// Patches and cotangents of all positions where their products cost less than the gradients' own: few positions, many
   /// channels. Else the gradients are formed for some output channels at a time, D_i P_iᵀ for each image.
   package func rowGradients<Scalar: BLASScalar, Failure: Error>(
-    at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, inputCotangent: Matrix<Scalar>?,
-    scratch: Vector<Scalar>, keep: (LayerCotangent<Scalar>) -> Void,
+    _ parts: Parts<LayerPart<Scalar>>, keep: (LayerCotangent<Scalar>) -> Void,
     visit: (RowGradients<Scalar>) throws(Failure) -> Void
   ) throws(Failure) {
-    keep(LayerCotangent(self, at: point, outputCotangent))
-    let rows = point.input.rows
-    let rooms = rooms(scratch, rows: rows)
+    keep(LayerCotangent(self, parts))
+    let places = parts.map { _, part in
+      let rows = part.point.input.rows
+      return Place(
+        part: part, rooms: rooms(part.scratch, rows: rows),
+        rest: part.scratch[scratchCount(rows: rows)..<part.scratch.count])
+    }
     if pairsPositions {
-      try visitPositions(point.input, outputCotangent, scratch, rooms, visit)
+      try visitPositions(places, visit)
     } else {
-      try visitGradients(point.input, outputCotangent, scratch, rooms, visit)
+      try visitGradients(places, visit)
     }
-    guard let inputCotangent else { return }
-    forEachChunk(of: rows, rooms) { images, room in
-      let patches = room.patches(images.count)
-      patches.assignProduct(weight(point.parameters), .yes, room.gather(outputCotangent, images), .no)
-      room.putBack(patches, into: inputCotangent, images)
+    places.forEach { _, place in
+      let part = place.part
+      guard let inputCotangent = part.inputCotangent else { return }
+      forEachChunk(of: part.point.input.rows, place.rooms) { images, room in
+        let patches = room.patches(images.count)
+        patches.assignProduct(weight(part.point.parameters), .yes, room.gather(part.outputCotangent, images), .no)
+        room.putBack(patches, into: inputCotangent, images)
+      }
     }
+  }
+
+  /// Where the row gradients of a part are formed: what threads work in, and the scratch beyond it.
+  private struct Place<Scalar: BLASScalar> {
+    let part: LayerPart<Scalar>
+    let rooms: [Room<Scalar>]
+    let rest: Vector<Scalar>
   }
 
   private func visitPositions<Scalar: BLASScalar, Failure: Error>(
-    _ input: Matrix<Scalar>, _ cotangent: Matrix<Scalar>, _ scratch: Vector<Scalar>, _ rooms: [Room<Scalar>],
-    _ visit: (RowGradients<Scalar>) throws(Failure) -> Void
+    _ places: Parts<Place<Scalar>>, _ visit: (RowGradients<Scalar>) throws(Failure) -> Void
   ) throws(Failure) {
-    let (rows, T, K, O) = (input.rows, window.positions, window.patchCount, output.channels)
-    var carver = Carver(scratch[scratchCount(rows: rows)..<scratch.count])
+    let (T, K, O) = (window.positions, window.patchCount, output.channels)
     // Row by row T × K and T × O.
-    let (patches, cotangents) = (carver.matrix(rows, T * K), carver.matrix(rows, T * O))
-    forEachChunk(of: rows, rooms) { images, room in
-      for image in images {
-        room.fillPatches(from: input, image..<image + 1)
-        let seen = Matrix(room.patches(1).elements, 1, K * T)
-        patches[rows: image..<image + 1].assignTransposedRows(seen, height: K, width: T)
-      }
+    let results = places.map { _, place in
+      var carver = Carver(place.rest)
+      let rows = place.part.point.input.rows
+      return (patches: carver.matrix(rows, T * K), cotangents: carver.matrix(rows, T * O))
     }
-    cotangents.assignTransposedRows(cotangent, height: O, width: T)
+    places.forEach { index, place in
+      let (patches, cotangents) = results.all[index]
+      forEachChunk(of: patches.rows, place.rooms) { images, room in
+        for image in images {
+          room.fillPatches(from: place.part.point.input, image..<image + 1)
+          let seen = Matrix(room.patches(1).elements, 1, K * T)
+          patches[rows: image..<image + 1].assignTransposedRows(seen, height: K, width: T)
+        }
+      }
+      cotangents.assignTransposedRows(place.part.outputCotangent, height: O, width: T)
+    }
     try visit(
       .positionProducts(
-        inputs: Matrix(patches.elements, rows * T, K), cotangents: Matrix(cotangents.elements, rows * T, O),
-        positions: T))
+        inputs: results.all.map { Matrix($0.patches.elements, $0.patches.rows * T, K) },
+        cotangents: results.all.map { Matrix($0.cotangents.elements, $0.cotangents.rows * T, O) }, positions: T))
   }
 
   private func visitGradients<Scalar: BLASScalar, Failure: Error>(
-    _ input: Matrix<Scalar>, _ outputCotangent: Matrix<Scalar>, _ scratch: Vector<Scalar>, _ rooms: [Room<Scalar>],
-    _ visit: (RowGradients<Scalar>) throws(Failure) -> Void
+    _ places: Parts<Place<Scalar>>, _ visit: (RowGradients<Scalar>) throws(Failure) -> Void
   ) throws(Failure) {
-    let rows = input.rows
     let (patchCount, positions) = (window.patchCount, window.positions)
     let step = gradientChannels
     for start in stride(from: 0, to: output.channels, by: step) {
       let channels = start..<min(start + step, output.channels)
       let weights = channels.count * patchCount
-      var carver = Carver(scratch[scratchCount(rows: rows)..<scratch.count])
-      let gradients = carver.matrix(rows, weights + channels.count)
-      forEachChunk(of: rows, rooms) { images, room in
-        for image in images {
-          let cotangent = Matrix(outputCotangent[row: image], output.channels, positions)[rows: channels]
-          room.fillPatches(from: input, image..<image + 1)
-          let gradient = gradients[row: image]
-          Matrix(gradient[0..<weights], channels.count, patchCount)
-            .assignProduct(cotangent, .no, room.patches(1), .yes)
-          gradient[weights..<gradient.count].assignProduct(cotangent, .no, room.ones[0..<positions])
+      let results = places.map { _, place in
+        var carver = Carver(place.rest)
+        return carver.matrix(place.part.point.input.rows, weights + channels.count)
+      }
+      places.forEach { index, place in
+        let (part, gradients) = (place.part, results.all[index])
+        forEachChunk(of: gradients.rows, place.rooms) { images, room in
+          for image in images {
+            let cotangent = Matrix(part.outputCotangent[row: image], output.channels, positions)[rows: channels]
+            room.fillPatches(from: part.point.input, image..<image + 1)
+            let gradient = gradients[row: image]
+            Matrix(gradient[0..<weights], channels.count, patchCount)
+              .assignProduct(cotangent, .no, room.patches(1), .yes)
+            gradient[weights..<gradient.count].assignProduct(cotangent, .no, room.ones[0..<positions])
+          }
         }
       }
-      try visit(.rows(gradients))
+      try visit(.rows(results.all))
     }
   }
 
@@ -191,7 +212,7 @@ package struct Convolution: Layer {
   }
 
   /// Threads that share the images.
-  private func workers(_ rows: Int) -> Int { max(1, min(rows, Threads.count)) }
+  private func workers(_ rows: Int) -> Int { max(1, min(rows, Threads.available)) }
 
   /// What each thread works in.
   private func rooms<Scalar>(_ scratch: Vector<Scalar>, rows: Int) -> [Room<Scalar>] {

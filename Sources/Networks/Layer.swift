@@ -63,14 +63,22 @@ package protocol Layer: Sendable {
   /// Numbers a row that `rowGradients` hands over at a time, at most: inputs or whole gradients, and cotangents.
   var rowGradientCounts: (first: Int, second: Int) { get }
 
-  /// Like `vjp`, but hands over the parameter cotangents row by row instead of their sum, as `RowGradients`; one layer
-  /// may do so in several parts. What is handed over lasts until `visit` returns. Before that, `keep` is shown the cotangent
-  /// of each single layer that has parameters.
+  /// Like `vjp` of all parts of the rows, but hands over the parameter cotangents row by row instead of their sum, as
+  /// `RowGradients`; one layer may do so several times. What is handed over lasts until `visit` returns. Before that, `keep`
+  /// is shown the cotangent of each single layer that has parameters.
   func rowGradients<Scalar: BLASScalar, Failure: Error>(
-    at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, inputCotangent: Matrix<Scalar>?,
-    scratch: Vector<Scalar>, keep: (LayerCotangent<Scalar>) -> Void,
+    _ parts: Parts<LayerPart<Scalar>>, keep: (LayerCotangent<Scalar>) -> Void,
     visit: (RowGradients<Scalar>) throws(Failure) -> Void
   ) throws(Failure)
+}
+
+/// One part of the rows at a layer on the way back: the cotangent of its output, a place for that of its input where
+/// anyone needs it, and room to work in.
+package struct LayerPart<Scalar: BLASScalar> {
+  package let point: LayerPoint<Scalar>
+  package let outputCotangent: Matrix<Scalar>
+  package let inputCotangent: Matrix<Scalar>?
+  package let scratch: Vector<Scalar>
 }
 
 /// A fully connected layer among parameters: weights (outputs × inputs, row by row), then biases (outputs).
@@ -84,44 +92,57 @@ package struct Connection: Equatable, Sendable {
   }
 }
 
-/// The gradients of single rows with respect to parameters of a layer (#b of them), in the form that their inner products
-/// are cheapest in.
+/// The gradients of single rows with respect to parameters of a layer (#b of them, in their parts), in the form that their
+/// inner products are cheapest in.
 package enum RowGradients<Scalar: BLASScalar> {
   /// Row i has the gradient cotangents_i ⊗ [inputs_i | 1]: that of a weight and its bias.
-  case products(inputs: Matrix<Scalar>, cotangents: Matrix<Scalar>)
+  case products(inputs: [Matrix<Scalar>], cotangents: [Matrix<Scalar>])
   /// Row i has the gradient Σ_t cotangents_(iT+t) ⊗ [inputs_(iT+t) | 1]: that of a convolution with T positions.
-  case positionProducts(inputs: Matrix<Scalar>, cotangents: Matrix<Scalar>, positions: Int)
+  case positionProducts(inputs: [Matrix<Scalar>], cotangents: [Matrix<Scalar>], positions: Int)
   /// The gradients themselves, as rows.
-  case rows(Matrix<Scalar>)
+  case rows([Matrix<Scalar>])
 }
 
-/// The cotangent at the outputs of a single layer (#b × outputs), and what else its parameter cotangents follow from.
+/// The cotangent at the outputs of a single layer (#b × outputs, in its parts), and what else its parameter cotangents follow
+/// from.
 package struct LayerCotangent<Scalar: BLASScalar> {
   let layer: any Layer
-  let point: LayerPoint<Scalar>
   /// The layer's part of the parameters.
   let range: Range<Int>
-  let cotangent: Matrix<Scalar>
+  let parts: [(point: LayerPoint<Scalar>, cotangent: Matrix<Scalar>)]
 
-  init(_ layer: some Layer, at point: LayerPoint<Scalar>, _ cotangent: Matrix<Scalar>) {
-    self.init(layer, point, 0..<layer.parameterCount, cotangent)
+  init(_ layer: some Layer, _ parts: Parts<LayerPart<Scalar>>) {
+    self.init(layer, 0..<layer.parameterCount, parts.all.map { ($0.point, $0.outputCotangent) })
   }
 
   private init(
-    _ layer: any Layer, _ point: LayerPoint<Scalar>, _ range: Range<Int>, _ cotangent: Matrix<Scalar>
+    _ layer: any Layer, _ range: Range<Int>, _ parts: [(point: LayerPoint<Scalar>, cotangent: Matrix<Scalar>)]
   ) {
-    (self.layer, self.point, self.range, self.cotangent) = (layer, point, range, cotangent)
+    (self.layer, self.range, self.parts) = (layer, range, parts)
   }
 
+  /// Outputs of the layer.
+  var columns: Int { layer.outputCount }
+
   func shifted(by offset: Int) -> LayerCotangent {
-    LayerCotangent(layer, point, range.lowerBound + offset..<range.upperBound + offset, cotangent)
+    LayerCotangent(layer, range.lowerBound + offset..<range.upperBound + offset, parts)
+  }
+
+  /// Whether its parts are the rows `rows` of `cotangent` in memory.
+  func isSame(as cotangent: Matrix<Scalar>, _ rows: [Range<Int>]) -> Bool {
+    zip(parts, rows).allSatisfy { $0.cotangent.elements.isSame(as: cotangent[rows: $1].elements) }
   }
 
   /// The same with a copy of its cotangent.
   func kept(in storage: Vector<Scalar>) -> LayerCotangent {
-    let copy = Matrix(storage[0..<cotangent.elements.count], cotangent.rows, cotangent.columns)
-    copy.elements.assign(cotangent.elements)
-    return LayerCotangent(layer, point, range, copy)
+    var carver = Carver(storage)
+    return LayerCotangent(
+      layer, range,
+      parts.map { point, cotangent in
+        let copy = carver.matrix(cotangent.rows, cotangent.columns)
+        copy.elements.assign(cotangent.elements)
+        return (point, copy)
+      })
   }
 }
 
@@ -169,15 +190,16 @@ extension Layer {
 
   /// For layers without parameters.
   package func rowGradients<Scalar: BLASScalar, Failure: Error>(
-    at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, inputCotangent: Matrix<Scalar>?,
-    scratch: Vector<Scalar>, keep: (LayerCotangent<Scalar>) -> Void,
+    _ parts: Parts<LayerPart<Scalar>>, keep: (LayerCotangent<Scalar>) -> Void,
     visit: (RowGradients<Scalar>) throws(Failure) -> Void
   ) throws(Failure) {
     precondition(parameterCount == 0, "a layer with parameters has row gradients of its own")
-    guard let inputCotangent else { return }
-    vjp(
-      at: point, outputCotangent: outputCotangent, parameterCotangent: point.parameters,
-      inputCotangent: inputCotangent, scratch: scratch)
+    parts.forEach { _, part in
+      guard let inputCotangent = part.inputCotangent else { return }
+      vjp(
+        at: part.point, outputCotangent: part.outputCotangent, parameterCotangent: part.point.parameters,
+        inputCotangent: inputCotangent, scratch: part.scratch)
+    }
   }
 }
 

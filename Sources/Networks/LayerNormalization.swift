@@ -68,21 +68,28 @@ package struct LayerNormalization: Layer, Equatable {
   package var rowGradientCounts: (first: Int, second: Int) { (parameterCount, 0) }
 
   package func rowGradients<Scalar: BLASScalar, Failure: Error>(
-    at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, inputCotangent: Matrix<Scalar>?,
-    scratch: Vector<Scalar>, keep: (LayerCotangent<Scalar>) -> Void,
+    _ parts: Parts<LayerPart<Scalar>>, keep: (LayerCotangent<Scalar>) -> Void,
     visit: (RowGradients<Scalar>) throws(Failure) -> Void
   ) throws(Failure) {
-    keep(LayerCotangent(self, at: point, outputCotangent))
-    let (normal, inverse) = normalized(point.cache, rows: point.input.rows)
-    var carver = Carver(scratch)
-    let gradients = carver.matrix(point.input.rows, parameterCount)
-    for row in 0..<gradients.rows {
-      weight(gradients[row: row]).assignProduct(outputCotangent[row: row], by: normal[row: row])
-      bias(gradients[row: row]).assign(outputCotangent[row: row])
+    keep(LayerCotangent(self, parts))
+    let gradients = parts.map { _, part in
+      var carver = Carver(part.scratch)
+      return carver.matrix(part.point.input.rows, parameterCount)
     }
-    try visit(.rows(gradients))
-    inputCotangent?.assignNormalizedCotangent(
-      outputCotangent, normal: normal, inverse: inverse, weight: weight(point.parameters))
+    parts.forEach { index, part in
+      let (normal, _) = normalized(part.point.cache, rows: part.point.input.rows)
+      for row in 0..<part.point.input.rows {
+        let (gradient, cotangent) = (gradients.all[index][row: row], part.outputCotangent[row: row])
+        weight(gradient).assignProduct(cotangent, by: normal[row: row])
+        bias(gradient).assign(cotangent)
+      }
+    }
+    try visit(.rows(gradients.all))
+    parts.forEach { _, part in
+      let (normal, inverse) = normalized(part.point.cache, rows: part.point.input.rows)
+      part.inputCotangent?.assignNormalizedCotangent(
+        part.outputCotangent, normal: normal, inverse: inverse, weight: weight(part.point.parameters))
+    }
   }
 
   /// PyTorch's default.

@@ -70,13 +70,14 @@ package struct Linear: Layer, Equatable {
   package var rowGradientCounts: (first: Int, second: Int) { (inputCount, outputCount) }
 
   package func rowGradients<Scalar: BLASScalar, Failure: Error>(
-    at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, inputCotangent: Matrix<Scalar>?,
-    scratch: Vector<Scalar>, keep: (LayerCotangent<Scalar>) -> Void,
+    _ parts: Parts<LayerPart<Scalar>>, keep: (LayerCotangent<Scalar>) -> Void,
     visit: (RowGradients<Scalar>) throws(Failure) -> Void
   ) throws(Failure) {
-    keep(LayerCotangent(self, at: point, outputCotangent))
-    try visit(.products(inputs: point.input, cotangents: outputCotangent))
-    inputCotangent?.assignProduct(outputCotangent, .no, weight(point.parameters), .no)
+    keep(LayerCotangent(self, parts))
+    try visit(.products(inputs: parts.all.map(\.point.input), cotangents: parts.all.map(\.outputCotangent)))
+    parts.forEach { _, part in
+      part.inputCotangent?.assignProduct(part.outputCotangent, .no, weight(part.point.parameters), .no)
+    }
   }
 
   private func apply<Scalar: BLASScalar>(

@@ -3,16 +3,19 @@ import LinearAlgebra
 /// The network at one point θ and one batch: its logits, and products with its Jacobian J = ∂z/∂θ.
 ///
 /// Owns the activations of the batch: `linearize` once, then any number of `jvp` and `vjp`. Rows are this rank's shard
-/// of the global batch (`#b`), possibly none. Every call is local.
+/// of the global batch (`#b`), possibly none. Virtual shards are worked on one by one, each in the same way on whatever
+/// rank it is. Every call is local.
 package final class Linearization<Scalar: BLASScalar> {
   package let network: Network
+  package let partition: RowPartition
   private let capacity: Int
-  private var rows = 0
+  /// The rows of each part, one after the other.
+  package private(set) var parts: Parts<Range<Int>>
 
   private let cacheStorage: Vector<Scalar>
-  private let scratch: Vector<Scalar>
-  /// Scratch of row gradients, from the first time that they are asked for.
-  private var gradientScratch = Vector<Scalar>(zeros: 0)
+  /// One a part, as are those of row gradients, from the first time that they are asked for.
+  private let scratches: [Vector<Scalar>]
+  private var gradientScratches: [Vector<Scalar>] = []
   /// The layers' cotangents of the last row gradients, and where those are that were copied.
   private var kept: [LayerCotangent<Scalar>] = []
   private var copies: [Vector<Scalar>] = []
@@ -24,16 +27,20 @@ package final class Linearization<Scalar: BLASScalar> {
   private var parameters: Vector<Scalar>
 
   /// Allocates for batches of at most `capacity` local rows.
-  package init(_ network: Network, capacity: Int) {
+  package init(_ network: Network, capacity: Int, partition: RowPartition = RowPartition()) {
     self.network = network
+    self.partition = partition
     self.capacity = capacity
+    parts = Parts(partition.emptyParts, areVirtual: partition.isVirtual)
     cacheStorage = Vector(zeros: capacity * network.body.cacheCount)
-    scratch = Vector(zeros: network.body.scratchCount(rows: capacity))
+    scratches = partition.scratches(capacity: capacity) { network.body.scratchCount(rows: $0) }
     logitsStorage = Matrix(zeros: capacity, network.outputCount)
     tangentStorage = Matrix(zeros: capacity, network.outputCount)
     inputs = Matrix(zeros: 0, network.inputCount)
     parameters = Vector(zeros: 0)
   }
+
+  private var rows: Int { inputs.rows }
 
   /// The logits of the batch (#b × C), until the next `linearize`. The owner of the step may overwrite them.
   package var logits: Matrix<Scalar> { logitsStorage[rows: 0..<rows] }
@@ -41,29 +48,45 @@ package final class Linearization<Scalar: BLASScalar> {
   /// A #b × C matrix for cotangents of the logits. It is also where `jvp` leaves its result.
   package var outputScratch: Matrix<Scalar> { tangentStorage[rows: 0..<rows] }
 
-  private var point: LayerPoint<Scalar> {
-    LayerPoint(input: inputs, parameters: parameters, cache: cacheStorage[0..<rows * network.body.cacheCount])
+  private func point(_ rows: Range<Int>) -> LayerPoint<Scalar> {
+    let count = network.body.cacheCount
+    return LayerPoint(
+      input: inputs[rows: rows], parameters: parameters,
+      cache: cacheStorage[rows.lowerBound * count..<rows.upperBound * count])
   }
 
-  /// Evaluates the network at `parameters` (P) on `inputs` (#b × d) and keeps what the products need.
+  /// Evaluates the network at `parameters` (P) on `inputs` (#b × d) and keeps what the products need. With virtual shards,
+  /// the number of rows of the whole batch tells which rows are whose.
   ///
   /// Neither is copied: both must keep their values as long as products are asked for.
-  package func linearize(at parameters: Vector<Scalar>, on inputs: Matrix<Scalar>) {
+  package func linearize(at parameters: Vector<Scalar>, on inputs: Matrix<Scalar>, batchSize: Int? = nil) {
     precondition(inputs.rows <= capacity && inputs.columns == network.inputCount, "the batch does not fit")
-    rows = inputs.rows
     self.parameters = parameters
     self.inputs = inputs
-    network.body.forward(inputs, parameters, output: logits, cache: point.cache, scratch: scratch)
+    if partition.isVirtual {
+      parts = Parts(partition.parts(of: batchSize!), areVirtual: true)
+      precondition(parts.all.last!.upperBound == inputs.rows, "the rows are not those of this rank's shards")
+    } else {
+      parts = Parts([0..<inputs.rows])
+    }
+    parts.forEach { index, rows in
+      let point = point(rows)
+      network.body.forward(
+        point.input, parameters, output: logits[rows: rows], cache: point.cache, scratch: scratches[index])
+    }
   }
 
   /// J u: the tangent of the logits (#b × C) along `tangent` (P). Valid until the next call.
   package func jvp(_ tangent: Vector<Scalar>) -> Matrix<Scalar> {
-    network.body.jvp(
-      at: point, inputTangent: nil, parameterTangent: tangent, outputTangent: outputScratch, scratch: scratch)
+    parts.forEach { index, rows in
+      network.body.jvp(
+        at: point(rows), inputTangent: nil, parameterTangent: tangent, outputTangent: outputScratch[rows: rows],
+        scratch: scratches[index])
+    }
     return outputScratch
   }
 
-  /// gradient ← Jᵀ `cotangent` (#b × C → P), summed over the local rows.
+  /// gradient ← Jᵀ `cotangent` (#b × C → P), summed over the local rows, which have one part.
   package func vjp(_ cotangent: Matrix<Scalar>, into gradient: Vector<Scalar>) {
     vjp(cotangent, into: gradient, finished: { _ in })
   }
@@ -73,9 +96,19 @@ package final class Linearization<Scalar: BLASScalar> {
   package func vjp<Failure: Error>(
     _ cotangent: Matrix<Scalar>, into gradient: Vector<Scalar>, finished: (Range<Int>) throws(Failure) -> Void
   ) throws(Failure) {
+    precondition(!parts.areVirtual, "virtual shards have a gradient each")
     try network.body.vjp(
-      at: point, outputCotangent: cotangent, parameterCotangent: gradient, inputCotangent: nil, scratch: scratch,
-      finished: finished)
+      at: point(0..<rows), outputCotangent: cotangent, parameterCotangent: gradient, inputCotangent: nil,
+      scratch: scratches[0], finished: finished)
+  }
+
+  /// The same for each part of the rows, into a gradient of its own.
+  package func vjp(_ cotangent: Matrix<Scalar>, into gradients: [Vector<Scalar>]) {
+    parts.forEach { index, rows in
+      network.body.vjp(
+        at: point(rows), outputCotangent: cotangent[rows: rows], parameterCotangent: gradients[index],
+        inputCotangent: nil, scratch: scratches[index])
+    }
   }
 
   /// Hands over the gradients of the rows with respect to all parameters, J_iᵀ `cotangent`_i, part by part from the last
@@ -86,16 +119,23 @@ package final class Linearization<Scalar: BLASScalar> {
     _ cotangent: Matrix<Scalar>, keepsCotangents: Bool = false,
     visit: (RowGradients<Scalar>) throws(Failure) -> Void
   ) throws(Failure) {
-    gradientScratch.grow(to: network.body.rowGradientScratchCount(rows: capacity))
+    if gradientScratches.isEmpty {
+      gradientScratches = partition.scratches(capacity: capacity) { network.body.rowGradientScratchCount(rows: $0) }
+    }
     kept = []
     var copied = 0
+    let parts = parts.map { index, rows in
+      LayerPart(
+        point: point(rows), outputCotangent: cotangent[rows: rows], inputCotangent: nil,
+        scratch: gradientScratches[index])
+    }
     try network.body.rowGradients(
-      at: point, outputCotangent: cotangent, inputCotangent: nil, scratch: gradientScratch,
-      keep: { part in
+      parts,
+      keep: { layer in
         guard keepsCotangents else { return }
-        if part.cotangent.elements.isSame(as: cotangent.elements) { return kept.append(part) }
-        if copied == copies.count { copies.append(Vector(zeros: capacity * part.cotangent.columns)) }
-        kept.append(part.kept(in: copies[copied]))
+        if layer.isSame(as: cotangent, self.parts.all) { return kept.append(layer) }
+        if copied == copies.count { copies.append(Vector(zeros: capacity * layer.columns)) }
+        kept.append(layer.kept(in: copies[copied]))
         copied += 1
       }, visit: visit)
   }
@@ -103,29 +143,76 @@ package final class Linearization<Scalar: BLASScalar> {
   /// gradient ← Σ_i factors_i J_iᵀ `cotangent`_i over the local rows (#b), of the cotangents that `rowGradients` has kept: no
   /// layer's cotangent is found again. The rest is like `vjp`.
   ///
-  /// - Parameter assigns: may fill in the gradient of a single layer itself, given its part of the parameters.
+  /// - Parameter assigns: may fill in the gradient of a single layer itself, given the rows and its part of the parameters.
   package func vjp<Failure: Error>(
     scaledBy factors: Vector<Scalar>, into gradient: Vector<Scalar>,
-    assigns: (Range<Int>, Vector<Scalar>) -> Bool = { _, _ in false }, finished: (Range<Int>) throws(Failure) -> Void
+    assigns: (Int, Range<Int>, Vector<Scalar>) -> Bool = { _, _, _ in false },
+    finished: (Range<Int>) throws(Failure) -> Void
   ) throws(Failure) {
-    precondition(!kept.isEmpty, "row gradients come first")
-    for part in kept {
-      if assigns(part.range, gradient[part.range]) {
-        try finished(part.range)
-        continue
+    precondition(!parts.areVirtual, "virtual shards have a gradient each")
+    prepareScaledProducts()
+    for layer in kept {
+      if !assigns(0, layer.range, gradient[layer.range]) {
+        assignScaledProduct(layer, 0, 0..<rows, scaledBy: factors, into: gradient)
       }
-      scaledStorage.grow(to: capacity * part.layer.scaledCount)
-      part.layer.vjp(
-        at: part.point, outputCotangent: part.cotangent, scaledBy: factors, parameterCotangent: gradient[part.range],
-        room: scaledStorage, scratch: scratch)
-      try finished(part.range)
+      try finished(layer.range)
     }
+  }
+
+  /// The same for each part of the rows, into a gradient of its own; `assigns` gets the number of the part first.
+  package func vjp(
+    scaledBy factors: Vector<Scalar>, into gradients: [Vector<Scalar>],
+    assigns: (Int, Range<Int>, Vector<Scalar>) -> Bool
+  ) {
+    prepareScaledProducts()
+    parts.forEach { index, rows in
+      for layer in kept where !assigns(index, layer.range, gradients[index][layer.range]) {
+        assignScaledProduct(layer, index, rows, scaledBy: factors, into: gradients[index])
+      }
+    }
+  }
+
+  private func prepareScaledProducts() {
+    precondition(!kept.isEmpty, "row gradients come first")
+    scaledStorage.grow(to: capacity * scaledCount)
+  }
+
+  /// Numbers a row of the room for scaled products: parts are in different layers at the same time.
+  private var scaledCount: Int { kept.map(\.layer.scaledCount).max()! }
+
+  private func assignScaledProduct(
+    _ layer: LayerCotangent<Scalar>, _ index: Int, _ rows: Range<Int>, scaledBy factors: Vector<Scalar>,
+    into gradient: Vector<Scalar>
+  ) {
+    let (part, count) = (layer.parts[index], scaledCount)
+    layer.layer.vjp(
+      at: part.point, outputCotangent: part.cotangent, scaledBy: factors[rows],
+      parameterCotangent: gradient[layer.range],
+      room: scaledStorage[rows.lowerBound * count..<rows.upperBound * count], scratch: scratches[index])
   }
 
   /// The logits at other parameters on `rows` of the same batch (#rows × C), in `outputScratch`. Keeps the linearization.
   package func logits(at parameters: Vector<Scalar>, rows: Range<Int>) -> Matrix<Scalar> {
-    let output = outputScratch[rows: rows]
-    network.body.forward(inputs[rows: rows], parameters, output: output, cache: nil, scratch: scratch)
-    return output
+    parts.forEach { index, part in
+      let own = part.clamped(to: rows)
+      network.body.forward(
+        inputs[rows: own], parameters, output: outputScratch[rows: own], cache: nil, scratch: scratches[index])
+    }
+    return outputScratch[rows: rows]
+  }
+}
+
+extension RowPartition {
+  fileprivate var emptyParts: [Range<Int>] { Array(repeating: 0..<0, count: partCount) }
+
+  /// Memory for each part of at most `capacity` rows in all, given what a part of so many rows takes.
+  fileprivate func scratches<Scalar>(capacity: Int, _ count: (Int) -> Int) -> [Vector<Scalar>] {
+    let size = partScratchCount(capacity: capacity, count)
+    return (0..<partCount).map { _ in Vector(zeros: size) }
+  }
+
+  /// Numbers of scratch for each part of at most `capacity` rows in all, given what so many rows take.
+  package func partScratchCount(capacity: Int, _ count: (Int) -> Int) -> Int {
+    isVirtual ? Threads.serially { count((capacity + partCount - 1) / partCount) } : count(capacity)
   }
 }

@@ -60,14 +60,11 @@ package struct Residual: Layer {
   package var rowGradientCounts: (first: Int, second: Int) { body.rowGradientCounts }
 
   package func rowGradients<Scalar: BLASScalar, Failure: Error>(
-    at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, inputCotangent: Matrix<Scalar>?,
-    scratch: Vector<Scalar>, keep: (LayerCotangent<Scalar>) -> Void,
+    _ parts: Parts<LayerPart<Scalar>>, keep: (LayerCotangent<Scalar>) -> Void,
     visit: (RowGradients<Scalar>) throws(Failure) -> Void
   ) throws(Failure) {
-    try body.rowGradients(
-      at: point, outputCotangent: outputCotangent, inputCotangent: inputCotangent, scratch: scratch, keep: keep,
-      visit: visit)
-    inputCotangent?.add(outputCotangent)
+    try body.rowGradients(parts, keep: keep, visit: visit)
+    parts.forEach { _, part in part.inputCotangent?.add(part.outputCotangent) }
   }
 }
 

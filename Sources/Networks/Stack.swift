@@ -110,12 +110,14 @@ package struct Stack: Layer {
     at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, parameterCotangent: Vector<Scalar>,
     inputCotangent: Matrix<Scalar>?, scratch: Vector<Scalar>, finished: (Range<Int>) throws(Failure) -> Void
   ) throws(Failure) {
-    try backward(
-      at: point, outputCotangent: outputCotangent, inputCotangent: inputCotangent, scratch: scratch
-    ) { index, point, cotangent, next, scratch throws(Failure) in
+    let whole = LayerPart(
+      point: point, outputCotangent: outputCotangent, inputCotangent: inputCotangent, scratch: scratch)
+    try backward(Parts([whole])) { index, parts throws(Failure) in
+      let part = parts.all[0]
       layers[index].vjp(
-        at: point, outputCotangent: cotangent, parameterCotangent: parameterCotangent[parameterRanges[index]],
-        inputCotangent: next, scratch: scratch)
+        at: part.point, outputCotangent: part.outputCotangent,
+        parameterCotangent: parameterCotangent[parameterRanges[index]], inputCotangent: part.inputCotangent,
+        scratch: part.scratch)
       if !parameterRanges[index].isEmpty { try finished(parameterRanges[index]) }
     }
   }
@@ -139,38 +141,41 @@ package struct Stack: Layer {
   }
 
   package func rowGradients<Scalar: BLASScalar, Failure: Error>(
-    at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, inputCotangent: Matrix<Scalar>?,
-    scratch: Vector<Scalar>, keep: (LayerCotangent<Scalar>) -> Void,
+    _ parts: Parts<LayerPart<Scalar>>, keep: (LayerCotangent<Scalar>) -> Void,
     visit: (RowGradients<Scalar>) throws(Failure) -> Void
   ) throws(Failure) {
-    try backward(
-      at: point, outputCotangent: outputCotangent, inputCotangent: inputCotangent, scratch: scratch
-    ) { index, point, cotangent, next, scratch throws(Failure) in
+    try backward(parts) { index, parts throws(Failure) in
       try layers[index].rowGradients(
-        at: point, outputCotangent: cotangent, inputCotangent: next, scratch: scratch,
-        keep: { keep($0.shifted(by: parameterRanges[index].lowerBound)) }, visit: visit)
+        parts, keep: { keep($0.shifted(by: parameterRanges[index].lowerBound)) }, visit: visit)
     }
   }
 
-  /// Goes through the layers from the last to the first, with the cotangent of each layer's output and a place for that of
-  /// its input, where anyone needs it.
+  /// Goes through the layers from the last to the first, all parts side by side, with the cotangent of each layer's output
+  /// and a place for that of its input, where anyone needs it.
   private func backward<Scalar: BLASScalar, Failure: Error>(
-    at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, inputCotangent: Matrix<Scalar>?,
-    scratch: Vector<Scalar>,
-    _ body: (Int, LayerPoint<Scalar>, Matrix<Scalar>, Matrix<Scalar>?, Vector<Scalar>) throws(Failure) -> Void
+    _ parts: Parts<LayerPart<Scalar>>, _ body: (Int, Parts<LayerPart<Scalar>>) throws(Failure) -> Void
   ) throws(Failure) {
-    let points = points(at: point)
-    var room = Room(scratch, rows: point.input.rows, widest: widest)
+    let layerPoints = parts.all.map { points(at: $0.point) }
+    var rooms = parts.all.map { Room($0.scratch, rows: $0.point.input.rows, widest: widest) }
     // No layer before the first with parameters needs a cotangent, unless the caller asks for it.
-    let first = inputCotangent != nil ? 0 : parameterRanges.firstIndex { !$0.isEmpty } ?? layers.count
-    var cotangent = outputCotangent
+    let first =
+      parts.all[0].inputCotangent != nil ? 0 : parameterRanges.firstIndex { !$0.isEmpty } ?? layers.count
+    var cotangents = parts.all.map(\.outputCotangent)
     for index in layers.indices.reversed() where index >= first {
       let reuses = index < layers.count - 1 && layers[index].worksInPlace
-      let next =
-        index == 0
-        ? inputCotangent : index == first ? nil : reuses ? cotangent : room.next(layers[index].inputCount)
-      try body(index, points[index], cotangent, next, room.own)
-      if let next { cotangent = next }
+      let atLayer = parts.all.enumerated().map { number, part in
+        let next =
+          index == 0
+          ? part.inputCotangent
+          : index == first ? nil : reuses ? cotangents[number] : rooms[number].next(layers[index].inputCount)
+        return LayerPart(
+          point: layerPoints[number][index], outputCotangent: cotangents[number], inputCotangent: next,
+          scratch: rooms[number].own)
+      }
+      try body(index, Parts(atLayer, areVirtual: parts.areVirtual))
+      for (number, part) in atLayer.enumerated() {
+        if let next = part.inputCotangent { cotangents[number] = next }
+      }
     }
   }
 

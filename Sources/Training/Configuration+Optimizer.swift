@@ -3,18 +3,34 @@ import LinearAlgebra
 import MPI
 import Networks
 
+extension Configuration.Training {
+  /// How ranks share the rows of batches.
+  func partition(rank: Int, ranks: Int) -> RowPartition {
+    RowPartition(rank: rank, ranks: ranks, virtualShards: reproducible ? virtualShards : nil)
+  }
+}
+
 extension Configuration.Optimizer {
-  /// The method's implementation, for shards of at most `capacity` rows.
+  /// The method's implementation, for batches of at most `batchSize` rows. A run that is reproducible chooses no solver by
+  /// the time that it takes: `auto` is then the matrix of a batch where there is one.
   func makeOptimizer<Scalar: DistributedScalar>(
-    _ network: Network, capacity: Int, over communicator: Communicator
+    _ network: Network, batchSize: Int, partition: RowPartition, over communicator: Communicator
   ) -> any GaussNewton.Optimizer<Scalar> {
+    let capacity = partition.capacity(of: batchSize)
     switch method {
     case .fgn:
-      FastGaussNewton(network, options: gaussNewton, capacity: capacity, communicator: communicator)
+      var options = gaussNewton
+      if partition.isVirtual, solver.kind == .auto {
+        options.solver.kind = SolverPlan.isCandidate(batchSize: batchSize, network) ? .gram : .cg
+      }
+      return FastGaussNewton(
+        network, options: options, capacity: capacity, partition: partition, communicator: communicator)
     case .ggn:
-      GeneralizedGaussNewton(network, options: gaussNewton, capacity: capacity, communicator: communicator)
+      return GeneralizedGaussNewton(
+        network, options: gaussNewton, capacity: capacity, partition: partition, communicator: communicator)
     case .sgd, .adam:
-      FirstOrder(network, options: firstOrder, capacity: capacity, communicator: communicator)
+      return FirstOrder(
+        network, options: firstOrder, capacity: capacity, partition: partition, communicator: communicator)
     }
   }
 

@@ -94,6 +94,12 @@ extension Configuration {
         seconds == 0 || seconds >= 3 && seconds.isFinite, "training.\(key)_timeout", seconds,
         "0 for never, or at least 3 seconds")
     }
+    try require(
+      (1...65536).contains(training.virtualShards), "training.virtual_shards", training.virtualShards, "from 1 to 65536"
+    )
+    try require(
+      !(training.reproducible && o.allreduce == .bucketed), "optimizer.allreduce", o.allreduce.rawValue,
+      "auto or single for training.reproducible, whose sums go from rank to rank in their order")
     try require(checkpoint.every >= 0, "checkpoint.every", checkpoint.every, "0 or more steps")
     try require(checkpoint.keep > 0, "checkpoint.keep", checkpoint.keep, "at least 1")
     try require(logging.every > 0, "logging.every", logging.every, "at least 1 step")

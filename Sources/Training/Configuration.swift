@@ -121,6 +121,10 @@ package struct Configuration: Codable, Equatable, Sendable {
     package var peerTimeout = 10.0
     /// Seconds of waiting for other ranks in one exchange, after which the job ends; 0: never.
     package var stallTimeout = 1800.0
+    /// Makes the steps the same bit by bit on any number of ranks and threads.
+    package var reproducible = false
+    /// Into how many shards a batch is cut for that, whatever the number of ranks.
+    package var virtualShards = 12
 
     enum CodingKeys: String, CodingKey {
       case epochs, steps, seed, precision
@@ -128,6 +132,8 @@ package struct Configuration: Codable, Equatable, Sendable {
       case evaluateEvery = "evaluate_every"
       case peerTimeout = "peer_timeout"
       case stallTimeout = "stall_timeout"
+      case reproducible
+      case virtualShards = "virtual_shards"
     }
   }
 

@@ -50,7 +50,7 @@ package final class Evaluator<Scalar: DistributedScalar> {
       sums[1] += Double(ranks.count { $0 == 0 })
       sums[2] += Double(ranks.count { $0 < 5 })
       margin.assign(replacing: logits, labels: labels)
-      sums[0] += margin.lossSum(rows: rows.count)
+      sums[0] += margin.lossSum(rows: 0..<rows.count)
     }
     let totals = try communicator.allreduce(sums).map { $0 / Double(set.count) }
     return Evaluation(examples: set.count, loss: totals[0], accuracy: totals[1], top5Accuracy: totals[2])

@@ -11,7 +11,8 @@ import Networks
 /// with the matrix of a batch of B rows takes about 2B² more, what the layers work in to give the gradients of rows,
 /// the cotangents of all layers but the last, and on several ranks what is gathered of the widest layer. A metric takes
 /// P numbers and those of the largest fully connected layer, moments, their factors and inverses, and twice the inputs
-/// and gradients of b rows.
+/// and gradients of b rows. With virtual shards each of the rank's adds P numbers, those of the largest moment and of the
+/// largest fully connected layer, and what its layers work in counts for every one.
 package struct MemoryEstimate: Equatable, Sendable {
   /// Bytes for the steps.
   package let step: Int
@@ -21,15 +22,22 @@ package struct MemoryEstimate: Equatable, Sendable {
   package let checkpoint: Int
 
   package init<Scalar: DistributedScalar>(
-    _ network: Network, _ optimizer: Configuration.Optimizer, rows: Int, batch: Int, ranks: Int, _: Scalar.Type
+    _ network: Network, _ optimizer: Configuration.Optimizer, batch: Int, _ partition: RowPartition, ranks: Int,
+    _: Scalar.Type
   ) {
+    let (rows, parts) = (partition.capacity(of: batch), partition.partCount)
+    func scratch(_ count: (Int) -> Int) -> Int { parts * partition.partScratchCount(capacity: rows, count) }
     let size = MemoryLayout<Scalar>.size
     let perRow = network.inputCount + 2 * network.outputCount + network.body.cacheCount
     step =
       size
-      * (rows * perRow + network.body.scratchCount(rows: rows) + optimizer.parameterVectors * network.layout.count
-        + (optimizer.formsGram(network, batch: batch) ? Self.gram(network, rows: rows, batch: batch, ranks: ranks) : 0)
-        + optimizer.metricCount(network, rows: rows))
+      * (rows * perRow + scratch { network.body.scratchCount(rows: $0) }
+        + optimizer.parameterVectors * network.layout.count
+        + (optimizer.formsGram(network, batch: batch)
+          ? Self.gram(network, batch: batch, gathers: ranks > 1 || partition.isVirtual, ranks: ranks)
+            + scratch { network.body.rowGradientScratchCount(rows: $0) } : 0)
+        + optimizer.metricCount(network, rows: rows)
+        + (partition.isVirtual ? parts * (network.layout.count + optimizer.partMetricCount(network)) : 0))
     checkpoint = size * (optimizer.savedVectors * network.layout.count + optimizer.momentCount(network))
     let chunk = Evaluator<Scalar>.chunk(for: network)
     evaluation =
@@ -39,11 +47,10 @@ package struct MemoryEstimate: Equatable, Sendable {
 
 extension MemoryEstimate {
   /// Numbers of a solve with the matrix of a batch.
-  private static func gram(_ network: Network, rows: Int, batch: Int, ranks: Int) -> Int {
+  private static func gram(_ network: Network, batch: Int, gathers: Bool, ranks: Int) -> Int {
     let share = Int((Double(batch) / Double(ranks).squareRoot()).rounded())
     let gathered = network.body.rowGradientCounts
-    return 2 * batch * (batch + share) + network.body.rowGradientScratchCount(rows: rows)
-      + (ranks == 1 ? 0 : batch * (gathered.first + gathered.second))
+    return 2 * batch * (batch + share) + (gathers ? batch * (gathered.first + gathered.second) : 0)
   }
 }
 
@@ -76,6 +83,14 @@ extension Configuration.Optimizer {
     return network.layout.count + layers.map(\.range.count).max()! + 3 * moments
       + rows * (layers.map(\.inputs).max()! + 1 + layers.map(\.outputs).max()!)
       + rows * layers.reduce(0) { $0 + $1.inputs + 1 + $1.outputs }
+  }
+
+  /// Numbers of all that a metric needs for each virtual shard.
+  fileprivate func partMetricCount(_ network: Network) -> Int {
+    guard momentCount(network) > 0 else { return 0 }
+    let layers = network.body.connections
+    let largest = layers.map { max($0.inputs + 1, metric.kind == .kronecker ? $0.outputs : 0) }.max()!
+    return largest * largest + layers.map(\.range.count).max()!
   }
 
   /// n, the vectors of P numbers that a run has: θ, the sums over the ranks, and what the method works with and remembers.

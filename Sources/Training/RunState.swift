@@ -16,6 +16,8 @@ package struct RunState {
     /// How sums travelled, and between how many ranks: on as many, a run goes on with the same bits.
     package var exchange = Exchange.single
     package var ranks = 1
+    /// The kernels of OpenBLAS that rank 0 computed with.
+    package var kernel = Threads.kernelName
   }
 
   package let progress: Progress
@@ -54,6 +56,12 @@ package struct RunState {
       ("model.input_shape", text(saved.model.inputShape), text(configuration.model.inputShape)),
       ("model.channels", saved.model.channels.rawValue, configuration.model.channels.rawValue),
     ]
+    pairs.append(
+      ("training.reproducible", "\(saved.training.reproducible)", "\(configuration.training.reproducible)"))
+    if configuration.training.reproducible {
+      pairs.append(
+        ("training.virtual_shards", "\(saved.training.virtualShards)", "\(configuration.training.virtualShards)"))
+    }
     // Without momentum a run keeps no memory of its last step.
     if (saved.optimizer.momentum == 0) != (configuration.optimizer.momentum == 0) {
       pairs.append(

@@ -23,6 +23,7 @@ package final class Trainer<Scalar: DistributedScalar> {
   private let optimizer: any Optimizer<Scalar>
   private let evaluator: Evaluator<Scalar>
   private var sampler: BatchSampler
+  private let partition: RowPartition
   private let parameters: Vector<Scalar>
   private let inputs: Matrix<Scalar>
   /// Labels of the shard that `inputs` holds; a full batch is gathered only once.
@@ -44,11 +45,12 @@ package final class Trainer<Scalar: DistributedScalar> {
     self.network = network
     let training = configuration.training
     sampler = Self.sampler(configuration, data)
-    let capacity = sampler.largestShard(ranks: communicator.size)
-    optimizer = configuration.optimizer.makeOptimizer(network, capacity: capacity, over: communicator)
+    partition = training.partition(rank: communicator.rank, ranks: communicator.size)
+    optimizer = configuration.optimizer.makeOptimizer(
+      network, batchSize: sampler.batchSize, partition: partition, over: communicator)
     evaluator = Evaluator(network, communicator: communicator)
     clock = try RankClock(over: communicator)
-    inputs = Matrix(zeros: capacity, network.inputCount)
+    inputs = Matrix(zeros: partition.capacity(of: sampler.batchSize), network.inputCount)
     parameters = try communicator.collectively { [optimizer] in
       if let state {
         try state.restore(optimizer)
@@ -60,6 +62,7 @@ package final class Trainer<Scalar: DistributedScalar> {
       step = state.progress.step
       savedStep = step
     }
+    if training.reproducible { try compareKernels(resuming: state?.progress) }
     try chooseExchange(resuming: state?.progress)
     try chooseSolver(resuming: state?.progress)
   }
@@ -69,9 +72,10 @@ package final class Trainer<Scalar: DistributedScalar> {
     of configuration: Configuration, _ data: TrainingData, _ network: Network, ranks: Int
   ) -> MemoryEstimate {
     let sampler = sampler(configuration, data)
+    // No rank has more than the last one.
     return MemoryEstimate(
-      network, configuration.optimizer, rows: sampler.largestShard(ranks: ranks),
-      batch: sampler.largestShard(ranks: 1), ranks: ranks, Scalar.self)
+      network, configuration.optimizer, batch: sampler.batchSize,
+      configuration.training.partition(rank: ranks - 1, ranks: ranks), ranks: ranks, Scalar.self)
   }
 
   private static func sampler(_ configuration: Configuration, _ data: TrainingData) -> BatchSampler {
@@ -80,10 +84,24 @@ package final class Trainer<Scalar: DistributedScalar> {
       dropLast: configuration.training.dropLast)
   }
 
+  /// Says where other kernels of OpenBLAS than one kind spoil what bits have in common. Collective.
+  private func compareKernels(resuming progress: RunState.Progress?) throws {
+    let own = Threads.kernelName
+    if let kernels = try communicator.gatherStrings(own), let other = kernels.first(where: { $0 != own }) {
+      coordinator.say(
+        "note: ranks compute with \(own) and \(other) kernels: another number of ranks will not give the same bits")
+    }
+    if let progress, progress.kernel != own {
+      coordinator.say(
+        "note: the checkpoint is from \(progress.kernel) kernels, and these are \(own): "
+          + "the run does not go on with the same bits")
+    }
+  }
+
   /// How sums over the ranks travel: as asked for, as before, or as is faster here. Collective.
   private func chooseExchange(resuming progress: RunState.Progress?) throws {
     let message = optimizer.message
-    guard communicator.size > 1, message.hasBuckets else { return }
+    guard communicator.size > 1, message.hasBuckets, !partition.isVirtual else { return }
     let reason: String
     switch configuration.optimizer.allreduce {
     case .single: (message.exchange, reason) = (.single, "as configured")
@@ -103,13 +121,17 @@ package final class Trainer<Scalar: DistributedScalar> {
   /// Lets Fast Gauss-Newton measure its solvers on the batch of the next step, if the choice is its own; a run that goes on
   /// between as many ranks goes on with its plan. Collective.
   private func chooseSolver(resuming progress: RunState.Progress?) throws {
-    guard let optimizer = optimizer as? FastGaussNewton<Scalar>, optimizer.options.solver.kind == .auto else { return }
+    guard let optimizer = optimizer as? FastGaussNewton<Scalar>, configuration.optimizer.solver.kind == .auto else {
+      return
+    }
     var reason = "as planned before"
-    if optimizer.plan == nil || progress?.ranks != communicator.size {
+    if partition.isVirtual, optimizer.solverKind != .cg {
+      return coordinator.say("solver: \(optimizer.solverKind.rawValue) (the rule where a run is reproducible)")
+    }
+    if !partition.isVirtual, optimizer.plan == nil || progress?.ranks != communicator.size {
       let (epoch, batch) = sampler.position(ofStep: min(step, totalSteps - 1))
       let rows = sampler.batch(epoch: epoch, step: batch)
-      let (shard, labels) = gather(
-        rows[BatchSampler.shard(of: rows.indices, rank: communicator.rank, count: communicator.size)])
+      let (shard, labels) = gather(ownRows(of: rows))
       try optimizer.makePlan(parameters, inputs: shard, labels: labels, batchSize: rows.count)
       reason = "measured"
     }
@@ -194,7 +216,7 @@ package final class Trainer<Scalar: DistributedScalar> {
       step: step, of: totalSteps, peak: configuration.optimizer.learningRate)
     let rows = sampler.batch(epoch: epoch, step: batch)
     let (shard, labels) = optimizer.phases.measure(.data) {
-      gather(rows[BatchSampler.shard(of: rows.indices, rank: communicator.rank, count: communicator.size)])
+      gather(ownRows(of: rows))
     }
     let report = try optimizer.advance(
       parameters, inputs: shard, labels: labels, batchSize: rows.count, rate: rate,
@@ -225,6 +247,11 @@ package final class Trainer<Scalar: DistributedScalar> {
   /// The times of all ranks since the last such event. Collective.
   private func recordRanks(epoch: Int) throws {
     if let times = try clock.gather() { coordinator.record(times, step: step, epoch: epoch) }
+  }
+
+  private func ownRows(of batch: ArraySlice<Int>) -> ArraySlice<Int> {
+    let own = partition.rows(of: batch.count)
+    return batch.dropFirst(own.lowerBound).prefix(own.count)
   }
 
   /// This rank's rows of the batch, normalised, with their labels.

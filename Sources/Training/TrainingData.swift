@@ -1,5 +1,6 @@
 import Datasets
 import Foundation
+import LinearAlgebra
 import MPI
 
 extension DataError: ExitCodeProviding {}
@@ -91,8 +92,11 @@ package struct TrainingData {
     _ kind: Normalization.Kind, of set: Dataset, over communicator: Communicator
   ) throws -> Normalization {
     if kind == .none { return .none }
-    let shard = BatchSampler.shard(of: 0..<set.count, rank: communicator.rank, count: communicator.size)
-    let parts = try communicator.allgather(set.features.statistics(in: shard).flattened)
+    // Of fixed blocks of rows, so that no bit depends on the number of ranks.
+    let blocks = 64
+    let parts = try communicator.allgather(
+      (0..<blocks).part(communicator.rank, of: communicator.size)
+        .flatMap { set.features.statistics(in: (0..<set.count).part($0, of: blocks)).flattened })
     return Normalization(kind, FeatureStatistics(merging: parts, columns: set.featureCount))
   }
 

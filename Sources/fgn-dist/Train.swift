@@ -44,6 +44,9 @@ struct Train: ParsableCommand {
       }
       try job.communicator.agree(Array(configuration.yaml.utf8), about: "the configuration", exitCode: 64)
       job.heartbeat.limits = configuration.training.heartbeatLimits
+      if configuration.training.reproducible {
+        Threads.configure(count: Threads.count, pieces: Threads.fixedPieces)
+      }
       switch configuration.training.precision {
       case .float32: return try train(configuration, Float.self, job)
       case .float64: return try train(configuration, Double.self, job)

@@ -79,7 +79,7 @@ struct MarginCase<Scalar: BLASScalar> {
         #expect(abs(found - error[k]) <= (16 * unit + 4 * rounding) * abs(error[k]) + tiny)
       }
     }
-    #expect(abs(c.margin.lossSum(rows: rows) - lossSum) <= (8 * unit + 8 * unit * deviation) * lossSum + tiny)
+    #expect(abs(c.margin.lossSum(rows: 0..<rows) - lossSum) <= (8 * unit + 8 * unit * deviation) * lossSum + tiny)
   }
 
   @Test(arguments: [2, 3, 50, 1000], [0.1, 1, 30, 300])
@@ -109,7 +109,7 @@ struct MarginCase<Scalar: BLASScalar> {
     #expect(abs(one.margin.margins[0] - one.expectedMargin(0)) < 1e-14)
     #expect(one.margin.margins[1] == 0)
     let none = MarginCase<Double>(rows: 0, classes: classes, deviation: 2)
-    #expect(none.margin.lossSum(rows: 0) == 0)
+    #expect(none.margin.lossSum(rows: 0..<0) == 0)
     #expect(none.margin.margins.array == [0, 0])
   }
 
@@ -125,7 +125,7 @@ struct MarginCase<Scalar: BLASScalar> {
           let expected = log(Double(classes))
           #expect(c.margin.margins[1].isNaN == !isHarmless)
           #expect(c.margin.losses[1].isNaN == !isHarmless)
-          #expect(c.margin.lossSum(rows: 3).isNaN == !isHarmless)
+          #expect(c.margin.lossSum(rows: 0..<3).isNaN == !isHarmless)
           if isHarmless { #expect(abs(exp(Double(c.margin.losses[1])) - Double(classes - 1)) < 1e-5) }
           for row in [0, 2] { #expect(abs(Double(c.margin.losses[row]) - expected) < 1e-6) }
         }

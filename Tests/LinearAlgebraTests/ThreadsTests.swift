@@ -39,8 +39,8 @@ import Testing
   }
 
   /// The ranges that `parallel` hands out, in order.
-  func ranges(_ count: Int, grain: Int, threads: Int) -> [Range<Int>] {
-    withThreads(threads) {
+  func ranges(_ count: Int, grain: Int, threads: Int, pieces: Int? = nil) -> [Range<Int>] {
+    withThreads(threads, pieces: pieces) {
       let seen = Mutex<[Range<Int>]>([])
       Threads.parallel(count, grain: grain) { range in seen.withLock { $0.append(range) } }
       return seen.withLock { $0 }.sorted { $0.lowerBound < $1.lowerBound }
@@ -63,6 +63,28 @@ import Testing
     #expect(ranges(8, grain: 3, threads: 3).count == 2)
     #expect(ranges(5, grain: 3, threads: 3).count == 1)
     #expect(ranges(1000, grain: 1, threads: 4).map(\.count) == [250, 250, 250, 250])
+  }
+
+  @Test(arguments: [0, 1, 2, 7, 100, 1001], [1, 3, 40])
+  func `Loops in a fixed number of pieces are cut alike on any number of threads`(count: Int, grain: Int) {
+    let expected = ranges(count, grain: grain, threads: 5)
+    for threads in [1, 2, 3, 7] {
+      #expect(ranges(count, grain: grain, threads: threads, pieces: 5) == expected)
+    }
+  }
+
+  @Test(arguments: [1, 2, 3], [0, 1, 2, 12])
+  func `Each item is done once, and is serial within`(threads: Int, count: Int) {
+    for pieces in [nil, 8] {
+      withThreads(threads, pieces: pieces) {
+        let seen = Mutex<[Int: [Range<Int>]]>([:])
+        Threads.forEach(count) { item in
+          Threads.parallel(90, grain: 1) { range in seen.withLock { $0[item, default: []].append(range) } }
+        }
+        #expect(seen.withLock { $0 } == Dictionary(uniqueKeysWithValues: (0..<count).map { ($0, [0..<90]) }))
+        #expect(Threads.serially { Threads.available } == 1)
+      }
+    }
   }
 
   @Test(arguments: [0, 1, 2, 7, 1000])

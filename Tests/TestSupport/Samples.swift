@@ -54,13 +54,13 @@ package func accurateSum(_ terms: [Double]) -> Double {
 
 private let configuring = Mutex(())
 
-/// Runs `body` with `count` threads and restores the old number. Tests that run side by side take turns here, so that
-/// none of them sees the number of another.
-package func withThreads<Result>(_ count: Int, _ body: () throws -> Result) rethrows -> Result {
+/// Runs `body` with `count` threads, and loops in so many pieces, and restores the old numbers. Tests that run side by side
+/// take turns here, so that none of them sees the numbers of another.
+package func withThreads<Result>(_ count: Int, pieces: Int? = nil, _ body: () throws -> Result) rethrows -> Result {
   try configuring.withLock { _ in
-    let before = Threads.count
-    Threads.configure(count: count)
-    defer { Threads.configure(count: before) }
+    let before = (Threads.count, Threads.pieces)
+    Threads.configure(count: count, pieces: pieces)
+    defer { Threads.configure(count: before.0, pieces: before.1) }
     return try body()
   }
 }

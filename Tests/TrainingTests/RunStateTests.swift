@@ -22,7 +22,8 @@ import Testing
   }
 
   private func optimizer(_ configuration: Configuration) -> any Optimizer<Float> {
-    configuration.optimizer.makeOptimizer(network, capacity: 1, over: Communicator())
+    configuration.optimizer.makeOptimizer(
+      network, batchSize: 1, partition: RowPartition(), over: Communicator())
   }
 
   @Test(
@@ -79,6 +80,7 @@ import Testing
       "optimizer.batch_size=8", "optimizer.batch_size=full", "training.seed=5", "training.precision=float64",
       "training.drop_last=true", "data.normalize=none", "optimizer.method=ggn", "optimizer.method=adam",
       "optimizer.momentum=0", "model.layers=[tanh]", "model.input_shape=[1, 2]", "model.channels=last",
+      "training.reproducible=true",
     ])
   func fixedSettings(override: String) throws {
     let changed = try Configuration.parse("", source: "", overrides: [override])
@@ -93,7 +95,7 @@ import Testing
     "other settings may change",
     arguments: [
       "training.epochs=99", "training.steps=99", "optimizer.learning_rate=0.1", "checkpoint.every=1",
-      "optimizer.momentum=0.5", "logging.every=5", "data.train.format=npy",
+      "optimizer.momentum=0.5", "logging.every=5", "data.train.format=npy", "training.virtual_shards=8",
     ])
   func freeSettings(override: String) throws {
     let changed = try Configuration.parse("", source: "", overrides: [override])

@@ -1,0 +1,164 @@
+import Foundation
+import LinearAlgebra
+import Testing
+
+extension CommandLineTests {
+  @Suite("A reproducible run")
+  struct ReproducibleRunTests {
+    struct Variant: Sendable, CustomTestStringConvertible {
+      let layers, optimizer: String
+      var precision = "float32"
+      var batch = 101
+
+      var testDescription: String { "\(layers.isEmpty ? "head" : layers), \(optimizer), \(precision), batch \(batch)" }
+
+      static let perceptron = "{linear: 40}, tanh, {linear: 33}, gelu"
+      static let convolutions = """
+        {convolution: {channels: 8, kernel: 3, padding: 1}}, tanh, {max_pool: 2}, \
+        {residual: [{convolution: {channels: 8, kernel: 3, padding: 1}}, gelu]}, {average_pool: 2}, flatten, \
+        {linear: 150}, layer_norm, silu
+        """
+
+      static let all = [
+        // The solver is then a matter of a rule.
+        Variant(layers: "", optimizer: "method: fgn"),
+        Variant(layers: "", optimizer: "method: fgn, solver: {kind: cg}, step_length: ggn", precision: "float64"),
+        Variant(layers: perceptron, optimizer: "method: fgn, damping: {interval: 2}, metric: {interval: 3}"),
+        Variant(
+          layers: perceptron,
+          optimizer:
+            "method: fgn, solver: {kind: cg}, metric: {kind: inputs, interval: 3}, nesterov: true, weight_decay: 1e-3",
+          precision: "float64"),
+        Variant(
+          layers: perceptron,
+          optimizer:
+            "method: fgn, solver: {kind: gram}, damping: {policy: sweep, interval: 2}, step_length: line-search"),
+        Variant(layers: perceptron, optimizer: "method: sgd, nesterov: true, weight_decay: 1e-3"),
+        Variant(layers: convolutions, optimizer: "method: fgn, solver: {kind: gram-cg}, metric: {kind: kronecker}"),
+        Variant(layers: convolutions, optimizer: "method: ggn, weight_decay: 1e-3", precision: "float64"),
+        Variant(layers: convolutions, optimizer: "method: adam"),
+        // Fewer rows than shards.
+        Variant(layers: perceptron, optimizer: "method: fgn", batch: 7),
+      ]
+
+      func write(to workspace: Workspace) throws {
+        try workspace.write(
+          "run.yaml",
+          """
+          data: {normalize: standardize}
+          model: {layers: [\(layers)]}
+          optimizer: {\(optimizer), batch_size: \(batch)}
+          training: {steps: 20, precision: \(precision), reproducible: true}
+          checkpoint: {every: 3, keep: 20}
+          """)
+      }
+    }
+
+    private static let places: [(ranks: Ranks, threads: Int)] =
+      [(.plain, 1), (.plain, 2)] + (1...4).flatMap { ranks in [1, 2].map { (.mpirun(ranks), $0) } }
+
+    private func train(
+      _ place: (ranks: Ranks, threads: Int), _ name: String, in workspace: Workspace, _ more: [String] = []
+    ) throws {
+      try Program.run(
+        place.ranks, ["train", "run.yaml", "--run-directory", name] + more, in: workspace,
+        environment: ["OPENBLAS_NUM_THREADS": "\(place.threads)"]
+      ).expectSuccess()
+    }
+
+    @Test("has the same bytes on any number of ranks and threads, also resumed on others", arguments: Variant.all)
+    func sameBytes(variant: Variant) throws {
+      let workspace = Workspace()
+      try variant.write(to: workspace)
+      try train((.plain, 1), "reference", in: workspace)
+      let model = try workspace.bytes("reference/model.safetensors")
+      let steps = try workspace.steps("reference")
+      let losses = steps.map(\.loss)
+      #expect(try #require(steps.last?.loss) < 0.95 * #require(steps.first?.loss))
+      for (number, place) in Self.places.enumerated() {
+        let name = "run-\(number)"
+        try train(place, name, in: workspace)
+        #expect(try workspace.bytes("\(name)/model.safetensors") == model, "\(place)")
+        #expect(try workspace.steps(name).map(\.loss) == losses, "\(place)")
+        // From a checkpoint of this place on the next one.
+        let next = Self.places[(number + 3) % Self.places.count]
+        try train(next, name, in: workspace, ["--resume", "\(name)/checkpoints/step-00000009.safetensors"])
+        #expect(try workspace.bytes("\(name)/model.safetensors") == model, "from \(place) to \(next)")
+      }
+    }
+
+    @Test("goes on with the same bytes on another number of ranks after a kill", arguments: [1, 2, 3])
+    func killed(ranks: Int) throws {
+      let workspace = Workspace()
+      try Examples(4000, features: 64, classes: 20).write(to: workspace)
+      try workspace.write(
+        "run.yaml",
+        """
+        data: {train: {features: train-features.npy, labels: train-labels.npy}, normalize: standardize}
+        model: {layers: [{linear: 50}, tanh]}
+        optimizer: {batch_size: 701}
+        training: {steps: 60, evaluate_every: 0, reproducible: true}
+        checkpoint: {every: 7}
+        """)
+      try train((.plain, 2), "whole", in: workspace)
+      let child = try Child(
+        Program.command(.mpirun(ranks), ["train", "run.yaml", "--run-directory", "run"]), in: workspace)
+      try #require(poll(for: Child.limit) { child.hasEnded || workspace.metricsCount("run") > 20 })
+      let programs = child.programs
+      try #require(!programs.isEmpty, "the run has ended by itself")
+      kill(programs.randomElement()!, SIGKILL)
+      _ = try child.wait()
+      #expect(!workspace.exists("run/model.safetensors"))
+      try train((.mpirun(4 - ranks), 2), "run", in: workspace, ["--resume"])
+      #expect(try workspace.bytes("run/model.safetensors") == workspace.bytes("whole/model.safetensors"))
+      try workspace.expectEveryStepOnce("run", 60)
+    }
+
+    @Test func choosesSolversAndSumsByRule() throws {
+      let workspace = Workspace()
+      try workspace.write(
+        "run.yaml", "optimizer: {batch_size: 101}\ntraining: {steps: 2, reproducible: true}\n")
+      let outcome = try Program.run(.mpirun(2), ["train", "run.yaml"], in: workspace)
+      outcome.expectSuccess()
+      #expect(outcome.output.contains("solver: gram (the rule where a run is reproducible)"))
+      #expect(!outcome.output.contains("measured"))
+    }
+
+    @Test func goesOnOnlyAsTheSameRun() throws {
+      let workspace = Workspace()
+      try workspace.write("run.yaml", "training: {steps: 4, reproducible: true}\ncheckpoint: {every: 2}\n")
+      let arguments = ["train", "run.yaml", "--run-directory", "run"]
+      try Program.run(arguments, in: workspace).expectSuccess()
+      let resume = arguments + ["--resume", "run/checkpoints/step-00000002.safetensors"]
+      for (setting, words) in [
+        ("training.reproducible=false", ["training.reproducible", "saved with true"]),
+        ("training.virtual_shards=8", ["training.virtual_shards", "8", "saved with 12"]),
+        ("optimizer.allreduce=bucketed", ["optimizer.allreduce", "bucketed", "training.reproducible"]),
+        ("training.virtual_shards=0", ["training.virtual_shards", "0"]),
+      ] {
+        let outcome = try Program.run(resume + ["--set", setting], in: workspace)
+        #expect(outcome.code == 64, "\(setting)")
+        #expect(outcome.errors.count == 1 && words.allSatisfy { outcome.errors[0].contains($0) }, "\(outcome.errors)")
+      }
+    }
+
+    @Test func saysWhereOtherKernelsGoOn() throws {
+      let workspace = Workspace()
+      try workspace.write("run.yaml", "training: {steps: 4, reproducible: true}\ncheckpoint: {every: 2}\n")
+      let arguments = ["train", "run.yaml", "--run-directory", "run"]
+      // Any x86-64 processor can compute with these.
+      let nehalem = ["OPENBLAS_CORETYPE": "Nehalem"]
+      let first = try Program.run(arguments, in: workspace, environment: nehalem)
+      first.expectSuccess()
+      #if arch(x86_64)
+        let resume = arguments + ["--resume", "run/checkpoints/step-00000002.safetensors"]
+        let same = try Program.run(resume, in: workspace, environment: nehalem)
+        same.expectSuccess()
+        #expect(!same.output.contains("note: the checkpoint is from"))
+        let other = try Program.run(resume, in: workspace, environment: ["OPENBLAS_CORETYPE": "Sandybridge"])
+        other.expectSuccess()
+        #expect(other.output.contains("note: the checkpoint is from Nehalem kernels, and these are Sandybridge"))
+      #endif
+    }
+  }
+}
