@@ -14,7 +14,7 @@ if command -v dpkg-query >/dev/null; then (install_missing iproute2 python3) || 
 export FGN_HOSTS
 FGN_HOSTS="$(mktemp -d "${TMPDIR:-/tmp}/fgn-hosts.XXXXXX")"
 hosts="$PWD/Tests/Hosts/hosts.sh"
-# The hosts' names are the machine's, so that one such test runs at a time.
+# The hosts' names are the machine's, so that one such test runs at a time. What it leaves behind does not hold the lock.
 exec 9>"${TMPDIR:-/tmp}/fgn-hosts.lock"
 flock --wait 300 9 || { echo "Another test over two hosts has been running for 5 minutes." >&2; exit 1; }
 "$hosts" down
@@ -41,7 +41,7 @@ export FGN_MPIRUN_OPTIONS="--mca pml ob1 --mca btl tcp,self --mca btl_tcp_if_inc
 # train RUN [CONFIG]: on both hosts; the code that it ends with.
 train() {
   timeout --kill-after=5 90 "$hosts" run fgn1 launch/train-hosts.sh "$work/hostfile" "$work/${2:-run}.yaml" \
-    --run-directory "$work/$1" >"$work/$1.log" 2>&1
+    --run-directory "$work/$1" >"$work/$1.log" 2>&1 9>&-
 }
 fail() {
   echo "Two hosts: $1" >&2
@@ -93,7 +93,7 @@ done
 
 for round in $(seq "${FGN_HOSTS_ROUNDS:-1}"); do
   rm -rf "$work"/{plain,wide,slow,pulled,far,pause,cut}
-  "$hosts" up
+  "$hosts" up 9>&-
   train plain || fail "a plain link"
   same plain
   start=$(milliseconds)
@@ -122,7 +122,7 @@ for round in $(seq "${FGN_HOSTS_ROUNDS:-1}"); do
   echo "cable back: went on to the same weights"
   "$hosts" down
 
-  "$hosts" up 5 1%
+  "$hosts" up 5 1% 9>&-
   start=$SECONDS
   train far || fail "5 ms away"
   same far
