@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds, and runs all tests: once in one process, then those of the distributed parts again
-# under mpirun with 1, 2, 3 and 4 ranks.
+# Installs what is missing, builds, and runs all tests: those of the distributed parts under mpirun with 1, 2, 3 and 4 ranks,
+# runs over two hosts, the same with MPICH, then all in one process.
 cd "$(dirname "$0")/.."
 . launch/install.sh
 # Some tests inject faults into system calls.
@@ -20,6 +20,11 @@ for ranks in 1 2 3 4; do
   }
   grep 'Test run with' ".build/mpirun-$ranks.log"
 done
+
+echo "== two hosts"
+FGN_SKIP_BUILD=1 launch/test-hosts.sh
+
+launch/test-mpich.sh
 
 echo "== swift test"
 timeout --kill-after=10 1500 swift test -c release -Xswiftc -enable-testing --skip-build --disable-xctest

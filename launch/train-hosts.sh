@@ -3,9 +3,9 @@
 #
 #   launch/train-hosts.sh HOSTFILE CONFIG [--run-directory DIR] [further options of `fgn-dist train`]
 #
-# The project, the data and the run directory lie at the same place on all hosts, as on a shared file system, and ssh asks for
-# no password. A run that was interrupted goes on. FGN_RANKS_PER_HOST gives each host more ranks, FGN_RSH names a stand-in for
-# ssh, FGN_MPIRUN_OPTIONS adds options of mpirun.
+# The project, the working directory, the data and the run directory lie at the same place on all hosts, as on a shared file
+# system, and ssh asks for no password. A run that was interrupted goes on. FGN_RANKS_PER_HOST gives each host more ranks,
+# FGN_RSH names a stand-in for ssh, FGN_MPIRUN_OPTIONS adds options of mpirun.
 set -euo pipefail
 if [ $# -lt 2 ]; then
   sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
@@ -14,9 +14,8 @@ fi
 hostfile="$1"
 config="$2"
 shift 2
-cd "$(dirname "$0")/.."
-program="$PWD/.build/release/fgn-dist"
-rsh="${FGN_RSH:-ssh}"
+program="$(cd "$(dirname "$0")/.." && pwd)/.build/release/fgn-dist"
+rsh="${FGN_RSH:-ssh -oBatchMode=yes}"
 
 fail() {
   echo "train-hosts.sh: $1" >&2
@@ -25,17 +24,20 @@ fail() {
 [ -r "$hostfile" ] || fail "$hostfile: cannot be read; name a file with a host a line" 66
 hosts=$(sed 's/#.*//' "$hostfile" | awk 'NF {print $1}')
 [ -n "$hosts" ] || fail "$hostfile: names no host" 64
+[ -r "$config" ] || fail "$config: cannot be read" 66
 for host in $hosts; do
-  timeout 20 $rsh "$host" true </dev/null || fail "$host: cannot be reached by $rsh without a password" 66
-  timeout 20 $rsh "$host" test -x "$program" </dev/null || fail "$host: has no $program; build there, or share the folder" 66
-  timeout 20 $rsh "$host" test -r "$(realpath "$config")" </dev/null || fail "$host: cannot read $config; share the folder" 66
+  timeout 20 $rsh "$host" true </dev/null || fail "$host: cannot be reached by ${rsh%% *} without a password" 66
+  timeout 20 $rsh "$host" "test -x $(printf %q "$program")" </dev/null \
+    || fail "$host: has no $program; build there, or share the folder" 66
+  timeout 20 $rsh "$host" "cd $(printf %q "$PWD") && test -r $(printf %q "$config")" </dev/null \
+    || fail "$host: cannot read $config in $PWD; share the folder" 66
 done
 
 # Open MPI refuses to start as root unless it is told twice.
 if [ "$(id -u)" -eq 0 ]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
 code=0
 # With keepalives mpirun notices within seconds that a host is gone; without them it waits for ever.
-mpirun --hostfile "$hostfile" --map-by "ppr:${FGN_RANKS_PER_HOST:-1}:node" --bind-to none \
+mpirun --hostfile "$hostfile" -wdir "$PWD" --map-by "ppr:${FGN_RANKS_PER_HOST:-1}:node" --bind-to none \
   --mca plm_rsh_agent "$rsh" --mca oob_tcp_keepalive_time 4 --mca oob_tcp_keepalive_intvl 2 \
   --mca oob_tcp_keepalive_probes 3 ${FGN_MPIRUN_OPTIONS:-} \
   "$program" train "$config" --resume "$@" || code=$?
