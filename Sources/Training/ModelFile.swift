@@ -30,10 +30,17 @@ package struct ModelFile {
     for entry in network.layout.entries {
       file.add(entry.name, Tensor(parameters[entry.range], shape: entry.shape))
     }
+    describe(network, configuration, normalization, in: &file)
+    return file
+  }
+
+  /// Adds what it takes to use a model.
+  static func describe(
+    _ network: Network, _ configuration: Configuration, _ normalization: Normalization, in file: inout TensorFile
+  ) {
     file.encode(configuration, forKey: Key.configuration)
     file.encode(normalization, forKey: Key.normalization)
     file.encode(Shape(input: network.example, classes: network.outputCount), forKey: Key.shape)
-    return file
   }
 
   /// Reads a model or a checkpoint that this program saved.
