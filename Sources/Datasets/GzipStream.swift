@@ -89,7 +89,8 @@ final class GzipStream {
   private func refill() throws(DataError) {
     window.copyMemory(from: UnsafeRawBufferPointer(rebasing: window[pending]))
     let count = min(window.count - pending.count, file.size - readCount)
-    try file.read(into: UnsafeMutableRawBufferPointer(rebasing: window[pending.count..<pending.count + count]), at: readCount)
+    try file.read(
+      into: UnsafeMutableRawBufferPointer(rebasing: window[pending.count..<pending.count + count]), at: readCount)
     pending = 0..<pending.count + count
     readCount += count
   }

@@ -32,7 +32,8 @@ package struct EvaluationSet {
     let classes = model.network.outputCount
     if let row = labels.firstIndex(where: { $0 < 0 || $0 >= classes }) {
       throw DataError.badContents(
-        labelsName, "example \(row) has label \(labels[row]), and classes go from 0 to \(classes - 1); correct the label")
+        labelsName,
+        "example \(row) has label \(labels[row]), and classes go from 0 to \(classes - 1); correct the label")
     }
   }
 }

@@ -22,7 +22,8 @@ extension ModelFile {
     case nil, .linear: break
     case .convolution(let window):
       guard let channels = channelValues(scales, offsets) else {
-        throw refusal("the pixels of a channel differ in scale or offset, and a convolution has the same weights for all")
+        throw refusal(
+          "the pixels of a channel differ in scale or offset, and a convolution has the same weights for all")
       }
       guard window.padding == 0 || channels.offsets.allSatisfy({ $0 == 0 }) else {
         throw refusal("its first convolution pads with zeros, which shifted inputs would need to be other numbers")
@@ -66,6 +67,7 @@ extension ModelFile {
   private func refusal(_ reason: String) -> ConfigurationError {
     ConfigurationError(
       source: contents.path,
-      "normalization \(normalization.kind.rawValue) cannot be folded in: \(reason); export without --fold-normalization")
+      "normalization \(normalization.kind.rawValue) cannot be folded in: \(reason); export without --fold-normalization"
+    )
   }
 }
