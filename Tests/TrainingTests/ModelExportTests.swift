@@ -184,14 +184,20 @@ import Testing
     weight.gather(rows: 0..<4, into: found, normalization: .none)
     #expect(weight.element == .float32 && weight.shape == [6] && found.elements.array == expected.array)
 
-    let json =
-      try JSONSerialization.jsonObject(with: Foundation.Data(folder.bytes("out/metadata.json"))) as? [String: Any]
-    let normalization = try #require(json?["normalization"] as? [String: Any])
-    #expect(normalization["offsets"] as? [Double] == model.normalization.offsets)
-    #expect(normalization["scales"] as? [Double] == model.normalization.scales)
-    let listed = try #require(json?["parameters"] as? [[String: Any]])
-    #expect(listed.map { $0["name"] as? String } == model.network.layout.entries.map { "p." + $0.name.dropFirst(6) })
-    #expect(listed[0]["shape"] as? [Int] == [4, 6])
+    struct Manifest: Decodable {
+      struct Parameter: Decodable {
+        let name, file, type: String
+        let shape: [Int]
+      }
+      let parameters: [Parameter]
+      let normalization: Normalization
+    }
+    let manifest = try JSONDecoder().decode(Manifest.self, from: Foundation.Data(folder.bytes("out/metadata.json")))
+    #expect(manifest.normalization == model.normalization)
+    let names = model.network.layout.entries.map { "p." + $0.name.dropFirst("model.".count) }
+    #expect(manifest.parameters.map(\.name) == names && manifest.parameters.map(\.file) == names.map { $0 + ".npy" })
+    #expect(manifest.parameters.map(\.shape) == model.network.layout.entries.map(\.shape))
+    #expect(manifest.parameters.allSatisfy { $0.type == "float32" })
   }
 
   @Test func otherFoldersAreNoExports() throws {
