@@ -12,14 +12,16 @@ package enum DataFormat: String, Codable, CaseIterable, Sendable {
     let file = try MappedFile(path)
     defer { extendLifetime(file) }
     guard !file.bytes.isEmpty else { throw .badContents(path, "is empty; copy the file again") }
-    switch self {
-    case .idx: return try IDX.read(file)
-    case .npy: return try NPY.read(file)
-    case .auto: break
-    }
-    if NPY.isNPY(file.bytes) { return try NPY.read(file) }
-    if IDX.isIDX(file.bytes) || GzipStream.isGzip(file.bytes) { return try IDX.read(file) }
-    if file.bytes.starts(with: "PK".utf8) {
+    return try resolved(file.bytes, path) == .npy ? NPY.read(file) : IDX.read(file)
+  }
+
+  /// `idx` or `npy`, where `auto` goes by the first bytes of the file. Throws exit code 65 for a format that is none of
+  /// these.
+  func resolved(_ start: UnsafeRawBufferPointer, _ path: String) throws(DataError) -> DataFormat {
+    guard self == .auto else { return self }
+    if NPY.isNPY(start) { return .npy }
+    if IDX.isIDX(start) || GzipStream.isGzip(start) { return .idx }
+    if start.starts(with: "PK".utf8) {
       throw .badContents(path, "is a zip archive (NPZ?); save each of its arrays with numpy.save")
     }
     throw .badContents(path, "is neither an NPY nor an IDX file; save the array with numpy.save")

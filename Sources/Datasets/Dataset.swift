@@ -29,14 +29,21 @@ package struct Dataset {
     features featuresPath: String, labels labelsPath: String, format: DataFormat = .auto, classCount: Int? = nil
   ) throws(DataError) {
     let features = try FeatureMatrix(path: featuresPath, format: format)
-    let labels = try format.read(labelsPath).labels()
-    guard features.rows == labels.count else {
+    let labels = try Self.labels(labelsPath, format: format, for: features.rows, of: featuresPath)
+    self.init(features: features, labels: labels, classCount: classCount)
+  }
+
+  /// The classes in a file, for the `count` examples of `featuresPath`. Throws exit code 65 or 66.
+  package static func labels(
+    _ path: String, format: DataFormat = .auto, for count: Int, of featuresPath: String
+  ) throws(DataError) -> [Int32] {
+    let labels = try format.read(path).labels()
+    guard labels.count == count else {
       throw .badContents(
         featuresPath,
-        "has \(features.rows) examples, and \(labelsPath) has \(labels.count) labels; "
-          + "name two files of the same examples")
+        "has \(count) examples, and \(path) has \(labels.count) labels; name two files of the same examples")
     }
-    self.init(features: features, labels: labels, classCount: classCount)
+    return labels
   }
 
   /// target ← the normalised features of `rows`, #rows.count × featureCount, in that order.

@@ -54,6 +54,14 @@ package struct FeatureMatrix {
     self.init(rows: values.count / columns, shape: shape, element: element, owner: buffer)
   }
 
+  /// The rows of `range` alone, counted from 0.
+  subscript(rows range: Range<Int>) -> FeatureMatrix {
+    precondition(range.lowerBound >= 0 && range.upperBound <= rows, "rows out of range")
+    return FeatureMatrix(
+      rows: range.count, shape: shape, element: element, base: base + range.lowerBound * columns * element.size,
+      owner: owner)
+  }
+
   /// The bytes of the rows of `range`; the buffer must not outlive the call.
   func withBytes<Result>(in range: Range<Int>, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
     precondition(range.lowerBound >= 0 && range.upperBound <= rows, "rows out of range")

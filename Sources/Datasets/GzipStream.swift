@@ -1,20 +1,27 @@
 import CZlib
 
-/// Inflates a mapped gzip file piece by piece, all of its members (as `gzip` itself does).
+/// Inflates a gzip file piece by piece, all of its members (as `gzip` itself does), in memory that does not depend on its
+/// size.
 final class GzipStream {
-  private let file: MappedFile
-  /// How much of the file is consumed.
-  private var offset = 0
+  private let file: DataFile
+  /// A part of the compressed file, of which `pending` is not consumed yet.
+  private let window = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 17, alignment: 64)
+  private var pending = 0..<0
+  /// How much of the file has been read into the window.
+  private var readCount = 0
   /// The last member is complete and its checksum was right.
   private var isFinished = false
   // zlib keeps the address of this struct, which therefore must not move.
   private let stream: UnsafeMutablePointer<z_stream>
 
+  /// How much of the file is consumed.
+  private var offset: Int { readCount - pending.count }
+
   static func isGzip(_ bytes: UnsafeRawBufferPointer) -> Bool {
     bytes.count >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b
   }
 
-  init(_ file: MappedFile) {
+  init(_ file: DataFile) {
     self.file = file
     stream = .allocate(capacity: 1)
     stream.initialize(to: z_stream())
@@ -26,23 +33,23 @@ final class GzipStream {
   deinit {
     inflateEnd(stream)
     stream.deallocate()
+    window.deallocate()
   }
 
   /// Fills `target`; a result below its size means that the data end there, complete and with a right checksum.
   ///
-  /// Throws exit code 65 for truncated or damaged files.
+  /// Throws exit code 65 for truncated or damaged files, 74 for one that the system fails to read.
   func read(into target: UnsafeMutableRawBufferPointer) throws(DataError) -> Int {
     var filled = 0
     while filled < target.count && !isFinished {
-      let given = min(file.bytes.count - offset, 1 << 30)
+      if pending.isEmpty { try refill() }
       let room = min(target.count - filled, 1 << 30)
-      let source = file.bytes.baseAddress.map { UnsafeMutableRawPointer(mutating: $0 + offset) }
-      stream.pointee.next_in = source?.assumingMemoryBound(to: UInt8.self)
-      stream.pointee.avail_in = UInt32(given)
+      stream.pointee.next_in = (window.baseAddress! + pending.lowerBound).assumingMemoryBound(to: UInt8.self)
+      stream.pointee.avail_in = UInt32(pending.count)
       stream.pointee.next_out = (target.baseAddress! + filled).assumingMemoryBound(to: UInt8.self)
       stream.pointee.avail_out = UInt32(room)
       let code = inflate(stream, Z_NO_FLUSH)
-      offset += given - Int(stream.pointee.avail_in)
+      pending = pending.upperBound - Int(stream.pointee.avail_in)..<pending.upperBound
       filled += room - Int(stream.pointee.avail_out)
       switch code {
       case Z_OK: break
@@ -67,13 +74,24 @@ final class GzipStream {
   }
 
   private func endMember() throws(DataError) {
-    let rest = UnsafeRawBufferPointer(rebasing: file.bytes[offset...])
-    if rest.isEmpty {
+    let rest = file.size - offset
+    if pending.count < 2 { try refill() }
+    if rest == 0 {
       isFinished = true
-    } else if Self.isGzip(rest) {
+    } else if Self.isGzip(UnsafeRawBufferPointer(rebasing: window[pending])) {
       inflateReset(stream)
     } else {
-      throw .badContents(file.path, "\(rest.count) bytes follow the compressed data, from byte \(offset)")
+      throw .badContents(file.path, "\(rest) bytes follow the compressed data, from byte \(offset)")
     }
+  }
+
+  /// Moves what is pending to the front of the window, and reads as much of the file behind it as fits.
+  private func refill() throws(DataError) {
+    window.copyMemory(from: UnsafeRawBufferPointer(rebasing: window[pending]))
+    let count = min(window.count - pending.count, file.size - readCount)
+    try file.read(
+      into: UnsafeMutableRawBufferPointer(rebasing: window[pending.count..<pending.count + count]), at: readCount)
+    pending = 0..<pending.count + count
+    readCount += count
   }
 }

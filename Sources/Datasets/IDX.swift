@@ -18,26 +18,42 @@ enum IDX {
   }
 
   private static func readPlain(_ file: MappedFile) throws(DataError) -> StoredArray {
-    guard file.bytes.count >= prefix else { throw tooShort(file.path) }
-    let (type, axes) = try parse(prefix: UnsafeRawBufferPointer(rebasing: file.bytes[..<prefix]), file.path)
+    let layout = try layout(start: file.bytes, size: file.bytes.count, file.path)
+    return StoredArray(layout: layout, base: file.bytes.baseAddress! + layout.headerCount, owner: file)
+  }
+
+  /// The array in a plain file of `size` bytes, of which `start` has the first, all of the header if there are so many.
+  /// Throws exit code 65 for a malformed header, or a size that the file does not have.
+  static func layout(start bytes: UnsafeRawBufferPointer, size: Int, _ path: String) throws(DataError) -> ArrayLayout {
+    guard bytes.count >= prefix else { throw tooShort(path) }
+    let (type, axes) = try parse(prefix: UnsafeRawBufferPointer(rebasing: bytes[..<prefix]), path)
     let start = prefix + 4 * axes
-    guard file.bytes.count >= start else { throw tooShort(file.path) }
-    let shape = parse(extents: UnsafeRawBufferPointer(rebasing: file.bytes[prefix..<start]))
-    let expected = try StoredArray.byteCount(shape, type, file.path)
-    let found = file.bytes.count - start
+    guard bytes.count >= start else { throw tooShort(path) }
+    let shape = parse(extents: UnsafeRawBufferPointer(rebasing: bytes[prefix..<start]))
+    let expected = try StoredArray.byteCount(shape, type, path)
+    let found = size - start
     guard found == expected else {
       throw .badContents(
-        file.path,
+        path,
         "the header announces \(shape) values of type \(type.rawValue), which is \(expected) bytes, "
           + "and \(found) follow; copy the file again")
     }
-    return StoredArray(
-      path: file.path, format: .idx, shape: shape, type: type, isBigEndian: true, base: file.bytes.baseAddress! + start,
-      owner: file)
+    return ArrayLayout(
+      path: path, format: .idx, shape: shape, type: type, isBigEndian: true, headerCount: start)
   }
 
   private static func readCompressed(_ file: MappedFile) throws(DataError) -> StoredArray {
-    let stream = GzipStream(file)
+    let stream = GzipStream(file.file)
+    let layout = try layout(unpacking: stream, file.file)
+    let expected = try StoredArray.byteCount(layout.shape, layout.type, file.path)
+    let values = try unpack(expected, of: stream, file.path)
+    try stream.finish(after: expected + layout.headerCount)
+    return StoredArray(layout: layout, base: values.bytes.baseAddress!, owner: values)
+  }
+
+  /// The array in a compressed file, whose header is read from `stream`. Throws exit code 65 for a malformed header, or
+  /// a size that no such file unpacks to.
+  static func layout(unpacking stream: GzipStream, _ file: DataFile) throws(DataError) -> ArrayLayout {
     let start = try unpack(prefix, of: stream, file.path)
     defer { extendLifetime(start) }
     let (type, axes) = try parse(prefix: UnsafeRawBufferPointer(start.bytes), file.path)
@@ -46,17 +62,14 @@ enum IDX {
     let shape = parse(extents: UnsafeRawBufferPointer(extents.bytes))
     let expected = try StoredArray.byteCount(shape, type, file.path)
     // Before anything is allocated: a damaged header may announce any size.
-    guard expected / largestRatio <= file.bytes.count else {
+    guard expected / largestRatio <= file.size else {
       throw .badContents(
         file.path,
         "the header announces \(shape) values of type \(type.rawValue), more than a file of "
-          + "\(file.bytes.count) bytes can hold")
+          + "\(file.size) bytes can hold")
     }
-    let values = try unpack(expected, of: stream, file.path)
-    try stream.finish(after: expected + prefix + 4 * axes)
-    return StoredArray(
-      path: file.path, format: .idx, shape: shape, type: type, isBigEndian: true, base: values.bytes.baseAddress!,
-      owner: values)
+    return ArrayLayout(
+      path: file.path, format: .idx, shape: shape, type: type, isBigEndian: true, headerCount: prefix + 4 * axes)
   }
 
   private static func unpack(_ count: Int, of stream: GzipStream, _ path: String) throws(DataError) -> AlignedBuffer {

@@ -12,16 +12,37 @@ enum NumberType: String {
   }
 }
 
-/// An array as a file holds it: in row-major order, of either byte order, in the mapped file or in memory.
-struct StoredArray {
+/// What the header of a file says about its array, which lies in row-major order.
+struct ArrayLayout {
   let path: String
   let format: DataFormat
-  let shape: [Int]
+  var shape: [Int]
   let type: NumberType
   let isBigEndian: Bool
+  /// Bytes of the header.
+  let headerCount: Int
+
+  /// Throws exit code 65 unless this is the shape of examples with values.
+  func checkFeatures() throws(DataError) {
+    guard shape.count >= 2 else {
+      throw .badContents(
+        path, "features need an axis of examples and one of values, the shape is \(shape); reshape to (n, d)")
+    }
+    guard shape[0] > 0 else { throw .badContents(path, "holds no examples; its shape is \(shape)") }
+    guard !shape.contains(0) else { throw .badContents(path, "its rows hold no values; its shape is \(shape)") }
+  }
+}
+
+/// An array as a file holds it, or some of its rows: in the mapped file or in memory.
+struct StoredArray {
+  let layout: ArrayLayout
   let base: UnsafeRawPointer
   /// What keeps `base` alive.
   let owner: AnyObject
+
+  var path: String { layout.path }
+  var shape: [Int] { layout.shape }
+  var type: NumberType { layout.type }
 
   /// The product of `shape` times `size`; throws exit code 65 when it is no 63-bit number.
   static func byteCount(_ shape: [Int], _ type: NumberType, _ path: String) throws(DataError) -> Int {
@@ -36,17 +57,12 @@ struct StoredArray {
 
   /// One row for each index of the first axis, the other axes flattened.
   func features() throws(DataError) -> FeatureMatrix {
-    guard shape.count >= 2 else {
-      throw .badContents(
-        path, "features need an axis of examples and one of values, the shape is \(shape); reshape to (n, d)")
-    }
-    guard shape[0] > 0 else { throw .badContents(path, "holds no examples; its shape is \(shape)") }
-    guard !shape.contains(0) else { throw .badContents(path, "its rows hold no values; its shape is \(shape)") }
-    switch (type, isBigEndian) {
+    try layout.checkFeatures()
+    switch (type, layout.isBigEndian) {
     case (.uint8, _): return try matrix(.uint8)
     case (.float32, false): return try matrix(.float32)
     case (.float64, false): return try matrix(.float64)
-    case (.int8, _) where format == .idx: return try decoded(Int8.self, .float32) { Float($0) }
+    case (.int8, _) where layout.format == .idx: return try decoded(Int8.self, .float32) { Float($0) }
     case (.int16, true): return try decoded(Int16.self, .float32) { Float(Int16(bigEndian: $0)) }
     // float32 has 24 bits for an integer.
     case (.int32, true): return try decoded(Int32.self, .float64) { Double(Int32(bigEndian: $0)) }
@@ -67,7 +83,7 @@ struct StoredArray {
         path, "labels need the shape (n), this one is \(shape); save array.argmax(axis=1) of a one-hot array")
     }
     guard shape[0] > 0 else { throw .badContents(path, "holds no labels; its shape is \(shape)") }
-    switch (type, isBigEndian) {
+    switch (type, layout.isBigEndian) {
     case (.uint8, _): return try integers(UInt8.self)
     case (.int8, _): return try integers(Int8.self)
     case (.int16, true): return try integers(Int16.self) { Int16(bigEndian: $0) }

@@ -18,6 +18,7 @@ extension Network {
         problem: "the last layer gives \(builder.shape), and the classes take flat features; "
           + "add flatten or global_average_pool at the end")
     }
+    try builder.checkHead(inputs: inputs, classes: classes)
     builder.add(Linear(inputs: inputs, outputs: classes), giving: .flat(classes), as: "linear \(classes)")
     self.init(Stack(builder.layers, unnumbered: reorderings), example: example, outline: builder.outline)
   }
@@ -164,6 +165,13 @@ private struct Builder {
           + "use a smaller kernel or a larger padding")
     }
     return layer
+  }
+
+  func checkHead(inputs: Int, classes: Int) throws(ShapeError) {
+    guard classes <= Self.limit else {
+      throw ShapeError(key: "data.classes", problem: "\(classes) is too many; make it at most \(Self.limit)")
+    }
+    try check("data.classes", parameters: (inputs + 1) * classes)
   }
 
   private func check(_ key: String, parameters: Int) throws(ShapeError) {

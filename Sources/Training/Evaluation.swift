@@ -27,9 +27,10 @@ package final class Evaluator<Scalar: DistributedScalar> {
   /// Rows at a time.
   package let chunk: Int
 
-  package init(_ network: Network, communicator: Communicator) {
+  /// With at most `limit` rows at a time, if that is given.
+  package init(_ network: Network, rowsAtATime limit: Int = .max, communicator: Communicator) {
     self.communicator = communicator
-    chunk = Self.chunk(for: network)
+    chunk = min(limit, Self.chunk(for: network))
     forward = ForwardPass(network, capacity: chunk)
     margin = SoftmaxMargin(capacity: chunk)
     inputs = Matrix(zeros: chunk, network.inputCount)
@@ -45,15 +46,46 @@ package final class Evaluator<Scalar: DistributedScalar> {
     let shard = BatchSampler.shard(of: 0..<set.count, rank: communicator.rank, count: communicator.size)
     var sums = [0.0, 0, 0]
     forEachChunk(of: shard, parameters, set.features, normalization) { rows, logits in
-      let labels = set.labels[rows]
-      let ranks = logits.ranks(of: labels)
-      sums[1] += Double(ranks.count { $0 == 0 })
-      sums[2] += Double(ranks.count { $0 < 5 })
-      margin.assign(replacing: logits, labels: labels)
-      sums[0] += margin.lossSum(rows: 0..<rows.count)
+      score(logits, set.labels[rows], &sums)
     }
-    let totals = try communicator.allreduce(sums).map { $0 / Double(set.count) }
-    return Evaluation(examples: set.count, loss: totals[0], accuracy: totals[1], top5Accuracy: totals[2])
+    return try total(sums, of: set.count)
+  }
+
+  /// Scores the network on examples that are read as they are needed, and checked. Collective; the same on all ranks.
+  /// Throws exit code 65 for a value that is not finite, and what reading throws.
+  package func evaluate(
+    _ parameters: Vector<Scalar>, on set: EvaluationSet, normalization: Normalization
+  ) throws -> Evaluation {
+    let shard = BatchSampler.shard(of: 0..<set.count, rank: communicator.rank, count: communicator.size)
+    var sums = [0.0, 0, 0]
+    var bad: (row: Int, column: Int)?
+    try communicator.collectively {
+      for start in stride(from: shard.lowerBound, to: shard.upperBound, by: chunk) where bad == nil {
+        try Interruption.check()
+        let rows = start..<min(start + chunk, shard.upperBound)
+        let part = try set.features.read(rows)
+        bad = part.firstNonFinite(in: 0..<rows.count).map { (start + $0.row, $0.column) }
+        forEachChunk(of: 0..<rows.count, parameters, part, normalization) { score($1, set.labels[rows], &sums) }
+      }
+      // All ranks look at all of a compressed file, so that all find what is wrong with it.
+      if bad == nil { try set.features.skip(to: set.count) }
+    }
+    try communicator.checkFinite(bad, columns: set.features.columns, of: set.name)
+    return try total(sums, of: set.count)
+  }
+
+  /// Adds the loss and the hits of some rows to `sums`. Overwrites the logits.
+  private func score(_ logits: Matrix<Scalar>, _ labels: ArraySlice<Int32>, _ sums: inout [Double]) {
+    let ranks = logits.ranks(of: labels)
+    sums[1] += Double(ranks.count { $0 == 0 })
+    sums[2] += Double(ranks.count { $0 < 5 })
+    margin.assign(replacing: logits, labels: labels)
+    sums[0] += margin.lossSum(rows: 0..<labels.count)
+  }
+
+  private func total(_ sums: [Double], of count: Int) throws -> Evaluation {
+    let totals = try communicator.allreduce(sums).map { $0 / Double(count) }
+    return Evaluation(examples: count, loss: totals[0], accuracy: totals[1], top5Accuracy: totals[2])
   }
 
   /// Calls `body` with consecutive ranges of `rows` and their logits (rows × C), which it may overwrite. Local.

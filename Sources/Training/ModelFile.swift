@@ -30,10 +30,17 @@ package struct ModelFile {
     for entry in network.layout.entries {
       file.add(entry.name, Tensor(parameters[entry.range], shape: entry.shape))
     }
+    describe(network, configuration, normalization, in: &file)
+    return file
+  }
+
+  /// Adds what it takes to use a model.
+  static func describe(
+    _ network: Network, _ configuration: Configuration, _ normalization: Normalization, in file: inout TensorFile
+  ) {
     file.encode(configuration, forKey: Key.configuration)
     file.encode(normalization, forKey: Key.normalization)
     file.encode(Shape(input: network.example, classes: network.outputCount), forKey: Key.shape)
-    return file
   }
 
   /// Reads a model or a checkpoint that this program saved.
@@ -71,10 +78,14 @@ package struct ModelFile {
   package static func parameters<Scalar: BLASScalar>(
     of network: Network, in file: TensorFile, as: Scalar.Type = Scalar.self
   ) throws -> Vector<Scalar> {
-    let parameters = Vector<Scalar>(zeros: network.layout.count)
-    for entry in network.layout.entries {
+    let entries = network.layout.entries.map { entry in
       let bare = String(entry.name.dropFirst("model.".count))
-      let name = !file.contains(entry.name) && file.contains(bare) ? bare : entry.name
+      return (entry, name: !file.contains(entry.name) && file.contains(bare) ? bare : entry.name)
+    }
+    // Before anything is allocated: a hostile file may describe any network.
+    for (entry, name) in entries { _ = try file.tensor(named: name, shape: entry.shape) }
+    let parameters = Vector<Scalar>(zeros: network.layout.count)
+    for (entry, name) in entries {
       let tensor: Vector<Scalar> = try file.vector(named: name, shape: entry.shape)
       guard tensor.norm.isFinite else {
         throw StorageError(

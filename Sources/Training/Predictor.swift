@@ -21,51 +21,85 @@ package struct Predictions<Scalar: DistributedScalar> {
   package var classes: [Int64] { logits.rowMaxima() }
 }
 
-/// Predictions of examples, chunk by chunk: all ranks compute, rank 0 gets the rows in their order.
+/// Predictions of examples, block by block: all ranks compute, rank 0 gets the rows in their order.
+///
+/// The blocks are the same for any number of ranks, and each is one rank's work as a whole, so that the numbers are the same
+/// bits (on processors of one kind, with as many threads a rank). No rank keeps more than a block.
 package final class Predictor<Scalar: DistributedScalar> {
   private let evaluator: Evaluator<Scalar>
   private let parameters: Vector<Scalar>
   private let normalization: Normalization
   private let communicator: Communicator
 
+  /// Rows of a block at most: enough for the matrix products to be fast, few enough for ranks to share small sets.
+  private static var largestBlock: Int { 512 }
+
   package init(
     _ network: Network, _ parameters: Vector<Scalar>, _ normalization: Normalization, communicator: Communicator
   ) {
-    evaluator = Evaluator(network, communicator: communicator)
+    evaluator = Evaluator(network, rowsAtATime: Self.largestBlock, communicator: communicator)
     self.parameters = parameters
     self.normalization = normalization
     self.communicator = communicator
   }
 
   /// Calls `body` on rank 0 with the predictions for consecutive rows.
-  /// Collective: an error of `body` is thrown on every rank, and a feature that is not finite is one (65).
+  /// Collective: an error of `body` or in reading is thrown on every rank, and so are a feature that is not finite (65)
+  /// and a signal to any rank (75).
   package func run(
-    _ features: FeatureMatrix, named name: String, _ body: (Predictions<Scalar>) throws -> Void
+    _ features: some FeatureSource, named name: String, _ body: (Predictions<Scalar>) throws -> Void
   ) throws {
-    let stride = evaluator.chunk * communicator.size
     var start = 0
     while start < features.rows {
-      let rows = start..<min(start + stride, features.rows)
-      let shard = BatchSampler.shard(of: rows, rank: communicator.rank, count: communicator.size)
-      let bad = try communicator.allreduce(features.firstNonFinite(in: shard)?.row ?? .max, .min)
-      if bad < .max {
-        throw CollectiveFailure(
-          DataError.badContents(name, "example \(bad) has a value that is not finite; replace or remove it"))
+      let blocks = (0..<communicator.size).map { rank in
+        let begin = min(start + rank * evaluator.chunk, features.rows)
+        return begin..<min(begin + evaluator.chunk, features.rows)
       }
-      var part: [Scalar] = []
-      evaluator.forEachChunk(of: shard, parameters, features, normalization) { _, logits in
-        part += logits.elements.array
+      start = blocks.last!.upperBound
+      let part = try compute(blocks[communicator.rank], next: start, features, name)
+      for (rank, rows) in blocks.enumerated() where !rows.isEmpty {
+        var counts = blocks.map { _ in 0 }
+        counts[rank] = rows.count * evaluator.classCount
+        let logits = try communicator.gather(rank == communicator.rank ? part : [], counts: counts)
+        try communicator.onRoot {
+          try body(Predictions(logits: Matrix(Vector(logits!), rows.count, evaluator.classCount)))
+        }
       }
-      let columns = evaluator.classCount
-      let counts = (0..<communicator.size).map {
-        columns * BatchSampler.shard(of: rows, rank: $0, count: communicator.size).count
-      }
-      let all = try communicator.gather(part, counts: counts)
-      try communicator.onRoot {
-        try body(Predictions(logits: Matrix(Vector(all!), rows.count, columns)))
-      }
-      start = rows.upperBound
     }
+  }
+
+  /// The logits of the rows of this rank's block, perhaps none; no rank needs any before `next` after that. Collective.
+  private func compute(
+    _ block: Range<Int>, next: Int, _ features: some FeatureSource, _ name: String
+  ) throws -> [Scalar] {
+    let inputs = try communicator.collectively {
+      try Interruption.check()
+      let inputs = block.isEmpty ? nil : try features.read(block)
+      // All ranks look at all of a compressed file, so that all find what is wrong with it.
+      try features.skip(to: next)
+      return inputs
+    }
+    try communicator.checkFinite(
+      inputs?.firstNonFinite(in: 0..<block.count).map { (block.lowerBound + $0.row, $0.column) },
+      columns: features.columns, of: name)
+    var logits: [Scalar] = []
+    if let inputs {
+      evaluator.forEachChunk(of: 0..<block.count, parameters, inputs, normalization) { logits += $1.elements.array }
+    }
+    return logits
+  }
+}
+
+extension Communicator {
+  /// Throws on every rank if one has found a value that is not finite, for the first of them. Collective.
+  func checkFinite(_ found: (row: Int, column: Int)?, columns: Int, of name: String) throws {
+    let first = try allreduce(found.map { $0.row * columns + $0.column } ?? .max, .min)
+    guard first < .max else { return }
+    throw CollectiveFailure(
+      DataError.badContents(
+        name,
+        "example \(first / columns) has a value that is not finite at feature \(first % columns); "
+          + "replace or remove it"))
   }
 }
 

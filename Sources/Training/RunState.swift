@@ -16,8 +16,8 @@ package struct RunState {
     /// How sums travelled, and between how many ranks: on as many, a run goes on with the same bits.
     package var exchange = Exchange.single
     package var ranks = 1
-    /// The kernels of OpenBLAS that rank 0 computed with.
-    package var kernel = Threads.kernelName
+    /// The kernels of OpenBLAS that rank 0 computed with; nil in checkpoints from before they were told.
+    package var kernel: String? = Threads.kernelName
   }
 
   package let progress: Progress

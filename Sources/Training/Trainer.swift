@@ -91,9 +91,9 @@ package final class Trainer<Scalar: DistributedScalar> {
       coordinator.say(
         "note: ranks compute with \(own) and \(other) kernels: another number of ranks will not give the same bits")
     }
-    if let progress, progress.kernel != own {
+    if let before = progress?.kernel, before != own {
       coordinator.say(
-        "note: the checkpoint is from \(progress.kernel) kernels, and these are \(own): "
+        "note: the checkpoint is from \(before) kernels, and these are \(own): "
           + "the run does not go on with the same bits")
     }
   }

@@ -33,15 +33,7 @@ struct Evaluate: ParsableCommand {
       if features != nil {
         source = Configuration.Data.Source(features: features, labels: labels)
       }
-      let set = try communicator.collectively {
-        if let set = try TrainingData.open(source) { return set }
-        if file.configuration.data.train.features == nil { return Dataset.digits().test }
-        throw ConfigurationError(source: model, "was trained without a test set; name one with --features and --labels")
-      }
-      let name = source.features ?? "the embedded digits"
-      try communicator.collectively { try file.check(featureCount: set.featureCount, of: name) }
-      try TrainingData.check(
-        set, features: name, labels: source.labels ?? name, file.network.outputCount, over: communicator)
+      let set = try communicator.collectively { try EvaluationSet(source, for: file) }
       let evaluation =
         switch file.configuration.training.precision {
         case .float32: try evaluate(file, set, Float.self, communicator)
@@ -53,9 +45,10 @@ struct Evaluate: ParsableCommand {
   }
 
   private func evaluate<Scalar: DistributedScalar>(
-    _ file: ModelFile, _ set: Dataset, _: Scalar.Type, _ communicator: Communicator
+    _ file: ModelFile, _ set: EvaluationSet, _: Scalar.Type, _ communicator: Communicator
   ) throws -> Evaluation {
     let parameters: Vector<Scalar> = try communicator.collectively { try file.parameters() }
+    try communicator.agree(on: Double(parameters.norm), of: set.features)
     return try Evaluator<Scalar>(file.network, communicator: communicator)
       .evaluate(parameters, on: set, normalization: file.normalization)
   }

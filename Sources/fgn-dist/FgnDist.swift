@@ -11,11 +11,13 @@ struct FgnDist: ParsableCommand {
     abstract: "Trains softmax classifiers by Fast Gauss-Newton, on one process or on many under mpirun.",
     discussion: """
       Exit codes: 0 done; 64 usage or configuration; 65 bad data or checkpoint; 66 missing input; 70 internal error or
-      diverged run; 74 input/output; 75 stopped by a signal with a checkpoint saved (run again with --resume); 76 a peer
-      was lost. All ranks exit with the same.
+      diverged run; 74 input/output; 75 stopped by a signal (train: with a checkpoint saved, run again with --resume); 76 a
+      peer was lost. All ranks exit with the same.
       """,
     version: version,
-    subcommands: [Train.self, Evaluate.self, Predict.self, Inspect.self, WriteReport.self, Bench.self])
+    subcommands: [
+      Train.self, Evaluate.self, Predict.self, Export.self, Inspect.self, WriteReport.self, Bench.self,
+    ])
 }
 
 extension FgnDist {

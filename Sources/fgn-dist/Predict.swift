@@ -31,34 +31,37 @@ struct Predict: ParsableCommand {
     for path in paths where PredictionFile.Format(path) == nil {
       throw ValidationError("\(path) must end in .npy or .csv")
     }
+    for (index, path) in paths.enumerated() where (paths[..<index] + [model, features]).contains(path) {
+      throw ValidationError("\(path) is named twice; give each output a file of its own")
+    }
   }
 
   func run() throws {
     try Job.run { job in
       let file = try job.communicator.collectively { try ModelFile(path: model) }
-      let matrix = try job.communicator.collectively {
-        let matrix = try FeatureMatrix(path: features)
-        try file.check(featureCount: matrix.columns, of: features)
-        return matrix
+      let examples = try job.communicator.collectively {
+        let examples = try FeatureStream(path: features)
+        try file.check(featureCount: examples.columns, of: features)
+        return examples
       }
       switch file.configuration.training.precision {
-      case .float32: try predict(file, matrix, Float.self, job.communicator)
-      case .float64: try predict(file, matrix, Double.self, job.communicator)
+      case .float32: try predict(file, examples, Float.self, job.communicator)
+      case .float64: try predict(file, examples, Double.self, job.communicator)
       }
       return .success
     }
   }
 
   private func predict<Scalar: DistributedScalar>(
-    _ file: ModelFile, _ matrix: FeatureMatrix, _: Scalar.Type, _ communicator: Communicator
+    _ file: ModelFile, _ examples: FeatureStream, _: Scalar.Type, _ communicator: Communicator
   ) throws {
-    let predictor = Predictor<Scalar>(
-      file.network, try communicator.collectively { try file.parameters() }, file.normalization,
-      communicator: communicator)
+    let parameters: Vector<Scalar> = try communicator.collectively { try file.parameters() }
+    try communicator.agree(on: Double(parameters.norm), of: examples)
+    let predictor = Predictor(file.network, parameters, file.normalization, communicator: communicator)
     func open(_ path: String?, _ contents: PredictionFile.Contents) throws -> PredictionFile? {
       try path.map {
         try PredictionFile(
-          $0, of: contents, rows: matrix.rows, classCount: file.network.outputCount, Scalar.self)
+          $0, of: contents, rows: examples.rows, classCount: file.network.outputCount, Scalar.self)
       }
     }
     let outputs = try communicator.onRoot {
@@ -67,7 +70,7 @@ struct Predict: ParsableCommand {
         classes: try open(classes, .classes)
       )
     }
-    try predictor.run(matrix, named: features) { predictions in
+    try predictor.run(examples, named: features) { predictions in
       if let file = outputs?.probabilities { try file.append(predictions.probabilities) }
       if let file = outputs?.logits { try file.append(predictions.logits) }
       if let file = outputs?.classes { try file.append(predictions.classes) }

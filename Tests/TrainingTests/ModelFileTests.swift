@@ -47,6 +47,22 @@ import Testing
     #expect(model.contents.tensors.map(\.tensor.shape) == [[2, 3], [2]])
   }
 
+  /// None of these may end the process or take memory for a network that the file does not have.
+  @Test(
+    "a file that describes an impossible network is refused",
+    arguments: [
+      #"{"input":[3],"classes":4611686018427387904}"#, #"{"input":[3],"classes":2147483653}"#,
+      #"{"input":[1073741824],"classes":8589934592}"#, #"{"input":[3],"classes":500000000}"#,
+      #"{"input":[2147483647],"classes":2}"#, #"{"input":[-3],"classes":2}"#,
+      #"{"input":[4294967296,4294967296],"classes":2}"#,
+    ])
+  func impossibleNetworks(shape: String) {
+    var file = contents(.none)
+    file.metadata["fgn.shape"] = shape
+    let error = #expect(throws: StorageError.self) { try ModelFile(file).parameters(as: Double.self) }
+    #expect(error?.exitCode == 65)
+  }
+
   @Test func equalModelsAreEqualBytes() throws {
     for name in ["a", "b"] { try Safetensors.save(contents(), to: folder.path(name)) }
     #expect(try folder.bytes("a") == folder.bytes("b"))

@@ -1,0 +1,47 @@
+import Datasets
+import MPI
+
+/// Examples to score a model on: their features are read as they are needed, in memory that does not grow with their
+/// number; all classes are in memory, in 4 bytes an example.
+package struct EvaluationSet {
+  package let features: any FeatureSource
+  /// What errors call the features.
+  package let name: String
+  package let labels: [Int32]
+
+  package var count: Int { labels.count }
+
+  /// The examples of two files, or the embedded digits of the test set if none are named, checked but for the values of
+  /// features. Local. Throws exit code 64, 65, 66 or 74.
+  package init(_ source: Configuration.Data.Source, for model: ModelFile) throws {
+    let labelsName: String
+    if let path = source.features, let labelsPath = source.labels {
+      features = try FeatureStream(path: path, format: source.format)
+      (name, labelsName) = (path, labelsPath)
+      labels = try Dataset.labels(labelsPath, format: source.format, for: features.rows, of: path)
+    } else if model.configuration.data.train.features == nil {
+      let digits = Dataset.digits().test
+      (features, labels) = (digits.features, digits.labels)
+      name = "the embedded digits"
+      labelsName = name
+    } else {
+      throw ConfigurationError(
+        source: model.contents.path, "was trained without a test set; name one with --features and --labels")
+    }
+    try model.check(featureCount: features.columns, of: name)
+    let classes = model.network.outputCount
+    if let row = labels.firstIndex(where: { $0 < 0 || $0 >= classes }) {
+      throw DataError.badContents(
+        labelsName,
+        "example \(row) has label \(labels[row]), and classes go from 0 to \(classes - 1); correct the label")
+    }
+  }
+}
+
+extension Communicator {
+  /// Makes sure that all ranks apply the same model to as many examples. Collective.
+  package func agree(on parameterNorm: Double, of examples: some FeatureSource) throws {
+    try agree(UInt64(parameterNorm.bitPattern), about: "the model")
+    try agree(UInt64(examples.rows), about: "the number of examples")
+  }
+}

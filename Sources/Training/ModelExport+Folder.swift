@@ -1,0 +1,92 @@
+import Datasets
+import Foundation
+import Glibc
+import LinearAlgebra
+
+extension ModelExport {
+  /// `metadata.json` beside the arrays.
+  private struct Manifest: Encodable {
+    struct File: Encodable {
+      let name: String
+      let file: String
+      let shape: [Int]
+      let type: String
+    }
+
+    let parameters: [File]
+    let inputs: String
+    let normalization: Normalization
+    let configuration: Configuration
+  }
+
+  private static let manifest = "metadata.json"
+
+  /// Writes a folder with `NAME.npy` for each parameter and `metadata.json`, which appears complete or not at all.
+  ///
+  /// An earlier export at `path` is moved aside and deleted once the new one is there: a process that is killed in between
+  /// leaves it as `.NAME.old-PID`. Throws exit code 74.
+  package func writeArrays(to path: String) throws {
+    let target = URL(fileURLWithPath: path).standardizedFileURL
+    let parent = target.deletingLastPathComponent()
+    func sibling(_ kind: String) -> URL {
+      parent.appendingPathComponent(".\(target.lastPathComponent).\(kind)-\(getpid())")
+    }
+    let (temporary, old) = (sibling("tmp"), sibling("old"))
+    let files = FileManager.default
+    try step("create folder", path) {
+      // In a container the process id repeats from run to run, so a dead run's folder may have this very name.
+      if files.fileExists(atPath: temporary.path) { try files.removeItem(at: temporary) }
+      try files.createDirectory(at: temporary, withIntermediateDirectories: false)
+    }
+    defer { try? files.removeItem(at: temporary) }
+    try writeContents(to: temporary.path)
+    try step("rename folder", path) {
+      let isReplaced = files.fileExists(atPath: target.path)
+      if isReplaced { try files.moveItem(at: target, to: old) }
+      do {
+        try files.moveItem(at: temporary, to: target)
+      } catch {
+        if isReplaced { try? files.moveItem(at: old, to: target) }
+        throw error
+      }
+      if isReplaced { try files.removeItem(at: old) }
+    }
+  }
+
+  /// Whether the folder at `path` has nothing but what `writeArrays` writes, so that it may be replaced.
+  package static func isExport(folder path: String) -> Bool {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+    return names.contains(manifest) && names.allSatisfy { $0 == manifest || $0.hasSuffix(".npy") }
+  }
+
+  private func writeContents(to folder: String) throws {
+    let element: NPYWriter.Element = precision == .float32 ? .float32 : .float64
+    for parameter in parameters {
+      let file = try NPYWriter("\(folder)/\(parameter.name).npy", shape: parameter.shape, element: element)
+      switch precision {
+      case .float32: try file.append(Vector(parameter.values.array.map { Float($0) }))
+      case .float64: try file.append(parameter.values)
+      }
+      try file.finish()
+    }
+    let manifest = Manifest(
+      parameters: parameters.map {
+        .init(name: $0.name, file: "\($0.name).npy", shape: $0.shape, type: precision.rawValue)
+      },
+      inputs: inputs, normalization: normalization, configuration: configuration)
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    let text = String(decoding: try encoder.encode(manifest), as: UTF8.self)
+    try AtomicFile.write("\(folder)/\(Self.manifest)") { try $0.write(text + "\n") }
+  }
+
+  private func step(_ operation: String, _ path: String, _ body: () throws -> Void) throws {
+    do {
+      try body()
+    } catch {
+      throw StorageError(
+        .inputOutput, path: path, section: operation, problem: error.localizedDescription,
+        remedy: "check the path, the permissions and the space, then run again")
+    }
+  }
+}

@@ -1,0 +1,73 @@
+import Datasets
+import LinearAlgebra
+import Networks
+
+extension ModelFile {
+  /// θ of the same classifier for inputs as they are in data files: W(s ∘ (x − o)) + b = (W diag(s)) x + (b − W(s ∘ o)) in
+  /// the first layer, with scales s and offsets o of the normalization. Exact but for the rounding of sums; that of the
+  /// bias is relative to W(s ∘ o), of which large means have much.
+  ///
+  /// That layer must be linear, or a convolution with the same scale and offset for all pixels of a channel, and no padding
+  /// unless the offsets are zero (padded zeros would have to be the offsets). Throws exit code 64 for another.
+  func foldingNormalization(into parameters: Vector<Double>) throws(ConfigurationError) {
+    guard normalization.kind != .none else { return }
+    let layers = configuration.model.layers
+    // The one before which nothing changes a value.
+    let first = layers.firstIndex { $0 != .flatten }
+    let columns = network.inputCount
+    let isScale = normalization.kind == .scale
+    var scales = (0..<columns).map { normalization.scales[isScale ? 0 : $0] }
+    var offsets = (0..<columns).map { isScale ? 0 : normalization.offsets[$0] }
+    switch first.map({ layers[$0] }) {
+    case nil, .linear: break
+    case .convolution(let window):
+      guard let channels = channelValues(scales, offsets) else {
+        throw refusal(
+          "the pixels of a channel differ in scale or offset, and a convolution has the same weights for all")
+      }
+      guard window.padding == 0 || channels.offsets.allSatisfy({ $0 == 0 }) else {
+        throw refusal("its first convolution pads with zeros, which shifted inputs would need to be other numbers")
+      }
+      let area = window.kernel * window.kernel
+      scales = channels.scales.flatMap { Array(repeating: $0, count: area) }
+      offsets = channels.offsets.flatMap { Array(repeating: $0, count: area) }
+    case let layer?: throw refusal("its first layer is \(layer.word); it must be linear or a convolution")
+    }
+
+    // Layers before have no parameters: these are the first two.
+    let (weight, bias) = (network.layout.entries[0].range, network.layout.entries[1].range)
+    for unit in 0..<bias.count {
+      var shift = 0.0
+      for (column, (scale, offset)) in zip(scales, offsets).enumerated() {
+        let index = weight.lowerBound + unit * scales.count + column
+        parameters[index] *= scale
+        shift += parameters[index] * offset
+      }
+      parameters[bias.lowerBound + unit] -= shift
+    }
+  }
+
+  /// One scale and offset for each channel of the examples, which are images; nil where its pixels differ in them.
+  private func channelValues(
+    _ scales: [Double], _ offsets: [Double]
+  ) -> (scales: [Double], offsets: [Double])? {
+    let isLast = network.example.count == 3 && configuration.model.channels == .last
+    let count = network.example.count == 3 ? network.example[isLast ? 2 : 0] : 1
+    let pixels = scales.count / count
+    func values(_ all: [Double]) -> [Double]? {
+      let channels = (0..<count).map { channel in
+        Set((0..<pixels).map { all[isLast ? $0 * count + channel : channel * pixels + $0] })
+      }
+      return channels.allSatisfy { $0.count == 1 } ? channels.map { $0.first! } : nil
+    }
+    guard let scales = values(scales), let offsets = values(offsets) else { return nil }
+    return (scales, offsets)
+  }
+
+  private func refusal(_ reason: String) -> ConfigurationError {
+    ConfigurationError(
+      source: contents.path,
+      "normalization \(normalization.kind.rawValue) cannot be folded in: \(reason); export without --fold-normalization"
+    )
+  }
+}

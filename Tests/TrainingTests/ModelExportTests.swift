@@ -1,0 +1,222 @@
+import Datasets
+import Foundation
+import LinearAlgebra
+import MPI
+import Networks
+import Testing
+
+@testable import Training
+
+@Suite struct ModelExportTests {
+  let folder = TemporaryFolder()
+
+  /// Examples of these extents with values far from zero; with a `channelSize`, so many neighbouring ones are equal.
+  private func examples(_ shape: [Int], channelSize: Int? = nil) -> FeatureMatrix {
+    var generator = SplitMix64(seed: 7)
+    let columns = shape.reduce(1, *)
+    let values = (0..<20).flatMap { _ -> [Double] in
+      guard let channelSize else { return (0..<columns).map { 3 + Double($0 % 5) + generator.nextNormal() } }
+      return (0..<columns / channelSize).flatMap {
+        Array(repeating: 3 + Double($0) + generator.nextNormal(), count: channelSize)
+      }
+    }
+    return FeatureMatrix(values, shape: shape)
+  }
+
+  /// A saved model with random parameters, normalised for `features`.
+  private func model(
+    _ layers: [LayerSpecification], _ kind: Normalization.Kind, _ features: FeatureMatrix,
+    channels: ChannelOrder = .first, precision: Configuration.Training.Precision = .float64
+  ) throws -> ModelFile {
+    var configuration = Configuration()
+    configuration.model.layers = layers
+    configuration.model.channels = channels
+    configuration.training.precision = precision
+    configuration.data.normalize = kind
+    let network = try configuration.model.network(featureShape: features.shape, classes: 3)
+    let normalization = Normalization(kind, features.statistics(in: 0..<features.rows))
+    let parameters: Vector<Double> = network.initialParameters(seed: 5)
+    for index in 0..<parameters.count { parameters[index] += 0.01 * Double(index % 7) }
+    var contents =
+      precision == .float64
+      ? ModelFile.contents(parameters, of: network, configuration, normalization)
+      : ModelFile.contents(Vector(parameters.array.map { Float($0) }), of: network, configuration, normalization)
+    contents.path = "m.safetensors"
+    // As in a checkpoint.
+    contents.add("optimizer.momentum", Tensor([1.5, 2.5]))
+    return try ModelFile(contents)
+  }
+
+  private func logits(_ model: ModelFile, _ features: FeatureMatrix) throws -> [Double] {
+    let evaluator = Evaluator<Double>(model.network, communicator: Communicator())
+    var result: [Double] = []
+    evaluator.forEachChunk(of: 0..<features.rows, try model.parameters(), features, model.normalization) {
+      result += $1.elements.array
+    }
+    return result
+  }
+
+  /// The largest difference of the logits of a model and its export with the normalization folded in.
+  private func foldingError(_ model: ModelFile, _ features: FeatureMatrix) throws -> Double {
+    try ModelExport(model, foldsNormalization: true).writeSafetensors(to: folder.path("folded"))
+    let folded = try ModelFile(path: folder.path("folded"))
+    #expect(folded.normalization == .none)
+    let (one, other) = (try logits(model, features), try logits(folded, features))
+    #expect(one.count == other.count && one.contains { abs($0) > 0.1 })
+    return zip(one, other).map { abs($0 - $1) }.max()!
+  }
+
+  @Test(
+    "names, shapes and numbers are those of the model, in either precision and without the optimizer's",
+    arguments: Configuration.Training.Precision.allCases, [nil, Configuration.Training.Precision.float32, .float64])
+  func exportsParameters(trained: Configuration.Training.Precision, asked: Configuration.Training.Precision?) throws {
+    let layers: [LayerSpecification] = [.linear(4), .activation(.tanh), .residual([.linear(4)])]
+    let model = try model(layers, .standardize, examples([6]), precision: trained)
+    for (prefix, name) in [("", "2.0.weight"), ("model.", "model.2.0.weight"), ("net é\".", "net é\".2.0.weight")] {
+      let export = try ModelExport(model, precision: asked, prefix: prefix)
+      try export.writeSafetensors(to: folder.path("w"))
+      let file = try Safetensors.load(path: folder.path("w"))
+      #expect(file.tensors.count == 6 && file.contains(name))
+      #expect(file.metadata["format"] == "pt")
+      #expect(file.metadata["fgn.inputs"] == export.inputs && export.inputs.hasPrefix("(x - offset) * scale"))
+      #expect(file.tensors.allSatisfy { $0.tensor.dtype == ((asked ?? trained) == .float32 ? .float32 : .float64) })
+      for entry in model.network.layout.entries {
+        let found: Vector<Double> = try file.vector(
+          named: prefix + entry.name.dropFirst("model.".count), shape: entry.shape)
+        let expected: Vector<Double> = try model.contents.vector(named: entry.name)
+        #expect(found.array == expected.array.map { asked == .float32 ? Double(Float($0)) : $0 })
+      }
+    }
+    // Under its own names it is a model still.
+    try ModelExport(model, precision: asked).writeSafetensors(to: folder.path("w"))
+    let again = try ModelFile(path: folder.path("w"))
+    #expect(again.normalization == model.normalization && again.network.layout == model.network.layout)
+  }
+
+  @Test("folding is exact for linear layers", arguments: [.scale, .standardize] as [Normalization.Kind])
+  func foldsIntoLinear(kind: Normalization.Kind) throws {
+    for layers: [LayerSpecification] in [
+      [], [.linear(4), .layerNorm], [.flatten, .flatten, .linear(4), .activation(.gelu)],
+    ] {
+      let features = examples([2, 5])
+      #expect(try foldingError(model(layers, kind, features), features) < 1e-13)
+    }
+  }
+
+  @Test("folding is exact for convolutions", arguments: ChannelOrder.allCases)
+  func foldsIntoConvolutions(channels: ChannelOrder) throws {
+    func layers(padding: Int) -> [LayerSpecification] {
+      [.convolution(.init(channels: 3, kernel: 2, padding: padding)), .activation(.tanh), .flatten]
+    }
+    let shape = channels == .first ? [2, 4, 3] : [4, 3, 2]
+    let features = examples(shape)
+    for padding in 0...1 {
+      #expect(try foldingError(model(layers(padding: padding), .scale, features, channels: channels), features) < 1e-13)
+    }
+    if channels == .first {
+      let uniform = examples(shape, channelSize: 12)
+      #expect(try foldingError(model(layers(padding: 0), .standardize, uniform), uniform) < 1e-12)
+    } else {
+      // Single pixels: every column is a channel.
+      let uniform = examples([1, 1, 5])
+      let layers: [LayerSpecification] = [.convolution(.init(channels: 3, kernel: 1)), .flatten]
+      #expect(try foldingError(model(layers, .standardize, uniform, channels: .last), uniform) < 1e-12)
+    }
+  }
+
+  @Test("without normalization there is nothing to fold") func foldsNothing() throws {
+    let features = examples([4])
+    #expect(try foldingError(model([.activation(.tanh), .linear(2)], .none, features), features) == 0)
+  }
+
+  @Test("what cannot be folded is refused") func refusesToFold() throws {
+    let kernel = LayerSpecification.convolution(.init(channels: 3, kernel: 2, padding: 1))
+    let (image, uniform) = (examples([2, 4, 3]), examples([2, 4, 3], channelSize: 12))
+    let cases: [([LayerSpecification], Normalization.Kind, FeatureMatrix, String)] = [
+      ([kernel, .flatten], .standardize, uniform, "pads with zeros"),
+      ([kernel, .flatten], .standardize, image, "pixels of a channel differ"),
+      ([.activation(.tanh)], .scale, examples([4]), "its first layer is tanh"),
+      ([.layerNorm], .standardize, examples([4]), "its first layer is layer_norm"),
+      ([.residual([.linear(4)])], .scale, examples([4]), "its first layer is residual"),
+      ([.maxPool(.init(kernel: 2)), .flatten], .scale, image, "its first layer is max_pool"),
+    ]
+    for (layers, kind, features, words) in cases {
+      let model = try model(layers, kind, features)
+      let error = #expect(throws: ConfigurationError.self) { try ModelExport(model, foldsNormalization: true) }
+      #expect(error?.exitCode == 64 && error?.description.contains(words) == true)
+      #expect(try ModelExport(model).normalization == model.normalization)
+    }
+  }
+
+  @Test func tellsInWhichOrderChannelsAreExpected() throws {
+    let layers: [LayerSpecification] = [.convolution(.init(channels: 3, kernel: 2)), .flatten]
+    let features = examples([4, 3, 2])
+    #expect(
+      try ModelExport(model(layers, .scale, features, channels: .last)).inputs.hasSuffix("channels x height x width"))
+    #expect(try !ModelExport(model(layers, .scale, features)).inputs.contains("height"))
+  }
+
+  @Test func numbersThatFloatDoesNotHoldAreRefused() throws {
+    let values = Vector<Double>([1e39] + Array(repeating: 0, count: 14))
+    var file = TensorFile()
+    file.metadata = try model([], .none, examples([4])).contents.metadata
+    file.add("model.0.weight", Tensor(values[0..<12], shape: [3, 4]))
+    file.add("model.0.bias", Tensor(values[12..<15]))
+    let model = try ModelFile(file)
+    #expect(try ModelExport(model).parameters[0].values[0] == 1e39)
+    let error = #expect(throws: StorageError.self) { try ModelExport(model, precision: .float32) }
+    #expect(error?.exitCode == 65 && error?.description.contains("too large for float32") == true)
+  }
+
+  @Test func aFolderHasAnArrayForEachParameter() throws {
+    let model = try model([.linear(4), .layerNorm], .standardize, examples([6]), precision: .float32)
+    for round in 0..<2 {
+      try ModelExport(model, prefix: round == 0 ? "" : "p.").writeArrays(to: folder.path("out"))
+      #expect(try folder.names == ["out"])
+      let names = ["0.bias", "0.weight", "1.bias", "1.weight", "2.bias", "2.weight"]
+      let files = try FileManager.default.contentsOfDirectory(atPath: folder.path("out")).sorted()
+      #expect(files == (names.map { (round == 0 ? "" : "p.") + $0 + ".npy" } + ["metadata.json"]).sorted())
+      #expect(ModelExport.isExport(folder: folder.path("out")))
+    }
+    let weight = try FeatureMatrix(path: folder.path("out/p.0.weight.npy"))
+    let expected: Vector<Float> = try model.contents.vector(named: "model.0.weight")
+    let found = Matrix<Float>(zeros: 4, 6)
+    weight.gather(rows: 0..<4, into: found, normalization: .none)
+    #expect(weight.element == .float32 && weight.shape == [6] && found.elements.array == expected.array)
+
+    struct Manifest: Decodable {
+      struct Parameter: Decodable {
+        let name, file, type: String
+        let shape: [Int]
+      }
+      let parameters: [Parameter]
+      let normalization: Normalization
+    }
+    let manifest = try JSONDecoder().decode(Manifest.self, from: Foundation.Data(folder.bytes("out/metadata.json")))
+    #expect(manifest.normalization == model.normalization)
+    let names = model.network.layout.entries.map { "p." + $0.name.dropFirst("model.".count) }
+    #expect(manifest.parameters.map(\.name) == names && manifest.parameters.map(\.file) == names.map { $0 + ".npy" })
+    #expect(manifest.parameters.map(\.shape) == model.network.layout.entries.map(\.shape))
+    #expect(manifest.parameters.allSatisfy { $0.type == "float32" })
+  }
+
+  @Test func otherFoldersAreNoExports() throws {
+    let files = FileManager.default
+    #expect(!ModelExport.isExport(folder: folder.path("missing")))
+    #expect(!ModelExport.isExport(folder: folder.folder))
+    try folder.write("metadata.json", [])
+    #expect(ModelExport.isExport(folder: folder.folder))
+    try folder.write("thesis.tex", [])
+    #expect(!ModelExport.isExport(folder: folder.folder))
+    try files.removeItem(atPath: folder.path("thesis.tex"))
+    try files.createDirectory(atPath: folder.path("data"), withIntermediateDirectories: false)
+    #expect(!ModelExport.isExport(folder: folder.folder))
+  }
+
+  @Test func aFolderThatCannotBeMadeLeavesNothing() throws {
+    let export = try ModelExport(model([], .none, examples([4])))
+    let error = #expect(throws: StorageError.self) { try export.writeArrays(to: folder.path("none/out")) }
+    #expect(error?.exitCode == 74)
+    #expect(try folder.names.isEmpty)
+  }
+}
