@@ -38,9 +38,10 @@ let package = Package(
       dependencies: [
         "GaussNewton", "Networks", "Datasets", "LinearAlgebra", "MPI", "CSignals", "CZlib", "Yams",
       ]),
+    .target(name: "Study", dependencies: ["Training", "GaussNewton", "Networks", "Datasets", "LinearAlgebra", "MPI"]),
     .executableTarget(
       name: "fgn-dist",
-      dependencies: ["Training", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+      dependencies: ["Training", "Study", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
 
     .target(name: "TestSupport", dependencies: ["MPI", "LinearAlgebra"], path: "Tests/TestSupport"),
     .testTarget(name: "MPITests", dependencies: ["MPI", "TestSupport"]),
@@ -49,6 +50,7 @@ let package = Package(
     .testTarget(name: "NetworksTests", dependencies: ["Networks", "LinearAlgebra", "TestSupport"]),
     .testTarget(name: "GaussNewtonTests", dependencies: ["GaussNewton", "TestSupport"]),
     .testTarget(name: "TrainingTests", dependencies: ["Training", "TestSupport"]),
+    .testTarget(name: "StudyTests", dependencies: ["Study", "Training", "LinearAlgebra", "MPI"]),
     .testTarget(name: "CommandLineTests", dependencies: ["fgn-dist", "Training", "Datasets", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6],

@@ -5,7 +5,7 @@ import Networks
 
 extension Configuration.Optimizer {
   /// The method's implementation, for shards of at most `capacity` rows.
-  func makeOptimizer<Scalar: DistributedScalar>(
+  package func makeOptimizer<Scalar: DistributedScalar>(
     _ network: Network, capacity: Int, over communicator: Communicator
   ) -> any GaussNewton.Optimizer<Scalar> {
     switch method {

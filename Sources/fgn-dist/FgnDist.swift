@@ -15,7 +15,7 @@ struct FgnDist: ParsableCommand {
       was lost. All ranks exit with the same.
       """,
     version: version,
-    subcommands: [Train.self, Evaluate.self, Predict.self, Inspect.self, Bench.self])
+    subcommands: [Train.self, Evaluate.self, Predict.self, Inspect.self, Bench.self, StudyCommand.self])
 }
 
 extension FgnDist {
