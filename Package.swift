@@ -39,9 +39,10 @@ let package = Package(
         "GaussNewton", "Networks", "Datasets", "LinearAlgebra", "MPI", "CSignals", "CZlib", "Yams",
       ],
       resources: [.embedInCode("Report/report.css"), .embedInCode("Report/report.js")]),
+    .target(name: "Study", dependencies: ["Training", "GaussNewton", "Networks", "Datasets", "LinearAlgebra", "MPI"]),
     .executableTarget(
       name: "fgn-dist",
-      dependencies: ["Training", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+      dependencies: ["Training", "Study", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
 
     .target(name: "TestSupport", dependencies: ["MPI", "LinearAlgebra"], path: "Tests/TestSupport"),
     .testTarget(name: "MPITests", dependencies: ["MPI", "TestSupport"]),
@@ -50,6 +51,7 @@ let package = Package(
     .testTarget(name: "NetworksTests", dependencies: ["Networks", "LinearAlgebra", "TestSupport"]),
     .testTarget(name: "GaussNewtonTests", dependencies: ["GaussNewton", "TestSupport"]),
     .testTarget(name: "TrainingTests", dependencies: ["Training", "TestSupport"]),
+    .testTarget(name: "StudyTests", dependencies: ["Study", "Training", "LinearAlgebra", "MPI"]),
     .testTarget(name: "CommandLineTests", dependencies: ["fgn-dist", "Training", "Datasets", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6],

@@ -71,7 +71,8 @@ package final class Communicator {
 
   /// All processes of the job; MPI must run. `yields`: waiting gives way to other processes.
   convenience init(worldYielding yields: Bool) throws(MPIError) {
-    try self.init(fgn_world(yields ? 1 : 0), ownsHandle: false, hostname: Communicator.machineName(), clock: WaitingClock())
+    try self.init(
+      fgn_world(yields ? 1 : 0), ownsHandle: false, hostname: Communicator.machineName(), clock: WaitingClock())
   }
 
   private convenience init(

@@ -17,7 +17,7 @@ extension Configuration.Model {
   }
 
   /// θ at the start: by rule, or from a file.
-  func initialParameters<Scalar: BLASScalar>(of network: Network, seed: UInt64) throws -> Vector<Scalar> {
+  package func initialParameters<Scalar: BLASScalar>(of network: Network, seed: UInt64) throws -> Vector<Scalar> {
     switch resolvedInitialization {
     case "zeros": Vector(zeros: network.layout.count)
     case "scaled": network.initialParameters(seed: seed)

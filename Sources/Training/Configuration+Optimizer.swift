@@ -13,7 +13,7 @@ extension Configuration.Training {
 extension Configuration.Optimizer {
   /// The method's implementation, for batches of at most `batchSize` rows. A run that is reproducible chooses no solver by
   /// the time that it takes: `auto` is then the matrix of a batch where there is one.
-  func makeOptimizer<Scalar: DistributedScalar>(
+  package func makeOptimizer<Scalar: DistributedScalar>(
     _ network: Network, batchSize: Int, partition: RowPartition, over communicator: Communicator
   ) -> any GaussNewton.Optimizer<Scalar> {
     let capacity = partition.capacity(of: batchSize)

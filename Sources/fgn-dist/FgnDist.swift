@@ -17,6 +17,7 @@ struct FgnDist: ParsableCommand {
     version: version,
     subcommands: [
       Train.self, Evaluate.self, Predict.self, Export.self, Inspect.self, WriteReport.self, Bench.self,
+      StudyCommand.self,
     ])
 }
 

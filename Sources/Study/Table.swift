@@ -1,0 +1,78 @@
+import Foundation
+import MPI
+import Training
+
+/// Observations, one a line, as they lie in a CSV file: what a study has measured so far, the same on all ranks.
+///
+/// Lines reach the file as they come, so that a study that was stopped goes on with what is missing.
+package final class Table {
+  package struct Row: Equatable, Sendable {
+    package let fields: [String: String]
+
+    /// A number; a field that is none, or is absent, is not a number either.
+    package subscript(name: String) -> Double { fields[name].flatMap { Double($0) } ?? .nan }
+
+    package func text(_ name: String) -> String { fields[name] ?? "" }
+  }
+
+  package let path: String
+  package let columns: [String]
+  package private(set) var rows: [Row] = []
+  private let communicator: Communicator
+
+  /// Takes up the table at `path`, or begins it. A last line that was cut short is dropped. Collective.
+  package init(_ path: String, columns: [String], over communicator: Communicator) throws {
+    self.path = path
+    self.columns = columns
+    self.communicator = communicator
+    let header = columns.joined(separator: ",")
+    let text = try communicator.onRoot {
+      let old = FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) } ?? ""
+      let complete = old.lastIndex(of: "\n").map { String(old[...$0]) } ?? ""
+      if !complete.isEmpty, complete.prefix(while: { $0 != "\n" }) != header {
+        throw ConfigurationError(source: path, "holds the results of another version; choose another --out")
+      }
+      try AtomicFile.write(path) { try $0.write(complete.isEmpty ? header + "\n" : complete) }
+      return complete
+    }
+    for line in try communicator.broadcast(text ?? "").split(separator: "\n").dropFirst() {
+      let fields = line.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+      if fields.count == columns.count { rows.append(Row(fields: Dictionary(zip(columns, fields)) { $1 })) }
+    }
+  }
+
+  /// Whether there is a row with these values.
+  package func contains(_ key: [String: String]) -> Bool { !rows(where: key).isEmpty }
+
+  package func rows(where key: [String: String]) -> [Row] {
+    rows.filter { row in key.allSatisfy { row.fields[$0.key] == $0.value } }
+  }
+
+  /// The values of a column, each once, in their order.
+  package func values(_ column: String) -> [String] {
+    var seen: Set<String> = []
+    return rows.map { $0.text(column) }.filter { seen.insert($0).inserted }
+  }
+
+  /// Appends observations, all or none. Collective: the same on all ranks.
+  package func append(_ observations: [[String: String]]) throws {
+    let lines = observations.map { fields in
+      precondition(Set(fields.keys) == Set(columns), "an observation has a value for each column")
+      return columns.map { fields[$0]! }.joined(separator: ",") + "\n"
+    }
+    try communicator.onRoot {
+      let descriptor = open(path, O_WRONLY | O_APPEND | O_CLOEXEC)
+      guard descriptor >= 0 else { throw StorageError(path: path, operation: "open for writing", code: errno) }
+      let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+      do {
+        try handle.write(contentsOf: Data(lines.joined().utf8))
+      } catch {
+        throw StorageError(path: path, operation: "write", code: errno)
+      }
+    }
+    rows += observations.map { Row(fields: $0) }
+  }
+}
+
+/// A number as it stands in a table: short, and the same when it is read back.
+func field(_ value: Double) -> String { "\(value)" }
