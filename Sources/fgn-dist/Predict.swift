@@ -1,5 +1,6 @@
 import ArgumentParser
 import Datasets
+import Foundation
 import GaussNewton
 import LinearAlgebra
 import MPI
@@ -31,7 +32,9 @@ struct Predict: ParsableCommand {
     for path in paths where PredictionFile.Format(path) == nil {
       throw ValidationError("\(path) must end in .npy or .csv")
     }
-    for (index, path) in paths.enumerated() where (paths[..<index] + [model, features]).contains(path) {
+    func file(_ path: String) -> URL { URL(fileURLWithPath: path).standardizedFileURL }
+    var files: Set = [file(model), file(features)]
+    for path in paths where !files.insert(file(path)).inserted {
       throw ValidationError("\(path) is named twice; give each output a file of its own")
     }
   }

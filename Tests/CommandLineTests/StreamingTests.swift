@@ -242,10 +242,10 @@ extension CommandLineTests {
 
     @Test func outputsAreFilesOfTheirOwn() throws {
       let workspace = Workspace()
-      for names in [["a.npy", "a.npy"], ["in.npy", "b.npy"]] {
+      for names in [["a.npy", "a.npy"], ["./a.npy", "a.npy"], ["in.npy", "b.npy"], ["x/../in.npy", "b.npy"]] {
         try Program.run(
           ["predict", "m", "--features", "in.npy", "--logits", names[0], "--classes", names[1]], in: workspace
-        ).expectError(64, mentioning: [names[0], "twice"])
+        ).expectError(64, mentioning: [".npy", "twice"])
       }
     }
   }
