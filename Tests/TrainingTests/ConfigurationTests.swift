@@ -27,6 +27,7 @@ import Testing
     ("training.steps", "null"), ("training.seed", "0"),
     ("training.precision", "float32"), ("training.drop_last", "false"), ("training.evaluate_every", "1"),
     ("training.peer_timeout", "10.0"), ("training.stall_timeout", "1800.0"),
+    ("training.reproducible", "false"), ("training.virtual_shards", "12"),
     ("checkpoint.every", "200"), ("checkpoint.keep", "3"), ("logging.every", "1"), ("logging.progress", "auto"),
     ("logging.tensorboard", "true"), ("logging.histograms_every", "100"), ("logging.ranks_every", "100"),
   ]
@@ -51,6 +52,7 @@ import Testing
     ("training.epochs", "3"), ("training.steps", "99"), ("training.seed", "18446744073709551615"),
     ("training.precision", "float64"), ("training.drop_last", "true"), ("training.evaluate_every", "0"),
     ("training.peer_timeout", "20.0"), ("training.stall_timeout", "0.0"),
+    ("training.reproducible", "true"), ("training.virtual_shards", "7"),
     ("checkpoint.every", "0"), ("checkpoint.keep", "1"), ("logging.every", "10"), ("logging.progress", "none"),
     ("logging.tensorboard", "false"), ("logging.histograms_every", "0"), ("logging.ranks_every", "7"),
   ]
