@@ -36,8 +36,6 @@ extension Communicator {
       }
     }
     if rank == size - 1 { finish() }
-    let start = monotonicSeconds()
-    defer { statistics.seconds += monotonicSeconds() - start }
     try broadcast(buffer, root: size - 1)
   }
 
@@ -45,10 +43,10 @@ extension Communicator {
   private func exchange(
     _ bytes: UnsafeMutableRawBufferPointer, _ message: (UnsafeMutableRawPointer, Int32) -> Int32
   ) throws(MPIError) {
-    let start = monotonicSeconds()
-    defer { statistics.seconds += monotonicSeconds() - start }
-    try forEachChunk(of: bytes.count) { offset, count throws(MPIError) in
-      try check(message(bytes.baseAddress! + offset, count), "a message of an ordered sum")
+    try waiting { () throws(MPIError) in
+      try forEachChunk(of: bytes.count) { offset, count throws(MPIError) in
+        try check(message(bytes.baseAddress! + offset, count), "a message of an ordered sum")
+      }
     }
   }
 }
