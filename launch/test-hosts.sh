@@ -72,6 +72,12 @@ until_checkpoint() {
   done
   fail "$1: no checkpoint appears"
 }
+# begin RUN: trains in the background, as $job, until there is a checkpoint.
+begin() {
+  train "$1" &
+  job=$!
+  until_checkpoint "$1"
+}
 # expect_end JOB RUN: that the job ends within 15 s, on both hosts, and the run goes on to the same weights.
 expect_end() {
   local start=$SECONDS code=0
@@ -110,9 +116,7 @@ for round in $(seq "${FGN_HOSTS_ROUNDS:-1}"); do
   echo "100 Mbit/s: the same weights, in $slow ms, $plain ms without the limit"
   # Slow enough to be caught in the middle.
   speed 1mbit
-  train pulled &
-  job=$!
-  until_checkpoint pulled
+  begin pulled
   ip -n fgn2 link set v0 down
   expect_end $job "pulled cable"
   ip -n fgn2 link set v0 up
@@ -127,18 +131,14 @@ for round in $(seq "${FGN_HOSTS_ROUNDS:-1}"); do
   train far || fail "5 ms away"
   same far
   echo "5 ms away, 1 % lost: the same weights ($((SECONDS - start)) s)"
-  train pause &
-  job=$!
-  until_checkpoint pause
+  begin pause
   kill -STOP "$(cat "$FGN_HOSTS/relay.pid")"
   sleep 3
   kill -CONT "$(cat "$FGN_HOSTS/relay.pid")"
   wait $job || fail "a partition of 3 s was not survived"
   same pause
   echo "partition of 3 s: survived, the same weights"
-  train cut &
-  job=$!
-  until_checkpoint cut
+  begin cut
   kill -STOP "$(cat "$FGN_HOSTS/relay.pid")"
   expect_end $job "partition"
   kill -CONT "$(cat "$FGN_HOSTS/relay.pid")"

@@ -27,6 +27,12 @@ package struct RowPartition: Equatable, Sendable {
     own.lowerBound * batchSize / count..<own.upperBound * batchSize / count
   }
 
+  /// The same of the batch itself.
+  package func own(of batch: ArraySlice<Int>) -> ArraySlice<Int> {
+    let rows = rows(of: batch.count)
+    return batch.dropFirst(rows.lowerBound).prefix(rows.count)
+  }
+
   /// The shards of these rows, counted from the first of them. A rank without any has one that is empty.
   package func parts(of batchSize: Int) -> [Range<Int>] {
     let start = rows(of: batchSize).lowerBound

@@ -72,13 +72,7 @@ package enum Study {
     let communicator = laboratory.communicator
     let scale = laboratory.isQuick ? "quick" : "full"
     try communicator.onRoot {
-      do {
-        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-      } catch {
-        throw StorageError(
-          .inputOutput, path: folder, section: "create folder", problem: error.localizedDescription,
-          remedy: "correct the permissions or choose another --out")
-      }
+      try createFolder(folder, remedy: "correct the permissions or choose another --out")
       let mark = "\(folder)/scale"
       if let old = FileManager.default.contents(atPath: mark).map({ String(decoding: $0, as: UTF8.self) }),
         old != scale

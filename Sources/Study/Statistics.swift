@@ -1,3 +1,5 @@
+import LinearAlgebra
+
 /// Spearman's rank correlation of two samples; ties share the mean of their ranks.
 package func rankCorrelation(_ x: [Double], _ y: [Double]) -> Double {
   precondition(x.count == y.count, "samples differ in size")
@@ -18,13 +20,4 @@ package func rankCorrelation(_ x: [Double], _ y: [Double]) -> Double {
   let products = zip(a, b).map { ($0 - meanA) * ($1 - meanB) }
   let (squareA, squareB) = (a.map { ($0 - meanA) * ($0 - meanA) }, b.map { ($0 - meanB) * ($0 - meanB) })
   return products.reduce(0, +) / (squareA.reduce(0, +) * squareB.reduce(0, +)).squareRoot()
-}
-
-extension Collection<Double> {
-  var mean: Double { reduce(0, +) / Double(count) }
-
-  var median: Double {
-    let sorted = sorted()
-    return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
-  }
 }

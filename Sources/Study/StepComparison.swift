@@ -67,8 +67,7 @@ struct StepComparison {
       for i in 0..<rows { parameters[c * columns + features + i] = logits[i, c] / Self.ownFeature }
     }
 
-    let shard =
-      rows * communicator.rank / communicator.size..<rows * (communicator.rank + 1) / communicator.size
+    let shard = (0..<rows).part(communicator.rank, of: communicator.size)
     func step(_ optimizer: some Optimizer<Double>) throws -> Vector<Double> {
       let moved = parameters.copy()
       let report = try optimizer.advance(

@@ -63,12 +63,8 @@ package final class Table {
     try communicator.onRoot {
       let descriptor = open(path, O_WRONLY | O_APPEND | O_CLOEXEC)
       guard descriptor >= 0 else { throw StorageError(path: path, operation: "open for writing", code: errno) }
-      let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
-      do {
-        try handle.write(contentsOf: Data(lines.joined().utf8))
-      } catch {
-        throw StorageError(path: path, operation: "write", code: errno)
-      }
+      defer { close(descriptor) }
+      try Array(lines.joined().utf8).span.bytes.writeAll(to: descriptor, path: path)
     }
     rows += observations.map { Row(fields: $0) }
   }

@@ -273,7 +273,7 @@ private struct TrainingCourse {
     for step in 0..<total {
       let (epoch, number) = sampler.position(ofStep: step)
       let rows = sampler.batch(epoch: epoch, step: number)
-      let own = rows[BatchSampler.shard(of: rows.indices, rank: communicator.rank, count: communicator.size)]
+      let own = partition.own(of: rows)
       let batch = inputs[rows: 0..<own.count]
       data.train.gather(rows: own, into: batch, normalization: data.normalization)
       let labels = own.map { data.train.labels[$0] }

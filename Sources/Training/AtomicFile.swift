@@ -34,15 +34,7 @@ package struct AtomicFile: ~Copyable {
 
   /// Appends `bytes`, all of them.
   package mutating func write(_ bytes: RawSpan) throws(StorageError) {
-    var rest = bytes
-    while !rest.isEmpty {
-      let written = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress!, $0.count) }
-      if written >= 0 {
-        rest = rest.extracting(droppingFirst: written)
-      } else if errno != EINTR {
-        throw StorageError(path: path, operation: "write", code: errno)
-      }
-    }
+    try bytes.writeAll(to: descriptor, path: path)
   }
 
   package mutating func write(_ bytes: [UInt8]) throws(StorageError) {
@@ -83,6 +75,21 @@ package struct AtomicFile: ~Copyable {
     // Some network file systems cannot flush a folder and say EINVAL; there is nothing more to do then.
     guard flush(descriptor) == 0 || errno == EINVAL else {
       throw StorageError(path: folder, operation: "fsync folder", code: errno)
+    }
+  }
+}
+
+extension RawSpan {
+  /// Writes all bytes to an open file; `path` is its name in errors.
+  package func writeAll(to descriptor: Int32, path: String) throws(StorageError) {
+    var rest = self
+    while !rest.isEmpty {
+      let written = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress!, $0.count) }
+      if written >= 0 {
+        rest = rest.extracting(droppingFirst: written)
+      } else if errno != EINTR {
+        throw StorageError(path: path, operation: "write", code: errno)
+      }
     }
   }
 }

@@ -32,13 +32,7 @@ package struct CheckpointFiles: Sendable {
   /// they get `.abandoned` after their names, lest a later resume or `prune` take them for the newest.
   @discardableResult
   package func save(step: Int, _ file: TensorFile) throws(StorageError) -> Checkpoint {
-    do {
-      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    } catch {
-      throw StorageError(
-        .inputOutput, path: folder, section: "create folder", problem: error.localizedDescription,
-        remedy: "correct the permissions or choose another run directory")
-    }
+    try createFolder(folder, remedy: "correct the permissions or choose another run directory")
     let checkpoint = Checkpoint(step: step, path: path(step: step))
     try Safetensors.save(file, to: checkpoint.path)
     for later in try list() where later.step > step {

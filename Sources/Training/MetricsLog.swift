@@ -4,7 +4,7 @@ import GaussNewton
 /// `metrics.jsonl`: one JSON object a line, for programs. Only rank 0 has one.
 package final class MetricsLog {
   package let path: String
-  private let handle: FileHandle
+  private let descriptor: Int32
   private let encoder: JSONEncoder
 
   /// Opens the log of a run for appending; with `resumingAt`, first drops the events after that step, which belong to a
@@ -19,25 +19,22 @@ package final class MetricsLog {
       let kept = Self.lines(of: old, upTo: step)
       try AtomicFile.write(path) { try $0.write(kept) }
     }
-    let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+    descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw StorageError(path: path, operation: "open for writing", code: errno) }
-    handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
   }
+
+  deinit { close(descriptor) }
 
   /// Appends one event.
   package func write(_ event: some Encodable) throws {
     var line = try encoder.encode(event)
     line.append(UInt8(ascii: "\n"))
-    do {
-      try handle.write(contentsOf: line)
-    } catch {
-      throw StorageError(path: path, operation: "write", code: errno)
-    }
+    try line.bytes.writeAll(to: descriptor, path: path)
   }
 
   /// Appends a step.
   package func write(_ step: MetricsEvent.Step) throws {
-    try step.line.writeAll(to: handle.fileDescriptor, path: path)
+    try step.line.span.bytes.writeAll(to: descriptor, path: path)
   }
 
   private static func lines(of log: Foundation.Data, upTo step: Int) -> [UInt8] {

@@ -21,9 +21,9 @@ package enum Preemption {
     }
   }
 
-  /// Installs the handlers and ignores SIGPIPE and SIGXFSZ; call it before `MPI_Init`, since launchers forward signals at once and
-  /// a rank without a handler dies of them. May be called again, which arms a graceful SIGINT once more. A SIGINT that
-  /// the parent process had ignored stays ignored.
+  /// Installs the handlers and ignores SIGPIPE and SIGXFSZ; call it before `MPI_Init`, since launchers forward signals at
+  /// once and a rank without a handler dies of them. May be called again, which arms a graceful SIGINT once more. A SIGINT
+  /// that the parent process had ignored stays ignored.
   package static func install() {
     let failure = fgn_signals_install()
     precondition(failure == 0, "signal handlers cannot be installed: \(String(cString: strerror(failure)))")

@@ -1,5 +1,6 @@
 import Foundation
 import GaussNewton
+import LinearAlgebra
 import MPI
 
 /// What the ranks did with the time of some steps, by phase, and how evenly.
@@ -62,10 +63,6 @@ package struct RankTimes: Equatable, Sendable {
   }
 
   fileprivate static let communicationIndex = Phases.Phase.allCases.firstIndex(of: .communication)!
-}
-
-extension [Double] {
-  fileprivate var mean: Double { reduce(0, +) / Double(count) }
 }
 
 /// One rank's clock: what it does by phase, since the last gathering.

@@ -50,12 +50,6 @@ package struct RunDirectory: Equatable, Sendable {
       throw ConfigurationError(
         source: path, "already holds a run; add --resume to go on with it, or choose another --run-directory")
     }
-    do {
-      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    } catch {
-      throw StorageError(
-        .inputOutput, path: path, section: "create folder", problem: error.localizedDescription,
-        remedy: "correct the permissions or choose another --run-directory")
-    }
+    try createFolder(path, remedy: "correct the permissions or choose another --run-directory")
   }
 }

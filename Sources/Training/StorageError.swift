@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 
 /// A file that cannot be read, understood or written. Its description is one line: the file, the section of it (or the
@@ -40,7 +41,8 @@ package struct StorageError: Error, Equatable, Sendable, CustomStringConvertible
     Self.oneLine("\(path): \(section): \(problem); \(remedy)")
   }
 
-  static func oneLine(_ text: String) -> String {
+  /// `text` without its line breaks.
+  package static func oneLine(_ text: String) -> String {
     text.split(whereSeparator: \.isNewline).joined(separator: " ")
   }
 
@@ -58,5 +60,15 @@ package struct StorageError: Error, Equatable, Sendable, CustomStringConvertible
     case EISDIR: "name a file instead of a folder"
     default: "check the file system, then run again"
     }
+  }
+}
+
+/// Makes a folder, and those above it, unless it is there. Throws exit code 74 with this remedy.
+package func createFolder(_ path: String, remedy: String) throws(StorageError) {
+  do {
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+  } catch {
+    throw StorageError(
+      .inputOutput, path: path, section: "create folder", problem: error.localizedDescription, remedy: remedy)
   }
 }

@@ -39,7 +39,7 @@ package final class TensorBoardLog {
   package func flush() throws {
     lastFlush = .now
     defer { waiting.removeAll(keepingCapacity: true) }
-    try waiting.writeAll(to: descriptor, path: path)
+    try waiting.span.bytes.writeAll(to: descriptor, path: path)
   }
 
   private func append(_ record: [UInt8]) throws {
@@ -57,20 +57,5 @@ package final class TensorBoardLog {
     names.filter { $0.hasPrefix(prefix) }
       .compactMap { Int($0.dropFirst(prefix.count).prefix { $0 != "." }) }
       .reduce(now) { max($0, $1 + 1) }
-  }
-}
-
-extension [UInt8] {
-  /// Writes all bytes. Throws `StorageError` with the name of `path`.
-  func writeAll(to descriptor: Int32, path: String) throws(StorageError) {
-    var offset = 0
-    while offset < count {
-      let written = withUnsafeBytes { write(descriptor, $0.baseAddress! + offset, count - offset) }
-      if written >= 0 {
-        offset += written
-      } else if errno != EINTR {
-        throw StorageError(path: path, operation: "write", code: errno)
-      }
-    }
   }
 }

@@ -126,12 +126,13 @@ package final class Trainer<Scalar: DistributedScalar> {
     }
     var reason = "as planned before"
     if partition.isVirtual, optimizer.solverKind != .cg {
-      return coordinator.say("solver: \(optimizer.solverKind.rawValue) (the rule where a run is reproducible)")
+      return coordinator.say(
+        "solver", "\(optimizer.solverKind.rawValue) (the rule where a run is reproducible)")
     }
     if !partition.isVirtual, optimizer.plan == nil || progress?.ranks != communicator.size {
       let (epoch, batch) = sampler.position(ofStep: min(step, totalSteps - 1))
       let rows = sampler.batch(epoch: epoch, step: batch)
-      let (shard, labels) = gather(ownRows(of: rows))
+      let (shard, labels) = gather(partition.own(of: rows))
       try optimizer.makePlan(parameters, inputs: shard, labels: labels, batchSize: rows.count)
       reason = "measured"
     }
@@ -216,7 +217,7 @@ package final class Trainer<Scalar: DistributedScalar> {
       step: step, of: totalSteps, peak: configuration.optimizer.learningRate)
     let rows = sampler.batch(epoch: epoch, step: batch)
     let (shard, labels) = optimizer.phases.measure(.data) {
-      gather(ownRows(of: rows))
+      gather(partition.own(of: rows))
     }
     let report = try optimizer.advance(
       parameters, inputs: shard, labels: labels, batchSize: rows.count, rate: rate,
@@ -247,11 +248,6 @@ package final class Trainer<Scalar: DistributedScalar> {
   /// The times of all ranks since the last such event. Collective.
   private func recordRanks(epoch: Int) throws {
     if let times = try clock.gather() { coordinator.record(times, step: step, epoch: epoch) }
-  }
-
-  private func ownRows(of batch: ArraySlice<Int>) -> ArraySlice<Int> {
-    let own = partition.rows(of: batch.count)
-    return batch.dropFirst(own.lowerBound).prefix(own.count)
   }
 
   /// This rank's rows of the batch, normalised, with their labels.

@@ -68,8 +68,8 @@ struct Benchmark {
       return (floorSeconds, try time { try problem.solve() })
     }.suffix(repetitions)
     return Iteration(
-      seconds: median(pairs.map(\.1)) / Double(iterations), productSeconds: median(pairs.map(\.0)) / Double(iterations),
-      ratio: median(pairs.map { $1 / $0 }))
+      seconds: pairs.map(\.1).median / Double(iterations), productSeconds: pairs.map(\.0).median / Double(iterations),
+      ratio: pairs.map { $1 / $0 }.median)
   }
 
   func marginPass() -> MarginPass {
@@ -86,7 +86,7 @@ struct Benchmark {
     let bytes = Double(logits.elements.count * MemoryLayout<Float>.size)
     return MarginPass(
       rows: rows, classes: classes,
-      gigabytesPerSecondPerThread: bytes / median(seconds.dropFirst()) / 1e9 / Double(Threads.count))
+      gigabytesPerSecondPerThread: bytes / seconds.dropFirst().median / 1e9 / Double(Threads.count))
   }
 
   /// nil in a single process.
@@ -107,8 +107,8 @@ struct Benchmark {
       try communicator.barrier()
     }
     return Scaling(
-      iterations: iterations, singleSeconds: median(pairs.map(\.0)), seconds: median(pairs.map(\.1)),
-      speedup: median(pairs.map { $0 / $1 }))
+      iterations: iterations, singleSeconds: pairs.map(\.0).median, seconds: pairs.map(\.1).median,
+      speedup: pairs.map { $0 / $1 }.median)
   }
 
   /// Seconds of both in alternation, after a warm-up of each.
@@ -120,11 +120,6 @@ struct Benchmark {
 
   private func time(_ body: () throws -> Void) rethrows -> Double {
     try ContinuousClock().measure(body) / .seconds(1)
-  }
-
-  private func median(_ values: some Collection<Double>) -> Double {
-    let sorted = values.sorted()
-    return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
   }
 }
 

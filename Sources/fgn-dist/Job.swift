@@ -9,7 +9,7 @@ struct Job {
   let runtime: Runtime
   /// Name and version of the MPI library, if it is used.
   let library: String
-  /// One line: ranks, hosts, threads, kernels, MPI.
+  /// One line, of meaning on rank 0: ranks, hosts, threads, kernels, MPI.
   let description: String
   /// Where the ranks are, on rank 0.
   let placement: RankPlacement?
@@ -68,7 +68,7 @@ struct Job {
       environment: environment, affinityCount: affinity.count, processesSharingMask: sharing)
     Threads.configure(count: threads)
     placement = try Self.placement(masks, threads: threads, over: world, node)
-    let nodes = try world.allreduce(node.rank == 0 ? 1 : 0)
+    let nodes = placement?.hosts.count ?? 0
     library = world.size > 1 ? runtime.libraryVersion : "without MPI"
     description =
       "\(world.size) \(world.size == 1 ? "process" : "ranks") on \(nodes) \(nodes == 1 ? "host" : "hosts"), "
@@ -106,7 +106,7 @@ struct Job {
   }
 
   private static func complain(_ text: String) {
-    let line = text.split(whereSeparator: \.isNewline).joined(separator: " ")
-    try? FileHandle.standardError.write(contentsOf: Foundation.Data("fgn-dist: error: \(line)\n".utf8))
+    let line = "fgn-dist: error: \(StorageError.oneLine(text))\n"
+    try? FileHandle.standardError.write(contentsOf: Foundation.Data(line.utf8))
   }
 }

@@ -93,7 +93,7 @@ import Testing
     }
     let full = open("/dev/full", O_WRONLY)
     defer { close(full) }
-    let error = #expect(throws: StorageError.self) { try [UInt8(1)].writeAll(to: full, path: "/dev/full") }
+    let error = #expect(throws: StorageError.self) { try [UInt8(1)].span.bytes.writeAll(to: full, path: "/dev/full") }
     #expect(error?.exitCode == 74)
   }
 }

@@ -229,16 +229,20 @@ function legend(parent, phases) {
     item.append(data.phases[phase]);
   }
 }
+// An empty card with the name of its run, hidden where that is.
+function begin(card, number) {
+  card.hidden = hidden.has(number);
+  card.replaceChildren();
+  const head = html("h3", card);
+  html("i", head).dataset.run = number;
+  head.append(data.runs[number].name);
+}
 function stack(parent, number) {
   const run = data.runs[number];
   if (!run.phases.length) return null;
   const card = html("div", parent, undefined, "card");
   return () => {
-    card.hidden = hidden.has(number);
-    card.replaceChildren();
-    const head = html("h3", card);
-    html("i", head).dataset.run = number;
-    head.append(run.name);
+    begin(card, number);
     html("p", card, "ms a step");
     if (card.hidden) return;
     const points = run.phases;
@@ -275,11 +279,7 @@ function ranks(parent, number) {
   if (!run.ranks) return null;
   const card = html("div", parent, undefined, "card");
   return () => {
-    card.hidden = hidden.has(number);
-    card.replaceChildren();
-    const head = html("h3", card);
-    html("i", head).dataset.run = number;
-    head.append(run.name);
+    begin(card, number);
     const {shown, count, imbalance, communication} = run.ranks;
     html("p", card, `seconds; the slowest rank works ${format(imbalance, 3)} times the mean, `
       + `${format(100 * communication, 2)} % of the time is communication`
