@@ -30,7 +30,8 @@ package final class Heartbeat: Sendable {
   private let clock: WaitingClock
   private let report: @Sendable (String) -> Void
   private let limitsNow: Mutex<Limits>
-  private let isStopping = Atomic(false)
+  /// A pipe, whose end for writing is closed when the thread is to end: at once, since that is what short runs wait for.
+  private let (wakeUp, waker): (Int32, Int32)
   private let links: Mutex<[HeartbeatLink]>
   private let thread: Mutex<pthread_t?> = Mutex(nil)
 
@@ -50,6 +51,10 @@ package final class Heartbeat: Sendable {
     let found = try HeartbeatLink.connect(over: communicator)
     links = Mutex(found.links)
     unreachable = found.unreachable
+    var ends: [Int32] = [-1, -1]
+    precondition(pipe(&ends) == 0, "no pipe for the heartbeat: \(String(cString: strerror(errno)))")
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    (wakeUp, waker) = (ends[0], ends[1])
     thread.withLock { thread in
       var created = pthread_t()
       let context = Unmanaged.passRetained(self).toOpaque()
@@ -67,8 +72,9 @@ package final class Heartbeat: Sendable {
   /// Takes leave of the other ranks, so that the end of this process is no loss.
   package func stop() {
     guard let thread = thread.withLock({ $0.take() }) else { return }
-    isStopping.store(true, ordering: .relaxed)
+    close(waker)
     pthread_join(thread, nil)
+    close(wakeUp)
     links.withLock { links in
       for link in links {
         link.send(HeartbeatLink.farewell)
@@ -82,8 +88,8 @@ package final class Heartbeat: Sendable {
   private func watch() {
     var last = monotonicSeconds()
     var lastBeat = 0.0
-    while !isStopping.load(ordering: .relaxed) {
-      usleep(200_000)
+    var wakeUp = pollfd(fd: wakeUp, events: 0, revents: 0)
+    while poll(&wakeUp, 1, 200) <= 0 {
       let now = monotonicSeconds()
       let loss = links.withLock { links in
         if now - last > 2 {

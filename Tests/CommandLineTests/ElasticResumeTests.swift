@@ -4,11 +4,9 @@ import Testing
 extension CommandLineTests {
   @Suite("A run that goes on with another number of ranks")
   struct ElasticResumeTests {
-    private static let counts = 1...4
-
     /// 101 rows are divisible by none of the counts.
-    @Test("takes the same course, whatever the numbers", arguments: counts, counts)
-    func sameCourse(before: Int, after: Int) throws {
+    @Test("takes the same course, whatever the numbers", arguments: 1...4)
+    func sameCourse(before: Int) throws {
       let workspace = Workspace()
       try workspace.write(
         "run.yaml",
@@ -19,14 +17,16 @@ extension CommandLineTests {
         """)
       let arguments = ["train", "run.yaml", "--run-directory"]
       try Program.run(.mpirun(before), arguments + ["whole"], in: workspace).expectSuccess()
-      try FileManager.default.copyItem(atPath: workspace.path("whole"), toPath: workspace.path("run"))
-      let checkpoint = "run/checkpoints/step-00000009.safetensors"
-      try Program.run(.mpirun(after), arguments + ["run", "--resume", checkpoint], in: workspace).expectSuccess()
-      try workspace.expectEveryStepOnce("run", 24)
-      let difference = lossDifference(try workspace.steps("run"), try workspace.steps("whole"))
-      #expect(difference < 1e-9)
-      if before == after {
-        #expect(try workspace.bytes("run/model.safetensors") == workspace.bytes("whole/model.safetensors"))
+      for after in 1...4 {
+        let run = "run-\(after)"
+        try FileManager.default.copyItem(atPath: workspace.path("whole"), toPath: workspace.path(run))
+        let checkpoint = "\(run)/checkpoints/step-00000009.safetensors"
+        try Program.run(.mpirun(after), arguments + [run, "--resume", checkpoint], in: workspace).expectSuccess()
+        try workspace.expectEveryStepOnce(run, 24)
+        #expect(lossDifference(try workspace.steps(run), try workspace.steps("whole")) < 1e-9, "\(before) to \(after)")
+        if before == after {
+          #expect(try workspace.bytes("\(run)/model.safetensors") == workspace.bytes("whole/model.safetensors"))
+        }
       }
     }
   }

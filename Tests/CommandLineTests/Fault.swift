@@ -64,13 +64,16 @@ struct Fault: Sendable, CustomTestStringConvertible {
   }
 
   /// Runs with one process and with three ranks, each in a folder of its own: one line of error, the same text.
+  ///
+  /// The ranks leave together, so that mpirun need not give them a second's grace.
   func check() throws {
     var lines: [String] = []
     for ranks in [Ranks.plain, .mpirun(3)] {
       let workspace = Workspace()
       try Examples(40, features: 6, classes: 3).write(to: workspace)
       try workspace.write("run.yaml", Fault.configuration)
-      let outcome = try Program.run(ranks, prepare(workspace), in: workspace)
+      let outcome = try Program.run(
+        ranks, prepare(workspace), in: workspace, environment: ["OMPI_MCA_odls_base_sigkill_timeout": "0"])
       outcome.expectError(code, mentioning: words)
       lines += outcome.errors
       #expect(!workspace.exists("run/model.safetensors") || name.contains("run directory"))

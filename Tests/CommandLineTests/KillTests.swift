@@ -4,10 +4,10 @@ import Testing
 extension CommandLineTests {
   @Suite("A killed rank")
   struct KillTests {
-    /// Many times in the course of one run (FGN_TEST_KILLS): at a random step after the last checkpoint, or while the job starts.
+    /// Many times in the course of one run: at a random step after the last checkpoint, or while the job starts.
     @Test func endsTheJobAndCostsNoMoreThanTheStepsSinceTheCheckpoint() throws {
       let (workspace, total) = (Workspace(), 3000)
-      let kills = ProcessInfo.processInfo.environment["FGN_TEST_KILLS"].flatMap { Int($0) } ?? 25
+      let kills = Thoroughness.isFull ? 50 : 10
       try Examples(2000, features: 48, classes: 12).write(to: workspace)
       try workspace.write(
         "run.yaml",
@@ -38,7 +38,7 @@ extension CommandLineTests {
         try #require(programs.count == 2, "kill \(number): the job had ended by itself")
         kill(programs.randomElement()!, SIGKILL)
         #expect(poll(for: .seconds(10)) { programs.allSatisfy { !isAlive($0) } }, "kill \(number) left a rank behind")
-        if number % 4 == 3, !poll(for: .seconds(20), until: { child.hasEnded }) {
+        if number % 4 == 3, !poll(for: .seconds(10), until: { child.hasEnded }) {
           // All ranks are gone, but the launcher is stuck: that of Open MPI 4.1 can lock itself out (in PMIx) when a rank
           // dies while it connects. There is nothing that a rank could do about it.
           child.stop()

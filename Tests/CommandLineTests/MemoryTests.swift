@@ -23,9 +23,18 @@ extension CommandLineTests {
     @Test(
       "is as its formula says, with many activations or many parameters",
       arguments: [
-        ("[{linear: 6000}, tanh, {linear: 32}, tanh]", ["optimizer.batch_size=full"]),
-        ("[{linear: 2500}, tanh, {linear: 2500}, relu]", ["optimizer.batch_size=8"]),
-        ("[{linear: 4000}, tanh]", ["optimizer.batch_size=full", "optimizer.solver.kind=gram"]),
+        (
+          "[{linear: 6000}, tanh, {linear: 32}, tanh]",
+          ["optimizer.batch_size=full", "optimizer.solver.kind=cg", "optimizer.metric.kind=identity"]
+        ),
+        (
+          "[{linear: 2500}, tanh, {linear: 2500}, relu]",
+          ["optimizer.batch_size=8", "optimizer.solver.kind=cg", "optimizer.metric.kind=identity"]
+        ),
+        (
+          "[{linear: 4000}, tanh]",
+          ["optimizer.batch_size=full", "optimizer.solver.kind=gram", "optimizer.metric.kind=identity"]
+        ),
         ("[{linear: 2500}, tanh, {linear: 2500}, relu]", ["optimizer.batch_size=8", "optimizer.method=adam"]),
         (
           "[{linear: 1500}, tanh, {linear: 1500}, relu]",

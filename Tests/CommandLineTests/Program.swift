@@ -9,6 +9,12 @@ import Testing
   .enabled("a rank of mpirun cannot run mpirun") { ProcessInfo.processInfo.environment["OMPI_COMM_WORLD_SIZE"] == nil })
 struct CommandLineTests {}
 
+/// How much the tests try. By default every kind of mistake has a test that finds it; FGN_TEST_FULL=1 tries all combinations
+/// of settings, ranks and places, and more random kills.
+enum Thoroughness {
+  static let isFull = ProcessInfo.processInfo.environment["FGN_TEST_FULL"] != nil
+}
+
 /// How many processes to start, and by whom.
 enum Ranks: Sendable, CustomStringConvertible {
   /// One process without mpirun.
@@ -51,6 +57,9 @@ enum Program {
     let launchers = ["OMPI_", "PMIX_", "PMI_", "SLURM_", "MPI_", "FGN_"]
     var result = ProcessInfo.processInfo.environment.filter { name, _ in !launchers.contains { name.hasPrefix($0) } }
     result["OPENBLAS_NUM_THREADS"] = "1"
+    // Open MPI's search for faster networks takes a good part of a short run.
+    result["OMPI_MCA_pml"] = "ob1"
+    result["OMPI_MCA_btl"] = "self,vader,tcp"
     if geteuid() == 0 {
       result["OMPI_ALLOW_RUN_AS_ROOT"] = "1"
       result["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"

@@ -21,7 +21,8 @@ extension CommandLineTests {
     }
 
     @Test(
-      "leaves a good checkpoint, from which the run goes on to the same bytes", arguments: ["ENOSPC", "EIO", "KILL"])
+      "leaves a good checkpoint, from which the run goes on to the same bytes",
+      arguments: Thoroughness.isFull ? ["ENOSPC", "EIO", "KILL"] : ["ENOSPC", "KILL"])
     func checkpoint(fault: String) throws {
       let workspace = try prepare(every: 1)
       // A late save: its calls have numbers that no other thread's calls have.
@@ -29,7 +30,7 @@ extension CommandLineTests {
       try check(calls, fault, in: workspace, newest: 49)
     }
 
-    @Test("of the model leaves a good checkpoint", arguments: ["ENOSPC", "KILL"])
+    @Test("of the model leaves a good checkpoint", arguments: Thoroughness.isFull ? ["ENOSPC", "KILL"] : ["KILL"])
     func model(fault: String) throws {
       let workspace = try prepare(every: 0)
       let calls = try Strace.calls(of: Fault.train, in: workspace) { $0.contains("/.model.safetensors") }
