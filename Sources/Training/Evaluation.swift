@@ -14,6 +14,17 @@ package struct Evaluation: Equatable, Sendable {
   package var top5Accuracy: Double
 }
 
+extension Evaluation {
+  /// From sums over all examples.
+  package init(_ scores: ClassScores) {
+    func total(_ sums: [Double]) -> Double { sums.reduce(0, +) }
+    let count = total(scores.examples)
+    self.init(
+      examples: Int(count), loss: total(scores.losses) / count, accuracy: total(scores.hits) / count,
+      top5Accuracy: total(scores.top5Hits) / count)
+  }
+}
+
 /// Runs a network forward over a data set, in chunks of rows, each rank on its own shard.
 package final class Evaluator<Scalar: DistributedScalar> {
   private let communicator: Communicator
@@ -44,20 +55,20 @@ package final class Evaluator<Scalar: DistributedScalar> {
     _ parameters: Vector<Scalar>, on set: Dataset, normalization: Normalization
   ) throws -> Evaluation {
     let shard = BatchSampler.shard(of: 0..<set.count, rank: communicator.rank, count: communicator.size)
-    var sums = [0.0, 0, 0]
+    var scores = ClassScores(classCount: classCount)
     forEachChunk(of: shard, parameters, set.features, normalization) { rows, logits in
-      score(logits, set.labels[rows], &sums)
+      score(logits, set.labels[rows], &scores)
     }
-    return try total(sums, of: set.count)
+    return Evaluation(try total(scores))
   }
 
   /// Scores the network on examples that are read as they are needed, and checked. Collective; the same on all ranks.
   /// Throws exit code 65 for a value that is not finite, and what reading throws.
-  package func evaluate(
-    _ parameters: Vector<Scalar>, on set: EvaluationSet, normalization: Normalization
-  ) throws -> Evaluation {
+  package func scores(
+    _ parameters: Vector<Scalar>, on set: EvaluationSet, normalization: Normalization, countsConfusion: Bool = false
+  ) throws -> ClassScores {
     let shard = BatchSampler.shard(of: 0..<set.count, rank: communicator.rank, count: communicator.size)
-    var sums = [0.0, 0, 0]
+    var scores = ClassScores(classCount: classCount, countsConfusion: countsConfusion)
     var bad: (row: Int, column: Int)?
     try communicator.collectively {
       for start in stride(from: shard.lowerBound, to: shard.upperBound, by: chunk) where bad == nil {
@@ -65,27 +76,33 @@ package final class Evaluator<Scalar: DistributedScalar> {
         let rows = start..<min(start + chunk, shard.upperBound)
         let part = try set.features.read(rows)
         bad = part.firstNonFinite(in: 0..<rows.count).map { (start + $0.row, $0.column) }
-        forEachChunk(of: 0..<rows.count, parameters, part, normalization) { score($1, set.labels[rows], &sums) }
+        forEachChunk(of: 0..<rows.count, parameters, part, normalization) { score($1, set.labels[rows], &scores) }
       }
       // All ranks look at all of a compressed file, so that all find what is wrong with it.
       if bad == nil { try set.features.skip(to: set.count) }
     }
     try communicator.checkFinite(bad, columns: set.features.columns, of: set.name)
-    return try total(sums, of: set.count)
+    return try total(scores)
   }
 
-  /// Adds the loss and the hits of some rows to `sums`. Overwrites the logits.
-  private func score(_ logits: Matrix<Scalar>, _ labels: ArraySlice<Int32>, _ sums: inout [Double]) {
+  /// Adds some rows to the scores. Overwrites the logits.
+  private func score(_ logits: Matrix<Scalar>, _ labels: ArraySlice<Int32>, _ scores: inout ClassScores) {
     let ranks = logits.ranks(of: labels)
-    sums[1] += Double(ranks.count { $0 == 0 })
-    sums[2] += Double(ranks.count { $0 < 5 })
+    let predicted = logits.rowMaxima()
     margin.assign(replacing: logits, labels: labels)
-    sums[0] += margin.lossSum(rows: 0..<labels.count)
+    for (row, label) in labels.enumerated() {
+      let best = Int(predicted[row])
+      // Of another class than the true one: (1 − p) q, where the row has −q.
+      let confidence =
+        best == label ? margin.probabilities[row] : -margin.complements[row] * logits[row, best]
+      scores.add(
+        label: Int(label), predicted: best, rank: ranks[row], loss: Double(margin.losses[row]),
+        confidence: Double(confidence))
+    }
   }
 
-  private func total(_ sums: [Double], of count: Int) throws -> Evaluation {
-    let totals = try communicator.allreduce(sums).map { $0 / Double(count) }
-    return Evaluation(examples: count, loss: totals[0], accuracy: totals[1], top5Accuracy: totals[2])
+  private func total(_ scores: ClassScores) throws -> ClassScores {
+    scores.with(flattened: try communicator.allreduce(scores.flattened))
   }
 
   /// Calls `body` with consecutive ranges of `rows` and their logits (rows × C), which it may overwrite. Local.

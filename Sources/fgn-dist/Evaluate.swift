@@ -19,7 +19,22 @@ struct Evaluate: ParsableCommand {
   @Option(help: "File of labels (IDX or NPY).")
   var labels: String?
 
+  @Option(help: "Where to write a line for each class: examples, accuracy, precision, loss (.csv).")
+  var classes: String?
+
+  @Option(help: "Where to write how many examples of each class are taken for which (.csv; up to 2000 classes).")
+  var confusion: String?
+
+  @Flag(help: "Print one JSON object.")
+  var json = false
+
+  /// A table of more classes is of no use to a person, and takes memory on every rank.
+  private static let largestConfusion = 2000
+
   func validate() throws {
+    for path in [classes, confusion].compactMap({ $0 }) where PredictionFile.Format(path) != .csv {
+      throw ValidationError("\(path) must end in .csv")
+    }
     if (features == nil) != (labels == nil) {
       throw ValidationError("--features and --labels go together; give both or neither")
     }
@@ -29,27 +44,38 @@ struct Evaluate: ParsableCommand {
     try Job.run { job in
       let communicator = job.communicator
       let file = try communicator.collectively { try ModelFile(path: model) }
+      let classCount = file.network.outputCount
+      if confusion != nil, classCount > Self.largestConfusion {
+        throw CollectiveFailure(
+          ConfigurationError(
+            "--confusion is for at most \(Self.largestConfusion) classes, and the model has \(classCount); use --classes"))
+      }
       var source = file.configuration.data.test
       if features != nil {
         source = Configuration.Data.Source(features: features, labels: labels)
       }
       let set = try communicator.collectively { try EvaluationSet(source, for: file) }
-      let evaluation =
+      let scores =
         switch file.configuration.training.precision {
         case .float32: try evaluate(file, set, Float.self, communicator)
         case .float64: try evaluate(file, set, Double.self, communicator)
         }
-      if communicator.rank == 0 { print(evaluation) }
+      try communicator.onRoot {
+        if let classes { try AtomicFile.write(classes) { try $0.write(scores.classTable) } }
+        if let confusion { try AtomicFile.write(confusion) { try $0.write(scores.confusionTable) } }
+        print(json ? scores.json : "\(Evaluation(scores))\n\(scores)")
+      }
       return .success
     }
   }
 
   private func evaluate<Scalar: DistributedScalar>(
     _ file: ModelFile, _ set: EvaluationSet, _: Scalar.Type, _ communicator: Communicator
-  ) throws -> Evaluation {
+  ) throws -> ClassScores {
     let parameters: Vector<Scalar> = try communicator.collectively { try file.parameters() }
     try communicator.agree(on: Double(parameters.norm), of: set.features)
     return try Evaluator<Scalar>(file.network, communicator: communicator)
-      .evaluate(parameters, on: set, normalization: file.normalization)
+      .scores(
+        parameters, on: set, normalization: file.normalization, countsConfusion: confusion != nil)
   }
 }

@@ -129,6 +129,65 @@ extension CommandLineTests {
       #expect(other.output.contains("(700 examples)"))
     }
 
+    /// By the definitions, from the probabilities that `predict` writes.
+    @Test func isScoredClassByClass() throws {
+      let (workspace, test) = try train()
+      try predict(.plain, "one.npy", in: workspace)
+      let p = try NPYArray<Double>(workspace.bytes("p-one.npy")).values
+      let rows = (0..<Self.rows).map { Array(p[$0 * Self.classes..<($0 + 1) * Self.classes]) }
+      let taken = rows.map { row in row.indices.max { row[$0] < row[$1] }! }
+      func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }
+      func own(_ c: Int) -> [Int] { test.labels.indices.filter { test.labels[$0] == c } }
+      let classes = 0..<Self.classes
+      let accuracies = classes.map { c in mean(own(c).map { taken[$0] == c ? 1 : 0 }) }
+      let losses = classes.map { c in mean(own(c).map { -log(rows[$0][c]) }) }
+      let top5 = classes.map { c in mean(own(c).map { i in rows[i].count { $0 > rows[i][c] } < 5 ? 1 : 0 }) }
+      var error = 0.0
+      for bin in 0..<15 {
+        let members = rows.indices.filter { min(14, Int(rows[$0].max()! * 15)) == bin }
+        if members.isEmpty { continue }
+        let accuracy = mean(members.map { taken[$0] == test.labels[$0] ? 1 : 0 })
+        error += Double(members.count) / Double(Self.rows) * abs(accuracy - mean(members.map { rows[$0].max()! }))
+      }
+      #expect(error > 0.005, "a calibrated model proves little")
+
+      for (number, ranks) in [Ranks.plain, .mpirun(3)].enumerated() {
+        let (table, confusion) = ("classes-\(number).csv", "confusion-\(number).csv")
+        let outcome = try Program.run(
+          ranks, ["evaluate", Self.model, "--json", "--classes", table, "--confusion", confusion], in: workspace)
+        outcome.expectSuccess()
+        let totals = try JSONDecoder().decode([String: Double].self, from: Data(outcome.output.utf8))
+        #expect(totals.count == 8)
+        for (key, expected) in [
+          ("balanced_accuracy", mean(accuracies)), ("balanced_loss", mean(losses)),
+          ("balanced_top5_accuracy", mean(top5)), ("calibration_error", error), ("examples", Double(Self.rows)),
+        ] {
+          #expect(abs(try #require(totals[key]) - expected) < 1e-9, "\(key)")
+        }
+        func lines(_ name: String) throws -> [[Double?]] {
+          let text = String(decoding: try workspace.bytes(name), as: UTF8.self)
+          return text.split(separator: "\n").dropFirst().map { $0.split(separator: ",").map { Double($0) } }
+        }
+        let perClass = try lines(table)
+        #expect(perClass.count == Self.classes)
+        for (c, line) in perClass.enumerated() {
+          let hits = own(c).count { taken[$0] == c }
+          let predicted = taken.count { $0 == c }
+          let expected: [Double] = [
+            Double(c), Double(own(c).count), Double(predicted), accuracies[c], top5[c], Double(hits) / Double(predicted),
+            losses[c],
+          ]
+          #expect(line.count == 7 && zip(line, expected).allSatisfy { abs($0! - $1) < 1e-9 }, "\(line) \(expected)")
+        }
+        for (i, line) in try lines(confusion).enumerated() {
+          #expect(line.dropFirst() == (classes.map { j in Double(own(i).count { taken[$0] == j }) })[...])
+        }
+      }
+      let words = try Program.run(["evaluate", Self.model], in: workspace).output
+      #expect(words.contains("balanced  loss") && words.contains("expected calibration error"))
+      #expect(words.contains("worst class \(accuracies.indices.min { accuracies[$0] < accuracies[$1] }!): "))
+    }
+
     @Test func showsItsTensorsAndItsConfiguration() throws {
       let (workspace, _) = try train()
       for ranks in [Ranks.plain, .mpirun(2)] {

@@ -35,7 +35,7 @@ import Testing
     }
   }
 
-  @Test(arguments: [SolverOptions.Kind.gram, .gramCG], [2, 3, 50])
+  @Test(arguments: [SolverOptions.Kind.gram, .gramCG], [2, 3, 20])
   func `A step equals the dense solve`(kind: SolverOptions.Kind, classes: Int) throws {
     for largestMargin in [1.0, 10, 100] {
       let problem = ToyProblem(rows: 37, features: 6, classes: classes, largestMargin: largestMargin, seed: 7)

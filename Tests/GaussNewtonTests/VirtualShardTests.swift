@@ -139,7 +139,7 @@ import Testing
   func run<Scalar: DistributedScalar>(
     _: Scalar.Type, _ variant: Variant, _ network: Network, shards: Int?, over communicator: Communicator
   ) throws -> [[Scalar]] {
-    let sizes = [101, 37, 101, 5]
+    let sizes = [61, 37, 61, 5]
     let partition = RowPartition(rank: communicator.rank, ranks: communicator.size, virtualShards: shards)
     let capacity = partition.capacity(of: sizes.max()!)
     func steps(_ optimizer: some Optimizer<Scalar>, rate: Double) throws -> [[Scalar]] {
@@ -182,10 +182,9 @@ import Testing
   }
 
   func check<Scalar: DistributedScalar>(
-    _: Scalar.Type, _ variant: Variant, _ network: Network, tolerance: Double
+    _: Scalar.Type, _ variant: Variant, _ network: Network, shards: [Int], tolerance: Double
   ) throws {
-    // Three shards leave a fourth rank without rows.
-    for shards in [12, 3] {
+    for shards in shards {
       let alone = try withThreads(1, pieces: 8) {
         try run(Scalar.self, variant, network, shards: shards, over: Communicator())
       }
@@ -205,9 +204,10 @@ import Testing
   @Test(arguments: Variant.all, networks.map(\.name))
   func `Steps have the same bits on any number of ranks and threads`(variant: Variant, name: String) throws {
     let network = Self.networks.first { $0.name == name }!.network
-    try check(Double.self, variant, network, tolerance: 1e-6)
+    // Three shards leave a fourth rank without rows.
+    try check(Double.self, variant, network, shards: [12, 3], tolerance: 1e-6)
     // Where a solver stops in `Float`, or which λ is best, may hang on a rounding.
-    try check(Float.self, variant, network, tolerance: 0.1)
+    try check(Float.self, variant, network, shards: [12], tolerance: 0.1)
   }
 
   @Test(arguments: [SolverOptions.Kind.cg, .gram])
