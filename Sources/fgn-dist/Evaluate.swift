@@ -48,7 +48,8 @@ struct Evaluate: ParsableCommand {
       if confusion != nil, classCount > Self.largestConfusion {
         throw CollectiveFailure(
           ConfigurationError(
-            "--confusion is for at most \(Self.largestConfusion) classes, and the model has \(classCount); use --classes"))
+            "--confusion is for at most \(Self.largestConfusion) classes, and the model has \(classCount); use --classes"
+          ))
       }
       var source = file.configuration.data.test
       if features != nil {

@@ -174,7 +174,8 @@ extension CommandLineTests {
           let hits = own(c).count { taken[$0] == c }
           let predicted = taken.count { $0 == c }
           let expected: [Double] = [
-            Double(c), Double(own(c).count), Double(predicted), accuracies[c], top5[c], Double(hits) / Double(predicted),
+            Double(c), Double(own(c).count), Double(predicted), accuracies[c], top5[c],
+            Double(hits) / Double(predicted),
             losses[c],
           ]
           #expect(line.count == 7 && zip(line, expected).allSatisfy { abs($0! - $1) < 1e-9 }, "\(line) \(expected)")
