@@ -44,9 +44,7 @@ struct CSVField {
     Self.skipBlanks(&cursor, separator)
     guard Self.isEnd(cursor) || cursor.pointee == separator else {
       throw Malformed(
-        message:
-          "something follows the field in quotes, \"\(TextFault.quoted(bytes).dropFirst().dropLast())\"; double the quotes within it"
-      )
+        message: "something follows the closing quote of \(TextFault.quoted(bytes)); double the quotes within a field")
     }
   }
 

@@ -19,7 +19,11 @@ struct CSVParser<Scalar: BLASScalar & DecimalScalar> {
       Self.skipSpaces(&cursor)
       if !CSVField.isEnd(cursor) && part.firstLine + line != layout.headerLine {
         cursor = start
-        try row(&cursor, &part, line)
+        do throws(TextFault) {
+          try row(&cursor, &part, line)
+        } catch {
+          throw countFault(start, line) ?? error
+        }
         part.rowCount += 1
       }
       while cursor.pointee != TextFile.newline { cursor += 1 }
@@ -35,7 +39,6 @@ struct CSVParser<Scalar: BLASScalar & DecimalScalar> {
 
   @inline(__always)
   private func row(_ cursor: inout UnsafePointer<UInt8>, _ part: inout TextPart, _ line: Int) throws(TextFault) {
-    let start = cursor
     let row = part.firstLine + part.rowCount
     var target = values + row * layout.featureCount
     let label = layout.label ?? layout.columnCount
@@ -46,11 +49,10 @@ struct CSVParser<Scalar: BLASScalar & DecimalScalar> {
         target.pointee = try number(&cursor, column, line)
         target += 1
       }
-      if column + 1 == layout.columnCount {
-        guard CSVField.isEnd(cursor) else { throw countFault(start, line) }
-      } else {
-        guard cursor.pointee == layout.separator else { throw countFault(start, line) }
+      if column + 1 < layout.columnCount && cursor.pointee == layout.separator {
         cursor += 1
+      } else if column + 1 < layout.columnCount || !CSVField.isEnd(cursor) {
+        throw TextFault(line: line, message: "has another number of fields than the first line")
       }
     }
   }
@@ -106,14 +108,13 @@ struct CSVParser<Scalar: BLASScalar & DecimalScalar> {
     }
   }
 
-  @inline(never)
-  private func countFault(_ start: UnsafePointer<UInt8>, _ line: Int) -> TextFault {
-    do {
-      let count = try CSVField.all(of: start, separator: layout.separator).count
-      return TextFault(
-        line: line, message: "has \(count) fields, and the first line has \(layout.columnCount); complete the line")
-    } catch {
-      return TextFault(line: line, message: error.message)
+  /// What is wrong with a line whose number of fields is.
+  private func countFault(_ start: UnsafePointer<UInt8>, _ line: Int) -> TextFault? {
+    guard let count = try? CSVField.all(of: start, separator: layout.separator).count, count != layout.columnCount
+    else {
+      return nil
     }
+    return TextFault(
+      line: line, message: "has \(count) fields, and the first line has \(layout.columnCount); complete the line")
   }
 }
