@@ -1,9 +1,8 @@
-import Glibc
 import LinearAlgebra
 
 /// Writes one NPY file (version 1.0) piece by piece, as batches of predictions become known.
 ///
-/// The pieces go to `PATH.partial`, and `finish()` gives the complete file its name; without it nothing is left.
+/// The file appears at its path with `finish()`; without it nothing is left.
 package final class NPYWriter {
   package enum Element: String, Sendable {
     case float32 = "<f4"
@@ -17,31 +16,17 @@ package final class NPYWriter {
     var size: Int { self == .float32 ? 4 : 8 }
   }
 
-  package let path: String
   private let element: Element
-  private let descriptor: Int32
+  private let file: PartialFile
   private var missingBytes: Int
-  private var isFinished = false
-
-  private var partialPath: String { path + ".partial" }
 
   /// `shape` is that of the complete array: [n] or [n, columns]. Throws exit code 74.
   package init(_ path: String, shape: [Int], element: Element) throws(DataError) {
     precondition(!shape.isEmpty && shape.allSatisfy { $0 >= 0 }, "a shape has extents, none of them negative")
-    self.path = path
     self.element = element
     missingBytes = shape.reduce(element.size, *)
-    descriptor = open(path + ".partial", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
-    guard descriptor >= 0 else { throw .unwritable(path, "cannot be created (\(errorText()))") }
-    let header = Self.header(shape: shape, element: element)
-    try header.span.bytes.withUnsafeBytes { bytes throws(DataError) in try write(bytes) }
-  }
-
-  deinit {
-    if !isFinished && descriptor >= 0 {
-      close(descriptor)
-      unlink(partialPath)
-    }
+    file = try PartialFile(path)
+    try file.write(Self.header(shape: shape, element: element))
   }
 
   /// The next elements, row after row. Throws exit code 74.
@@ -60,11 +45,7 @@ package final class NPYWriter {
   /// precondition.
   package func finish() throws(DataError) {
     precondition(missingBytes == 0, "\(missingBytes / element.size) elements are missing")
-    precondition(!isFinished, "the file is finished")
-    guard fsync(descriptor) == 0 else { throw failure() }
-    guard rename(partialPath, path) == 0 else { throw failure() }
-    isFinished = true
-    close(descriptor)
+    try file.finish()
   }
 
   /// Padded with spaces so that the elements start at a multiple of 64 bytes, as NumPy does it for mapping.
@@ -81,22 +62,9 @@ package final class NPYWriter {
 
   private func append(_ bytes: UnsafeRawBufferPointer) throws(DataError) {
     precondition(bytes.count <= missingBytes, "more elements than the shape has")
-    try write(bytes)
+    try file.write(bytes)
     missingBytes -= bytes.count
   }
-
-  private func write(_ bytes: UnsafeRawBufferPointer) throws(DataError) {
-    var rest = bytes[...]
-    while !rest.isEmpty {
-      let piece = UnsafeRawBufferPointer(rebasing: rest)
-      let written = Glibc.write(descriptor, piece.baseAddress, piece.count)
-      if written < 0 && errno == EINTR { continue }
-      guard written > 0 else { throw failure() }
-      rest = rest.dropFirst(written)
-    }
-  }
-
-  private func failure() -> DataError { .unwritable(path, "cannot be written (\(errorText()))") }
 }
 
 extension NPY {

@@ -76,6 +76,8 @@ enum Fixtures {
   static let gzipNPY = bytes(
     "1f8b08000000000002039bec17ea1b10c9c850c650ad9e925a9c5ca46ea5a06e9366a2aea3a09e965f54529498179f5f94920a12774bcc294e058a17672416a402f91ac63a0a469a3a0ab50a64032e063038600f2218181c1c18181a80b8de1900d117d23898000000"
   )
+  /// "a 1:0.5", "b 3:3", without a final newline.
+  static let gzipText = bytes("1f8b08000000000002034b5430b432d033e54a5230b63206001c6e8c340d000000")
 
   static func bytes(_ hexadecimal: String) -> [UInt8] {
     let digits = Array(hexadecimal.utf8).map { $0 < 0x3a ? $0 - 0x30 : $0 - 0x61 + 10 }

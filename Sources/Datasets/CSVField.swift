@@ -1,0 +1,108 @@
+/// One field of a line of separated fields.
+struct CSVField {
+  /// Without the quotes and the spaces around it.
+  let bytes: UnsafeBufferPointer<UInt8>
+  /// Each pair of quotes within stands for one.
+  let hasDoubledQuotes: Bool
+
+  struct Malformed: Error {
+    let message: String
+  }
+
+  /// The field at the cursor, which moves to the separator or the end of the line behind it. A newline must be there.
+  init(_ cursor: inout UnsafePointer<UInt8>, separator: UInt8) throws(Malformed) {
+    Self.skipBlanks(&cursor, separator)
+    guard cursor.pointee == Self.quote else {
+      let start = cursor
+      var end = cursor
+      while !Self.isEnd(cursor) && cursor.pointee != separator {
+        cursor += 1
+        if !Self.isBlank(cursor[-1], separator) { end = cursor }
+      }
+      bytes = start.upTo(end)
+      hasDoubledQuotes = false
+      return
+    }
+    cursor += 1
+    let start = cursor
+    var hasDoubledQuotes = false
+    while true {
+      if cursor.pointee == TextFile.newline {
+        throw Malformed(
+          message: "a field in quotes does not end on its line; close it (newlines within quotes are not read)")
+      }
+      if cursor.pointee == Self.quote {
+        if cursor[1] != Self.quote { break }
+        hasDoubledQuotes = true
+        cursor += 1
+      }
+      cursor += 1
+    }
+    bytes = start.upTo(cursor)
+    self.hasDoubledQuotes = hasDoubledQuotes
+    cursor += 1
+    Self.skipBlanks(&cursor, separator)
+    guard Self.isEnd(cursor) || cursor.pointee == separator else {
+      throw Malformed(
+        message: "something follows the closing quote of \(TextFault.quoted(bytes)); double the quotes within a field")
+    }
+  }
+
+  /// All fields of the line at `start`.
+  static func all(of start: UnsafePointer<UInt8>, separator: UInt8) throws(Malformed) -> [CSVField] {
+    var cursor = start
+    var fields = [try CSVField(&cursor, separator: separator)]
+    while !isEnd(cursor) {
+      cursor += 1
+      fields.append(try CSVField(&cursor, separator: separator))
+    }
+    return fields
+  }
+
+  /// Calls `body` with the text of the field.
+  func withText<Result>(_ body: (UnsafeBufferPointer<UInt8>) -> Result) -> Result {
+    guard hasDoubledQuotes else { return body(bytes) }
+    var text: [UInt8] = []
+    var index = 0
+    while index < bytes.count {
+      text.append(bytes[index])
+      index += bytes[index] == Self.quote ? 2 : 1
+    }
+    return text.withUnsafeBufferPointer(body)
+  }
+
+  var string: String { withText { String(decoding: $0, as: UTF8.self) } }
+
+  /// The number that is all of the field.
+  func number<Scalar: DecimalScalar>(as _: Scalar.Type) -> Scalar? {
+    if bytes.isEmpty { return nil }
+    // A quote, a blank, a separator or a newline follows the bytes, and none of them belongs to a number.
+    var cursor = bytes.baseAddress!
+    let number = DecimalNumber.parse(&cursor, as: Scalar.self)
+    return cursor == bytes.baseAddress! + bytes.count ? number : nil
+  }
+
+  /// Whether it stands where a number should be, and for none: such a line is no header.
+  var isMissingNumber: Bool {
+    ["", "nan", "na", "n/a", "null", "none", "?", "inf", "infinity", "-inf", "-infinity", "+inf"]
+      .contains(string.lowercased())
+  }
+
+  @inline(__always)
+  static func isBlank(_ byte: UInt8, _ separator: UInt8) -> Bool {
+    byte == UInt8(ascii: " ") || (byte == UInt8(ascii: "\t") && separator != UInt8(ascii: "\t"))
+  }
+
+  @inline(__always)
+  static func skipBlanks(_ cursor: inout UnsafePointer<UInt8>, _ separator: UInt8) {
+    while isBlank(cursor.pointee, separator) { cursor += 1 }
+  }
+
+  /// Of a line: a newline, or a carriage return before it.
+  @inline(__always)
+  static func isEnd(_ cursor: UnsafePointer<UInt8>) -> Bool {
+    cursor.pointee == TextFile.newline || (cursor.pointee == UInt8(ascii: "\r") && cursor[1] == TextFile.newline)
+  }
+
+  static let quote = UInt8(ascii: "\"")
+}

@@ -1,0 +1,120 @@
+import LinearAlgebra
+
+/// Reads one part of a table.
+///
+/// The text ends with a newline, at which every loop over bytes stops: none of them looks for the end of the text.
+struct CSVParser<Scalar: BLASScalar & DecimalScalar> {
+  let layout: CSVLayout
+  /// The features of all lines, blank ones and the header included.
+  let values: UnsafeMutablePointer<Scalar>
+  let codes: UnsafeMutablePointer<Int32>
+
+  /// Writes the part's rows, from its first line on.
+  func parse(_ part: inout TextPart) throws(TextFault) {
+    var cursor = part.text.baseAddress!
+    let end = cursor + part.text.count
+    var line = 0
+    while cursor < end {
+      let start = cursor
+      Self.skipSpaces(&cursor)
+      if !CSVField.isEnd(cursor) && part.firstLine + line != layout.headerLine {
+        cursor = start
+        do throws(TextFault) {
+          try row(&cursor, &part, line)
+        } catch {
+          throw countFault(start, line) ?? error
+        }
+        part.rowCount += 1
+      }
+      while cursor.pointee != TextFile.newline { cursor += 1 }
+      cursor += 1
+      line += 1
+    }
+  }
+
+  @inline(__always)
+  static func skipSpaces(_ cursor: inout UnsafePointer<UInt8>) {
+    while cursor.pointee == UInt8(ascii: " ") { cursor += 1 }
+  }
+
+  @inline(__always)
+  private func row(_ cursor: inout UnsafePointer<UInt8>, _ part: inout TextPart, _ line: Int) throws(TextFault) {
+    let row = part.firstLine + part.rowCount
+    var target = values + row * layout.featureCount
+    let label = layout.label ?? layout.columnCount
+    for column in 0..<layout.columnCount {
+      if column == label {
+        codes[row] = try self.label(&cursor, &part.labels, line)
+      } else {
+        target.pointee = try number(&cursor, column, line)
+        target += 1
+      }
+      if column + 1 < layout.columnCount && cursor.pointee == layout.separator {
+        cursor += 1
+      } else if column + 1 < layout.columnCount || !CSVField.isEnd(cursor) {
+        throw TextFault(line: line, message: "has another number of fields than the first line")
+      }
+    }
+  }
+
+  @inline(__always)
+  private func number(_ cursor: inout UnsafePointer<UInt8>, _ column: Int, _ line: Int) throws(TextFault) -> Scalar {
+    CSVField.skipBlanks(&cursor, layout.separator)
+    let start = cursor
+    if let number = DecimalNumber.parse(&cursor, as: Scalar.self), number.isFinite {
+      CSVField.skipBlanks(&cursor, layout.separator)
+      if cursor.pointee == layout.separator || CSVField.isEnd(cursor) { return number }
+    }
+    cursor = start
+    return try unusualNumber(&cursor, column, line)
+  }
+
+  /// In quotes, or none.
+  @inline(never)
+  private func unusualNumber(
+    _ cursor: inout UnsafePointer<UInt8>, _ column: Int, _ line: Int
+  ) throws(TextFault) -> Scalar {
+    let field = try field(&cursor, line)
+    let number = field.number(as: Scalar.self)
+    if let number, number.isFinite { return number }
+    let text = TextFault.quoted(field.bytes)
+    let reason =
+      switch number {
+      case nil where field.bytes.isEmpty: "is empty; fill it in, or remove the line"
+      case nil where field.isMissingNumber: "has no number but \(text); replace it, or remove the line"
+      case nil: "has \(text), which is no number; encode it, or say which column has the labels"
+      default:
+        "has \(text), which is too large for \(layout.element.rawValue)"
+          + (field.number(as: Double.self)?.isFinite == true ? "; read the file as float64" : "")
+      }
+    throw TextFault(line: line, message: "\(layout.name(column)) \(reason)")
+  }
+
+  private func label(
+    _ cursor: inout UnsafePointer<UInt8>, _ labels: inout LabelTable, _ line: Int
+  ) throws(TextFault) -> Int32 {
+    let field = try field(&cursor, line)
+    if field.bytes.isEmpty {
+      throw TextFault(line: line, message: "the label is empty; fill it in, or remove the line")
+    }
+    return field.withText { labels.code(for: $0, line: line) }
+  }
+
+  private func field(_ cursor: inout UnsafePointer<UInt8>, _ line: Int) throws(TextFault) -> CSVField {
+    do {
+      return try CSVField(&cursor, separator: layout.separator)
+    } catch {
+      throw TextFault(line: line, message: error.message)
+    }
+  }
+
+  /// What is wrong with a line whose number of fields is.
+  private func countFault(_ start: UnsafePointer<UInt8>, _ line: Int) -> TextFault? {
+    guard let count = try? CSVField.all(of: start, separator: layout.separator).count, count != layout.columnCount
+    else {
+      return nil
+    }
+    return TextFault(
+      line: line, message: "has \(count) fields, and the first line has \(layout.columnCount); complete the line")
+  }
+}

@@ -1,0 +1,55 @@
+import LinearAlgebra
+
+/// Writes a table row by row, its labels in the last column. It appears at its path with `finish()`; without it nothing
+/// is left.
+package struct CSVWriter: ~Copyable {
+  private var text: TextWriter
+  private let separator: CSV.Separator
+
+  /// `names` is the header line, that of the labels included; none is written for nil. Throws exit code 74, also for a
+  /// name with a newline.
+  package init(_ path: String, names: [String]? = nil, separator: CSV.Separator = .comma) throws(DataError) {
+    var text = try TextWriter(path)
+    if let names {
+      for (column, name) in names.enumerated() {
+        if column > 0 { text.append(separator.rawValue) }
+        text.append(try Self.field(name, path))
+      }
+      try text.endLine()
+    }
+    self.text = text
+    self.separator = separator
+  }
+
+  /// The next row, without a label for nil. Throws exit code 74, also for a label with a newline.
+  package mutating func append<Scalar: BLASScalar>(
+    values: some Collection<Scalar>, label: String?
+  ) throws(DataError) {
+    var isFirst = true
+    for value in values {
+      if !isFirst { text.append(separator.rawValue) }
+      text.append(value)
+      isFirst = false
+    }
+    if let label {
+      if !isFirst { text.append(separator.rawValue) }
+      text.append(try Self.field(label, text.path))
+    }
+    try text.endLine()
+  }
+
+  /// Puts the complete file in place. Throws exit code 74.
+  package mutating func finish() throws(DataError) { try text.finish() }
+
+  private static func field(_ string: String, _ path: String) throws(DataError) -> String {
+    let bytes = Array(string.utf8)
+    guard !bytes.contains(TextFile.newline) else {
+      let name = bytes.withUnsafeBufferPointer { TextFault.quoted($0) }
+      throw .unwritable(path, "\(name) has a newline, which tables are read without; rename it")
+    }
+    // Quoted is what might be read as a separator, and spaces, which fields without quotes lose.
+    if !bytes.isEmpty && !bytes.contains(where: { "\",;\t\r ".utf8.contains($0) }) { return string }
+    let quoted = string.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"")
+    return "\"\(quoted)\""
+  }
+}

@@ -1,0 +1,95 @@
+/// Which label text is which class 0…C-1: the classes in the order of the numbers if all texts are numbers, else in that
+/// of their Unicode scalars.
+///
+/// Of numbers, the value counts: `2`, `2.0` and `+2` are one class, whose name is the shortest text seen, and of equally
+/// short ones the first. Numbers beyond ±2^53, where neighbours have no doubles of their own, are texts.
+package struct ClassMap: Equatable, Sendable {
+  /// The name of each class.
+  package let names: [String]
+  /// Whether labels are compared as numbers.
+  package let isNumeric: Bool
+  private let classesOfNumbers: [Double: Int32]
+  private let classesOfTexts: [String: Int32]
+
+  package var count: Int { names.count }
+
+  /// The classes that these labels are of.
+  package init(_ labels: LabelColumn) { self.init(texts: labels.texts) }
+
+  /// The classes of a list of texts, in which a text may be there more than once.
+  package init(texts: [String]) {
+    let numbers = texts.map(Self.number)
+    isNumeric = numbers.allSatisfy { $0 != nil }
+    if isNumeric {
+      var shortest: [Double: String] = [:]
+      for (number, text) in zip(numbers, texts) {
+        let known = shortest[number!]
+        if known.map({ Self.isBetter(text, than: $0) }) ?? true { shortest[number!] = text }
+      }
+      let order = shortest.sorted { $0.key < $1.key }
+      names = order.map(\.value)
+      classesOfNumbers = Dictionary(uniqueKeysWithValues: zip(order.map(\.key), 0...))
+      classesOfTexts = [:]
+    } else {
+      names = Set(texts).sorted { $0.unicodeScalars.lexicographicallyPrecedes($1.unicodeScalars) }
+      classesOfNumbers = [:]
+      classesOfTexts = Dictionary(uniqueKeysWithValues: zip(names, 0...))
+    }
+  }
+
+  /// The class of a text; nil if there is none for it.
+  package func classNumber(of text: String) -> Int32? {
+    isNumeric ? Self.number(text).flatMap { classesOfNumbers[$0] } : classesOfTexts[text]
+  }
+
+  /// The class of each row. Throws exit code 65 for a label that is no class here.
+  package func classes(of labels: LabelColumn) throws(DataError) -> [Int32] {
+    var classes: [Int32] = []
+    classes.reserveCapacity(labels.texts.count)
+    for (text, line) in zip(labels.texts, labels.lines) {
+      guard let number = classNumber(of: text) else {
+        throw .badContents(
+          labels.path,
+          "line \(line): the label '\(text)' is none of the \(count) classes of the training set; "
+            + "remove such rows, or train with examples of it")
+      }
+      classes.append(number)
+    }
+    return labels.codes.map { classes[Int($0)] }
+  }
+
+  private static func isBetter(_ text: String, than other: String) -> Bool {
+    let (length, otherLength) = (text.unicodeScalars.count, other.unicodeScalars.count)
+    return length < otherLength
+      || (length == otherLength && text.unicodeScalars.lexicographicallyPrecedes(other.unicodeScalars))
+  }
+
+  private static func number(_ text: String) -> Double? {
+    let line = Array(text.utf8) + [TextFile.newline]
+    return line.withUnsafeBufferPointer { line in
+      var cursor = line.baseAddress!
+      guard let number = DecimalNumber.parse(&cursor, as: Double.self), cursor == line.baseAddress! + line.count - 1,
+        number.magnitude <= 0x1p53
+      else { return nil }
+      return number
+    }
+  }
+}
+
+extension ClassMap: Codable {
+  package init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    let names = try container.decode([String].self)
+    self.init(texts: names)
+    guard self.names == names else {
+      throw DecodingError.dataCorruptedError(
+        in: container, debugDescription: "the names of the classes are not in their order, or one is there twice")
+    }
+  }
+
+  /// The names alone: all else follows from them.
+  package func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode(names)
+  }
+}

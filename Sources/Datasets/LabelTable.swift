@@ -1,0 +1,78 @@
+/// The distinct label texts of some rows, numbered in the order in which they appear: a hash table over bytes, since a
+/// `String` for every row would take longer than reading it.
+struct LabelTable {
+  private var bytes: [UInt8] = []
+  /// Where the text of each code ends in `bytes`.
+  private var ends: [Int] = []
+  /// The line in which each text is first seen.
+  private var lines: [Int] = []
+  /// Codes at places that follow from the hash, or -1; a power of two of them, at most half of them taken.
+  private var slots = [Int32](repeating: -1, count: 64)
+
+  var count: Int { ends.count }
+
+  /// The number of a text, new or seen before.
+  mutating func code(for text: UnsafeBufferPointer<UInt8>, line: Int) -> Int32 {
+    var slot = Self.hash(text) & (slots.count - 1)
+    while slots[slot] >= 0 {
+      if matches(slots[slot], text) { return slots[slot] }
+      slot = (slot + 1) & (slots.count - 1)
+    }
+    let code = Int32(count)
+    slots[slot] = code
+    bytes.append(contentsOf: text)
+    ends.append(bytes.count)
+    lines.append(line)
+    if 2 * count > slots.count { grow() }
+    return code
+  }
+
+  /// The texts of `other` as numbers of this table; its lines are counted from this table's line `firstLine`.
+  mutating func merge(_ other: LabelTable, firstLine: Int) -> [Int32] {
+    other.bytes.withUnsafeBufferPointer { bytes in
+      (0..<other.count).map { code in
+        self.code(for: UnsafeBufferPointer(rebasing: bytes[other.range(code)]), line: firstLine + other.lines[code])
+      }
+    }
+  }
+
+  /// Throws exit code 65 for a text that is no UTF-8. Lines count from 0.
+  func column(path: String, codes: [Int32]) throws(DataError) -> LabelColumn {
+    var texts: [String] = []
+    texts.reserveCapacity(count)
+    for code in 0..<count {
+      guard let text = String(validating: bytes[range(code)], as: UTF8.self) else {
+        throw .badContents(path, "line \(lines[code] + 1): the label is no UTF-8 text; convert the file with iconv")
+      }
+      texts.append(text)
+    }
+    return LabelColumn(path: path, texts: texts, lines: lines.map { $0 + 1 }, codes: codes)
+  }
+
+  private func range(_ code: Int) -> Range<Int> { (code == 0 ? 0 : ends[code - 1])..<ends[code] }
+
+  private func matches(_ code: Int32, _ text: UnsafeBufferPointer<UInt8>) -> Bool {
+    let range = range(Int(code))
+    guard range.count == text.count else { return false }
+    for index in 0..<text.count where bytes[range.lowerBound + index] != text[index] { return false }
+    return true
+  }
+
+  private mutating func grow() {
+    slots = [Int32](repeating: -1, count: 4 * slots.count)
+    bytes.withUnsafeBufferPointer { bytes in
+      for code in 0..<count {
+        var slot = Self.hash(UnsafeBufferPointer(rebasing: bytes[range(code)])) & (slots.count - 1)
+        while slots[slot] >= 0 { slot = (slot + 1) & (slots.count - 1) }
+        slots[slot] = Int32(code)
+      }
+    }
+  }
+
+  /// FNV-1a, with the high bits mixed into the low ones that are used.
+  private static func hash(_ text: UnsafeBufferPointer<UInt8>) -> Int {
+    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+    for byte in text { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+    return Int(truncatingIfNeeded: hash ^ (hash >> 29))
+  }
+}

@@ -1,0 +1,53 @@
+import Glibc
+
+/// A file that appears at its path complete or not at all: what is written goes to `PATH.partial`, and `finish()` gives
+/// that its name; without it nothing is left.
+final class PartialFile {
+  let path: String
+  private let descriptor: Int32
+  private var isFinished = false
+
+  private var partialPath: String { path + ".partial" }
+
+  /// Throws exit code 74.
+  init(_ path: String) throws(DataError) {
+    self.path = path
+    descriptor = open(path + ".partial", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+    guard descriptor >= 0 else { throw .unwritable(path, "cannot be created (\(errorText()))") }
+  }
+
+  deinit {
+    if !isFinished && descriptor >= 0 {
+      close(descriptor)
+      unlink(partialPath)
+    }
+  }
+
+  /// Throws exit code 74.
+  func write(_ bytes: UnsafeRawBufferPointer) throws(DataError) {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let piece = UnsafeRawBufferPointer(rebasing: rest)
+      let written = Glibc.write(descriptor, piece.baseAddress, piece.count)
+      if written < 0 && errno == EINTR { continue }
+      guard written > 0 else { throw failure() }
+      rest = rest.dropFirst(written)
+    }
+  }
+
+  /// Throws exit code 74.
+  func write(_ bytes: [UInt8]) throws(DataError) {
+    try bytes.span.bytes.withUnsafeBytes { bytes throws(DataError) in try write(bytes) }
+  }
+
+  /// Puts the complete file in place. Throws exit code 74.
+  func finish() throws(DataError) {
+    precondition(!isFinished, "the file is finished")
+    guard fsync(descriptor) == 0 else { throw failure() }
+    guard rename(partialPath, path) == 0 else { throw failure() }
+    isFinished = true
+    close(descriptor)
+  }
+
+  private func failure() -> DataError { .unwritable(path, "cannot be written (\(errorText()))") }
+}

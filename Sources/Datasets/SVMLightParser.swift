@@ -1,0 +1,154 @@
+import LinearAlgebra
+
+/// Reads one part of a file in the LIBSVM format.
+///
+/// The text ends with a newline, at which every loop over bytes stops: none of them looks for the end of the text.
+struct SVMLightParser<Scalar: BLASScalar & DecimalScalar> {
+  var room: SVMLight.Room
+  let storage: SparseStorage<Scalar>
+  let codes: UnsafeMutablePointer<Int32>
+  /// What is subtracted from an index; a column is -1 where that is not the smallest one.
+  let base: Int
+  let smallestIndex: Int
+  /// The number of columns where it is known.
+  let columns: Int?
+
+  private typealias Bytes = UnsafePointer<UInt8>
+
+  /// Writes rows, values and labels to this part's room.
+  mutating func parse(_ part: inout TextPart) throws(TextFault) {
+    var cursor = part.text.baseAddress!
+    let end = cursor + part.text.count
+    let starts = storage.starts + part.firstLine + 1
+    let codes = codes + part.firstLine
+    var line = 0
+    while cursor < end {
+      Self.skipBlanks(&cursor)
+      if !Self.isEnd(cursor.pointee) {
+        codes[part.rowCount] = try label(&cursor, &part.labels, line)
+        try values(&cursor, line)
+        starts[part.rowCount] = room.valueCount
+        part.rowCount += 1
+      }
+      while cursor.pointee != TextFile.newline { cursor += 1 }
+      cursor += 1
+      line += 1
+    }
+  }
+
+  /// The label of a line, and the group that may follow it.
+  private func label(_ cursor: inout Bytes, _ labels: inout LabelTable, _ line: Int) throws(TextFault) -> Int32 {
+    let start = cursor
+    Self.skipToken(&cursor)
+    let text = start.upTo(cursor)
+    if text.contains(UInt8(ascii: ":")) {
+      throw TextFault(line: line, message: "starts with \(TextFault.quoted(text)) and not with a label; add one")
+    }
+    if text.contains(UInt8(ascii: ",")) {
+      throw TextFault(
+        line: line,
+        message: "has several labels, \(TextFault.quoted(text)); give each example one, multi-label data are not read")
+    }
+    var group = cursor
+    Self.skipBlanks(&group)
+    if group.pointee == UInt8(ascii: "q") {
+      let start = group
+      Self.skipToken(&group)
+      if start.upTo(group).starts(with: "qid:".utf8) { cursor = group }
+    }
+    return labels.code(for: text, line: line)
+  }
+
+  /// Writes the values of a line.
+  @inline(__always)
+  private mutating func values(_ cursor: inout Bytes, _ line: Int) throws(TextFault) {
+    let indices = storage.indices + room.firstValue
+    let values = storage.values + room.firstValue
+    var count = room.valueCount
+    var previous = smallestIndex - 1
+    let largest = columns.map { $0 - 1 + base } ?? SparseFeatures.largestColumnCount - 1 + smallestIndex
+    while true {
+      Self.skipBlanks(&cursor)
+      let start = cursor
+      var index = 0
+      while true {
+        let digit = cursor.pointee &- UInt8(ascii: "0")
+        if digit > 9 { break }
+        index = 10 &* index &+ Int(digit)
+        cursor += 1
+      }
+      // 18 digits fit into 64 bits.
+      let hasIndex = cursor > start && cursor - start <= 18 && cursor.pointee == UInt8(ascii: ":")
+      if !hasIndex && Self.isEnd(start.pointee) { break }
+      guard hasIndex && index > previous && index <= largest else {
+        throw fault(start, line, previous: previous, largest: largest)
+      }
+      cursor += 1
+      guard let value = DecimalNumber.parse(&cursor, as: Scalar.self), value.isFinite, Self.isDelimiter(cursor.pointee)
+      else { throw fault(start, line, previous: previous, largest: largest) }
+      if previous < smallestIndex { room.smallestIndex = min(room.smallestIndex, index) }
+      previous = index
+      indices[count] = Int32(truncatingIfNeeded: index - base)
+      values[count] = value
+      count += value == 0 ? 0 : 1
+    }
+    room.largestIndex = max(room.largestIndex, previous)
+    room.valueCount = count
+  }
+
+  /// What is wrong with the pair at `start`.
+  @inline(never)
+  private func fault(_ start: Bytes, _ line: Int, previous: Int, largest: Int) -> TextFault {
+    var end = start
+    Self.skipToken(&end)
+    let pair = start.upTo(end)
+    let text = TextFault.quoted(pair)
+    func fault(_ message: String) -> TextFault { TextFault(line: line, message: message) }
+    guard let colon = pair.firstIndex(of: UInt8(ascii: ":")) else {
+      return fault("\(text) is no index:value pair; write one, or # before a comment")
+    }
+    let digits = pair[..<colon].drop { $0 == UInt8(ascii: "0") }
+    guard colon > 0, pair[..<colon].allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else {
+      return fault("the index of \(text) is no whole number")
+    }
+    guard digits.count <= 18 else { return fault("the index of \(text) is too large") }
+    let index = digits.reduce(0) { 10 * $0 + Int($1 - UInt8(ascii: "0")) }
+    guard index >= smallestIndex else { return fault("the index of \(text) is 0; say that indices count from zero") }
+    guard index > previous else {
+      return fault("the index of \(text) does not increase, it follows \(previous); sort the pairs of each line")
+    }
+    guard index <= largest else {
+      guard let columns else { return fault("the index of \(text) is too large; the largest is \(largest)") }
+      return fault("the index of \(text) is beyond the \(columns) columns of the training set")
+    }
+    var cursor = start + colon + 1
+    let number = DecimalNumber.parse(&cursor, as: Double.self)
+    guard let number, cursor == end else { return fault("the value of \(text) is no finite number; replace it") }
+    return fault(
+      "the value of \(text) is too large for \(SparseStorage<Scalar>.element.rawValue)"
+        + (number.isFinite ? "; read the file as float64" : ""))
+  }
+
+  @inline(__always)
+  private static func skipBlanks(_ cursor: inout Bytes) {
+    while isBlank(cursor.pointee) { cursor += 1 }
+  }
+
+  @inline(__always)
+  private static func skipToken(_ cursor: inout Bytes) {
+    while !isDelimiter(cursor.pointee) { cursor += 1 }
+  }
+
+  /// A carriage return is a blank, before a newline or elsewhere.
+  @inline(__always)
+  private static func isBlank(_ byte: UInt8) -> Bool {
+    byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") || byte == UInt8(ascii: "\r")
+  }
+
+  /// Of a line's data.
+  @inline(__always)
+  private static func isEnd(_ byte: UInt8) -> Bool { byte == TextFile.newline || byte == UInt8(ascii: "#") }
+
+  @inline(__always)
+  private static func isDelimiter(_ byte: UInt8) -> Bool { isBlank(byte) || isEnd(byte) }
+}

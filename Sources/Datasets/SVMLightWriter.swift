@@ -1,0 +1,49 @@
+import LinearAlgebra
+
+/// Writes a file in the LIBSVM format row by row, with indices from 1. It appears at its path with `finish()`; without it
+/// nothing is left.
+package struct SVMLightWriter: ~Copyable {
+  private var text: TextWriter
+
+  /// Throws exit code 74.
+  package init(_ path: String) throws(DataError) { text = try TextWriter(path) }
+
+  /// The next row: the columns, counted from 0 and increasing, of its values.
+  ///
+  /// Throws exit code 74, also for a label that the format cannot express.
+  package mutating func append<Scalar: BLASScalar>(
+    label: String, columns: some Collection<Int32>, values: some Collection<Scalar>
+  ) throws(DataError) {
+    precondition(columns.count == values.count, "\(columns.count) columns have \(values.count) values")
+    try begin(label)
+    for (column, value) in zip(columns, values) {
+      text.append(" \(Int(column) + 1):")
+      text.append(value)
+    }
+    try text.endLine()
+  }
+
+  /// The next row, of which the zeros are left out. Throws as the other one does.
+  package mutating func append<Scalar: BLASScalar>(
+    label: String, values: some Collection<Scalar>
+  ) throws(DataError) {
+    try begin(label)
+    for (column, value) in values.enumerated() where value != 0 {
+      text.append(" \(column + 1):")
+      text.append(value)
+    }
+    try text.endLine()
+  }
+
+  /// Puts the complete file in place. Throws exit code 74.
+  package mutating func finish() throws(DataError) { try text.finish() }
+
+  private mutating func begin(_ label: String) throws(DataError) {
+    guard !label.isEmpty, !label.utf8.contains(where: { " \t\r\n#:,".utf8.contains($0) }) else {
+      let label = Array(label.utf8).withUnsafeBufferPointer { TextFault.quoted($0) }
+      throw .unwritable(
+        text.path, "the label \(label) has a character that this format gives a meaning, or none; write CSV")
+    }
+    text.append(label)
+  }
+}

@@ -1,0 +1,123 @@
+import LinearAlgebra
+
+/// The values of examples of which most are zero, #rows × columns: of each row, the others with their columns
+/// (compressed sparse rows). Copies share the storage.
+package struct SparseFeatures {
+  /// The file, for errors.
+  package let path: String
+  package let rows: Int
+  package let columns: Int
+  /// How many values are stored.
+  package let valueCount: Int
+  /// `float32` or `float64`.
+  package let element: FeatureMatrix.Element
+  private let starts: AlignedBuffer
+  private let indices: AlignedBuffer
+  private let values: AlignedBuffer
+
+  /// The largest number of columns: indices are 32 bits, with a sign as gather instructions want them.
+  package static let largestColumnCount = Int(Int32.max)
+
+  /// Row r has the values of starts[r]..<starts[r + 1] in the columns `indices`, which increase within a row and are
+  /// below `columns`. `name` stands for a file in errors.
+  package init<Scalar: BLASScalar>(
+    name: String, columns: Int, starts: [Int], indices: [Int32], values: [Scalar]
+  ) throws(DataError) {
+    precondition(starts.first == 0 && starts.last == values.count && indices.count == values.count)
+    let isIncreasing = zip(starts, starts.dropFirst()).allSatisfy { start, end in
+      start <= end && (start..<end).allSatisfy { indices[$0] >= 0 && indices[$0] < columns }
+        && (start..<end).dropFirst().allSatisfy { indices[$0 - 1] < indices[$0] }
+    }
+    precondition(isIncreasing && columns <= Self.largestColumnCount, "columns increase within a row, and are there")
+    let storage = try SparseStorage<Scalar>(rows: starts.count - 1, values: values.count, name)
+    storage.starts.update(from: starts, count: starts.count)
+    storage.indices.update(from: indices, count: indices.count)
+    storage.values.update(from: values, count: values.count)
+    self.init(storage, rows: starts.count - 1, columns: columns, name)
+  }
+
+  init<Scalar: BLASScalar>(_ storage: SparseStorage<Scalar>, rows: Int, columns: Int, _ path: String) {
+    self.path = path
+    self.rows = rows
+    self.columns = columns
+    valueCount = storage.starts[rows]
+    element = SparseStorage<Scalar>.element
+    starts = storage.startBuffer
+    indices = storage.indexBuffer
+    values = storage.valueBuffer
+  }
+
+  /// Calls `body` with where each row starts (rows + 1 numbers, the last is `valueCount`), and the column and number of
+  /// each value. `Scalar` is that of `element`; the buffers must not outlive the call.
+  @inline(__always)
+  package func withStorage<Scalar: BLASScalar, Result, Failure: Error>(
+    as _: Scalar.Type,
+    _ body: (
+      _ starts: UnsafeBufferPointer<Int>, _ columns: UnsafeBufferPointer<Int32>, _ values: UnsafeBufferPointer<Scalar>
+    ) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    precondition(element.size == MemoryLayout<Scalar>.size, "the values are \(element.rawValue)")
+    defer { extendLifetime((starts, indices, values)) }
+    return try body(
+      UnsafeBufferPointer(start: pointer(starts), count: rows + 1),
+      UnsafeBufferPointer(start: pointer(indices), count: valueCount),
+      UnsafeBufferPointer(start: pointer(values), count: valueCount))
+  }
+
+  /// The same values with all the zeros. Throws exit code 65 where there is no memory for them.
+  package func dense() throws(DataError) -> FeatureMatrix {
+    switch element {
+    case .float32: try dense(Float.self)
+    case .float64: try dense(Double.self)
+    case .uint8: preconditionFailure("sparse values are float32 or float64")
+    }
+  }
+
+  private func dense<Scalar: BLASScalar>(_: Scalar.Type) throws(DataError) -> FeatureMatrix {
+    let (count, overflow) = rows.multipliedReportingOverflow(by: columns)
+    let (byteCount, byteOverflow) = count.multipliedReportingOverflow(by: element.size)
+    guard !overflow, !byteOverflow, let buffer = AlignedBuffer(byteCount: byteCount) else {
+      throw .badContents(
+        path, "\(rows) × \(columns) values with all their zeros need more memory than there is; keep them sparse")
+    }
+    let target = buffer.bytes.baseAddress!.bindMemory(to: Scalar.self, capacity: count)
+    withStorage(as: Scalar.self) { starts, indices, values in
+      Threads.parallel(rows, grain: max(1, 1 << 15 / max(1, columns))) { range in
+        for row in range {
+          let line = target + row * columns
+          line.initialize(repeating: 0, count: columns)
+          for index in starts[row]..<starts[row + 1] { line[Int(indices[index])] = values[index] }
+        }
+      }
+    }
+    return FeatureMatrix(rows: rows, shape: [columns], element: element, owner: buffer)
+  }
+
+  private func pointer<Number: BitwiseCopyable>(_ buffer: AlignedBuffer) -> UnsafePointer<Number> {
+    UnsafePointer(buffer.bytes.baseAddress!.assumingMemoryBound(to: Number.self))
+  }
+}
+
+/// Room for the arrays of sparse rows, not initialised but for the first start, which is 0.
+struct SparseStorage<Scalar: BLASScalar> {
+  let startBuffer, indexBuffer, valueBuffer: AlignedBuffer
+  let starts: UnsafeMutablePointer<Int>
+  let indices: UnsafeMutablePointer<Int32>
+  let values: UnsafeMutablePointer<Scalar>
+
+  static var element: FeatureMatrix.Element { MemoryLayout<Scalar>.size == 4 ? .float32 : .float64 }
+
+  /// Throws exit code 65 where there is no memory for so many.
+  init(rows: Int, values count: Int, _ path: String) throws(DataError) {
+    guard let starts = AlignedBuffer(byteCount: 8 * (rows + 1)), let indices = AlignedBuffer(byteCount: 4 * count),
+      let values = AlignedBuffer(byteCount: MemoryLayout<Scalar>.size * count)
+    else {
+      throw .badContents(path, "its \(count) values in \(rows) lines need more memory than the system has")
+    }
+    (startBuffer, indexBuffer, valueBuffer) = (starts, indices, values)
+    self.starts = starts.bytes.baseAddress!.bindMemory(to: Int.self, capacity: rows + 1)
+    self.indices = indices.bytes.baseAddress!.bindMemory(to: Int32.self, capacity: count)
+    self.values = values.bytes.baseAddress!.bindMemory(to: Scalar.self, capacity: count)
+    self.starts[0] = 0
+  }
+}

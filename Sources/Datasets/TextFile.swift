@@ -1,0 +1,100 @@
+import Glibc
+
+/// A file of text, plain in the mapped file or unpacked in memory, as lines that can be shared out to threads.
+final class TextFile {
+  let path: String
+  /// All lines that end with a newline.
+  private let lines: UnsafeBufferPointer<UInt8>
+  /// The last line and a newline, if the file has none there; else empty.
+  private let lastLine: UnsafeMutableBufferPointer<UInt8>
+  /// What keeps `lines` alive.
+  private let owner: AnyObject?
+
+  /// Throws exit code 66 for a file that cannot be read, 65 for an empty one, a damaged gzip file or one that unpacks to
+  /// more than there is memory for.
+  convenience init(_ path: String) throws(DataError) {
+    let file = try MappedFile(path)
+    if GzipStream.isGzip(file.bytes) {
+      let unpacked = try UnpackedText(file.file)
+      try self.init(path, unpacked.bytes, owner: unpacked)
+    } else {
+      try self.init(path, file.bytes, owner: file)
+    }
+  }
+
+  /// Text in memory, which must outlive this object.
+  convenience init(_ name: String, _ bytes: UnsafeRawBufferPointer) throws(DataError) {
+    try self.init(name, bytes, owner: nil)
+  }
+
+  private init(_ path: String, _ bytes: UnsafeRawBufferPointer, owner: AnyObject?) throws(DataError) {
+    self.path = path
+    self.owner = owner
+    var text = bytes.bindMemory(to: UInt8.self)
+    if text.starts(with: Self.byteOrderMark) { text = .init(rebasing: text.dropFirst(Self.byteOrderMark.count)) }
+    let lastNewline = text.lastIndex(of: Self.newline)
+    let count = lastNewline.map { $0 + 1 } ?? 0
+    lines = UnsafeBufferPointer(rebasing: text[..<count])
+    let rest = text[count...]
+    lastLine = .allocate(capacity: rest.isEmpty ? 0 : rest.count + 1)
+    if !rest.isEmpty {
+      _ = lastLine.initialize(fromContentsOf: rest)
+      lastLine.initializeElement(at: rest.count, to: Self.newline)
+    }
+    if text.isEmpty { throw .badContents(path, "is empty; copy the file again") }
+    if let program = Self.packers.first(where: { text.starts(with: $0.magic) })?.program {
+      throw .badContents(path, "is compressed; unpack it with \(program) first (only gzip is unpacked here)")
+    }
+  }
+
+  deinit { lastLine.deallocate() }
+
+  /// The whole text, cut behind newlines into pieces of at least `size` bytes, except for the last ones.
+  ///
+  /// Each ends with a newline; together with this object they live.
+  func chunks(size: Int) -> [UnsafeBufferPointer<UInt8>] {
+    var chunks: [UnsafeBufferPointer<UInt8>] = []
+    var start = 0
+    while start < lines.count {
+      let last = min(start + max(1, size), lines.count) - 1
+      let newline = memchr(lines.baseAddress! + last, Int32(Self.newline), lines.count - last)!
+      let end = UnsafeRawPointer(newline) - UnsafeRawPointer(lines.baseAddress!) + 1
+      chunks.append(UnsafeBufferPointer(rebasing: lines[start..<end]))
+      start = end
+    }
+    if !lastLine.isEmpty { chunks.append(UnsafeBufferPointer(lastLine)) }
+    return chunks
+  }
+
+  static let newline = UInt8(ascii: "\n")
+  private static let byteOrderMark: [UInt8] = [0xef, 0xbb, 0xbf]
+  private static let packers: [(magic: [UInt8], program: String)] = [
+    (Array("BZh".utf8), "bunzip2"), ([0xfd] + Array("7zXZ".utf8), "unxz"), ([0x28, 0xb5, 0x2f, 0xfd], "unzstd"),
+    (Array("PK\u{3}\u{4}".utf8), "unzip"),
+  ]
+}
+
+/// What a gzip file unpacks to, whose size is known only at its end.
+private final class UnpackedText {
+  private(set) var bytes: UnsafeRawBufferPointer
+  private var storage: UnsafeMutableRawPointer?
+
+  init(_ file: DataFile) throws(DataError) {
+    bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+    let stream = GzipStream(file)
+    var capacity = max(1 << 16, 4 * file.size)
+    var filled = 0
+    while true {
+      guard let grown = realloc(storage, capacity) else {
+        throw .badContents(file.path, "unpacks to more than \(filled) bytes, for which the system has no memory")
+      }
+      storage = grown
+      filled += try stream.read(into: UnsafeMutableRawBufferPointer(start: grown + filled, count: capacity - filled))
+      if filled < capacity { break }
+      capacity *= 2
+    }
+    bytes = UnsafeRawBufferPointer(start: storage, count: filled)
+  }
+
+  deinit { free(storage) }
+}

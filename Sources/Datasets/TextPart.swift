@@ -1,0 +1,100 @@
+import LinearAlgebra
+
+/// A part of a file that one thread reads: whole lines, each of which holds at most one row.
+struct TextPart {
+  /// Ends with a newline.
+  let text: UnsafeBufferPointer<UInt8>
+  /// Lines before this part. Since no line has two rows, it is also where there is room for this part's rows.
+  private(set) var firstLine = 0
+  private(set) var lineCount = 0
+  /// How often the byte is there that was to be counted.
+  private(set) var markCount = 0
+  /// Rows that were read.
+  var rowCount = 0
+  var labels = LabelTable()
+  var fault: TextFault?
+
+  /// The parts of a file, with their lines counted and the bytes `mark`.
+  static func parts(of file: TextFile, size: Int, counting mark: UInt8? = nil) -> [TextPart] {
+    var parts = file.chunks(size: size).map { TextPart(text: $0) }
+    parts.withUnsafeMutableBufferPointer { parts in
+      Threads.share(parts.count) { part, _ in
+        parts[part].lineCount = parts[part].text.count(of: TextFile.newline)
+        if let mark { parts[part].markCount = parts[part].text.count(of: mark) }
+      }
+    }
+    for part in 1..<max(1, parts.count) {
+      parts[part].firstLine = parts[part - 1].firstLine + parts[part - 1].lineCount
+    }
+    return parts
+  }
+}
+
+extension [TextPart] {
+  var lineCount: Int { last.map { $0.firstLine + $0.lineCount } ?? 0 }
+  var rowCount: Int { reduce(0) { $0 + $1.rowCount } }
+
+  /// Calls `body` with each part, on all threads. Throws exit code 65 with what it finds wrong in the first line of those.
+  mutating func read(
+    _ path: String, _ body: (_ part: inout TextPart, _ index: Int) throws(TextFault) -> Void
+  ) throws(DataError) {
+    withUnsafeMutableBufferPointer { parts in
+      Threads.share(parts.count) { index, _ in
+        do throws(TextFault) {
+          try body(&parts[index], index)
+        } catch {
+          parts[index].fault = error
+        }
+      }
+    }
+    for part in self {
+      if let fault = part.fault {
+        throw .badContents(path, "line \(part.firstLine + fault.line + 1): \(fault.message)")
+      }
+    }
+    guard rowCount > 0 else { throw .badContents(path, "holds no examples; name the file that does") }
+  }
+
+  /// The labels of all parts' rows; `codes` has those of each part from its first line on, as its own table numbers them.
+  ///
+  /// Throws exit code 65 for one that is no UTF-8.
+  func labels(path: String, codes: UnsafePointer<Int32>) throws(DataError) -> LabelColumn {
+    var table = LabelTable()
+    var all: [Int32] = []
+    all.reserveCapacity(rowCount)
+    for part in self {
+      let numbers = table.merge(part.labels, firstLine: part.firstLine)
+      for row in 0..<part.rowCount { all.append(numbers[Int(codes[part.firstLine + row])]) }
+    }
+    return try table.column(path: path, codes: all)
+  }
+}
+
+extension UnsafeBufferPointer<UInt8> {
+  /// How many of the bytes are `byte`.
+  func count(of byte: UInt8) -> Int {
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    let low = 0x7f &* ones
+    let pattern = ones &* UInt64(byte)
+    var total = 0
+    var index = 0
+    while index + 8 <= count {
+      // Eight bytes at a time are counted in eight lanes, as often as these can count.
+      var lanes: UInt64 = 0
+      let end = Swift.min(index + 8 * 255, count - 7)
+      while index < end {
+        let word = UnsafeRawPointer(baseAddress! + index).loadUnaligned(as: UInt64.self)
+        // The bytes looked for are 0 in `differences`, and exactly those have no bit set in the sum.
+        let differences = word ^ pattern
+        lanes &+= (~(((differences & low) &+ low) | differences) >> 7) & ones
+        index += 8
+      }
+      for lane in 0..<8 { total += Int(lanes >> UInt64(8 * lane) & 0xff) }
+    }
+    while index < count {
+      total += self[index] == byte ? 1 : 0
+      index += 1
+    }
+    return total
+  }
+}

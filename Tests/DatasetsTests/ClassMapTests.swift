@@ -1,0 +1,71 @@
+import Foundation
+import LinearAlgebra
+import Testing
+
+@testable import Datasets
+
+@Suite struct ClassMapTests {
+  func column(_ texts: [String]) -> LabelColumn {
+    LabelColumn(
+      path: "other", texts: texts, lines: texts.indices.map { 3 * $0 + 2 }, codes: texts.indices.map { Int32($0) })
+  }
+
+  @Test func numbersAreOrderedAndComparedByValue() throws {
+    let map = ClassMap(texts: ["10", "+2", "-1", "2.0", "2.00", "9", "02"])
+    #expect(map.isNumeric && map.names == ["-1", "+2", "9", "10"])
+    #expect(try map.classes(of: column(["2", "-1.0", "1e1", "2e0"])) == [1, 0, 3, 1])
+    #expect(map.classNumber(of: "3") == nil && map.classNumber(of: "two") == nil && map.classNumber(of: "") == nil)
+    #expect(ClassMap(texts: ["0", "-0", "1"]).names == ["0", "1"])
+  }
+
+  @Test func textsAreOrderedByScalars() throws {
+    let map = ClassMap(texts: ["b", "10", "Z", "é", "9", "b", "a b", ""])
+    #expect(!map.isNumeric && map.names == ["", "10", "9", "Z", "a b", "b", "é"])
+    #expect(map.classNumber(of: "9.0") == nil)
+    #expect(try map.classes(of: column(["é", "b"])) == [6, 5])
+  }
+
+  @Test func identifiersOfManyDigitsAreNotTakenForNumbers() {
+    let map = ClassMap(texts: ["12345678901234567890", "12345678901234567891", "5"])
+    #expect(map.count == 3 && !map.isNumeric)
+    #expect(ClassMap(texts: ["9007199254740992", "1"]).isNumeric)
+    for text in ["inf", "nan", "0x1", " 1", "1_0"] { #expect(!ClassMap(texts: ["1", text]).isNumeric) }
+  }
+
+  @Test func anUnknownLabelIsNamedWithItsFileAndLine() {
+    let error = dataError { _ = try ClassMap(texts: ["1", "2"]).classes(of: column(["2", "7"])) }
+    #expect(error?.exitCode == 65 && error?.path == "other")
+    #expect(error?.message.hasPrefix("line 5: the label '7' is none of the 2 classes of the training set") == true)
+  }
+
+  @Test func mapsSurviveCoding() throws {
+    for texts in [["1", "+2", "03"], ["a", "1"], ["x"], []] {
+      let map = ClassMap(texts: texts)
+      let coded = try JSONEncoder().encode(map)
+      #expect(try JSONDecoder().decode(ClassMap.self, from: coded) == map)
+    }
+    #expect(String(decoding: try JSONEncoder().encode(ClassMap(texts: ["b", "a"])), as: UTF8.self) == #"["a","b"]"#)
+    for text in [#"["2", "1"]"#, #"["1", "1.0"]"#, #"["a", "a"]"#, #"[1, 2]"#, #"{"names": []}"#] {
+      #expect(throws: DecodingError.self) { try JSONDecoder().decode(ClassMap.self, from: Data(text.utf8)) }
+    }
+  }
+
+  @Test func manyClassesAreReadInAnyNumberOfParts() throws {
+    var generator = SplitMix64(seed: 9)
+    let classes = (0..<10_000).map { _ in Int(generator.next(below: 4000)) }
+    for suffix in ["", "-label-of-some-length"] {
+      let text = TextInMemory(classes.map { "\($0)\(suffix) 1:1\n" }.joined())
+      let labels = try text.svmLight(chunkSize: 5000).labels
+      #expect(labels.texts.count == Set(classes).count)
+      let isRight = zip(classes, labels.codes).allSatisfy { labels.texts[Int($1)] == "\($0)\(suffix)" }
+      #expect(isRight)
+      let areFirst = labels.lines.enumerated().allSatisfy { code, line in
+        labels.codes.firstIndex(of: Int32(code)) == line - 1
+      }
+      #expect(areFirst)
+      let map = ClassMap(labels)
+      let numbers = try map.classes(of: labels)
+      #expect(zip(classes, numbers).allSatisfy { map.names[Int($1)] == "\($0)\(suffix)" })
+    }
+  }
+}
