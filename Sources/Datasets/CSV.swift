@@ -32,13 +32,16 @@ package enum CSV {
     /// nil: the first line names the columns if one of its features is no number, or if the label is asked for by name.
     package var hasHeader: Bool?
     package var label: LabelPosition
+    /// The number of features where it is known: a file that has just so many columns has no labels.
+    package var featureCount: Int?
     /// `float32` or `float64`.
     package var element: FeatureMatrix.Element
 
     package init(
-      separator: Separator? = nil, hasHeader: Bool? = nil, label: LabelPosition = .last,
+      separator: Separator? = nil, hasHeader: Bool? = nil, label: LabelPosition = .last, featureCount: Int? = nil,
       element: FeatureMatrix.Element = .float32
     ) {
+      self.featureCount = featureCount
       self.separator = separator
       self.hasHeader = hasHeader
       self.label = label

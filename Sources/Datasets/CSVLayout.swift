@@ -27,7 +27,7 @@ struct CSVLayout {
       throw .badContents(path, "line \(line + 1): \(error.message)")
     }
     columnCount = fields.count
-    switch options.label {
+    switch options.featureCount == columnCount ? .absent : options.label {
     case .first: label = 0
     case .last: label = columnCount - 1
     case .absent: label = nil
@@ -52,7 +52,7 @@ struct CSVLayout {
         path, "has one column, that of the labels; check the separator, which is \(Self.name(separator))")
     }
     var isNamed = false
-    if case .name = options.label { isNamed = true }
+    if case .name = options.label, label != nil { isNamed = true }
     let hasHeader =
       options.hasHeader
       ?? (isNamed || features.contains { fields[$0].number(as: Double.self) == nil && !fields[$0].isMissingNumber })

@@ -47,9 +47,16 @@ package struct CSVWriter: ~Copyable {
       let name = bytes.withUnsafeBufferPointer { TextFault.quoted($0) }
       throw .unwritable(path, "\(name) has a newline, which tables are read without; rename it")
     }
-    // Quoted is what might be read as a separator, and spaces, which fields without quotes lose.
-    if !bytes.isEmpty && !bytes.contains(where: { "\",;\t\r ".utf8.contains($0) }) { return string }
-    let quoted = string.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"")
+    return CSV.field(string)
+  }
+}
+
+extension CSV {
+  /// A text as a field of a table, in quotes if it may be read as something else: as a separator, or as the spaces around
+  /// a field.
+  package static func field(_ text: String) -> String {
+    if !text.isEmpty && !text.utf8.contains(where: { "\",;\t\r ".utf8.contains($0) }) { return text }
+    let quoted = text.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"")
     return "\"\(quoted)\""
   }
 }

@@ -7,6 +7,8 @@ package struct Dataset {
   package let labels: [Int32]
   /// The number of classes, as given or one more than the largest label.
   package let classCount: Int
+  /// What the file calls the classes; nil where it has their numbers.
+  package let classes: ClassMap?
 
   package var count: Int { labels.count }
   package var featureCount: Int { features.columns }
@@ -14,11 +16,12 @@ package struct Dataset {
   package var featureShape: [Int] { features.shape }
 
   /// Rows of `features` with their labels, as many as rows.
-  package init(features: FeatureMatrix, labels: [Int32], classCount: Int? = nil) {
+  package init(features: FeatureMatrix, labels: [Int32], classCount: Int? = nil, classes: ClassMap? = nil) {
     precondition(features.rows == labels.count, "\(features.rows) rows have \(labels.count) labels")
     self.features = features
     self.labels = labels
     self.classCount = classCount ?? Int(labels.max() ?? -1) + 1
+    self.classes = classes
   }
 
   /// The examples of two files.

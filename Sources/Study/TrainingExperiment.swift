@@ -96,7 +96,7 @@ struct TrainingExperiment: Experiment {
         try Configuration.parse(
           task.configuration, source: task.name, overrides: ["optimizer.method=\(method.rawValue)"])
       }
-      let data = try TrainingData.load(configuration(.fgn).data, over: communicator)
+      let data = try TrainingData.load(configuration(.fgn).data, .float32, over: communicator)
       for method in Self.methods {
         /// One training, unless the table has it.
         func train(_ factor: Double, _ seed: Int) throws {

@@ -1,5 +1,4 @@
-import GaussNewton
-import LinearAlgebra
+import Datasets
 
 /// What a model scores class by class, and how far its probabilities can be trusted: sums over examples, which add up over
 /// shards and ranks.
@@ -101,7 +100,9 @@ extension ClassScores {
 
 extension ClassScores: CustomStringConvertible {
   /// Two lines: what treats all classes alike, and the class that fares worst.
-  package var description: String {
+  package var description: String { description(nil) }
+
+  package func description(_ names: [String]?) -> String {
     var lines = [
       "balanced  loss \(balancedLoss.short)  accuracy \(balancedAccuracy.percent)  top-5 \(balancedTop5Accuracy.percent)  "
         + "(\(examples.count { $0 > 0 }) classes)",
@@ -110,31 +111,33 @@ extension ClassScores: CustomStringConvertible {
     let present = examples.indices.filter { examples[$0] > 0 }
     if let worst = present.min(by: { hits[$0] * examples[$1] < hits[$1] * examples[$0] }), present.count > 1 {
       lines[1] +=
-        "  worst class \(worst): \((hits[worst] / examples[worst]).percent) of \(Int(examples[worst])) examples"
+        "  worst class \(names?[worst] ?? "\(worst)"): \((hits[worst] / examples[worst]).percent) of \(Int(examples[worst])) examples"
     }
     return lines.joined(separator: "\n")
   }
 
   /// A line for each class: its examples and predictions, the fractions of its examples that are right at once and among five,
   /// the fraction of its predictions that are right, its mean cross-entropy. What has no examples is empty.
-  package var classTable: String {
+  package func classTable(_ names: [String]?) -> String {
     func ratio(_ part: Double, _ whole: Double) -> String { whole > 0 ? "\(part / whole)" : "" }
     return "class,examples,predictions,accuracy,top5_accuracy,precision,loss\n"
       + (0..<classCount).map { c in
-        "\(c),\(Int(examples[c])),\(Int(predictions[c])),\(ratio(hits[c], examples[c])),"
+        "\(name(c, names)),\(Int(examples[c])),\(Int(predictions[c])),\(ratio(hits[c], examples[c])),"
           + "\(ratio(top5Hits[c], examples[c])),\(ratio(hits[c], predictions[c])),\(ratio(losses[c], examples[c]))\n"
       }.joined()
   }
 
   /// A line for each true class, a column for each that is predicted.
-  package var confusionTable: String {
+  package func confusionTable(_ names: [String]?) -> String {
     precondition(!confusion.isEmpty, "nobody asked for confusions")
     let classes = 0..<classCount
-    return "class," + classes.map { "\($0)" }.joined(separator: ",") + "\n"
+    return "class," + classes.map { name($0, names) }.joined(separator: ",") + "\n"
       + classes.map { i in
-        "\(i)," + classes.map { "\(Int(confusion[i * classCount + $0]))" }.joined(separator: ",") + "\n"
+        "\(name(i, names))," + classes.map { "\(Int(confusion[i * classCount + $0]))" }.joined(separator: ",") + "\n"
       }.joined()
   }
+
+  private func name(_ c: Int, _ names: [String]?) -> String { names.map { CSV.field($0[c]) } ?? "\(c)" }
 
   /// The totals as a JSON object on one line, without its end.
   package var json: String {

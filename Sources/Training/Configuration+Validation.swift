@@ -10,13 +10,24 @@ extension Configuration {
     // More than any run takes, and little enough that products with it are numbers.
     let manyTimes = 1_000_000_000
 
-    for (name, set) in [("train", data.train), ("test", data.test)] where (set.features == nil) != (set.labels == nil) {
+    for (name, set) in [("train", data.train), ("test", data.test)] {
+      if let text = set.text {
+        try require(
+          set.labels == nil, "data.\(name).labels", set.labels ?? "",
+          "null, for a file of format \(text.rawValue) has its labels within it")
+        continue
+      }
+      if (set.features == nil) == (set.labels == nil) { continue }
       let (missing, given) = set.features == nil ? ("features", "labels") : ("labels", "features")
       try require(false, "data.\(name).\(missing)", "null", "given, since data.\(name).\(given) is")
     }
     try require(
       data.train.features != nil || data.test.features == nil, "data.train.features", "null",
       "given, since data.test.features is")
+    try require(
+      data.test.features == nil || (data.train.text == nil) == (data.test.text == nil), "data.test.features",
+      data.test.features ?? "",
+      "of the kind of data.train.features: classes have names in text files, and numbers in arrays")
     if let classes = data.classes {
       try require((2...10_000_000).contains(classes), "data.classes", classes, "from 2 to ten million")
     }

@@ -20,15 +20,25 @@ package struct Configuration: Codable, Equatable, Sendable {
     /// C; counted from the training labels if absent.
     @Nullable package var classes: Int?
 
-    /// Two files of the same examples; neither for the embedded digits.
+    /// Two files of the same examples, or a text file that has both; none for the embedded digits.
     package struct Source: Codable, Equatable, Sendable {
       @Nullable package var features: String?
       @Nullable package var labels: String?
-      package var format = DataFormat.auto
+      package var format = ExampleFormat.auto
+      /// Where a table has its labels: `first`, `last`, a number counted from 1, or a name.
+      package var labelColumn = "last"
 
       package init(features: String? = nil, labels: String? = nil) {
         self.features = features
         self.labels = labels
+      }
+
+      /// The format of a text file, in which the labels are; nil for arrays.
+      package var text: ExampleFormat? { features.flatMap { format.text($0) } }
+
+      enum CodingKeys: String, CodingKey {
+        case features, labels, format
+        case labelColumn = "label_column"
       }
     }
   }

@@ -11,14 +11,27 @@ package struct EvaluationSet {
 
   package var count: Int { labels.count }
 
-  /// The examples of two files, or the embedded digits of the test set if none are named, checked but for the values of
-  /// features. Local. Throws exit code 64, 65, 66 or 74.
+  /// The examples of two files, or of a text file, which is read as a whole, or the embedded digits of the test set if none
+  /// are named, checked but for the values of features. Local. Throws exit code 64, 65, 66 or 74.
   package init(_ source: Configuration.Data.Source, for model: ModelFile) throws {
     let labelsName: String
-    if let path = source.features, let labelsPath = source.labels {
-      features = try FeatureStream(path: path, format: source.format)
+    if let path = source.features,
+      let text = try source.textExamples(columns: model.network.inputCount, model.configuration.training.precision)
+    {
+      // Of another number of features, which is the mistake to be told.
+      try model.check(featureCount: text.features.columns, of: path)
+      guard let classes = model.classes else {
+        throw ConfigurationError(
+          source: path,
+          "names its classes, and \(model.contents.path) knows only their numbers; use features and labels in arrays")
+      }
+      features = text.features
+      labels = try Dataset(text, path: path, classes: classes).labels
+      (name, labelsName) = (path, path)
+    } else if let path = source.features, let labelsPath = source.labels {
+      features = try FeatureStream(path: path, format: source.format.array)
       (name, labelsName) = (path, labelsPath)
-      labels = try Dataset.labels(labelsPath, format: source.format, for: features.rows, of: path)
+      labels = try Dataset.labels(labelsPath, format: source.format.array, for: features.rows, of: path)
     } else if model.configuration.data.train.features == nil {
       let digits = Dataset.digits().test
       (features, labels) = (digits.features, digits.labels)

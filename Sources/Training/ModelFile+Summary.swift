@@ -33,6 +33,10 @@ extension ModelFile {
         "classifier of \(model.network.inputCount) features into \(model.network.outputCount) classes, "
           + "\(model.network.layout.count) parameters, normalize \(model.normalization.kind.rawValue)")
       lines.append("model: \(model.network)")
+      if let names = model.classes?.names {
+        lines.append(
+          "classes: " + names.prefix(12).joined(separator: ", ") + (names.count > 12 ? ", … (\(names.count))" : ""))
+      }
     }
     if let state = try? RunState.progress(of: file) {
       lines.append(

@@ -8,12 +8,15 @@ package struct ModelFile {
   package let configuration: Configuration
   package let normalization: Normalization
   package let network: Network
+  /// What the data call the classes; nil where they have their numbers.
+  package let classes: ClassMap?
   package let contents: TensorFile
 
   private enum Key {
     static let configuration = "fgn.configuration"
     static let normalization = "fgn.normalization"
     static let shape = "fgn.shape"
+    static let classes = "fgn.classes"
   }
 
   private struct Shape: Codable {
@@ -24,23 +27,26 @@ package struct ModelFile {
 
   /// The tensors and metadata of a model; the same bytes for the same model.
   package static func contents<Scalar: BLASScalar>(
-    _ parameters: Vector<Scalar>, of network: Network, _ configuration: Configuration, _ normalization: Normalization
+    _ parameters: Vector<Scalar>, of network: Network, _ configuration: Configuration, _ normalization: Normalization,
+    classes: ClassMap? = nil
   ) -> TensorFile {
     var file = TensorFile()
     for entry in network.layout.entries {
       file.add(entry.name, Tensor(parameters[entry.range], shape: entry.shape))
     }
-    describe(network, configuration, normalization, in: &file)
+    describe(network, configuration, normalization, classes, in: &file)
     return file
   }
 
   /// Adds what it takes to use a model.
   static func describe(
-    _ network: Network, _ configuration: Configuration, _ normalization: Normalization, in file: inout TensorFile
+    _ network: Network, _ configuration: Configuration, _ normalization: Normalization, _ classes: ClassMap?,
+    in file: inout TensorFile
   ) {
     file.encode(configuration, forKey: Key.configuration)
     file.encode(normalization, forKey: Key.normalization)
     file.encode(Shape(input: network.example, classes: network.outputCount), forKey: Key.shape)
+    if let classes { file.encode(classes, forKey: Key.classes) }
   }
 
   /// Reads a model or a checkpoint that this program saved.
@@ -61,6 +67,10 @@ package struct ModelFile {
     }
     guard let features = shape.input.elementCount, shape.classes >= 2, normalization.fits(columns: features) else {
       throw misfit("examples of \(shape.input) and \(shape.classes) classes are no classifier")
+    }
+    classes = try contents.metadata[Key.classes].map { _ in try contents.decode(ClassMap.self, forKey: Key.classes) }
+    if let classes, classes.count != shape.classes {
+      throw misfit("\(classes.count) names are not those of \(shape.classes) classes")
     }
     do {
       network = try configuration.model.network(featureShape: shape.input, classes: shape.classes)

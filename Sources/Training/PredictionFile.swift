@@ -24,12 +24,17 @@ package final class PredictionFile {
   private var npy: NPYWriter?
   private var csv: AtomicFile?
   private let columns: Int
+  /// What the CSV file calls the classes.
+  private let names: [String]?
 
   /// A table of numbers for each of `classCount` classes, or a list of classes. The name must have an ending that
   /// `Format` knows.
+  ///
+  /// - Parameter names: of the classes, if they have names: for the text of a CSV file.
   package init<Scalar: BLASScalar>(
-    _ path: String, of contents: Contents, rows: Int, classCount: Int, _: Scalar.Type
+    _ path: String, of contents: Contents, rows: Int, classCount: Int, names: [String]? = nil, _: Scalar.Type
   ) throws {
+    self.names = names?.map(CSV.field)
     let isList = contents == .classes
     columns = isList ? 1 : classCount
     switch Format(path)! {
@@ -38,13 +43,16 @@ package final class PredictionFile {
         path, shape: isList ? [rows] : [rows, classCount], element: isList ? .int64 : .init(Scalar.self))
     case .csv:
       var file = try AtomicFile(path)
-      let names =
+      func header(_ prefix: String) -> [String] {
+        (0..<classCount).map { c in names.map { CSV.field($0[c]) } ?? "\(prefix)\(c)" }
+      }
+      let header =
         switch contents {
-        case .probabilities: (0..<classCount).map { "p\($0)" }
-        case .logits: (0..<classCount).map { "z\($0)" }
+        case .probabilities: header("p")
+        case .logits: header("z")
         case .classes: ["class"]
         }
-      try file.write(names.joined(separator: ",") + "\n")
+      try file.write(header.joined(separator: ",") + "\n")
       csv = consume file
     }
   }
@@ -65,7 +73,7 @@ package final class PredictionFile {
   /// Appends classes.
   package func append(_ classes: [Int64]) throws {
     try npy?.append(classes)
-    try csv?.write(classes.map { "\($0)\n" }.joined())
+    try csv?.write(classes.map { "\(names?[Int($0)] ?? "\($0)")\n" }.joined())
   }
 
   /// Gives the complete file its name.

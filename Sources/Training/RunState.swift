@@ -101,6 +101,11 @@ package struct RunState {
     let saved = try ModelFile(contents)
     let old = (progress.examples, saved.network.inputCount, saved.network.outputCount)
     let new = (data.train.count, data.train.featureCount, data.classCount)
+    if saved.classes != data.train.classes {
+      throw ConfigurationError(
+        key: "data.train",
+        "has other names for its classes than the data that \(contents.path) was saved on; name the data of that run")
+    }
     guard old == new else {
       throw ConfigurationError(
         key: "data.train",

@@ -199,7 +199,8 @@ package final class Trainer<Scalar: DistributedScalar> {
     let model = coordinator.directory.model
     try coordinator.write {
       try Safetensors.save(
-        ModelFile.contents(parameters, of: network, configuration, data.normalization), to: model)
+        ModelFile.contents(
+          parameters, of: network, configuration, data.normalization, classes: data.train.classes), to: model)
     }
     coordinator.say("model saved to \(model)")
     try end("completed", epoch: lastEpoch)
@@ -274,7 +275,8 @@ package final class Trainer<Scalar: DistributedScalar> {
     // A run that goes on from here needs the events up to here.
     coordinator.flush()
     coordinator.beginCheckpoint(step: step) {
-      var file = ModelFile.contents(parameters, of: network, configuration, data.normalization)
+      var file = ModelFile.contents(
+        parameters, of: network, configuration, data.normalization, classes: data.train.classes)
       RunState.add(
         RunState.Progress(
           step: step, optimizer: optimizer.counters, examples: data.train.count, exchange: optimizer.message.exchange,

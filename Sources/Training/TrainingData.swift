@@ -16,22 +16,34 @@ package struct TrainingData {
 
   /// Loads and checks the data sets of a configuration. Collective: the ranks share the look at the values, and a
   /// problem on one of them is the same error on all.
-  package static func load(_ options: Configuration.Data, over communicator: Communicator) throws -> TrainingData {
-    let (train, test) = try communicator.collectively {
-      let trainSet = try open(options.train)
-      return try (trainSet ?? Dataset.digits().train, trainSet == nil ? Dataset.digits().test : open(options.test))
+  ///
+  /// - Parameter precision: of the run, in which the values of text files are kept.
+  package static func load(
+    _ options: Configuration.Data, _ precision: Configuration.Training.Precision, over communicator: Communicator
+  ) throws -> TrainingData {
+    let (train, test) = try communicator.collectively { () -> (Dataset, Dataset?) in
+      guard let train = try open(options.train, precision) else {
+        return (Dataset.digits().train, Dataset.digits().test)
+      }
+      return (train, try open(options.test, precision, like: train))
     }
     try agree(on: train, "the training data", over: communicator)
     if let test { try agree(on: test, "the test data", over: communicator) }
 
     let trainName = options.train.features ?? "the embedded digits"
     let classCount = options.classes ?? train.classCount
+    if let names = train.classes, classCount != names.count {
+      throw CollectiveFailure(
+        ConfigurationError(
+          key: "data.classes",
+          "\(classCount) are not the \(names.count) classes of \(trainName); leave it null for a text file"))
+    }
     guard classCount >= 2 else {
       throw CollectiveFailure(
         DataError.badContents(options.train.labels ?? trainName, "has one class only; a classifier needs two or more"))
     }
     // A stray label asks for a model as large as itself.
-    if options.classes == nil, classCount > max(train.count, 1 << 16),
+    if options.classes == nil, train.classes == nil, classCount > max(train.count, 1 << 16),
       let row = train.labels.firstIndex(of: Int32(classCount - 1))
     {
       throw CollectiveFailure(
@@ -57,10 +69,17 @@ package struct TrainingData {
       classCount: classCount)
   }
 
-  /// The data set of two files; nil if none are named.
-  package static func open(_ source: Configuration.Data.Source) throws -> Dataset? {
-    guard let features = source.features, let labels = source.labels else { return nil }
-    return try Dataset(features: features, labels: labels, format: source.format)
+  /// The data set of two files, or of a text file; nil if none are named.
+  ///
+  /// - Parameter other: a set of the same classes and features, which a text file does not tell of itself.
+  private static func open(
+    _ source: Configuration.Data.Source, _ precision: Configuration.Training.Precision, like other: Dataset? = nil
+  ) throws -> Dataset? {
+    guard let features = source.features else { return nil }
+    if let examples = try source.textExamples(columns: other?.featureCount, precision) {
+      return try Dataset(examples, path: features, classes: other?.classes)
+    }
+    return try source.labels.map { try Dataset(features: features, labels: $0, format: source.format.array) }
   }
 
   /// Throws for the first feature that is not finite and the first label that is no class. Collective.
@@ -107,6 +126,19 @@ package struct TrainingData {
     var words = [UInt64(set.count), UInt64(set.featureCount), UInt64(features.element.size)]
     words.append(UInt64(features.checksum(in: 0..<set.count)))
     words += set.labels.map { UInt64(bitPattern: Int64($0)) }
+    words += set.classes?.names.joined(separator: "\n").utf8.map { UInt64($0) } ?? []
     try words.withUnsafeBytes { try communicator.agree($0, about: subject) }
+  }
+}
+
+extension Configuration.Data.Source {
+  /// The examples of a text file, in memory; nil for arrays.
+  package func textExamples(columns: Int?, _ precision: Configuration.Training.Precision) throws(DataError)
+    -> TextExamples?
+  {
+    guard let features, let text else { return nil }
+    return try TextExamples(
+      path: features, format: text, label: CSV.LabelPosition(labelColumn), columns: columns,
+      element: precision == .float32 ? .float32 : .float64)
   }
 }

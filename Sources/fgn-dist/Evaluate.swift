@@ -13,7 +13,8 @@ struct Evaluate: ParsableCommand {
   @Argument(help: "Model or checkpoint (safetensors).")
   var model: String
 
-  @Option(help: "File of features (IDX or NPY).")
+  @Option(
+    help: "File of features (IDX or NPY), or of examples with labels as text (.svm, .libsvm, .csv, .tsv; also .gz).")
   var features: String?
 
   @Option(help: "File of labels (IDX or NPY).")
@@ -35,10 +36,14 @@ struct Evaluate: ParsableCommand {
     for path in [classes, confusion].compactMap({ $0 }) where PredictionFile.Format(path) != .csv {
       throw ValidationError("\(path) must end in .csv")
     }
-    if (features == nil) != (labels == nil) {
+    let isText = source.text != nil
+    if isText, labels != nil { throw ValidationError("\(features!) has its labels within it; leave --labels out") }
+    if !isText, (features == nil) != (labels == nil) {
       throw ValidationError("--features and --labels go together; give both or neither")
     }
   }
+
+  private var source: Configuration.Data.Source { .init(features: features, labels: labels) }
 
   func run() throws {
     try Job.run { job in
@@ -53,7 +58,8 @@ struct Evaluate: ParsableCommand {
       }
       var source = file.configuration.data.test
       if features != nil {
-        source = Configuration.Data.Source(features: features, labels: labels)
+        source = self.source
+        source.labelColumn = file.configuration.data.train.labelColumn
       }
       let set = try communicator.collectively { try EvaluationSet(source, for: file) }
       let scores =
@@ -61,10 +67,11 @@ struct Evaluate: ParsableCommand {
         case .float32: try evaluate(file, set, Float.self, communicator)
         case .float64: try evaluate(file, set, Double.self, communicator)
         }
+      let names = file.classes?.names
       try communicator.onRoot {
-        if let classes { try AtomicFile.write(classes) { try $0.write(scores.classTable) } }
-        if let confusion { try AtomicFile.write(confusion) { try $0.write(scores.confusionTable) } }
-        print(json ? scores.json : "\(Evaluation(scores))\n\(scores)")
+        if let classes { try AtomicFile.write(classes) { try $0.write(scores.classTable(names)) } }
+        if let confusion { try AtomicFile.write(confusion) { try $0.write(scores.confusionTable(names)) } }
+        print(json ? scores.json : "\(Evaluation(scores))\n\(scores.description(names))")
       }
       return .success
     }

@@ -14,7 +14,7 @@ struct Predict: ParsableCommand {
   @Argument(help: "Model or checkpoint (safetensors).")
   var model: String
 
-  @Option(help: "File of features (IDX or NPY).")
+  @Option(help: "File of features (IDX or NPY), or of examples as text (.svm, .libsvm, .csv, .tsv; also .gz).")
   var features: String
 
   @Option(help: "Where to write the probabilities, examples × classes.")
@@ -23,7 +23,7 @@ struct Predict: ParsableCommand {
   @Option(help: "Where to write the logits, examples × classes.")
   var logits: String?
 
-  @Option(help: "Where to write the most probable class of each example.")
+  @Option(help: "Where to write the most probable class of each example: its name (.csv) or number (.npy).")
   var classes: String?
 
   func validate() throws {
@@ -43,7 +43,7 @@ struct Predict: ParsableCommand {
     try Job.run { job in
       let file = try job.communicator.collectively { try ModelFile(path: model) }
       let examples = try job.communicator.collectively {
-        let examples = try FeatureStream(path: features)
+        let examples = try source(for: file)
         try file.check(featureCount: examples.columns, of: features)
         return examples
       }
@@ -55,8 +55,17 @@ struct Predict: ParsableCommand {
     }
   }
 
+  /// A text file is read as a whole; its labels, if it has them, do not count.
+  private func source(for model: ModelFile) throws -> any FeatureSource {
+    var source = model.configuration.data.train
+    source.features = features
+    source.format = .auto
+    return try source.textExamples(columns: model.network.inputCount, model.configuration.training.precision)?.features
+      ?? FeatureStream(path: features)
+  }
+
   private func predict<Scalar: DistributedScalar>(
-    _ file: ModelFile, _ examples: FeatureStream, _: Scalar.Type, _ communicator: Communicator
+    _ file: ModelFile, _ examples: some FeatureSource, _: Scalar.Type, _ communicator: Communicator
   ) throws {
     let parameters: Vector<Scalar> = try communicator.collectively { try file.parameters() }
     try communicator.agree(on: Double(parameters.norm), of: examples)
@@ -64,7 +73,8 @@ struct Predict: ParsableCommand {
     func open(_ path: String?, _ contents: PredictionFile.Contents) throws -> PredictionFile? {
       try path.map {
         try PredictionFile(
-          $0, of: contents, rows: examples.rows, classCount: file.network.outputCount, Scalar.self)
+          $0, of: contents, rows: examples.rows, classCount: file.network.outputCount,
+          names: file.classes?.names, Scalar.self)
       }
     }
     let outputs = try communicator.onRoot {

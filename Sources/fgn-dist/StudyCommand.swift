@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import MPI
 import Study
 import Training
@@ -40,7 +41,11 @@ struct StudyCommand: ParsableCommand {
       }
       let laboratory = Laboratory(
         communicator: job.communicator, isQuick: quick, fashion: fashionMnist, wordnet: wordnet
-      ) { print($0) }
+      ) { line in
+        print(line)
+        // A study may take hours, and a file or a pipe is to tell how far it is.
+        fflush(nil)
+      }
       laboratory.say("fgn-dist \(FgnDist.version): \(job.description)")
       var findings: [Finding] = []
       for experiment in chosen {

@@ -66,7 +66,7 @@ struct Train: ParsableCommand {
       checkpoint.isEmpty
         ? nil : try RunState(Safetensors.load(path: checkpoint, requireChecksum: true), for: configuration)
     }
-    let data = try TrainingData.load(configuration.data, over: communicator)
+    let data = try TrainingData.load(configuration.data, configuration.training.precision, over: communicator)
     try communicator.collectively { try state?.check(data) }
     // Before anything is written.
     let network = try communicator.collectively {

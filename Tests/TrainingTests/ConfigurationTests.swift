@@ -9,6 +9,7 @@ import Testing
   /// Every key with its default, as the documentation promises them.
   static let defaults: [(key: String, value: String)] = [
     ("data.train.features", "null"), ("data.train.labels", "null"), ("data.train.format", "auto"),
+    ("data.train.label_column", "last"), ("data.test.label_column", "last"),
     ("data.test.features", "null"), ("data.test.labels", "null"), ("data.test.format", "auto"),
     ("data.normalize", "scale"), ("data.classes", "null"), ("model.layers", "[]"), ("model.input_shape", "null"),
     ("model.channels", "first"), ("model.initialization", "auto"),
@@ -35,6 +36,7 @@ import Testing
   /// Another value for each key that can stand alone.
   static let others: [(key: String, value: String)] = [
     ("data.train.format", "npy"), ("data.test.format", "idx"), ("data.normalize", "standardize"),
+    ("data.train.label_column", "first"), ("data.test.label_column", "kind"),
     ("data.classes", "12"), ("optimizer.method", "ggn"),
     ("model.initialization", "start.safetensors"),
     ("model.layers", "[{linear: 64}, tanh, {residual: [layer_norm, {linear: 64}]}]"),

@@ -1,0 +1,35 @@
+/// The formats of files of examples.
+package enum ExampleFormat: String, Codable, CaseIterable, Sendable {
+  /// Text by the ending of the file's name, arrays by their first bytes.
+  case auto
+  /// The format of the MNIST files, plain or compressed with gzip.
+  case idx
+  /// NumPy's.
+  case npy
+  /// That of LIBSVM and LIBLINEAR: text with the labels and what is not zero.
+  case svmlight
+  /// Text with the labels in one column.
+  case csv
+
+  private static let endings: [ExampleFormat: [String]] = [
+    .svmlight: ["svm", "svmlight", "libsvm"], .csv: ["csv", "tsv"],
+  ]
+
+  /// `svmlight` or `csv`, if the file has text; its labels are then within it.
+  package func text(_ path: String) -> ExampleFormat? {
+    guard self == .auto else { return Self.endings[self] == nil ? nil : self }
+    let name = path.lowercased()
+    let plain = name.hasSuffix(".gz") ? name.dropLast(3) : name[...]
+    return Self.endings.first { $0.value.contains { plain.hasSuffix(".\($0)") } }?.key
+  }
+
+  /// The format of an array.
+  package var array: DataFormat {
+    switch self {
+    case .auto: .auto
+    case .idx: .idx
+    case .npy: .npy
+    case .svmlight, .csv: preconditionFailure("text is no array")
+    }
+  }
+}

@@ -1,0 +1,53 @@
+/// The examples of a text file, all in memory, with their labels as the file has them.
+package struct TextExamples {
+  package let features: FeatureMatrix
+  /// nil where the file has none.
+  package let labels: LabelColumn?
+
+  /// - Parameters:
+  ///   - format: `svmlight` or `csv`.
+  ///   - label: where a table has its labels.
+  ///   - columns: the number of features, where it is known; a table of just so many columns has no labels.
+  ///   - element: what the values are kept as, `float32` or `float64`.
+  ///
+  /// Throws exit code 65 for wrong contents, 66 for a file that cannot be read.
+  package init(
+    path: String, format: ExampleFormat, label: CSV.LabelPosition = .last, columns: Int? = nil,
+    element: FeatureMatrix.Element = .float32
+  ) throws(DataError) {
+    switch format {
+    case .svmlight:
+      let (sparse, labels) = try SVMLight.read(path: path, columns: columns, element: element)
+      (features, self.labels) = (try sparse.dense(), labels)
+    case .csv:
+      let table = try CSV.read(
+        path: path, options: CSV.Options(label: label, featureCount: columns, element: element))
+      (features, labels) = (table.features, table.labels)
+    case .auto, .idx, .npy: preconditionFailure("\(format) is no text")
+    }
+  }
+}
+
+extension Dataset {
+  /// Examples of a text file, whose labels are those of `classes`, or make up the classes themselves. Throws exit code 65
+  /// for a file without labels, or with one that is not among the classes.
+  package init(_ examples: TextExamples, path: String, classes known: ClassMap?) throws(DataError) {
+    guard let labels = examples.labels else {
+      throw .badContents(path, "has no column of labels beside its features; use a file with labels")
+    }
+    let classes = known ?? ClassMap(labels)
+    self.init(
+      features: examples.features, labels: try classes.classes(of: labels), classCount: classes.count, classes: classes)
+  }
+}
+
+extension CSV.LabelPosition {
+  /// `first`, `last`, a number counted from 1, or the name of a column.
+  package init(_ text: String) {
+    switch text {
+    case "first": self = .first
+    case "last": self = .last
+    default: self = Int(text).map { .number($0) } ?? .name(text)
+    }
+  }
+}
