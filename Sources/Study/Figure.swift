@@ -112,7 +112,7 @@ package struct Figure {
           "set title \"\(panel.title)\"", "set xlabel \"\(panel.x.label)\"", "set ylabel \"\(panel.y.label)\"",
           Self.scale("x", panel.x, panel.series.flatMap { $0.points.map(\.x) }),
           Self.scale("y", panel.y, panel.series.flatMap { $0.points.map(\.y) }),
-          "set grid lc rgb '#dddddd'", "set border 3", "set bmargin \(panel.series.count > 1 ? 6.5 : 3.5)",
+          "set grid lc rgb '#dddddd'", "set border 3", "set bmargin \(Self.bottomMargin(panel.series.count))",
           "set tics nomirror",
           "set key \(panel.series.count > 1 ? "on below samplen 2" : "off")",
           "plot " + blocks[p].joined().joined(separator: ", \\\n  "),
@@ -123,13 +123,23 @@ package struct Figure {
     return lines.joined(separator: "\n") + "\n"
   }
 
-  /// gnuplot's settings of an axis. Powers of ten are written as such where there are many of them.
-  private static func scale(_ axis: String, _ settings: Axis, _ values: [Double]) -> String {
-    guard settings.isLogarithmic else {
-      return "unset logscale \(axis); set format \(axis) '%g'; set \(axis)tics autofreq"
+  /// Lines of text below a panel: the axis and, of several series, their names.
+  private static func bottomMargin(_ seriesCount: Int) -> Double {
+    switch seriesCount {
+    case ...1: 3.5
+    case ...4: 6.5
+    default: 8
     }
+  }
+
+  /// gnuplot's settings of an axis. Powers of ten are written as such where there are many of them; within one decade a
+  /// logarithmic axis has nothing to show.
+  private static func scale(_ axis: String, _ settings: Axis, _ values: [Double]) -> String {
     let positive = values.filter { $0.isFinite && $0 > 0 }
     let decades = log10((positive.max() ?? 1) / (positive.min() ?? 1))
+    guard settings.isLogarithmic, decades > 1 else {
+      return "unset logscale \(axis); set format \(axis) '%g'; set \(axis)tics autofreq"
+    }
     let format = decades > 4 ? "10^{%L}" : "%g"
     // Within two decades one label a decade is too few.
     let labels = (-4...4).flatMap { ["1e\($0)", "3e\($0)"] }.joined(separator: ",")
