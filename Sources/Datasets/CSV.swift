@@ -66,7 +66,7 @@ package enum CSV {
   }
 
   static func read(
-    _ file: TextFile, options: Options = Options(), chunkSize: Int = SVMLight.chunkSize
+    _ file: TextFile, options: Options = Options(), chunkSize: Int = TextFile.chunkSize
   ) throws(DataError) -> Table {
     switch options.element {
     case .float32: try read(file, options, Float.self, chunkSize)

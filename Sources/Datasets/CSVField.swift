@@ -98,6 +98,11 @@ struct CSVField {
     while isBlank(cursor.pointee, separator) { cursor += 1 }
   }
 
+  @inline(__always)
+  static func skipSpaces(_ cursor: inout UnsafePointer<UInt8>) {
+    while cursor.pointee == UInt8(ascii: " ") { cursor += 1 }
+  }
+
   /// Of a line: a newline, or a carriage return before it.
   @inline(__always)
   static func isEnd(_ cursor: UnsafePointer<UInt8>) -> Bool {

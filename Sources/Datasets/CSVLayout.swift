@@ -51,8 +51,7 @@ struct CSVLayout {
       throw .badContents(
         path, "has one column, that of the labels; check the separator, which is \(Self.name(separator))")
     }
-    var isNamed = false
-    if case .name = options.label, label != nil { isNamed = true }
+    let isNamed = if case .name = options.label { label != nil } else { false }
     let hasHeader =
       options.hasHeader
       ?? (isNamed || features.contains { fields[$0].number(as: Double.self) == nil && !fields[$0].isMissingNumber })
@@ -73,7 +72,7 @@ struct CSVLayout {
       var line = part.firstLine
       while cursor < part.text.baseAddress! + part.text.count {
         let start = cursor
-        CSVParser<Float>.skipSpaces(&cursor)
+        CSVField.skipSpaces(&cursor)
         if !CSVField.isEnd(cursor) { return (start, line) }
         while cursor.pointee != TextFile.newline { cursor += 1 }
         cursor += 1
@@ -86,13 +85,14 @@ struct CSVLayout {
   private static func separator(of start: UnsafePointer<UInt8>) -> UInt8 {
     var cursor = start
     var isQuoted = false
-    var found: Set<UInt8> = []
+    var separator = CSV.Separator.comma.byte
     while cursor.pointee != TextFile.newline {
       if cursor.pointee == CSVField.quote { isQuoted.toggle() }
-      if !isQuoted { found.insert(cursor.pointee) }
+      if !isQuoted && cursor.pointee == CSV.Separator.tab.byte { return cursor.pointee }
+      if !isQuoted && cursor.pointee == CSV.Separator.semicolon.byte { separator = cursor.pointee }
       cursor += 1
     }
-    return [CSV.Separator.tab, .semicolon].first { found.contains($0.byte) }?.byte ?? CSV.Separator.comma.byte
+    return separator
   }
 
   private static func name(_ separator: UInt8) -> String {

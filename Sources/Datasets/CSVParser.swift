@@ -16,7 +16,7 @@ struct CSVParser<Scalar: BLASScalar & DecimalScalar> {
     var line = 0
     while cursor < end {
       let start = cursor
-      Self.skipSpaces(&cursor)
+      CSVField.skipSpaces(&cursor)
       if !CSVField.isEnd(cursor) && part.firstLine + line != layout.headerLine {
         cursor = start
         do throws(TextFault) {
@@ -30,11 +30,6 @@ struct CSVParser<Scalar: BLASScalar & DecimalScalar> {
       cursor += 1
       line += 1
     }
-  }
-
-  @inline(__always)
-  static func skipSpaces(_ cursor: inout UnsafePointer<UInt8>) {
-    while cursor.pointee == UInt8(ascii: " ") { cursor += 1 }
   }
 
   @inline(__always)

@@ -12,9 +12,6 @@ package enum SVMLight {
     case zero, one
   }
 
-  /// Bytes of text for a thread at a time.
-  static let chunkSize = 1 << 20
-
   /// The examples of a file: their values as `element`, `float32` or `float64`, and their labels as text.
   ///
   /// `columns` is the number of columns where it is known, as that of the training set; else the largest index tells it.
@@ -30,7 +27,7 @@ package enum SVMLight {
 
   static func read(
     _ file: TextFile, indexBase: IndexBase = .auto, columns: Int? = nil, element: FeatureMatrix.Element = .float32,
-    chunkSize: Int = chunkSize
+    chunkSize: Int = TextFile.chunkSize
   ) throws(DataError) -> (features: SparseFeatures, labels: LabelColumn) {
     switch element {
     case .float32: try read(file, indexBase, columns, Float.self, chunkSize)

@@ -107,12 +107,11 @@ struct SVMLightParser<Scalar: BLASScalar & DecimalScalar> {
     guard let colon = pair.firstIndex(of: UInt8(ascii: ":")) else {
       return fault("\(text) is no index:value pair; write one, or # before a comment")
     }
-    let digits = pair[..<colon].drop { $0 == UInt8(ascii: "0") }
     guard colon > 0, pair[..<colon].allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else {
       return fault("the index of \(text) is no whole number")
     }
-    guard digits.count <= 18 else { return fault("the index of \(text) is too large") }
-    let index = digits.reduce(0) { 10 * $0 + Int($1 - UInt8(ascii: "0")) }
+    guard colon <= 18 else { return fault("the index of \(text) has more than 18 digits") }
+    let index = pair[..<colon].reduce(0) { 10 * $0 + Int($1 - UInt8(ascii: "0")) }
     guard index >= smallestIndex else { return fault("the index of \(text) is 0; say that indices count from zero") }
     guard index > previous else {
       return fault("the index of \(text) does not increase, it follows \(previous); sort the pairs of each line")

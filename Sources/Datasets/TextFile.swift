@@ -51,7 +51,7 @@ final class TextFile {
 
   /// The whole text, cut behind newlines into pieces of at least `size` bytes, except for the last ones.
   ///
-  /// Each ends with a newline; together with this object they live.
+  /// Each ends with a newline, and lives as long as this object.
   func chunks(size: Int) -> [UnsafeBufferPointer<UInt8>] {
     var chunks: [UnsafeBufferPointer<UInt8>] = []
     var start = 0
@@ -66,6 +66,8 @@ final class TextFile {
     return chunks
   }
 
+  /// Bytes of text for a thread at a time.
+  static let chunkSize = 1 << 20
   static let newline = UInt8(ascii: "\n")
   private static let byteOrderMark: [UInt8] = [0xef, 0xbb, 0xbf]
   private static let packers: [(magic: [UInt8], program: String)] = [

@@ -1,5 +1,6 @@
 import Foundation
 import LinearAlgebra
+import TestSupport
 import Testing
 
 @testable import Datasets
@@ -69,7 +70,8 @@ import Testing
     ("1 1:1e400", "'1:1e400' is too large for float64"), ("1 1:0x1", "'1:0x1' is no finite"), ("1 1: 2", "'1:'"),
     ("1 :2", "the index of ':2' is no whole number"), ("1,2 3:4", "line 1: has several labels, '1,2'"),
     ("3:4 5:6", "line 1: starts with '3:4' and not with a label"), ("1 99999999999:1", "is too large"),
-    ("1 99999999999999999999999:1", "is too large"), ("1 2147483648:1", "is too large"), ("1 1:2 qid:3", "'qid:3'"),
+    ("1 99999999999999999999999:1", "has more than 18 digits"), ("1 0000000000000000001:1", "has more than 18 digits"),
+    ("1 2147483648:1", "is too large"), ("1 1:2 qid:3", "'qid:3'"),
     ("1 1:2:3", "'1:2:3'"), ("1 1:2\u{0}", "'1:2\\0'"), ("", "is empty"), ("\n# nothing\n", "holds no examples"),
     ("1\n2\n", "its examples have no values"), ("BZh91AY", "unpack it with bunzip2"),
     ("1 1:" + String(repeating: "x", count: 1000), "xxx…'"),
@@ -101,8 +103,8 @@ import Testing
       refused += expected == nil ? 1 : 0
       let chunkSizes = text.utf8.count < 200 ? Array(1...text.utf8.count) : [1, 7, 64, 100, 1000]
       for chunkSize in chunkSizes {
-        let read = try? rows(read(text, chunkSize: chunkSize))
-        #expect(read == expected, "\(text)")
+        let found = withThreads(1 + chunkSize % 3) { try? rows(read(text, chunkSize: chunkSize)) }
+        #expect(found == expected, "\(text)")
       }
     }
     #expect(refused > 20 && refused < 300)
@@ -131,6 +133,22 @@ import Testing
     let damaged = directory.write(Array(Fixtures.gzipText.dropLast(3)), "damaged.gz")
     #expect(dataError { _ = try SVMLight.read(path: damaged) }?.exitCode == 65)
     #expect(dataError { _ = try SVMLight.read(path: directory.path + "/missing") }?.exitCode == 66)
+  }
+
+  @Test func sparseFeaturesAreMadeOfArrays() throws {
+    func check<Scalar: BLASScalar>(_ numbers: [Scalar], _ element: FeatureMatrix.Element) throws {
+      let features = try SparseFeatures(
+        name: "arrays", columns: 4, starts: [0, 2, 2, 3], indices: [0, 3, 1], values: numbers)
+      #expect(features.rows == 3 && features.columns == 4 && features.valueCount == 3 && features.element == element)
+      features.withStorage(as: Scalar.self) { starts, columns, values in
+        #expect(Array(starts) == [0, 2, 2, 3] && Array(columns) == [0, 3, 1] && Array(values) == numbers)
+      }
+      let dense = try features.dense()
+      #expect(dense.element == element && dense.shape == [4])
+      #expect(values(of: dense) == [1, 0, 0, -2, 0, 0, 0, 0, 0, 0.5, 0, 0])
+    }
+    try check([1, -2, 0.5] as [Float], .float32)
+    try check([1, -2, 0.5] as [Double], .float64)
   }
 
   @Test func aMatrixThatIsTooLargeIsAnError() throws {
