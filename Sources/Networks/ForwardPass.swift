@@ -31,10 +31,11 @@ package final class ForwardPass<Scalar: BLASScalar> {
 }
 
 extension Network {
-  /// Numbers in memory for each row of a forward pass: its input, unless that is sparse, what layers work in, and its logits.
+  /// Numbers in memory for each row of a forward pass: its input, if that is dense, what layers work in, and its logits.
   package var forwardCount: Int {
     // Of many rows, for which what a layer needs at any rate drops out.
     let rows = 4096
-    return (takesSparseInputs ? 0 : inputCount) + (body.scratchCount(rows: 2 * rows) - body.scratchCount(rows: rows)) / rows + outputCount
+    return (takesSparseInputs ? 0 : inputCount) + (body.scratchCount(rows: 2 * rows) - body.scratchCount(rows: rows))
+      / rows + outputCount
   }
 }
