@@ -98,10 +98,10 @@ package protocol BLASScalar: BinaryFloatingPoint, BitwiseCopyable, Sendable, Cod
   static func sparseProduct(
     starts: UnsafePointer<Int>, columns: UnsafePointer<Int32>, values: UnsafePointer<Self>, rows: Int,
     _ w: UnsafePointer<Self>, _ n: Int, into y: UnsafeMutablePointer<Self>)
-  /// The rows `range` of g ← Xᵀ diag(factors) d, for `count` columns of X that have entries there.
+  /// Rows of g ← Xᵀ diag(factors) d, those of `count` columns of X that have entries.
   static func sparseTransposedProduct(
     columns: UnsafePointer<Int32>, starts: UnsafePointer<Int>, rows: UnsafePointer<Int32>, values: UnsafePointer<Self>,
-    count: Int, factors: UnsafePointer<Self>?, _ d: UnsafePointer<Self>, _ n: Int, _ range: Range<Int>,
+    count: Int, factors: UnsafePointer<Self>?, _ d: UnsafePointer<Self>, _ n: Int,
     into g: UnsafeMutablePointer<Self>)
   /// y ← the inner products of `count` rows of X with its rows `range`.
   static func sparseDots(

@@ -27,22 +27,22 @@ extension Matrix {
       x.columns == rows && x.rows == d.rows && d.columns == columns && factors?.count ?? x.rows == x.rows,
       "shapes of the product do not fit")
     guard let byColumns = x.byColumns else { preconditionFailure("the entries are not sorted by columns") }
-    if x.entryCount == 0 || columns == 0 { return elements.fill(0) }
-    let block = max(1, (1 << 16) / columns)
+    Threads.parallel(elements.count, grain: 1 << 17) { elements[$0].fill(0) }
+    if x.entryCount == 0 || columns == 0 { return }
+    let count = byColumns.columns.count
+    let block = max(1, (1 << 16) * count / (x.entryCount * columns))
     elements.withElements { g in
       d.elements.withElements { d in
         (factors ?? byColumns.values).withElements { factor in
           byColumns.withStorage { starts, entryRows, values in
             byColumns.columns.withUnsafeBufferPointer { entryColumns in
-              // Entries are not evenly spread over columns: a thread takes another block whenever it is free.
-              Threads.share((rows + block - 1) / block) { index, _ in
-                let range = index * block..<min((index + 1) * block, rows)
-                let places = byColumns.places(of: range)
+              // Columns have more or fewer entries: a thread takes more of them whenever it is free.
+              Threads.share((count + block - 1) / block) { index, _ in
+                let first = index * block
                 Scalar.sparseTransposedProduct(
-                  columns: entryColumns.baseAddress! + places.lowerBound, starts: starts + places.lowerBound,
-                  rows: entryRows, values: values, count: places.count,
-                  factors: factors == nil ? nil : UnsafePointer(factor.baseAddress!), d.baseAddress!, columns, range,
-                  into: g.baseAddress! + range.lowerBound * columns)
+                  columns: entryColumns.baseAddress! + first, starts: starts + first, rows: entryRows, values: values,
+                  count: min(block, count - first), factors: factors == nil ? nil : UnsafePointer(factor.baseAddress!),
+                  d.baseAddress!, columns, into: g.baseAddress!)
               }
             }
           }

@@ -1,6 +1,7 @@
 /// A sparse matrix as compressed rows: of each row the columns and values of its entries, the columns ascending.
 ///
-/// An immutable value. Copies of it and slices of its rows share one storage. Entries may be zero, rows empty.
+/// An immutable value. Copies of it and slices of its rows share one storage; `init(joining:)` makes a batch of slices.
+/// Entries may be zero, rows empty.
 package struct CSRMatrix<Scalar: BLASScalar> {
   package let columns: Int
   /// Of each row where its entries begin in the storage, and where those of the last one end (rows + 1).
@@ -11,14 +12,13 @@ package struct CSRMatrix<Scalar: BLASScalar> {
   /// The same entries by columns, if they have been sorted.
   let byColumns: SparseColumns<Scalar>?
 
-  /// The matrix whose row r has the entries `rowStarts[r]..<rowStarts[r + 1]` of `entryColumns` and `values` (shared).
+  /// The matrix whose row r has the entries `rowStarts[r]..<rowStarts[r + 1]` of `entryColumns` and `values`, which is shared
+  /// and keeps its values.
   ///
   /// - Precondition: starts go from 0 to the number of entries and never back; columns are in 0..<`columns` and strictly
   ///   ascending in each row.
   package init(rowStarts: [Int], entryColumns: [Int32], values: Vector<Scalar>, columns: Int) {
-    precondition(
-      columns >= 0 && columns <= Int(Int32.max) && entryColumns.count <= Int(Int32.max),
-      "columns and entries are counted in 32 bits")
+    precondition(columns >= 0 && columns <= Int(Int32.max), "columns are counted in 32 bits")
     precondition(
       rowStarts.first == 0 && rowStarts.last == entryColumns.count && values.count == entryColumns.count,
       "row starts, columns and values fit together")
@@ -74,6 +74,7 @@ package struct CSRMatrix<Scalar: BLASScalar> {
   /// need: once for all of them.
   package func sorted() -> CSRMatrix {
     if byColumns != nil { return self }
+    precondition(entryCount <= Int(Int32.max), "sorted entries are counted in 32 bits")
     // The storage has no other entries.
     let own = entryCount == storedColumns.count ? self : CSRMatrix(joining: [self])
     return CSRMatrix(starts: own.starts, own.storedColumns, own.storedValues, columns, SparseColumns(own))
@@ -152,18 +153,5 @@ struct SparseColumns<Scalar: BLASScalar> {
       swap(&order, &next)
     }
     return order
-  }
-
-  /// The places of the columns in `range`.
-  func places(of range: Range<Int>) -> Range<Int> { place(of: range.lowerBound)..<place(of: range.upperBound) }
-
-  /// The place of the first column that is not below `column`.
-  private func place(of column: Int) -> Int {
-    var (low, high) = (0, columns.count)
-    while low < high {
-      let middle = (low + high) / 2
-      if columns[middle] < column { low = middle + 1 } else { high = middle }
-    }
-    return low
   }
 }

@@ -221,11 +221,10 @@ extension Float: BLASScalar {
 
   package static func sparseTransposedProduct(
     columns: UnsafePointer<Int32>, starts: UnsafePointer<Int>, rows: UnsafePointer<Int32>, values: UnsafePointer<Self>,
-    count: Int, factors: UnsafePointer<Self>?, _ d: UnsafePointer<Self>, _ n: Int, _ range: Range<Int>,
+    count: Int, factors: UnsafePointer<Self>?, _ d: UnsafePointer<Self>, _ n: Int,
     into g: UnsafeMutablePointer<Self>
   ) {
-    fgn_sparse_transposed_product_f32(
-      columns, starts, rows, values, count, factors, d, n, range.lowerBound, range.upperBound, g)
+    fgn_sparse_transposed_product_f32(columns, starts, rows, values, count, factors, d, n, g)
   }
 
   package static func sparseDots(

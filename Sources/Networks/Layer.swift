@@ -52,8 +52,8 @@ package protocol Layer: Sendable {
     parameterCotangent: Vector<Scalar>, room: Vector<Scalar>, scratch: Vector<Scalar>)
   var scaledCount: Int { get }
 
-  /// Its fully connected layers, in their order. Their gradients are what `rowGradients` hands over as products, in the
-  /// opposite order.
+  /// Its fully connected layers on dense inputs, in their order. Their gradients are what `rowGradients` hands over as
+  /// products, in the opposite order.
   var connections: [Connection] { get }
 
   /// Numbers of scratch that `rowGradients` takes for `rows` rows.
