@@ -27,7 +27,7 @@ final class BatchLoss<Scalar: DistributedScalar> {
 
   /// Linearises the network at θ on this rank's shard (#b × d) of a batch of B rows, and finds the margins. Local.
   func linearize(
-    at parameters: Vector<Scalar>, on inputs: Matrix<Scalar>, _ labels: ArraySlice<Int32>, batchSize: Int
+    at parameters: Vector<Scalar>, on inputs: Inputs<Scalar>, _ labels: ArraySlice<Int32>, batchSize: Int
   ) {
     self.labels = labels
     self.batchSize = batchSize

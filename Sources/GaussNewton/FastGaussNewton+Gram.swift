@@ -3,8 +3,8 @@ import MPI
 import Networks
 
 extension FastGaussNewton {
-  /// The matrix K = RRᵀ of all rows: one or two allgathers a layer, three more, and one allreduce of P numbers, that of
-  /// the step; the gradient itself is never formed. Collective.
+  /// The matrix K = RRᵀ of all rows: one or two allgathers a layer, four for one on sparse inputs, three more, and one
+  /// allreduce of P numbers, that of the step; the gradient itself is never formed. Collective.
   func solveGram(
     _ kind: SolverOptions.Kind, _ parameters: Vector<Scalar>, batchSize: Int, interrupt: Bool
   ) throws -> (StepReport, StepModel) {

@@ -8,6 +8,13 @@ extension FastGaussNewton {
   package func makePlan(
     _ parameters: Vector<Scalar>, inputs: Matrix<Scalar>, labels: ArraySlice<Int32>, batchSize: Int
   ) throws {
+    try makePlan(parameters, inputs: .dense(inputs), labels: labels, batchSize: batchSize)
+  }
+
+  /// The same on inputs of either kind. Collective.
+  package func makePlan(
+    _ parameters: Vector<Scalar>, inputs: Inputs<Scalar>, labels: ArraySlice<Int32>, batchSize: Int
+  ) throws {
     guard
       options.solver.kind == .auto,
       SolverPlan.isCandidate(batchSize: batchSize, loss.linearization.network)

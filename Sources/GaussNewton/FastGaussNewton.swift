@@ -59,7 +59,7 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
 
   /// One global step. Collective.
   package func advance(
-    _ parameters: Vector<Scalar>, inputs: Matrix<Scalar>, labels: ArraySlice<Int32>, batchSize: Int, rate: Double,
+    _ parameters: Vector<Scalar>, inputs: Inputs<Scalar>, labels: ArraySlice<Int32>, batchSize: Int, rate: Double,
     interrupt: Bool = false
   ) throws -> StepReport {
     // Where momentum and decay lead, or θ itself.

@@ -50,7 +50,7 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
 
   /// One global step, with one allreduce. Collective.
   package func advance(
-    _ parameters: Vector<Scalar>, inputs: Matrix<Scalar>, labels: ArraySlice<Int32>, batchSize: Int, rate: Double,
+    _ parameters: Vector<Scalar>, inputs: Inputs<Scalar>, labels: ArraySlice<Int32>, batchSize: Int, rate: Double,
     interrupt: Bool = false
   ) throws -> StepReport {
     let gradient = message.parameters

@@ -38,7 +38,7 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
 
   /// One global step, with at most `solver.iterations` + 4 allreduces, and one more for every 50 iterations. Collective.
   package func advance(
-    _ parameters: Vector<Scalar>, inputs: Matrix<Scalar>, labels: ArraySlice<Int32>, batchSize: Int, rate: Double,
+    _ parameters: Vector<Scalar>, inputs: Inputs<Scalar>, labels: ArraySlice<Int32>, batchSize: Int, rate: Double,
     interrupt: Bool = false
   ) throws -> StepReport {
     let (λ, μ) = (damped.damping, options.weightDecay)

@@ -91,6 +91,11 @@ package final class GramMatrix<Scalar: DistributedScalar> {
           }
           block.assignGramProducts(
             mine, x, y, divided: divided, shift: 0, beta: beta, isAligned: isAligned, scratch: workspace)
+        case .sparseProducts(let inputs, let cotangents):
+          workspace.grow(to: GramPanel.scratchCount(positions: 1))
+          block.assignGramProducts(
+            mine, try gather(inputs), try gather(cotangents, 1), shift: 1, beta: beta, isAligned: isAligned,
+            scratch: workspace)
         case .positionProducts(let inputs, let cotangents, let positions):
           workspace.grow(to: GramPanel.scratchCount(positions: positions))
           block.assignGramProducts(
@@ -140,6 +145,27 @@ package final class GramMatrix<Scalar: DistributedScalar> {
     }
     if communicator.size > 1 { try complete(all, counts: counts) }
     return Matrix(all.elements, size * positions, columns)
+  }
+
+  /// The sparse rows of all ranks (B × d), given the parts of this rank's. Three allgathers: of the numbers of entries in
+  /// the rows, of their columns, and of their values, of 4, 4 and w bytes each, 4B + (4 + w) · entries in all, where dense
+  /// rows would be wBd. Collective.
+  private func gather(_ parts: [CSRMatrix<Scalar>]) throws -> CSRMatrix<Scalar> {
+    if communicator.size == 1, parts.count == 1 { return parts[0] }
+    let own = CSRMatrix(joining: parts)
+    if communicator.size == 1 { return own.sorted() }
+    return try phases.measure(.communication) {
+      let rowCounts = try communicator.allgather(own.rowCounts, counts: counts)
+      var rowStarts = [0]
+      for count in rowCounts { rowStarts.append(rowStarts.last! + Int(count)) }
+      func entries(of rows: Range<Int>) -> Range<Int> { rowStarts[rows.lowerBound]..<rowStarts[rows.upperBound] }
+      let entryCounts = (0..<communicator.size).map { entries(of: rows(of: $0)).count }
+      let entryColumns = try communicator.allgather(Array(own.entryColumns), counts: entryCounts)
+      let values = Vector<Scalar>(zeros: entryColumns.count)
+      values[entries(of: ownRows)].assign(own.values)
+      try values.withElements { try communicator.allgather(into: $0, counts: entryCounts) }
+      return CSRMatrix(rowStarts: rowStarts, entryColumns: entryColumns, values: values, columns: own.columns)
+    }.sorted()
   }
 
   /// Fills in the rows of the other ranks, of which each has `counts`. Collective.

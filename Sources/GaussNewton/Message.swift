@@ -14,6 +14,9 @@ package enum Exchange: String, Codable, CaseIterable, Sendable {
 }
 
 /// What a backward pass gives, summed over the ranks: P parameters, and up to three scalars that travel with them.
+///
+/// All P numbers travel also where sparse inputs leave most of them zero. An allgather of the features that each rank's rows
+/// have, once a batch, and sums over their union alone would take (features of the batch) · C numbers instead.
 package final class Message<Scalar: DistributedScalar> {
   private let buffer: Vector<Scalar>
   /// The parameter part (P).
@@ -143,7 +146,7 @@ package final class Message<Scalar: DistributedScalar> {
 
   /// Seconds of a product with each exchange on the slowest rank, medians of alternating repetitions; the same on all
   /// ranks. Overwrites the linearization. Collective.
-  package func measureExchanges(at parameters: Vector<Scalar>, on inputs: Matrix<Scalar>) throws -> [Exchange: Double] {
+  package func measureExchanges(at parameters: Vector<Scalar>, on inputs: Inputs<Scalar>) throws -> [Exchange: Double] {
     let before = exchange
     defer { exchange = before }
     linearization.linearize(at: parameters, on: inputs)

@@ -84,10 +84,15 @@ package final class Metric<Scalar: DistributedScalar> {
   }
 
   /// Allocates for shards of at most `capacity` rows.
+  ///
+  /// - Precondition: it is the identity, or the network supports another.
   init(
     _ linearization: Linearization<Scalar>, options: MetricOptions, capacity: Int, communicator: Communicator,
     phases: Phases
   ) {
+    precondition(
+      options.kind == .identity || linearization.network.supportsMetric,
+      "second moments of sparse inputs would be a dense matrix of the features")
     self.options = options
     self.linearization = linearization
     self.communicator = communicator

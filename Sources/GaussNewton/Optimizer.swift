@@ -1,4 +1,5 @@
 import LinearAlgebra
+import Networks
 
 /// A method that moves the parameters, one global batch a step.
 package protocol Optimizer<Scalar>: AnyObject {
@@ -28,9 +29,20 @@ package protocol Optimizer<Scalar>: AnyObject {
   ///   - interrupt: this rank's wish to stop after the step; it travels with the gradient.
   /// - Returns: what happened, the same on all ranks.
   func advance(
-    _ parameters: Vector<Scalar>, inputs: Matrix<Scalar>, labels: ArraySlice<Int32>, batchSize: Int, rate: Double,
+    _ parameters: Vector<Scalar>, inputs: Inputs<Scalar>, labels: ArraySlice<Int32>, batchSize: Int, rate: Double,
     interrupt: Bool
   ) throws -> StepReport
+}
+
+extension Optimizer {
+  /// The same on dense inputs. Collective.
+  package func advance(
+    _ parameters: Vector<Scalar>, inputs: Matrix<Scalar>, labels: ArraySlice<Int32>, batchSize: Int, rate: Double,
+    interrupt: Bool = false
+  ) throws -> StepReport {
+    try advance(
+      parameters, inputs: .dense(inputs), labels: labels, batchSize: batchSize, rate: rate, interrupt: interrupt)
+  }
 }
 
 /// The numbers that a checkpoint keeps of a method beside its vectors; nil where the method has none.

@@ -94,6 +94,20 @@ package protocol BLASScalar: BinaryFloatingPoint, BitwiseCopyable, Sendable, Cod
   static func normalize(
     _ x: UnsafePointer<Self>, rows: Int, columns: Int, epsilon: Double, into y: UnsafeMutablePointer<Self>,
     inverse: UnsafeMutablePointer<Self>)
+  /// y ← y + X w, for rows of X as entries `starts`_r ..< `starts`_(r+1).
+  static func sparseProduct(
+    starts: UnsafePointer<Int>, columns: UnsafePointer<Int32>, values: UnsafePointer<Self>, rows: Int,
+    _ w: UnsafePointer<Self>, _ n: Int, into y: UnsafeMutablePointer<Self>)
+  /// Rows of g ← Xᵀ diag(factors) d, those of `count` columns of X that have entries.
+  static func sparseTransposedProduct(
+    columns: UnsafePointer<Int32>, starts: UnsafePointer<Int>, rows: UnsafePointer<Int32>, values: UnsafePointer<Self>,
+    count: Int, factors: UnsafePointer<Self>?, _ d: UnsafePointer<Self>, _ n: Int,
+    into g: UnsafeMutablePointer<Self>)
+  /// y ← the inner products of `count` rows of X with its rows `range`.
+  static func sparseDots(
+    rowStarts: UnsafePointer<Int>, places: UnsafePointer<Int32>, rowValues: UnsafePointer<Self>, count: Int,
+    columnStarts: UnsafePointer<Int>, rows: UnsafePointer<Int32>, values: UnsafePointer<Self>, _ range: Range<Int>,
+    into y: UnsafeMutablePointer<Self>)
   static func affine(
     _ x: UnsafePointer<Self>, rows: Int, columns: Int, weight: UnsafePointer<Self>, bias: UnsafePointer<Self>,
     into y: UnsafeMutablePointer<Self>)

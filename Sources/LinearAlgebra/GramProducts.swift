@@ -33,6 +33,20 @@ extension Matrix {
     let sides = [(divided?.x ?? x[rows: own], x), (divided?.y ?? y[rows: own], y)]
     precondition(
       sides.allSatisfy { $0.rows == own.count && $0.columns == $1.columns }, "shapes of the product do not fit")
+    assignGramTiles(range, positions: T, shift: shift, beta: beta, isAligned: isAligned, scratch: scratch) {
+      side, rows, tile, c in
+      let (left, right) = sides[side]
+      let own = (rows.lowerBound - range.lowerBound) * T..<(rows.upperBound - range.lowerBound) * T
+      left[rows: own].assignGramTile(right[rows: tile.lowerBound * T..<tile.upperBound * T], into: c)
+    }
+  }
+
+  /// Rows of Σ_{t,u} (X_tu + shift) ∘ Y_tu + β self, where `multiply` forms tiles of X (side 0) and Y (side 1): all positions
+  /// of some rows × all positions of some columns.
+  func assignGramTiles(
+    _ range: Range<Int>, positions T: Int = 1, shift: Scalar, beta: Scalar, isAligned: Bool, scratch: Vector<Scalar>,
+    multiply: (_ side: Int, _ rows: Range<Int>, _ tile: Range<Int>, _ c: UnsafeMutablePointer<Scalar>) -> Void
+  ) {
     var (height, width) = GramPanel.tile(positions: T)
     // The next lower power of two.
     if isAligned { height = 1 << (Int.bitWidth - 1 - height.leadingZeroBitCount) }
@@ -43,18 +57,7 @@ extension Matrix {
         for start in stride(from: panel.lowerBound, to: columns, by: width) {
           let tile = start..<min(start + width, columns)
           let (m, n) = (panel.count * T, tile.count * T)
-          for (index, side) in sides.enumerated() {
-            let k = side.1.columns
-            side.0.elements.withElements { left in
-              side.1.elements.withElements { right in
-                Scalar.gemm(
-                  .no, .yes, m: Int32(m), n: Int32(n), k: Int32(k), alpha: 1,
-                  a: left.baseAddress! + (panel.lowerBound - range.lowerBound) * T * k, lda: Int32(k),
-                  b: right.baseAddress! + start * T * k, ldb: Int32(k), beta: 0, c: products + index * m * n,
-                  ldc: Int32(n))
-              }
-            }
-          }
+          for side in 0...1 { multiply(side, panel, tile, products + side * m * n) }
           for row in 0..<m {
             let (products, c) = (products + row * n, c + row / T * columns + start)
             let beta = row % T == 0 ? beta : 1
@@ -65,6 +68,17 @@ extension Matrix {
             }
           }
         }
+      }
+    }
+  }
+
+  /// c (rows × right.rows) ← self · rightᵀ
+  func assignGramTile(_ right: Matrix, into c: UnsafeMutablePointer<Scalar>) {
+    elements.withElements { left in
+      right.elements.withElements { other in
+        Scalar.gemm(
+          .no, .yes, m: Int32(rows), n: Int32(right.rows), k: Int32(columns), alpha: 1, a: left.baseAddress!,
+          lda: Int32(columns), b: other.baseAddress!, ldb: Int32(columns), beta: 0, c: c, ldc: Int32(right.rows))
       }
     }
   }

@@ -17,7 +17,13 @@ package final class ForwardPass<Scalar: BLASScalar> {
 
   /// The logits at `parameters` (P) of `inputs` (b × d): b × C, until the next call. The caller may overwrite them.
   package func callAsFunction(_ parameters: Vector<Scalar>, _ inputs: Matrix<Scalar>) -> Matrix<Scalar> {
-    precondition(inputs.rows <= capacity && inputs.columns == network.inputCount, "the batch does not fit")
+    self(parameters, .dense(inputs))
+  }
+
+  /// The same of inputs of either kind.
+  package func callAsFunction(_ parameters: Vector<Scalar>, _ inputs: Inputs<Scalar>) -> Matrix<Scalar> {
+    precondition(inputs.rows <= capacity, "the batch does not fit")
+    network.check(inputs)
     let result = logits[rows: 0..<inputs.rows]
     network.body.forward(inputs, parameters, output: result, cache: nil, scratch: scratch)
     return result
@@ -25,10 +31,11 @@ package final class ForwardPass<Scalar: BLASScalar> {
 }
 
 extension Network {
-  /// Numbers in memory for each row of a forward pass: its input, what layers work in, and its logits.
+  /// Numbers in memory for each row of a forward pass: its input, if that is dense, what layers work in, and its logits.
   package var forwardCount: Int {
     // Of many rows, for which what a layer needs at any rate drops out.
     let rows = 4096
-    return inputCount + (body.scratchCount(rows: 2 * rows) - body.scratchCount(rows: rows)) / rows + outputCount
+    return (takesSparseInputs ? 0 : inputCount) + (body.scratchCount(rows: 2 * rows) - body.scratchCount(rows: rows))
+      / rows + outputCount
   }
 }

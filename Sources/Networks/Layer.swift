@@ -29,6 +29,11 @@ package protocol Layer: Sendable {
     _ input: Matrix<Scalar>, _ parameters: Vector<Scalar>, output: Matrix<Scalar>, cache: Vector<Scalar>?,
     scratch: Vector<Scalar>)
 
+  /// The same of sparse inputs, for a layer that takes them: `SparseLinear`, or a stack that begins with it.
+  func forward<Scalar: BLASScalar>(
+    _ input: CSRMatrix<Scalar>, _ parameters: Vector<Scalar>, output: Matrix<Scalar>, cache: Vector<Scalar>?,
+    scratch: Vector<Scalar>)
+
   /// outputTangent ← ∂f/∂input · inputTangent + ∂f/∂parameters · parameterTangent; a missing input tangent is zero.
   func jvp<Scalar: BLASScalar>(
     at point: LayerPoint<Scalar>, inputTangent: Matrix<Scalar>?, parameterTangent: Vector<Scalar>,
@@ -47,8 +52,8 @@ package protocol Layer: Sendable {
     parameterCotangent: Vector<Scalar>, room: Vector<Scalar>, scratch: Vector<Scalar>)
   var scaledCount: Int { get }
 
-  /// Its fully connected layers, in their order. Their gradients are what `rowGradients` hands over as products, in the
-  /// opposite order.
+  /// Its fully connected layers on dense inputs, in their order. Their gradients are what `rowGradients` hands over as
+  /// products, in the opposite order.
   var connections: [Connection] { get }
 
   /// Numbers of scratch that `rowGradients` takes for `rows` rows.
@@ -97,6 +102,8 @@ package struct Connection: Equatable, Sendable {
 package enum RowGradients<Scalar: BLASScalar> {
   /// Row i has the gradient cotangents_i ⊗ [inputs_i | 1]: that of a weight and its bias.
   case products(inputs: [Matrix<Scalar>], cotangents: [Matrix<Scalar>])
+  /// The same of sparse inputs, sorted by columns, for a weight that is inputs × outputs.
+  case sparseProducts(inputs: [CSRMatrix<Scalar>], cotangents: [Matrix<Scalar>])
   /// Row i has the gradient Σ_t cotangents_(iT+t) ⊗ [inputs_(iT+t) | 1]: that of a convolution with T positions.
   case positionProducts(inputs: [Matrix<Scalar>], cotangents: [Matrix<Scalar>], positions: Int)
   /// The gradients themselves, as rows.
@@ -148,15 +155,25 @@ package struct LayerCotangent<Scalar: BLASScalar> {
 
 /// Where a layer is linearised: what its forward pass was given and what it left.
 package struct LayerPoint<Scalar: BLASScalar> {
-  package let input: Matrix<Scalar>
+  package let inputs: Inputs<Scalar>
   package let parameters: Vector<Scalar>
   package let cache: Vector<Scalar>
 
-  package init(input: Matrix<Scalar>, parameters: Vector<Scalar>, cache: Vector<Scalar>) {
-    self.input = input
+  init(inputs: Inputs<Scalar>, parameters: Vector<Scalar>, cache: Vector<Scalar>) {
+    self.inputs = inputs
     self.parameters = parameters
     self.cache = cache
   }
+
+  package init(input: Matrix<Scalar>, parameters: Vector<Scalar>, cache: Vector<Scalar>) {
+    self.init(inputs: .dense(input), parameters: parameters, cache: cache)
+  }
+
+  /// The inputs of a layer that takes dense ones.
+  package var input: Matrix<Scalar> { inputs.matrix }
+
+  /// Those of a layer that takes sparse ones, sorted by columns.
+  var sparseInput: CSRMatrix<Scalar> { inputs.sparseMatrix }
 }
 
 extension Layer {
@@ -170,6 +187,24 @@ extension Layer {
   package func initialize<Scalar: BLASScalar>(
     _ parameters: Vector<Scalar>, gain: Double, using generator: inout SplitMix64
   ) {}
+
+  package func forward<Scalar: BLASScalar>(
+    _ input: CSRMatrix<Scalar>, _ parameters: Vector<Scalar>, output: Matrix<Scalar>, cache: Vector<Scalar>?,
+    scratch: Vector<Scalar>
+  ) {
+    preconditionFailure("the layer takes dense inputs")
+  }
+
+  /// The same of inputs of either kind.
+  func forward<Scalar: BLASScalar>(
+    _ inputs: Inputs<Scalar>, _ parameters: Vector<Scalar>, output: Matrix<Scalar>, cache: Vector<Scalar>?,
+    scratch: Vector<Scalar>
+  ) {
+    switch inputs {
+    case .dense(let rows): forward(rows, parameters, output: output, cache: cache, scratch: scratch)
+    case .sparse(let rows): forward(rows, parameters, output: output, cache: cache, scratch: scratch)
+    }
+  }
 
   package var scaledCount: Int { outputCount }
 

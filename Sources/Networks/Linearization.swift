@@ -23,7 +23,9 @@ package final class Linearization<Scalar: BLASScalar> {
   private var scaledStorage = Vector<Scalar>(zeros: 0)
   private let logitsStorage: Matrix<Scalar>
   private let tangentStorage: Matrix<Scalar>
-  private var inputs: Matrix<Scalar>
+  private var inputs: Inputs<Scalar>
+  /// Those of each part, prepared for products.
+  private var partInputs: [Inputs<Scalar>] = []
   private var parameters: Vector<Scalar>
 
   /// Allocates for batches of at most `capacity` local rows.
@@ -36,7 +38,7 @@ package final class Linearization<Scalar: BLASScalar> {
     scratches = partition.scratches(capacity: capacity) { network.body.scratchCount(rows: $0) }
     logitsStorage = Matrix(zeros: capacity, network.outputCount)
     tangentStorage = Matrix(zeros: capacity, network.outputCount)
-    inputs = Matrix(zeros: 0, network.inputCount)
+    inputs = .dense(Matrix(zeros: 0, network.inputCount))
     parameters = Vector(zeros: 0)
   }
 
@@ -48,10 +50,11 @@ package final class Linearization<Scalar: BLASScalar> {
   /// A #b × C matrix for cotangents of the logits. It is also where `jvp` leaves its result.
   package var outputScratch: Matrix<Scalar> { tangentStorage[rows: 0..<rows] }
 
-  private func point(_ rows: Range<Int>) -> LayerPoint<Scalar> {
+  /// Where part `index` of the rows is linearised.
+  private func point(_ index: Int, _ rows: Range<Int>) -> LayerPoint<Scalar> {
     let count = network.body.cacheCount
     return LayerPoint(
-      input: inputs[rows: rows], parameters: parameters,
+      inputs: partInputs[index], parameters: parameters,
       cache: cacheStorage[rows.lowerBound * count..<rows.upperBound * count])
   }
 
@@ -60,7 +63,13 @@ package final class Linearization<Scalar: BLASScalar> {
   ///
   /// Neither is copied: both must keep their values as long as products are asked for.
   package func linearize(at parameters: Vector<Scalar>, on inputs: Matrix<Scalar>, batchSize: Int? = nil) {
-    precondition(inputs.rows <= capacity && inputs.columns == network.inputCount, "the batch does not fit")
+    linearize(at: parameters, on: .dense(inputs), batchSize: batchSize)
+  }
+
+  /// The same on inputs of either kind.
+  package func linearize(at parameters: Vector<Scalar>, on inputs: Inputs<Scalar>, batchSize: Int? = nil) {
+    precondition(inputs.rows <= capacity, "the batch does not fit")
+    network.check(inputs)
     self.parameters = parameters
     self.inputs = inputs
     if partition.isVirtual {
@@ -69,10 +78,11 @@ package final class Linearization<Scalar: BLASScalar> {
     } else {
       parts = Parts([0..<inputs.rows])
     }
+    partInputs = parts.all.map { inputs[rows: $0].prepared() }
     parts.forEach { index, rows in
-      let point = point(rows)
+      let point = point(index, rows)
       network.body.forward(
-        point.input, parameters, output: logits[rows: rows], cache: point.cache, scratch: scratches[index])
+        point.inputs, parameters, output: logits[rows: rows], cache: point.cache, scratch: scratches[index])
     }
   }
 
@@ -80,7 +90,7 @@ package final class Linearization<Scalar: BLASScalar> {
   package func jvp(_ tangent: Vector<Scalar>) -> Matrix<Scalar> {
     parts.forEach { index, rows in
       network.body.jvp(
-        at: point(rows), inputTangent: nil, parameterTangent: tangent, outputTangent: outputScratch[rows: rows],
+        at: point(index, rows), inputTangent: nil, parameterTangent: tangent, outputTangent: outputScratch[rows: rows],
         scratch: scratches[index])
     }
     return outputScratch
@@ -98,7 +108,7 @@ package final class Linearization<Scalar: BLASScalar> {
   ) throws(Failure) {
     precondition(!parts.areVirtual, "virtual shards have a gradient each")
     try network.body.vjp(
-      at: point(0..<rows), outputCotangent: cotangent, parameterCotangent: gradient, inputCotangent: nil,
+      at: point(0, 0..<rows), outputCotangent: cotangent, parameterCotangent: gradient, inputCotangent: nil,
       scratch: scratches[0], finished: finished)
   }
 
@@ -106,7 +116,7 @@ package final class Linearization<Scalar: BLASScalar> {
   package func vjp(_ cotangent: Matrix<Scalar>, into gradients: [Vector<Scalar>]) {
     parts.forEach { index, rows in
       network.body.vjp(
-        at: point(rows), outputCotangent: cotangent[rows: rows], parameterCotangent: gradients[index],
+        at: point(index, rows), outputCotangent: cotangent[rows: rows], parameterCotangent: gradients[index],
         inputCotangent: nil, scratch: scratches[index])
     }
   }
@@ -126,7 +136,7 @@ package final class Linearization<Scalar: BLASScalar> {
     var copied = 0
     let parts = parts.map { index, rows in
       LayerPart(
-        point: point(rows), outputCotangent: cotangent[rows: rows], inputCotangent: nil,
+        point: point(index, rows), outputCotangent: cotangent[rows: rows], inputCotangent: nil,
         scratch: gradientScratches[index])
     }
     try network.body.rowGradients(

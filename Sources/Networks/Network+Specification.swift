@@ -5,11 +5,14 @@ extension Network {
   ///
   /// The example is an image if the first layer to which that matters is a convolution or a pool: its extents are then
   /// [height, width] or [channels, height, width], with `channels` last [height, width, channels]. Layers are numbered
-  /// as by `torch.nn.Sequential`, the head last. Throws for the first layer that does not fit.
+  /// as by `torch.nn.Sequential`, the head last. With `sparseInputs` the first layer is a `SparseLinear`. Throws for the
+  /// first layer that does not fit.
   package init(
-    _ layers: [LayerSpecification], example: [Int], channels: ChannelOrder = .first, classes: Int
+    _ layers: [LayerSpecification], example: [Int], channels: ChannelOrder = .first, classes: Int,
+    sparseInputs: Bool = false
   ) throws(ShapeError) {
     var builder = try Builder(layers, example: example, channels: channels)
+    builder.takesSparseInputs = sparseInputs
     let reorderings = builder.layers.count
     try builder.append(layers, path: "model.layers")
     guard case .flat(let inputs) = builder.shape else {
@@ -19,7 +22,7 @@ extension Network {
           + "add flatten or global_average_pool at the end")
     }
     try builder.checkHead(inputs: inputs, classes: classes)
-    builder.add(Linear(inputs: inputs, outputs: classes), giving: .flat(classes), as: "linear \(classes)")
+    builder.addLinear(inputs: inputs, outputs: classes)
     self.init(Stack(builder.layers, unnumbered: reorderings), example: example, outline: builder.outline)
   }
 }
@@ -31,6 +34,8 @@ private struct Builder {
   private(set) var shape: FeatureShape
   /// The layer that gives this shape; nil if an example has it.
   private var previous: String?
+  /// Whether those of an example are sparse.
+  var takesSparseInputs = false
 
   /// More numbers than BLAS can address along one dimension of a matrix.
   private static let limit = Int(Int32.max)
@@ -88,8 +93,20 @@ private struct Builder {
     self.shape = shape
   }
 
+  mutating func addLinear(inputs: Int, outputs: Int) {
+    let layer: any Layer =
+      takesSparseInputs && layers.isEmpty
+      ? SparseLinear(inputs: inputs, outputs: outputs) : Linear(inputs: inputs, outputs: outputs)
+    add(layer, giving: .flat(outputs), as: "linear \(outputs)")
+  }
+
   private mutating func append(_ specification: LayerSpecification, key: String) throws(ShapeError) {
     let word = specification.word
+    if takesSparseInputs, layers.isEmpty {
+      guard case .linear = specification else {
+        throw ShapeError(key: key, problem: "\(word) takes no sparse features; put a linear layer first")
+      }
+    }
     switch specification {
     case .linear(let outputs):
       guard case .flat(let inputs) = shape else {
@@ -97,7 +114,7 @@ private struct Builder {
           key: key, problem: "linear takes flat features, and \(source) gives \(shape); put flatten before it")
       }
       try check(key, parameters: (inputs + 1) * outputs)
-      add(Linear(inputs: inputs, outputs: outputs), giving: .flat(outputs), as: "linear \(outputs)")
+      addLinear(inputs: inputs, outputs: outputs)
     case .convolution(let window):
       let input = try image(for: word, key)
       try check(key, parameters: (input.channels * window.kernel * window.kernel + 1) * window.channels)

@@ -59,6 +59,20 @@ package struct Stack: Layer {
     _ input: Matrix<Scalar>, _ parameters: Vector<Scalar>, output: Matrix<Scalar>, cache: Vector<Scalar>?,
     scratch: Vector<Scalar>
   ) {
+    run(.dense(input), parameters, output: output, cache: cache, scratch: scratch)
+  }
+
+  package func forward<Scalar: BLASScalar>(
+    _ input: CSRMatrix<Scalar>, _ parameters: Vector<Scalar>, output: Matrix<Scalar>, cache: Vector<Scalar>?,
+    scratch: Vector<Scalar>
+  ) {
+    run(.sparse(input), parameters, output: output, cache: cache, scratch: scratch)
+  }
+
+  private func run<Scalar: BLASScalar>(
+    _ input: Inputs<Scalar>, _ parameters: Vector<Scalar>, output: Matrix<Scalar>, cache: Vector<Scalar>?,
+    scratch: Vector<Scalar>
+  ) {
     var caches = cache.map { Carver($0) }
     var room = Room(scratch, rows: input.rows, widest: widest)
     var current = input
@@ -70,7 +84,7 @@ package struct Stack: Layer {
       layer.forward(
         current, parameters[parameterRanges[index]], output: next,
         cache: caches?.vector(input.rows * layer.cacheCount), scratch: room.own)
-      current = next
+      current = .dense(next)
     }
   }
 
@@ -79,7 +93,7 @@ package struct Stack: Layer {
     outputTangent: Matrix<Scalar>, scratch: Vector<Scalar>
   ) {
     let points = points(at: point)
-    var room = Room(scratch, rows: point.input.rows, widest: widest)
+    var room = Room(scratch, rows: point.inputs.rows, widest: widest)
     var tangent = inputTangent
     var isOurs = false
     for (index, layer) in layers.enumerated() {
@@ -156,7 +170,7 @@ package struct Stack: Layer {
     _ parts: Parts<LayerPart<Scalar>>, _ body: (Int, Parts<LayerPart<Scalar>>) throws(Failure) -> Void
   ) throws(Failure) {
     let layerPoints = parts.all.map { points(at: $0.point) }
-    var rooms = parts.all.map { Room($0.scratch, rows: $0.point.input.rows, widest: widest) }
+    var rooms = parts.all.map { Room($0.scratch, rows: $0.point.inputs.rows, widest: widest) }
     // No layer before the first with parameters needs a cotangent, unless the caller asks for it.
     let first =
       parts.all[0].inputCotangent != nil ? 0 : parameterRanges.firstIndex { !$0.isEmpty } ?? layers.count
@@ -182,13 +196,13 @@ package struct Stack: Layer {
   /// The points of the layers, in the memory that `forward` carved.
   private func points<Scalar: BLASScalar>(at point: LayerPoint<Scalar>) -> [LayerPoint<Scalar>] {
     var caches = Carver(point.cache)
-    var input = point.input
+    var input = point.inputs
     return layers.enumerated().map { index, layer in
       let output = index == layers.count - 1 ? nil : caches.matrix(input.rows, layer.outputCount)
       let own = LayerPoint(
-        input: input, parameters: point.parameters[parameterRanges[index]],
+        inputs: input, parameters: point.parameters[parameterRanges[index]],
         cache: caches.vector(input.rows * layer.cacheCount))
-      if let output { input = output }
+      if let output { input = .dense(output) }
       return own
     }
   }

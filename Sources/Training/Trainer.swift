@@ -110,7 +110,7 @@ package final class Trainer<Scalar: DistributedScalar> {
       if let progress, progress.ranks == communicator.size {
         (message.exchange, reason) = (progress.exchange, "as before")
       } else {
-        let seconds = try message.measureExchanges(at: parameters, on: inputs)
+        let seconds = try message.measureExchanges(at: parameters, on: .dense(inputs))
         message.exchange = Exchange.allCases.min { seconds[$0]! < seconds[$1]! }!
         reason = Exchange.allCases.map { "\($0.rawValue) \((1000 * seconds[$0]!).short) ms" }.joined(separator: ", ")
       }

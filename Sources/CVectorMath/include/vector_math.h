@@ -3,6 +3,7 @@
 // (libmvec, at most 4 units in the last place) where the architecture has it.
 #pragma once
 #include <stddef.h>
+#include <stdint.h>
 
 #define FGN_DECLARE(T, suffix)                                                                                    \
   /* max x; −infinity for n = 0. NaN entries are skipped. */                                                      \
@@ -124,3 +125,22 @@ typedef struct {
 FGN_DECLARE_UPDATES(float, f32)
 FGN_DECLARE_UPDATES(double, f64)
 #undef FGN_DECLARE_UPDATES
+
+#define FGN_DECLARE_SPARSE(T, suffix)                                                                             \
+  /* Rows y of n numbers: y ← y + Σ value · w_column over the entries starts_r ..< starts_(r+1) of each, in order. */ \
+  void fgn_sparse_product_##suffix(const ptrdiff_t *starts, const int32_t *columns, const T *values, size_t rows, \
+                                   const T *w, size_t n, T *restrict y);                                          \
+  /* `count` rows g of n numbers, those of `columns`: g_column ← Σ value · factor_row · d_row over the column's entries, \
+     in order. Factors are 1 if there are none. Each column has entries. */                                       \
+  void fgn_sparse_transposed_product_##suffix(                                                                    \
+      const int32_t *columns, const ptrdiff_t *starts, const int32_t *rows, const T *values, size_t count,        \
+      const T *factors, const T *d, size_t n, T *restrict g);                                                     \
+  /* y ← the inner products of `count` rows with the rows `from` ..< `to`. The former are given by rows, with the \
+     places of their columns among all, the latter by columns, with rows ascending in each. */                    \
+  void fgn_sparse_dots_##suffix(const ptrdiff_t *row_starts, const int32_t *places, const T *row_values,          \
+                                size_t count, const ptrdiff_t *column_starts, const int32_t *rows,                \
+                                const T *values, size_t from, size_t to, T *restrict y);
+
+FGN_DECLARE_SPARSE(float, f32)
+FGN_DECLARE_SPARSE(double, f64)
+#undef FGN_DECLARE_SPARSE

@@ -1,0 +1,107 @@
+extension Matrix {
+  /// self ← self + x w, for sparse x (rows × k) and w (k × columns): every entry adds a multiple of a contiguous row.
+  package func addProduct(_ x: CSRMatrix<Scalar>, _ w: Matrix) {
+    precondition(x.rows == rows && x.columns == w.rows && w.columns == columns, "shapes of the product do not fit")
+    if x.entryCount == 0 || columns == 0 { return }
+    elements.withElements { y in
+      w.elements.withElements { w in
+        x.withStorage { starts, entryColumns, values in
+          Threads.parallel(rows, grain: max(1, (1 << 16) * rows / (x.entryCount * columns))) { range in
+            Scalar.sparseProduct(
+              starts: starts + range.lowerBound, columns: entryColumns, values: values, rows: range.count,
+              w.baseAddress!, columns, into: y.baseAddress! + range.lowerBound * columns)
+          }
+        }
+      }
+    }
+  }
+
+  /// self ← xᵀ diag(factors) d, for sparse x (k × rows), sorted by columns, and d (k × columns); without factors xᵀ d.
+  ///
+  /// A row is the sum over the entries of its column of x in the order of rows, whatever the number of threads, and zero
+  /// where there are none.
+  package func assignTransposedProduct(
+    _ x: CSRMatrix<Scalar>, _ d: Matrix, scaledBy factors: Vector<Scalar>? = nil
+  ) {
+    precondition(
+      x.columns == rows && x.rows == d.rows && d.columns == columns && factors?.count ?? x.rows == x.rows,
+      "shapes of the product do not fit")
+    guard let byColumns = x.byColumns else { preconditionFailure("the entries are not sorted by columns") }
+    Threads.parallel(elements.count, grain: 1 << 17) { elements[$0].fill(0) }
+    if x.entryCount == 0 || columns == 0 { return }
+    let count = byColumns.columns.count
+    let block = max(1, (1 << 16) * count / (x.entryCount * columns))
+    elements.withElements { g in
+      d.elements.withElements { d in
+        (factors ?? byColumns.values).withElements { factor in
+          byColumns.withStorage { starts, entryRows, values in
+            byColumns.columns.withUnsafeBufferPointer { entryColumns in
+              // Columns have more or fewer entries: a thread takes more of them whenever it is free.
+              Threads.share((count + block - 1) / block) { index, _ in
+                let first = index * block
+                Scalar.sparseTransposedProduct(
+                  columns: entryColumns.baseAddress! + first, starts: starts + first, rows: entryRows, values: values,
+                  count: min(block, count - first), factors: factors == nil ? nil : UnsafePointer(factor.baseAddress!),
+                  d.baseAddress!, columns, into: g.baseAddress!)
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /// The rows `range` of (x xᵀ + shift) ∘ (y yᵀ) + β self, for sparse x, sorted by columns: inner products of
+  /// [x | √shift] ⊗ y. The rest is as for dense x.
+  package func assignGramProducts(
+    _ range: Range<Int>, _ x: CSRMatrix<Scalar>, _ y: Matrix, shift: Scalar, beta: Scalar = 0, isAligned: Bool = false,
+    scratch: Vector<Scalar>
+  ) {
+    precondition(x.rows == columns && y.rows == columns, "shapes of the product do not fit")
+    assignGramTiles(range, shift: shift, beta: beta, isAligned: isAligned, scratch: scratch) { side, rows, tile, c in
+      if side == 0 { x.assignDots(rows, tile, into: c) } else { y[rows: rows].assignGramTile(y[rows: tile], into: c) }
+    }
+  }
+}
+
+extension CSRMatrix {
+  /// c (rows × tile) ← the inner products of rows of a matrix that is sorted by columns: a number for each pair of entries
+  /// in the same column, in the order of columns.
+  fileprivate func assignDots(_ rows: Range<Int>, _ tile: Range<Int>, into c: UnsafeMutablePointer<Scalar>) {
+    guard let byColumns else { preconditionFailure("the entries are not sorted by columns") }
+    if entryCount == 0 { return Scalar.fill(c, 0, rows.count * tile.count) }
+    withStorage { rowStarts, _, rowValues in
+      byColumns.withStorage { columnStarts, entryRows, values in
+        byColumns.places.withUnsafeBufferPointer { places in
+          Scalar.sparseDots(
+            rowStarts: rowStarts + rows.lowerBound, places: places.baseAddress!, rowValues: rowValues,
+            count: rows.count, columnStarts: columnStarts, rows: entryRows, values: values, tile, into: c)
+        }
+      }
+    }
+  }
+
+  /// Calls `body` with the starts of the rows, and the columns and values of all stored entries. There are entries.
+  fileprivate func withStorage(
+    _ body: (UnsafePointer<Int>, UnsafePointer<Int32>, UnsafePointer<Scalar>) -> Void
+  ) {
+    starts.withUnsafeBufferPointer { starts in
+      storedColumns.withUnsafeBufferPointer { columns in
+        storedValues.withElements { body(starts.baseAddress!, columns.baseAddress!, $0.baseAddress!) }
+      }
+    }
+  }
+}
+
+extension SparseColumns {
+  /// Calls `body` with the starts of the columns, and the rows and values of the entries. There are entries.
+  fileprivate func withStorage(
+    _ body: (UnsafePointer<Int>, UnsafePointer<Int32>, UnsafePointer<Scalar>) -> Void
+  ) {
+    starts.withUnsafeBufferPointer { starts in
+      rows.withUnsafeBufferPointer { rows in
+        values.withElements { body(starts.baseAddress!, rows.baseAddress!, $0.baseAddress!) }
+      }
+    }
+  }
+}

@@ -1,0 +1,157 @@
+/// A sparse matrix as compressed rows: of each row the columns and values of its entries, the columns ascending.
+///
+/// An immutable value. Copies of it and slices of its rows share one storage; `init(joining:)` makes a batch of slices.
+/// Entries may be zero, rows empty.
+package struct CSRMatrix<Scalar: BLASScalar> {
+  package let columns: Int
+  /// Of each row where its entries begin in the storage, and where those of the last one end (rows + 1).
+  let starts: ArraySlice<Int>
+  /// The storage: columns and values of all entries.
+  let storedColumns: [Int32]
+  let storedValues: Vector<Scalar>
+  /// The same entries by columns, if they have been sorted.
+  let byColumns: SparseColumns<Scalar>?
+
+  /// The matrix whose row r has the entries `rowStarts[r]..<rowStarts[r + 1]` of `entryColumns` and `values`, which is shared
+  /// and keeps its values.
+  ///
+  /// - Precondition: starts go from 0 to the number of entries and never back; columns are in 0..<`columns` and strictly
+  ///   ascending in each row.
+  package init(rowStarts: [Int], entryColumns: [Int32], values: Vector<Scalar>, columns: Int) {
+    precondition(columns >= 0 && columns <= Int(Int32.max), "columns are counted in 32 bits")
+    precondition(
+      rowStarts.first == 0 && rowStarts.last == entryColumns.count && values.count == entryColumns.count,
+      "row starts, columns and values fit together")
+    for (start, end) in zip(rowStarts, rowStarts.dropFirst()) {
+      precondition(start <= end && end <= entryColumns.count, "rows begin one after another")
+      var last: Int32 = -1
+      for entry in start..<end {
+        precondition(entryColumns[entry] > last, "the columns of a row ascend")
+        last = entryColumns[entry]
+      }
+      precondition(Int(last) < columns, "column out of range")
+    }
+    self.init(starts: rowStarts[...], entryColumns, values, columns, nil)
+  }
+
+  private init(
+    starts: ArraySlice<Int>, _ storedColumns: [Int32], _ storedValues: Vector<Scalar>, _ columns: Int,
+    _ byColumns: SparseColumns<Scalar>?
+  ) {
+    self.starts = starts
+    self.storedColumns = storedColumns
+    self.storedValues = storedValues
+    self.columns = columns
+    self.byColumns = byColumns
+  }
+
+  /// The rows of the parts one after another; at least one part.
+  package init(joining parts: [CSRMatrix]) {
+    precondition(parts.allSatisfy { $0.columns == parts[0].columns }, "all rows have the same columns")
+    var starts = [0]
+    let values = Vector<Scalar>(zeros: parts.reduce(0) { $0 + $1.entryCount })
+    for part in parts {
+      values[starts.last!..<starts.last! + part.entryCount].assign(part.values)
+      for count in part.rowCounts { starts.append(starts.last! + Int(count)) }
+    }
+    self.init(starts: starts[...], parts.flatMap(\.entryColumns), values, parts[0].columns, nil)
+  }
+
+  package var rows: Int { starts.count - 1 }
+
+  /// Number of entries.
+  package var entryCount: Int { entries.count }
+
+  /// The rows of `range`, sharing storage.
+  package subscript(rows range: Range<Int>) -> CSRMatrix {
+    precondition(range.lowerBound >= 0 && range.upperBound <= rows, "range out of bounds")
+    if range.count == rows { return self }
+    let first = starts.startIndex + range.lowerBound
+    return CSRMatrix(starts: starts[first...first + range.count], storedColumns, storedValues, columns, nil)
+  }
+
+  /// The same matrix with its entries sorted by columns as well, which products with its transpose and with its own rows
+  /// need: once for all of them.
+  package func sorted() -> CSRMatrix {
+    if byColumns != nil { return self }
+    precondition(entryCount <= Int(Int32.max), "sorted entries are counted in 32 bits")
+    // The storage has no other entries.
+    let own = entryCount == storedColumns.count ? self : CSRMatrix(joining: [self])
+    return CSRMatrix(starts: own.starts, own.storedColumns, own.storedValues, columns, SparseColumns(own))
+  }
+
+  /// The numbers of entries in the rows.
+  package var rowCounts: [Int32] { zip(starts, starts.dropFirst()).map { Int32($1 - $0) } }
+
+  /// The columns of the entries, row after row.
+  package var entryColumns: ArraySlice<Int32> { storedColumns[entries] }
+
+  /// The values of the entries, row after row, sharing storage.
+  package var values: Vector<Scalar> { storedValues[entries] }
+
+  /// The entries within the storage.
+  var entries: Range<Int> { starts.first!..<starts.last! }
+}
+
+/// The entries of a sparse matrix by columns, for those columns that have any.
+struct SparseColumns<Scalar: BLASScalar> {
+  /// The columns, ascending.
+  let columns: [Int32]
+  /// Where the entries of each begin, and where those of the last one end.
+  let starts: [Int]
+  /// Rows and values of the entries; the rows of a column ascend.
+  let rows: [Int32]
+  let values: Vector<Scalar>
+  /// Of each entry in the order of rows, the place of its column in `columns`.
+  let places: [Int32]
+
+  /// Of a matrix whose storage has no entries but its own.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  init(_ matrix: CSRMatrix<Scalar>) {
+    let entryColumns = matrix.storedColumns
+    var rowOfEntry: [Int32] = []
+    rowOfEntry.reserveCapacity(entryColumns.count)
+    for (row, count) in matrix.rowCounts.enumerated() {
+      for _ in 0..<count { rowOfEntry.append(Int32(row)) }
+    }
+    let order = Self.ascending(entryColumns, below: matrix.columns)
+    var columns: [Int32] = []
+    var starts: [Int] = []
+    var places = rowOfEntry
+    let values = Vector<Scalar>(zeros: order.count)
+    for (position, entry) in order.enumerated() {
+      let column = entryColumns[Int(entry)]
+      if column != columns.last {
+        columns.append(column)
+        starts.append(position)
+      }
+      places[Int(entry)] = Int32(columns.count - 1)
+      values[position] = matrix.storedValues[Int(entry)]
+    }
+    self.columns = columns
+    self.starts = starts + [order.count]
+    self.rows = order.map { rowOfEntry[Int($0)] }
+    self.values = values
+    self.places = places
+  }
+
+  /// The places of `keys` in the order in which they ascend, equal ones as they were: a radix sort.
+  private static func ascending(_ keys: [Int32], below limit: Int) -> [Int32] {
+    let width = 11
+    var order = keys.indices.map { Int32($0) }
+    var next = order
+    for shift in stride(from: 0, to: Int.bitWidth - limit.leadingZeroBitCount, by: width) {
+      func digit(_ place: Int32) -> Int { Int(keys[Int(place)]) >> shift & (1 << width - 1) }
+      var ends = [Int](repeating: 0, count: 1 << width + 1)
+      for place in order { ends[digit(place) + 1] += 1 }
+      for index in 1..<ends.count { ends[index] += ends[index - 1] }
+      for place in order {
+        next[ends[digit(place)]] = place
+        ends[digit(place)] += 1
+      }
+      swap(&order, &next)
+    }
+    return order
+  }
+}

@@ -1,0 +1,99 @@
+import LinearAlgebra
+
+/// z = Wᵀx + b for each sparse row x: a fully connected first layer, and by itself a softmax head.
+///
+/// W is inputs × outputs, the transpose of `Linear`'s weight, so that each entry of x takes a contiguous row of it: in PyTorch
+/// an `EmbeddingBag(inputs, outputs, mode: sum)` with `per_sample_weights`, and a bias. Nothing is ever made dense but what
+/// has the shape of the parameters: the time of a product is that of (#b's entries) · outputs multiplications, and a vjp
+/// also writes the zeros of features that no row has.
+package struct SparseLinear: Layer, Equatable {
+  package let inputCount: Int
+  package let outputCount: Int
+
+  package init(inputs: Int, outputs: Int) {
+    precondition(inputs > 0 && outputs > 0, "a linear layer has inputs and outputs")
+    inputCount = inputs
+    outputCount = outputs
+  }
+
+  package var parameterShapes: [(name: String, shape: [Int])] {
+    [("weight", [inputCount, outputCount]), ("bias", [outputCount])]
+  }
+
+  /// Weights from a normal distribution of variance gain²/inputs, biases zero.
+  package func initialize<Scalar: BLASScalar>(
+    _ parameters: Vector<Scalar>, gain: Double, using generator: inout SplitMix64
+  ) {
+    weight(parameters).elements.fillNormal(
+      deviation: gain / Double(inputCount).squareRoot(), using: &generator)
+    bias(parameters).fill(0)
+  }
+
+  package func forward<Scalar: BLASScalar>(
+    _ input: CSRMatrix<Scalar>, _ parameters: Vector<Scalar>, output: Matrix<Scalar>, cache: Vector<Scalar>?,
+    scratch: Vector<Scalar>
+  ) {
+    apply(parameters, to: input, output: output)
+  }
+
+  package func forward<Scalar: BLASScalar>(
+    _ input: Matrix<Scalar>, _ parameters: Vector<Scalar>, output: Matrix<Scalar>, cache: Vector<Scalar>?,
+    scratch: Vector<Scalar>
+  ) {
+    preconditionFailure("the layer takes sparse inputs")
+  }
+
+  package func jvp<Scalar: BLASScalar>(
+    at point: LayerPoint<Scalar>, inputTangent: Matrix<Scalar>?, parameterTangent: Vector<Scalar>,
+    outputTangent: Matrix<Scalar>, scratch: Vector<Scalar>
+  ) {
+    precondition(inputTangent == nil, "no layer comes before a sparse one")
+    apply(parameterTangent, to: point.sparseInput, output: outputTangent)
+  }
+
+  package func vjp<Scalar: BLASScalar>(
+    at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, parameterCotangent: Vector<Scalar>,
+    inputCotangent: Matrix<Scalar>?, scratch: Vector<Scalar>
+  ) {
+    precondition(inputCotangent == nil, "no layer comes before a sparse one")
+    weight(parameterCotangent).assignTransposedProduct(point.sparseInput, outputCotangent)
+    bias(parameterCotangent).assignColumnSums(outputCotangent)
+  }
+
+  package var scaledCount: Int { 0 }
+
+  package func vjp<Scalar: BLASScalar>(
+    at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, scaledBy factors: Vector<Scalar>,
+    parameterCotangent: Vector<Scalar>, room: Vector<Scalar>, scratch: Vector<Scalar>
+  ) {
+    weight(parameterCotangent).assignTransposedProduct(point.sparseInput, outputCotangent, scaledBy: factors)
+    bias(parameterCotangent).assignProduct(outputCotangent, .yes, factors)
+  }
+
+  package var rowGradientCount: Int { outputCount }
+  package var rowGradientCounts: (first: Int, second: Int) { (0, outputCount) }
+
+  package func rowGradients<Scalar: BLASScalar, Failure: Error>(
+    _ parts: Parts<LayerPart<Scalar>>, keep: (LayerCotangent<Scalar>) -> Void,
+    visit: (RowGradients<Scalar>) throws(Failure) -> Void
+  ) throws(Failure) {
+    keep(LayerCotangent(self, parts))
+    try visit(
+      .sparseProducts(inputs: parts.all.map(\.point.sparseInput), cotangents: parts.all.map(\.outputCotangent)))
+  }
+
+  private func apply<Scalar: BLASScalar>(
+    _ parameters: Vector<Scalar>, to input: CSRMatrix<Scalar>, output: Matrix<Scalar>
+  ) {
+    output.assignRows(bias(parameters))
+    output.addProduct(input, weight(parameters))
+  }
+
+  private func weight<Scalar>(_ parameters: Vector<Scalar>) -> Matrix<Scalar> {
+    Matrix(parameters[0..<inputCount * outputCount], inputCount, outputCount)
+  }
+
+  private func bias<Scalar>(_ parameters: Vector<Scalar>) -> Vector<Scalar> {
+    parameters[inputCount * outputCount..<parameters.count]
+  }
+}
