@@ -67,7 +67,16 @@ package final class Table {
       try Array(lines.joined().utf8).span.bytes.writeAll(to: descriptor, path: path)
     }
     rows += observations.map { Row(fields: $0) }
+    if try communicator.allreduce(Preemption.requested == nil ? 0 : 1, .max) > 0 {
+      throw CollectiveFailure(StudyInterruption())
+    }
   }
+}
+
+/// A signal ended a study, which goes on where it stopped.
+struct StudyInterruption: Error, ExitCodeProviding, CustomStringConvertible {
+  var exitCode: Int32 { 75 }
+  var description: String { "stopped by a signal; the same command goes on with what is missing" }
 }
 
 /// A number as it stands in a table: short, and the same when it is read back.

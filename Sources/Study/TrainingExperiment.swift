@@ -281,7 +281,9 @@ private struct TrainingCourse {
       let rate = options.schedule.rate(step: step, of: total, peak: options.learningRate)
       let start = ContinuousClock.now
       let report = try optimizer.advance(
-        parameters, inputs: batch, labels: labels[...], batchSize: rows.count, rate: rate, interrupt: false)
+        parameters, inputs: batch, labels: labels[...], batchSize: rows.count, rate: rate,
+        interrupt: Preemption.requested != nil)
+      if report.interrupted { throw CollectiveFailure(StudyInterruption()) }
       seconds += try communicator.allreduce((ContinuousClock.now - start) / .seconds(1), .max)
       passes += Self.passes(report, options)
       if number + 1 == sampler.batchesPerEpoch || !report.loss.isFinite {

@@ -1,0 +1,30 @@
+import Foundation
+import Testing
+
+extension CommandLineTests {
+  @Suite("A study")
+  struct StudyRunTests {
+    @Test func thatASignalStopsGoesOnWithWhatIsMissing() throws {
+      let workspace = Workspace()
+      let command = ["study", "concentration", "--quick", "--no-figures", "--out", "out"]
+      func lines(_ folder: String) -> [Substring] {
+        let text = (try? workspace.bytes("\(folder)/concentration/data.csv")).map {
+          String(decoding: $0, as: UTF8.self)
+        }
+        return (text ?? "").split(separator: "\n")
+      }
+      let child = try Child(Program.command(.mpirun(2), command), in: workspace)
+      try #require(poll(for: Child.limit) { child.hasEnded || lines("out").count > 3 })
+      for program in child.programs { kill(program, SIGTERM) }
+      let outcome = try child.wait()
+      outcome.expectError(75, mentioning: ["stopped by a signal", "goes on"])
+      let before = lines("out")
+      #expect(before.count > 3 && !workspace.exists("out/concentration/summary.md"))
+
+      let resumed = try Program.run(command, in: workspace)
+      resumed.expectSuccess()
+      #expect(Array(lines("out").prefix(before.count)) == before && lines("out").count > before.count)
+      #expect(workspace.exists("out/concentration/summary.md"))
+    }
+  }
+}
