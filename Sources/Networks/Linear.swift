@@ -1,7 +1,7 @@
 import LinearAlgebra
 
 /// z = W x + b for each row x: a fully connected layer, and by itself a softmax head.
-package struct Linear: Layer, Equatable {
+package struct Linear: FullyConnected, Equatable {
   package let inputCount: Int
   package let outputCount: Int
 
@@ -13,15 +13,6 @@ package struct Linear: Layer, Equatable {
 
   package var parameterShapes: [(name: String, shape: [Int])] {
     [("weight", [outputCount, inputCount]), ("bias", [outputCount])]
-  }
-
-  /// Weights from a normal distribution of variance gain²/inputs, biases zero.
-  package func initialize<Scalar: BLASScalar>(
-    _ parameters: Vector<Scalar>, gain: Double, using generator: inout SplitMix64
-  ) {
-    weight(parameters).elements.fillNormal(
-      deviation: gain / Double(inputCount).squareRoot(), using: &generator)
-    bias(parameters).fill(0)
   }
 
   package func forward<Scalar: BLASScalar>(
@@ -88,10 +79,6 @@ package struct Linear: Layer, Equatable {
   }
 
   private func weight<Scalar>(_ parameters: Vector<Scalar>) -> Matrix<Scalar> {
-    Matrix(parameters[0..<outputCount * inputCount], outputCount, inputCount)
-  }
-
-  private func bias<Scalar>(_ parameters: Vector<Scalar>) -> Vector<Scalar> {
-    parameters[outputCount * inputCount..<parameters.count]
+    Matrix(weights(parameters), outputCount, inputCount)
   }
 }

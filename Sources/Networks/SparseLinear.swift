@@ -6,7 +6,7 @@ import LinearAlgebra
 /// an `EmbeddingBag(inputs, outputs, mode: sum)` with `per_sample_weights`, and a bias. Nothing is ever made dense but what
 /// has the shape of the parameters: the time of a product is that of (#b's entries) · outputs multiplications, and a vjp
 /// also writes the zeros of features that no row has.
-package struct SparseLinear: Layer, Equatable {
+package struct SparseLinear: FullyConnected, Equatable {
   package let inputCount: Int
   package let outputCount: Int
 
@@ -18,15 +18,6 @@ package struct SparseLinear: Layer, Equatable {
 
   package var parameterShapes: [(name: String, shape: [Int])] {
     [("weight", [inputCount, outputCount]), ("bias", [outputCount])]
-  }
-
-  /// Weights from a normal distribution of variance gain²/inputs, biases zero.
-  package func initialize<Scalar: BLASScalar>(
-    _ parameters: Vector<Scalar>, gain: Double, using generator: inout SplitMix64
-  ) {
-    weight(parameters).elements.fillNormal(
-      deviation: gain / Double(inputCount).squareRoot(), using: &generator)
-    bias(parameters).fill(0)
   }
 
   package func forward<Scalar: BLASScalar>(
@@ -90,10 +81,6 @@ package struct SparseLinear: Layer, Equatable {
   }
 
   private func weight<Scalar>(_ parameters: Vector<Scalar>) -> Matrix<Scalar> {
-    Matrix(parameters[0..<inputCount * outputCount], inputCount, outputCount)
-  }
-
-  private func bias<Scalar>(_ parameters: Vector<Scalar>) -> Vector<Scalar> {
-    parameters[inputCount * outputCount..<parameters.count]
+    Matrix(weights(parameters), inputCount, outputCount)
   }
 }

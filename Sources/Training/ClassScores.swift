@@ -5,29 +5,38 @@ import Datasets
 package struct ClassScores: Equatable, Sendable {
   /// C
   package let classCount: Int
-  /// Examples of each class, and how many of them are right, or right among the first five.
-  package private(set) var examples, hits, top5Hits: [Double]
-  /// How many examples are taken for each class.
-  package private(set) var predictions: [Double]
-  /// Cross-entropy, summed over the examples of each class.
-  package private(set) var losses: [Double]
-  /// By the probability of the most probable class, in bins of equal width: examples, how many of them are right, and the
-  /// sum of those probabilities.
-  package private(set) var binExamples, binHits, binConfidences: [Double]
-  /// Examples of class i that are taken for class j, at i·C + j; empty where nobody asked.
-  package private(set) var confusion: [Double]
+  /// A number of each kind for every class, then one of each kind for every bin, then the examples of class i that are taken
+  /// for class j, at iC + j, where somebody asked for them.
+  var sums: [Double]
+
+  /// What is summed for each class: its examples, how many of them are right, or right among the first five, the examples
+  /// that are taken for it, and the cross-entropy of its examples.
+  package enum ClassSum: Int, CaseIterable {
+    case examples, hits, top5Hits, predictions, losses
+  }
+
+  /// What is summed by the probability of the most probable class, in bins of equal width: examples, how many of them are
+  /// right, and those probabilities.
+  private enum BinSum: Int, CaseIterable {
+    case binExamples, binHits, confidences
+  }
 
   /// Bins of the expected calibration error.
   package static let binCount = 15
 
   package init(classCount: Int, countsConfusion: Bool = false) {
     self.classCount = classCount
-    let zeros = [Double](repeating: 0, count: classCount)
-    (examples, hits, top5Hits, predictions, losses) = (zeros, zeros, zeros, zeros, zeros)
-    let bins = [Double](repeating: 0, count: Self.binCount)
-    (binExamples, binHits, binConfidences) = (bins, bins, bins)
-    confusion = countsConfusion ? [Double](repeating: 0, count: classCount * classCount) : []
+    let count = ClassSum.allCases.count * classCount + BinSum.allCases.count * Self.binCount
+    sums = [Double](repeating: 0, count: count + (countsConfusion ? classCount * classCount : 0))
   }
+
+  private func place(_ kind: ClassSum, _ label: Int) -> Int { kind.rawValue * classCount + label }
+
+  private func place(_ kind: BinSum, _ bin: Int) -> Int {
+    ClassSum.allCases.count * classCount + kind.rawValue * Self.binCount + bin
+  }
+
+  private var firstConfusion: Int { place(.confidences, Self.binCount) }
 
   /// Counts an example.
   ///
@@ -35,64 +44,42 @@ package struct ClassScores: Equatable, Sendable {
   ///   - predicted: its most probable class, and `confidence` that class's probability.
   ///   - rank: how many classes score above the true one.
   mutating func add(label: Int, predicted: Int, rank: Int, loss: Double, confidence: Double) {
-    examples[label] += 1
-    predictions[predicted] += 1
-    losses[label] += loss
-    if rank == 0 { hits[label] += 1 }
-    if rank < 5 { top5Hits[label] += 1 }
-    if !confusion.isEmpty { confusion[label * classCount + predicted] += 1 }
+    sums[place(.examples, label)] += 1
+    sums[place(.predictions, predicted)] += 1
+    sums[place(.losses, label)] += loss
+    if rank == 0 { sums[place(.hits, label)] += 1 }
+    if rank < 5 { sums[place(.top5Hits, label)] += 1 }
+    if sums.count > firstConfusion { sums[firstConfusion + label * classCount + predicted] += 1 }
     // What is no number is in no bin.
     guard confidence.isFinite else { return }
     let bin = min(Self.binCount - 1, Int(confidence * Double(Self.binCount)))
-    binExamples[bin] += 1
-    binConfidences[bin] += confidence
-    if rank == 0 { binHits[bin] += 1 }
+    sums[place(.binExamples, bin)] += 1
+    sums[place(.confidences, bin)] += confidence
+    if rank == 0 { sums[place(.binHits, bin)] += 1 }
   }
 }
 
 extension ClassScores {
-  /// How often the model is right, on average over the classes that have examples: rare classes count as much as others.
-  package var balancedAccuracy: Double { mean(hits) }
-  package var balancedTop5Accuracy: Double { mean(top5Hits) }
-  /// Mean cross-entropy of a class, on average over the classes that have examples.
-  package var balancedLoss: Double { mean(losses) }
+  /// The sums of all classes.
+  package subscript(kind: ClassSum) -> [Double] { Array(sums[place(kind, 0)..<place(kind, classCount)]) }
 
-  private func mean(_ sums: [Double]) -> Double {
-    let present = examples.indices.filter { examples[$0] > 0 }
-    return present.reduce(0) { $0 + sums[$1] / examples[$1] } / Double(present.count)
+  private subscript(kind: BinSum) -> [Double] { Array(sums[place(kind, 0)..<place(kind, Self.binCount)]) }
+
+  /// How often the model is right, on average over the classes that have examples: rare classes count as much as others.
+  package var balancedAccuracy: Double { mean(.hits) }
+  package var balancedTop5Accuracy: Double { mean(.top5Hits) }
+  /// Mean cross-entropy of a class, on average over the classes that have examples.
+  package var balancedLoss: Double { mean(.losses) }
+
+  private func mean(_ kind: ClassSum) -> Double {
+    let present = zip(self[kind], self[.examples]).filter { $1 > 0 }
+    return present.reduce(0) { $0 + $1.0 / $1.1 } / Double(present.count)
   }
 
   /// Expected calibration error: the distance between confidence and accuracy of a bin, on average over the examples. Guo et
   /// al., "On calibration of modern neural networks" (2017).
   package var calibrationError: Double {
-    let total = binExamples.reduce(0, +)
-    return binExamples.indices.reduce(0) { $0 + abs(binHits[$1] - binConfidences[$1]) } / total
-  }
-}
-
-extension ClassScores {
-  /// All sums, one after another, for one allreduce.
-  var flattened: [Double] {
-    examples + hits + top5Hits + predictions + losses + binExamples + binHits + binConfidences + confusion
-  }
-
-  /// The same scores with other sums.
-  func with(flattened sums: [Double]) -> ClassScores {
-    var (result, rest) = (self, sums[...])
-    func take(_ count: Int) -> [Double] {
-      defer { rest = rest.dropFirst(count) }
-      return Array(rest.prefix(count))
-    }
-    result.examples = take(classCount)
-    result.hits = take(classCount)
-    result.top5Hits = take(classCount)
-    result.predictions = take(classCount)
-    result.losses = take(classCount)
-    result.binExamples = take(Self.binCount)
-    result.binHits = take(Self.binCount)
-    result.binConfidences = take(Self.binCount)
-    result.confusion = take(confusion.count)
-    return result
+    zip(self[.binHits], self[.confidences]).reduce(0) { $0 + abs($1.0 - $1.1) } / self[.binExamples].reduce(0, +)
   }
 }
 
@@ -103,6 +90,7 @@ extension ClassScores: CustomStringConvertible {
   package var description: String { description(nil) }
 
   package func description(_ names: [String]?) -> String {
+    let (examples, hits) = (self[.examples], self[.hits])
     var lines = [
       "balanced  loss \(balancedLoss.short)  accuracy \(balancedAccuracy.percent)  top-5 \(balancedTop5Accuracy.percent)  "
         + "(\(examples.count { $0 > 0 }) classes)",
@@ -120,6 +108,8 @@ extension ClassScores: CustomStringConvertible {
   /// the fraction of its predictions that are right, its mean cross-entropy. What has no examples is empty.
   package func classTable(_ names: [String]?) -> String {
     func ratio(_ part: Double, _ whole: Double) -> String { whole > 0 ? "\(part / whole)" : "" }
+    let (examples, hits, top5Hits) = (self[.examples], self[.hits], self[.top5Hits])
+    let (predictions, losses) = (self[.predictions], self[.losses])
     return "class,examples,predictions,accuracy,top5_accuracy,precision,loss\n"
       + (0..<classCount).map { c in
         "\(name(c, names)),\(Int(examples[c])),\(Int(predictions[c])),\(ratio(hits[c], examples[c])),"
@@ -129,11 +119,13 @@ extension ClassScores: CustomStringConvertible {
 
   /// A line for each true class, a column for each that is predicted.
   package func confusionTable(_ names: [String]?) -> String {
+    let confusion = sums[firstConfusion...]
     precondition(!confusion.isEmpty, "nobody asked for confusions")
     let classes = 0..<classCount
     return "class," + classes.map { name($0, names) }.joined(separator: ",") + "\n"
       + classes.map { i in
-        "\(name(i, names))," + classes.map { "\(Int(confusion[i * classCount + $0]))" }.joined(separator: ",") + "\n"
+        "\(name(i, names)),"
+          + classes.map { "\(Int(confusion[firstConfusion + i * classCount + $0]))" }.joined(separator: ",") + "\n"
       }.joined()
   }
 

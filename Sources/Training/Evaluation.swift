@@ -17,11 +17,11 @@ package struct Evaluation: Equatable, Sendable {
 extension Evaluation {
   /// From sums over all examples.
   package init(_ scores: ClassScores) {
-    func total(_ sums: [Double]) -> Double { sums.reduce(0, +) }
-    let count = total(scores.examples)
+    func total(_ kind: ClassScores.ClassSum) -> Double { scores[kind].reduce(0, +) }
+    let count = total(.examples)
     self.init(
-      examples: Int(count), loss: total(scores.losses) / count, accuracy: total(scores.hits) / count,
-      top5Accuracy: total(scores.top5Hits) / count)
+      examples: Int(count), loss: total(.losses) / count, accuracy: total(.hits) / count,
+      top5Accuracy: total(.top5Hits) / count)
   }
 }
 
@@ -88,10 +88,13 @@ package final class Evaluator<Scalar: DistributedScalar> {
   /// Adds some rows to the scores. Overwrites the logits.
   private func score(_ logits: Matrix<Scalar>, _ labels: ArraySlice<Int32>, _ scores: inout ClassScores) {
     let ranks = logits.ranks(of: labels)
-    let predicted = logits.rowMaxima()
+    // A class that nothing scores above is the one that is taken.
+    let predicted = zip(labels, ranks).enumerated().map { row, example in
+      example.1 == 0 ? Int(example.0) : logits.rowMaximum(row)
+    }
     margin.assign(replacing: logits, labels: labels)
     for (row, label) in labels.enumerated() {
-      let best = Int(predicted[row])
+      let best = predicted[row]
       // Of another class than the true one: (1 − p) q, where the row has −q.
       let confidence =
         best == label ? margin.probabilities[row] : -margin.complements[row] * logits[row, best]
@@ -102,7 +105,9 @@ package final class Evaluator<Scalar: DistributedScalar> {
   }
 
   private func total(_ scores: ClassScores) throws -> ClassScores {
-    scores.with(flattened: try communicator.allreduce(scores.flattened))
+    var total = scores
+    total.sums = try communicator.allreduce(scores.sums)
+    return total
   }
 
   /// Calls `body` with consecutive ranges of `rows` and their logits (rows × C), which it may overwrite. Local.

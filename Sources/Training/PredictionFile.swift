@@ -44,7 +44,7 @@ package final class PredictionFile {
     case .csv:
       var file = try AtomicFile(path)
       func header(_ prefix: String) -> [String] {
-        (0..<classCount).map { c in names.map { CSV.field($0[c]) } ?? "\(prefix)\(c)" }
+        (0..<classCount).map { c in self.names?[c] ?? "\(prefix)\(c)" }
       }
       let header =
         switch contents {

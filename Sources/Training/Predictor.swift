@@ -115,15 +115,16 @@ extension Matrix {
   }
 
   /// The column of each row's largest element, the first of equals.
+  func rowMaxima() -> [Int64] { (0..<rows).map { Int64(rowMaximum($0)) } }
+
+  /// The column of the largest element of row `i`, the first of equals.
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
-  func rowMaxima() -> [Int64] {
+  func rowMaximum(_ i: Int) -> Int {
     elements.withElements { elements in
-      (0..<rows).map { i in
-        var best = 0
-        for c in 1..<columns where elements[i * columns + c] > elements[i * columns + best] { best = c }
-        return Int64(best)
-      }
+      var best = 0
+      for c in 1..<columns where elements[i * columns + c] > elements[i * columns + best] { best = c }
+      return best
     }
   }
 }

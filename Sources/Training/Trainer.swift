@@ -198,9 +198,7 @@ package final class Trainer<Scalar: DistributedScalar> {
     if let test = data.test { try evaluate(test, split: "test", epoch: lastEpoch) }
     let model = coordinator.directory.model
     try coordinator.write {
-      try Safetensors.save(
-        ModelFile.contents(
-          parameters, of: network, configuration, data.normalization, classes: data.train.classes), to: model)
+      try Safetensors.save(modelFile, to: model)
     }
     coordinator.say("model saved to \(model)")
     try end("completed", epoch: lastEpoch)
@@ -268,6 +266,11 @@ package final class Trainer<Scalar: DistributedScalar> {
       evaluation: MetricsEvent.Evaluation(step: step, epoch: epoch, split: split, result, elapsed: elapsed))
   }
 
+  /// The model as it is now. Local.
+  private var modelFile: TensorFile {
+    ModelFile.contents(parameters, of: network, configuration, data.normalization, classes: data.train.classes)
+  }
+
   /// Begins to save a checkpoint. Local.
   private func beginSave() {
     if savedStep == step { return }
@@ -275,8 +278,7 @@ package final class Trainer<Scalar: DistributedScalar> {
     // A run that goes on from here needs the events up to here.
     coordinator.flush()
     coordinator.beginCheckpoint(step: step) {
-      var file = ModelFile.contents(
-        parameters, of: network, configuration, data.normalization, classes: data.train.classes)
+      var file = modelFile
       RunState.add(
         RunState.Progress(
           step: step, optimizer: optimizer.counters, examples: data.train.count, exchange: optimizer.message.exchange,

@@ -49,6 +49,10 @@ extension CommandLineTests {
       let plain = try run(.plain, "plain")
       try workspace.expectEveryStepOnce("plain", 20)
       let number = Variant.all.firstIndex { $0.testDescription == variant.testDescription }!
+      if Thoroughness.isFull || number % 4 == 0 {
+        #expect(try run(.mpirun(1), "ranks-1").map(\.loss) == plain.map(\.loss))
+        #expect(try workspace.bytes("ranks-1/model.safetensors") == workspace.bytes("plain/model.safetensors"))
+      }
       for count in Thoroughness.isFull ? Array(2...4) : [2 + number % 3] {
         let steps = try run(.mpirun(count), "ranks-\(count)")
         let difference = lossDifference(steps, plain)

@@ -1,0 +1,20 @@
+import LinearAlgebra
+
+/// A layer whose parameters are a weight for every input and output, in either order, and then a bias for every output.
+package protocol FullyConnected: Layer {}
+
+extension FullyConnected {
+  /// Weights from a normal distribution of variance gain²/inputs, biases zero.
+  package func initialize<Scalar: BLASScalar>(
+    _ parameters: Vector<Scalar>, gain: Double, using generator: inout SplitMix64
+  ) {
+    weights(parameters).fillNormal(deviation: gain / Double(inputCount).squareRoot(), using: &generator)
+    bias(parameters).fill(0)
+  }
+
+  func weights<Scalar>(_ parameters: Vector<Scalar>) -> Vector<Scalar> { parameters[0..<inputCount * outputCount] }
+
+  func bias<Scalar>(_ parameters: Vector<Scalar>) -> Vector<Scalar> {
+    parameters[inputCount * outputCount..<parameters.count]
+  }
+}
