@@ -96,9 +96,14 @@
       }                                                                                                           \
   }                                                                                                               \
                                                                                                                   \
+  /* Tile by tile, so that the lines of both stay in the cache. */                                                 \
   void fgn_transpose_##suffix(const T *restrict x, size_t rows, size_t columns, T *restrict y) {                  \
-    for (size_t row = 0; row < rows; row++)                                                                       \
-      for (size_t column = 0; column < columns; column++) y[column * rows + row] = x[row * columns + column];     \
+    for (size_t top = 0; top < rows; top += 16)                                                                   \
+      for (size_t left = 0; left < columns; left += 16) {                                                         \
+        const size_t bottom = top + 16 < rows ? top + 16 : rows, right = left + 16 < columns ? left + 16 : columns;\
+        for (size_t column = left; column < right; column++)                                                      \
+          for (size_t row = top; row < bottom; row++) y[column * rows + row] = x[row * columns + column];         \
+      }                                                                                                           \
   }
 
 FGN_IMAGES(float, f32)

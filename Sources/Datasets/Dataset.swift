@@ -2,7 +2,7 @@ import LinearAlgebra
 
 /// Examples and their classes, complete on every rank; the ranks share the pages of mapped files.
 package struct Dataset {
-  package let features: FeatureMatrix
+  package let features: Features
   /// The class of each row, counted from 0.
   package let labels: [Int32]
   /// The number of classes, as given or one more than the largest label.
@@ -16,7 +16,12 @@ package struct Dataset {
   package var featureShape: [Int] { features.shape }
 
   /// Rows of `features` with their labels, as many as rows.
-  package init(features: FeatureMatrix, labels: [Int32], classCount: Int? = nil, classes: ClassMap? = nil) {
+  package init(features: FeatureMatrix, labels: [Int32], classCount: Int? = nil) {
+    self.init(features: .dense(features), labels: labels, classCount: classCount)
+  }
+
+  /// Rows of `features` with their labels, as many as rows.
+  package init(features: Features, labels: [Int32], classCount: Int? = nil, classes: ClassMap? = nil) {
     precondition(features.rows == labels.count, "\(features.rows) rows have \(labels.count) labels")
     self.features = features
     self.labels = labels
@@ -47,18 +52,6 @@ package struct Dataset {
         "has \(count) examples, and \(path) has \(labels.count) labels; name two files of the same examples")
     }
     return labels
-  }
-
-  /// target ← the normalised features of `rows`, #rows.count × featureCount, in that order.
-  package func gather<Scalar: BLASScalar>(
-    rows: some Collection<Int>, into target: Matrix<Scalar>, normalization: Normalization
-  ) {
-    features.gather(rows: rows, into: target, normalization: normalization)
-  }
-
-  /// target ← the normalised features of a range of rows, #rows.count × featureCount.
-  package func gather<Scalar: BLASScalar>(rows: Range<Int>, into target: Matrix<Scalar>, normalization: Normalization) {
-    features.gather(rows: rows, into: target, normalization: normalization)
   }
 
   /// The largest label of the range; nil for an empty one.

@@ -98,6 +98,8 @@ private func fill<Source: BitwiseCopyable, Work: BLASScalar, Target: BLASScalar>
       for column in 0..<columns {
         output[column] = narrow((widen(input[column]) - offsets[column]) * scales[column])
       }
+    case .columnScales(let scales):
+      for column in 0..<columns { output[column] = narrow(widen(input[column]) * scales[column]) }
     }
   }
 }

@@ -8,6 +8,13 @@ package struct FeatureStatistics: Equatable, Sendable {
   package private(set) var squaredDeviations: [Double]
   package private(set) var largestMagnitude: Double
 
+  init(count: Int, means: [Double], squaredDeviations: [Double], largestMagnitude: Double) {
+    self.count = count
+    self.means = means
+    self.squaredDeviations = squaredDeviations
+    self.largestMagnitude = largestMagnitude
+  }
+
   /// Those of no rows.
   package init(columns: Int) {
     count = 0

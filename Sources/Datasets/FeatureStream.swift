@@ -3,18 +3,20 @@ package protocol FeatureSource {
   var rows: Int { get }
   /// Numbers of one example.
   var columns: Int { get }
+  /// Whether the rows come without their zeros.
+  var isSparse: Bool { get }
 
   /// The rows of `range`, counted from 0, which is not empty and begins where the last one ended or behind that. The
   /// result is good until the next call. Throws exit code 65 or 74.
-  func read(_ range: Range<Int>) throws(DataError) -> FeatureMatrix
+  func read(_ range: Range<Int>) throws(DataError) -> Features
 
   /// Passes over the rows before `row`; when that is behind the last one, checks the end of the file. Keeps the result of
   /// `read`. Throws exit code 65 or 74.
   func skip(to row: Int) throws(DataError)
 }
 
-extension FeatureMatrix: FeatureSource {
-  package func read(_ range: Range<Int>) -> FeatureMatrix { self[rows: range] }
+extension Features: FeatureSource {
+  package func read(_ range: Range<Int>) -> Features { self[rows: range] }
   package func skip(to row: Int) {}
 }
 
@@ -23,6 +25,7 @@ extension FeatureMatrix: FeatureSource {
 package final class FeatureStream: FeatureSource {
   package let rows: Int
   package let columns: Int
+  package var isSparse: Bool { false }
   package var path: String { layout.path }
 
   private enum Source {
@@ -65,7 +68,7 @@ package final class FeatureStream: FeatureSource {
     columns = try Self.array(layout, rows: 1, buffer).features().columns
   }
 
-  package func read(_ range: Range<Int>) throws(DataError) -> FeatureMatrix {
+  package func read(_ range: Range<Int>) throws(DataError) -> Features {
     precondition(range.lowerBound >= position && !range.isEmpty && range.upperBound <= rows, "rows are read in order")
     try skip(to: range.lowerBound)
     if buffer.bytes.count < range.count * rowSize { buffer = try Self.allocate(range.count * rowSize, path) }
@@ -75,7 +78,7 @@ package final class FeatureStream: FeatureSource {
     case .gzip(let stream): try unpack(stream, into: target)
     }
     position = range.upperBound
-    return try Self.array(layout, rows: range.count, buffer).features()
+    return .dense(try Self.array(layout, rows: range.count, buffer).features())
   }
 
   package func skip(to row: Int) throws(DataError) {

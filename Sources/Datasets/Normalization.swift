@@ -9,12 +9,14 @@ package struct Normalization: Equatable, Sendable {
     case scale
     /// Every column shifted and scaled to mean 0 and standard deviation 1 over the training set.
     case standardize
+    /// Every column scaled to standard deviation 1 over the training set, and not shifted: zeros stay zeros.
+    case unitVariance = "unit-variance"
   }
 
   package let kind: Kind
   /// One number a column of `standardize`, otherwise none.
   package let offsets: [Double]
-  /// One number a column of `standardize`, a single number of `scale`, otherwise none.
+  /// One number a column of `standardize` and `unit-variance`, a single number of `scale`, otherwise none.
   package let scales: [Double]
   private let singleOffsets: [Float]
   private let singleScales: [Float]
@@ -31,13 +33,13 @@ package struct Normalization: Equatable, Sendable {
     case .scale:
       let magnitude = statistics.largestMagnitude
       self.init(kind: kind, offsets: [], scales: [magnitude < Self.smallest ? 1 : 1 / magnitude])
-    case .standardize:
+    case .standardize, .unitVariance:
       let means = statistics.means
       let deviations = statistics.standardDeviations
       // A spread of a few roundings of the values is none.
       let isConstant = zip(means, deviations).map { max(Self.smallest, 4 * $0.magnitude.ulp) > $1 }
       self.init(
-        kind: kind, offsets: zip(means, isConstant).map { $1 ? 0 : $0 },
+        kind: kind, offsets: kind == .unitVariance ? [] : zip(means, isConstant).map { $1 ? 0 : $0 },
         scales: zip(deviations, isConstant).map { $1 ? 0 : 1 / $0 })
     }
   }
@@ -51,10 +53,20 @@ package struct Normalization: Equatable, Sendable {
   }
 
   /// Whether rows of `columns` values can be normalised so.
-  package func fits(columns: Int) -> Bool { kind != .standardize || scales.count == columns }
+  package func fits(columns: Int) -> Bool {
+    [.none, .scale].contains(kind) || scales.count == columns
+  }
+
+  /// Whether a value of zero is zero afterwards, as sparse features need it.
+  package var keepsZeros: Bool { kind.keepsZeros }
 
   /// What is smaller has no reciprocal in single precision.
   private static let smallest = Double(Float.leastNormalMagnitude)
+}
+
+extension Normalization.Kind {
+  /// Whether a value of zero is zero afterwards.
+  package var keepsZeros: Bool { self != .standardize }
 }
 
 extension Normalization: Codable {
@@ -73,6 +85,7 @@ extension Normalization: Codable {
       case .none: offsets.isEmpty && scales.isEmpty
       case .scale: offsets.isEmpty && scales.count == 1
       case .standardize: !scales.isEmpty && offsets.count == scales.count
+      case .unitVariance: !scales.isEmpty && offsets.isEmpty
       }
     guard isComplete && (offsets + scales).allSatisfy(\.isFinite) else {
       throw DecodingError.dataCorruptedError(
@@ -94,6 +107,7 @@ enum ColumnMap<Work> {
   case identity
   case scale(Work)
   case columns(offsets: UnsafePointer<Work>, scales: UnsafePointer<Work>)
+  case columnScales(UnsafePointer<Work>)
 }
 
 extension Normalization {
@@ -113,6 +127,8 @@ extension Normalization {
           body(.columns(offsets: offsets.baseAddress!, scales: scales.baseAddress!))
         }
       }
+    case .unitVariance:
+      scales.withUnsafeBufferPointer { body(.columnScales($0.baseAddress!)) }
     }
   }
 }

@@ -7,10 +7,12 @@ package struct SparseFeatures {
   package let path: String
   package let rows: Int
   package let columns: Int
-  /// How many values are stored.
+  /// How many values are stored of these rows.
   package let valueCount: Int
   /// `float32` or `float64`.
   package let element: FeatureMatrix.Element
+  /// The place of the first of these rows among those that are stored.
+  private let firstRow: Int
   private let starts: AlignedBuffer
   private let indices: AlignedBuffer
   private let values: AlignedBuffer
@@ -42,13 +44,33 @@ package struct SparseFeatures {
     self.columns = columns
     valueCount = storage.starts[rows]
     element = SparseStorage<Scalar>.element
+    firstRow = 0
     starts = storage.startBuffer
     indices = storage.indexBuffer
     values = storage.valueBuffer
   }
 
-  /// Calls `body` with where each row starts (rows + 1 numbers, the last is `valueCount`), and the column and number of
-  /// each value. `Scalar` is that of `element`; the buffers must not outlive the call.
+  /// The rows of `range` alone, counted from 0.
+  package subscript(rows range: Range<Int>) -> SparseFeatures { SparseFeatures(range, of: self) }
+
+  private init(_ range: Range<Int>, of whole: SparseFeatures) {
+    precondition(range.lowerBound >= 0 && range.upperBound <= whole.rows, "rows out of range")
+    path = whole.path
+    rows = range.count
+    columns = whole.columns
+    element = whole.element
+    firstRow = whole.firstRow + range.lowerBound
+    (starts, indices, values) = (whole.starts, whole.indices, whole.values)
+    let stored: UnsafePointer<Int> = storage(of: whole.starts)
+    valueCount = stored[firstRow + range.count] - stored[firstRow]
+    extendLifetime(whole.starts)
+  }
+
+  /// The part of all values that is stored.
+  package var density: Double { Double(valueCount) / (Double(rows) * Double(columns)) }
+
+  /// Calls `body` with where each row starts (rows + 1 numbers, of which the first is 0 but for a range of rows), and the
+  /// column and number of each stored value. `Scalar` is that of `element`; the buffers must not outlive the call.
   @inline(__always)
   package func withStorage<Scalar: BLASScalar, Result, Failure: Error>(
     as _: Scalar.Type,
@@ -58,10 +80,11 @@ package struct SparseFeatures {
   ) throws(Failure) -> Result {
     precondition(element.size == MemoryLayout<Scalar>.size, "the values are \(element.rawValue)")
     defer { extendLifetime((starts, indices, values)) }
+    let first: UnsafePointer<Int> = storage(of: starts)
+    let rowStarts = UnsafeBufferPointer(start: first + firstRow, count: rows + 1)
     return try body(
-      UnsafeBufferPointer(start: pointer(starts), count: rows + 1),
-      UnsafeBufferPointer(start: pointer(indices), count: valueCount),
-      UnsafeBufferPointer(start: pointer(values), count: valueCount))
+      rowStarts, UnsafeBufferPointer(start: storage(of: indices), count: rowStarts[rows]),
+      UnsafeBufferPointer(start: storage(of: values), count: rowStarts[rows]))
   }
 
   /// The same values with all the zeros. Throws exit code 65 where there is no memory for them.
@@ -93,9 +116,10 @@ package struct SparseFeatures {
     return FeatureMatrix(rows: rows, shape: [columns], element: element, owner: buffer)
   }
 
-  private func pointer<Number: BitwiseCopyable>(_ buffer: AlignedBuffer) -> UnsafePointer<Number> {
-    UnsafePointer(buffer.bytes.baseAddress!.assumingMemoryBound(to: Number.self))
-  }
+}
+
+private func storage<Number: BitwiseCopyable>(of buffer: AlignedBuffer) -> UnsafePointer<Number> {
+  UnsafePointer(buffer.bytes.baseAddress!.assumingMemoryBound(to: Number.self))
 }
 
 /// Room for the arrays of sparse rows, not initialised but for the first start, which is 0.

@@ -1,6 +1,6 @@
 /// The examples of a text file, all in memory, with their labels as the file has them.
 package struct TextExamples {
-  package let features: FeatureMatrix
+  package let features: Features
   /// nil where the file has none.
   package let labels: LabelColumn?
 
@@ -8,21 +8,24 @@ package struct TextExamples {
   ///   - format: `svmlight` or `csv`.
   ///   - label: where a table has its labels.
   ///   - columns: the number of features, where it is known; a table of just so many columns has no labels.
+  ///   - storage: whether values of `svmlight` are kept with their zeros.
   ///   - element: what the values are kept as, `float32` or `float64`.
   ///
   /// Throws exit code 65 for wrong contents, 66 for a file that cannot be read.
   package init(
     path: String, format: ExampleFormat, label: CSV.LabelPosition = .last, columns: Int? = nil,
-    element: FeatureMatrix.Element = .float32
+    storage: FeatureStorage = .auto, element: FeatureMatrix.Element = .float32
   ) throws(DataError) {
     switch format {
     case .svmlight:
       let (sparse, labels) = try SVMLight.read(path: path, columns: columns, element: element)
-      (features, self.labels) = (try sparse.dense(), labels)
+      (features, self.labels) = (
+        storage.isSparse(sparse) ? .sparse(sparse) : .dense(try sparse.dense()), labels
+      )
     case .csv:
       let table = try CSV.read(
         path: path, options: CSV.Options(label: label, featureCount: columns, element: element))
-      (features, labels) = (table.features, table.labels)
+      (features, labels) = (.dense(table.features), table.labels)
     case .auto, .idx, .npy: preconditionFailure("\(format) is no text")
     }
   }

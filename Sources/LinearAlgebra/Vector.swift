@@ -125,6 +125,18 @@ package struct Matrix<Scalar: BLASScalar> {
   package subscript(rows range: Range<Int>) -> Matrix {
     Matrix(elements[range.lowerBound * columns..<range.upperBound * columns], range.count, columns)
   }
+
+  /// A copy of columns × rows.
+  package func transposed() -> Matrix {
+    let result = Matrix(zeros: columns, rows)
+    elements.withElements { source in
+      result.elements.withElements { target in
+        guard let x = source.baseAddress, let y = target.baseAddress else { return }
+        Scalar.transpose(x, rows: rows, columns: columns, into: y)
+      }
+    }
+    return result
+  }
 }
 
 /// The owner of one allocation, aligned to a cache line.

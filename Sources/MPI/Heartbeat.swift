@@ -32,6 +32,8 @@ package final class Heartbeat: Sendable {
   private let limitsNow: Mutex<Limits>
   /// A pipe, whose end for writing is closed when the thread is to end: at once, since that is what short runs wait for.
   private let (wakeUp, waker): (Int32, Int32)
+  /// Says the same where that could not be closed.
+  private let isStopping = Atomic(false)
   private let links: Mutex<[HeartbeatLink]>
   private let thread: Mutex<pthread_t?> = Mutex(nil)
 
@@ -72,6 +74,7 @@ package final class Heartbeat: Sendable {
   /// Takes leave of the other ranks, so that the end of this process is no loss.
   package func stop() {
     guard let thread = thread.withLock({ $0.take() }) else { return }
+    isStopping.store(true, ordering: .relaxed)
     close(waker)
     pthread_join(thread, nil)
     close(wakeUp)
@@ -89,7 +92,7 @@ package final class Heartbeat: Sendable {
     var last = monotonicSeconds()
     var lastBeat = 0.0
     var wakeUp = pollfd(fd: wakeUp, events: 0, revents: 0)
-    while poll(&wakeUp, 1, 200) <= 0 {
+    while poll(&wakeUp, 1, 200) <= 0, !isStopping.load(ordering: .relaxed) {
       let now = monotonicSeconds()
       let loss = links.withLock { links in
         if now - last > 2 {

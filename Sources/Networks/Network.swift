@@ -20,7 +20,9 @@ package struct Network: Sendable {
     self.example = example
     self.outline = outline
     var layout = ParameterLayout()
-    for (name, shape) in body.parameterShapes { layout.append("model.\(name)", shape: shape) }
+    for (index, (name, shape)) in body.parameterShapes.enumerated() {
+      layout.append("model.\(name)", shape: shape, isTransposed: index == 0 && body.layers.first is SparseLinear)
+    }
     self.layout = layout
   }
 

@@ -5,6 +5,8 @@ package struct ParameterLayout: Equatable, Sendable {
     package let name: String
     package let shape: [Int]
     package let range: Range<Int>
+    /// Whether the numbers of this matrix are kept column by column, other than in a file.
+    package let isTransposed: Bool
   }
 
   package private(set) var entries: [Entry] = []
@@ -16,9 +18,9 @@ package struct ParameterLayout: Equatable, Sendable {
 
   /// Appends a tensor and returns where it lies.
   @discardableResult
-  package mutating func append(_ name: String, shape: [Int]) -> Range<Int> {
+  package mutating func append(_ name: String, shape: [Int], isTransposed: Bool = false) -> Range<Int> {
     let range = count..<count + shape.reduce(1, *)
-    entries.append(Entry(name: name, shape: shape, range: range))
+    entries.append(Entry(name: name, shape: shape, range: range, isTransposed: isTransposed))
     count = range.upperBound
     return range
   }

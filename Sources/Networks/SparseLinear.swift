@@ -17,7 +17,7 @@ package struct SparseLinear: FullyConnected, Equatable {
   }
 
   package var parameterShapes: [(name: String, shape: [Int])] {
-    [("weight", [inputCount, outputCount]), ("bias", [outputCount])]
+    [("weight", [outputCount, inputCount]), ("bias", [outputCount])]
   }
 
   package func forward<Scalar: BLASScalar>(

@@ -96,7 +96,7 @@ struct TrainingExperiment: Experiment {
         try Configuration.parse(
           task.configuration, source: task.name, overrides: ["optimizer.method=\(method.rawValue)"])
       }
-      let data = try TrainingData.load(configuration(.fgn).data, .float32, over: communicator)
+      let data = try TrainingData.load(configuration(.fgn), over: communicator)
       for method in Self.methods {
         /// One training, unless the table has it.
         func train(_ factor: Double, _ seed: Int) throws {
@@ -242,7 +242,7 @@ private struct TrainingCourse {
   static func run(
     _ configuration: Configuration, _ data: TrainingData, over communicator: Communicator
   ) throws -> [Point] {
-    let network = try configuration.model.network(featureShape: data.train.featureShape, classes: data.classCount)
+    let network = try configuration.network(for: data)
     let options = configuration.optimizer
     var sampler = BatchSampler(
       count: data.train.count, batchSize: options.batchSize, seed: configuration.training.seed)
@@ -252,11 +252,11 @@ private struct TrainingCourse {
     let parameters: Vector<Float> = try configuration.model.initialParameters(
       of: network, seed: configuration.training.seed)
     let evaluator = Evaluator<Float>(network, communicator: communicator)
-    let inputs = Matrix<Float>(zeros: partition.capacity(of: sampler.batchSize), network.inputCount)
+    let room = InputRoom<Float>(network, capacity: partition.capacity(of: sampler.batchSize))
     // What the margins tell is a mean, for which the first examples do.
     let probed = 0..<min(2000, data.train.count)
-    let probeInputs = Matrix<Float>(zeros: probed.count, network.inputCount)
-    data.train.gather(rows: probed, into: probeInputs, normalization: data.normalization)
+    let probeRoom = InputRoom<Float>(network, capacity: probed.count)
+    let probeInputs = probeRoom.gather(probed, of: data.train.features, data.normalization)
     let forward = ForwardPass<Float>(network, capacity: probed.count)
 
     var (seconds, passes) = (0.0, 0.0)
@@ -275,8 +275,7 @@ private struct TrainingCourse {
       let (epoch, number) = sampler.position(ofStep: step)
       let rows = sampler.batch(epoch: epoch, step: number)
       let own = partition.own(of: rows)
-      let batch = inputs[rows: 0..<own.count]
-      data.train.gather(rows: own, into: batch, normalization: data.normalization)
+      let batch = room.gather(own, of: data.train.features, data.normalization)
       let labels = own.map { data.train.labels[$0] }
       let rate = options.schedule.rate(step: step, of: total, peak: options.learningRate)
       let start = ContinuousClock.now

@@ -5,11 +5,12 @@ extension Configuration {
     ["optimizer", "damping", "minimum"],
   ]
 
-  /// Gives the keys that were null their values. They follow from the sweeps in Benchmarks/defaults.md.
-  mutating func resolveDefaults(of keys: Set<[String]>) {
+  /// Gives the keys that were null their values, which for sparse features are others. They follow from the sweeps in
+  /// Benchmarks/defaults.md.
+  package mutating func resolveDefaults(sparseInputs: Bool = false) {
     let isDeep = model.hasHiddenParameters
     func set<Value>(_ path: WritableKeyPath<Optimizer, Value>, _ key: [String], _ value: Value) {
-      if keys.contains(["optimizer"] + key) { optimizer[keyPath: path] = value }
+      if defaulted.contains(["optimizer"] + key) { optimizer[keyPath: path] = value }
     }
     switch optimizer.method {
     case .fgn, .ggn: set(\.learningRate, ["learning_rate"], isDeep ? 0.2 : 0.5)
@@ -17,7 +18,8 @@ extension Configuration {
     case .adam: set(\.learningRate, ["learning_rate"], 0.001)
     }
     let isPerceptron = isDeep && !model.layers.contains(where: \.hasConvolution)
-    set(\.metric.kind, ["metric", "kind"], optimizer.method == .fgn && isPerceptron ? .kronecker : .identity)
+    let hasMetric = optimizer.method == .fgn && isPerceptron && !sparseInputs
+    set(\.metric.kind, ["metric", "kind"], hasMetric ? .kronecker : .identity)
     let λ = optimizer.method.isDamped && optimizer.metric.kind == .kronecker ? 1 : 0.3
     set(\.damping.initial, ["damping", "initial"], λ)
     set(\.damping.minimum, ["damping", "minimum"], λ)

@@ -1,16 +1,34 @@
 import LinearAlgebra
 import Networks
 
+extension Configuration {
+  /// The network for the examples of a run. Throws exit code 64 for settings that sparse features do not go with.
+  package func network(for data: TrainingData) throws(ConfigurationError) -> Network {
+    let isSparse = data.train.features.isSparse
+    if isSparse, optimizer.method == .fgn, optimizer.metric.kind != .identity {
+      throw ConfigurationError(
+        key: "optimizer.metric.kind",
+        "\(optimizer.metric.kind.rawValue) needs second moments of all pairs of features, and they are sparse; "
+          + "set it to identity, or data.storage to dense")
+    }
+    return try model.network(
+      featureShape: data.train.featureShape, classes: data.classCount, sparseInputs: isSparse)
+  }
+}
+
 extension Configuration.Model {
-  /// The network for examples of the extents `featureShape`, as a data file has them.
-  package func network(featureShape: [Int], classes: Int) throws(ConfigurationError) -> Network {
+  /// The network for examples of the extents `featureShape`, as a data file has them, and with their zeros or without.
+  package func network(
+    featureShape: [Int], classes: Int, sparseInputs: Bool = false
+  ) throws(ConfigurationError) -> Network {
     if let inputShape, inputShape.elementCount != featureShape.elementCount {
       throw ConfigurationError(
         key: "model.input_shape",
         "\(inputShape) is no shape for examples of \(featureShape.reduce(1, *)) features; their product must be that")
     }
     do {
-      return try Network(layers, example: inputShape ?? featureShape, channels: channels, classes: classes)
+      return try Network(
+        layers, example: inputShape ?? featureShape, channels: channels, classes: classes, sparseInputs: sparseInputs)
     } catch {
       throw ConfigurationError(key: error.key, error.problem)
     }
@@ -28,6 +46,11 @@ extension Configuration.Model {
   /// With `auto` replaced by what it means: a linear head starts at zero, hidden units must differ.
   var resolvedInitialization: String {
     initialization != "auto" ? initialization : hasHiddenParameters ? "scaled" : "zeros"
+  }
+
+  /// Whether the first layer can be one for sparse features.
+  var takesSparseInputs: Bool {
+    if case .linear? = layers.first { true } else { layers.isEmpty }
   }
 
   var hasHiddenParameters: Bool { layers.contains(where: \.isTrained) }

@@ -28,6 +28,12 @@ extension Configuration {
       data.test.features == nil || (data.train.text == nil) == (data.test.text == nil), "data.test.features",
       data.test.features ?? "",
       "of the kind of data.train.features: classes have names in text files, and numbers in arrays")
+    try require(
+      data.storage != .sparse || data.train.text == .svmlight, "data.storage", data.storage.rawValue,
+      "auto or dense but for data.train.features of format svmlight")
+    try require(
+      data.storage != .sparse || data.normalize.keepsZeros, "data.normalize", data.normalize.rawValue,
+      "none, scale or unit-variance for sparse features, whose zeros have to stay zeros")
     if let classes = data.classes {
       try require((2...10_000_000).contains(classes), "data.classes", classes, "from 2 to ten million")
     }

@@ -39,7 +39,8 @@ extension Configuration {
       tree = try overlay(tree, document, source: source, path: [])
     }
     var configuration = try decode(filled(tree), source: source)
-    configuration.resolveDefaults(of: Set(dependentDefaults.filter { isNull(tree, $0) }))
+    configuration.defaulted = Set(dependentDefaults.filter { isNull(tree, $0) })
+    configuration.resolveDefaults()
     try configuration.validate(source: source)
     return configuration
   }

@@ -10,13 +10,21 @@ package struct Configuration: Codable, Equatable, Sendable {
   package var training = Training()
   package var checkpoint = Checkpoint()
   package var logging = Logging()
+  /// Keys that have their default values, where those depend on others.
+  var defaulted: Set<[String]> = []
 
   package init() {}
+
+  enum CodingKeys: String, CodingKey {
+    case data, model, optimizer, training, checkpoint, logging
+  }
 
   package struct Data: Codable, Equatable, Sendable {
     package var train = Source()
     package var test = Source()
     package var normalize = Normalization.Kind.scale
+    /// Whether examples of LIBSVM's format are kept without their zeros.
+    package var storage = FeatureStorage.auto
     /// C; counted from the training labels if absent.
     @Nullable package var classes: Int?
 

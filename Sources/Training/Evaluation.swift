@@ -30,7 +30,7 @@ package final class Evaluator<Scalar: DistributedScalar> {
   private let communicator: Communicator
   private let forward: ForwardPass<Scalar>
   private let margin: SoftmaxMargin<Scalar>
-  private let inputs: Matrix<Scalar>
+  private let room: InputRoom<Scalar>
 
   /// C
   package var classCount: Int { forward.network.outputCount }
@@ -44,7 +44,7 @@ package final class Evaluator<Scalar: DistributedScalar> {
     chunk = min(limit, Self.chunk(for: network))
     forward = ForwardPass(network, capacity: chunk)
     margin = SoftmaxMargin(capacity: chunk)
-    inputs = Matrix(zeros: chunk, network.inputCount)
+    room = InputRoom(network, capacity: chunk)
   }
 
   /// Enough rows for the matrix products to be fast, few enough to keep memory small.
@@ -112,15 +112,13 @@ package final class Evaluator<Scalar: DistributedScalar> {
 
   /// Calls `body` with consecutive ranges of `rows` and their logits (rows × C), which it may overwrite. Local.
   package func forEachChunk(
-    of rows: Range<Int>, _ parameters: Vector<Scalar>, _ features: FeatureMatrix, _ normalization: Normalization,
+    of rows: Range<Int>, _ parameters: Vector<Scalar>, _ features: Features, _ normalization: Normalization,
     _ body: (Range<Int>, Matrix<Scalar>) throws -> Void
   ) rethrows {
     var start = rows.lowerBound
     while start < rows.upperBound {
       let part = start..<min(start + chunk, rows.upperBound)
-      let batch = inputs[rows: 0..<part.count]
-      features.gather(rows: part, into: batch, normalization: normalization)
-      try body(part, forward(parameters, batch))
+      try body(part, forward(parameters, room.gather(part, of: features, normalization)))
       start = part.upperBound
     }
   }

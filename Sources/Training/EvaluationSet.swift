@@ -16,7 +16,7 @@ package struct EvaluationSet {
   package init(_ source: Configuration.Data.Source, for model: ModelFile) throws {
     let labelsName: String
     if let path = source.features,
-      let text = try source.textExamples(columns: model.network.inputCount, model.configuration.training.precision)
+      let text = try source.textExamples(for: model)
     {
       // Of another number of features, which is the mistake to be told.
       try model.check(featureCount: text.features.columns, of: path)

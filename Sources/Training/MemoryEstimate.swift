@@ -7,7 +7,8 @@ import Networks
 /// What a run keeps in memory on each rank beside its data, by formula.
 ///
 /// A step on b local rows takes b · (d + 2C + cache) + scratch(b) + n · P numbers: inputs, logits and their tangents,
-/// the activations that the products need, what the layers work in, and the method's vectors of all parameters. A solve
+/// the activations that the products need, what the layers work in, and the method's vectors of all parameters. Sparse rows
+/// take as many numbers and three indices as they have values, and twice the numbers while they are sorted. A solve
 /// with the matrix of a batch of B rows takes about 2B² more, what the layers work in to give the gradients of rows,
 /// the cotangents of all layers but the last, and on several ranks what is gathered of the widest layer. A metric takes
 /// P numbers and those of the largest fully connected layer, moments, their factors and inverses, and twice the inputs
@@ -22,15 +23,21 @@ package struct MemoryEstimate: Equatable, Sendable {
   package let checkpoint: Int
 
   package init<Scalar: DistributedScalar>(
-    _ network: Network, _ optimizer: Configuration.Optimizer, batch: Int, _ partition: RowPartition, ranks: Int,
-    _: Scalar.Type
+    _ network: Network, _ optimizer: Configuration.Optimizer, batch: Int, valuesPerRow: Double,
+    _ partition: RowPartition,
+    ranks: Int, _: Scalar.Type
   ) {
     let (rows, parts) = (partition.capacity(of: batch), partition.partCount)
     func scratch(_ count: (Int) -> Int) -> Int { parts * partition.partScratchCount(capacity: rows, count) }
     let size = MemoryLayout<Scalar>.size
-    let perRow = network.inputCount + 2 * network.outputCount + network.body.cacheCount
+    let perRow = 2 * network.outputCount + network.body.cacheCount
+    func inputs(_ rows: Int) -> Int {
+      network.takesSparseInputs
+        ? Int(Double(rows) * valuesPerRow) * (2 * size + 3 * MemoryLayout<Int32>.size)
+        : size * rows * network.inputCount
+    }
     step =
-      size
+      inputs(rows) + size
       * (rows * perRow + scratch { network.body.scratchCount(rows: $0) }
         + optimizer.parameterVectors * network.layout.count
         + (optimizer.formsGram(network, batch: batch)
@@ -41,7 +48,7 @@ package struct MemoryEstimate: Equatable, Sendable {
     checkpoint = size * (optimizer.savedVectors * network.layout.count + optimizer.momentCount(network))
     let chunk = Evaluator<Scalar>.chunk(for: network)
     evaluation =
-      size * (chunk * (network.inputCount + network.outputCount) + network.body.scratchCount(rows: chunk))
+      inputs(chunk) + size * (chunk * network.outputCount + network.body.scratchCount(rows: chunk))
   }
 }
 

@@ -56,6 +56,7 @@ package struct ModelExport {
         "as in the data files (their normalization, \(model.normalization.kind.rawValue), is folded into the first layer)"
       case .none: "as in the data files"
       case .scale: "those of the data files times \(normalization.scales[0]) (in the metadata)"
+      case .unitVariance: "x * scale for each feature x of the data files (scales in the metadata)"
       case .standardize:
         "(x - offset) * scale for each feature x of the data files (offsets and scales in the metadata)"
       }

@@ -17,7 +17,7 @@ extension ModelFile {
     let columns = network.inputCount
     let isScale = normalization.kind == .scale
     var scales = (0..<columns).map { normalization.scales[isScale ? 0 : $0] }
-    var offsets = (0..<columns).map { isScale ? 0 : normalization.offsets[$0] }
+    var offsets = (0..<columns).map { normalization.offsets.isEmpty ? 0 : normalization.offsets[$0] }
     switch first.map({ layers[$0] }) {
     case nil, .linear: break
     case .convolution(let window):

@@ -32,7 +32,11 @@ package struct ModelFile {
   ) -> TensorFile {
     var file = TensorFile()
     for entry in network.layout.entries {
-      file.add(entry.name, Tensor(parameters[entry.range], shape: entry.shape))
+      let values = parameters[entry.range]
+      let (rows, columns) = (entry.shape[0], values.count / entry.shape[0])
+      file.add(
+        entry.name,
+        Tensor(entry.isTransposed ? Matrix(values, columns, rows).transposed().elements : values, shape: entry.shape))
     }
     describe(network, configuration, normalization, classes, in: &file)
     return file
@@ -79,6 +83,15 @@ package struct ModelFile {
     }
   }
 
+  /// The network for features with their zeros or without, and its parameters (P).
+  package func classifier<Scalar: BLASScalar>(sparseInputs: Bool) throws -> (Network, Vector<Scalar>) {
+    let network =
+      sparseInputs
+      ? try configuration.model.network(
+        featureShape: network.example, classes: network.outputCount, sparseInputs: true) : network
+    return (network, try Self.parameters(of: network, in: contents))
+  }
+
   /// The parameters of the model (P).
   package func parameters<Scalar: BLASScalar>(as: Scalar.Type = Scalar.self) throws -> Vector<Scalar> {
     try Self.parameters(of: network, in: contents)
@@ -102,7 +115,12 @@ package struct ModelFile {
           .contents, path: file.path, section: "tensor \(StorageError.quoted(name))",
           problem: "has a number that is not finite", remedy: "use another file")
       }
-      parameters[entry.range].assign(tensor)
+      let values = parameters[entry.range]
+      if entry.isTransposed {
+        values.assign(Matrix(tensor, entry.shape[0], entry.shape[1]).transposed().elements)
+      } else {
+        values.assign(tensor)
+      }
     }
     return parameters
   }

@@ -18,6 +18,8 @@ package struct RunState {
     package var ranks = 1
     /// The kernels of OpenBLAS that rank 0 computed with; nil in checkpoints from before they were told.
     package var kernel: String? = Threads.kernelName
+    /// Whether the optimizer's memory is that of sparse features; nil in checkpoints from before there were any.
+    package var sparse: Bool?
   }
 
   package let progress: Progress
@@ -105,6 +107,13 @@ package struct RunState {
       throw ConfigurationError(
         key: "data.train",
         "has other names for its classes than the data that \(contents.path) was saved on; name the data of that run")
+    }
+    let (wasSparse, isSparse) = (progress.sparse ?? false, data.train.features.isSparse)
+    guard wasSparse == isSparse else {
+      throw ConfigurationError(
+        key: "data.storage",
+        "makes the features \(isSparse ? "sparse" : "dense"), and \(contents.path) was saved with others; "
+          + "set it to \(wasSparse ? "sparse" : "dense")")
     }
     guard old == new else {
       throw ConfigurationError(

@@ -25,9 +25,9 @@ package final class Trainer<Scalar: DistributedScalar> {
   private var sampler: BatchSampler
   private let partition: RowPartition
   private let parameters: Vector<Scalar>
-  private let inputs: Matrix<Scalar>
-  /// Labels of the shard that `inputs` holds; a full batch is gathered only once.
-  private var gathered: [Int32]?
+  private let room: InputRoom<Scalar>
+  /// This rank's shard of a full batch, which is gathered only once.
+  private var fullBatch: (Inputs<Scalar>, [Int32])?
   private var step = 0
   private var savedStep: Int?
   private let clock: RankClock
@@ -50,7 +50,7 @@ package final class Trainer<Scalar: DistributedScalar> {
       network, batchSize: sampler.batchSize, partition: partition, over: communicator)
     evaluator = Evaluator(network, communicator: communicator)
     clock = try RankClock(over: communicator)
-    inputs = Matrix(zeros: partition.capacity(of: sampler.batchSize), network.inputCount)
+    room = InputRoom(network, capacity: partition.capacity(of: sampler.batchSize))
     parameters = try communicator.collectively { [optimizer] in
       if let state {
         try state.restore(optimizer)
@@ -74,7 +74,7 @@ package final class Trainer<Scalar: DistributedScalar> {
     let sampler = sampler(configuration, data)
     // No rank has more than the last one.
     return MemoryEstimate(
-      network, configuration.optimizer, batch: sampler.batchSize,
+      network, configuration.optimizer, batch: sampler.batchSize, valuesPerRow: data.train.features.valuesPerRow,
       configuration.training.partition(rank: ranks - 1, ranks: ranks), ranks: ranks, Scalar.self)
   }
 
@@ -110,7 +110,7 @@ package final class Trainer<Scalar: DistributedScalar> {
       if let progress, progress.ranks == communicator.size {
         (message.exchange, reason) = (progress.exchange, "as before")
       } else {
-        let seconds = try message.measureExchanges(at: parameters, on: .dense(inputs))
+        let seconds = try message.measureExchanges(at: parameters, on: gather(partition.own(of: nextBatch)).0)
         message.exchange = Exchange.allCases.min { seconds[$0]! < seconds[$1]! }!
         reason = Exchange.allCases.map { "\($0.rawValue) \((1000 * seconds[$0]!).short) ms" }.joined(separator: ", ")
       }
@@ -130,8 +130,7 @@ package final class Trainer<Scalar: DistributedScalar> {
         "solver", "\(optimizer.solverKind.rawValue) (the rule where a run is reproducible)")
     }
     if !partition.isVirtual, optimizer.plan == nil || progress?.ranks != communicator.size {
-      let (epoch, batch) = sampler.position(ofStep: min(step, totalSteps - 1))
-      let rows = sampler.batch(epoch: epoch, step: batch)
+      let rows = nextBatch
       let (shard, labels) = gather(partition.own(of: rows))
       try optimizer.makePlan(parameters, inputs: shard, labels: labels, batchSize: rows.count)
       reason = "measured"
@@ -152,6 +151,12 @@ package final class Trainer<Scalar: DistributedScalar> {
       "solver",
       "\(optimizer.solverKind.rawValue) (\(reason): \(costs) a step, with \(plan.iterations.short) iterations of cg)"
     )
+  }
+
+  /// The rows of the batch of the next step, or of the last one.
+  private var nextBatch: ArraySlice<Int> {
+    let (epoch, batch) = sampler.position(ofStep: min(step, totalSteps - 1))
+    return sampler.batch(epoch: epoch, step: batch)
   }
 
   private var totalSteps: Int {
@@ -250,12 +255,11 @@ package final class Trainer<Scalar: DistributedScalar> {
   }
 
   /// This rank's rows of the batch, normalised, with their labels.
-  private func gather(_ rows: ArraySlice<Int>) -> (Matrix<Scalar>, ArraySlice<Int32>) {
-    let batch = inputs[rows: 0..<rows.count]
-    if let gathered, sampler.isFull { return (batch, gathered[...]) }
-    data.train.gather(rows: rows, into: batch, normalization: data.normalization)
+  private func gather(_ rows: ArraySlice<Int>) -> (Inputs<Scalar>, ArraySlice<Int32>) {
+    if let (batch, labels) = fullBatch { return (batch, labels[...]) }
+    let batch = room.gather(rows, of: data.train.features, data.normalization)
     let labels = rows.map { data.train.labels[$0] }
-    gathered = labels
+    if sampler.isFull { fullBatch = (batch, labels) }
     return (batch, labels[...])
   }
 
@@ -282,7 +286,7 @@ package final class Trainer<Scalar: DistributedScalar> {
       RunState.add(
         RunState.Progress(
           step: step, optimizer: optimizer.counters, examples: data.train.count, exchange: optimizer.message.exchange,
-          ranks: communicator.size),
+          ranks: communicator.size, sparse: network.takesSparseInputs),
         memory: optimizer.memory, to: &file)
       return file
     }

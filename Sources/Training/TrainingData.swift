@@ -17,15 +17,13 @@ package struct TrainingData {
   /// Loads and checks the data sets of a configuration. Collective: the ranks share the look at the values, and a
   /// problem on one of them is the same error on all.
   ///
-  /// - Parameter precision: of the run, in which the values of text files are kept.
-  package static func load(
-    _ options: Configuration.Data, _ precision: Configuration.Training.Precision, over communicator: Communicator
-  ) throws -> TrainingData {
+  package static func load(_ configuration: Configuration, over communicator: Communicator) throws -> TrainingData {
+    let options = configuration.data
     let (train, test) = try communicator.collectively { () -> (Dataset, Dataset?) in
-      guard let train = try open(options.train, precision) else {
+      guard let train = try open(options.train, configuration) else {
         return (Dataset.digits().train, Dataset.digits().test)
       }
-      return (train, try open(options.test, precision, like: train))
+      return (train, try open(options.test, configuration, like: train))
     }
     try agree(on: train, "the training data", over: communicator)
     if let test { try agree(on: test, "the test data", over: communicator) }
@@ -73,10 +71,20 @@ package struct TrainingData {
   ///
   /// - Parameter other: a set of the same classes and features, which a text file does not tell of itself.
   private static func open(
-    _ source: Configuration.Data.Source, _ precision: Configuration.Training.Precision, like other: Dataset? = nil
+    _ source: Configuration.Data.Source, _ configuration: Configuration, like other: Dataset? = nil
   ) throws -> Dataset? {
     guard let features = source.features else { return nil }
-    if let examples = try source.textExamples(columns: other?.featureCount, precision) {
+    let storage: FeatureStorage =
+      if let other {
+        other.features.isSparse ? .sparse : .dense
+      } else if configuration.data.storage == .auto, !configuration.model.takesSparseInputs {
+        .dense
+      } else {
+        configuration.data.storage
+      }
+    if let examples = try source.textExamples(
+      columns: other?.featureCount, storage, configuration.training.precision)
+    {
       return try Dataset(examples, path: features, classes: other?.classes)
     }
     return try source.labels.map { try Dataset(features: features, labels: $0, format: source.format.array) }
@@ -111,11 +119,25 @@ package struct TrainingData {
     _ kind: Normalization.Kind, of set: Dataset, over communicator: Communicator
   ) throws -> Normalization {
     if kind == .none { return .none }
+    let features: FeatureMatrix
+    switch set.features {
+    case .dense(let matrix): features = matrix
+    // Sparse values are so few that every rank counts them all.
+    case .sparse(let matrix):
+      guard kind.keepsZeros else {
+        throw CollectiveFailure(
+          ConfigurationError(
+            key: "data.normalize",
+            "\(kind.rawValue) would fill in the zeros of sparse features; set it to unit-variance, or data.storage to dense"
+          ))
+      }
+      return Normalization(kind, matrix.statistics)
+    }
     // Of fixed blocks of rows, so that no bit depends on the number of ranks.
     let blocks = 64
     let parts = try communicator.allgather(
       (0..<blocks).part(communicator.rank, of: communicator.size)
-        .flatMap { set.features.statistics(in: (0..<set.count).part($0, of: blocks)).flattened })
+        .flatMap { features.statistics(in: (0..<set.count).part($0, of: blocks)).flattened })
     return Normalization(kind, FeatureStatistics(merging: parts, columns: set.featureCount))
   }
 
@@ -123,7 +145,7 @@ package struct TrainingData {
   private static func agree(on set: Dataset, _ subject: String, over communicator: Communicator) throws {
     if communicator.size == 1 { return }
     let features = set.features
-    var words = [UInt64(set.count), UInt64(set.featureCount), UInt64(features.element.size)]
+    var words = [UInt64(set.count), UInt64(set.featureCount), UInt64(features.element.size), features.isSparse ? 1 : 0]
     words.append(UInt64(features.checksum(in: 0..<set.count)))
     words += set.labels.map { UInt64(bitPattern: Int64($0)) }
     words += set.classes?.names.joined(separator: "\n").utf8.map { UInt64($0) } ?? []
@@ -133,12 +155,21 @@ package struct TrainingData {
 
 extension Configuration.Data.Source {
   /// The examples of a text file, in memory; nil for arrays.
-  package func textExamples(columns: Int?, _ precision: Configuration.Training.Precision) throws(DataError)
-    -> TextExamples?
-  {
+  func textExamples(
+    columns: Int?, _ storage: FeatureStorage, _ precision: Configuration.Training.Precision
+  ) throws(DataError) -> TextExamples? {
     guard let features, let text else { return nil }
     return try TextExamples(
-      path: features, format: text, label: CSV.LabelPosition(labelColumn), columns: columns,
+      path: features, format: text, label: CSV.LabelPosition(labelColumn), columns: columns, storage: storage,
       element: precision == .float32 ? .float32 : .float64)
+  }
+
+  /// The same for examples that a model is used on.
+  package func textExamples(for model: ModelFile) throws(DataError) -> TextExamples? {
+    let configuration = model.configuration
+    let canBeSparse = configuration.model.takesSparseInputs && model.normalization.keepsZeros
+    return try textExamples(
+      columns: model.network.inputCount, canBeSparse ? configuration.data.storage : .dense,
+      configuration.training.precision)
   }
 }

@@ -3,6 +3,7 @@ import Datasets
 import GaussNewton
 import LinearAlgebra
 import MPI
+import Networks
 import Training
 
 struct Evaluate: ParsableCommand {
@@ -80,9 +81,11 @@ struct Evaluate: ParsableCommand {
   private func evaluate<Scalar: DistributedScalar>(
     _ file: ModelFile, _ set: EvaluationSet, _: Scalar.Type, _ communicator: Communicator
   ) throws -> ClassScores {
-    let parameters: Vector<Scalar> = try communicator.collectively { try file.parameters() }
+    let (network, parameters): (Network, Vector<Scalar>) = try communicator.collectively {
+      try file.classifier(sparseInputs: set.features.isSparse)
+    }
     try communicator.agree(on: Double(parameters.norm), of: set.features)
-    return try Evaluator<Scalar>(file.network, communicator: communicator)
+    return try Evaluator<Scalar>(network, communicator: communicator)
       .scores(
         parameters, on: set, normalization: file.normalization, countsConfusion: confusion != nil)
   }

@@ -4,6 +4,7 @@ import Foundation
 import GaussNewton
 import LinearAlgebra
 import MPI
+import Networks
 import Training
 
 struct Predict: ParsableCommand {
@@ -60,16 +61,17 @@ struct Predict: ParsableCommand {
     var source = model.configuration.data.train
     source.features = features
     source.format = .auto
-    return try source.textExamples(columns: model.network.inputCount, model.configuration.training.precision)?.features
-      ?? FeatureStream(path: features)
+    return try source.textExamples(for: model)?.features ?? FeatureStream(path: features)
   }
 
   private func predict<Scalar: DistributedScalar>(
     _ file: ModelFile, _ examples: some FeatureSource, _: Scalar.Type, _ communicator: Communicator
   ) throws {
-    let parameters: Vector<Scalar> = try communicator.collectively { try file.parameters() }
+    let (network, parameters): (Network, Vector<Scalar>) = try communicator.collectively {
+      try file.classifier(sparseInputs: examples.isSparse)
+    }
     try communicator.agree(on: Double(parameters.norm), of: examples)
-    let predictor = Predictor(file.network, parameters, file.normalization, communicator: communicator)
+    let predictor = Predictor(network, parameters, file.normalization, communicator: communicator)
     func open(_ path: String?, _ contents: PredictionFile.Contents) throws -> PredictionFile? {
       try path.map {
         try PredictionFile(

@@ -39,7 +39,7 @@ struct Train: ParsableCommand {
 
   func run() throws {
     try Job.run { job in
-      let configuration = try job.communicator.collectively {
+      var configuration = try job.communicator.collectively {
         try Configuration.load(path: config, overrides: overrides)
       }
       try job.communicator.agree(Array(configuration.yaml.utf8), about: "the configuration", exitCode: 64)
@@ -47,15 +47,17 @@ struct Train: ParsableCommand {
       if configuration.training.reproducible {
         Threads.configure(count: Threads.count, pieces: Threads.fixedPieces)
       }
+      let data = try TrainingData.load(configuration, over: job.communicator)
+      configuration.resolveDefaults(sparseInputs: data.train.features.isSparse)
       switch configuration.training.precision {
-      case .float32: return try train(configuration, Float.self, job)
-      case .float64: return try train(configuration, Double.self, job)
+      case .float32: return try train(configuration, data, Float.self, job)
+      case .float64: return try train(configuration, data, Double.self, job)
       }
     }
   }
 
   private func train<Scalar: DistributedScalar>(
-    _ configuration: Configuration, _: Scalar.Type, _ job: Job
+    _ configuration: Configuration, _ data: TrainingData, _: Scalar.Type, _ job: Job
   ) throws -> ExitCode {
     let communicator = job.communicator
     // Rank 0 chooses the folder and the checkpoint; the others read the file that it names.
@@ -66,11 +68,10 @@ struct Train: ParsableCommand {
       checkpoint.isEmpty
         ? nil : try RunState(Safetensors.load(path: checkpoint, requireChecksum: true), for: configuration)
     }
-    let data = try TrainingData.load(configuration.data, configuration.training.precision, over: communicator)
     try communicator.collectively { try state?.check(data) }
     // Before anything is written.
     let network = try communicator.collectively {
-      try configuration.model.network(featureShape: data.train.featureShape, classes: data.classCount)
+      try configuration.network(for: data)
     }
 
     let lock = try communicator.onRoot {
@@ -135,7 +136,9 @@ struct Train: ParsableCommand {
         + job.library)
     coordinator.say(
       "data",
-      "\(train.count) examples of \(train.featureCount) features, \(data.classCount) classes, "
+      "\(train.count) examples of \(train.featureCount) features"
+        + (train.features.isSparse ? " (sparse, \(train.features.valuesPerRow.short) values each)" : "")
+        + ", \(data.classCount) classes, "
         + "normalize \(configuration.data.normalize.rawValue); "
         + (data.test.map { "\($0.count) test examples" } ?? "no test set"))
     coordinator.say(

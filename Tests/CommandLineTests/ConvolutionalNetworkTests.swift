@@ -48,7 +48,7 @@ extension CommandLineTests {
 
       let test = Dataset.digits().test
       let images = Matrix<Float>(zeros: test.count, 64)
-      test.gather(rows: 0..<test.count, into: images, normalization: .none)
+      test.features.matrix!.gather(rows: 0..<test.count, into: images, normalization: .none)
       try NPY.write(images, to: workspace.path("images.npy"))
       let files = ["--probabilities", "p.npy", "--logits", "z.npy", "--classes", "c.npy"]
       try Program.run(["predict", Self.model, "--features", "images.npy"] + files, in: workspace).expectSuccess()

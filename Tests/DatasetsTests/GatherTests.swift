@@ -26,6 +26,7 @@ import Testing
       case .none: value
       case .scale: value * normalization.scales[0]
       case .standardize: (value - normalization.offsets[column]) * normalization.scales[column]
+      case .unitVariance: value * normalization.scales[column]
       }
     }
     func check(_ rows: [Int], _ target: Matrix<Scalar>) {

@@ -98,7 +98,7 @@ import Testing
 
   @Test func scalingDividesByTheLargestMagnitude() {
     let data = Dataset.digits().train
-    #expect(Normalization(.scale, data.features.statistics(in: 0..<data.count)).scales == [1 / 16])
+    #expect(Normalization(.scale, data.features.matrix!.statistics(in: 0..<data.count)).scales == [1 / 16])
     let zeros = FeatureMatrix([0, 0, 0] as [Float], shape: [3])
     #expect(Normalization(.scale, zeros.statistics(in: 0..<1)).scales == [1])
     let negative = FeatureMatrix([-4, 2] as [Double], shape: [1])

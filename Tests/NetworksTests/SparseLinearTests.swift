@@ -118,7 +118,8 @@ import Testing
     let network = try Network([.linear(300)], example: [400], classes: 3, sparseInputs: true)
     #expect(network.takesSparseInputs && !network.supportsMetric)
     #expect(network.layout.entries.map(\.name) == ["0.weight", "0.bias", "1.weight", "1.bias"].map { "model.\($0)" })
-    #expect(network.layout.entries.map(\.shape) == [[400, 300], [300], [3, 300], [3]])
+    #expect(network.layout.entries.map(\.shape) == [[300, 400], [300], [3, 300], [3]])
+    #expect(network.layout.entries.map(\.isTransposed) == [true, false, false, false])
     let parameters: Vector<Double> = network.initialParameters(seed: 1)
     let entries = network.layout.entries
     #expect(abs(parameters[entries[0].range].squaredNorm / 300 - 1) < 0.02)

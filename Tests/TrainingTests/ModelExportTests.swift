@@ -50,7 +50,7 @@ import Testing
   private func logits(_ model: ModelFile, _ features: FeatureMatrix) throws -> [Double] {
     let evaluator = Evaluator<Double>(model.network, communicator: Communicator())
     var result: [Double] = []
-    evaluator.forEachChunk(of: 0..<features.rows, try model.parameters(), features, model.normalization) {
+    evaluator.forEachChunk(of: 0..<features.rows, try model.parameters(), .dense(features), model.normalization) {
       result += $1.elements.array
     }
     return result

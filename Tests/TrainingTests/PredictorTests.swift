@@ -18,7 +18,9 @@ import Testing
     Predictor(network, Vector(problem.parameters), .none, communicator: World.communicator)
   }
 
-  private func features(_ values: [[Double]]) -> FeatureMatrix { FeatureMatrix(values.flatMap { $0 }, shape: [5]) }
+  private func features(_ values: [[Double]]) -> Features {
+    .dense(FeatureMatrix(values.flatMap { $0 }, shape: [5]))
+  }
 
   @Test func rankZeroGetsTheSoftmaxOfAllRowsInTheirOrder() throws {
     var (probabilities, classes): ([Double], [Int64]) = ([], [])

@@ -1,0 +1,75 @@
+import LinearAlgebra
+
+/// The values of all examples, #rows × columns, with their zeros or without.
+package enum Features {
+  case dense(FeatureMatrix)
+  case sparse(SparseFeatures)
+
+  package var rows: Int {
+    switch self {
+    case .dense(let matrix): matrix.rows
+    case .sparse(let matrix): matrix.rows
+    }
+  }
+
+  package var columns: Int {
+    switch self {
+    case .dense(let matrix): matrix.columns
+    case .sparse(let matrix): matrix.columns
+    }
+  }
+
+  /// The axes of one example, such as [28, 28].
+  package var shape: [Int] {
+    switch self {
+    case .dense(let matrix): matrix.shape
+    case .sparse(let matrix): [matrix.columns]
+    }
+  }
+
+  package var element: FeatureMatrix.Element {
+    switch self {
+    case .dense(let matrix): matrix.element
+    case .sparse(let matrix): matrix.element
+    }
+  }
+
+  package var isSparse: Bool { matrix == nil }
+
+  /// All values; nil where zeros are left out.
+  package var matrix: FeatureMatrix? {
+    if case .dense(let matrix) = self { matrix } else { nil }
+  }
+
+  /// The mean number of values of an example that are stored.
+  package var valuesPerRow: Double {
+    switch self {
+    case .dense(let matrix): Double(matrix.columns)
+    case .sparse(let matrix): Double(matrix.valueCount) / Double(max(1, matrix.rows))
+    }
+  }
+
+  /// The rows of `range` alone, counted from 0.
+  package subscript(rows range: Range<Int>) -> Features {
+    switch self {
+    case .dense(let matrix): .dense(matrix[rows: range])
+    case .sparse(let matrix): .sparse(matrix[rows: range])
+    }
+  }
+
+  /// The first value of the range's rows that is infinite or not a number.
+  package func firstNonFinite(in range: Range<Int>) -> (row: Int, column: Int)? {
+    switch self {
+    case .dense(let matrix): matrix.firstNonFinite(in: range)
+    case .sparse(let matrix): matrix.firstNonFinite(in: range)
+    }
+  }
+
+  /// The CRC-32 of the range's values.
+  package func checksum(in range: Range<Int>) -> UInt32 {
+    switch self {
+    case .dense(let matrix): matrix.checksum(in: range)
+    case .sparse(let matrix): matrix.checksum(in: range)
+    }
+  }
+}

@@ -1,0 +1,67 @@
+import CZlib
+import LinearAlgebra
+
+extension SparseFeatures {
+  /// The first value of the range's rows that is infinite or not a number.
+  ///
+  /// Local: each rank looks at its shard of the rows.
+  package func firstNonFinite(in range: Range<Int>) -> (row: Int, column: Int)? {
+    element == .float32 ? firstNonFinite(range, Float.self) : firstNonFinite(range, Double.self)
+  }
+
+  private func firstNonFinite<Scalar: BLASScalar>(
+    _ range: Range<Int>, _: Scalar.Type
+  ) -> (row: Int, column: Int)? {
+    self[rows: range].withStorage(as: Scalar.self) { starts, columns, values in
+      guard let index = (starts[0]..<starts[range.count]).first(where: { !values[$0].isFinite }) else { return nil }
+      let row = starts.lastIndex { $0 <= index }!
+      return (range.lowerBound + row, Int(columns[index]))
+    }
+  }
+
+  /// Mean, spread and magnitude of all rows, which must be finite, zeros counted.
+  package var statistics: FeatureStatistics {
+    element == .float32 ? statistics(Float.self) : statistics(Double.self)
+  }
+
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  private func statistics<Scalar: BLASScalar>(_: Scalar.Type) -> FeatureStatistics {
+    withStorage(as: Scalar.self) { starts, indices, values in
+      var means = [Double](repeating: 0, count: columns)
+      var counts = [Int](repeating: 0, count: columns)
+      var largest = 0.0
+      for index in starts[0]..<starts[rows] {
+        let value = Double(values[index])
+        means[Int(indices[index])] += value
+        counts[Int(indices[index])] += 1
+        largest = max(largest, value.magnitude)
+      }
+      for column in means.indices { means[column] /= Double(max(1, rows)) }
+      // Those of the zeros first.
+      var squares = zip(means, counts).map { Double(rows - $1) * $0 * $0 }
+      for index in starts[0]..<starts[rows] {
+        let deviation = Double(values[index]) - means[Int(indices[index])]
+        squares[Int(indices[index])] += deviation * deviation
+      }
+      return FeatureStatistics(count: rows, means: means, squaredDeviations: squares, largestMagnitude: largest)
+    }
+  }
+
+  /// The CRC-32 of the range's values and their places.
+  package func checksum(in range: Range<Int>) -> UInt32 {
+    element == .float32 ? checksum(range, Float.self) : checksum(range, Double.self)
+  }
+
+  private func checksum<Scalar: BLASScalar>(_ range: Range<Int>, _: Scalar.Type) -> UInt32 {
+    self[rows: range].withStorage(as: Scalar.self) { starts, columns, values in
+      let stored = starts[0]..<starts[range.count]
+      let parts = [
+        UnsafeRawBufferPointer(starts), UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: columns[stored])),
+        UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: values[stored])),
+      ]
+      return UInt32(
+        parts.reduce(0) { crc32_z($0, $1.bindMemory(to: UInt8.self).baseAddress, $1.count) })
+    }
+  }
+}

@@ -1,0 +1,28 @@
+import Datasets
+import LinearAlgebra
+import Networks
+
+/// Room for rows of features as a network takes them, used again for every batch.
+package final class InputRoom<Scalar: BLASScalar> {
+  /// Of dense rows; those of sparse ones are as long as their values.
+  private let rows: Matrix<Scalar>
+
+  /// For at most `capacity` rows at a time of the network's features.
+  package init(_ network: Network, capacity: Int) {
+    rows = Matrix(zeros: network.takesSparseInputs ? 0 : capacity, network.inputCount)
+  }
+
+  /// The normalised features of `rows`, in that order: good until the next call.
+  package func gather(
+    _ rows: some Collection<Int>, of features: Features, _ normalization: Normalization
+  ) -> Inputs<Scalar> {
+    switch features {
+    case .dense(let matrix):
+      let batch = self.rows[rows: 0..<rows.count]
+      matrix.gather(rows: rows, into: batch, normalization: normalization)
+      return .dense(batch)
+    case .sparse(let matrix):
+      return .sparse(matrix.gather(rows: rows, normalization: normalization))
+    }
+  }
+}
