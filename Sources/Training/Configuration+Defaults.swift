@@ -1,3 +1,6 @@
+import Foundation
+import GaussNewton
+
 extension Configuration {
   /// Keys that may be null: their defaults depend on the method and the network.
   static let dependentDefaults = [
@@ -5,9 +8,10 @@ extension Configuration {
     ["optimizer", "damping", "minimum"],
   ]
 
-  /// Gives the keys that were null their values, which for sparse features are others. They follow from the sweeps in
-  /// Benchmarks/defaults.md.
-  package mutating func resolveDefaults(sparseInputs: Bool = false) {
+  /// Gives the keys that were null their values. They follow from the sweeps in Benchmarks/defaults.md, and some of them
+  /// from the data, once these are known.
+  package mutating func resolveDefaults(for data: TrainingData? = nil) {
+    let sparseInputs = data?.train.features.isSparse == true
     let isDeep = model.hasHiddenParameters
     func set<Value>(_ path: WritableKeyPath<Optimizer, Value>, _ key: [String], _ value: Value) {
       if defaulted.contains(["optimizer"] + key) { optimizer[keyPath: path] = value }
@@ -20,8 +24,26 @@ extension Configuration {
     let isPerceptron = isDeep && !model.layers.contains(where: \.hasConvolution)
     let hasMetric = optimizer.method == .fgn && isPerceptron && !sparseInputs
     set(\.metric.kind, ["metric", "kind"], hasMetric ? .kronecker : .identity)
-    let λ = optimizer.method.isDamped && optimizer.metric.kind == .kronecker ? 1 : 0.3
+    guard optimizer.method.isDamped else { return }
+    let λ: Double
+    if optimizer.metric.kind == .kronecker {
+      λ = 1
+    } else if let data, !isDeep || sparseInputs, optimizer.metric.kind == .identity {
+      // The curvature of a linear layer goes with the squares of its inputs.
+      λ = min(max((1e-3 * data.meanSquaredNorm).roundedToTwoDigits, 1e-8), optimizer.damping.maximum)
+    } else {
+      λ = 0.3
+    }
     set(\.damping.initial, ["damping", "initial"], λ)
     set(\.damping.minimum, ["damping", "minimum"], λ)
+  }
+}
+
+extension Double {
+  /// With two significant digits, as a person would set it.
+  fileprivate var roundedToTwoDigits: Double {
+    guard self > 0, isFinite else { return self }
+    let unit = pow(10, floor(log10(self)) - 1)
+    return (self / unit).rounded() * unit
   }
 }

@@ -41,7 +41,8 @@ extension MetricsEvent.Run {
       method: configuration.optimizer.method.rawValue, kernel: Threads.kernelName,
       precision: configuration.training.precision.rawValue, examples: data.train.count,
       features: data.train.featureCount, classes: data.classCount, parameters: parameters,
-      stepMemory: memory.step, evaluationMemory: memory.evaluation, checkpointMemory: memory.checkpoint)
+      dataSeconds: data.seconds, stepMemory: memory.step, evaluationMemory: memory.evaluation,
+      checkpointMemory: memory.checkpoint)
   }
 }
 

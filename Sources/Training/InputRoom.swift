@@ -12,6 +12,11 @@ package final class InputRoom<Scalar: BLASScalar> {
     rows = Matrix(zeros: network.takesSparseInputs ? 0 : capacity, network.inputCount)
   }
 
+  /// For at most `capacity` rows at a time of `features`.
+  init(features: Features, capacity: Int) {
+    rows = Matrix(zeros: features.isSparse ? 0 : capacity, features.columns)
+  }
+
   /// The normalised features of `rows`, in that order: good until the next call.
   package func gather(
     _ rows: some Collection<Int>, of features: Features, _ normalization: Normalization

@@ -65,6 +65,8 @@ package enum MetricsEvent {
     package var features: Int
     package var classes: Int
     package var parameters: Int
+    /// Seconds that it took to read and check the data.
+    package var dataSeconds: Double
     /// Bytes a rank, by formula.
     package var stepMemory: Int
     package var evaluationMemory: Int
@@ -72,6 +74,7 @@ package enum MetricsEvent {
 
     enum CodingKeys: String, CodingKey {
       case event, step, version, ranks, threads, mpi, method, kernel, precision, examples, features, classes, parameters
+      case dataSeconds = "data_seconds"
       case stepMemory = "step_memory"
       case evaluationMemory = "evaluation_memory"
       case checkpointMemory = "checkpoint_memory"

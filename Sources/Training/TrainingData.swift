@@ -13,11 +13,25 @@ package struct TrainingData {
   package let normalization: Normalization
   /// C
   package let classCount: Int
+  /// How long reading and checking took.
+  package let seconds: Double
+
+  /// The mean of ‖x‖² over the normalised training examples, or over 1024 of them, evenly spaced. The same on all ranks.
+  package var meanSquaredNorm: Double {
+    let count = min(train.count, 1024)
+    let room = InputRoom<Double>(features: train.features, capacity: 1)
+    let sum = (0..<count).reduce(0.0) { sum, index in
+      let row = index * train.count / count
+      return sum + room.gather(row..<row + 1, of: train.features, normalization).squaredNorm
+    }
+    return sum / Double(count)
+  }
 
   /// Loads and checks the data sets of a configuration. Collective: the ranks share the look at the values, and a
   /// problem on one of them is the same error on all.
   ///
   package static func load(_ configuration: Configuration, over communicator: Communicator) throws -> TrainingData {
+    let start = ContinuousClock.now
     let options = configuration.data
     let (train, test) = try communicator.collectively { () -> (Dataset, Dataset?) in
       guard let train = try open(options.train, configuration) else {
@@ -62,9 +76,10 @@ package struct TrainingData {
       try check(test, features: testName, labels: options.test.labels ?? testName, classCount, over: communicator)
     }
 
+    let normalization = try normalization(options.normalize, of: train, over: communicator)
     return TrainingData(
-      train: train, test: test, normalization: try normalization(options.normalize, of: train, over: communicator),
-      classCount: classCount)
+      train: train, test: test, normalization: normalization, classCount: classCount,
+      seconds: (ContinuousClock.now - start) / .seconds(1))
   }
 
   /// The data set of two files, or of a text file; nil if none are named.

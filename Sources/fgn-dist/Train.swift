@@ -48,7 +48,7 @@ struct Train: ParsableCommand {
         Threads.configure(count: Threads.count, pieces: Threads.fixedPieces)
       }
       let data = try TrainingData.load(configuration, over: job.communicator)
-      configuration.resolveDefaults(sparseInputs: data.train.features.isSparse)
+      configuration.resolveDefaults(for: data)
       switch configuration.training.precision {
       case .float32: return try train(configuration, data, Float.self, job)
       case .float64: return try train(configuration, data, Double.self, job)
@@ -140,7 +140,7 @@ struct Train: ParsableCommand {
         + (train.features.isSparse ? " (sparse, \(train.features.valuesPerRow.short) values each)" : "")
         + ", \(data.classCount) classes, "
         + "normalize \(configuration.data.normalize.rawValue); "
-        + (data.test.map { "\($0.count) test examples" } ?? "no test set"))
+        + (data.test.map { "\($0.count) test examples" } ?? "no test set") + "; read in \(data.seconds.short) s")
     coordinator.say(
       "model",
       "\(network): \(network.layout.count) parameters, \(configuration.training.precision.rawValue), "
