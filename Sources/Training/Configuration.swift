@@ -27,6 +27,13 @@ package struct Configuration: Codable, Equatable, Sendable {
     package var storage = FeatureStorage.auto
     /// C; counted from the training labels if absent.
     @Nullable package var classes: Int?
+    /// How much the examples of each class count in training.
+    @Nullable package var classWeights: ClassWeights?
+
+    enum CodingKeys: String, CodingKey {
+      case train, test, normalize, storage, classes
+      case classWeights = "class_weights"
+    }
 
     /// Two files of the same examples, or a text file that has both; none for the embedded digits.
     package struct Source: Codable, Equatable, Sendable {
@@ -35,6 +42,8 @@ package struct Configuration: Codable, Equatable, Sendable {
       package var format = ExampleFormat.auto
       /// Where a table has its labels: `first`, `last`, a number counted from 1, or a name.
       package var labelColumn = "last"
+      /// A file of weights, one for each example; of the training set alone.
+      @Nullable package var weights: String?
 
       package init(features: String? = nil, labels: String? = nil) {
         self.features = features
@@ -47,6 +56,7 @@ package struct Configuration: Codable, Equatable, Sendable {
       enum CodingKeys: String, CodingKey {
         case features, labels, format
         case labelColumn = "label_column"
+        case weights
       }
     }
   }

@@ -23,6 +23,16 @@ extension CommandLineTests {
       Fault(
         "impossible moment", yaml: "optimizer: {method: adam, adam: {beta2: 1}}\n", "optimizer.adam.beta2",
         "less than 1"),
+      Fault(
+        "negative class weight", yaml: "data: {class_weights: [1, -2]}\n", "data.class_weights", "-2.0", "0 or more"),
+      Fault(
+        "class weights for another number of classes", yaml: "data: {class_weights: [1, 2, 3], classes: 10}\n",
+        "data.class_weights", "10 numbers"),
+      Fault("class weights for other classes than the data have", 64, "data.class_weights", "2 numbers", "3 classes") {
+        _ in
+        Fault.train + ["--set", "data.class_weights=[1, 2]"]
+      },
+      Fault("weights of the test set", yaml: "data: {test: {weights: w.npy}}\n", "data.test.weights", "w.npy", "alike"),
       Fault("features without labels", yaml: "data: {train: {features: a.npy}}\n", "data.train.labels"),
       Fault("duplicate key", yaml: "training: {steps: 3, steps: 4}\n", "run.yaml", "steps"),
       Fault(
