@@ -117,6 +117,15 @@ extension CommandLineTests {
       Fault("features without labels on the command line", 64, "--labels") { _ in
         ["evaluate", "model.safetensors", "--features", "train-features.npy"]
       },
+      Fault("a number of suspects without a file", 64, "--suspects-count", "--suspects") { _ in
+        ["evaluate", "model.safetensors", "--suspects-count", "5"]
+      },
+      Fault("no suspects", 64, "--suspects-count 0", "from 1") { _ in
+        ["evaluate", "model.safetensors", "--suspects", "s.csv", "--suspects-count", "0"]
+      },
+      Fault("suspects in an unknown format", 64, "s.npy", ".csv") { _ in
+        ["evaluate", "model.safetensors", "--suspects", "s.npy"]
+      },
       Fault("a prediction that goes nowhere", 64, "--probabilities", "--classes") { _ in
         ["predict", "model.safetensors", "--features", "train-features.npy"]
       },
