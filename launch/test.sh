@@ -15,7 +15,7 @@ for ranks in 1 2 3 4; do
   skipped=()
   if [ "$ranks" -gt 2 ]; then skipped=(--skip HeartbeatTests); fi
   OPENBLAS_NUM_THREADS=1 timeout --kill-after=10 600 mpirun --oversubscribe -np "$ranks" \
-    "$bundle" --testing-library swift-testing --no-parallel --filter 'MPITests|GaussNewtonTests|HistogramTests|RankTimesTests' "${skipped[@]}" \
+    "$bundle" --testing-library swift-testing --no-parallel --filter 'MPITests|GaussNewtonTests|HistogramTests|RankTimesTests|EvaluationTests|SuspectsTests' "${skipped[@]}" \
     >".build/mpirun-$ranks.log" 2>&1 || {
     cat ".build/mpirun-$ranks.log"
     echo "The tests failed under mpirun -np $ranks." >&2

@@ -102,6 +102,32 @@ struct StoredArray {
     }
   }
 
+  /// One number for each example.
+  func numbers() throws(DataError) -> [Double] {
+    guard shape.count == 1 || (shape.count == 2 && shape[1] == 1) else {
+      throw .badContents(path, "weights need the shape (n), this one is \(shape); save array.reshape(-1)")
+    }
+    switch (type, layout.isBigEndian) {
+    case (.uint8, _): return numbers(UInt8.self) { Double($0) }
+    case (.int8, _): return numbers(Int8.self) { Double($0) }
+    case (.int16, let big): return numbers(Int16.self) { Double(big ? Int16(bigEndian: $0) : $0) }
+    case (.int32, let big): return numbers(Int32.self) { Double(big ? Int32(bigEndian: $0) : $0) }
+    case (.int64, false): return numbers(Int64.self) { Double($0) }
+    case (.float32, let big):
+      return numbers(UInt32.self) { Double(Float(bitPattern: big ? UInt32(bigEndian: $0) : $0)) }
+    case (.float64, let big): return numbers(UInt64.self) { Double(bitPattern: big ? UInt64(bigEndian: $0) : $0) }
+    default:
+      throw .badContents(path, "weights of type \(type.rawValue) are not read; save array.astype(numpy.float64)")
+    }
+  }
+
+  private func numbers<Source: BitwiseCopyable>(_: Source.Type, _ convert: (Source) -> Double) -> [Double] {
+    defer { extendLifetime(owner) }
+    return (0..<shape[0]).map {
+      convert(base.loadUnaligned(fromByteOffset: $0 * MemoryLayout<Source>.size, as: Source.self))
+    }
+  }
+
   /// The bytes as they are, without a copy unless they lie across the alignment that the processor wants.
   private func matrix(_ element: FeatureMatrix.Element) throws(DataError) -> FeatureMatrix {
     let featureShape = Array(shape.dropFirst())

@@ -2,11 +2,11 @@ import LinearAlgebra
 import MPI
 import Networks
 
-/// The mean cross-entropy of one global batch around θ: the linearised network, its margins, and what the loss does along
-/// a step. Rows are this rank's shard (`#b` of B).
+/// The mean cross-entropy of one global batch around θ, (1/B) Σ ω_i ℓ_i: the linearised network, its margins, and what the
+/// loss does along a step. Rows are this rank's shard (`#b` of B).
 final class BatchLoss<Scalar: DistributedScalar> {
   let linearization: Linearization<Scalar>
-  let margin: SoftmaxMargin<Scalar>
+  private(set) var margin: SoftmaxMargin<Scalar>
   private let trialMargin: SoftmaxMargin<Scalar>
   private let candidate: Vector<Scalar>
   private let communicator: Communicator
@@ -26,19 +26,24 @@ final class BatchLoss<Scalar: DistributedScalar> {
   }
 
   /// Linearises the network at θ on this rank's shard (#b × d) of a batch of B rows, and finds the margins. Local.
+  ///
+  /// - Parameter weights: ω of the shard's rows (#b); nil: each is 1.
   func linearize(
-    at parameters: Vector<Scalar>, on inputs: Inputs<Scalar>, _ labels: ArraySlice<Int32>, batchSize: Int
+    at parameters: Vector<Scalar>, on inputs: Inputs<Scalar>, _ labels: ArraySlice<Int32>,
+    weights: Vector<Scalar>?, batchSize: Int
   ) {
+    precondition(weights.map { $0.count == labels.count } ?? true, "one weight a row")
     self.labels = labels
     self.batchSize = batchSize
     linearization.linearize(at: parameters, on: inputs, batchSize: batchSize)
+    margin.weights = weights
     margin.assign(replacing: linearization.logits, labels: labels, parts: linearization.parts.all)
   }
 
   /// v of each row (#b × C).
   var cotangents: Matrix<Scalar> { linearization.logits }
 
-  /// Σ ℓ over each part of the local rows.
+  /// Σ ωℓ over each part of the local rows.
   var localSums: [Double] { linearization.sums { margin.lossSum(rows: $0) } }
 
   /// Sums over the rows of all ranks, given what each part of the local rows has of each. One collective.
@@ -55,7 +60,7 @@ final class BatchLoss<Scalar: DistributedScalar> {
     }
   }
 
-  /// Each row ż of `tangents` (#b × C) ← (diag(π) − ππᵀ)ż/B. Local.
+  /// Each row ż of `tangents` (#b × C) ← ω(diag(π) − ππᵀ)ż/B. Local.
   func applyFullCurvature(to tangents: Matrix<Scalar>) {
     margin.applyFullCurvature(to: tangents, cotangents: cotangents, labels: labels, batchSize: batchSize)
   }

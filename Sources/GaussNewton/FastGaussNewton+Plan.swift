@@ -13,14 +13,15 @@ extension FastGaussNewton {
 
   /// The same on inputs of either kind. Collective.
   package func makePlan(
-    _ parameters: Vector<Scalar>, inputs: Inputs<Scalar>, labels: ArraySlice<Int32>, batchSize: Int
+    _ parameters: Vector<Scalar>, inputs: Inputs<Scalar>, labels: ArraySlice<Int32>, weights: Vector<Scalar>? = nil,
+    batchSize: Int
   ) throws {
     guard
       options.solver.kind == .auto,
       SolverPlan.isCandidate(batchSize: batchSize, loss.linearization.network)
     else { return }
     phases.measure(.forward) {
-      loss.linearize(at: parameters, on: inputs, labels, batchSize: batchSize)
+      loss.linearize(at: parameters, on: inputs, labels, weights: weights, batchSize: batchSize)
       rowSpace.assign(loss.margin, cotangents: loss.cotangents, batchSize: batchSize)
     }
     try metric.rehearse(loss.margin, cotangents: loss.cotangents, batchSize: batchSize)

@@ -59,8 +59,8 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
 
   /// One global step. Collective.
   package func advance(
-    _ parameters: Vector<Scalar>, inputs: Inputs<Scalar>, labels: ArraySlice<Int32>, batchSize: Int, rate: Double,
-    interrupt: Bool = false
+    _ parameters: Vector<Scalar>, inputs: Inputs<Scalar>, labels: ArraySlice<Int32>, weights: Vector<Scalar>?,
+    batchSize: Int, rate: Double, interrupt: Bool
   ) throws -> StepReport {
     // Where momentum and decay lead, or θ itself.
     if damped.looksAhead {
@@ -72,7 +72,7 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
 
     // Linearise, margins, row space.
     phases.measure(.forward) {
-      loss.linearize(at: start, on: inputs, labels, batchSize: batchSize)
+      loss.linearize(at: start, on: inputs, labels, weights: weights, batchSize: batchSize)
       rowSpace.assign(loss.margin, cotangents: loss.cotangents, batchSize: batchSize)
     }
 

@@ -14,7 +14,7 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
   package let phases = Phases()
 
   private let linearization: Linearization<Scalar>
-  package let margin: SoftmaxMargin<Scalar>
+  package private(set) var margin: SoftmaxMargin<Scalar>
   package let message: Message<Scalar>
   private let decay: WeightDecay<Scalar>
   /// v of SGD; m and v of Adam (P, or empty where the method has none).
@@ -50,22 +50,23 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
 
   /// One global step, with one allreduce. Collective.
   package func advance(
-    _ parameters: Vector<Scalar>, inputs: Inputs<Scalar>, labels: ArraySlice<Int32>, batchSize: Int, rate: Double,
-    interrupt: Bool = false
+    _ parameters: Vector<Scalar>, inputs: Inputs<Scalar>, labels: ArraySlice<Int32>, weights: Vector<Scalar>?,
+    batchSize: Int, rate: Double, interrupt: Bool
   ) throws -> StepReport {
     let gradient = message.parameters
 
     // Linearise, margins.
     phases.measure(.forward) {
       linearization.linearize(at: parameters, on: inputs, batchSize: batchSize)
+      margin.weights = weights
       margin.assign(replacing: linearization.logits, labels: labels, parts: linearization.parts.all)
     }
 
-    // The gradient g = −(1/B) Σ (1−p) Jᵀv, and the loss.
+    // The gradient g = −(1/B) Σ ω(1−p) Jᵀv, and the loss.
     let scaled = linearization.outputScratch
     phases.measure(.vjp) {
       scaled.assignRows(
-        of: linearization.logits, scaledBy: margin.complements[0..<inputs.rows], times: -1 / Scalar(batchSize))
+        of: linearization.logits, scaledBy: margin.gradientFactors(inputs.rows), times: -1 / Scalar(batchSize))
     }
     try message.sumProduct(
       scaled, [linearization.sums { margin.lossSum(rows: $0) }, linearization.sums(ofRank: interrupt ? 1 : 0)])

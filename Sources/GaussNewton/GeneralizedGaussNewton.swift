@@ -2,7 +2,7 @@ import LinearAlgebra
 import MPI
 import Networks
 
-/// Damped steps with the full Gauss-Newton matrix, G = (1/B) Σ J_iᵀ(diag(π_i) − π_iπ_iᵀ)J_i, by conjugate gradient in
+/// Damped steps with the full Gauss-Newton matrix, G = (1/B) Σ ω_i J_iᵀ(diag(π_i) − π_iπ_iᵀ)J_i, by conjugate gradient in
 /// the parameter space: what Fast Gauss-Newton is compared with.
 ///
 /// A step minimises gᵀΔ + ½ΔᵀGΔ + (λ/2)‖Δ − ηΔ₋‖² + (μ/2)‖θ + Δ‖² over Δ, as Δ = Δ₀ + y, (G + (λ+μ)I) y = −g − GΔ₀,
@@ -38,8 +38,8 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
 
   /// One global step, with at most `solver.iterations` + 4 allreduces, and one more for every 50 iterations. Collective.
   package func advance(
-    _ parameters: Vector<Scalar>, inputs: Inputs<Scalar>, labels: ArraySlice<Int32>, batchSize: Int, rate: Double,
-    interrupt: Bool = false
+    _ parameters: Vector<Scalar>, inputs: Inputs<Scalar>, labels: ArraySlice<Int32>, weights: Vector<Scalar>?,
+    batchSize: Int, rate: Double, interrupt: Bool
   ) throws -> StepReport {
     let (λ, μ) = (damped.damping, options.weightDecay)
 
@@ -48,13 +48,15 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
     let start = damped.start(from: parameters)
 
     // Linearise, margins.
-    phases.measure(.forward) { loss.linearize(at: start, on: inputs, labels, batchSize: batchSize) }
+    phases.measure(.forward) {
+      loss.linearize(at: start, on: inputs, labels, weights: weights, batchSize: batchSize)
+    }
 
-    // The gradient, −g = (1/B) Σ (1−p) Jᵀv, and the loss.
+    // The gradient, −g = (1/B) Σ ω(1−p) Jᵀv, and the loss.
     let scaled = loss.linearization.outputScratch
     phases.measure(.vjp) {
       scaled.assignRows(
-        of: loss.cotangents, scaledBy: loss.margin.complements[0..<inputs.rows], times: 1 / Scalar(batchSize))
+        of: loss.cotangents, scaledBy: loss.margin.gradientFactors(inputs.rows), times: 1 / Scalar(batchSize))
     }
     try message.sumProduct(scaled, [loss.localSums, loss.linearization.sums(ofRank: interrupt ? 1 : 0)])
     var report = damped.begin(

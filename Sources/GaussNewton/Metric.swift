@@ -27,7 +27,8 @@ package struct MetricOptions: Codable, Equatable, Sendable {
 /// M = blkdiag(Ŝ ⊗ Â) over the fully connected layers, and I for all other parameters; its factor L, M = LLᵀ.
 ///
 /// Â is the running second moment of a layer's inputs with the bias's 1, [h | 1]; Ŝ that of the gradients (1−p) d at its
-/// outputs, or I; each scaled to a mean diagonal of 1, plus εI. A vector in the space of the parameters has for such a layer
+/// outputs, or I; each scaled to a mean diagonal of 1, plus εI. An example of weight ω counts ω times in both, as if it were
+/// there so often: (1/B) Σ ω h̃h̃ᵀ and (1/B) Σ ω(1−p)² ddᵀ. A vector in the space of the parameters has for such a layer
 /// a block X = [W | b] (outputs × (inputs + 1)); there L⁻¹ is L_S⁻¹ X L_A⁻ᵀ, and L⁻ᵀ is L_S⁻ᵀ X L_A⁻¹. Moments are summed
 /// over the ranks. Source of such factors: Martens and Grosse, arXiv 1503.05671.
 package final class Metric<Scalar: DistributedScalar> {
@@ -175,6 +176,13 @@ package final class Metric<Scalar: DistributedScalar> {
   ) throws {
     let scale = 1 / Scalar(batchSize)
     var remaining = blocks[...]
+    // √ω and √ω(1 − p), for a moment has each row twice.
+    let roots = margin.weights.map { Vector($0.array.map { $0.squareRoot() }) }
+    let gradientFactors = roots.map { roots in
+      let result = Vector<Scalar>(zeros: roots.count)
+      result.assignProduct(roots, by: margin.complements[0..<roots.count])
+      return result
+    }
     let isVirtual = linearization.parts.areVirtual
     func assign(_ moment: Matrix<Scalar>, _ rows: [Matrix<Scalar>]) throws {
       if isVirtual { return try sumInOrder(moment, rows, scale) }
@@ -184,9 +192,13 @@ package final class Metric<Scalar: DistributedScalar> {
       try linearization.rowGradients(cotangents) { (gradients) throws(any Error) in
         guard case .products(let inputs, let cotangents) = gradients else { return }
         let block = remaining.removeLast()
-        try assign(block.inputFactor, extended(inputs))
+        let rows = extended(inputs)
+        if let roots {
+          for (part, range) in zip(rows, linearization.parts.all) { part.scaleRows(by: roots[range]) }
+        }
+        try assign(block.inputFactor, rows)
         guard block.gradientFactor.rows > 0 else { return }
-        try assign(block.gradientFactor, scaled(cotangents, by: margin.complements))
+        try assign(block.gradientFactor, scaled(cotangents, by: gradientFactors ?? margin.complements))
       }
     }
     if isVirtual { return }

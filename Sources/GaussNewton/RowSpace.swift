@@ -1,10 +1,12 @@
 import LinearAlgebra
 import Networks
 
-/// R = B^{−1/2} diag(√w̃) A, one row per example, and s with Rᵀs = −g; never formed.
+/// R = B^{−1/2} diag(√(ωw̃)) A, one row per example, and s with Rᵀs = −g; never formed.
 ///
-/// A holds the margin gradients a_i = J_iᵀ v_i as rows (#B × P); G_FGN = RᵀR. Weights have a floor, w̃ = max(p(1−p), floor)
-/// and s_i = (1−p_i)/√(w̃_i B): Rᵀs = −g stays exact, and s stays finite for badly misclassified examples.
+/// A holds the margin gradients a_i = J_iᵀ v_i as rows (#B × P); G_FGN = RᵀR. Curvature weights have a floor, w̃ = max(p(1−p),
+/// floor) and s_i = √ω_i (1−p_i)/√(w̃_i B): Rᵀs = −g stays exact, and s stays finite for badly misclassified examples. The
+/// weight ω_i of an example scales its row and its number in s alike, by √ω_i, so that one of weight 0 has a row of zeros, and
+/// one of weight 2 is two rows of weight 1.
 /// In a metric M = LLᵀ the rows of RL⁻ᵀ take their place. Products here are local, but where a `Message` sums them.
 package final class RowSpace<Scalar: DistributedScalar> {
   private let linearization: Linearization<Scalar>
@@ -13,7 +15,7 @@ package final class RowSpace<Scalar: DistributedScalar> {
   private let parameterTangent: Vector<Scalar>
   private let rootWeights: Vector<Scalar>
   private let residuals: Vector<Scalar>
-  /// (√w̃_i/√B) u_i, the weights of v in a product Rᵀu.
+  /// √(ω_iw̃_i/B) u_i, the weights of v in a product Rᵀu.
   private let factors: Vector<Scalar>
   /// v of each row (#b × C).
   private var cotangents: Matrix<Scalar>
@@ -35,7 +37,7 @@ package final class RowSpace<Scalar: DistributedScalar> {
   /// s (#b).
   package var rightHandSide: Vector<Scalar> { residuals[0..<rows] }
 
-  /// √w̃_i/√B: row i of R is so many times the margin gradient a_i (#b).
+  /// √(ω_iw̃_i/B): row i of R is so many times the margin gradient a_i (#b).
   package var rowFactors: Vector<Scalar> { rootWeights[0..<rows] }
 
   /// Takes over a batch whose logits `margin` has replaced by cotangents; `batchSize` is B over all ranks.
@@ -48,8 +50,9 @@ package final class RowSpace<Scalar: DistributedScalar> {
     for i in 0..<rows {
       let complement = margin.complements[i]
       let root = max(margin.probabilities[i] * complement, Self.weightFloor).squareRoot()
-      rootWeights[i] = root * scale
-      residuals[i] = complement * scale / root
+      let rootWeight = margin.weight(i).squareRoot()
+      rootWeights[i] = rootWeight * (root * scale)
+      residuals[i] = rootWeight * (complement * scale / root)
     }
   }
 
@@ -91,7 +94,7 @@ package final class RowSpace<Scalar: DistributedScalar> {
     return result
   }
 
-  /// u_i ← (√w̃_i/√B) v_iᵀ ż_i
+  /// u_i ← √(ω_iw̃_i/B) v_iᵀ ż_i
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
   private func weightedRowDots(_ logitTangents: Matrix<Scalar>, into u: Vector<Scalar>) {

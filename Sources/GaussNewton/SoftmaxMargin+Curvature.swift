@@ -1,7 +1,7 @@
 import LinearAlgebra
 
 extension SoftmaxMargin {
-  /// Each row ż of `tangents` (#b × C) ← (diag(π) − ππᵀ)ż/B, given v (#b × C): the full Gauss-Newton curvature at the
+  /// Each row ż of `tangents` (#b × C) ← ω(diag(π) − ππᵀ)ż/B, given v (#b × C): the full Gauss-Newton curvature at the
   /// logits.
   ///
   /// By the exact split diag(π) − ππᵀ = p(1−p) v vᵀ + (1−p)(diag(q) − q qᵀ): p(1−p) vᵀż for the true class, where q is
@@ -14,7 +14,6 @@ extension SoftmaxMargin {
   ) {
     precondition(tangents.columns == cotangents.columns && tangents.rows == cotangents.rows, "shapes do not fit")
     let columns = tangents.columns
-    let scale = 1 / Double(batchSize)
     tangents.elements.withElements { tangents in
       cotangents.elements.withElements { cotangents in
         Threads.parallel(labels.count, grain: max(1, 16384 / columns)) { rows in
@@ -28,6 +27,7 @@ extension SoftmaxMargin {
             t[y] = 0
             let mean = -v.dot(t)
             let (p, complement) = (Double(probabilities[i]), Double(complements[i]))
+            let scale = Double(weight(i)) / Double(batchSize)
             let common = scale * p * complement * (trueTangent - mean)
             t.assignCurvature(v, common: Scalar(common), complement: Scalar(scale * complement), mean: Scalar(mean))
             t[y] = Scalar(common)

@@ -6,6 +6,9 @@ import LinearAlgebra
 /// loss ℓ = softplus(−m), probability of the true class p = σ(m), 1 − p = σ(−m), competitors
 /// q_c = exp z_c / Σ_{k≠y} exp z_k, and v = ∇_z m = e_y − q. Rows are this rank's shard (`#b`). Exact in both tails:
 /// nothing is found as a difference of probabilities. Source: Korbit and Zanon, arXiv 2605.06081, section 3.
+///
+/// With `weights` ω the loss of a row is ωℓ: its gradient at the logits is −ω(1−p)v, and its curvature ω times that of ℓ.
+/// The sums here are weighted; m, ℓ, p, 1 − p and v stay as they are.
 package struct SoftmaxMargin<Scalar: BLASScalar> {
   /// m of each row (#capacity; the first `rows` count).
   package let margins: Vector<Scalar>
@@ -15,12 +18,28 @@ package struct SoftmaxMargin<Scalar: BLASScalar> {
   package let probabilities: Vector<Scalar>
   /// 1 − p
   package let complements: Vector<Scalar>
+  /// ω of the rows (#b), not negative; nil: each is 1.
+  package var weights: Vector<Scalar>?
+  /// ω(1 − p), where there are weights.
+  private let weightedComplements: Vector<Scalar>
 
   package init(capacity: Int) {
     margins = Vector(zeros: capacity)
     losses = Vector(zeros: capacity)
     probabilities = Vector(zeros: capacity)
     complements = Vector(zeros: capacity)
+    weightedComplements = Vector(zeros: capacity)
+  }
+
+  /// ω of a row.
+  func weight(_ row: Int) -> Scalar { weights?[row] ?? 1 }
+
+  /// ω(1 − p) of the first `count` rows, until the next call: the gradients of the losses at the logits are −ω(1 − p)v.
+  func gradientFactors(_ count: Int) -> Vector<Scalar> {
+    guard let weights else { return complements[0..<count] }
+    let result = weightedComplements[0..<count]
+    result.assignProduct(weights, by: complements[0..<count])
+    return result
   }
 
   /// Computes m, ℓ, p and 1 − p, and overwrites each row of `logits` (#b × C, C ≥ 2) by its margin cotangent v.
@@ -65,20 +84,25 @@ package struct SoftmaxMargin<Scalar: BLASScalar> {
     }
   }
 
-  /// Σ ℓ over some local rows.
+  /// Σ ωℓ over some local rows.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   package func lossSum(rows: Range<Int>) -> Double {
-    losses[rows].withElements { $0.reduce(0) { $0 + Double($1) } }
+    rows.reduce(0) { $0 + Double(weight($1)) * Double(losses[$1]) }
   }
 
-  /// Σ (ℓ − ℓ of `earlier`) over the local rows `rows` there, which are those from `start` on here: differences first, so
-  /// that a small change survives.
+  /// Σ ω(ℓ − ℓ of `earlier`) over the local rows `rows` there, with the weights there, which are those from `start` on here:
+  /// differences first, so that a small change survives.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   package func lossChange(from earlier: SoftmaxMargin, rows: Range<Int>, start: Int = 0) -> Double {
-    losses[start..<start + rows.count].withElements { new in
-      earlier.losses[rows].withElements { old in zip(new, old).reduce(0) { $0 + (Double($1.0) - Double($1.1)) } }
+    rows.reduce(0) { sum, row in
+      let new = losses[start + row - rows.lowerBound]
+      return sum + Double(earlier.weight(row)) * (Double(new) - Double(earlier.losses[row]))
     }
   }
 
-  /// Σ żᵀ(diag(π) − ππᵀ)ż over some local rows, or all: the full Gauss-Newton curvature along the logit tangents ż (#b × C), given
+  /// Σ ω żᵀ(diag(π) − ππᵀ)ż over some local rows, or all: the full Gauss-Newton curvature along the logit tangents ż (#b × C), given
   /// v (#b × C), as p(1−p)(vᵀż)² + (1−p)(Σ q ż² − (Σ q ż)²).
   package func fullCurvatureSum(
     cotangents: Matrix<Scalar>, tangents: Matrix<Scalar>, labels: ArraySlice<Int32>, rows: Range<Int>? = nil
@@ -93,7 +117,8 @@ package struct SoftmaxMargin<Scalar: BLASScalar> {
       let mean = trueTangent - marginTangent
       let meanSquare = trueTangent * trueTangent - second
       let (p, complement) = (Double(probabilities[i]), Double(complements[i]))
-      sum += p * complement * marginTangent * marginTangent + complement * max(0, meanSquare - mean * mean)
+      let curvature = p * complement * marginTangent * marginTangent + complement * max(0, meanSquare - mean * mean)
+      sum += Double(weight(i)) * curvature
     }
     return sum
   }

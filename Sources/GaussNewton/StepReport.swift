@@ -1,6 +1,6 @@
 /// What one step did; the same on all ranks.
 package struct StepReport: Equatable, Sendable {
-  /// Mean cross-entropy of the batch before the step, without weight decay.
+  /// Mean cross-entropy of the batch before the step, weighted where its rows are, without weight decay.
   package var loss: Double
   /// ‖g + μθ‖
   package var gradientNorm: Double

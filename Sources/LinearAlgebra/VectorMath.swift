@@ -112,6 +112,22 @@ extension Vector {
 }
 
 extension Matrix {
+  /// Row i of self ← factors_i · row i, on all threads.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  package func scaleRows(by factors: Vector<Scalar>) {
+    precondition(rows == factors.count, "one factor a row")
+    elements.withElements { elements in
+      factors.withElements { factors in
+        Threads.parallel(rows, grain: max(1, 16384 / max(1, columns))) { range in
+          for i in range {
+            UnsafeMutableBufferPointer(rebasing: elements[i * columns..<(i + 1) * columns]).scale(factors[i])
+          }
+        }
+      }
+    }
+  }
+
   /// Row i of self ← factor · factors_i · row i of `source`, on all threads. The two matrices share no memory.
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)

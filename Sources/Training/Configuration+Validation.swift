@@ -37,6 +37,18 @@ extension Configuration {
     if let classes = data.classes {
       try require((2...10_000_000).contains(classes), "data.classes", classes, "from 2 to ten million")
     }
+    if case .given(let weights) = data.classWeights {
+      try require(
+        weights.allSatisfy { $0 >= 0 && $0.isFinite } && weights.contains { $0 > 0 }, "data.class_weights", weights,
+        "null, balanced, or a list of finite numbers, 0 or more, of which one at least is not 0")
+      if let classes = data.classes {
+        try require(
+          weights.count == classes, "data.class_weights", weights, "a list of \(classes) numbers, as data.classes says")
+      }
+    }
+    try require(
+      data.test.weights == nil, "data.test.weights", data.test.weights ?? "",
+      "null, for evaluations count all examples alike; data.train.weights are those of the training set")
     if let shape = model.inputShape {
       try require(
         (2...3).contains(shape.count) && shape.allSatisfy { (1...manyTimes).contains($0) }, "model.input_shape", shape,

@@ -64,6 +64,9 @@ extension Configuration {
     case (.mapping(var mapping), .mapping(let numbers)):
       for (key, value) in mapping { mapping[key] = withNumbers(of: numbers[key] ?? value, in: value) }
       return .mapping(mapping)
+    case (.sequence(var sequence), .sequence(let numbers)) where sequence.count == numbers.count:
+      for (index, value) in sequence.enumerated() { sequence[index] = withNumbers(of: numbers[index], in: value) }
+      return .sequence(sequence)
     case (.scalar, .scalar(let number)) where tree.tag == Tag(.float):
       return Node(number.string)
     default:

@@ -10,13 +10,18 @@ package struct Configuration: Codable, Equatable, Sendable {
   package var training = Training()
   package var checkpoint = Checkpoint()
   package var logging = Logging()
-  /// Keys that have their default values, where those depend on others.
+  /// Keys that have their default values, where those depend on others: how a configuration came about, and not part of it.
   var defaulted: Set<[String]> = []
 
   package init() {}
 
   enum CodingKeys: String, CodingKey {
     case data, model, optimizer, training, checkpoint, logging
+  }
+
+  package static func == (one: Configuration, other: Configuration) -> Bool {
+    one.data == other.data && one.model == other.model && one.optimizer == other.optimizer
+      && one.training == other.training && one.checkpoint == other.checkpoint && one.logging == other.logging
   }
 
   package struct Data: Codable, Equatable, Sendable {
@@ -27,6 +32,13 @@ package struct Configuration: Codable, Equatable, Sendable {
     package var storage = FeatureStorage.auto
     /// C; counted from the training labels if absent.
     @Nullable package var classes: Int?
+    /// How much the examples of each class count in training.
+    @Nullable package var classWeights: ClassWeights?
+
+    enum CodingKeys: String, CodingKey {
+      case train, test, normalize, storage, classes
+      case classWeights = "class_weights"
+    }
 
     /// Two files of the same examples, or a text file that has both; none for the embedded digits.
     package struct Source: Codable, Equatable, Sendable {
@@ -35,6 +47,8 @@ package struct Configuration: Codable, Equatable, Sendable {
       package var format = ExampleFormat.auto
       /// Where a table has its labels: `first`, `last`, a number counted from 1, or a name.
       package var labelColumn = "last"
+      /// A file of weights, one for each example; of the training set alone.
+      @Nullable package var weights: String?
 
       package init(features: String? = nil, labels: String? = nil) {
         self.features = features
@@ -47,6 +61,7 @@ package struct Configuration: Codable, Equatable, Sendable {
       enum CodingKeys: String, CodingKey {
         case features, labels, format
         case labelColumn = "label_column"
+        case weights
       }
     }
   }
@@ -200,5 +215,12 @@ package struct Configuration: Codable, Equatable, Sendable {
       histogramsEvery = try container.decodeIfPresent(Int.self, forKey: .histogramsEvery) ?? histogramsEvery
       ranksEvery = try container.decodeIfPresent(Int.self, forKey: .ranksEvery) ?? ranksEvery
     }
+  }
+}
+
+extension KeyedDecodingContainer {
+  /// The storage of features is younger than some checkpoints.
+  func decode(_ type: FeatureStorage.Type, forKey key: Key) throws -> FeatureStorage {
+    try decodeIfPresent(type, forKey: key) ?? .auto
   }
 }

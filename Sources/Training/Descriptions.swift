@@ -1,3 +1,4 @@
+import Datasets
 import Foundation
 import GaussNewton
 import LinearAlgebra
@@ -22,6 +23,16 @@ extension Duration {
     if days > 0 { return "\(days) d \(hours) h" }
     if hours > 0 { return "\(hours) h \(minutes) min" }
     return minutes > 0 ? "\(minutes) min \(whole % 60) s" : "\(whole) s"
+  }
+}
+
+extension Configuration.Data {
+  /// What gives the examples their weights, and their range, for people.
+  package func summary(of weights: ExampleWeights) -> String {
+    let sources = [classWeights.map { "classes \($0)" }, train.weights].compactMap { $0 }
+    let (least, most) = (weights.values.min()!, weights.values.max()!)
+    return "\(sources.joined(separator: " and ")): from \(least.short) to \(most.short), mean 1; "
+      + "evaluations count all examples alike"
   }
 }
 

@@ -57,26 +57,29 @@ package final class Evaluator<Scalar: DistributedScalar> {
     let shard = BatchSampler.shard(of: 0..<set.count, rank: communicator.rank, count: communicator.size)
     var scores = ClassScores(classCount: classCount)
     forEachChunk(of: shard, parameters, set.features, normalization) { rows, logits in
-      score(logits, set.labels[rows], &scores)
+      score(logits, set.labels[rows], &scores) { _ in }
     }
     return Evaluation(try total(scores))
   }
 
   /// Scores the network on examples that are read as they are needed, and checked. Collective; the same on all ranks.
   /// Throws exit code 65 for a value that is not finite, and what reading throws.
+  ///
+  /// - Parameter suspects: takes the examples of this rank's rows.
   package func scores(
-    _ parameters: Vector<Scalar>, on set: EvaluationSet, normalization: Normalization, countsConfusion: Bool = false
+    _ parameters: Vector<Scalar>, on set: EvaluationSet, normalization: Normalization, countsConfusion: Bool = false,
+    suspects: inout Suspects
   ) throws -> ClassScores {
-    let shard = BatchSampler.shard(of: 0..<set.count, rank: communicator.rank, count: communicator.size)
     var scores = ClassScores(classCount: classCount, countsConfusion: countsConfusion)
     var bad: (row: Int, column: Int)?
     try communicator.collectively {
-      for start in stride(from: shard.lowerBound, to: shard.upperBound, by: chunk) where bad == nil {
+      for rows in chunks(of: set.count) where bad == nil {
         try Interruption.check()
-        let rows = start..<min(start + chunk, shard.upperBound)
         let part = try set.features.read(rows)
-        bad = part.firstNonFinite(in: 0..<rows.count).map { (start + $0.row, $0.column) }
-        forEachChunk(of: 0..<rows.count, parameters, part, normalization) { score($1, set.labels[rows], &scores) }
+        bad = part.firstNonFinite(in: 0..<rows.count).map { (rows.lowerBound + $0.row, $0.column) }
+        forEachChunk(of: 0..<rows.count, parameters, part, normalization) {
+          score($1, set.labels[rows], &scores) { suspects.add($0) }
+        }
       }
       // All ranks look at all of a compressed file, so that all find what is wrong with it.
       if bad == nil { try set.features.skip(to: set.count) }
@@ -85,8 +88,22 @@ package final class Evaluator<Scalar: DistributedScalar> {
     return try total(scores)
   }
 
-  /// Adds some rows to the scores. Overwrites the logits.
-  private func score(_ logits: Matrix<Scalar>, _ labels: ArraySlice<Int32>, _ scores: inout ClassScores) {
+  /// This rank's rows of `count`, a chunk at a time, cut as they are on any number of ranks: so are the bits of their logits
+  /// (on processors of one kind, with as many threads a rank).
+  private func chunks(of count: Int) -> [Range<Int>] {
+    let blocks = 64
+    return (0..<blocks).part(communicator.rank, of: communicator.size).flatMap { block in
+      let rows = (0..<count).part(block, of: blocks)
+      return stride(from: rows.lowerBound, to: rows.upperBound, by: chunk)
+        .map { $0..<min($0 + chunk, rows.upperBound) }
+    }
+  }
+
+  /// Adds some rows to the scores, and hands each over to `visit`. Overwrites the logits.
+  private func score(
+    _ logits: Matrix<Scalar>, _ labels: ArraySlice<Int32>, _ scores: inout ClassScores,
+    visit: (Suspects.Example) -> Void
+  ) {
     let ranks = logits.ranks(of: labels)
     // A class that nothing scores above is the one that is taken.
     let predicted = zip(labels, ranks).enumerated().map { row, example in
@@ -101,6 +118,11 @@ package final class Evaluator<Scalar: DistributedScalar> {
       scores.add(
         label: Int(label), predicted: best, rank: ranks[row], loss: Double(margin.losses[row]),
         confidence: Double(confidence))
+      visit(
+        Suspects.Example(
+          row: labels.startIndex + row, label: Int(label), predicted: best,
+          labelProbability: Double(margin.probabilities[row]), predictedProbability: Double(confidence),
+          margin: Double(margin.margins[row])))
     }
   }
 

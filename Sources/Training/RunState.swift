@@ -20,6 +20,8 @@ package struct RunState {
     package var kernel: String? = Threads.kernelName
     /// Whether the optimizer's memory is that of sparse features; nil in checkpoints from before there were any.
     package var sparse: Bool?
+    /// The checksum of the examples' weights; nil where all count alike.
+    package var weights: UInt32?
   }
 
   package let progress: Progress
@@ -58,6 +60,8 @@ package struct RunState {
       ("model.input_shape", text(saved.model.inputShape), text(configuration.model.inputShape)),
       ("model.channels", saved.model.channels.rawValue, configuration.model.channels.rawValue),
     ]
+    func text(_ weights: ClassWeights?) -> String { weights.map { "\($0)" } ?? "null" }
+    pairs.append(("data.class_weights", text(saved.data.classWeights), text(configuration.data.classWeights)))
     pairs.append(
       ("training.reproducible", "\(saved.training.reproducible)", "\(configuration.training.reproducible)"))
     if configuration.training.reproducible {
@@ -114,6 +118,11 @@ package struct RunState {
         key: "data.storage",
         "makes the features \(isSparse ? "sparse" : "dense"), and \(contents.path) was saved with others; "
           + "set it to \(wasSparse ? "sparse" : "dense")")
+    }
+    guard progress.weights == data.weights?.checksum else {
+      throw ConfigurationError(
+        key: "data.train.weights",
+        "are not the weights that \(contents.path) was saved with; name the file of that run, or null if it had none")
     }
     guard old == new else {
       throw ConfigurationError(

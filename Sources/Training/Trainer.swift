@@ -132,7 +132,9 @@ package final class Trainer<Scalar: DistributedScalar> {
     if !partition.isVirtual, optimizer.plan == nil || progress?.ranks != communicator.size {
       let rows = nextBatch
       let (shard, labels) = gather(partition.own(of: rows))
-      try optimizer.makePlan(parameters, inputs: shard, labels: labels, batchSize: rows.count)
+      try optimizer.makePlan(
+        parameters, inputs: shard, labels: labels, weights: gatherWeights(partition.own(of: rows)),
+        batchSize: rows.count)
       reason = "measured"
     }
     guard let plan = optimizer.plan else {
@@ -220,11 +222,10 @@ package final class Trainer<Scalar: DistributedScalar> {
     let rate = configuration.optimizer.schedule.rate(
       step: step, of: totalSteps, peak: configuration.optimizer.learningRate)
     let rows = sampler.batch(epoch: epoch, step: batch)
-    let (shard, labels) = optimizer.phases.measure(.data) {
-      gather(partition.own(of: rows))
-    }
+    let own = partition.own(of: rows)
+    let ((shard, labels), weights) = optimizer.phases.measure(.data) { (gather(own), gatherWeights(own)) }
     let report = try optimizer.advance(
-      parameters, inputs: shard, labels: labels, batchSize: rows.count, rate: rate,
+      parameters, inputs: shard, labels: labels, weights: weights, batchSize: rows.count, rate: rate,
       interrupt: Preemption.requested != nil || coordinator.failure != nil)
     step += 1
 
@@ -263,6 +264,11 @@ package final class Trainer<Scalar: DistributedScalar> {
     return (batch, labels[...])
   }
 
+  /// ω of this rank's rows of the batch; nil where all count alike.
+  private func gatherWeights(_ rows: ArraySlice<Int>) -> Vector<Scalar>? {
+    data.weights.map { weights in Vector(rows.map { Scalar(weights.values[$0]) }) }
+  }
+
   private func evaluate(_ set: Dataset, split: String, epoch: Int) throws {
     let result = try evaluator.evaluate(parameters, on: set, normalization: data.normalization)
     coordinator.say("step \(step)  \(split)  \(result)")
@@ -286,7 +292,7 @@ package final class Trainer<Scalar: DistributedScalar> {
       RunState.add(
         RunState.Progress(
           step: step, optimizer: optimizer.counters, examples: data.train.count, exchange: optimizer.message.exchange,
-          ranks: communicator.size, sparse: network.takesSparseInputs),
+          ranks: communicator.size, sparse: network.takesSparseInputs, weights: data.weights?.checksum),
         memory: optimizer.memory, to: &file)
       return file
     }

@@ -13,6 +13,8 @@ package struct TrainingData {
   package let normalization: Normalization
   /// C
   package let classCount: Int
+  /// How much the examples of `train` count; nil where all count alike.
+  package let weights: ExampleWeights?
   /// How long reading and checking took.
   package let seconds: Double
 
@@ -77,9 +79,35 @@ package struct TrainingData {
     }
 
     let normalization = try normalization(options.normalize, of: train, over: communicator)
+    let weights = try weights(options, of: train, trainName, classCount, over: communicator)
     return TrainingData(
-      train: train, test: test, normalization: normalization, classCount: classCount,
+      train: train, test: test, normalization: normalization, classCount: classCount, weights: weights,
       seconds: (ContinuousClock.now - start) / .seconds(1))
+  }
+
+  /// The weights of the training set, whose labels have been checked. Collective: they are the same on all ranks.
+  private static func weights(
+    _ options: Configuration.Data, of train: Dataset, _ name: String, _ classCount: Int,
+    over communicator: Communicator
+  ) throws -> ExampleWeights? {
+    if options.classWeights == nil, options.train.weights == nil { return nil }
+    if case .given(let weights) = options.classWeights, weights.count != classCount {
+      throw CollectiveFailure(
+        ConfigurationError(
+          key: "data.class_weights",
+          "has \(weights.count) numbers, and there are \(classCount) classes in \(name); give each class one"))
+    }
+    let own = try communicator.collectively {
+      try options.train.weights.map { try ExampleWeights.read($0, for: train.count, of: name) }
+    }
+    guard let weights = ExampleWeights(own, options.classWeights, labels: train.labels, classCount: classCount) else {
+      throw CollectiveFailure(
+        ConfigurationError(
+          key: "data.class_weights",
+          "leave no example of \(name) a weight above 0; give one to a class that has examples of weight above 0"))
+    }
+    try communicator.agree(UInt64(weights.checksum), about: "the weights of the training data")
+    return weights
   }
 
   /// The data set of two files, or of a text file; nil if none are named.

@@ -27,6 +27,14 @@ struct Evaluate: ParsableCommand {
   @Option(help: "Where to write how many examples of each class are taken for which (.csv; up to 2000 classes).")
   var confusion: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Where to write the examples whose labels the model finds least probable (.csv).", valueName: "file"))
+  var suspects: String?
+
+  @Option(help: ArgumentHelp("How many of them. (default: 100)", valueName: "count"))
+  var suspectsCount: Int?
+
   @Flag(help: "Print one JSON object.")
   var json = false
 
@@ -34,8 +42,14 @@ struct Evaluate: ParsableCommand {
   private static let largestConfusion = 2000
 
   func validate() throws {
-    for path in [classes, confusion].compactMap({ $0 }) where PredictionFile.Format(path) != .csv {
+    for path in [classes, confusion, suspects].compactMap({ $0 }) where PredictionFile.Format(path) != .csv {
       throw ValidationError("\(path) must end in .csv")
+    }
+    if let suspectsCount {
+      if suspects == nil { throw ValidationError("--suspects-count goes with --suspects; name the file to write") }
+      guard (1...1_000_000).contains(suspectsCount) else {
+        throw ValidationError("--suspects-count \(suspectsCount) is impossible; it must be from 1 to a million")
+      }
     }
     let isText = source.text != nil
     if isText, labels != nil { throw ValidationError("\(features!) has its labels within it; leave --labels out") }
@@ -63,15 +77,18 @@ struct Evaluate: ParsableCommand {
         source.labelColumn = file.configuration.data.train.labelColumn
       }
       let set = try communicator.collectively { try EvaluationSet(source, for: file) }
+      var found = Suspects(limit: suspects == nil ? 0 : suspectsCount ?? 100)
       let scores =
         switch file.configuration.training.precision {
-        case .float32: try evaluate(file, set, Float.self, communicator)
-        case .float64: try evaluate(file, set, Double.self, communicator)
+        case .float32: try evaluate(file, set, Float.self, &found, communicator)
+        case .float64: try evaluate(file, set, Double.self, &found, communicator)
         }
       let names = file.classes?.names
+      let list = suspects == nil ? nil : try found.gather(over: communicator)
       try communicator.onRoot {
         if let classes { try AtomicFile.write(classes) { try $0.write(scores.classTable(names)) } }
         if let confusion { try AtomicFile.write(confusion) { try $0.write(scores.confusionTable(names)) } }
+        if let suspects, let list { try AtomicFile.write(suspects) { try $0.write(list.table(names)) } }
         print(json ? scores.json : "\(Evaluation(scores))\n\(scores.description(names))")
       }
       return .success
@@ -79,7 +96,7 @@ struct Evaluate: ParsableCommand {
   }
 
   private func evaluate<Scalar: DistributedScalar>(
-    _ file: ModelFile, _ set: EvaluationSet, _: Scalar.Type, _ communicator: Communicator
+    _ file: ModelFile, _ set: EvaluationSet, _: Scalar.Type, _ suspects: inout Suspects, _ communicator: Communicator
   ) throws -> ClassScores {
     let (network, parameters): (Network, Vector<Scalar>) = try communicator.collectively {
       try file.classifier(sparseInputs: set.features.isSparse)
@@ -87,6 +104,7 @@ struct Evaluate: ParsableCommand {
     try communicator.agree(on: Double(parameters.norm), of: set.features)
     return try Evaluator<Scalar>(network, communicator: communicator)
       .scores(
-        parameters, on: set, normalization: file.normalization, countsConfusion: confusion != nil)
+        parameters, on: set, normalization: file.normalization, countsConfusion: confusion != nil,
+        suspects: &suspects)
   }
 }

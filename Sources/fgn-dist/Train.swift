@@ -141,6 +141,7 @@ struct Train: ParsableCommand {
         + ", \(data.classCount) classes, "
         + "normalize \(configuration.data.normalize.rawValue); "
         + (data.test.map { "\($0.count) test examples" } ?? "no test set") + "; read in \(data.seconds.short) s")
+    if let weights = data.weights { coordinator.say("weights", configuration.data.summary(of: weights)) }
     coordinator.say(
       "model",
       "\(network): \(network.layout.count) parameters, \(configuration.training.precision.rawValue), "

@@ -23,6 +23,16 @@ extension CommandLineTests {
       Fault(
         "impossible moment", yaml: "optimizer: {method: adam, adam: {beta2: 1}}\n", "optimizer.adam.beta2",
         "less than 1"),
+      Fault(
+        "negative class weight", yaml: "data: {class_weights: [1, -2]}\n", "data.class_weights", "-2.0", "0 or more"),
+      Fault(
+        "class weights for another number of classes", yaml: "data: {class_weights: [1, 2, 3], classes: 10}\n",
+        "data.class_weights", "10 numbers"),
+      Fault("class weights for other classes than the data have", 64, "data.class_weights", "2 numbers", "3 classes") {
+        _ in
+        Fault.train + ["--set", "data.class_weights=[1, 2]"]
+      },
+      Fault("weights of the test set", yaml: "data: {test: {weights: w.npy}}\n", "data.test.weights", "w.npy", "alike"),
       Fault("features without labels", yaml: "data: {train: {features: a.npy}}\n", "data.train.labels"),
       Fault("duplicate key", yaml: "training: {steps: 3, steps: 4}\n", "run.yaml", "steps"),
       Fault(
@@ -106,6 +116,15 @@ extension CommandLineTests {
       Fault("unknown command", 64, "frobnicate") { _ in ["frobnicate"] },
       Fault("features without labels on the command line", 64, "--labels") { _ in
         ["evaluate", "model.safetensors", "--features", "train-features.npy"]
+      },
+      Fault("a number of suspects without a file", 64, "--suspects-count", "--suspects") { _ in
+        ["evaluate", "model.safetensors", "--suspects-count", "5"]
+      },
+      Fault("no suspects", 64, "--suspects-count 0", "from 1") { _ in
+        ["evaluate", "model.safetensors", "--suspects", "s.csv", "--suspects-count", "0"]
+      },
+      Fault("suspects in an unknown format", 64, "s.npy", ".csv") { _ in
+        ["evaluate", "model.safetensors", "--suspects", "s.npy"]
       },
       Fault("a prediction that goes nowhere", 64, "--probabilities", "--classes") { _ in
         ["predict", "model.safetensors", "--features", "train-features.npy"]

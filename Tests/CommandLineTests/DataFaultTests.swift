@@ -93,6 +93,15 @@ extension CommandLineTests {
       Fault("labels that are no integers", "train-labels.npy", "integer") {
         try NPY.write(Vector<Float>(zeros: 40), to: $0.path("train-labels.npy"))
       },
+      weights("negative weight", "example 7", "-0.5", weights: weights(replacing: 7, by: -0.5)),
+      weights("weight that is no number", "example 39", "nan", weights: weights(replacing: 39, by: .nan)),
+      weights("infinite weight", "example 0", "inf", weights: weights(replacing: 0, by: .infinity)),
+      weights("weights that are all zero", "all weights are 0", weights: weights(replacing: 0, by: 0)),
+      weights("fewer weights than examples", "39 weights", "40 examples", weights: [Double](repeating: 1, count: 39)),
+      weights("missing weights", code: 66, weights: nil),
+      Fault("weights in a table", 65, ["train-features.npy", "[40, 6]", "weights"]) { _ in
+        Fault.train + ["--set", "data.train.weights=train-features.npy"]
+      },
       Fault("missing features", 66, "train-features.npy") { workspace in
         try FileManager.default.removeItem(atPath: workspace.path("train-features.npy"))
         return Fault.train
@@ -108,6 +117,20 @@ extension CommandLineTests {
         return Fault.train
       },
     ]
+
+    /// A fault of the file of weights, which has one for each of 40 examples.
+    private static func weights(
+      _ name: String, _ words: String..., code: Int32 = 65, weights: [Double]?
+    ) -> Fault {
+      Fault(name, code, ["weights.npy"] + words) { workspace in
+        if let weights { try NPY.write(Vector(weights), to: workspace.path("weights.npy")) }
+        return Fault.train + ["--set", "data.train.weights=weights.npy"]
+      }
+    }
+
+    private static func weights(replacing row: Int, by weight: Double) -> [Double] {
+      (0..<40).map { $0 >= row ? weight : 1 }
+    }
 
     private static let withTestSet = Fault.configuration.replacing(
       "npy}}", with: "npy}, test: {features: test-features.npy, labels: test-labels.npy}}")

@@ -8,8 +8,8 @@ import Testing
 @Suite(.serialized) struct DampingSweepTests {
   let problem = ToyProblem(rows: 43, features: 4, classes: 5, largestMargin: 2, seed: 31)
 
-  func length(_ options: GaussNewtonOptions, _ θ: [Double], _ Δ: [Double]) -> Double {
-    let (oracle, μ) = (problem.oracle, options.weightDecay)
+  func length(_ oracle: DenseOracle, _ options: GaussNewtonOptions, _ θ: [Double], _ Δ: [Double]) -> Double {
+    let μ = options.weightDecay
     guard options.stepLength == .ggn else { return 1 }
     let curvature = quadraticForm(oracle.gaussNewtonMatrix(θ), Δ) + μ * dot(Δ, Δ)
     return StepLength.ggn(slope: dot(oracle.gradient(θ, weightDecay: μ), Δ), curvature: curvature)
@@ -17,26 +17,29 @@ import Testing
 
   /// The λ whose step, made for the rows but the held-out ones, has the least objective on these.
   func best(
-    among candidates: [Double], _ θ: [Double], _ options: GaussNewtonOptions, last: [Double]
+    among candidates: [Double], _ oracle: DenseOracle, _ θ: [Double], _ options: GaussNewtonOptions, last: [Double]
   ) -> Double {
-    let oracle = problem.oracle
     func part(_ rows: Range<Int>) -> DenseOracle {
-      DenseOracle(features: Array(oracle.features[rows]), labels: Array(oracle.labels[rows]), classCount: 5)
+      DenseOracle(
+        features: Array(oracle.features[rows]), labels: Array(oracle.labels[rows]), classCount: 5,
+        weights: Array(oracle.weights[rows]))
     }
     // Of 43 rows an eighth, rounded down, is held out.
     let (fitted, heldOut) = (part(0..<38), part(38..<43))
     let μ = options.weightDecay
     func objective(_ λ: Double) -> Double {
       let Δ = fitted.step(θ, damping: λ, weightDecay: μ, momentum: options.momentum, lastStep: last)
-      return heldOut.objective(moved(θ, length(options, θ, Δ), Δ), weightDecay: μ)
+      return heldOut.objective(moved(θ, length(oracle, options, θ, Δ), Δ), weightDecay: μ)
     }
     return candidates.min { objective($0) < objective($1) }!
   }
 
-  @Test(arguments: [(0, 0, StepLength.unit), (1e-2, 0.7, .unit), (1e-2, 0.7, .ggn)])
+  @Test(arguments: [(0, 0, StepLength.unit), (1e-2, 0.7, .unit), (1e-2, 0.7, .ggn)], [false, true])
   func `λ is the best of many at first and of its neighbours later, as held-out rows say`(
-    weightDecay μ: Double, momentum η: Double, length: StepLength
+    settings: (weightDecay: Double, momentum: Double, length: StepLength), isWeighted: Bool
   ) throws {
+    let (μ, η, length) = settings
+    let problem = isWeighted ? problem.weighted((0..<43).map { Double($0 * 5 % 7) / 3 }) : problem
     for λ in [1e-3, 10] {
       var options = exactOptions(damping: λ, weightDecay: μ)
       options.damping.policy = .sweep
@@ -49,11 +52,12 @@ import Testing
       for step in 0..<4 {
         let θ = trial.parameters.array
         let reach = step == 0 ? 8 : 1
-        current = best(among: (-reach...reach).map { current * exp2(Double($0)) }, θ, options, last: last)
+        current = best(
+          among: (-reach...reach).map { current * exp2(Double($0)) }, problem.oracle, θ, options, last: last)
         let (change, report) = try trial.change(rate: 0.5)
         #expect(abs(report.damping! / current - 1) < 1e-12)
         let expected = problem.oracle.step(θ, damping: current, weightDecay: μ, momentum: η, lastStep: last)
-        let scale = self.length(options, θ, expected) / 2
+        let scale = self.length(problem.oracle, options, θ, expected) / 2
         #expect(relativeError(change, expected.map { scale * $0 }) < 1e-9)
         last = expected
       }

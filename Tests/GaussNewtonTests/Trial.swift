@@ -65,8 +65,8 @@ struct MethodTrial<Method: Optimizer> {
   /// One step on all rows. Collective.
   func advance(rate: Double = 1) throws -> StepReport {
     try optimizer.advance(
-      parameters, inputs: problem.inputs(shard), labels: problem.labels(shard), batchSize: problem.rowCount,
-      rate: rate, interrupt: false)
+      parameters, inputs: problem.inputs(shard), labels: problem.labels(shard), weights: problem.weights(shard),
+      batchSize: problem.rowCount, rate: rate)
   }
 
   /// One step, and the change of the parameters that it made. Collective.

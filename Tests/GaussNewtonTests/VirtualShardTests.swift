@@ -34,14 +34,16 @@ import Testing
   struct Variant: Sendable, CustomTestStringConvertible {
     let name: String
     let method: Method
+    let isWeighted: Bool
     let set: @Sendable (inout GaussNewtonOptions) -> Void
 
     var testDescription: String { name }
 
     init(
-      _ name: String, _ method: Method = .fgn, _ set: @escaping @Sendable (inout GaussNewtonOptions) -> Void = { _ in }
+      _ name: String, _ method: Method = .fgn, isWeighted: Bool = false,
+      _ set: @escaping @Sendable (inout GaussNewtonOptions) -> Void = { _ in }
     ) {
-      (self.name, self.method, self.set) = (name, method, set)
+      (self.name, self.method, self.isWeighted, self.set) = (name, method, isWeighted, set)
     }
 
     var options: GaussNewtonOptions {
@@ -113,6 +115,17 @@ import Testing
         $0.weightDecay = 1e-2
       },
       Variant("sgd", .sgd), Variant("adam", .adam),
+      Variant("cg, kronecker, ggn length, weights", isWeighted: true) {
+        $0.solver.kind = .cg
+        $0.metric.kind = .kronecker
+        $0.stepLength = .ggn
+      },
+      Variant("gram, kronecker, weights", isWeighted: true) {
+        $0.solver.kind = .gram
+        $0.metric.kind = .kronecker
+      },
+      Variant("ggn, line search, weights", .ggn, isWeighted: true) { $0.stepLength = .lineSearch },
+      Variant("adam, weights", .adam, isWeighted: true),
     ]
   }
 
@@ -149,9 +162,11 @@ import Testing
       for (step, size) in sizes.enumerated() {
         let features: Matrix<Scalar> = samples.matrix(size, network.inputCount)
         let labels = (0..<size).map { _ in Int32(samples.integer(below: network.outputCount)) }
+        let weights = (0..<size).map { _ in Scalar(samples.integer(below: 4)) / 2 }
         let mine = partition.rows(of: size)
         let report = try optimizer.advance(
-          parameters, inputs: features[rows: mine], labels: labels[mine], batchSize: size, rate: rate,
+          parameters, inputs: features[rows: mine], labels: labels[mine],
+          weights: variant.isWeighted ? Vector(Array(weights[mine])) : nil, batchSize: size, rate: rate,
           interrupt: step == 2 && communicator.rank == communicator.size - 1)
         #expect(report.interrupted == (step == 2))
         figures += [

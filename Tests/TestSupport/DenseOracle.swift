@@ -8,8 +8,11 @@ package struct DenseOracle {
   package let features: [[Double]]
   package let labels: [Int]
   package let classCount: Int
+  /// ω of the rows.
+  package let weights: [Double]
 
-  package init(features: [[Double]], labels: [Int], classCount: Int) {
+  package init(features: [[Double]], labels: [Int], classCount: Int, weights: [Double]? = nil) {
+    self.weights = weights ?? features.map { _ in 1 }
     self.features = features
     self.labels = labels
     self.classCount = classCount
@@ -47,16 +50,16 @@ package struct DenseOracle {
     return row
   }
 
-  /// Mean cross-entropy, from the definition of softmax.
+  /// Mean cross-entropy, (1/B) Σ ω ℓ, from the definition of softmax.
   package func loss(_ θ: [Double]) -> Double {
     features.indices.reduce(0) { sum, i in
       let z = logits(θ, row: i)
       let top = z.max()!
-      return sum + top + log(z.reduce(0) { $0 + exp($1 - top) }) - z[labels[i]]
+      return sum + weights[i] * (top + log(z.reduce(0) { $0 + exp($1 - top) }) - z[labels[i]])
     } / Double(features.count)
   }
 
-  /// g, the gradient of the mean cross-entropy: (1/B) Σ J_iᵀ(π_i − e_y).
+  /// g, the gradient of the mean cross-entropy: (1/B) Σ ω J_iᵀ(π_i − e_y).
   package func gradient(_ θ: [Double]) -> [Double] {
     var g = [Double](repeating: 0, count: parameterCount)
     let count = Double(features.count)
@@ -65,24 +68,25 @@ package struct DenseOracle {
       let d = features[i].count
       let top = z.max()!
       let total = z.reduce(0) { $0 + exp($1 - top) }
+      let ω = weights[i]
       // π_y − 1 would cancel: it is minus the sum of the others.
       let others = z.indices.filter { $0 != labels[i] }.reduce(0) { $0 + exp(z[$1] - top) / total }
       for c in 0..<classCount {
         let error = c == labels[i] ? -others : exp(z[c] - top) / total
-        for j in 0..<d { g[c * d + j] += error * features[i][j] / count }
-        g[classCount * d + c] += error / count
+        for j in 0..<d { g[c * d + j] += ω * error * features[i][j] / count }
+        g[classCount * d + c] += ω * error / count
       }
     }
     return g
   }
 
-  /// G_FGN = (1/B) Σ p(1−p) a aᵀ (P × P).
+  /// G_FGN = (1/B) Σ ω p(1−p) a aᵀ (P × P).
   package func fastGaussNewtonMatrix(_ θ: [Double]) -> [[Double]] {
     var G = [[Double]](repeating: [Double](repeating: 0, count: parameterCount), count: parameterCount)
     for i in features.indices {
       let m = margin(θ, row: i)
       let a = marginGradient(θ, row: i)
-      let w = 1 / (1 + exp(-m)) * (1 / (1 + exp(m))) / Double(features.count)
+      let w = weights[i] / (1 + exp(-m)) * (1 / (1 + exp(m))) / Double(features.count)
       for r in a.indices where a[r] != 0 {
         for c in a.indices { G[r][c] += w * a[r] * a[c] }
       }
@@ -90,7 +94,7 @@ package struct DenseOracle {
     return G
   }
 
-  /// G_GGN = (1/B) Σ J_iᵀ(diag(π) − ππᵀ)J_i (P × P).
+  /// G_GGN = (1/B) Σ ω J_iᵀ(diag(π) − ππᵀ)J_i (P × P).
   package func gaussNewtonMatrix(_ θ: [Double]) -> [[Double]] {
     let d = features[0].count
     var G = [[Double]](repeating: [Double](repeating: 0, count: parameterCount), count: parameterCount)
@@ -101,7 +105,7 @@ package struct DenseOracle {
       let π = z.map { exp($0 - top) / total }
       for c in 0..<classCount {
         for k in 0..<classCount {
-          let h = ((c == k ? π[c] : 0) - π[c] * π[k]) / Double(features.count)
+          let h = weights[i] * ((c == k ? π[c] : 0) - π[c] * π[k]) / Double(features.count)
           for j in 0...d {
             for l in 0...d {
               let x = (j < d ? features[i][j] : 1) * (l < d ? features[i][l] : 1)

@@ -18,8 +18,10 @@ package struct ToyProblem {
     parameters = θ.map { Double(Float($0 * largestMargin / largest)) }
   }
 
-  package init(features: [[Double]], labels: [Int], classes: Int, parameters: [Double]) {
-    oracle = DenseOracle(features: features, labels: labels, classCount: classes)
+  package init(
+    features: [[Double]], labels: [Int], classes: Int, parameters: [Double], weights: [Double]? = nil
+  ) {
+    oracle = DenseOracle(features: features, labels: labels, classCount: classes, weights: weights)
     self.parameters = parameters
   }
 
@@ -34,5 +36,17 @@ package struct ToyProblem {
 
   package func labels(_ range: Range<Int>) -> ArraySlice<Int32> {
     oracle.labels[range].map { Int32($0) }[...]
+  }
+
+  /// ω of the rows of `range`; nil where all are 1.
+  package func weights<Scalar: BLASScalar>(_ range: Range<Int>, as: Scalar.Type = Scalar.self) -> Vector<Scalar>? {
+    oracle.weights.allSatisfy { $0 == 1 } ? nil : Vector(oracle.weights[range].map { Scalar($0) })
+  }
+
+  /// The same problem with weights.
+  package func weighted(_ weights: [Double]) -> ToyProblem {
+    ToyProblem(
+      features: oracle.features, labels: oracle.labels, classes: oracle.classCount, parameters: parameters,
+      weights: weights)
   }
 }

@@ -47,6 +47,17 @@ import Testing
     #expect(model.contents.tensors.map(\.tensor.shape) == [[2, 3], [2]])
   }
 
+  @Test func aModelFromBeforeThereWereWeightsIsRead() throws {
+    var file = contents()
+    let key = "fgn.configuration"
+    let text = try #require(file.metadata[key])
+    var old = text
+    for part in [#","weights":null"#, #""class_weights":null,"#] { old = old.replacing(part, with: "") }
+    try #require(!old.contains("weights"), "\(text)")
+    file.metadata[key] = old
+    #expect(try ModelFile(file).configuration == ModelFile(contents()).configuration)
+  }
+
   /// None of these may end the process or take memory for a network that the file does not have.
   @Test(
     "a file that describes an impossible network is refused",

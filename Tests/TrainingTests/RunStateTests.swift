@@ -80,7 +80,7 @@ import Testing
       "optimizer.batch_size=8", "optimizer.batch_size=full", "training.seed=5", "training.precision=float64",
       "training.drop_last=true", "data.normalize=none", "optimizer.method=ggn", "optimizer.method=adam",
       "optimizer.momentum=0", "model.layers=[tanh]", "model.input_shape=[1, 2]", "model.channels=last",
-      "training.reproducible=true",
+      "training.reproducible=true", "data.class_weights=balanced", "data.class_weights=[1, 2]",
     ])
   func fixedSettings(override: String) throws {
     let changed = try Configuration.parse("", source: "", overrides: [override])
@@ -115,6 +115,33 @@ import Testing
     file.metadata["fgn.progress"] = nil
     let error = #expect(throws: StorageError.self) { try RunState(file, for: Configuration()) }
     #expect(error?.exitCode == 65)
+  }
+
+  @Test func theWeightsMustBeThoseOfTheRun() throws {
+    func data(_ weights: [Double]?) -> TrainingData {
+      let set = Dataset(
+        features: FeatureMatrix([Double](repeating: 1, count: 100), shape: [2]),
+        labels: [Int32](repeating: 0, count: 50), classCount: 2)
+      return TrainingData(
+        train: set, test: nil, normalization: .none, classCount: 2,
+        weights: weights.flatMap { ExampleWeights($0, nil, labels: set.labels, classCount: 2) })
+    }
+    let weights = (0..<50).map { Double($0) }
+    var changed = weights
+    changed[49] = 49.5
+    let progress = RunState.Progress(
+      step: 7, optimizer: .init(damping: 0.125), examples: 50, weights: data(weights).weights?.checksum)
+    let weighted = try RunState(checkpoint(Configuration(), progress), for: Configuration())
+    let plain = try RunState(checkpoint(), for: Configuration())
+    try weighted.check(data(weights))
+    // Twice as much each is the same to the mean.
+    try weighted.check(data(weights.map { 2 * $0 }))
+    try plain.check(data(nil))
+    for (state, other) in [(weighted, data(changed)), (weighted, data(nil)), (plain, data(weights))] {
+      let error = #expect(throws: ConfigurationError.self) { try state.check(other) }
+      #expect(error?.exitCode == 64)
+      #expect(error?.key == "data.train.weights")
+    }
   }
 
   @Test("the data must be those of the run", arguments: [(51, 2, 2), (50, 3, 2), (50, 2, 3)])

@@ -1,0 +1,51 @@
+import CZlib
+
+/// How much each example of a training set counts.
+package struct ExampleWeights: Equatable, Sendable {
+  /// ω (n): finite, not negative, of mean 1.
+  package let values: [Double]
+
+  /// The weight of each example times that of its class, of which one kind may be missing, divided by their mean; nil if no
+  /// example has one above 0.
+  ///
+  /// - Precondition: they are finite and not negative, and labels count from 0 to `classCount` − 1.
+  package init?(_ own: [Double]?, _ classes: ClassWeights?, labels: [Int32], classCount: Int) {
+    // Relative to the largest, so that neither products nor sums overflow.
+    let own = own.map(Self.relative)
+    let classes = classes.map { Self.relative($0.values(for: labels, classCount: classCount)) }
+    let products = labels.indices.map { (own?[$0] ?? 1) * (classes?[Int(labels[$0])] ?? 1) }
+    let relative = Self.relative(products)
+    let sum = relative.reduce(0, +)
+    guard sum > 0 else { return nil }
+    values = relative.map { $0 * (Double(labels.count) / sum) }
+  }
+
+  private static func relative(_ weights: [Double]) -> [Double] {
+    let largest = weights.max() ?? 0
+    return largest > 0 ? weights.map { $0 / largest } : weights
+  }
+
+  /// The weights in a file (IDX or NPY), for the `count` examples of `examples`.
+  ///
+  /// Throws exit code 66 for a file that cannot be read, and 65 for one with another count, for the first weight that is
+  /// negative or not finite, and if none is above 0.
+  package static func read(_ path: String, for count: Int, of examples: String) throws(DataError) -> [Double] {
+    let weights = try DataFormat.auto.read(path).numbers()
+    guard weights.count == count else {
+      throw .badContents(
+        path, "has \(weights.count) weights, and there are \(count) examples in \(examples); give each example one")
+    }
+    if let row = weights.firstIndex(where: { !($0 >= 0 && $0.isFinite) }) {
+      throw .badContents(path, "example \(row) has weight \(weights[row]); make it a finite number, 0 or more")
+    }
+    guard weights.contains(where: { $0 > 0 }) else {
+      throw .badContents(path, "all weights are 0; give some example one above that")
+    }
+    return weights
+  }
+
+  /// The CRC-32 of the weights.
+  package var checksum: UInt32 {
+    values.withUnsafeBytes { UInt32(crc32_z(0, $0.bindMemory(to: UInt8.self).baseAddress, $0.count)) }
+  }
+}
