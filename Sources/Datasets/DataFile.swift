@@ -6,6 +6,8 @@ final class DataFile {
   /// In bytes, when it was opened.
   let size: Int
   let descriptor: Int32
+  /// The same for all processes of a host that have this file open, another for another file.
+  let place: UInt64
 
   /// Throws a `DataError` with exit code 66 when `path` is missing, is not a regular file or is not readable.
   init(_ path: String) throws(DataError) {
@@ -13,12 +15,13 @@ final class DataFile {
     descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     self.path = path
     guard descriptor >= 0 else {
-      size = 0
+      (size, place) = (0, 0)
       throw .unreadable(path, "cannot be opened (\(errorText())); check the path and the permissions")
     }
     var status = stat()
     let isExamined = fstat(descriptor, &status) == 0
     size = Int(status.st_size)
+    place = status.place
     guard isExamined else { throw .unreadable(path, "cannot be examined (\(errorText()))") }
     guard status.st_mode & S_IFMT == S_IFREG else {
       let isDirectory = status.st_mode & S_IFMT == S_IFDIR
@@ -52,3 +55,8 @@ final class DataFile {
 
 /// The C library's words for the current `errno`.
 func errorText() -> String { String(cString: strerror(errno)) }
+
+extension stat {
+  /// The file's number and that of its file system in one.
+  var place: UInt64 { UInt64(st_ino) ^ UInt64(st_dev) << 40 }
+}

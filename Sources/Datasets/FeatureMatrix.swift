@@ -1,7 +1,7 @@
 /// The values of all examples, #rows × columns in row-major order, in the type that the file has: mapped from it or in
 /// memory. Copies share the storage.
 package struct FeatureMatrix {
-  package enum Element: String, Sendable {
+  package enum Element: String, Codable, Sendable {
     case uint8, float32, float64
 
     package var size: Int {
@@ -61,6 +61,9 @@ package struct FeatureMatrix {
       rows: range.count, shape: shape, element: element, base: base + range.lowerBound * columns * element.size,
       owner: owner)
   }
+
+  /// The same for all processes of a host that have these values in one place: they are those of one file.
+  var place: UInt64? { (owner as? MappedFile)?.file.place ?? (owner as? AlignedBuffer)?.place }
 
   /// The bytes of the rows of `range`; the buffer must not outlive the call.
   func withBytes<Result>(in range: Range<Int>, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {

@@ -38,6 +38,32 @@ extension CommandLineTests {
       #expect(limited.output.contains("the examples do not stay in memory"))
       #expect(try workspace.steps("limited").map(\.loss) == workspace.steps("free").map(\.loss))
     }
+
+    @Test(
+      "are in memory once on a host, where they are text",
+      .enabled("a memory control group can be made, and temporary files are on a disk") {
+        MemoryGroup.canBeMade && !Workspace().isInMemory
+      })
+    func shareMemory() throws {
+      let workspace = Workspace()
+      // 100 MB as numbers, and a third of that as text.
+      let row = (0..<1000).map { "\($0 % 10)" }.joined(separator: ",")
+      let table = (0..<25_000).map { "\(row),\($0 % 3)\n" }.joined()
+      try workspace.write("train.csv", table)
+      try workspace.write(
+        "run.yaml",
+        """
+        data: {train: {features: train.csv}}
+        optimizer: {batch_size: 64, solver: {kind: cg}}
+        training: {steps: 3}
+        """)
+      let megabyte = 1 << 20
+      let group = try MemoryGroup(limit: 330 * megabyte)
+      let command = Program.command(.mpirun(4), ["train", "run.yaml", "--run-directory", "run"])
+      let outcome = try Child(group.entering(command), in: workspace).wait()
+      outcome.expectSuccess()
+      #expect(!outcome.output.contains("once more"))
+    }
   }
 }
 
