@@ -103,6 +103,7 @@ struct TrainingExperiment: Experiment {
           let key = ["task": task.name, "method": method.rawValue, "factor": factor.rounded3, "seed": "\(seed)"]
           if table.contains(key) { return }
           var configuration = try configuration(method)
+          configuration.resolveDefaults(for: data)
           configuration.optimizer.learningRate *= factor
           configuration.training.seed = UInt64(seed)
           let course = try TrainingCourse.run(configuration, data, over: communicator)
@@ -277,6 +278,9 @@ private struct TrainingCourse {
       let own = partition.own(of: rows)
       let batch = room.gather(own, of: data.train.features, data.normalization)
       let labels = own.map { data.train.labels[$0] }
+      if step == 0, let optimizer = optimizer as? FastGaussNewton<Float> {
+        try optimizer.makePlan(parameters, inputs: batch, labels: labels[...], batchSize: rows.count)
+      }
       let rate = options.schedule.rate(step: step, of: total, peak: options.learningRate)
       let start = ContinuousClock.now
       let report = try optimizer.advance(
