@@ -78,36 +78,18 @@ package enum CSV {
   private static func read<Scalar: BLASScalar & DecimalScalar>(
     _ file: TextFile, _ options: Options, _: Scalar.Type, _ chunkSize: Int
   ) throws(DataError) -> Table {
-    var parts = TextPart.parts(of: file, size: chunkSize)
-    let layout = try CSVLayout(parts, options, file.path)
-    let (count, overflow) = parts.lineCount.multipliedReportingOverflow(by: layout.featureCount)
-    let (byteCount, byteOverflow) = count.multipliedReportingOverflow(by: MemoryLayout<Scalar>.size)
-    guard !overflow, !byteOverflow, let values = AlignedBuffer(byteCount: byteCount),
-      let codes = AlignedBuffer(byteCount: 4 * parts.lineCount)
-    else {
-      throw .badContents(
-        file.path, "\(parts.lineCount) lines of \(layout.featureCount) values need more memory than the system has")
+    let parts = TextPart.parts(of: file.chunks(size: chunkSize))
+    guard let (start, line) = CSVLayout.firstLine(parts) else {
+      throw .badContents(file.path, "holds no examples; name the file that does")
     }
-    let parser = CSVParser<Scalar>(
-      layout: layout, values: values.bytes.baseAddress!.bindMemory(to: Scalar.self, capacity: count),
-      codes: codes.bytes.baseAddress!.bindMemory(to: Int32.self, capacity: parts.lineCount))
-    try parts.read(file.path) { part, _ throws(TextFault) in try parser.parse(&part) }
-    close(gaps: parts, values.bytes.baseAddress!, layout.featureCount * MemoryLayout<Scalar>.size)
-    let labels = layout.label == nil ? nil : try parts.labels(path: file.path, codes: parser.codes)
-    extendLifetime(codes)
-    let features = FeatureMatrix(
-      rows: parts.rowCount, shape: [layout.featureCount], element: options.element, owner: values)
-    return Table(features: features, labels: labels, featureNames: layout.featureNames)
-  }
-
-  /// Moves each part's rows to where those before it end.
-  private static func close(gaps parts: [TextPart], _ base: UnsafeMutableRawPointer, _ rowSize: Int) {
-    var row = 0
-    for part in parts {
-      if row != part.firstLine {
-        memmove(base + row * rowSize, base + part.firstLine * rowSize, part.rowCount * rowSize)
-      }
-      row += part.rowCount
-    }
+    let layout = try CSVLayout(start, line: line, options, file.path)
+    let rows = try CSVRows<Scalar>(parts, layout, file.path)
+    guard rows.count > 0 else { throw .badContents(file.path, "holds no examples; name the file that does") }
+    var labels = LabelTable()
+    let codes = rows.labels(in: &labels)
+    return Table(
+      features: rows.features,
+      labels: try codes.map { codes throws(DataError) in try labels.column(path: file.path, codes: codes) },
+      featureNames: layout.featureNames)
   }
 }

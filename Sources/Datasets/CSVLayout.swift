@@ -5,7 +5,7 @@ struct CSVLayout {
   /// The column of the labels.
   let label: Int?
   /// The line of the names, counted from 0; nil if the first line that is not blank is an example.
-  let headerLine: Int?
+  var headerLine: Int?
   /// All columns' names; empty without a header.
   let names: [String]
   let element: FeatureMatrix.Element
@@ -13,11 +13,10 @@ struct CSVLayout {
   var featureCount: Int { columnCount - (label == nil ? 0 : 1) }
   var featureNames: [String] { names.indices.filter { $0 != label }.map { names[$0] } }
 
-  /// Throws exit code 65 for a file without lines, and for options that it does not fit.
-  init(_ parts: [TextPart], _ options: CSV.Options, _ path: String) throws(DataError) {
-    guard let (start, line) = Self.firstLine(parts) else {
-      throw .badContents(path, "holds no examples; name the file that does")
-    }
+  /// What the line at `start`, the first one that is not blank, tells; `line` is its number, counted from 0.
+  ///
+  /// Throws exit code 65 for options that it does not fit.
+  init(_ start: UnsafePointer<UInt8>, line: Int, _ options: CSV.Options, _ path: String) throws(DataError) {
     separator = options.separator?.byte ?? Self.separator(of: start)
     element = options.element
     let fields: [CSVField]
@@ -66,7 +65,8 @@ struct CSVLayout {
     return "column \(column + 1) \(name)"
   }
 
-  private static func firstLine(_ parts: [TextPart]) -> (start: UnsafePointer<UInt8>, line: Int)? {
+  /// The first line that is not blank.
+  static func firstLine(_ parts: [TextPart]) -> (start: UnsafePointer<UInt8>, line: Int)? {
     for part in parts {
       var cursor = part.text.baseAddress!
       var line = part.firstLine

@@ -6,6 +6,7 @@ final class DataFile {
   /// In bytes, when it was opened.
   let size: Int
   let descriptor: Int32
+  private let modified: timespec
 
   /// Throws a `DataError` with exit code 66 when `path` is missing, is not a regular file or is not readable.
   init(_ path: String) throws(DataError) {
@@ -13,12 +14,12 @@ final class DataFile {
     descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     self.path = path
     guard descriptor >= 0 else {
-      size = 0
+      (size, modified) = (0, timespec())
       throw .unreadable(path, "cannot be opened (\(errorText())); check the path and the permissions")
     }
     var status = stat()
     let isExamined = fstat(descriptor, &status) == 0
-    size = Int(status.st_size)
+    (size, modified) = (Int(status.st_size), status.st_mtim)
     guard isExamined else { throw .unreadable(path, "cannot be examined (\(errorText()))") }
     guard status.st_mode & S_IFMT == S_IFREG else {
       let isDirectory = status.st_mode & S_IFMT == S_IFDIR
@@ -47,6 +48,14 @@ final class DataFile {
       }
       filled += count
     }
+  }
+
+  /// Throws exit code 65 if the file was written to since it was opened.
+  func checkUnchanged() throws(DataError) {
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, status.st_size == size, status.st_mtim.tv_sec == modified.tv_sec,
+      status.st_mtim.tv_nsec == modified.tv_nsec
+    else { throw .badContents(path, "changed while it was read; use a file that nobody is writing") }
   }
 }
 

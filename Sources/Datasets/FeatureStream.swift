@@ -26,94 +26,43 @@ package final class FeatureStream: FeatureSource {
   package let rows: Int
   package let columns: Int
   package var isSparse: Bool { false }
-  package var path: String { layout.path }
+  package var path: String { array.path }
 
-  private enum Source {
-    case plain(DataFile)
-    case gzip(GzipStream)
-  }
-
-  private let layout: ArrayLayout
-  private let source: Source
-  private let rowSize: Int
-  /// Rows that were read or passed over.
-  private var position = 0
-  private var buffer: AlignedBuffer
+  private let array: ArrayStream
 
   /// Opens a file and checks its header, and for a plain file its size. Throws exit code 65, 66 or 74.
   package init(path: String, format: DataFormat = .auto) throws(DataError) {
-    let file = try DataFile(path)
-    guard file.size > 0 else { throw .badContents(path, "is empty; copy the file again") }
-    let start = try Self.allocate(min(file.size, NPY.largestHeader), path)
-    try file.read(into: start.bytes, at: 0)
-    let bytes = UnsafeRawBufferPointer(start.bytes)
-    defer { extendLifetime(start) }
-    if try format.resolved(bytes, path) == .npy {
-      layout = try NPY.layout(start: bytes, size: file.size, path)
-      source = .plain(file)
-    } else if GzipStream.isGzip(bytes) {
-      let stream = GzipStream(file)
-      layout = try IDX.layout(unpacking: stream, file)
-      source = .gzip(stream)
-    } else {
-      layout = try IDX.layout(start: bytes, size: file.size, path)
-      source = .plain(file)
-    }
-    try layout.checkFeatures()
-    rows = layout.shape[0]
-    rowSize = layout.shape.dropFirst().reduce(layout.type.size, *)
-    buffer = try Self.allocate(rowSize, path)
-    // A type that is not read shows on one row, whatever it holds.
-    buffer.bytes.initializeMemory(as: UInt8.self, repeating: 0)
-    columns = try Self.array(layout, rows: 1, buffer).features().columns
+    array = try ArrayStream(path, format: format)
+    try array.layout.checkFeatures()
+    rows = array.layout.shape[0]
+    columns = try array.sample().features().columns
   }
 
   package func read(_ range: Range<Int>) throws(DataError) -> Features {
-    precondition(range.lowerBound >= position && !range.isEmpty && range.upperBound <= rows, "rows are read in order")
-    try skip(to: range.lowerBound)
-    if buffer.bytes.count < range.count * rowSize { buffer = try Self.allocate(range.count * rowSize, path) }
-    let target = UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[..<(range.count * rowSize)])
-    switch source {
-    case .plain(let file): try file.read(into: target, at: layout.headerCount + range.lowerBound * rowSize)
-    case .gzip(let stream): try unpack(stream, into: target)
-    }
-    position = range.upperBound
-    return .dense(try Self.array(layout, rows: range.count, buffer).features())
+    .dense(try array.read(range).features())
   }
 
-  package func skip(to row: Int) throws(DataError) {
-    precondition(row >= position && row <= rows, "rows are read in order")
-    defer { position = row }
-    guard case .gzip(let stream) = source else { return }
-    if row > position {
-      let room = try Self.allocate(min((row - position) * rowSize, 1 << 18), path)
-      defer { extendLifetime(room) }
-      var rest = (row - position) * rowSize
-      while rest > 0 {
-        let piece = UnsafeMutableRawBufferPointer(rebasing: room.bytes[..<min(rest, room.bytes.count)])
-        try unpack(stream, into: piece)
-        rest -= piece.count
-      }
-    }
-    if row == rows { try stream.finish(after: layout.headerCount + rows * rowSize) }
+  package func skip(to row: Int) throws(DataError) { try array.skip(to: row) }
+}
+
+/// The class numbers in a file, read in the same way.
+final class LabelStream {
+  let count: Int
+  var path: String { array.path }
+
+  private let array: ArrayStream
+
+  /// Throws exit code 65, 66 or 74.
+  init(path: String, format: DataFormat = .auto) throws(DataError) {
+    array = try ArrayStream(path, format: format)
+    try array.layout.checkLabels()
+    count = array.layout.shape[0]
+    _ = try array.sample().labels()
   }
 
-  private func unpack(_ stream: GzipStream, into target: UnsafeMutableRawBufferPointer) throws(DataError) {
-    guard try stream.read(into: target) == target.count else {
-      throw .badContents(path, "unpacks to less than the \(rows) examples that its header announces")
-    }
+  func read(_ range: Range<Int>) throws(DataError) -> [Int32] {
+    try array.read(range).labels(firstRow: range.lowerBound)
   }
 
-  private static func array(_ layout: ArrayLayout, rows: Int, _ buffer: AlignedBuffer) -> StoredArray {
-    var layout = layout
-    layout.shape[0] = rows
-    return StoredArray(layout: layout, base: UnsafeRawPointer(buffer.bytes.baseAddress!), owner: buffer)
-  }
-
-  private static func allocate(_ byteCount: Int, _ path: String) throws(DataError) -> AlignedBuffer {
-    guard let buffer = AlignedBuffer(byteCount: byteCount) else {
-      throw .badContents(path, "needs \(byteCount) bytes of memory at a time, which the system does not have")
-    }
-    return buffer
-  }
+  func skip(to row: Int) throws(DataError) { try array.skip(to: row) }
 }

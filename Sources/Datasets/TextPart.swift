@@ -14,9 +14,9 @@ struct TextPart {
   var labels = LabelTable()
   var fault: TextFault?
 
-  /// The parts of a file, with their lines counted and the bytes `mark`.
-  static func parts(of file: TextFile, size: Int, counting mark: UInt8? = nil) -> [TextPart] {
-    var parts = file.chunks(size: size).map { TextPart(text: $0) }
+  /// Consecutive pieces of a text as parts, with their lines counted and the bytes `mark`.
+  static func parts(of chunks: [UnsafeBufferPointer<UInt8>], counting mark: UInt8? = nil) -> [TextPart] {
+    var parts = chunks.map { TextPart(text: $0) }
     parts.withUnsafeMutableBufferPointer { parts in
       Threads.share(parts.count) { part, _ in
         parts[part].lineCount = parts[part].text.count(of: TextFile.newline)
@@ -34,9 +34,10 @@ extension [TextPart] {
   var lineCount: Int { last.map { $0.firstLine + $0.lineCount } ?? 0 }
   var rowCount: Int { reduce(0) { $0 + $1.rowCount } }
 
-  /// Calls `body` with each part, on all threads. Throws exit code 65 with what it finds wrong in the first line of those.
+  /// Calls `body` with each part, on all threads. Throws exit code 65 with what it finds wrong in the first line of those;
+  /// `firstLine` lines of the file are before the parts.
   mutating func read(
-    _ path: String, _ body: (_ part: inout TextPart, _ index: Int) throws(TextFault) -> Void
+    _ path: String, firstLine: Int, _ body: (_ part: inout TextPart, _ index: Int) throws(TextFault) -> Void
   ) throws(DataError) {
     withUnsafeMutableBufferPointer { parts in
       Threads.share(parts.count) { index, _ in
@@ -49,24 +50,21 @@ extension [TextPart] {
     }
     for part in self {
       if let fault = part.fault {
-        throw .badContents(path, "line \(part.firstLine + fault.line + 1): \(fault.message)")
+        throw .badContents(path, "line \(firstLine + part.firstLine + fault.line + 1): \(fault.message)")
       }
     }
-    guard rowCount > 0 else { throw .badContents(path, "holds no examples; name the file that does") }
   }
 
-  /// The labels of all parts' rows; `codes` has those of each part from its first line on, as its own table numbers them.
-  ///
-  /// Throws exit code 65 for one that is no UTF-8.
-  func labels(path: String, codes: UnsafePointer<Int32>) throws(DataError) -> LabelColumn {
-    var table = LabelTable()
+  /// The labels of all parts' rows as numbers of `table`, which gets the new ones; `codes` has those of each part from its
+  /// first line on, as its own table numbers them, and `firstLine` lines of the file are before the parts.
+  func labels(in table: inout LabelTable, firstLine: Int, codes: UnsafePointer<Int32>) -> [Int32] {
     var all: [Int32] = []
     all.reserveCapacity(rowCount)
     for part in self {
-      let numbers = table.merge(part.labels, firstLine: part.firstLine)
+      let numbers = table.merge(part.labels, firstLine: firstLine + part.firstLine)
       for row in 0..<part.rowCount { all.append(numbers[Int(codes[part.firstLine + row])]) }
     }
-    return try table.column(path: path, codes: all)
+    return all
   }
 }
 

@@ -42,6 +42,22 @@ extension Evaluation: CustomStringConvertible {
   }
 }
 
+extension ConversionSummary: CustomStringConvertible {
+  package var description: String {
+    var lines = [
+      "examples:  \(examples)",
+      "features:  \(features), \(constantColumns) of them constant",
+      "values:    \(minimum.short) to \(maximum.short), mean \(mean.short), \(nonzeroShare.percent) not zero",
+    ]
+    if let smallestClass, let largestClass {
+      func text(_ entry: Class) -> String { "\(entry.name) with \(entry.examples)" }
+      lines.append(
+        "classes:   \(classes), the smallest \(text(smallestClass)), the largest \(text(largestClass)) examples")
+    }
+    return lines.joined(separator: "\n")
+  }
+}
+
 extension MetricsEvent.Run {
   package init(
     step: Int, version: String, mpi: String, ranks: Int, _ configuration: Configuration, _ data: TrainingData,

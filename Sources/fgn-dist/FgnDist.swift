@@ -16,7 +16,7 @@ struct FgnDist: ParsableCommand {
       """,
     version: version,
     subcommands: [
-      Train.self, Evaluate.self, Predict.self, Export.self, Inspect.self, WriteReport.self, Bench.self,
+      Train.self, Evaluate.self, Predict.self, Convert.self, Export.self, Inspect.self, WriteReport.self, Bench.self,
       StudyCommand.self,
     ])
 }

@@ -128,6 +128,25 @@ extension CommandLineTests {
       }
     }
 
+    @Test("are refused where bzip2 has packed them, with the command that unpacks them")
+    func packed() throws {
+      let workspace = try prepare()
+      try train("csv", ["data.train.label_column=kind", "data.test.label_column=kind"], in: workspace).expectSuccess()
+      for (name, labels) in [("a.csv.bz2", false), ("b.npy", true), ("c.idx.bz2", true)] {
+        try workspace.write(name, "BZh91AY&SY")
+        let more = labels ? ["--labels", "test-labels.npy"] : []
+        let training = ["data.train.features=\(name)"] + (labels ? ["data.train.labels=train-labels.npy"] : [])
+        for command in [
+          ["train", "run.yaml", "--run-directory", "packed"] + training.flatMap { ["--set", $0] },
+          ["evaluate", Self.model, "--features", name] + more,
+          ["predict", Self.model, "--features", name, "--classes", "p.npy"],
+          ["convert", name, "--output", "o.csv"] + more,
+        ] {
+          try Program.run(command, in: workspace).expectError(65, mentioning: [name, "bzip2", "bunzip2 -k \(name)"])
+        }
+      }
+    }
+
     @Test func areOfTheSameClassesWhereARunGoesOn() throws {
       let workspace = try prepare()
       try train("svm", ["training.steps=4", "checkpoint.every=2"], in: workspace).expectSuccess()
