@@ -14,9 +14,9 @@ package struct TrainingData {
   /// C
   package let classCount: Int
   /// How much the examples of `train` count; nil where all count alike.
-  package let weights: ExampleWeights?
+  package var weights: ExampleWeights?
   /// How long reading and checking took.
-  package let seconds: Double
+  package var seconds = 0.0
 
   /// The mean of ‖x‖² over the normalised training examples, or over 1024 of them, evenly spaced. The same on all ranks.
   package var meanSquaredNorm: Double {

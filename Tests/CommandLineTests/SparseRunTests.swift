@@ -49,7 +49,8 @@ extension CommandLineTests {
         ["optimizer.method=ggn", "optimizer.solver.kind=cg"],
         [
           "model.layers=[{linear: 8}, tanh]", "optimizer.metric.kind=identity",
-          "model.initialization=start.safetensors",
+          // The default follows the storage.
+          "optimizer.damping={initial: 0.3, minimum: 0.3}", "model.initialization=start.safetensors",
         ],
       ])
     func likeDense(settings: [String]) throws {
