@@ -125,6 +125,10 @@ package struct Conversion {
       try report(Progress(pass: passes, passes: passes, fraction: source.fractionDone))
     }
 
+    // What has no room on its disk shows before the first of the files has its name.
+    try target.complete()
+    try labels?.complete()
+    try names?.complete()
     try target.finish()
     try labels?.finish()
     try names?.finish()

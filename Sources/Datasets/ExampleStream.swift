@@ -17,7 +17,8 @@ protocol ExampleStream: AnyObject {
   /// The texts that the labels of blocks are numbers of, without any rows' codes; nil where they are class numbers.
   var labelTexts: LabelColumn? { get }
   /// The names of the features and of the labels, in the order in which a table is written; none if they have no names.
-  var columnNames: [String] { get }
+  /// Throws exit code 65 for names that are no UTF-8 text.
+  var columnNames: [String] { get throws(DataError) }
   /// How much of the file has been read, from 0 to 1.
   var fractionDone: Double { get }
 

@@ -7,6 +7,8 @@ protocol ExampleTarget<Scalar>: AnyObject {
   /// The next rows with the classes of all of them, or of none. Throws exit code 74.
   func append(_ rows: Matrix<Scalar>, classes: ArraySlice<Int32>?) throws(DataError)
   func append(_ rows: SparseFeatures, classes: [Int32]?) throws(DataError)
+  /// Makes sure that all rows are on the disk. Throws exit code 74.
+  func complete() throws(DataError)
   func finish() throws(DataError)
 }
 
@@ -34,6 +36,7 @@ final class NPYTarget<Scalar: BLASScalar>: ExampleTarget {
   func append(_ rows: Matrix<Scalar>, classes: ArraySlice<Int32>?) throws(DataError) {
     try writer.append(rows.elements)
   }
+  func complete() throws(DataError) { try writer.complete() }
   func finish() throws(DataError) { try writer.finish() }
 }
 
@@ -61,6 +64,7 @@ final class CSVTarget<Scalar: BLASScalar>: ExampleTarget {
     }
   }
 
+  func complete() throws(DataError) { try writer.complete() }
   func finish() throws(DataError) { try writer.finish() }
 }
 
@@ -97,5 +101,6 @@ final class SVMLightTarget<Scalar: BLASScalar>: ExampleTarget {
     }
   }
 
+  func complete() throws(DataError) { try writer.complete() }
   func finish() throws(DataError) { try writer.finish() }
 }

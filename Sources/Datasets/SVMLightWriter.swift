@@ -33,6 +33,9 @@ package struct SVMLightWriter: ~Copyable {
     try text.endLine()
   }
 
+  /// Makes sure that all rows are on the disk. Throws exit code 74.
+  mutating func complete() throws(DataError) { try text.complete() }
+
   /// Puts the complete file in place. Throws exit code 74.
   package mutating func finish() throws(DataError) { try text.finish() }
 

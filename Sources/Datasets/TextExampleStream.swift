@@ -16,6 +16,7 @@ final class TextExampleStream<Scalar: BLASScalar & DecimalScalar>: ExampleStream
   private let layout: Layout
   private let chunkSize: Int
   private var labels: LabelTable
+  private let namesFault: DataError?
   /// Lines of the blocks before the next one.
   private var line = 0
   private var position = 0
@@ -24,8 +25,11 @@ final class TextExampleStream<Scalar: BLASScalar & DecimalScalar>: ExampleStream
   var fractionDone: Double { stream.fractionDone }
 
   var columnNames: [String] {
-    guard case .table(let layout) = layout, !layout.names.isEmpty else { return [] }
-    return layout.featureNames + (layout.label.map { [layout.names[$0]] } ?? [])
+    get throws(DataError) {
+      if let namesFault { throw namesFault }
+      guard case .table(let layout) = layout, !layout.names.isEmpty else { return [] }
+      return layout.featureNames + (layout.label.map { [layout.names[$0]] } ?? [])
+    }
   }
 
   /// Reads the file for the first time, and calls `report` with the share that is done.
@@ -54,6 +58,7 @@ final class TextExampleStream<Scalar: BLASScalar & DecimalScalar>: ExampleStream
     }
     guard survey.rows > 0 else { throw DataError.badContents(path, "holds no examples; name the file that does") }
     (layout, labels, rows, self.columns) = (survey.layout!, survey.labels, survey.rows, survey.columns)
+    namesFault = survey.namesFault
     if survey.hasLabels { labelTexts = try labels.column(path: path, codes: []) }
     stream.rewind()
   }
@@ -100,6 +105,7 @@ final class TextExampleStream<Scalar: BLASScalar & DecimalScalar>: ExampleStream
     var columns = 0
     var labels = LabelTable()
     var hasLabels = true
+    var namesFault: DataError?
   }
 
   private static func survey(
@@ -144,6 +150,9 @@ final class TextExampleStream<Scalar: BLASScalar & DecimalScalar>: ExampleStream
       defer { line += parts.lineCount }
       if known == nil, let first = CSVLayout.firstLine(parts) {
         known = try CSVLayout(first.start, line: line + first.line, options, stream.path)
+        if known?.headerLine != nil {
+          survey.namesFault = namesFault(first.start, line: line + first.line, stream.path)
+        }
       }
       guard let layout = known else { continue }
       let rows = try CSVRows<Scalar>(parts, layout, firstLine: line, stream.path)
@@ -153,5 +162,13 @@ final class TextExampleStream<Scalar: BLASScalar & DecimalScalar>: ExampleStream
     }
     if let layout = known { (survey.layout, survey.columns) = (.table(layout), layout.featureCount) }
     return survey
+  }
+
+  /// What is wrong with names for whoever writes them again; to a reader of the values alone they need not be text.
+  private static func namesFault(_ start: UnsafePointer<UInt8>, line: Int, _ path: String) -> DataError? {
+    var end = start
+    while end.pointee != TextFile.newline { end += 1 }
+    if String(validating: start.upTo(end), as: UTF8.self) != nil { return nil }
+    return .badContents(path, "line \(line + 1): the names are no UTF-8 text; convert the file with iconv")
   }
 }

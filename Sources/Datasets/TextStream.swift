@@ -44,7 +44,7 @@ final class TextStream {
   /// The next lines, which end with a newline, also where the file has none at its end; nil behind the last ones. They are
   /// good until the next call.
   ///
-  /// Throws exit code 65 for a damaged file or one that has changed since it was opened, 74 for one that the system fails
+  /// Throws exit code 65 for a damaged file, one without text, or one that has changed since it was opened, 74 for one that the system fails
   /// to read.
   func next() throws(DataError) -> UnsafeBufferPointer<UInt8>? {
     memmove(buffer.bytes.baseAddress!, buffer.bytes.baseAddress! + rest.lowerBound, rest.count)
@@ -53,6 +53,10 @@ final class TextStream {
       filled += try fill(from: filled)
       if isAtEnd {
         rest = 0..<0
+        let text = UnsafeRawBufferPointer(rebasing: buffer.bytes[..<filled]).bindMemory(to: UInt8.self)
+        if isAtStart, TextFile.withoutByteOrderMark(text).isEmpty {
+          throw .badContents(path, "is empty; copy the file again")
+        }
         if filled == 0 { return nil }
         if buffer.bytes[filled - 1] != TextFile.newline {
           buffer.bytes[filled] = TextFile.newline

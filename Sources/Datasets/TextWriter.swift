@@ -69,6 +69,12 @@ struct TextWriter {
     if bytes.count >= 1 << 16 { try flush() }
   }
 
+  /// Makes sure that all lines are on the disk, as `PartialFile` does. Throws exit code 74.
+  mutating func complete() throws(DataError) {
+    try flush()
+    try file.complete()
+  }
+
   /// Puts the complete file in place. Throws exit code 74.
   mutating func finish() throws(DataError) {
     try flush()
@@ -76,6 +82,7 @@ struct TextWriter {
   }
 
   private mutating func flush() throws(DataError) {
+    if bytes.isEmpty { return }
     try file.write(bytes)
     bytes.removeAll(keepingCapacity: true)
   }

@@ -65,8 +65,12 @@ struct Convert: ParsableCommand {
     try checkOptions(text: format.text(input), target)
     func file(_ path: String) -> URL { URL(fileURLWithPath: path).resolvingSymlinksInPath().standardizedFileURL }
     var files = Set([input, labels, classNames].compactMap { $0.map(file) })
-    for path in [output, outputLabels, classes].compactMap({ $0 }) where !files.insert(file(path)).inserted {
-      throw ValidationError("\(path) is named twice; give each output a file of its own")
+    for path in [output, outputLabels, classes].compactMap({ $0 }) {
+      // Where it is written until it is complete.
+      let partial = path + ".partial"
+      for path in [path, partial] where !files.insert(file(path)).inserted {
+        throw ValidationError("\(path) is named twice; give each output a file of its own")
+      }
     }
   }
 
@@ -96,6 +100,8 @@ struct Convert: ParsableCommand {
 
   func run() throws {
     try Job.run { job in
+      // The other ranks have nothing to do but to wait.
+      job.heartbeat.limits.wait = .infinity
       try job.communicator.onRoot {
         let progress = ProgressLine()
         defer { progress.clear() }

@@ -7,6 +7,7 @@ final class ProgressLine {
   private var start = ContinuousClock.now
   private var lastShown = ContinuousClock.now
   private var title = ""
+  private var isThere = false
 
   /// `title` names the work, of which `fraction`, from 0 to 1, is done; another title begins another work.
   func show(_ title: String, _ fraction: Double) {
@@ -15,11 +16,13 @@ final class ProgressLine {
     guard isShown, now - lastShown > .milliseconds(100) else { return }
     lastShown = now
     let left = fraction > 0 ? "  \(((now - start) * (1 / fraction - 1)).readable) left" : ""
+    isThere = true
     put("\r\(title)  \(Int(100 * fraction)) %\(left)\u{1B}[K")
   }
 
   func clear() {
-    if isShown { put("\r\u{1B}[K") }
+    if isThere { put("\r\u{1B}[K") }
+    isThere = false
   }
 
   private func put(_ text: String) {

@@ -50,6 +50,7 @@ extension CommandLineTests {
         ("a.csv --output b.csv.gz", ["b.csv.gz"]), ("a.csv --output b.npy --output-labels c.csv", ["c.csv", ".npy"]),
         ("a.npy --output a.npy", ["a.npy", "twice"]), ("a.csv --output b.npy --output-labels ./b.npy", ["twice"]),
         ("a.csv --class-names n --classes n --output b.npy", ["n", "twice"]),
+        ("b.npy.partial --output b.npy", ["b.npy.partial", "twice"]),
         ("a.svm --label-column 1 --output b.npy", ["--label-column"]),
         ("a.npy --columns 3 --output b.csv", ["--columns"]),
         ("a.csv --index-base one --output b.npy", ["--index-base"]),

@@ -34,6 +34,12 @@ import Testing
     for error in errors(path) { #expect(error?.message.hasSuffix(": bunzip2 -k \(path)") == true) }
   }
 
+  @Test func textMayBeginAsBzip2Does() throws {
+    let path = directory.write(Array("BZh,kind\n1,a\n".utf8), "x.csv")
+    #expect(try TextExamples(path: path, format: .csv).features.rows == 1)
+    #expect(try TextStream(path).next()?.count == 13)
+  }
+
   @Test func otherPackersHaveTheirCommands() {
     for (start, command) in [([0xfd] + Array("7zXZ".utf8) + [0], "unxz -k"), ([0x28, 0xb5, 0x2f, 0xfd, 4], "unzstd")] {
       let path = directory.write(start, "x")
