@@ -57,39 +57,40 @@ package enum CSV {
     package let featureNames: [String]
   }
 
-  /// The examples of a file.
+  /// The examples of files, which have the same columns; names may be missing in all but the first.
   ///
   /// Throws exit code 66 for a file that cannot be read, 65 for one with wrong contents, such as an empty field or one
   /// that is no finite number; its message names the line and the column.
+  package static func read(paths: [String], options: Options = Options()) throws(DataError) -> Table {
+    try read(paths.map { path throws(DataError) in try TextFile(path) }, options: options)
+  }
+
   package static func read(path: String, options: Options = Options()) throws(DataError) -> Table {
-    try read(TextFile(path), options: options)
+    try read(paths: [path], options: options)
   }
 
   static func read(
-    _ file: TextFile, options: Options = Options(), chunkSize: Int = TextFile.chunkSize
+    _ files: [TextFile], options: Options = Options(), chunkSize: Int = TextFile.chunkSize
   ) throws(DataError) -> Table {
     switch options.element {
-    case .float32: try read(file, options, Float.self, chunkSize)
-    case .float64: try read(file, options, Double.self, chunkSize)
+    case .float32: try read(files, options, Float.self, chunkSize)
+    case .float64: try read(files, options, Double.self, chunkSize)
     case .uint8: preconditionFailure("the values of a table are float32 or float64")
     }
   }
 
   private static func read<Scalar: BLASScalar & DecimalScalar>(
-    _ file: TextFile, _ options: Options, _: Scalar.Type, _ chunkSize: Int
+    _ files: [TextFile], _ options: Options, _: Scalar.Type, _ chunkSize: Int
   ) throws(DataError) -> Table {
-    let parts = TextPart.parts(of: file.chunks(size: chunkSize))
-    guard let (start, line) = CSVLayout.firstLine(parts) else {
-      throw .badContents(file.path, "holds no examples; name the file that does")
-    }
-    let layout = try CSVLayout(start, line: line, options, file.path)
-    let rows = try CSVRows<Scalar>(parts, layout, file.path)
-    guard rows.count > 0 else { throw .badContents(file.path, "holds no examples; name the file that does") }
+    var parts = TextPart.parts(of: files, size: chunkSize)
+    let layout = try CSVLayout.ofFiles(&parts, options)
+    let rows = try CSVRows<Scalar>(parts, layout)
+    try rows.check()
     var labels = LabelTable()
     let codes = rows.labels(in: &labels)
     return Table(
       features: rows.features,
-      labels: try codes.map { codes throws(DataError) in try labels.column(path: file.path, codes: codes) },
+      labels: try codes.map { codes throws(DataError) in try labels.column(codes: codes) },
       featureNames: layout.featureNames)
   }
 }

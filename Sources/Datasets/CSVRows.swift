@@ -1,19 +1,17 @@
 import Glibc
 import LinearAlgebra
 
-/// The rows of consecutive parts of a table.
+/// The rows of consecutive parts of a table, which may be in several files.
 struct CSVRows<Scalar: BLASScalar & DecimalScalar> {
   private let parts: [TextPart]
   private let layout: CSVLayout
-  /// Lines of the file before the parts.
-  private let firstLine: Int
   private let values: AlignedBuffer
   private let codes: AlignedBuffer
 
   var count: Int { parts.rowCount }
 
   /// Throws exit code 65 for wrong contents, or more than there is memory for.
-  init(_ parts: [TextPart], _ layout: CSVLayout, firstLine: Int = 0, _ path: String) throws(DataError) {
+  init(_ parts: [TextPart], _ layout: CSVLayout) throws(DataError) {
     var parts = parts
     let (count, overflow) = parts.lineCount.multipliedReportingOverflow(by: layout.featureCount)
     let (byteCount, byteOverflow) = count.multipliedReportingOverflow(by: MemoryLayout<Scalar>.size)
@@ -21,15 +19,14 @@ struct CSVRows<Scalar: BLASScalar & DecimalScalar> {
       let codes = AlignedBuffer(byteCount: 4 * parts.lineCount)
     else {
       throw .badContents(
-        path, "\(parts.lineCount) lines of \(layout.featureCount) values need more memory than the system has")
+        parts.first?.path ?? "",
+        "\(parts.lineCount) lines of \(layout.featureCount) values need more memory than the system has")
     }
-    var local = layout
-    local.headerLine = layout.headerLine.map { $0 - firstLine }
     let parser = CSVParser<Scalar>(
-      layout: local, values: values.bytes.baseAddress!.bindMemory(to: Scalar.self, capacity: count),
+      layout: layout, values: values.bytes.baseAddress!.bindMemory(to: Scalar.self, capacity: count),
       codes: codes.bytes.baseAddress!.bindMemory(to: Int32.self, capacity: parts.lineCount))
-    try parts.read(path, firstLine: firstLine) { part, _ throws(TextFault) in try parser.parse(&part) }
-    (self.parts, self.layout, self.firstLine, self.values, self.codes) = (parts, layout, firstLine, values, codes)
+    try parts.read { part, _ throws(TextFault) in try parser.parse(&part) }
+    (self.parts, self.layout, self.values, self.codes) = (parts, layout, values, codes)
     closeGaps()
   }
 
@@ -41,9 +38,11 @@ struct CSVRows<Scalar: BLASScalar & DecimalScalar> {
   func labels(in table: inout LabelTable) -> [Int32]? {
     if layout.label == nil { return nil }
     defer { extendLifetime(codes) }
-    return parts.labels(
-      in: &table, firstLine: firstLine, codes: codes.bytes.baseAddress!.assumingMemoryBound(to: Int32.self))
+    return parts.labels(in: &table, codes: codes.bytes.baseAddress!.assumingMemoryBound(to: Int32.self))
   }
+
+  /// Throws exit code 65 for a file without a row.
+  func check() throws(DataError) { try parts.checkRows() }
 
   /// Moves each part's rows to where those before it end.
   private func closeGaps() {

@@ -36,14 +36,14 @@ package struct ClassNames: Equatable {
   /// none of these names.
   func numbers(of labels: LabelColumn) throws(DataError) -> [Int32] {
     var result: [Int32] = []
-    for (text, line) in zip(labels.texts, labels.lines) {
-      guard let place = map.classNumber(of: text) else {
+    for (text, place) in zip(labels.texts, labels.places) {
+      guard let number = map.classNumber(of: text) else {
         throw .badContents(
-          labels.path,
-          "line \(line): the label '\(text)' is none of the \(names.count) classes of \(path); add it there, "
+          place.path,
+          "line \(place.line): the label '\(text)' is none of the \(names.count) classes of \(path); add it there, "
             + "or remove such rows")
       }
-      result.append(numbers[Int(place)])
+      result.append(numbers[Int(number)])
     }
     return result
   }

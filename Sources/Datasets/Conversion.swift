@@ -1,11 +1,11 @@
 import LinearAlgebra
 
-/// Rewrites a file of examples in another format, in memory that does not grow with the number of examples.
+/// Rewrites files of examples as one in another format, in memory that does not grow with the number of examples.
 package struct Conversion {
   package struct Input {
-    package var path: String
-    /// The class numbers that go with features in an array.
-    package var labels: String?
+    package var files: FileList
+    /// The class numbers that go with features in arrays.
+    package var labels: FileList?
     package var format: ExampleFormat
     /// Where a table has its labels.
     package var labelPosition: CSV.LabelPosition
@@ -16,10 +16,11 @@ package struct Conversion {
     package var classNames: ClassNames?
 
     package init(
-      _ path: String, labels: String? = nil, format: ExampleFormat = .auto, labelPosition: CSV.LabelPosition = .last,
+      _ files: FileList, labels: FileList? = nil, format: ExampleFormat = .auto,
+      labelPosition: CSV.LabelPosition = .last,
       columns: Int? = nil, indexBase: SVMLight.IndexBase = .auto, classNames: ClassNames? = nil
     ) {
-      self.path = path
+      self.files = files
       self.labels = labels
       self.format = format
       self.labelPosition = labelPosition
@@ -27,6 +28,9 @@ package struct Conversion {
       self.indexBase = indexBase
       self.classNames = classNames
     }
+
+    /// The format of text, in which the labels are; nil for arrays.
+    package var text: ExampleFormat? { format.text(files) }
   }
 
   package struct Output {
@@ -99,7 +103,7 @@ package struct Conversion {
   private func run<Scalar: BLASScalar & DecimalScalar>(
     _: Scalar.Type, _ report: (Progress) throws -> Void
   ) throws -> ConversionSummary {
-    let passes = input.format.text(input.path) == nil ? 1 : 2
+    let passes = input.text == nil ? 1 : 2
     let source = try source(Scalar.self) { try report(Progress(pass: 1, passes: passes, fraction: $0)) }
     let classes = try ConversionClasses(source, input)
     try check(source, classes, MemoryLayout<Scalar>.size)
@@ -115,7 +119,7 @@ package struct Conversion {
       try labels?.append(numbers!.map { Int64($0) })
       switch block.features {
       case .dense(let features):
-        let rows: Matrix<Scalar> = try dense(features, firstRow: summary.rows)
+        let rows: Matrix<Scalar> = try dense(features, firstRow: summary.rows, of: source)
         summary.add(rows)
         try target.append(rows, classes: numbers?[...])
       case .sparse(let features):
@@ -138,11 +142,12 @@ package struct Conversion {
   private func source<Scalar: BLASScalar & DecimalScalar>(
     _: Scalar.Type, _ report: (Double) throws -> Void
   ) throws -> any ExampleStream {
-    guard let text = input.format.text(input.path) else {
-      return try ArrayExampleStream(features: input.path, labels: input.labels, format: input.format.array)
+    let paths = try input.files.paths()
+    guard let text = input.text else {
+      return try ArrayExampleStream(features: paths, labels: input.labels?.paths(), format: input.format.array)
     }
     return try TextExampleStream<Scalar>(
-      input.path, format: text, label: input.labelPosition, columns: input.columns, indexBase: input.indexBase, report)
+      paths, format: text, label: input.labelPosition, columns: input.columns, indexBase: input.indexBase, report)
   }
 
   private func target<Scalar: BLASScalar>(
@@ -179,22 +184,23 @@ package struct Conversion {
 
   /// The values in the precision that is written. Throws exit code 65 for one that is not finite in it.
   private func dense<Scalar: BLASScalar>(
-    _ features: FeatureMatrix, firstRow: Int
+    _ features: FeatureMatrix, firstRow: Int, of source: any ExampleStream
   ) throws(DataError) -> Matrix<Scalar> {
+    func fault(_ row: Int, _ reason: String) -> DataError {
+      let place = source.files.place(of: firstRow + row, in: source.path)
+      return .badContents(place.path, "example \(place.row) has a value that is \(reason)")
+    }
     if let (row, column) = features.firstNonFinite(in: 0..<features.rows) {
-      throw .badContents(
-        input.path,
-        "example \(firstRow + row) has a value that is not finite at feature \(column); replace or remove it")
+      throw fault(row, "not finite at feature \(column); replace or remove it")
     }
     let rows = Matrix(Vector<Scalar>(zeros: features.rows * features.columns), features.rows, features.columns)
     features.gather(rows: 0..<features.rows, into: rows, normalization: .none)
     if features.element.size > MemoryLayout<Scalar>.size,
       let index = rows.elements.withElements({ $0.firstIndex { !$0.isFinite } })
     {
-      throw .badContents(
-        input.path,
-        "example \(firstRow + index / features.columns) has a value that is too large for \(element.rawValue) at feature "
-          + "\(index % features.columns); write float64")
+      throw fault(
+        index / features.columns,
+        "too large for \(element.rawValue) at feature \(index % features.columns); write float64")
     }
     return rows
   }

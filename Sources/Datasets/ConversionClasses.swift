@@ -4,12 +4,13 @@ struct ConversionClasses {
   let names: [String]?
   /// The class of each text of the labels; nil where the labels are class numbers.
   private let numbers: [Int32]?
-  private let source: String
+  /// The files of class numbers.
+  private let files: SetFiles?
   private let namesPath: String?
 
   /// Throws exit code 65 for a label that is none of the names that the input comes with.
   init(_ stream: any ExampleStream, _ input: Conversion.Input) throws(DataError) {
-    source = input.labels ?? stream.path
+    files = stream.labelFiles
     namesPath = input.classNames?.path
     guard stream.hasLabels else {
       (names, numbers) = (nil, nil)
@@ -39,8 +40,9 @@ struct ConversionClasses {
     if let numbers { return labels.map { numbers[Int($0)] } }
     if let row = labels.firstIndex(where: { $0 < 0 || $0 >= names?.count ?? .max }) {
       let allowed = namesPath.map { "\($0) names \(names!.count), counted from 0" } ?? "classes count from 0"
+      let place = files!.place(of: firstRow + row)
       throw .badContents(
-        source, "example \(firstRow + row) has label \(labels[row]), and \(allowed); correct the label")
+        place.path, "example \(place.row) has label \(labels[row]), and \(allowed); correct the label")
     }
     return labels
   }

@@ -25,6 +25,12 @@ package enum ExampleFormat: String, Codable, CaseIterable, Sendable {
     return Self.endings.first { $0.value.contains { plain.hasSuffix(".\($0)") } }?.key
   }
 
+  /// That of the first of some files, which are of one format.
+  package func text(_ files: FileList) -> ExampleFormat? { files.entries.first.flatMap { text($0) } }
+
+  /// Whether the names of some files are those of one format, as far as names tell.
+  package func isOne(of files: FileList) -> Bool { files.entries.allSatisfy { text($0) == text(files) } }
+
   /// The format of an array.
   package var array: DataFormat {
     switch self {

@@ -5,6 +5,8 @@ package protocol FeatureSource {
   var columns: Int { get }
   /// Whether the rows come without their zeros.
   var isSparse: Bool { get }
+  /// The files that the rows are in, if those are known.
+  var files: SetFiles? { get }
 
   /// The rows of `range`, counted from 0, which is not empty and begins where the last one ended or behind that. The
   /// result is good until the next call. Throws exit code 65 or 74.
@@ -16,53 +18,69 @@ package protocol FeatureSource {
 }
 
 extension Features: FeatureSource {
+  package var files: SetFiles? { nil }
   package func read(_ range: Range<Int>) -> Features { self[rows: range] }
   package func skip(to row: Int) {}
 }
 
-/// The examples of a file, read as they are asked for: in memory for as many rows as are asked for at a time, whatever
-/// the size of the file, also if it is compressed.
+/// The examples of files, read as they are asked for: in memory for as many rows as are asked for at a time, whatever the
+/// size of the files, also if they are compressed.
 package final class FeatureStream: FeatureSource {
-  package let rows: Int
   package let columns: Int
   package var isSparse: Bool { false }
-  package var path: String { array.path }
+  package var files: SetFiles? { arrays.files }
+  package var rows: Int { arrays.files.rows }
 
-  private let array: ArrayStream
+  private let arrays: ArraySetStream
 
-  /// Opens a file and checks its header, and for a plain file its size. Throws exit code 65, 66 or 74.
-  package init(path: String, format: DataFormat = .auto) throws(DataError) {
-    array = try ArrayStream(path, format: format)
-    try array.layout.checkFeatures()
-    rows = array.layout.shape[0]
-    columns = try array.sample().features().columns
+  /// Opens the files and checks their headers, and for plain files their sizes. Throws exit code 65, 66 or 74.
+  package init(paths: [String], format: DataFormat = .auto) throws(DataError) {
+    var kinds: [FeatureMatrix] = []
+    arrays = try ArraySetStream(paths, format: format) { array throws(DataError) in
+      try array.layout.checkFeatures()
+      kinds.append(try array.sample().features())
+    }
+    try FeatureMatrix.checkKinds(kinds, paths)
+    columns = kinds[0].columns
+  }
+
+  package convenience init(path: String, format: DataFormat = .auto) throws(DataError) {
+    try self.init(paths: [path], format: format)
   }
 
   package func read(_ range: Range<Int>) throws(DataError) -> Features {
-    .dense(try array.read(range).features())
+    var parts: [FeatureMatrix] = []
+    try arrays.read(range) { array, _ throws(DataError) in parts.append(try array.features()) }
+    return .dense(parts.count == 1 ? parts[0] : FeatureMatrix(joining: parts))
   }
 
-  package func skip(to row: Int) throws(DataError) { try array.skip(to: row) }
+  package func skip(to row: Int) throws(DataError) { try arrays.skip(to: row) }
 }
 
-/// The class numbers in a file, read in the same way.
+/// The class numbers in files, read in the same way.
 final class LabelStream {
-  let count: Int
-  var path: String { array.path }
+  var count: Int { arrays.files.rows }
+  var files: SetFiles { arrays.files }
 
-  private let array: ArrayStream
+  private let arrays: ArraySetStream
 
   /// Throws exit code 65, 66 or 74.
-  init(path: String, format: DataFormat = .auto) throws(DataError) {
-    array = try ArrayStream(path, format: format)
-    try array.layout.checkLabels()
-    count = array.layout.shape[0]
-    _ = try array.sample().labels()
+  init(paths: [String], format: DataFormat = .auto) throws(DataError) {
+    arrays = try ArraySetStream(paths, format: format) { array throws(DataError) in
+      try array.layout.checkLabels()
+      _ = try array.sample().labels()
+    }
+  }
+
+  convenience init(path: String, format: DataFormat = .auto) throws(DataError) {
+    try self.init(paths: [path], format: format)
   }
 
   func read(_ range: Range<Int>) throws(DataError) -> [Int32] {
-    try array.read(range).labels(firstRow: range.lowerBound)
+    var labels: [Int32] = []
+    try arrays.read(range) { array, row throws(DataError) in labels += try array.labels(firstRow: row) }
+    return labels
   }
 
-  func skip(to row: Int) throws(DataError) { try array.skip(to: row) }
+  func skip(to row: Int) throws(DataError) { try arrays.skip(to: row) }
 }

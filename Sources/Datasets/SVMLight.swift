@@ -7,12 +7,12 @@ import LinearAlgebra
 package enum SVMLight {
   /// The index of the first column.
   package enum IndexBase: String, Codable, CaseIterable, Sendable {
-    /// 0 if any index of the file is 0, else 1.
+    /// 0 if any index of the files is 0, else 1.
     case auto
     case zero, one
   }
 
-  /// The examples of a file: their values as `element`, `float32` or `float64`, and their labels as text.
+  /// The examples of files: their values as `element`, `float32` or `float64`, and their labels as text.
   ///
   /// `columns` is the number of columns where it is known, as that of the training set; else the largest index tells it.
   /// Zeros are not stored, whether the text has them or rounding made them. Blank lines and comments are passed over, as
@@ -20,41 +20,47 @@ package enum SVMLight {
   ///
   /// Throws exit code 66 for a file that cannot be read, 65 for one with wrong contents; its message names the line.
   package static func read(
+    paths: [String], indexBase: IndexBase = .auto, columns: Int? = nil, element: FeatureMatrix.Element = .float32
+  ) throws(DataError) -> (features: SparseFeatures, labels: LabelColumn) {
+    let files = try paths.map { path throws(DataError) in try TextFile(path) }
+    return try read(files, indexBase: indexBase, columns: columns, element: element)
+  }
+
+  package static func read(
     path: String, indexBase: IndexBase = .auto, columns: Int? = nil, element: FeatureMatrix.Element = .float32
   ) throws(DataError) -> (features: SparseFeatures, labels: LabelColumn) {
-    try read(TextFile(path), indexBase: indexBase, columns: columns, element: element)
+    try read(paths: [path], indexBase: indexBase, columns: columns, element: element)
   }
 
   static func read(
-    _ file: TextFile, indexBase: IndexBase = .auto, columns: Int? = nil, element: FeatureMatrix.Element = .float32,
+    _ files: [TextFile], indexBase: IndexBase = .auto, columns: Int? = nil, element: FeatureMatrix.Element = .float32,
     chunkSize: Int = TextFile.chunkSize
   ) throws(DataError) -> (features: SparseFeatures, labels: LabelColumn) {
     switch element {
-    case .float32: try read(file, indexBase, columns, Float.self, chunkSize)
-    case .float64: try read(file, indexBase, columns, Double.self, chunkSize)
+    case .float32: try read(files, indexBase, columns, Float.self, chunkSize)
+    case .float64: try read(files, indexBase, columns, Double.self, chunkSize)
     case .uint8: preconditionFailure("sparse values are float32 or float64")
     }
   }
 
   private static func read<Scalar: BLASScalar & DecimalScalar>(
-    _ file: TextFile, _ indexBase: IndexBase, _ columns: Int?, _: Scalar.Type, _ chunkSize: Int
+    _ files: [TextFile], _ indexBase: IndexBase, _ columns: Int?, _: Scalar.Type, _ chunkSize: Int
   ) throws(DataError) -> (features: SparseFeatures, labels: LabelColumn) {
-    let parts = TextPart.parts(of: file.chunks(size: chunkSize), counting: UInt8(ascii: ":"))
+    let parts = TextPart.parts(of: files, size: chunkSize, counting: UInt8(ascii: ":"))
     // 1-based unless a 0 turns up.
-    let rows = try SVMLightRows<Scalar>(
-      parts, indexBase: indexBase, columns: indexBase == .auto ? nil : columns, file.path)
-    guard rows.count > 0 else { throw .badContents(file.path, "holds no examples; name the file that does") }
+    let rows = try SVMLightRows<Scalar>(parts, indexBase: indexBase, columns: indexBase == .auto ? nil : columns)
+    try rows.check()
     let base = indexBase.resolved(smallestIndex: rows.smallestIndex)
     let count = base.columnCount(largestIndex: rows.largestIndex)
     if let columns, count > columns {
       // Now that the base is known, the line is found where the index is too large.
-      return try read(file, base, columns, Scalar.self, chunkSize)
+      return try read(files, base, columns, Scalar.self, chunkSize)
     }
-    guard columns ?? count > 0 else { throw .badContents(file.path, "its examples have no values; check the file") }
+    guard columns ?? count > 0 else { throw .badContents(files[0].path, "its examples have no values; check the file") }
     if base == .zero && indexBase == .auto { rows.shift() }
     var labels = LabelTable()
     let codes = rows.labels(in: &labels)
-    return (rows.features(columns: columns ?? count, file.path), try labels.column(path: file.path, codes: codes))
+    return (rows.features(columns: columns ?? count, files[0].path), try labels.column(codes: codes))
   }
 }
 

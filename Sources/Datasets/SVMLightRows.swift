@@ -1,13 +1,11 @@
 import LinearAlgebra
 
-/// The rows of consecutive parts of a file in the LIBSVM format.
+/// The rows of consecutive parts of files in the LIBSVM format.
 struct SVMLightRows<Scalar: BLASScalar & DecimalScalar> {
   private let parts: [TextPart]
   private let rooms: [Room]
   private let storage: SparseStorage<Scalar>
   private let codes: AlignedBuffer
-  /// Lines of the file before the parts.
-  private let firstLine: Int
 
   /// Where a part's values are, and what their indices are.
   struct Room {
@@ -31,10 +29,9 @@ struct SVMLightRows<Scalar: BLASScalar & DecimalScalar> {
   ///   - columns: the number of columns where it is known, with a base that is.
   ///
   /// Throws exit code 65 for wrong contents, or more than there is memory for.
-  init(
-    _ parts: [TextPart], indexBase: SVMLight.IndexBase, columns: Int?, firstLine: Int = 0, _ path: String
-  ) throws(DataError) {
+  init(_ parts: [TextPart], indexBase: SVMLight.IndexBase, columns: Int?) throws(DataError) {
     var parts = parts
+    let path = parts.first?.path ?? ""
     // A value has a colon: this is room for all of them, and for hardly more.
     var rooms = parts.map { Room(values: $0.markCount) }
     for part in 1..<max(1, rooms.count) { rooms[part].firstValue = rooms[part - 1].firstValue + rooms[part - 1].values }
@@ -45,7 +42,7 @@ struct SVMLightRows<Scalar: BLASScalar & DecimalScalar> {
     }
     let target = codes.bytes.baseAddress!.bindMemory(to: Int32.self, capacity: parts.lineCount)
     try rooms.withUnsafeMutableBufferPointer { rooms throws(DataError) in
-      try parts.read(path, firstLine: firstLine) { part, index throws(TextFault) in
+      try parts.read { part, index throws(TextFault) in
         var parser = SVMLightParser(
           room: rooms[index], storage: storage, codes: target, base: indexBase == .zero ? 0 : 1,
           smallestIndex: indexBase == .one ? 1 : 0, columns: columns)
@@ -53,7 +50,7 @@ struct SVMLightRows<Scalar: BLASScalar & DecimalScalar> {
         rooms[index] = parser.room
       }
     }
-    (self.parts, self.rooms, self.storage, self.codes, self.firstLine) = (parts, rooms, storage, codes, firstLine)
+    (self.parts, self.rooms, self.storage, self.codes) = (parts, rooms, storage, codes)
     closeGaps()
   }
 
@@ -71,9 +68,11 @@ struct SVMLightRows<Scalar: BLASScalar & DecimalScalar> {
   /// The label of each row as a number of `table`, which gets the new ones.
   func labels(in table: inout LabelTable) -> [Int32] {
     defer { extendLifetime(codes) }
-    return parts.labels(
-      in: &table, firstLine: firstLine, codes: codes.bytes.baseAddress!.assumingMemoryBound(to: Int32.self))
+    return parts.labels(in: &table, codes: codes.bytes.baseAddress!.assumingMemoryBound(to: Int32.self))
   }
+
+  /// Throws exit code 65 for a file without a row.
+  func check() throws(DataError) { try parts.checkRows() }
 
   /// Moves each part's rows and values to where those before it end, and makes its rows start there.
   private func closeGaps() {

@@ -13,7 +13,7 @@ enum NumberType: String {
 }
 
 /// What the header of a file says about its array, which lies in row-major order.
-struct ArrayLayout {
+struct ArrayLayout: Equatable {
   let path: String
   let format: DataFormat
   var shape: [Int]

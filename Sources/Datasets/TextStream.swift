@@ -16,6 +16,7 @@ final class TextStream {
   private var rest = 0..<0
 
   var path: String { file.path }
+  var version: DataFile.Version { file.version }
 
   /// How much of the file as it is stored has been read, from 0 to 1.
   var fractionDone: Double { Double(gzip?.offset ?? offset) / Double(file.size) }

@@ -29,7 +29,7 @@ extension Duration {
 extension Configuration.Data {
   /// What gives the examples their weights, and their range, for people.
   package func summary(of weights: ExampleWeights) -> String {
-    let sources = [classWeights.map { "classes \($0)" }, train.weights].compactMap { $0 }
+    let sources = [classWeights.map { "classes \($0)" }, train.weights?.description].compactMap { $0 }
     let (least, most) = (weights.values.min()!, weights.values.max()!)
     return "\(sources.joined(separator: " and ")): from \(least.short) to \(most.short), mean 1; "
       + "evaluations count all examples alike"

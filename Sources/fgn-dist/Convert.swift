@@ -6,19 +6,20 @@ import Training
 
 struct Convert: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Write a file of examples in another format, and say what is in it.",
+    abstract: "Write files of examples as one in another format, and say what is in it.",
     discussion: """
       In memory that does not depend on the number of examples. The ending of the output decides its format: .npy, .csv, \
-      .tsv, .svm, .svmlight or .libsvm. Sparse rows become dense ones in .npy, .csv and .tsv, with all their zeros. What \
+      .tsv, .svm, .svmlight or .libsvm. Several inputs are one set, in their order, or for a pattern in quotes ('part-*.npy') \
+      in the order of the bytes of their names. Sparse rows become dense ones in .npy, .csv and .tsv, with all their zeros. What \
       exists is replaced, by complete files only.
       """)
 
   @Argument(
-    help: "File of features (IDX, also .gz, or NPY), or of examples as text (.svm, .libsvm, .csv, .tsv; also .gz).")
-  var input: String
+    help: "Files of features (IDX, also .gz, or NPY), or of examples as text (.svm, .libsvm, .csv, .tsv; also .gz).")
+  var input: [String]
 
-  @Option(help: "File of the class numbers that go with features in an array (IDX or NPY).")
-  var labels: String?
+  @Option(help: "File of the class numbers that go with features in an array (IDX or NPY); once for each, or for all.")
+  var labels: [String] = []
 
   @Option(help: "What to write.")
   var output: String
@@ -55,6 +56,9 @@ struct Convert: ParsableCommand {
   @Option(help: "Precision of the values: float32 or float64.")
   var dtype = Configuration.Training.Precision.float32
 
+  private var inputs: FileList { FileList(input) }
+  private var labelFiles: FileList? { labels.isEmpty ? nil : FileList(labels) }
+
   func validate() throws {
     guard let target = Conversion.Output.Format(output) else {
       throw ValidationError("\(output) must end in .npy, .csv, .tsv, .svm, .svmlight or .libsvm")
@@ -62,9 +66,13 @@ struct Convert: ParsableCommand {
     if let outputLabels, !outputLabels.lowercased().hasSuffix(".npy") {
       throw ValidationError("\(outputLabels) must end in .npy")
     }
-    try checkOptions(text: format.text(input), target)
+    guard format.isOne(of: inputs) else {
+      throw ValidationError("\(inputs) are of several formats; convert those of each into one file first")
+    }
+    try checkOptions(target)
     func file(_ path: String) -> URL { URL(fileURLWithPath: path).resolvingSymlinksInPath().standardizedFileURL }
-    var files = Set([input, labels, classNames].compactMap { $0.map(file) })
+    let sources = [inputs, labelFiles].compactMap { $0 }.flatMap { (try? $0.paths()) ?? $0.entries }
+    var files = Set((sources + [classNames].compactMap { $0 }).map(file))
     for path in [output, outputLabels, classes].compactMap({ $0 }) {
       // Where it is written until it is complete.
       let partial = path + ".partial"
@@ -75,7 +83,8 @@ struct Convert: ParsableCommand {
   }
 
   /// Options that mean nothing for these formats are mistakes.
-  private func checkOptions(text: ExampleFormat?, _ target: Conversion.Output.Format) throws {
+  private func checkOptions(_ target: Conversion.Output.Format) throws {
+    let (text, input, labels) = (format.text(inputs), inputs, labelFiles)
     if text != nil, labels != nil { throw ValidationError("\(input) has its labels within it; leave --labels out") }
     if text != .csv, labelColumn != nil { throw ValidationError("--label-column is for tables, which \(input) is not") }
     if text != .svmlight, indexBase != nil {
@@ -107,7 +116,7 @@ struct Convert: ParsableCommand {
         defer { progress.clear() }
         let summary = try conversion().run { state in
           try Interruption.check()
-          progress.show(state.pass < state.passes ? "reading \(input)" : "writing \(output)", state.fraction)
+          progress.show(state.pass < state.passes ? "reading \(inputs)" : "writing \(output)", state.fraction)
         }
         progress.clear()
         print(summary)
@@ -120,7 +129,7 @@ struct Convert: ParsableCommand {
   private func conversion() throws -> Conversion {
     Conversion(
       .init(
-        input, labels: labels, format: format,
+        inputs, labels: labelFiles, format: format,
         labelPosition: labelColumn == "none" ? .absent : CSV.LabelPosition(labelColumn ?? "last"), columns: columns,
         indexBase: indexBase ?? .auto, classNames: try classNames.map { try ClassNames(path: $0) }),
       to: .init(output, labels: outputLabels, classes: classes), element: dtype == .float32 ? .float32 : .float64)
@@ -129,7 +138,7 @@ struct Convert: ParsableCommand {
   /// The files that are there now; labels that are in none of them are not passed over in silence.
   private var written: String {
     let files = [output, outputLabels, classes].compactMap { $0 }.joined(separator: ", ")
-    let isWithoutLabels = Conversion.Output.Format(output) == .npy && outputLabels == nil && format.text(input) != nil
+    let isWithoutLabels = Conversion.Output.Format(output) == .npy && outputLabels == nil && format.text(inputs) != nil
     return files + (isWithoutLabels && labelColumn != "none" ? " (no labels; --output-labels writes them)" : "")
   }
 }

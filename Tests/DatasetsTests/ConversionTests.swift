@@ -36,7 +36,7 @@ import Testing
   ) throws -> ConversionSummary {
     try Conversion(
       .init(
-        path(input), labels: labels.map(path), labelPosition: label, columns: columns,
+        FileList(path(input)), labels: labels.map { FileList(path($0)) }, labelPosition: label, columns: columns,
         classNames: try names.map { try ClassNames(path: path($0)) }),
       to: .init(path(output), labels: outputLabels.map(path), classes: classes.map(path)), element: element
     ).run()
@@ -206,7 +206,7 @@ import Testing
     try writeArrays()
     let before = Set(directory.names)
     let conversion = Conversion(
-      .init(path("x.npy"), labels: path("y.npy")), to: .init(path("o.csv"), labels: path("l.npy")))
+      .init(FileList(path("x.npy")), labels: FileList(path("y.npy"))), to: .init(path("o.csv"), labels: path("l.npy")))
     #expect(throws: Stop.self) { try conversion.run { _ in throw Stop() } }
     #expect(Set(directory.names) == before)
     var shares: [Double] = []

@@ -23,7 +23,7 @@ import Testing
     var result: [Double] = []
     for (number, start) in Swift.stride(from: 0, to: stream.rows, by: count).enumerated() where number % step == 0 {
       let piece = try #require(stream.read(start..<min(start + count, stream.rows)).matrix)
-      #expect(piece.columns == stream.columns && UInt(bitPattern: piece.base) % UInt(piece.element.size) == 0)
+      #expect(piece.columns == stream.columns && UInt(bitPattern: piece.pieces[0].base) % UInt(piece.element.size) == 0)
       result += values(of: piece)
     }
     try stream.skip(to: stream.rows)

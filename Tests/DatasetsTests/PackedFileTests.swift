@@ -11,11 +11,11 @@ import Testing
     return [
       dataError { _ = try FeatureMatrix(path: path) }, dataError { _ = try FeatureStream(path: path) },
       dataError { _ = try LabelStream(path: path) },
-      dataError { _ = try Dataset.labels(path, for: 3, of: "features") },
+      dataError { _ = try Dataset.labels([path], for: SetFiles([("features", 3)])) },
       dataError { _ = try DataFormat.npy.read(path) }, dataError { _ = try DataFormat.idx.read(path) },
       dataError { _ = try TextExamples(path: path, format: format) },
       dataError { _ = try TextStream(path) },
-      dataError { _ = try Conversion(.init(path), to: .init(directory.path + "/out.csv")).run() },
+      dataError { _ = try Conversion(.init(FileList(path)), to: .init(directory.path + "/out.csv")).run() },
     ]
   }
 

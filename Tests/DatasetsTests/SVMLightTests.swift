@@ -32,7 +32,7 @@ import Testing
         SparseRow(label: "+1"), SparseRow(label: "3", columns: [0], values: [0.25]),
       ])
     #expect(data.features.columns == 4 && data.features.valueCount == 4 && data.features.element == .float64)
-    #expect(data.labels.texts == ["+1", "-1", "3"] && data.labels.lines == [2, 4, 6])
+    #expect(data.labels.texts == ["+1", "-1", "3"] && data.labels.places.map(\.line) == [2, 4, 6])
     #expect(values(of: try data.features.dense()) == [0.5, 0, -2, 0, 0, 1000, 0, 0, 0, 0, 0, 0, 0.25, 0, 0, 0])
   }
 

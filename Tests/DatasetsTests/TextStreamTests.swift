@@ -71,7 +71,7 @@ import Testing
   func stream(_ path: String, _ options: Options, _ blockSize: Int) -> String {
     outcome {
       let stream = try TextExampleStream<Double>(
-        path, format: options.format, label: options.label, columns: options.columns, indexBase: options.base,
+        [path], format: options.format, label: options.label, columns: options.columns, indexBase: options.base,
         blockSize: blockSize
       ) { _ in }
       var (numbers, labels): ([Double], [String]) = ([], [])
@@ -84,7 +84,7 @@ import Testing
         labels += block.labels?.map { stream.labelTexts!.texts[Int($0)] } ?? []
       }
       #expect(labels.isEmpty != stream.hasLabels && numbers.count == stream.rows * stream.columns)
-      return "\(stream.columns) \(numbers) \(labels) \(stream.labelTexts?.lines ?? [])"
+      return "\(stream.columns) \(numbers) \(labels) \(stream.labelTexts?.places.map(\.line) ?? [])"
     }
   }
 
@@ -103,7 +103,7 @@ import Testing
         (features, labels) = (table.features, table.labels)
       }
       let texts = labels?.codes.map { labels!.texts[Int($0)] } ?? []
-      return "\(features.columns) \(values(of: features)) \(texts) \(labels?.lines ?? [])"
+      return "\(features.columns) \(values(of: features)) \(texts) \(labels?.places.map(\.line) ?? [])"
     }
   }
 
@@ -158,7 +158,7 @@ import Testing
     for text in texts.dropFirst() {
       let path = directory.write(Array(texts[0].utf8))
       let stream = try TextExampleStream<Float>(
-        path, format: .svmlight, label: .last, columns: nil, indexBase: .auto
+        [path], format: .svmlight, label: .last, columns: nil, indexBase: .auto
       ) { _ in }
       _ = directory.write(Array(text.utf8))
       let error = dataError { while try stream.next() != nil {} }
