@@ -25,12 +25,13 @@ let package = Package(
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CVectorMath", cSettings: vectorMathFlags, linkerSettings: [.linkedLibrary("m")]),
+    .target(name: "CMemory"),
     .target(name: "CSignals"),
     .target(name: "CThreads"),
 
     .target(name: "MPI", dependencies: ["CMPI"]),
     .target(name: "LinearAlgebra", dependencies: ["COpenBLAS", "CThreads", "CVectorMath"]),
-    .target(name: "Datasets", dependencies: ["LinearAlgebra", "CZlib"]),
+    .target(name: "Datasets", dependencies: ["LinearAlgebra", "CMemory", "CZlib"]),
     .target(name: "Networks", dependencies: ["LinearAlgebra"]),
     .target(name: "GaussNewton", dependencies: ["Networks", "MPI", "LinearAlgebra"]),
     .target(

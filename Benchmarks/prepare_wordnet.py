@@ -107,7 +107,7 @@ def write_sparse(texts, labels, names, parts, folder):
             for row, label in enumerate(labels[chosen]):
                 entries = range(features.indptr[row], features.indptr[row + 1])
                 words = (f" {features.indices[i] + 1}:{features.data[i]:.7g}" for i in entries)
-                file.write(f"{names[label]}-{label}" + "".join(words) + "\n")
+                file.write(f"{names[label].replace(' ', '_')}-{label}" + "".join(words) + "\n")
         print(f"{part}: {len(chosen)} rows of {features.shape[1]} features, {len(names)} classes")
 
 

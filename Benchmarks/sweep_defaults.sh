@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The sweeps that the defaults follow from, as Markdown tables on standard output (about 10 minutes on two cores).
-# Build first: swift build -c release. Data: Debian's dataset-fashion-mnist; Benchmarks/prepare_wordnet.py data/wordnet_minilm.
+# The sweeps that the defaults follow from, as Markdown tables on standard output (about a quarter of an hour on two cores).
+# Build first: swift build -c release. Data: Debian's dataset-fashion-mnist; Benchmarks/prepare_wordnet.py
+# data/wordnet_minilm, and with --sparse data/wordnet_sparse; Benchmarks/prepare_small.py data.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -32,7 +33,20 @@ sweep "Fashion-MNIST, perceptron, 5 epochs: metric kronecker, batch and interval
 sweep "Fashion-MNIST, convolutional network, 1 epoch" configs/fashion-mnist-cnn.yaml --set training.epochs=1 \
   --set optimizer.solver.kind=gram --grid optimizer.metric.kind=identity,kronecker \
   --grid optimizer.learning_rate=0.2,0.5
+# The floor of the damping against the mean ‖x‖² of the examples: a third, one and three thousandths of it, and 0.3.
+if [ -d data/letters ]; then
+  sweep "Digits, 10 epochs: ‖x‖² is 15" configs/digits.yaml --grid optimizer.damping.minimum=0.005,0.015,0.045,0.3
+  sweep "Letters, 10 epochs: ‖x‖² is 3.1" configs/letters.yaml --grid optimizer.damping.minimum=0.001,0.0031,0.0093,0.3
+  sweep "Fashion-MNIST of 14 × 14, 10 epochs: ‖x‖² is 37" configs/fashion14.yaml \
+    --grid optimizer.damping.minimum=0.012,0.037,0.11,0.3
+fi
+if [ -d data/wordnet_sparse ]; then
+  sweep "WordNet, sparse, 1 epoch: ‖x‖² is 1" configs/wordnet-sparse.yaml --set training.epochs=1 \
+    --grid optimizer.damping.minimum=0.00033,0.001,0.003,0.3
+fi
 [ -d data/wordnet_minilm ] || exit 0
+sweep "WordNet, lexicographer files, 20 epochs: ‖x‖² is 384" configs/wordnet-lexicographer.yaml \
+  --grid optimizer.damping.minimum=0.13,0.38,1.2,0.3
 sweep "WordNet, linear head of 4796 classes, 2 epochs" configs/wordnet.yaml --set training.epochs=2 \
   --set optimizer.nesterov=false --grid optimizer.learning_rate=0.5,1 --grid optimizer.momentum=0.8,0.9 \
   --grid optimizer.damping.minimum=0.1,0.3,1

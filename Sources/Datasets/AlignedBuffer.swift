@@ -1,15 +1,66 @@
+internal import CMemory
 import Glibc
 
-/// The owner of one allocation, aligned to a cache line and not initialised.
+/// The owner of memory that begins at a cache line, zero at first: this process's own, or that of another process on this
+/// host. It goes when the last process that has it lets go.
 final class AlignedBuffer {
   let bytes: UnsafeMutableRawBufferPointer
+  /// The memory as a file, by which other processes map it; -1 where the system has no such files.
+  private let descriptor: Int32
+  /// The same for all processes that have this memory, another for another; nil where it is no file.
+  let place: UInt64?
+
+  /// How another process finds a buffer, as long as this one holds it.
+  struct Address: Codable, Equatable {
+    let process: Int32
+    let descriptor: Int32
+    let byteCount: Int
+    /// By which the memory is known again: numbers of processes differ between containers.
+    let place: UInt64
+  }
 
   /// nil when the system has no such amount of memory: the size may come from a damaged file, so this is no trap.
   init?(byteCount: Int) {
-    let (padded, overflow) = byteCount.addingReportingOverflow(63)
-    guard !overflow, let base = aligned_alloc(64, max(64, padded & ~63)) else { return nil }
+    let length = max(1, byteCount)
+    var descriptor = fgn_memory_file("fgn-dist examples")
+    if descriptor >= 0, ftruncate(descriptor, length) != 0 {
+      close(descriptor)
+      descriptor = -1
+    }
+    let kind = descriptor >= 0 ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS
+    guard let base = mmap(nil, length, PROT_READ | PROT_WRITE, kind, descriptor, 0), base != MAP_FAILED else {
+      if descriptor >= 0 { close(descriptor) }
+      return nil
+    }
+    var status = stat()
+    place = descriptor >= 0 && fstat(descriptor, &status) == 0 ? status.place : nil
+    self.descriptor = descriptor
     bytes = UnsafeMutableRawBufferPointer(start: base, count: byteCount)
   }
 
-  deinit { free(bytes.baseAddress) }
+  /// The memory of another process, to be read; nil where it is gone, or the system keeps it from this one.
+  init?(_ address: Address) {
+    let descriptor = open("/proc/\(address.process)/fd/\(address.descriptor)", O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, status.place == address.place,
+      Int(status.st_size) >= max(1, address.byteCount),
+      let base = mmap(nil, max(1, address.byteCount), PROT_READ, MAP_SHARED, descriptor, 0), base != MAP_FAILED
+    else { return nil }
+    self.descriptor = -1
+    place = address.place
+    bytes = UnsafeMutableRawBufferPointer(start: base, count: address.byteCount)
+  }
+
+  /// nil where the memory is not this process's own, or no file.
+  var address: Address? {
+    guard descriptor >= 0, let place else { return nil }
+    return Address(process: getpid(), descriptor: descriptor, byteCount: bytes.count, place: place)
+  }
+
+  deinit {
+    munmap(bytes.baseAddress, max(1, bytes.count))
+    if descriptor >= 0 { close(descriptor) }
+  }
 }

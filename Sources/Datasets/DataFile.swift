@@ -6,6 +6,8 @@ final class DataFile {
   private(set) var descriptor: Int32
   let version: Version
   var size: Int { version.size }
+  /// The same for all processes of a host that have this file open, another for another file.
+  let place: UInt64
 
   /// What tells whether a file was written to.
   struct Version: Equatable {
@@ -22,12 +24,13 @@ final class DataFile {
     descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     self.path = path
     guard descriptor >= 0 else {
-      version = Version()
+      (version, place) = (Version(), 0)
       throw .unreadable(path, "cannot be opened (\(errorText())); check the path and the permissions")
     }
     var status = stat()
     let isExamined = fstat(descriptor, &status) == 0
     version = Version(status)
+    place = status.place
     guard isExamined else { throw .unreadable(path, "cannot be examined (\(errorText()))") }
     guard status.st_mode & S_IFMT == S_IFREG else {
       let isDirectory = status.st_mode & S_IFMT == S_IFDIR
@@ -81,3 +84,8 @@ extension DataFile.Version {
 
 /// The C library's words for the current `errno`.
 func errorText() -> String { String(cString: strerror(errno)) }
+
+extension stat {
+  /// The file's number and that of its file system in one.
+  var place: UInt64 { UInt64(st_ino) ^ UInt64(st_dev) << 40 }
+}

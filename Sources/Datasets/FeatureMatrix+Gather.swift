@@ -92,12 +92,8 @@ private struct RowSource {
 
   @inline(never)
   private func addressInPieces(of row: Int) -> UnsafeRawPointer {
-    var (low, high) = (0, pieces.count)
-    while high - low > 1 {
-      let middle = (low + high) / 2
-      if pieces[middle].rows.lowerBound <= row { low = middle } else { high = middle }
-    }
-    return pieces[low].base + (row - pieces[low].rows.lowerBound) * rowSize
+    let piece = pieces[pieces.index(of: row)]
+    return piece.base + (row - piece.rows.lowerBound) * rowSize
   }
 }
 

@@ -1,7 +1,7 @@
 /// The values of all examples, #rows × columns in row-major order, in the type that the file has: mapped from it or in
 /// memory, in one piece or, of a set of files, several. Copies share the storage.
 package struct FeatureMatrix {
-  package enum Element: String, Sendable {
+  package enum Element: String, Codable, Sendable {
     case uint8, float32, float64
 
     package var size: Int {
@@ -86,7 +86,7 @@ package struct FeatureMatrix {
     self.init(rows: rows, shape: parts[0].shape, element: parts[0].element, pieces: pieces)
   }
 
-  private init(rows: Int, shape: [Int], element: Element, pieces: [Piece]) {
+  init(rows: Int, shape: [Int], element: Element, pieces: [Piece]) {
     self.rows = rows
     self.columns = shape.reduce(1, *)
     self.shape = shape
@@ -119,15 +119,34 @@ package struct FeatureMatrix {
     return FeatureMatrix(rows: range.count, shape: shape, element: element, pieces: parts)
   }
 
+  /// The same for all processes of a host that have these values in one place: they are those of one set of files.
+  var place: UInt64? {
+    let places = pieces.compactMap { ($0.owner as? MappedFile)?.file.place ?? ($0.owner as? AlignedBuffer)?.place }
+    return places.count < pieces.count ? nil : places.dropFirst().reduce(places[0]) { $0 &* 31 &+ $1 }
+  }
+
   /// Calls `body` with the bytes of the rows of `range`, one piece after another; the buffers must not outlive the calls.
   func forEachPiece(in range: Range<Int>, _ body: (_ firstRow: Int, UnsafeRawBufferPointer) -> Void) {
     precondition(range.lowerBound >= 0 && range.upperBound <= rows, "rows out of range")
-    for piece in pieces {
+    if range.isEmpty { return }
+    for piece in pieces[pieces.index(of: range.lowerBound)...] {
       let part = piece.rows.clamped(to: range)
-      if part.isEmpty { continue }
+      if part.isEmpty { break }
       let start = piece.base + (part.lowerBound - piece.rows.lowerBound) * rowSize
       body(part.lowerBound, UnsafeRawBufferPointer(start: start, count: part.count * rowSize))
       extendLifetime(piece.owner)
     }
+  }
+}
+
+extension RandomAccessCollection<FeatureMatrix.Piece> where Index == Int {
+  /// The piece that has a row.
+  func index(of row: Int) -> Int {
+    var (low, high) = (startIndex, endIndex)
+    while high - low > 1 {
+      let middle = (low + high) / 2
+      if self[middle].rows.lowerBound <= row { low = middle } else { high = middle }
+    }
+    return low
   }
 }

@@ -41,6 +41,15 @@ package enum Features {
     if case .dense(let matrix) = self { matrix } else { nil }
   }
 
+  /// The same for all processes of a host that have these values in one place, in a file or in memory; nil for memory that
+  /// cannot be shared.
+  package var place: UInt64? {
+    switch self {
+    case .dense(let matrix): matrix.place
+    case .sparse(let matrix): matrix.place
+    }
+  }
+
   /// The mean number of values of an example that are stored.
   package var valuesPerRow: Double {
     switch self {

@@ -1,5 +1,5 @@
 /// The files that the rows of a set lie in, one file's behind the other's.
-package struct SetFiles: Equatable, Sendable {
+package struct SetFiles: Codable, Equatable, Sendable {
   package let paths: [String]
   /// The rows of the set before each file, and behind the last one.
   private let starts: [Int]

@@ -39,15 +39,32 @@ package struct SparseFeatures {
   }
 
   init<Scalar: BLASScalar>(_ storage: SparseStorage<Scalar>, rows: Int, columns: Int, _ path: String) {
+    self.init(
+      path: path, rows: rows, columns: columns, element: SparseStorage<Scalar>.element, starts: storage.startBuffer,
+      indices: storage.indexBuffer, values: storage.valueBuffer)
+  }
+
+  /// `starts` (rows + 1 numbers of 64 bits), `indices` (of 32 bits) and `values` of all rows.
+  init(
+    path: String, rows: Int, columns: Int, element: FeatureMatrix.Element, starts: AlignedBuffer,
+    indices: AlignedBuffer, values: AlignedBuffer
+  ) {
     self.path = path
     self.rows = rows
     self.columns = columns
-    valueCount = storage.starts[rows]
-    element = SparseStorage<Scalar>.element
+    self.element = element
     firstRow = 0
-    starts = storage.startBuffer
-    indices = storage.indexBuffer
-    values = storage.valueBuffer
+    (self.starts, self.indices, self.values) = (starts, indices, values)
+    let stored: UnsafePointer<Int> = storage(of: starts)
+    valueCount = stored[rows]
+  }
+
+  /// The same for all processes of a host that have these values in one place.
+  var place: UInt64? { values.place }
+
+  /// Starts, indices and values, if the rows are the first ones.
+  var wholeStorage: [AlignedBuffer]? {
+    firstRow == 0 ? [starts, indices, values] : nil
   }
 
   /// The rows of `range` alone, counted from 0.

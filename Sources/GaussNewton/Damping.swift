@@ -10,8 +10,8 @@ package enum Damping {
   package struct Options: Codable, Equatable, Sendable {
     package var initial = 0.3
     package var policy = Policy.levenbergMarquardt
-    /// Levenberg–Marquardt moves λ between these. On the rows that a step was made for, its model is too good a prophet:
-    /// without a floor λ falls until the steps no longer suit other rows.
+    /// λ moves between these, unless it is constant. On the rows that a step was made for, its model is too good a prophet,
+    /// and a few held-out rows do not know what the next batches need: without a floor λ falls too far.
     package var minimum = 0.3
     package var maximum = 1e6
     /// Factor by which λ rises, and by whose inverse it falls.
@@ -21,8 +21,10 @@ package enum Damping {
 
     package init() {}
 
-    /// λ of the first step: Levenberg–Marquardt begins within its bounds.
-    var start: Double { policy == .levenbergMarquardt ? min(max(initial, minimum), maximum) : initial }
+    /// λ of the first step.
+    var start: Double { policy == .constant ? initial : bounded(initial) }
+
+    func bounded(_ λ: Double) -> Double { min(max(λ, minimum), maximum) }
   }
 
   /// λ after a step whose success was looked at, and whether the step is taken.

@@ -8,9 +8,11 @@ enum DampingSweep {
   /// Of how many rows of a batch one is held out. The rows that a step was made for are no judges of it.
   static let heldOutFraction = 8
 
-  /// λ and its neighbours; at first many, so that where a run begins does not matter.
-  static func candidates(around λ: Double, isFirst: Bool, maximum: Double) -> [Double] {
-    (isFirst ? Array(-8...8) : Array(-1...1)).map { min(λ * exp2(Double($0)), maximum) }
+  /// λ and its neighbours within the bounds; at first many, so that where a run begins does not matter.
+  static func candidates(around λ: Double, isFirst: Bool, _ options: Damping.Options) -> [Double] {
+    let reach = isFirst ? 8 : 1
+    let all = (-reach...reach).map { options.bounded(λ * exp2(Double($0))) }
+    return all.indices.filter { $0 == 0 || all[$0] != all[$0 - 1] }.map { all[$0] }
   }
 
   /// The candidate with the least objective, or nil where none is a number.
@@ -34,8 +36,7 @@ extension FastGaussNewton {
     let own = gram.ownRows
     let heldOut = max(0, min(own.count, fitted - own.lowerBound))..<own.count
     let before = damped.damping
-    let candidates = DampingSweep.candidates(
-      around: before, isFirst: damped.steps == 0, maximum: options.damping.maximum)
+    let candidates = DampingSweep.candidates(around: before, isFirst: damped.steps == 0, options.damping)
 
     // With weight decay Δ₀ depends on λ, unless the batch has been linearised there.
     let movesAnchor = options.weightDecay > 0 && damped.predictsAnchor

@@ -68,8 +68,8 @@ struct TrainingExperiment: Experiment {
     let convolutional =
       isQuick
       ? "[{convolution: {channels: 8, kernel: 3, padding: 1}}, {max_pool: 2}, relu, flatten]"
-      : "[{convolution: {channels: 16, kernel: 5, padding: 2}}, {max_pool: 2}, relu, "
-        + "{convolution: {channels: 32, kernel: 5}}, {max_pool: 2}, relu, flatten, {linear: 128}, relu]"
+      : "[{convolution: {channels: 8, kernel: 5, stride: 2, padding: 2}}, relu, "
+        + "{convolution: {channels: 16, kernel: 5, stride: 2, padding: 2}}, relu, flatten, {linear: 64}, relu]"
     var texts: [(String, String)]
     switch (subject, isQuick) {
     case (.head, true): texts = [("digits", base)]

@@ -140,6 +140,7 @@ package final class Evaluator<Scalar: DistributedScalar> {
     var start = rows.lowerBound
     while start < rows.upperBound {
       let part = start..<min(start + chunk, rows.upperBound)
+      features.matrix?.prefetch(part.upperBound..<min(part.upperBound + chunk, rows.upperBound))
       try body(part, forward(parameters, room.gather(part, of: features, normalization)))
       start = part.upperBound
     }

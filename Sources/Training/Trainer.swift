@@ -26,6 +26,7 @@ package final class Trainer<Scalar: DistributedScalar> {
   private let partition: RowPartition
   private let parameters: Vector<Scalar>
   private let room: InputRoom<Scalar>
+  private var readAhead: ReadAhead
   /// This rank's shard of a full batch, which is gathered only once.
   private var fullBatch: (Inputs<Scalar>, [Int32])?
   private var step = 0
@@ -51,6 +52,7 @@ package final class Trainer<Scalar: DistributedScalar> {
     evaluator = Evaluator(network, communicator: communicator)
     clock = try RankClock(over: communicator)
     room = InputRoom(network, capacity: partition.capacity(of: sampler.batchSize))
+    readAhead = ReadAhead(data.train.features)
     parameters = try communicator.collectively { [optimizer] in
       if let state {
         try state.restore(optimizer)
@@ -223,7 +225,20 @@ package final class Trainer<Scalar: DistributedScalar> {
       step: step, of: totalSteps, peak: configuration.optimizer.learningRate)
     let rows = sampler.batch(epoch: epoch, step: batch)
     let own = partition.own(of: rows)
-    let ((shard, labels), weights) = optimizer.phases.measure(.data) { (gather(own), gatherWeights(own)) }
+    let wasReadingAhead = readAhead.isOn
+    let ((shard, labels), weights) = optimizer.phases.measure(.data) {
+      // Others were on their way since the step before.
+      if readAhead.isOn, batch == 0 { readAhead.prefetch(own) }
+      defer {
+        if readAhead.isOn, batch + 1 < sampler.batchesPerEpoch {
+          readAhead.prefetch(partition.own(of: sampler.batch(epoch: epoch, step: batch + 1)))
+        }
+      }
+      return (readAhead.watch(own.count) { gather(own) }, gatherWeights(own))
+    }
+    if readAhead.isOn != wasReadingAhead {
+      coordinator.say("note: the examples do not stay in memory, so each step reads those of the next one")
+    }
     let report = try optimizer.advance(
       parameters, inputs: shard, labels: labels, weights: weights, batchSize: rows.count, rate: rate,
       interrupt: Preemption.requested != nil || coordinator.failure != nil)

@@ -17,16 +17,24 @@ package struct TrainingData {
   package var weights: ExampleWeights?
   /// How long reading and checking took.
   package var seconds = 0.0
+  /// How many ranks hold examples of their own that they would share with another rank of their node if the system let them.
+  package var privateCopies = 0
 
-  /// The mean of ‖x‖² over the normalised training examples, or over 1024 of them, evenly spaced. The same on all ranks.
+  /// The mean of ω‖x‖² over the normalised training examples, or over 1024 of them, evenly spaced. The same on all ranks.
   package var meanSquaredNorm: Double {
-    let count = min(train.count, 1024)
+    let weights = weights?.values ?? []
+    let counted = weights.indices.filter { weights[$0] > 0 }
+    let available = weights.isEmpty ? train.count : counted.count
+    let count = min(available, 1024)
     let room = InputRoom<Double>(features: train.features, capacity: 1)
-    let sum = (0..<count).reduce(0.0) { sum, index in
-      let row = index * train.count / count
-      return sum + room.gather(row..<row + 1, of: train.features, normalization).squaredNorm
+    var (sum, total) = (0.0, 0.0)
+    for index in (0..<count).map({ $0 * available / count }) {
+      let row = weights.isEmpty ? index : counted[index]
+      let ω = weights.isEmpty ? 1 : weights[row]
+      sum += ω * room.gather(row..<row + 1, of: train.features, normalization).squaredNorm
+      total += ω
     }
-    return sum / Double(count)
+    return sum / total
   }
 
   /// Loads and checks the data sets of a configuration. Collective: the ranks share the look at the values, and a
@@ -35,14 +43,12 @@ package struct TrainingData {
   package static func load(_ configuration: Configuration, over communicator: Communicator) throws -> TrainingData {
     let start = ContinuousClock.now
     let options = configuration.data
-    let (train, test) = try communicator.collectively { () -> (Dataset, Dataset?) in
-      guard let train = try open(options.train, configuration) else {
-        return (Dataset.digits().train, Dataset.digits().test)
-      }
-      return (train, try open(options.test, configuration, like: train))
-    }
-    try agree(on: train, "the training data", over: communicator)
-    if let test { try agree(on: test, "the test data", over: communicator) }
+    let node = try communicator.splitBySharedMemory()
+    var privateCopies = 0
+    let (train, test) = try communicator.collectively { try open(configuration, on: node, &privateCopies) }
+    privateCopies = try communicator.allreduce(privateCopies)
+    try agree(on: train, "the training data", on: node, over: communicator)
+    if let test { try agree(on: test, "the test data", on: node, over: communicator) }
 
     let trainName = options.train.features?.description ?? "the embedded digits"
     let classCount = options.classes ?? train.classCount
@@ -87,7 +93,57 @@ package struct TrainingData {
     let weights = try weights(options, of: train, trainName, classCount, over: communicator)
     return TrainingData(
       train: train, test: test, normalization: normalization, classCount: classCount, weights: weights,
-      seconds: (ContinuousClock.now - start) / .seconds(1))
+      seconds: (ContinuousClock.now - start) / .seconds(1), privateCopies: privateCopies)
+  }
+
+  /// The data sets. The first rank of a node reads them; the others have them in its memory, or map the same files.
+  /// Collective on the node; errors are those of this rank.
+  ///
+  /// - Parameter privateCopies: grows where that memory cannot be mapped.
+  private static func open(
+    _ configuration: Configuration, on node: Communicator, _ privateCopies: inout Int
+  ) throws -> (Dataset, Dataset?) {
+    let options = configuration.data
+    guard options.train.features != nil else { return (Dataset.digits().train, Dataset.digits().test) }
+    var (train, test): (Dataset?, Dataset?)
+    do {
+      (train, test) = try node.collectively {
+        guard node.rank == 0, let train = try open(options.train, configuration) else { return (nil, nil) }
+        return (train, try open(options.test, configuration, like: train))
+      }
+    } catch let failure as CollectiveFailure {
+      // What is wrong with the first rank's files is wrong on the node.
+      throw failure.withoutOrigin
+    }
+    if node.size == 1 { return (train!, test) }
+    let offers = (try share(train, on: node), try share(test, on: node))
+    // The first rank holds its memory until all have mapped it, or have failed.
+    let result = Result {
+      if node.rank == 0 { return }
+      train = try take(offers.0, &privateCopies) { try open(options.train, configuration) }
+      test = try take(offers.1, &privateCopies) { try open(options.test, configuration, like: train) }
+    }
+    try node.barrier()
+    try result.get()
+    return (train!, test)
+  }
+
+  /// Where the node's first rank has a data set in its memory, and the labels; nil where it has none that can be shared.
+  /// Collective on the node.
+  private static func share(_ set: Dataset?, on node: Communicator) throws -> (Data, [Int32])? {
+    let bytes = try node.broadcast(
+      try set.flatMap(SharedDataset.init).map { [UInt8](try JSONEncoder().encode($0)) } ?? [])
+    return bytes.isEmpty ? nil : (Data(bytes), try node.broadcast(set?.labels ?? []))
+  }
+
+  /// The data set of an offer, or what `open` reads. Local.
+  private static func take(
+    _ offer: (bytes: Data, labels: [Int32])?, _ privateCopies: inout Int, orOpen open: () throws -> Dataset?
+  ) throws -> Dataset? {
+    guard let offer else { return try open() }
+    let shared = try JSONDecoder().decode(SharedDataset.self, from: offer.bytes).dataset(labels: offer.labels)
+    if shared == nil { privateCopies += 1 }
+    return try shared ?? open()
   }
 
   /// The weights of the training set, whose labels have been checked. Collective: they are the same on all ranks.
@@ -191,12 +247,21 @@ package struct TrainingData {
     return Normalization(kind, FeatureStatistics(merging: parts, columns: set.featureCount))
   }
 
-  /// Makes sure that all ranks read the same values and labels.
-  private static func agree(on set: Dataset, _ subject: String, over communicator: Communicator) throws {
+  /// Makes sure that all ranks read the same values and labels. The ranks of a node that have them in one place share the
+  /// look at them.
+  private static func agree(
+    on set: Dataset, _ subject: String, on node: Communicator, over communicator: Communicator
+  ) throws {
     if communicator.size == 1 { return }
     let features = set.features
     var words = [UInt64(set.count), UInt64(set.featureCount), UInt64(features.element.size), features.isSparse ? 1 : 0]
-    words.append(UInt64(features.checksum(in: 0..<set.count)))
+    let places = try node.allgather(
+      [features.place ?? UInt64(node.rank)], counts: Array(repeating: 1, count: node.size))
+    let isOnePlace = places.allSatisfy { $0 == places[0] }
+    let blocks = 0..<64
+    let own = (isOnePlace ? blocks.part(node.rank, of: node.size) : blocks)
+      .map { UInt64(features.checksum(in: (0..<set.count).part($0, of: blocks.count))) }
+    words += isOnePlace ? try node.allgather(own) : own
     words += set.labels.map { UInt64(bitPattern: Int64($0)) }
     words += set.classes?.names.joined(separator: "\n").utf8.map { UInt64($0) } ?? []
     try words.withUnsafeBytes { try communicator.agree($0, about: subject) }

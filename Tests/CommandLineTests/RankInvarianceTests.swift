@@ -67,7 +67,7 @@ extension CommandLineTests {
       arguments: [
         "method: ggn, damping: {policy: levenberg-marquardt}", "method: sgd, nesterov: true, weight_decay: 1e-3",
         "method: adam", "method: fgn, solver: {kind: gram}, damping: {policy: levenberg-marquardt, minimum: 0.01}",
-        "method: fgn, solver: {kind: gram-cg, tolerance: 1e-6}, weight_decay: 1e-3",
+        "method: fgn, solver: {kind: gram-cg, tolerance: 1e-6}, damping: {initial: 0.3, minimum: 0.3}, weight_decay: 1e-3",
         "method: fgn, solver: {kind: gram}, metric: {kind: kronecker, interval: 3}, nesterov: true, momentum: 0.5",
         "method: fgn, solver: {kind: gram}, damping: {policy: sweep, interval: 1}, momentum: 0.5, weight_decay: 1e-3",
       ])

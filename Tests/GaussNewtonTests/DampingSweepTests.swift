@@ -43,6 +43,7 @@ import Testing
     for λ in [1e-3, 10] {
       var options = exactOptions(damping: λ, weightDecay: μ)
       options.damping.policy = .sweep
+      options.damping.minimum = 1e-9
       options.momentum = η
       options.stepLength = length
       options.solver.kind = .gram
@@ -68,12 +69,26 @@ import Testing
     let found = try [1e-3, 1e-2, 0.1, 1, 10].map { λ in
       var options = exactOptions(damping: λ)
       options.damping.policy = .sweep
+      options.damping.minimum = 1e-9
       options.solver.kind = .gram
       let trial = Trial<Double>(problem, options)
       _ = try trial.advance()
       return trial.optimizer.damping
     }
     #expect(found.max()! <= 2.1 * found.min()!)
+  }
+
+  @Test func `A sweep keeps to its bounds`() throws {
+    var options = exactOptions(damping: 1e-3)
+    options.damping.policy = .sweep
+    options.damping.minimum = 1e-9
+    options.solver.kind = .gram
+    let free = try Trial<Double>(problem, options).advance().damping!
+    for (minimum, maximum) in [(2 * free, 100 * free), (free / 100, free / 2)] {
+      (options.damping.minimum, options.damping.maximum) = (minimum, maximum)
+      let found = try Trial<Double>(problem, options).advance().damping!
+      #expect(found >= minimum && found <= maximum)
+    }
   }
 
   @Test func `A sweep comes once an interval, and a batch too small to hold rows out keeps its λ`() throws {
