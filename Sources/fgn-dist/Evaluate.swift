@@ -24,6 +24,10 @@ struct Evaluate: ParsableCommand {
   @Option(help: "File of labels (IDX or NPY).")
   var labels: [String] = []
 
+  @Option(
+    help: "Format of --features and --labels: \(ExampleFormat.allCases.map(\.rawValue).joined(separator: ", ")).")
+  var format = ExampleFormat.auto
+
   @Option(help: "Where to write a line for each class: examples, accuracy, precision, loss (.csv).")
   var classes: String?
 
@@ -55,7 +59,7 @@ struct Evaluate: ParsableCommand {
       }
     }
     let isText = source.text != nil
-    if let list = source.features, !ExampleFormat.auto.isOne(of: list) {
+    if let list = source.features, !format.isOne(of: list) {
       throw ValidationError("\(list) are of several formats; evaluate those of each on their own")
     }
     if isText, !labels.isEmpty {
@@ -64,11 +68,14 @@ struct Evaluate: ParsableCommand {
     if !isText, features.isEmpty != labels.isEmpty {
       throw ValidationError("--features and --labels go together; give both or neither")
     }
+    if format != .auto, features.isEmpty { throw ValidationError("--format goes with --features; name the files") }
   }
 
   private var source: Configuration.Data.Source {
-    .init(
+    var source = Configuration.Data.Source(
       features: features.isEmpty ? nil : FileList(features), labels: labels.isEmpty ? nil : FileList(labels))
+    source.format = format
+    return source
   }
 
   func run() throws {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import MPI
 import Training
 
@@ -23,12 +24,22 @@ struct FgnDist: ParsableCommand {
 
 extension FgnDist {
   static func main() {
+    allowManyFiles()
     do {
       var command = try parse()
       try command.run()
     } catch {
       exit(withError: error)
     }
+  }
+
+  /// A set of compressed files has one open for each; what a process may ask for is often far more than what it begins with.
+  private static func allowManyFiles() {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+    limit.rlim_cur = limit.rlim_max
+    // Where this is refused, a set that has more files says so.
+    _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
   }
 
   private static func parse() throws -> any ParsableCommand {

@@ -21,6 +21,9 @@ struct Predict: ParsableCommand {
   @Option(help: "File of features (IDX or NPY), or of examples as text (.svm, .libsvm, .csv, .tsv; also .gz).")
   var features: [String]
 
+  @Option(help: "Format of --features: \(ExampleFormat.allCases.map(\.rawValue).joined(separator: ", ")).")
+  var format = ExampleFormat.auto
+
   @Option(help: "Where to write the probabilities, examples × classes.")
   var probabilities: String?
 
@@ -36,7 +39,7 @@ struct Predict: ParsableCommand {
     for path in paths where PredictionFile.Format(path) == nil {
       throw ValidationError("\(path) must end in .npy or .csv")
     }
-    guard ExampleFormat.auto.isOne(of: list) else {
+    guard format.isOne(of: list) else {
       throw ValidationError("\(list) are of several formats; predict for each format on its own")
     }
     func file(_ path: String) -> URL { URL(fileURLWithPath: path).standardizedFileURL }
@@ -66,8 +69,9 @@ struct Predict: ParsableCommand {
   private func source(for model: ModelFile) throws -> any FeatureSource {
     var source = model.configuration.data.train
     source.features = list
-    source.format = .auto
-    return try source.textExamples(for: model)?.features ?? FeatureStream(paths: list.paths())
+    source.format = format
+    return try source.textExamples(for: model)?.features
+      ?? FeatureStream(paths: list.paths(), format: format.array)
   }
 
   private var list: FileList { FileList(features) }

@@ -106,6 +106,28 @@ extension CommandLineTests {
       }
     }
 
+    @Test("may be more compressed files than a process may open at first")
+    func manyFiles() throws {
+      let workspace = Workspace()
+      let all = Examples(100, features: 3, classes: 2)
+      try all.writeIDX("whole", to: workspace)
+      for row in 0..<all.labels.count {
+        var part = all
+        (part.features, part.labels) = ([all.features[row]], [all.labels[row]])
+        try part.writeIDX("part-\(100 + row)", compressed: true, to: workspace)
+      }
+      try workspace.write("run.yaml", "training: {epochs: 1}")
+      func train(_ run: String, _ name: String, _ ending: String) throws -> [UInt8] {
+        let command = Program.command(
+          .mpirun(2),
+          ["train", "run.yaml", "--run-directory", run, "--set", "data.train.features=\(name)-features.\(ending)"]
+            + ["--set", "data.train.labels=\(name)-labels.\(ending)"])
+        try Child(["sh", "-c", "ulimit -Sn 100; exec \"$@\"", "sh"] + command, in: workspace).wait().expectSuccess()
+        return try workspace.bytes("\(run)/model.safetensors").suffix(2 * 4 * 4)
+      }
+      #expect(try train("parts", "part-*", "idx.gz") == train("one", "whole", "idx"))
+    }
+
     @Test("name the file that is wrong, on any number of ranks")
     func faults() throws {
       let workspace = try prepare()

@@ -72,6 +72,36 @@ extension CommandLineTests {
       }
     }
 
+    @Test("may have names that do not tell their format", arguments: ["csv", "svm"])
+    func namedOtherwise(format: String) throws {
+      let workspace = try prepare()
+      let kind = format == "svm" ? "svmlight" : format
+      for name in ["train", "test"] {
+        try workspace.write("\(name).txt", workspace.bytes("\(name).\(format)"))
+      }
+      let column = format == "csv" ? ["data.train.label_column=kind", "data.test.label_column=kind"] : []
+      try train("txt", column + ["train", "test"].map { "data.\($0).format=\(kind)" }, in: workspace).expectSuccess()
+      func outputs(_ file: String, _ more: [String]) throws -> (String, [UInt8]) {
+        let options = [Self.model, "--features", file] + more
+        let evaluation = try Program.run(.plain, ["evaluate"] + options, in: workspace)
+        let prediction = try Program.run(.plain, ["predict", "--logits", "l.npy"] + options, in: workspace)
+        for outcome in [evaluation, prediction] { outcome.expectSuccess() }
+        return (evaluation.output, try workspace.bytes("l.npy"))
+      }
+      let (named, told) = (try outputs("test.\(format)", []), try outputs("test.txt", ["--format", kind]))
+      #expect(named.0 == told.0 && named.1 == told.1)
+      for command in [["evaluate"], ["predict", "--logits", "l.npy"]] {
+        try Program.run(
+          .plain,
+          command + [Self.model, "--features", "test.txt", "--format", "npy"]
+            + (command[0] == "evaluate" ? ["--labels", "test-labels.npy"] : []), in: workspace
+        )
+        .expectError(65, mentioning: ["test.txt"])
+      }
+      try Program.run(.plain, ["evaluate", Self.model, "--format", kind], in: workspace)
+        .expectError(64, mentioning: ["--features"])
+    }
+
     @Test("give their classes their names back", arguments: ["csv", "svm"])
     func names(format: String) throws {
       let workspace = try prepare()
