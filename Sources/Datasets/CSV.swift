@@ -57,57 +57,40 @@ package enum CSV {
     package let featureNames: [String]
   }
 
-  /// The examples of a file.
+  /// The examples of files, which have the same columns; names may be missing in all but the first.
   ///
   /// Throws exit code 66 for a file that cannot be read, 65 for one with wrong contents, such as an empty field or one
   /// that is no finite number; its message names the line and the column.
+  package static func read(paths: [String], options: Options = Options()) throws(DataError) -> Table {
+    try read(paths.map { path throws(DataError) in try TextFile(path) }, options: options)
+  }
+
   package static func read(path: String, options: Options = Options()) throws(DataError) -> Table {
-    try read(TextFile(path), options: options)
+    try read(paths: [path], options: options)
   }
 
   static func read(
-    _ file: TextFile, options: Options = Options(), chunkSize: Int = TextFile.chunkSize
+    _ files: [TextFile], options: Options = Options(), chunkSize: Int = TextFile.chunkSize
   ) throws(DataError) -> Table {
     switch options.element {
-    case .float32: try read(file, options, Float.self, chunkSize)
-    case .float64: try read(file, options, Double.self, chunkSize)
+    case .float32: try read(files, options, Float.self, chunkSize)
+    case .float64: try read(files, options, Double.self, chunkSize)
     case .uint8: preconditionFailure("the values of a table are float32 or float64")
     }
   }
 
   private static func read<Scalar: BLASScalar & DecimalScalar>(
-    _ file: TextFile, _ options: Options, _: Scalar.Type, _ chunkSize: Int
+    _ files: [TextFile], _ options: Options, _: Scalar.Type, _ chunkSize: Int
   ) throws(DataError) -> Table {
-    var parts = TextPart.parts(of: file, size: chunkSize)
-    let layout = try CSVLayout(parts, options, file.path)
-    let (count, overflow) = parts.lineCount.multipliedReportingOverflow(by: layout.featureCount)
-    let (byteCount, byteOverflow) = count.multipliedReportingOverflow(by: MemoryLayout<Scalar>.size)
-    guard !overflow, !byteOverflow, let values = AlignedBuffer(byteCount: byteCount),
-      let codes = AlignedBuffer(byteCount: 4 * parts.lineCount)
-    else {
-      throw .badContents(
-        file.path, "\(parts.lineCount) lines of \(layout.featureCount) values need more memory than the system has")
-    }
-    let parser = CSVParser<Scalar>(
-      layout: layout, values: values.bytes.baseAddress!.bindMemory(to: Scalar.self, capacity: count),
-      codes: codes.bytes.baseAddress!.bindMemory(to: Int32.self, capacity: parts.lineCount))
-    try parts.read(file.path) { part, _ throws(TextFault) in try parser.parse(&part) }
-    close(gaps: parts, values.bytes.baseAddress!, layout.featureCount * MemoryLayout<Scalar>.size)
-    let labels = layout.label == nil ? nil : try parts.labels(path: file.path, codes: parser.codes)
-    extendLifetime(codes)
-    let features = FeatureMatrix(
-      rows: parts.rowCount, shape: [layout.featureCount], element: options.element, owner: values)
-    return Table(features: features, labels: labels, featureNames: layout.featureNames)
-  }
-
-  /// Moves each part's rows to where those before it end.
-  private static func close(gaps parts: [TextPart], _ base: UnsafeMutableRawPointer, _ rowSize: Int) {
-    var row = 0
-    for part in parts {
-      if row != part.firstLine {
-        memmove(base + row * rowSize, base + part.firstLine * rowSize, part.rowCount * rowSize)
-      }
-      row += part.rowCount
-    }
+    var parts = TextPart.parts(of: files, size: chunkSize)
+    let layout = try CSVLayout.ofFiles(&parts, options)
+    let rows = try CSVRows<Scalar>(parts, layout)
+    try rows.check()
+    var labels = LabelTable()
+    let codes = rows.labels(in: &labels)
+    return Table(
+      features: rows.features,
+      labels: try codes.map { codes throws(DataError) in try labels.column(codes: codes) },
+      featureNames: layout.featureNames)
   }
 }

@@ -17,7 +17,7 @@ struct CSVParser<Scalar: BLASScalar & DecimalScalar> {
     while cursor < end {
       let start = cursor
       CSVField.skipSpaces(&cursor)
-      if !CSVField.isEnd(cursor) && part.firstLine + line != layout.headerLine {
+      if !CSVField.isEnd(cursor) && line != part.headerLine {
         cursor = start
         do throws(TextFault) {
           try row(&cursor, &part, line)

@@ -12,7 +12,7 @@ package struct CSVWriter: ~Copyable {
     var text = try TextWriter(path)
     if let names {
       for (column, name) in names.enumerated() {
-        if column > 0 { text.append(separator.rawValue) }
+        if column > 0 { text.append(byte: separator.byte) }
         text.append(try Self.field(name, path))
       }
       try text.endLine()
@@ -27,16 +27,19 @@ package struct CSVWriter: ~Copyable {
   ) throws(DataError) {
     var isFirst = true
     for value in values {
-      if !isFirst { text.append(separator.rawValue) }
+      if !isFirst { text.append(byte: separator.byte) }
       text.append(value)
       isFirst = false
     }
     if let label {
-      if !isFirst { text.append(separator.rawValue) }
+      if !isFirst { text.append(byte: separator.byte) }
       text.append(try Self.field(label, text.path))
     }
     try text.endLine()
   }
+
+  /// Makes sure that all rows are on the disk. Throws exit code 74.
+  mutating func complete() throws(DataError) { try text.complete() }
 
   /// Puts the complete file in place. Throws exit code 74.
   package mutating func finish() throws(DataError) { try text.finish() }

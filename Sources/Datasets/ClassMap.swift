@@ -46,11 +46,11 @@ package struct ClassMap: Equatable, Sendable {
   package func classes(of labels: LabelColumn) throws(DataError) -> [Int32] {
     var classes: [Int32] = []
     classes.reserveCapacity(labels.texts.count)
-    for (text, line) in zip(labels.texts, labels.lines) {
+    for (text, place) in zip(labels.texts, labels.places) {
       guard let number = classNumber(of: text) else {
         throw .badContents(
-          labels.path,
-          "line \(line): the label '\(text)' is none of the \(count) classes of the training set; "
+          place.path,
+          "line \(place.line): the label '\(text)' is none of the \(count) classes of the training set; "
             + "remove such rows, or train with examples of it")
       }
       classes.append(number)

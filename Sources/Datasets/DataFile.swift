@@ -3,11 +3,20 @@ import Glibc
 /// A regular file that is open for reading.
 final class DataFile {
   let path: String
-  /// In bytes, when it was opened.
-  let size: Int
-  let descriptor: Int32
+  private(set) var descriptor: Int32
+  let version: Version
+  var size: Int { version.size }
   /// The same for all processes of a host that have this file open, another for another file.
   let place: UInt64
+
+  /// What tells whether a file was written to.
+  struct Version: Equatable {
+    /// In bytes.
+    var size = 0
+    /// When it was written, in seconds and nanoseconds.
+    var seconds = 0
+    var nanoseconds = 0
+  }
 
   /// Throws a `DataError` with exit code 66 when `path` is missing, is not a regular file or is not readable.
   init(_ path: String) throws(DataError) {
@@ -15,12 +24,12 @@ final class DataFile {
     descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     self.path = path
     guard descriptor >= 0 else {
-      (size, place) = (0, 0)
+      (version, place) = (Version(), 0)
       throw .unreadable(path, "cannot be opened (\(errorText())); check the path and the permissions")
     }
     var status = stat()
     let isExamined = fstat(descriptor, &status) == 0
-    size = Int(status.st_size)
+    version = Version(status)
     place = status.place
     guard isExamined else { throw .unreadable(path, "cannot be examined (\(errorText()))") }
     guard status.st_mode & S_IFMT == S_IFREG else {
@@ -29,8 +38,12 @@ final class DataFile {
     }
   }
 
-  deinit {
+  deinit { closeDescriptor() }
+
+  /// Ends reading: a process has few descriptors, and a set may have many files.
+  func closeDescriptor() {
     if descriptor >= 0 { close(descriptor) }
+    descriptor = -1
   }
 
   /// Fills `target` with the bytes from `offset` on. Throws exit code 65 for a file that has become shorter, 74 for one
@@ -50,6 +63,22 @@ final class DataFile {
       }
       filled += count
     }
+  }
+
+  /// Throws exit code 65 if the file was written to since it was opened.
+  func checkUnchanged() throws(DataError) {
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, Version(status) == version else { throw Self.changed(path) }
+  }
+
+  static func changed(_ path: String) -> DataError {
+    .badContents(path, "changed while it was read; use a file that nobody is writing")
+  }
+}
+
+extension DataFile.Version {
+  fileprivate init(_ status: stat) {
+    self.init(size: Int(status.st_size), seconds: status.st_mtim.tv_sec, nanoseconds: status.st_mtim.tv_nsec)
   }
 }
 

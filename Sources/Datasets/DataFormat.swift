@@ -18,12 +18,13 @@ package enum DataFormat: String, Codable, CaseIterable, Sendable {
   /// `idx` or `npy`, where `auto` goes by the first bytes of the file. Throws exit code 65 for a format that is none of
   /// these.
   func resolved(_ start: UnsafeRawBufferPointer, _ path: String) throws(DataError) -> DataFormat {
-    guard self == .auto else { return self }
-    if NPY.isNPY(start) { return .npy }
-    if IDX.isIDX(start) || GzipStream.isGzip(start) { return .idx }
     if start.starts(with: "PK".utf8) {
       throw .badContents(path, "is a zip archive (NPZ?); save each of its arrays with numpy.save")
     }
+    try PackedFile.refuse(path, start)
+    guard self == .auto else { return self }
+    if NPY.isNPY(start) { return .npy }
+    if IDX.isIDX(start) || GzipStream.isGzip(start) { return .idx }
     throw .badContents(path, "is neither an NPY nor an IDX file; save the array with numpy.save")
   }
 }

@@ -9,6 +9,9 @@ package struct Dataset {
   package let classCount: Int
   /// What the file calls the classes; nil where it has their numbers.
   package let classes: ClassMap?
+  /// Where arrays are, for errors.
+  package var featureFiles: SetFiles?
+  package var labelFiles: SetFiles?
 
   package var count: Int { labels.count }
   package var featureCount: Int { features.columns }
@@ -29,29 +32,36 @@ package struct Dataset {
     self.classes = classes
   }
 
-  /// The examples of two files.
+  /// The examples of arrays in files, as many with features as with labels, or all labels in one.
   ///
   /// Throws exit code 66 for a file that cannot be read, 65 for one with wrong contents or another number of examples.
   /// Values and labels are looked at by `firstNonFinite` and `firstLabelOutOfRange`, whose work ranks can share.
   package init(
-    features featuresPath: String, labels labelsPath: String, format: DataFormat = .auto, classCount: Int? = nil
+    features: FileList, labels: FileList, format: DataFormat = .auto, classCount: Int? = nil
   ) throws(DataError) {
-    let features = try FeatureMatrix(path: featuresPath, format: format)
-    let labels = try Self.labels(labelsPath, format: format, for: features.rows, of: featuresPath)
-    self.init(features: features, labels: labels, classCount: classCount)
+    let (paths, labelPaths) = (try features.paths(), try labels.paths())
+    let parts = try paths.map { path throws(DataError) in try FeatureMatrix(path: path, format: format) }
+    try FeatureMatrix.checkKinds(parts, paths)
+    let files = SetFiles(zip(paths, parts).map { ($0, $1.rows) })
+    let (numbers, labelFiles) = try Self.labels(labelPaths, format: format, for: files)
+    self.init(features: FeatureMatrix(joining: parts), labels: numbers, classCount: classCount)
+    (featureFiles, self.labelFiles) = (files, labelFiles)
   }
 
-  /// The classes in a file, for the `count` examples of `featuresPath`. Throws exit code 65 or 66.
+  /// The classes in files, for the examples of others. Throws exit code 65 or 66.
   package static func labels(
-    _ path: String, format: DataFormat = .auto, for count: Int, of featuresPath: String
-  ) throws(DataError) -> [Int32] {
-    let labels = try format.read(path).labels()
-    guard labels.count == count else {
-      throw .badContents(
-        featuresPath,
-        "has \(count) examples, and \(path) has \(labels.count) labels; name two files of the same examples")
+    _ paths: [String], format: DataFormat = .auto, for examples: SetFiles
+  ) throws(DataError) -> (labels: [Int32], files: SetFiles) {
+    try examples.checkCount(paths, of: "labels")
+    var labels: [Int32] = []
+    var files: [(path: String, rows: Int)] = []
+    for path in paths {
+      let part = try format.read(path).labels()
+      labels += part
+      files.append((path, part.count))
     }
-    return labels
+    try examples.check(SetFiles(files), of: "labels")
+    return (labels, SetFiles(files))
   }
 
   /// The largest label of the range; nil for an empty one.

@@ -19,9 +19,17 @@ package enum ExampleFormat: String, Codable, CaseIterable, Sendable {
   package func text(_ path: String) -> ExampleFormat? {
     guard self == .auto else { return Self.endings[self] == nil ? nil : self }
     let name = path.lowercased()
-    let plain = name.hasSuffix(".gz") ? name.dropLast(3) : name[...]
+    // That of a file that is packed otherwise, too: it is refused by the reader of its format.
+    let packed = ([".gz"] + PackedFile.endings).first { name.hasSuffix($0) }
+    let plain = name.dropLast(packed?.utf8.count ?? 0)
     return Self.endings.first { $0.value.contains { plain.hasSuffix(".\($0)") } }?.key
   }
+
+  /// That of the first of some files, which are of one format.
+  package func text(_ files: FileList) -> ExampleFormat? { files.entries.first.flatMap { text($0) } }
+
+  /// Whether the names of some files are those of one format, as far as names tell.
+  package func isOne(of files: FileList) -> Bool { files.entries.allSatisfy { text($0) == text(files) } }
 
   /// The format of an array.
   package var array: DataFormat {

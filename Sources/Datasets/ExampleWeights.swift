@@ -25,21 +25,33 @@ package struct ExampleWeights: Equatable, Sendable {
     return largest > 0 ? weights.map { $0 / largest } : weights
   }
 
-  /// The weights in a file (IDX or NPY), for the `count` examples of `examples`.
+  /// The weights in files (IDX or NPY), for the `count` examples that are called `examples`, or those of each of `files`.
   ///
   /// Throws exit code 66 for a file that cannot be read, and 65 for one with another count, for the first weight that is
   /// negative or not finite, and if none is above 0.
-  package static func read(_ path: String, for count: Int, of examples: String) throws(DataError) -> [Double] {
-    let weights = try DataFormat.auto.read(path).numbers()
+  package static func read(
+    _ list: FileList, for count: Int, of examples: String, _ files: SetFiles? = nil
+  ) throws(DataError) -> [Double] {
+    let paths = try list.paths()
+    var weights: [Double] = []
+    var counts: [(path: String, rows: Int)] = []
+    for path in paths {
+      let part = try DataFormat.auto.read(path).numbers()
+      if let row = part.firstIndex(where: { !($0 >= 0 && $0.isFinite) }) {
+        throw .badContents(path, "example \(row) has weight \(part[row]); make it a finite number, 0 or more")
+      }
+      counts.append((path, part.count))
+      weights += part
+    }
+    if paths.count > 1, let files { try files.check(SetFiles(counts), of: "weights") }
     guard weights.count == count else {
       throw .badContents(
-        path, "has \(weights.count) weights, and there are \(count) examples in \(examples); give each example one")
-    }
-    if let row = weights.firstIndex(where: { !($0 >= 0 && $0.isFinite) }) {
-      throw .badContents(path, "example \(row) has weight \(weights[row]); make it a finite number, 0 or more")
+        paths[0],
+        "\(paths.count > 1 ? "and the files after it have" : "has") \(weights.count) weights, and there are \(count) "
+          + "examples in \(examples); give each example one")
     }
     guard weights.contains(where: { $0 > 0 }) else {
-      throw .badContents(path, "all weights are 0; give some example one above that")
+      throw .badContents(paths[0], "all weights are 0; give some example one above that")
     }
     return weights
   }

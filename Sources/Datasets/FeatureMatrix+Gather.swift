@@ -25,8 +25,17 @@ extension FeatureMatrix {
   ) {
     precondition(target.rows == rows.count && target.columns == columns, "the target has another shape than the rows")
     precondition(normalization.fits(columns: columns), "the normalization has another number of columns")
-    let source = RowSource(rows: rows, available: self.rows, columns: columns, base: base)
-    defer { extendLifetime(owner) }
+    defer { extendLifetime(pieces) }
+    pieces.withUnsafeBufferPointer { pieces in
+      let source = RowSource(
+        rows: rows, available: self.rows, columns: columns, rowSize: rowSize, base: pieces[0].base, pieces: pieces)
+      transform(source, into: target, normalization)
+    }
+  }
+
+  private func transform<Scalar: BLASScalar>(
+    _ source: RowSource, into target: Matrix<Scalar>, _ normalization: Normalization
+  ) {
     target.elements.withElements { elements in
       guard let output = UnsafeMutableRawPointer(elements.baseAddress) else { return }
       // The generic code ends here: an unspecialised inner loop is a hundred times slower than these.
@@ -73,7 +82,19 @@ private struct RowSource {
   let rows: RowSelection
   let available: Int
   let columns: Int
+  let rowSize: Int
+  /// That of the first piece, which most sets have alone.
   let base: UnsafeRawPointer
+  let pieces: UnsafeBufferPointer<FeatureMatrix.Piece>
+
+  @inline(__always)
+  func address(of row: Int) -> UnsafeRawPointer { pieces.count == 1 ? base + row * rowSize : addressInPieces(of: row) }
+
+  @inline(never)
+  private func addressInPieces(of row: Int) -> UnsafeRawPointer {
+    let piece = pieces[pieces.index(of: row)]
+    return piece.base + (row - piece.rows.lowerBound) * rowSize
+  }
 }
 
 /// Inlined into each of its six concrete calls.
@@ -83,11 +104,10 @@ private func fill<Source: BitwiseCopyable, Work: BLASScalar, Target: BLASScalar>
   _ widen: (Source) -> Work, _ narrow: (Work) -> Target
 ) {
   let columns = source.columns
-  let base = source.base.assumingMemoryBound(to: Source.self)
   for index in 0..<source.rows.count {
     let row = source.rows[index]
     precondition(row >= 0 && row < source.available, "row out of range")
-    let input = base + row * columns
+    let input = source.address(of: row).assumingMemoryBound(to: Source.self)
     let output = target + index * columns
     switch map {
     case .identity:

@@ -1,8 +1,8 @@
 import Glibc
 
 extension FeatureMatrix {
-  /// Whether the rows are read from their file as they are needed.
-  package var isMapped: Bool { owner is MappedFile }
+  /// Whether rows are read from their files as they are needed.
+  package var isMapped: Bool { pieces.contains { $0.owner is MappedFile } }
 
   /// Lets the system know that rows are read in no order, so that it reads none beside them. Where a file does not fit into
   /// memory, the pages that it would read ahead drive out those that are needed.
@@ -26,7 +26,7 @@ extension FeatureMatrix {
 
   /// Advice about the pages of a range of rows. It is advice: the values are the same where the system does not take it.
   private func advise(_ range: Range<Int>, _ advice: some BinaryInteger) {
-    withBytes(in: range) { bytes in
+    forEachPiece(in: range) { _, bytes in
       guard let start = bytes.baseAddress else { return }
       let offset = Int(bitPattern: start) % pageSize
       _ = madvise(UnsafeMutableRawPointer(mutating: start - offset), bytes.count + offset, numericCast(advice))

@@ -5,32 +5,42 @@ extension FeatureMatrix {
   ///
   /// Local: each rank looks at its shard of the rows.
   package func firstNonFinite(in range: Range<Int>) -> (row: Int, column: Int)? {
-    let found: Int? = withBytes(in: range) { bytes in
-      switch element {
-      case .uint8: nil
-      case .float32: firstWithFullExponent(bytes.bindMemory(to: UInt32.self), columns, mask: 0x7f80_0000)
-      case .float64: firstWithFullExponent(bytes.bindMemory(to: UInt64.self), columns, mask: 0x7ff0_0000_0000_0000)
-      }
+    var found: (row: Int, column: Int)?
+    forEachPiece(in: range) { firstRow, bytes in
+      if found != nil { return }
+      let index: Int? =
+        switch element {
+        case .uint8: nil
+        case .float32: firstWithFullExponent(bytes.bindMemory(to: UInt32.self), columns, mask: 0x7f80_0000)
+        case .float64: firstWithFullExponent(bytes.bindMemory(to: UInt64.self), columns, mask: 0x7ff0_0000_0000_0000)
+        }
+      found = index.map { (row: firstRow + $0 / columns, column: $0 % columns) }
     }
-    return found.map { (row: range.lowerBound + $0 / columns, column: $0 % columns) }
+    return found
   }
 
   /// Mean, spread and magnitude of the range's rows, which must be finite.
   ///
   /// Local: the caller merges those of all ranks in rank order.
   package func statistics(in range: Range<Int>) -> FeatureStatistics {
-    withBytes(in: range) { bytes in
+    var statistics = FeatureStatistics(columns: columns)
+    forEachPiece(in: range) { _, bytes in
       switch element {
-      case .uint8: FeatureStatistics(bytes.bindMemory(to: UInt8.self), columns) { Double($0) }
-      case .float32: FeatureStatistics(bytes.bindMemory(to: Float.self), columns) { Double($0) }
-      case .float64: FeatureStatistics(bytes.bindMemory(to: Double.self), columns) { $0 }
+      case .uint8: statistics.add(bytes.bindMemory(to: UInt8.self)) { Double($0) }
+      case .float32: statistics.add(bytes.bindMemory(to: Float.self)) { Double($0) }
+      case .float64: statistics.add(bytes.bindMemory(to: Double.self)) { $0 }
       }
     }
+    return statistics
   }
 
   /// The CRC-32 of the range's bytes as stored.
   package func checksum(in range: Range<Int>) -> UInt32 {
-    withBytes(in: range) { UInt32(crc32_z(0, $0.bindMemory(to: UInt8.self).baseAddress, $0.count)) }
+    var checksum: UInt = 0
+    forEachPiece(in: range) { _, bytes in
+      checksum = crc32_z(checksum, bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count)
+    }
+    return UInt32(checksum)
   }
 }
 

@@ -1,5 +1,5 @@
 /// The values of all examples, #rows × columns in row-major order, in the type that the file has: mapped from it or in
-/// memory. Copies share the storage.
+/// memory, in one piece or, of a set of files, several. Copies share the storage.
 package struct FeatureMatrix {
   package enum Element: String, Codable, Sendable {
     case uint8, float32, float64
@@ -18,14 +18,42 @@ package struct FeatureMatrix {
   /// The axes of one example, such as [28, 28]; their product is `columns`.
   package let shape: [Int]
   package let element: Element
-  /// Aligned for `element`.
-  let base: UnsafeRawPointer
-  /// What keeps `base` alive.
-  let owner: AnyObject
+  /// All rows in their order, in at least one piece.
+  let pieces: [Piece]
+
+  /// Rows that lie together.
+  struct Piece {
+    let rows: Range<Int>
+    /// Aligned for `element`.
+    let base: UnsafeRawPointer
+    /// What keeps `base` alive.
+    let owner: AnyObject
+  }
 
   /// The examples of a file. Throws exit code 65 or 66.
   package init(path: String, format: DataFormat = .auto) throws(DataError) {
     self = try format.read(path).features()
+  }
+
+  /// The examples of files, those of the first one first; mapped files stay where they are. Throws exit code 65 or 66.
+  package init(paths: [String], format: DataFormat = .auto) throws(DataError) {
+    let parts = try paths.map { path throws(DataError) in try FeatureMatrix(path: path, format: format) }
+    try Self.checkKinds(parts, paths)
+    self.init(joining: parts)
+  }
+
+  /// Throws exit code 65 unless all have examples of the first one's shape and type.
+  static func checkKinds(_ parts: [FeatureMatrix], _ paths: [String]) throws(DataError) {
+    for (part, path) in zip(parts, paths).dropFirst() {
+      func text(_ part: FeatureMatrix) -> String {
+        "examples of \(part.shape.map(String.init).joined(separator: " × ")) \(part.element.rawValue) values"
+      }
+      guard part.shape == parts[0].shape, part.element == parts[0].element else {
+        throw .badContents(
+          path,
+          "has \(text(part)), and \(paths[0]) has \(text(parts[0])); the files of a set must have one shape and type")
+      }
+    }
   }
 
   /// Rows of the extents `shape`, one after another in `values`, whose count must be a multiple of the row's.
@@ -34,16 +62,36 @@ package struct FeatureMatrix {
   package init(_ values: [Double], shape: [Int]) { self.init(copying: values, shape, .float64) }
 
   init(rows: Int, shape: [Int], element: Element, base: UnsafeRawPointer, owner: AnyObject) {
-    self.rows = rows
-    self.columns = shape.reduce(1, *)
-    self.shape = shape
-    self.element = element
-    self.base = base
-    self.owner = owner
+    self.init(rows: rows, shape: shape, element: element, pieces: [Piece(rows: 0..<rows, base: base, owner: owner)])
   }
 
   init(rows: Int, shape: [Int], element: Element, owner: AlignedBuffer) {
     self.init(rows: rows, shape: shape, element: element, base: owner.bytes.baseAddress!, owner: owner)
+  }
+
+  /// The rows of all matrices, which have one shape and type, without a copy of their values.
+  init(joining parts: [FeatureMatrix]) {
+    precondition(!parts.isEmpty, "nothing to join")
+    precondition(
+      parts.allSatisfy { $0.shape == parts[0].shape && $0.element == parts[0].element },
+      "the parts are of several kinds")
+    var rows = 0
+    var pieces: [Piece] = []
+    for part in parts {
+      pieces += part.pieces.map {
+        Piece(rows: rows + $0.rows.lowerBound..<rows + $0.rows.upperBound, base: $0.base, owner: $0.owner)
+      }
+      rows += part.rows
+    }
+    self.init(rows: rows, shape: parts[0].shape, element: parts[0].element, pieces: pieces)
+  }
+
+  init(rows: Int, shape: [Int], element: Element, pieces: [Piece]) {
+    self.rows = rows
+    self.columns = shape.reduce(1, *)
+    self.shape = shape
+    self.element = element
+    self.pieces = pieces
   }
 
   private init<Value: BitwiseCopyable>(copying values: [Value], _ shape: [Int], _ element: Element) {
@@ -54,22 +102,51 @@ package struct FeatureMatrix {
     self.init(rows: values.count / columns, shape: shape, element: element, owner: buffer)
   }
 
+  /// Bytes of a row.
+  var rowSize: Int { columns * element.size }
+
   /// The rows of `range` alone, counted from 0.
   subscript(rows range: Range<Int>) -> FeatureMatrix {
     precondition(range.lowerBound >= 0 && range.upperBound <= rows, "rows out of range")
-    return FeatureMatrix(
-      rows: range.count, shape: shape, element: element, base: base + range.lowerBound * columns * element.size,
-      owner: owner)
+    var parts = pieces.filter { $0.rows.overlaps(range) }.map { piece in
+      let part = piece.rows.clamped(to: range)
+      return Piece(
+        rows: part.lowerBound - range.lowerBound..<part.upperBound - range.lowerBound,
+        base: piece.base + (part.lowerBound - piece.rows.lowerBound) * rowSize, owner: piece.owner)
+    }
+    // Of no rows, too, there is a piece.
+    if parts.isEmpty { parts = [Piece(rows: 0..<0, base: pieces[0].base, owner: pieces[0].owner)] }
+    return FeatureMatrix(rows: range.count, shape: shape, element: element, pieces: parts)
   }
 
-  /// The same for all processes of a host that have these values in one place: they are those of one file.
-  var place: UInt64? { (owner as? MappedFile)?.file.place ?? (owner as? AlignedBuffer)?.place }
+  /// The same for all processes of a host that have these values in one place: they are those of one set of files.
+  var place: UInt64? {
+    let places = pieces.compactMap { ($0.owner as? MappedFile)?.file.place ?? ($0.owner as? AlignedBuffer)?.place }
+    return places.count < pieces.count ? nil : places.dropFirst().reduce(places[0]) { $0 &* 31 &+ $1 }
+  }
 
-  /// The bytes of the rows of `range`; the buffer must not outlive the call.
-  func withBytes<Result>(in range: Range<Int>, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+  /// Calls `body` with the bytes of the rows of `range`, one piece after another; the buffers must not outlive the calls.
+  func forEachPiece(in range: Range<Int>, _ body: (_ firstRow: Int, UnsafeRawBufferPointer) -> Void) {
     precondition(range.lowerBound >= 0 && range.upperBound <= rows, "rows out of range")
-    defer { extendLifetime(owner) }
-    let rowSize = columns * element.size
-    return body(UnsafeRawBufferPointer(start: base + range.lowerBound * rowSize, count: range.count * rowSize))
+    if range.isEmpty { return }
+    for piece in pieces[pieces.index(of: range.lowerBound)...] {
+      let part = piece.rows.clamped(to: range)
+      if part.isEmpty { break }
+      let start = piece.base + (part.lowerBound - piece.rows.lowerBound) * rowSize
+      body(part.lowerBound, UnsafeRawBufferPointer(start: start, count: part.count * rowSize))
+      extendLifetime(piece.owner)
+    }
+  }
+}
+
+extension RandomAccessCollection<FeatureMatrix.Piece> where Index == Int {
+  /// The piece that has a row.
+  func index(of row: Int) -> Int {
+    var (low, high) = (startIndex, endIndex)
+    while high - low > 1 {
+      let middle = (low + high) / 2
+      if self[middle].rows.lowerBound <= row { low = middle } else { high = middle }
+    }
+    return low
   }
 }

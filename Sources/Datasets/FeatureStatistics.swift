@@ -63,17 +63,18 @@ package struct FeatureStatistics: Equatable, Sendable {
     largestMagnitude = max(largestMagnitude, other.largestMagnitude)
   }
 
-  /// Welford's recurrence, all columns side by side: it is exact for constant columns, and vectorises over the columns.
+  /// Takes further rows in. Welford's recurrence, all columns side by side: it is exact for constant columns, and vectorises
+  /// over the columns. The result does not depend on how rows are shared out to calls.
   @inline(__always)
-  init<Value>(_ values: UnsafeBufferPointer<Value>, _ columns: Int, _ widen: (Value) -> Double) {
-    self.init(columns: columns)
-    count = values.count / columns
-    var magnitudes = means
+  mutating func add<Value>(_ values: UnsafeBufferPointer<Value>, _ widen: (Value) -> Double) {
+    let (columns, known) = (means.count, count)
+    let rows = values.count / columns
+    var magnitudes = [Double](repeating: 0, count: columns)
     means.withUnsafeMutableBufferPointer { means in
       squaredDeviations.withUnsafeMutableBufferPointer { squares in
         magnitudes.withUnsafeMutableBufferPointer { magnitudes in
-          for row in 0..<values.count / columns {
-            let factor = 1 / Double(row + 1)
+          for row in 0..<rows {
+            let factor = 1 / Double(known + row + 1)
             for column in 0..<columns {
               let value = widen(values[row &* columns &+ column])
               let delta = value - means[column]
@@ -87,6 +88,7 @@ package struct FeatureStatistics: Equatable, Sendable {
         }
       }
     }
-    largestMagnitude = magnitudes.max() ?? 0
+    count = known + rows
+    largestMagnitude = max(largestMagnitude, magnitudes.max() ?? 0)
   }
 }

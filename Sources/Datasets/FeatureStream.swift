@@ -5,6 +5,8 @@ package protocol FeatureSource {
   var columns: Int { get }
   /// Whether the rows come without their zeros.
   var isSparse: Bool { get }
+  /// The files that the rows are in, if those are known.
+  var files: SetFiles? { get }
 
   /// The rows of `range`, counted from 0, which is not empty and begins where the last one ended or behind that. The
   /// result is good until the next call. Throws exit code 65 or 74.
@@ -16,104 +18,69 @@ package protocol FeatureSource {
 }
 
 extension Features: FeatureSource {
+  package var files: SetFiles? { nil }
   package func read(_ range: Range<Int>) -> Features { self[rows: range] }
   package func skip(to row: Int) {}
 }
 
-/// The examples of a file, read as they are asked for: in memory for as many rows as are asked for at a time, whatever
-/// the size of the file, also if it is compressed.
+/// The examples of files, read as they are asked for: in memory for as many rows as are asked for at a time, whatever the
+/// size of the files, also if they are compressed.
 package final class FeatureStream: FeatureSource {
-  package let rows: Int
   package let columns: Int
   package var isSparse: Bool { false }
-  package var path: String { layout.path }
+  package var files: SetFiles? { arrays.files }
+  package var rows: Int { arrays.files.rows }
 
-  private enum Source {
-    case plain(DataFile)
-    case gzip(GzipStream)
+  private let arrays: ArraySetStream
+
+  /// Opens the files and checks their headers, and for plain files their sizes. Throws exit code 65, 66 or 74.
+  package init(paths: [String], format: DataFormat = .auto) throws(DataError) {
+    var kinds: [FeatureMatrix] = []
+    arrays = try ArraySetStream(paths, format: format) { array throws(DataError) in
+      try array.layout.checkFeatures()
+      kinds.append(try array.sample().features())
+    }
+    try FeatureMatrix.checkKinds(kinds, paths)
+    columns = kinds[0].columns
   }
 
-  private let layout: ArrayLayout
-  private let source: Source
-  private let rowSize: Int
-  /// Rows that were read or passed over.
-  private var position = 0
-  private var buffer: AlignedBuffer
-
-  /// Opens a file and checks its header, and for a plain file its size. Throws exit code 65, 66 or 74.
-  package init(path: String, format: DataFormat = .auto) throws(DataError) {
-    let file = try DataFile(path)
-    guard file.size > 0 else { throw .badContents(path, "is empty; copy the file again") }
-    let start = try Self.allocate(min(file.size, NPY.largestHeader), path)
-    try file.read(into: start.bytes, at: 0)
-    let bytes = UnsafeRawBufferPointer(start.bytes)
-    defer { extendLifetime(start) }
-    if try format.resolved(bytes, path) == .npy {
-      layout = try NPY.layout(start: bytes, size: file.size, path)
-      source = .plain(file)
-    } else if GzipStream.isGzip(bytes) {
-      let stream = GzipStream(file)
-      layout = try IDX.layout(unpacking: stream, file)
-      source = .gzip(stream)
-    } else {
-      layout = try IDX.layout(start: bytes, size: file.size, path)
-      source = .plain(file)
-    }
-    try layout.checkFeatures()
-    rows = layout.shape[0]
-    rowSize = layout.shape.dropFirst().reduce(layout.type.size, *)
-    buffer = try Self.allocate(rowSize, path)
-    // A type that is not read shows on one row, whatever it holds.
-    buffer.bytes.initializeMemory(as: UInt8.self, repeating: 0)
-    columns = try Self.array(layout, rows: 1, buffer).features().columns
+  package convenience init(path: String, format: DataFormat = .auto) throws(DataError) {
+    try self.init(paths: [path], format: format)
   }
 
   package func read(_ range: Range<Int>) throws(DataError) -> Features {
-    precondition(range.lowerBound >= position && !range.isEmpty && range.upperBound <= rows, "rows are read in order")
-    try skip(to: range.lowerBound)
-    if buffer.bytes.count < range.count * rowSize { buffer = try Self.allocate(range.count * rowSize, path) }
-    let target = UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[..<(range.count * rowSize)])
-    switch source {
-    case .plain(let file): try file.read(into: target, at: layout.headerCount + range.lowerBound * rowSize)
-    case .gzip(let stream): try unpack(stream, into: target)
-    }
-    position = range.upperBound
-    return .dense(try Self.array(layout, rows: range.count, buffer).features())
+    var parts: [FeatureMatrix] = []
+    try arrays.read(range) { array, _ throws(DataError) in parts.append(try array.features()) }
+    return .dense(parts.count == 1 ? parts[0] : FeatureMatrix(joining: parts))
   }
 
-  package func skip(to row: Int) throws(DataError) {
-    precondition(row >= position && row <= rows, "rows are read in order")
-    defer { position = row }
-    guard case .gzip(let stream) = source else { return }
-    if row > position {
-      let room = try Self.allocate(min((row - position) * rowSize, 1 << 18), path)
-      defer { extendLifetime(room) }
-      var rest = (row - position) * rowSize
-      while rest > 0 {
-        let piece = UnsafeMutableRawBufferPointer(rebasing: room.bytes[..<min(rest, room.bytes.count)])
-        try unpack(stream, into: piece)
-        rest -= piece.count
-      }
-    }
-    if row == rows { try stream.finish(after: layout.headerCount + rows * rowSize) }
-  }
+  package func skip(to row: Int) throws(DataError) { try arrays.skip(to: row) }
+}
 
-  private func unpack(_ stream: GzipStream, into target: UnsafeMutableRawBufferPointer) throws(DataError) {
-    guard try stream.read(into: target) == target.count else {
-      throw .badContents(path, "unpacks to less than the \(rows) examples that its header announces")
+/// The class numbers in files, read in the same way.
+final class LabelStream {
+  var count: Int { arrays.files.rows }
+  var files: SetFiles { arrays.files }
+
+  private let arrays: ArraySetStream
+
+  /// Throws exit code 65, 66 or 74.
+  init(paths: [String], format: DataFormat = .auto) throws(DataError) {
+    arrays = try ArraySetStream(paths, format: format) { array throws(DataError) in
+      try array.layout.checkLabels()
+      _ = try array.sample().labels()
     }
   }
 
-  private static func array(_ layout: ArrayLayout, rows: Int, _ buffer: AlignedBuffer) -> StoredArray {
-    var layout = layout
-    layout.shape[0] = rows
-    return StoredArray(layout: layout, base: UnsafeRawPointer(buffer.bytes.baseAddress!), owner: buffer)
+  convenience init(path: String, format: DataFormat = .auto) throws(DataError) {
+    try self.init(paths: [path], format: format)
   }
 
-  private static func allocate(_ byteCount: Int, _ path: String) throws(DataError) -> AlignedBuffer {
-    guard let buffer = AlignedBuffer(byteCount: byteCount) else {
-      throw .badContents(path, "needs \(byteCount) bytes of memory at a time, which the system does not have")
-    }
-    return buffer
+  func read(_ range: Range<Int>) throws(DataError) -> [Int32] {
+    var labels: [Int32] = []
+    try arrays.read(range) { array, row throws(DataError) in labels += try array.labels(firstRow: row) }
+    return labels
   }
+
+  func skip(to row: Int) throws(DataError) { try arrays.skip(to: row) }
 }

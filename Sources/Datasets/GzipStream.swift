@@ -15,7 +15,7 @@ final class GzipStream {
   private let stream: UnsafeMutablePointer<z_stream>
 
   /// How much of the file is consumed.
-  private var offset: Int { readCount - pending.count }
+  var offset: Int { readCount - pending.count }
 
   static func isGzip(_ bytes: UnsafeRawBufferPointer) -> Bool {
     bytes.count >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b

@@ -1,18 +1,27 @@
-/// The label texts of a file's rows, as numbers into the list of distinct ones.
+/// The label texts of rows of files, as numbers into the list of distinct ones.
 package struct LabelColumn {
-  package let path: String
-  /// The distinct texts, in the order in which the file has them.
+  /// The distinct texts, in the order in which the files have them.
   package let texts: [String]
-  /// The line, counted from 1, in which each of `texts` is first seen.
-  package let lines: [Int]
+  /// Where each of `texts` is first seen.
+  package let places: [Place]
   /// The index into `texts` of each row.
   package let codes: [Int32]
 
-  package init(path: String, texts: [String], lines: [Int], codes: [Int32]) {
-    precondition(texts.count == lines.count, "\(texts.count) texts have \(lines.count) lines")
-    self.path = path
+  package struct Place {
+    package let path: String
+    /// Counted from 1.
+    package let line: Int
+
+    package init(path: String, line: Int) {
+      self.path = path
+      self.line = line
+    }
+  }
+
+  package init(texts: [String], places: [Place], codes: [Int32]) {
+    precondition(texts.count == places.count, "\(texts.count) texts have \(places.count) places")
     self.texts = texts
-    self.lines = lines
+    self.places = places
     self.codes = codes
   }
 }

@@ -4,8 +4,10 @@ struct LabelTable {
   private var bytes: [UInt8] = []
   /// Where the text of each code ends in `bytes`.
   private var ends: [Int] = []
-  /// The line in which each text is first seen.
+  /// The line of its file in which each text is first seen.
   private var lines: [Int] = []
+  /// The files in which texts are first seen, with the number of the first of those.
+  private var origins: [(code: Int, path: String)] = []
   /// Codes at places that follow from the hash, or -1; a power of two of them, at most half of them taken.
   private var slots = [Int32](repeating: -1, count: 64)
 
@@ -27,9 +29,10 @@ struct LabelTable {
     return code
   }
 
-  /// The texts of `other` as numbers of this table; its lines are counted from this table's line `firstLine`.
-  mutating func merge(_ other: LabelTable, firstLine: Int) -> [Int32] {
-    other.bytes.withUnsafeBufferPointer { bytes in
+  /// The texts of `other` as numbers of this table; its lines are counted from the line `firstLine` of a file.
+  mutating func merge(_ other: LabelTable, _ path: String, firstLine: Int) -> [Int32] {
+    if origins.last?.path != path { origins.append((count, path)) }
+    return other.bytes.withUnsafeBufferPointer { bytes in
       (0..<other.count).map { code in
         self.code(for: UnsafeBufferPointer(rebasing: bytes[other.range(code)]), line: firstLine + other.lines[code])
       }
@@ -37,16 +40,22 @@ struct LabelTable {
   }
 
   /// Throws exit code 65 for a text that is no UTF-8. Lines count from 0.
-  func column(path: String, codes: [Int32]) throws(DataError) -> LabelColumn {
+  func column(codes: [Int32]) throws(DataError) -> LabelColumn {
     var texts: [String] = []
+    var places: [LabelColumn.Place] = []
     texts.reserveCapacity(count)
+    places.reserveCapacity(count)
+    var origin = 0
     for code in 0..<count {
+      while origin + 1 < origins.count && origins[origin + 1].code <= code { origin += 1 }
+      places.append(.init(path: origins[origin].path, line: lines[code] + 1))
       guard let text = String(validating: bytes[range(code)], as: UTF8.self) else {
-        throw .badContents(path, "line \(lines[code] + 1): the label is no UTF-8 text; convert the file with iconv")
+        throw .badContents(
+          places[code].path, "line \(lines[code] + 1): the label is no UTF-8 text; convert the file with iconv")
       }
       texts.append(text)
     }
-    return LabelColumn(path: path, texts: texts, lines: lines.map { $0 + 1 }, codes: codes)
+    return LabelColumn(texts: texts, places: places, codes: codes)
   }
 
   private func range(_ code: Int) -> Range<Int> { (code == 0 ? 0 : ends[code - 1])..<ends[code] }

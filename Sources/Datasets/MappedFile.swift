@@ -21,6 +21,8 @@ package final class MappedFile {
       throw .unreadable(path, "cannot be mapped into memory (\(errorText()))")
     }
     bytes = UnsafeRawBufferPointer(start: base, count: file.size)
+    // A compressed file is read by its descriptor.
+    if !GzipStream.isGzip(bytes) { file.closeDescriptor() }
   }
 
   deinit {

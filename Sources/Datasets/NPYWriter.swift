@@ -41,6 +41,13 @@ package final class NPYWriter {
     try integers.span.bytes.withUnsafeBytes { bytes throws(DataError) in try append(bytes) }
   }
 
+  /// Makes sure that all elements are on the disk, as `PartialFile` does. Throws exit code 74; fewer elements than the shape
+  /// has are a broken precondition.
+  func complete() throws(DataError) {
+    precondition(missingBytes == 0, "\(missingBytes / element.size) elements are missing")
+    try file.complete()
+  }
+
   /// Puts the complete file in place. Throws exit code 74; fewer elements than the shape has are a broken
   /// precondition.
   package func finish() throws(DataError) {

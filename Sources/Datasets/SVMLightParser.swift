@@ -4,7 +4,7 @@ import LinearAlgebra
 ///
 /// The text ends with a newline, at which every loop over bytes stops: none of them looks for the end of the text.
 struct SVMLightParser<Scalar: BLASScalar & DecimalScalar> {
-  var room: SVMLight.Room
+  var room: SVMLightRows<Scalar>.Room
   let storage: SparseStorage<Scalar>
   let codes: UnsafeMutablePointer<Int32>
   /// What is subtracted from an index; a column is -1 where that is not the smallest one.

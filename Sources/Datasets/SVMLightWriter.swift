@@ -17,8 +17,7 @@ package struct SVMLightWriter: ~Copyable {
     precondition(columns.count == values.count, "\(columns.count) columns have \(values.count) values")
     try begin(label)
     for (column, value) in zip(columns, values) {
-      text.append(" \(Int(column) + 1):")
-      text.append(value)
+      append(column: Int(column), value)
     }
     try text.endLine()
   }
@@ -29,14 +28,23 @@ package struct SVMLightWriter: ~Copyable {
   ) throws(DataError) {
     try begin(label)
     for (column, value) in values.enumerated() where value != 0 {
-      text.append(" \(column + 1):")
-      text.append(value)
+      append(column: column, value)
     }
     try text.endLine()
   }
 
+  /// Makes sure that all rows are on the disk. Throws exit code 74.
+  mutating func complete() throws(DataError) { try text.complete() }
+
   /// Puts the complete file in place. Throws exit code 74.
   package mutating func finish() throws(DataError) { try text.finish() }
+
+  private mutating func append<Scalar: BLASScalar>(column: Int, _ value: Scalar) {
+    text.append(byte: UInt8(ascii: " "))
+    text.append(column + 1)
+    text.append(byte: UInt8(ascii: ":"))
+    text.append(value)
+  }
 
   private mutating func begin(_ label: String) throws(DataError) {
     guard !label.isEmpty, !label.utf8.contains(where: { " \t\r\n#:,".utf8.contains($0) }) else {

@@ -1,52 +1,118 @@
-/// Where the examples of a process are in its memory, and what they are: enough for another process of the host to use them
-/// in place, as long as the first one holds them.
+/// Where the examples of a process are, and what they are: enough for another process of the host to use them in place, as
+/// long as the first one holds them.
 package struct SharedDataset: Codable {
-  private let path: String
+  private let features: Storage
   private let rows: Int
   private let shape: [Int]
   private let element: FeatureMatrix.Element
-  /// Of dense rows the values; of sparse ones where they start, their columns and their values.
-  private let buffers: [AlignedBuffer.Address]
   private let classCount: Int
   private let classes: ClassMap?
+  private let featureFiles: SetFiles?
+  private let labelFiles: SetFiles?
 
-  /// nil where the features are no memory that can be shared: those of a mapped file are shared without this.
+  fileprivate enum Storage: Codable {
+    case dense([Piece])
+    /// Where rows start, their columns and their values.
+    case sparse(
+      path: String, starts: AlignedBuffer.Address, indices: AlignedBuffer.Address, values: AlignedBuffer.Address)
+  }
+
+  /// Rows of a dense matrix that lie together.
+  fileprivate struct Piece: Codable {
+    let rows: Range<Int>
+    /// In bytes, from the start of the memory or of the file.
+    let offset: Int
+    let memory: AlignedBuffer.Address?
+    let file: MappedFile.Address?
+  }
+
+  /// nil where there is no memory that can be shared. Mapped files alone are shared without this.
   package init?(_ set: Dataset) {
-    let buffers: [AlignedBuffer]
     switch set.features {
     case .dense(let matrix):
-      guard let buffer = matrix.owner as? AlignedBuffer, matrix.base == UnsafeRawPointer(buffer.bytes.baseAddress!)
-      else { return nil }
-      buffers = [buffer]
-      path = ""
+      guard matrix.pieces.contains(where: { !($0.owner is MappedFile) }) else { return nil }
+      let pieces = matrix.pieces.compactMap(Piece.init)
+      guard pieces.count == matrix.pieces.count else { return nil }
+      features = .dense(pieces)
     case .sparse(let matrix):
-      guard let whole = matrix.wholeStorage else { return nil }
-      buffers = whole
-      path = matrix.path
+      guard let addresses = matrix.wholeStorage?.compactMap(\.address), addresses.count == 3 else { return nil }
+      features = .sparse(path: matrix.path, starts: addresses[0], indices: addresses[1], values: addresses[2])
     }
-    let addresses = buffers.compactMap(\.address)
-    guard addresses.count == buffers.count else { return nil }
-    self.buffers = addresses
     rows = set.features.rows
     shape = set.features.shape
     element = set.features.element
     classCount = set.classCount
     classes = set.classes
+    featureFiles = set.featureFiles
+    labelFiles = set.labelFiles
   }
 
   /// The examples, with their labels; nil where their memory cannot be mapped here.
   package func dataset(labels: [Int32]) -> Dataset? {
-    let buffers = buffers.compactMap { AlignedBuffer($0) }
-    guard buffers.count == self.buffers.count else { return nil }
-    let features: Features
-    if buffers.count == 1 {
-      features = .dense(FeatureMatrix(rows: rows, shape: shape, element: element, owner: buffers[0]))
-    } else {
-      features = .sparse(
+    guard let features = openFeatures() else { return nil }
+    var set = Dataset(features: features, labels: labels, classCount: classCount, classes: classes)
+    (set.featureFiles, set.labelFiles) = (featureFiles, labelFiles)
+    return set
+  }
+
+  private func openFeatures() -> Features? {
+    switch features {
+    case .dense(let pieces):
+      let opened = pieces.compactMap { $0.open() }
+      guard opened.count == pieces.count else { return nil }
+      return .dense(FeatureMatrix(rows: rows, shape: shape, element: element, pieces: opened))
+    case .sparse(let path, let starts, let indices, let values):
+      guard let starts = AlignedBuffer(starts), let indices = AlignedBuffer(indices), let values = AlignedBuffer(values)
+      else { return nil }
+      return .sparse(
         SparseFeatures(
-          path: path, rows: rows, columns: shape[0], element: element, starts: buffers[0], indices: buffers[1],
-          values: buffers[2]))
+          path: path, rows: rows, columns: shape[0], element: element, starts: starts, indices: indices, values: values)
+      )
     }
-    return Dataset(features: features, labels: labels, classCount: classCount, classes: classes)
+  }
+}
+
+extension SharedDataset.Piece {
+  fileprivate init?(_ piece: FeatureMatrix.Piece) {
+    let start: UnsafeRawPointer?
+    switch piece.owner {
+    case let buffer as AlignedBuffer:
+      guard let address = buffer.address else { return nil }
+      (memory, file, start) = (address, nil, UnsafeRawPointer(buffer.bytes.baseAddress))
+    case let mapped as MappedFile:
+      (memory, file, start) = (nil, mapped.address, mapped.bytes.baseAddress)
+    default: return nil
+    }
+    rows = piece.rows
+    offset = start.map { piece.base - $0 } ?? 0
+  }
+
+  fileprivate func open() -> FeatureMatrix.Piece? {
+    if let memory, let buffer = AlignedBuffer(memory) {
+      return FeatureMatrix.Piece(rows: rows, base: UnsafeRawPointer(buffer.bytes.baseAddress!) + offset, owner: buffer)
+    }
+    if let file, let mapped = MappedFile.open(file), let base = mapped.bytes.baseAddress {
+      return FeatureMatrix.Piece(rows: rows, base: base + offset, owner: mapped)
+    }
+    return nil
+  }
+}
+
+extension MappedFile {
+  /// How another process of the host finds a file, and knows that it is the same one.
+  struct Address: Codable {
+    let path: String
+    let place: UInt64
+    let byteCount: Int
+  }
+
+  var address: Address { Address(path: path, place: file.place, byteCount: bytes.count) }
+
+  /// The file of another process; nil where it is not there, or is another one by now.
+  fileprivate static func open(_ address: Address) -> MappedFile? {
+    guard let opened = try? MappedFile(address.path), opened.file.place == address.place,
+      opened.bytes.count == address.byteCount
+    else { return nil }
+    return opened
   }
 }

@@ -47,8 +47,7 @@ package struct SparseFeatures {
   /// `starts` (rows + 1 numbers of 64 bits), `indices` (of 32 bits) and `values` of all rows.
   init(
     path: String, rows: Int, columns: Int, element: FeatureMatrix.Element, starts: AlignedBuffer,
-    indices: AlignedBuffer,
-    values: AlignedBuffer
+    indices: AlignedBuffer, values: AlignedBuffer
   ) {
     self.path = path
     self.rows = rows
@@ -121,17 +120,24 @@ package struct SparseFeatures {
       throw .badContents(
         path, "\(rows) × \(columns) values with all their zeros need more memory than there is; keep them sparse")
     }
-    let target = buffer.bytes.baseAddress!.bindMemory(to: Scalar.self, capacity: count)
+    scatter(rows: 0..<rows, into: buffer.bytes.baseAddress!.bindMemory(to: Scalar.self, capacity: count))
+    return FeatureMatrix(rows: rows, shape: [columns], element: element, owner: buffer)
+  }
+
+  /// target ← the rows of a range with all their zeros, range.count × columns.
+  func scatter<Scalar: BLASScalar>(rows range: Range<Int>, into target: UnsafeMutablePointer<Scalar>) {
+    precondition(range.lowerBound >= 0 && range.upperBound <= rows, "rows out of range")
     withStorage(as: Scalar.self) { starts, indices, values in
-      Threads.parallel(rows, grain: max(1, 1 << 15 / max(1, columns))) { range in
-        for row in range {
+      Threads.parallel(range.count, grain: max(1, 1 << 15 / max(1, columns))) { part in
+        for row in part {
           let line = target + row * columns
           line.initialize(repeating: 0, count: columns)
-          for index in starts[row]..<starts[row + 1] { line[Int(indices[index])] = values[index] }
+          for index in starts[range.lowerBound + row]..<starts[range.lowerBound + row + 1] {
+            line[Int(indices[index])] = values[index]
+          }
         }
       }
     }
-    return FeatureMatrix(rows: rows, shape: [columns], element: element, owner: buffer)
   }
 
 }

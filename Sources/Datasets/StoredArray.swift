@@ -13,7 +13,7 @@ enum NumberType: String {
 }
 
 /// What the header of a file says about its array, which lies in row-major order.
-struct ArrayLayout {
+struct ArrayLayout: Equatable {
   let path: String
   let format: DataFormat
   var shape: [Int]
@@ -30,6 +30,15 @@ struct ArrayLayout {
     }
     guard shape[0] > 0 else { throw .badContents(path, "holds no examples; its shape is \(shape)") }
     guard !shape.contains(0) else { throw .badContents(path, "its rows hold no values; its shape is \(shape)") }
+  }
+
+  /// Throws exit code 65 unless this is the shape of labels.
+  func checkLabels() throws(DataError) {
+    guard shape.count == 1 || (shape.count == 2 && shape[1] == 1) else {
+      throw .badContents(
+        path, "labels need the shape (n), this one is \(shape); save array.argmax(axis=1) of a one-hot array")
+    }
+    guard shape[0] > 0 else { throw .badContents(path, "holds no labels; its shape is \(shape)") }
   }
 }
 
@@ -76,24 +85,20 @@ struct StoredArray {
     }
   }
 
-  /// One class number for each example.
-  func labels() throws(DataError) -> [Int32] {
-    guard shape.count == 1 || (shape.count == 2 && shape[1] == 1) else {
-      throw .badContents(
-        path, "labels need the shape (n), this one is \(shape); save array.argmax(axis=1) of a one-hot array")
-    }
-    guard shape[0] > 0 else { throw .badContents(path, "holds no labels; its shape is \(shape)") }
+  /// One class number for each example; errors count rows from `firstRow`.
+  func labels(firstRow: Int = 0) throws(DataError) -> [Int32] {
+    try layout.checkLabels()
     switch (type, layout.isBigEndian) {
-    case (.uint8, _): return try integers(UInt8.self)
-    case (.int8, _): return try integers(Int8.self)
-    case (.int16, true): return try integers(Int16.self) { Int16(bigEndian: $0) }
-    case (.int32, true): return try integers(Int32.self) { Int32(bigEndian: $0) }
-    case (.int16, false): return try integers(Int16.self)
-    case (.int32, false): return try integers(Int32.self)
-    case (.int64, false): return try integers(Int64.self)
-    case (.uint16, false): return try integers(UInt16.self)
-    case (.uint32, false): return try integers(UInt32.self)
-    case (.uint64, false): return try integers(UInt64.self)
+    case (.uint8, _): return try integers(UInt8.self, firstRow)
+    case (.int8, _): return try integers(Int8.self, firstRow)
+    case (.int16, true): return try integers(Int16.self, firstRow) { Int16(bigEndian: $0) }
+    case (.int32, true): return try integers(Int32.self, firstRow) { Int32(bigEndian: $0) }
+    case (.int16, false): return try integers(Int16.self, firstRow)
+    case (.int32, false): return try integers(Int32.self, firstRow)
+    case (.int64, false): return try integers(Int64.self, firstRow)
+    case (.uint16, false): return try integers(UInt16.self, firstRow)
+    case (.uint32, false): return try integers(UInt32.self, firstRow)
+    case (.uint64, false): return try integers(UInt64.self, firstRow)
     default:
       throw .badContents(
         path,
@@ -155,7 +160,7 @@ struct StoredArray {
   }
 
   private func integers<Source: FixedWidthInteger & BitwiseCopyable>(
-    _: Source.Type, _ convert: (Source) -> Source = { $0 }
+    _: Source.Type, _ firstRow: Int, _ convert: (Source) -> Source = { $0 }
   ) throws(DataError) -> [Int32] {
     defer { extendLifetime(owner) }
     var labels: [Int32] = []
@@ -163,7 +168,8 @@ struct StoredArray {
     for row in 0..<shape[0] {
       let value = convert(base.loadUnaligned(fromByteOffset: row * MemoryLayout<Source>.size, as: Source.self))
       guard let label = Int32(exactly: value) else {
-        throw .badContents(path, "the label of row \(row), \(value), is no class number; labels count from 0")
+        throw .badContents(
+          path, "the label of row \(firstRow + row), \(value), is no class number; labels count from 0")
       }
       labels.append(label)
     }

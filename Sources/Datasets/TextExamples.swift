@@ -1,4 +1,4 @@
-/// The examples of a text file, all in memory, with their labels as the file has them.
+/// The examples of text files, all in memory, with their labels as the files have them.
 package struct TextExamples {
   package let features: Features
   /// nil where the file has none.
@@ -13,26 +13,28 @@ package struct TextExamples {
   ///
   /// Throws exit code 65 for wrong contents, 66 for a file that cannot be read.
   package init(
-    path: String, format: ExampleFormat, label: CSV.LabelPosition = .last, columns: Int? = nil,
+    paths: [String], format: ExampleFormat, label: CSV.LabelPosition = .last, columns: Int? = nil,
     storage: FeatureStorage = .auto, element: FeatureMatrix.Element = .float32
   ) throws(DataError) {
     switch format {
     case .svmlight:
-      let (sparse, labels) = try SVMLight.read(path: path, columns: columns, element: element)
+      let (sparse, labels) = try SVMLight.read(paths: paths, columns: columns, element: element)
       (features, self.labels) = (
         storage.isSparse(sparse) ? .sparse(sparse) : .dense(try sparse.dense()), labels
       )
     case .csv:
       let table = try CSV.read(
-        path: path, options: CSV.Options(label: label, featureCount: columns, element: element))
+        paths: paths, options: CSV.Options(label: label, featureCount: columns, element: element))
       (features, labels) = (.dense(table.features), table.labels)
     case .auto, .idx, .npy: preconditionFailure("\(format) is no text")
     }
   }
+
+  package init(path: String, format: ExampleFormat) throws(DataError) { try self.init(paths: [path], format: format) }
 }
 
 extension Dataset {
-  /// Examples of a text file, whose labels are those of `classes`, or make up the classes themselves. Throws exit code 65
+  /// Examples of text files, whose labels are those of `classes`, or make up the classes themselves. Throws exit code 65
   /// for a file without labels, or with one that is not among the classes.
   package init(_ examples: TextExamples, path: String, classes known: ClassMap?) throws(DataError) {
     guard let labels = examples.labels else {

@@ -30,8 +30,7 @@ final class TextFile {
   private init(_ path: String, _ bytes: UnsafeRawBufferPointer, owner: AnyObject?) throws(DataError) {
     self.path = path
     self.owner = owner
-    var text = bytes.bindMemory(to: UInt8.self)
-    if text.starts(with: Self.byteOrderMark) { text = .init(rebasing: text.dropFirst(Self.byteOrderMark.count)) }
+    let text = Self.withoutByteOrderMark(bytes.bindMemory(to: UInt8.self))
     let lastNewline = text.lastIndex(of: Self.newline)
     let count = lastNewline.map { $0 + 1 } ?? 0
     lines = UnsafeBufferPointer(rebasing: text[..<count])
@@ -42,38 +41,41 @@ final class TextFile {
       lastLine.initializeElement(at: rest.count, to: Self.newline)
     }
     if text.isEmpty { throw .badContents(path, "is empty; copy the file again") }
-    if let program = Self.packers.first(where: { text.starts(with: $0.magic) })?.program {
-      throw .badContents(path, "is compressed; unpack it with \(program) first (only gzip is unpacked here)")
-    }
+    try PackedFile.refuse(path, bytes)
   }
 
   deinit { lastLine.deallocate() }
 
-  /// The whole text, cut behind newlines into pieces of at least `size` bytes, except for the last ones.
-  ///
-  /// Each ends with a newline, and lives as long as this object.
+  /// The whole text in pieces, as `wholeLines` cuts it, which live as long as this object.
   func chunks(size: Int) -> [UnsafeBufferPointer<UInt8>] {
-    var chunks: [UnsafeBufferPointer<UInt8>] = []
-    var start = 0
-    while start < lines.count {
-      let last = min(start + max(1, size), lines.count) - 1
-      let newline = memchr(lines.baseAddress! + last, Int32(Self.newline), lines.count - last)!
-      let end = UnsafeRawPointer(newline) - UnsafeRawPointer(lines.baseAddress!) + 1
-      chunks.append(UnsafeBufferPointer(rebasing: lines[start..<end]))
-      start = end
-    }
-    if !lastLine.isEmpty { chunks.append(UnsafeBufferPointer(lastLine)) }
-    return chunks
+    lines.wholeLines(size: size) + (lastLine.isEmpty ? [] : [UnsafeBufferPointer(lastLine)])
+  }
+
+  static func withoutByteOrderMark(_ text: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8> {
+    text.starts(with: byteOrderMark) ? .init(rebasing: text.dropFirst(byteOrderMark.count)) : text
   }
 
   /// Bytes of text for a thread at a time.
   static let chunkSize = 1 << 20
   static let newline = UInt8(ascii: "\n")
   private static let byteOrderMark: [UInt8] = [0xef, 0xbb, 0xbf]
-  private static let packers: [(magic: [UInt8], program: String)] = [
-    (Array("BZh".utf8), "bunzip2"), ([0xfd] + Array("7zXZ".utf8), "unxz"), ([0x28, 0xb5, 0x2f, 0xfd], "unzstd"),
-    (Array("PK\u{3}\u{4}".utf8), "unzip"),
-  ]
+}
+
+extension UnsafeBufferPointer<UInt8> {
+  /// Lines, the last of which ends with a newline, cut behind newlines into pieces of at least `size` bytes, except for the
+  /// last one.
+  func wholeLines(size: Int) -> [UnsafeBufferPointer<UInt8>] {
+    var pieces: [UnsafeBufferPointer<UInt8>] = []
+    var start = 0
+    while start < count {
+      let last = Swift.min(start + Swift.max(1, size), count) - 1
+      let newline = memchr(baseAddress! + last, Int32(TextFile.newline), count - last)!
+      let end = UnsafeRawPointer(newline) - UnsafeRawPointer(baseAddress!) + 1
+      pieces.append(UnsafeBufferPointer(rebasing: self[start..<end]))
+      start = end
+    }
+    return pieces
+  }
 }
 
 /// What a gzip file unpacks to, whose size is known only at its end.

@@ -4,19 +4,41 @@ import LinearAlgebra
 struct TextPart {
   /// Ends with a newline.
   let text: UnsafeBufferPointer<UInt8>
-  /// Lines before this part. Since no line has two rows, it is also where there is room for this part's rows.
+  /// The file, for errors.
+  let path: String
+  /// Lines of the file before this part.
+  private(set) var fileLine = 0
+  /// Lines of all parts before this one. Since no line has two rows, it is also where there is room for this part's rows.
   private(set) var firstLine = 0
   private(set) var lineCount = 0
   /// How often the byte is there that was to be counted.
   private(set) var markCount = 0
   /// Rows that were read.
   var rowCount = 0
+  /// The part's line that names the columns, if it has one.
+  var headerLine: Int?
   var labels = LabelTable()
   var fault: TextFault?
 
-  /// The parts of a file, with their lines counted and the bytes `mark`.
-  static func parts(of file: TextFile, size: Int, counting mark: UInt8? = nil) -> [TextPart] {
-    var parts = file.chunks(size: size).map { TextPart(text: $0) }
+  /// Consecutive pieces of a file's text as parts, with their lines counted and the bytes `mark`; `line` is the number of
+  /// the file's lines before them.
+  static func parts(
+    of chunks: [UnsafeBufferPointer<UInt8>], _ path: String, line: Int = 0, counting mark: UInt8? = nil
+  ) -> [TextPart] {
+    counted(chunks.map { TextPart(text: $0, path: path, fileLine: line) }, mark)
+  }
+
+  /// The parts of files, one file's behind the other's.
+  static func parts(of files: [TextFile], size: Int, counting mark: UInt8? = nil) -> [TextPart] {
+    counted(files.flatMap { file in file.chunks(size: size).map { TextPart(text: $0, path: file.path) } }, mark)
+  }
+
+  private init(text: UnsafeBufferPointer<UInt8>, path: String, fileLine: Int = 0) {
+    (self.text, self.path, self.fileLine) = (text, path, fileLine)
+  }
+
+  private static func counted(_ parts: [TextPart], _ mark: UInt8?) -> [TextPart] {
+    var parts = parts
     parts.withUnsafeMutableBufferPointer { parts in
       Threads.share(parts.count) { part, _ in
         parts[part].lineCount = parts[part].text.count(of: TextFile.newline)
@@ -24,7 +46,9 @@ struct TextPart {
       }
     }
     for part in 1..<max(1, parts.count) {
-      parts[part].firstLine = parts[part - 1].firstLine + parts[part - 1].lineCount
+      let before = parts[part - 1]
+      parts[part].firstLine = before.firstLine + before.lineCount
+      if parts[part].path == before.path { parts[part].fileLine = before.fileLine + before.lineCount }
     }
     return parts
   }
@@ -34,9 +58,33 @@ extension [TextPart] {
   var lineCount: Int { last.map { $0.firstLine + $0.lineCount } ?? 0 }
   var rowCount: Int { reduce(0) { $0 + $1.rowCount } }
 
+  /// Throws exit code 65 for a file without a row.
+  func checkRows() throws(DataError) {
+    for file in files {
+      guard self[file].contains(where: { $0.rowCount > 0 }) else { throw Self.noRows(self[file.lowerBound].path) }
+    }
+  }
+
+  static func noRows(_ path: String) -> DataError {
+    .badContents(path, "holds no examples; name the file that does")
+  }
+
+  /// The places of each file's parts.
+  var files: [Range<Int>] {
+    var files: [Range<Int>] = []
+    for part in indices {
+      if part > 0, self[part].path == self[part - 1].path {
+        files[files.count - 1] = files.last!.lowerBound..<part + 1
+      } else {
+        files.append(part..<part + 1)
+      }
+    }
+    return files
+  }
+
   /// Calls `body` with each part, on all threads. Throws exit code 65 with what it finds wrong in the first line of those.
   mutating func read(
-    _ path: String, _ body: (_ part: inout TextPart, _ index: Int) throws(TextFault) -> Void
+    _ body: (_ part: inout TextPart, _ index: Int) throws(TextFault) -> Void
   ) throws(DataError) {
     withUnsafeMutableBufferPointer { parts in
       Threads.share(parts.count) { index, _ in
@@ -49,24 +97,21 @@ extension [TextPart] {
     }
     for part in self {
       if let fault = part.fault {
-        throw .badContents(path, "line \(part.firstLine + fault.line + 1): \(fault.message)")
+        throw .badContents(part.path, "line \(part.fileLine + fault.line + 1): \(fault.message)")
       }
     }
-    guard rowCount > 0 else { throw .badContents(path, "holds no examples; name the file that does") }
   }
 
-  /// The labels of all parts' rows; `codes` has those of each part from its first line on, as its own table numbers them.
-  ///
-  /// Throws exit code 65 for one that is no UTF-8.
-  func labels(path: String, codes: UnsafePointer<Int32>) throws(DataError) -> LabelColumn {
-    var table = LabelTable()
+  /// The labels of all parts' rows as numbers of `table`, which gets the new ones; `codes` has those of each part from its
+  /// first line on, as its own table numbers them.
+  func labels(in table: inout LabelTable, codes: UnsafePointer<Int32>) -> [Int32] {
     var all: [Int32] = []
     all.reserveCapacity(rowCount)
     for part in self {
-      let numbers = table.merge(part.labels, firstLine: part.firstLine)
+      let numbers = table.merge(part.labels, part.path, firstLine: part.fileLine)
       for row in 0..<part.rowCount { all.append(numbers[Int(codes[part.firstLine + row])]) }
     }
-    return try table.column(path: path, codes: all)
+    return all
   }
 }
 

@@ -11,9 +11,20 @@ extension Configuration {
     let manyTimes = 1_000_000_000
 
     for (name, set) in [("train", data.train), ("test", data.test)] {
+      for (key, files) in [("features", set.features), ("labels", set.labels), ("weights", set.weights)] {
+        guard let files else { continue }
+        try require(
+          !files.entries.contains(""), "data.\(name).\(key)", "an empty path",
+          "null, a path, or a list of paths or patterns")
+      }
+      if let features = set.features {
+        try require(
+          set.format.isOne(of: features), "data.\(name).features", features,
+          "of one format, as the names of these are not")
+      }
       if let text = set.text {
         try require(
-          set.labels == nil, "data.\(name).labels", set.labels ?? "",
+          set.labels == nil, "data.\(name).labels", set.labels?.description ?? "",
           "null, for a file of format \(text.rawValue) has its labels within it")
         continue
       }
@@ -26,7 +37,7 @@ extension Configuration {
       "given, since data.test.features is")
     try require(
       data.test.features == nil || (data.train.text == nil) == (data.test.text == nil), "data.test.features",
-      data.test.features ?? "",
+      data.test.features?.description ?? "",
       "of the kind of data.train.features: classes have names in text files, and numbers in arrays")
     try require(
       data.storage != .sparse || data.train.text == .svmlight, "data.storage", data.storage.rawValue,
@@ -47,7 +58,7 @@ extension Configuration {
       }
     }
     try require(
-      data.test.weights == nil, "data.test.weights", data.test.weights ?? "",
+      data.test.weights == nil, "data.test.weights", data.test.weights?.description ?? "",
       "null, for evaluations count all examples alike; data.train.weights are those of the training set")
     if let shape = model.inputShape {
       try require(

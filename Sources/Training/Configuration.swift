@@ -40,22 +40,22 @@ package struct Configuration: Codable, Equatable, Sendable {
       case classWeights = "class_weights"
     }
 
-    /// Two files of the same examples, or a text file that has both; none for the embedded digits.
+    /// Files of features and of the labels of the same examples, or text files that have both; none for the embedded digits.
     package struct Source: Codable, Equatable, Sendable {
-      @Nullable package var features: String?
-      @Nullable package var labels: String?
+      @Nullable package var features: FileList?
+      @Nullable package var labels: FileList?
       package var format = ExampleFormat.auto
       /// Where a table has its labels: `first`, `last`, a number counted from 1, or a name.
       package var labelColumn = "last"
-      /// A file of weights, one for each example; of the training set alone.
-      @Nullable package var weights: String?
+      /// Files of weights, one for each example; of the training set alone.
+      @Nullable package var weights: FileList?
 
-      package init(features: String? = nil, labels: String? = nil) {
+      package init(features: FileList? = nil, labels: FileList? = nil) {
         self.features = features
         self.labels = labels
       }
 
-      /// The format of a text file, in which the labels are; nil for arrays.
+      /// The format of text files, in which the labels are; nil for arrays.
       package var text: ExampleFormat? { features.flatMap { format.text($0) } }
 
       enum CodingKeys: String, CodingKey {

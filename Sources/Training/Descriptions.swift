@@ -29,7 +29,7 @@ extension Duration {
 extension Configuration.Data {
   /// What gives the examples their weights, and their range, for people.
   package func summary(of weights: ExampleWeights) -> String {
-    let sources = [classWeights.map { "classes \($0)" }, train.weights].compactMap { $0 }
+    let sources = [classWeights.map { "classes \($0)" }, train.weights?.description].compactMap { $0 }
     let (least, most) = (weights.values.min()!, weights.values.max()!)
     return "\(sources.joined(separator: " and ")): from \(least.short) to \(most.short), mean 1; "
       + "evaluations count all examples alike"
@@ -39,6 +39,22 @@ extension Configuration.Data {
 extension Evaluation: CustomStringConvertible {
   package var description: String {
     "loss \(loss.short)  accuracy \(accuracy.percent)  top-5 \(top5Accuracy.percent)  (\(examples) examples)"
+  }
+}
+
+extension ConversionSummary: CustomStringConvertible {
+  package var description: String {
+    var lines = [
+      "examples:  \(examples)",
+      "features:  \(features), \(constantColumns) of them constant",
+      "values:    \(minimum.short) to \(maximum.short), mean \(mean.short), \(nonzeroShare.percent) not zero",
+    ]
+    if let smallestClass, let largestClass {
+      func text(_ entry: Class) -> String { "\(entry.name) with \(entry.examples)" }
+      lines.append(
+        "classes:   \(classes), the smallest \(text(smallestClass)), the largest \(text(largestClass)) examples")
+    }
+    return lines.joined(separator: "\n")
   }
 }
 

@@ -84,7 +84,7 @@ package final class Evaluator<Scalar: DistributedScalar> {
       // All ranks look at all of a compressed file, so that all find what is wrong with it.
       if bad == nil { try set.features.skip(to: set.count) }
     }
-    try communicator.checkFinite(bad, columns: set.features.columns, of: set.name)
+    try communicator.checkFinite(bad, columns: set.features.columns, of: set.name, set.features.files)
     return try total(scores)
   }
 

@@ -11,13 +11,15 @@ package struct EvaluationSet {
 
   package var count: Int { labels.count }
 
-  /// The examples of two files, or of a text file, which is read as a whole, or the embedded digits of the test set if none
+  /// The examples of arrays, or of text files, which are read as a whole, or the embedded digits of the test set if none
   /// are named, checked but for the values of features. Local. Throws exit code 64, 65, 66 or 74.
   package init(_ source: Configuration.Data.Source, for model: ModelFile) throws {
     let labelsName: String
-    if let path = source.features,
+    var labelFiles: SetFiles?
+    if let files = source.features,
       let text = try source.textExamples(for: model)
     {
+      let path = "\(files)"
       // Of another number of features, which is the mistake to be told.
       try model.check(featureCount: text.features.columns, of: path)
       guard let classes = model.classes else {
@@ -28,10 +30,12 @@ package struct EvaluationSet {
       features = text.features
       labels = try Dataset(text, path: path, classes: classes).labels
       (name, labelsName) = (path, path)
-    } else if let path = source.features, let labelsPath = source.labels {
-      features = try FeatureStream(path: path, format: source.format.array)
-      (name, labelsName) = (path, labelsPath)
-      labels = try Dataset.labels(labelsPath, format: source.format.array, for: features.rows, of: path)
+    } else if let files = source.features, let labelsList = source.labels {
+      let stream = try FeatureStream(paths: files.paths(), format: source.format.array)
+      features = stream
+      (name, labelsName) = ("\(files)", "\(labelsList)")
+      (labels, labelFiles) = try Dataset.labels(
+        labelsList.paths(), format: source.format.array, for: stream.files!)
     } else if model.configuration.data.train.features == nil {
       let digits = Dataset.digits().test
       (features, labels) = (digits.features, digits.labels)
@@ -44,9 +48,10 @@ package struct EvaluationSet {
     try model.check(featureCount: features.columns, of: name)
     let classes = model.network.outputCount
     if let row = labels.firstIndex(where: { $0 < 0 || $0 >= classes }) {
+      let place = labelFiles.place(of: row, in: labelsName)
       throw DataError.badContents(
-        labelsName,
-        "example \(row) has label \(labels[row]), and classes go from 0 to \(classes - 1); correct the label")
+        place.path,
+        "example \(place.row) has label \(labels[row]), and classes go from 0 to \(classes - 1); correct the label")
     }
   }
 }

@@ -8,7 +8,7 @@ package struct Interruption: Error, ExitCodeProviding, CustomStringConvertible {
   package var description: String { "stopped by \(signal) before the end, no result was written; run it again" }
 
   /// Throws if a signal came to this process.
-  static func check() throws(Interruption) {
+  package static func check() throws(Interruption) {
     if let signal = Preemption.requested { throw Interruption(signal: signal) }
   }
 }

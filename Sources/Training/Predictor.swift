@@ -81,7 +81,7 @@ package final class Predictor<Scalar: DistributedScalar> {
     }
     try communicator.checkFinite(
       inputs?.firstNonFinite(in: 0..<block.count).map { (block.lowerBound + $0.row, $0.column) },
-      columns: features.columns, of: name)
+      columns: features.columns, of: name, features.files)
     var logits: [Scalar] = []
     if let inputs {
       evaluator.forEachChunk(of: 0..<block.count, parameters, inputs, normalization) { logits += $1.elements.array }
@@ -92,13 +92,14 @@ package final class Predictor<Scalar: DistributedScalar> {
 
 extension Communicator {
   /// Throws on every rank if one has found a value that is not finite, for the first of them. Collective.
-  func checkFinite(_ found: (row: Int, column: Int)?, columns: Int, of name: String) throws {
+  func checkFinite(_ found: (row: Int, column: Int)?, columns: Int, of name: String, _ files: SetFiles?) throws {
     let first = try allreduce(found.map { $0.row * columns + $0.column } ?? .max, .min)
     guard first < .max else { return }
+    let place = files.place(of: first / columns, in: name)
     throw CollectiveFailure(
       DataError.badContents(
-        name,
-        "example \(first / columns) has a value that is not finite at feature \(first % columns); "
+        place.path,
+        "example \(place.row) has a value that is not finite at feature \(first % columns); "
           + "replace or remove it"))
   }
 }

@@ -50,7 +50,7 @@ package struct TrainingData {
     try agree(on: train, "the training data", on: node, over: communicator)
     if let test { try agree(on: test, "the test data", on: node, over: communicator) }
 
-    let trainName = options.train.features ?? "the embedded digits"
+    let trainName = options.train.features?.description ?? "the embedded digits"
     let classCount = options.classes ?? train.classCount
     if let names = train.classes, classCount != names.count {
       throw CollectiveFailure(
@@ -60,28 +60,33 @@ package struct TrainingData {
     }
     guard classCount >= 2 else {
       throw CollectiveFailure(
-        DataError.badContents(options.train.labels ?? trainName, "has one class only; a classifier needs two or more"))
+        DataError.badContents(
+          options.train.labels?.description ?? trainName, "has one class only; a classifier needs two or more"))
     }
     // A stray label asks for a model as large as itself.
     if options.classes == nil, train.classes == nil, classCount > max(train.count, 1 << 16),
       let row = train.labels.firstIndex(of: Int32(classCount - 1))
     {
+      let place = train.labelFiles.place(of: row, in: trainName)
       throw CollectiveFailure(
         DataError.badContents(
-          options.train.labels ?? trainName,
-          "example \(row) has label \(train.labels[row]), and there are only \(train.count) examples; "
+          place.path,
+          "example \(place.row) has label \(train.labels[row]), and there are only \(train.count) examples; "
             + "correct the label or set data.classes"))
     }
-    try check(train, features: trainName, labels: options.train.labels ?? trainName, classCount, over: communicator)
+    try check(
+      train, features: trainName, labels: options.train.labels?.description ?? trainName, classCount, over: communicator
+    )
     if let test {
-      let testName = options.test.features ?? trainName
+      let testName = options.test.features?.description ?? trainName
       guard test.featureCount == train.featureCount else {
         throw CollectiveFailure(
           DataError.badContents(
             testName,
             "has \(test.featureCount) features, and \(trainName) has \(train.featureCount); use sets of one kind"))
       }
-      try check(test, features: testName, labels: options.test.labels ?? testName, classCount, over: communicator)
+      try check(
+        test, features: testName, labels: options.test.labels?.description ?? testName, classCount, over: communicator)
     }
 
     let normalization = try normalization(options.normalize, of: train, over: communicator)
@@ -154,7 +159,7 @@ package struct TrainingData {
           "has \(weights.count) numbers, and there are \(classCount) classes in \(name); give each class one"))
     }
     let own = try communicator.collectively {
-      try options.train.weights.map { try ExampleWeights.read($0, for: train.count, of: name) }
+      try options.train.weights.map { try ExampleWeights.read($0, for: train.count, of: name, train.featureFiles) }
     }
     guard let weights = ExampleWeights(own, options.classWeights, labels: train.labels, classCount: classCount) else {
       throw CollectiveFailure(
@@ -166,7 +171,7 @@ package struct TrainingData {
     return weights
   }
 
-  /// The data set of two files, or of a text file; nil if none are named.
+  /// The data set of arrays or of text files; nil if none are named.
   ///
   /// - Parameter other: a set of the same classes and features, which a text file does not tell of itself.
   private static func open(
@@ -184,7 +189,7 @@ package struct TrainingData {
     if let examples = try source.textExamples(
       columns: other?.featureCount, storage, configuration.training.precision)
     {
-      return try Dataset(examples, path: features, classes: other?.classes)
+      return try Dataset(examples, path: "\(features)", classes: other?.classes)
     }
     return try source.labels.map { try Dataset(features: features, labels: $0, format: source.format.array) }
   }
@@ -201,16 +206,18 @@ package struct TrainingData {
         set.firstNonFinite(in: shard)?.row ?? .max,
       ], .min)
     if firsts[0] < .max {
+      let place = set.labelFiles.place(of: firsts[0], in: labels)
       throw CollectiveFailure(
         DataError.badContents(
-          labels,
-          "example \(firsts[0]) has label \(set.labels[firsts[0]]), and classes go from 0 to \(classCount - 1); "
+          place.path,
+          "example \(place.row) has label \(set.labels[firsts[0]]), and classes go from 0 to \(classCount - 1); "
             + "correct the label or data.classes"))
     }
     if firsts[1] < .max, let (row, column) = set.firstNonFinite(in: firsts[1]..<firsts[1] + 1) {
+      let place = set.featureFiles.place(of: row, in: features)
       throw CollectiveFailure(
         DataError.badContents(
-          features, "example \(row) has a value that is not finite at feature \(column); replace or remove it"))
+          place.path, "example \(place.row) has a value that is not finite at feature \(column); replace or remove it"))
     }
   }
 
@@ -262,13 +269,13 @@ package struct TrainingData {
 }
 
 extension Configuration.Data.Source {
-  /// The examples of a text file, in memory; nil for arrays.
+  /// The examples of text files, in memory; nil for arrays.
   func textExamples(
     columns: Int?, _ storage: FeatureStorage, _ precision: Configuration.Training.Precision
   ) throws(DataError) -> TextExamples? {
     guard let features, let text else { return nil }
     return try TextExamples(
-      path: features, format: text, label: CSV.LabelPosition(labelColumn), columns: columns, storage: storage,
+      paths: features.paths(), format: text, label: CSV.LabelPosition(labelColumn), columns: columns, storage: storage,
       element: precision == .float32 ? .float32 : .float64)
   }
 

@@ -9,17 +9,24 @@ import Training
 struct Evaluate: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Score a model on a data set.",
-    discussion: "Without --features, on the test set of the model's own configuration.")
+    discussion: """
+      Without --features, on the test set of the model's own configuration. Several --features, and as many --labels or one, \
+      are one set in their order, or for a pattern in quotes ('part-*.npy') in the order of the bytes of their names.
+      """)
 
   @Argument(help: "Model or checkpoint (safetensors).")
   var model: String
 
   @Option(
     help: "File of features (IDX or NPY), or of examples with labels as text (.svm, .libsvm, .csv, .tsv; also .gz).")
-  var features: String?
+  var features: [String] = []
 
   @Option(help: "File of labels (IDX or NPY).")
-  var labels: String?
+  var labels: [String] = []
+
+  @Option(
+    help: "Format of --features and --labels: \(ExampleFormat.allCases.map(\.rawValue).joined(separator: ", ")).")
+  var format = ExampleFormat.auto
 
   @Option(help: "Where to write a line for each class: examples, accuracy, precision, loss (.csv).")
   var classes: String?
@@ -52,13 +59,24 @@ struct Evaluate: ParsableCommand {
       }
     }
     let isText = source.text != nil
-    if isText, labels != nil { throw ValidationError("\(features!) has its labels within it; leave --labels out") }
-    if !isText, (features == nil) != (labels == nil) {
+    if let list = source.features, !format.isOne(of: list) {
+      throw ValidationError("\(list) are of several formats; evaluate those of each on their own")
+    }
+    if isText, !labels.isEmpty {
+      throw ValidationError("\(source.features!) has its labels within it; leave --labels out")
+    }
+    if !isText, features.isEmpty != labels.isEmpty {
       throw ValidationError("--features and --labels go together; give both or neither")
     }
+    if format != .auto, features.isEmpty { throw ValidationError("--format goes with --features; name the files") }
   }
 
-  private var source: Configuration.Data.Source { .init(features: features, labels: labels) }
+  private var source: Configuration.Data.Source {
+    var source = Configuration.Data.Source(
+      features: features.isEmpty ? nil : FileList(features), labels: labels.isEmpty ? nil : FileList(labels))
+    source.format = format
+    return source
+  }
 
   func run() throws {
     try Job.run { job in
@@ -72,7 +90,7 @@ struct Evaluate: ParsableCommand {
           ))
       }
       var source = file.configuration.data.test
-      if features != nil {
+      if !features.isEmpty {
         source = self.source
         source.labelColumn = file.configuration.data.train.labelColumn
       }

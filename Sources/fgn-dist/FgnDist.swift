@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import MPI
 import Training
 
@@ -16,19 +17,29 @@ struct FgnDist: ParsableCommand {
       """,
     version: version,
     subcommands: [
-      Train.self, Evaluate.self, Predict.self, Export.self, Inspect.self, WriteReport.self, Bench.self,
+      Train.self, Evaluate.self, Predict.self, Convert.self, Export.self, Inspect.self, WriteReport.self, Bench.self,
       StudyCommand.self,
     ])
 }
 
 extension FgnDist {
   static func main() {
+    allowManyFiles()
     do {
       var command = try parse()
       try command.run()
     } catch {
       exit(withError: error)
     }
+  }
+
+  /// A set of compressed files has one open for each; what a process may ask for is often far more than what it begins with.
+  private static func allowManyFiles() {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+    limit.rlim_cur = limit.rlim_max
+    // Where this is refused, a set that has more files says so.
+    _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
   }
 
   private static func parse() throws -> any ParsableCommand {

@@ -10,13 +10,19 @@ import Training
 struct Predict: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Write the class, the class probabilities and the logits of every example.",
-    discussion: "The ending of a file's name decides its format: .npy or .csv.")
+    discussion: """
+      The ending of a file's name decides its format: .npy or .csv. Several --features are one set, in their order, or for a \
+      pattern in quotes ('part-*.npy') in the order of the bytes of their names.
+      """)
 
   @Argument(help: "Model or checkpoint (safetensors).")
   var model: String
 
   @Option(help: "File of features (IDX or NPY), or of examples as text (.svm, .libsvm, .csv, .tsv; also .gz).")
-  var features: String
+  var features: [String]
+
+  @Option(help: "Format of --features: \(ExampleFormat.allCases.map(\.rawValue).joined(separator: ", ")).")
+  var format = ExampleFormat.auto
 
   @Option(help: "Where to write the probabilities, examples × classes.")
   var probabilities: String?
@@ -33,8 +39,11 @@ struct Predict: ParsableCommand {
     for path in paths where PredictionFile.Format(path) == nil {
       throw ValidationError("\(path) must end in .npy or .csv")
     }
+    guard format.isOne(of: list) else {
+      throw ValidationError("\(list) are of several formats; predict for each format on its own")
+    }
     func file(_ path: String) -> URL { URL(fileURLWithPath: path).standardizedFileURL }
-    var files: Set = [file(model), file(features)]
+    var files = Set(([model] + ((try? list.paths()) ?? features)).map(file))
     for path in paths where !files.insert(file(path)).inserted {
       throw ValidationError("\(path) is named twice; give each output a file of its own")
     }
@@ -45,7 +54,7 @@ struct Predict: ParsableCommand {
       let file = try job.communicator.collectively { try ModelFile(path: model) }
       let examples = try job.communicator.collectively {
         let examples = try source(for: file)
-        try file.check(featureCount: examples.columns, of: features)
+        try file.check(featureCount: examples.columns, of: "\(list)")
         return examples
       }
       switch file.configuration.training.precision {
@@ -59,10 +68,13 @@ struct Predict: ParsableCommand {
   /// A text file is read as a whole; its labels, if it has them, do not count.
   private func source(for model: ModelFile) throws -> any FeatureSource {
     var source = model.configuration.data.train
-    source.features = features
-    source.format = .auto
-    return try source.textExamples(for: model)?.features ?? FeatureStream(path: features)
+    source.features = list
+    source.format = format
+    return try source.textExamples(for: model)?.features
+      ?? FeatureStream(paths: list.paths(), format: format.array)
   }
+
+  private var list: FileList { FileList(features) }
 
   private func predict<Scalar: DistributedScalar>(
     _ file: ModelFile, _ examples: some FeatureSource, _: Scalar.Type, _ communicator: Communicator
@@ -85,7 +97,7 @@ struct Predict: ParsableCommand {
         classes: try open(classes, .classes)
       )
     }
-    try predictor.run(examples, named: features) { predictions in
+    try predictor.run(examples, named: "\(list)") { predictions in
       if let file = outputs?.probabilities { try file.append(predictions.probabilities) }
       if let file = outputs?.logits { try file.append(predictions.logits) }
       if let file = outputs?.classes { try file.append(predictions.classes) }

@@ -69,6 +69,21 @@ final class Child {
     )
   }
 
+  /// Waits for the end of the process itself; the largest part of its memory that was resident, in bytes.
+  func peakMemory() -> Int {
+    var peak = 0
+    while !hasEnded {
+      if let status = try? String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8),
+        let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM") }),
+        let kilobytes = line.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap({ Int($0) })
+      {
+        peak = max(peak, 1024 * kilobytes)
+      }
+      usleep(2000)
+    }
+    return peak
+  }
+
   /// The running processes of the program under test that this child started, or is.
   var programs: [pid_t] {
     ([pid] + descendants(of: pid)).filter { process in

@@ -25,16 +25,7 @@ extension CommandLineTests {
       let child = try Child(
         ["sh", "-c", "ulimit -v \(Self.limit / 1024) && exec \"$0\" \"$@\""] + Program.command(.plain, arguments),
         in: workspace)
-      var peak = 0
-      while !child.hasEnded {
-        if let status = try? String(contentsOfFile: "/proc/\(child.pid)/status", encoding: .utf8),
-          let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM") }),
-          let kilobytes = line.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap({ Int($0) })
-        {
-          peak = max(peak, 1024 * kilobytes)
-        }
-        usleep(2000)
-      }
+      let peak = child.peakMemory()
       try child.wait().expectSuccess()
       return peak
     }

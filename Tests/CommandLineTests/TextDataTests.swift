@@ -72,6 +72,36 @@ extension CommandLineTests {
       }
     }
 
+    @Test("may have names that do not tell their format", arguments: ["csv", "svm"])
+    func namedOtherwise(format: String) throws {
+      let workspace = try prepare()
+      let kind = format == "svm" ? "svmlight" : format
+      for name in ["train", "test"] {
+        try workspace.write("\(name).txt", workspace.bytes("\(name).\(format)"))
+      }
+      let column = format == "csv" ? ["data.train.label_column=kind", "data.test.label_column=kind"] : []
+      try train("txt", column + ["train", "test"].map { "data.\($0).format=\(kind)" }, in: workspace).expectSuccess()
+      func outputs(_ file: String, _ more: [String]) throws -> (String, [UInt8]) {
+        let options = [Self.model, "--features", file] + more
+        let evaluation = try Program.run(.plain, ["evaluate"] + options, in: workspace)
+        let prediction = try Program.run(.plain, ["predict", "--logits", "l.npy"] + options, in: workspace)
+        for outcome in [evaluation, prediction] { outcome.expectSuccess() }
+        return (evaluation.output, try workspace.bytes("l.npy"))
+      }
+      let (named, told) = (try outputs("test.\(format)", []), try outputs("test.txt", ["--format", kind]))
+      #expect(named.0 == told.0 && named.1 == told.1)
+      for command in [["evaluate"], ["predict", "--logits", "l.npy"]] {
+        try Program.run(
+          .plain,
+          command + [Self.model, "--features", "test.txt", "--format", "npy"]
+            + (command[0] == "evaluate" ? ["--labels", "test-labels.npy"] : []), in: workspace
+        )
+        .expectError(65, mentioning: ["test.txt"])
+      }
+      try Program.run(.plain, ["evaluate", Self.model, "--format", kind], in: workspace)
+        .expectError(64, mentioning: ["--features"])
+    }
+
     @Test("give their classes their names back", arguments: ["csv", "svm"])
     func names(format: String) throws {
       let workspace = try prepare()
@@ -125,6 +155,25 @@ extension CommandLineTests {
       for ranks in [Ranks.plain, .mpirun(2)] {
         let outcome = try train("csv", columns + settings, ranks: ranks, in: workspace)
         outcome.expectError(Int32(code), mentioning: words)
+      }
+    }
+
+    @Test("are refused where bzip2 has packed them, with the command that unpacks them")
+    func packed() throws {
+      let workspace = try prepare()
+      try train("csv", ["data.train.label_column=kind", "data.test.label_column=kind"], in: workspace).expectSuccess()
+      for (name, labels) in [("a.csv.bz2", false), ("b.npy", true), ("c.idx.bz2", true)] {
+        try workspace.write(name, "BZh91AY&SY")
+        let more = labels ? ["--labels", "test-labels.npy"] : []
+        let training = ["data.train.features=\(name)"] + (labels ? ["data.train.labels=train-labels.npy"] : [])
+        for command in [
+          ["train", "run.yaml", "--run-directory", "packed"] + training.flatMap { ["--set", $0] },
+          ["evaluate", Self.model, "--features", name] + more,
+          ["predict", Self.model, "--features", name, "--classes", "p.npy"],
+          ["convert", name, "--output", "o.csv"] + more,
+        ] {
+          try Program.run(command, in: workspace).expectError(65, mentioning: [name, "bzip2", "bunzip2 -k \(name)"])
+        }
       }
     }
 

@@ -31,7 +31,7 @@ import Testing
       let table = try read(text, chunkSize: chunkSize)
       #expect(table.featureNames == ["sepal", "the \"petal\""])
       #expect(values(of: table.features) == [5.1, 3.5, -4.9, 3, 7, 0.5] && table.features.shape == [2])
-      #expect(labels(table) == ["setosa", "a, \"b\"", "c d"] && table.labels?.lines == [2, 4, 5])
+      #expect(labels(table) == ["setosa", "a, \"b\"", "c d"] && table.labels?.places.map(\.line) == [2, 4, 5])
     }
   }
 

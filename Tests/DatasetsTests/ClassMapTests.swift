@@ -7,7 +7,8 @@ import Testing
 @Suite struct ClassMapTests {
   func column(_ texts: [String]) -> LabelColumn {
     LabelColumn(
-      path: "other", texts: texts, lines: texts.indices.map { 3 * $0 + 2 }, codes: texts.indices.map { Int32($0) })
+      texts: texts, places: texts.indices.map { .init(path: "other", line: 3 * $0 + 2) },
+      codes: texts.indices.map { Int32($0) })
   }
 
   @Test func numbersAreOrderedAndComparedByValue() throws {
@@ -59,7 +60,7 @@ import Testing
       #expect(labels.texts.count == Set(classes).count)
       let isRight = zip(classes, labels.codes).allSatisfy { labels.texts[Int($1)] == "\($0)\(suffix)" }
       #expect(isRight)
-      let areFirst = labels.lines.enumerated().allSatisfy { code, line in
+      let areFirst = labels.places.map(\.line).enumerated().allSatisfy { code, line in
         labels.codes.firstIndex(of: Int32(code)) == line - 1
       }
       #expect(areFirst)

@@ -8,18 +8,18 @@ import Testing
   @Test func twoFilesMakeADataSet() throws {
     let features = directory.write(Fixtures.threeAxes, "features.npy")
     let labels = directory.write(Fixtures.labelsI8, "labels.npy")
-    let data = try Dataset(features: features, labels: labels)
+    let data = try Dataset(features: FileList(features), labels: FileList(labels))
     #expect(data.count == 3 && data.featureCount == 4 && data.featureShape == [2, 2])
     #expect(data.labels == [2, 0, 1] && data.classCount == 3)
-    #expect(try Dataset(features: features, labels: labels, classCount: 7).classCount == 7)
-    let error = dataError { _ = try Dataset(features: features, labels: labels, format: .idx) }
+    #expect(try Dataset(features: FileList(features), labels: FileList(labels), classCount: 7).classCount == 7)
+    let error = dataError { _ = try Dataset(features: FileList(features), labels: FileList(labels), format: .idx) }
     #expect(error?.exitCode == 65)
   }
 
   @Test func filesOfDifferentLengthAreBothNamed() throws {
     let features = directory.write(Fixtures.idx(0x08, [2, 2], [1, 2, 3, 4]), "features")
     let labels = directory.write(Fixtures.labelsI8, "labels")
-    let error = dataError { _ = try Dataset(features: features, labels: labels) }
+    let error = dataError { _ = try Dataset(features: FileList(features), labels: FileList(labels)) }
     #expect(error?.exitCode == 65)
     for part in [features, labels, "2 examples", "3 labels"] { #expect(error?.description.contains(part) == true) }
   }

@@ -11,7 +11,7 @@ import Testing
   }
 
   func read(_ bytes: [UInt8], count: Int = 3) throws -> [Double] {
-    try ExampleWeights.read(directory.write(bytes), for: count, of: "x.npy")
+    try ExampleWeights.read(FileList(directory.write(bytes)), for: count, of: "x.npy")
   }
 
   @Test func balancedClassesWeighTheSameInAll() throws {

@@ -23,7 +23,7 @@ import Testing
     var result: [Double] = []
     for (number, start) in Swift.stride(from: 0, to: stream.rows, by: count).enumerated() where number % step == 0 {
       let piece = try #require(stream.read(start..<min(start + count, stream.rows)).matrix)
-      #expect(piece.columns == stream.columns && UInt(bitPattern: piece.base) % UInt(piece.element.size) == 0)
+      #expect(piece.columns == stream.columns && UInt(bitPattern: piece.pieces[0].base) % UInt(piece.element.size) == 0)
       result += values(of: piece)
     }
     try stream.skip(to: stream.rows)
@@ -96,7 +96,7 @@ import Testing
     var file: [UInt8] = []
     while !rest.isEmpty {
       let part = rest.prefix(1 + Int(generator.next(below: 60000)))
-      file += storedMember(Array(part))
+      file += Fixtures.storedMember(Array(part))
       rest = rest.dropFirst(part.count)
     }
     let path = directory.write(file)
@@ -109,19 +109,5 @@ import Testing
       let short = directory.write(Array(file.dropLast(count)))
       #expect(dataError { _ = try stream(short, by: 777) }?.exitCode == 65)
     }
-  }
-
-  /// A gzip member that stores its contents as they are.
-  private func storedMember(_ bytes: [UInt8]) -> [UInt8] {
-    func little(_ number: Int, _ count: Int) -> [UInt8] {
-      (0..<count).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) }
-    }
-    var crc = UInt32.max
-    for byte in bytes {
-      crc ^= UInt32(byte)
-      for _ in 0..<8 { crc = crc >> 1 ^ (crc & 1) * 0xedb8_8320 }
-    }
-    return [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 1] + little(bytes.count, 2) + little(~bytes.count, 2) + bytes
-      + little(Int(~crc), 4) + little(bytes.count, 4)
   }
 }

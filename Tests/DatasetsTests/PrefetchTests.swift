@@ -1,7 +1,8 @@
-import Datasets
 import LinearAlgebra
 import TestSupport
 import Testing
+
+@testable import Datasets
 
 @Suite struct PrefetchTests {
   @Test func `Advice about any rows, mapped or not, leaves values as they are`() throws {
@@ -11,7 +12,8 @@ import Testing
     let mapped = try FeatureMatrix(path: directory.path + "/x.npy")
     let copied = FeatureMatrix(values, shape: [3])
     #expect(mapped.isMapped && !copied.isMapped)
-    for features in [mapped, copied] {
+    let joined = FeatureMatrix(joining: [mapped[rows: 0..<7], copied[rows: 7..<9], mapped[rows: 9..<5000]])
+    for features in [mapped, copied, joined] {
       features.expectRandomAccess()
       for rows in [[], [4999], [0, 1, 2, 9, 8, 7, 4999], Array(0..<5000)] {
         features.prefetch(rows)

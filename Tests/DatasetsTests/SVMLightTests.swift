@@ -32,7 +32,7 @@ import Testing
         SparseRow(label: "+1"), SparseRow(label: "3", columns: [0], values: [0.25]),
       ])
     #expect(data.features.columns == 4 && data.features.valueCount == 4 && data.features.element == .float64)
-    #expect(data.labels.texts == ["+1", "-1", "3"] && data.labels.lines == [2, 4, 6])
+    #expect(data.labels.texts == ["+1", "-1", "3"] && data.labels.places.map(\.line) == [2, 4, 6])
     #expect(values(of: try data.features.dense()) == [0.5, 0, -2, 0, 0, 1000, 0, 0, 0, 0, 0, 0, 0.25, 0, 0, 0])
   }
 
@@ -73,7 +73,7 @@ import Testing
     ("1 99999999999999999999999:1", "has more than 18 digits"), ("1 0000000000000000001:1", "has more than 18 digits"),
     ("1 2147483648:1", "is too large"), ("1 1:2 qid:3", "'qid:3'"),
     ("1 1:2:3", "'1:2:3'"), ("1 1:2\u{0}", "'1:2\\0'"), ("", "is empty"), ("\n# nothing\n", "holds no examples"),
-    ("1\n2\n", "its examples have no values"), ("BZh91AY", "unpack it with bunzip2"),
+    ("1\n2\n", "its examples have no values"), ("BZh91AY&SY", "bunzip2 -k text"),
     ("1 1:" + String(repeating: "x", count: 1000), "xxx…'"),
   ])
   func whatIsWrongIsNamedWithItsLine(_ text: String, _ message: String) {

@@ -1,7 +1,10 @@
 import Datasets
 import Foundation
 import LinearAlgebra
+import TestSupport
 import Testing
+
+@testable import Datasets
 
 @Suite struct SharedDatasetTests {
   static var sparse: SparseFeatures {
@@ -48,5 +51,33 @@ import Testing
 
   @Test func `Rows within a set, and those of a file, are not memory to share`() throws {
     #expect(SharedDataset(Dataset(features: .sparse(Self.sparse[rows: 1..<3]), labels: [0, 0])) == nil)
+  }
+
+  @Test func `Of a set of files, those that were unpacked are shared, and the others are mapped`() throws {
+    let directory = try TemporaryDirectory()
+    let paths = ["a.npy", "b.npy"].map { directory.path + "/" + $0 }
+    for (index, path) in paths.enumerated() {
+      let rows = (0..<6).map { Double(6 * index + $0) }
+      try NPY.write(Matrix(Vector(rows), 3, 2), to: path)
+    }
+    let packed = FeatureMatrix((0..<6).map { Double($0) }, shape: [2])
+    let mapped = try FeatureMatrix(path: paths[1])
+    func set(_ features: FeatureMatrix) -> Dataset {
+      Dataset(features: features, labels: Array(repeating: 1, count: features.rows))
+    }
+    #expect(SharedDataset(set(mapped)) == nil)
+
+    var whole = set(FeatureMatrix(joining: [packed, mapped]))
+    whole.featureFiles = SetFiles(paths.map { ($0, 3) })
+    let shared = try #require(SharedDataset(whole))
+    let other = try #require(shared.dataset(labels: whole.labels))
+    #expect(other.features.matrix.map(values(of:)) == (0..<12).map { Double($0) })
+    #expect(other.features.place == whole.features.place && whole.features.place != nil)
+    #expect(other.featureFiles == whole.featureFiles)
+
+    try FileManager.default.removeItem(atPath: paths[1])
+    #expect(shared.dataset(labels: whole.labels) == nil)
+    try FileManager.default.copyItem(atPath: paths[0], toPath: paths[1])
+    #expect(shared.dataset(labels: whole.labels) == nil)
   }
 }

@@ -29,8 +29,9 @@ final class TemporaryDirectory {
 
 /// The values of all rows, read one by one.
 func values(of features: FeatureMatrix) -> [Double] {
-  features.withBytes(in: 0..<features.rows) { bytes in
-    (0..<features.rows * features.columns).map { index in
+  var values: [Double] = []
+  features.forEachPiece(in: 0..<features.rows) { _, bytes in
+    values += (0..<bytes.count / features.element.size).map { index in
       switch features.element {
       case .uint8: Double(bytes[index])
       case .float32: Double(bytes.loadUnaligned(fromByteOffset: 4 * index, as: Float.self))
@@ -38,6 +39,7 @@ func values(of features: FeatureMatrix) -> [Double] {
       }
     }
   }
+  return values
 }
 
 /// The error of a body that must throw one; its description must be one line that starts with the file's path.

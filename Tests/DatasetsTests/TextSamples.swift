@@ -22,13 +22,13 @@ final class TextInMemory {
   ) throws -> (features: SparseFeatures, labels: LabelColumn) {
     let file = try TextFile("text", UnsafeRawBufferPointer(bytes))
     defer { extendLifetime(self) }
-    return try SVMLight.read(file, indexBase: indexBase, columns: columns, element: element, chunkSize: chunkSize)
+    return try SVMLight.read([file], indexBase: indexBase, columns: columns, element: element, chunkSize: chunkSize)
   }
 
   func csv(_ options: CSV.Options = CSV.Options(element: .float64), chunkSize: Int = 1 << 20) throws -> CSV.Table {
     let file = try TextFile("text", UnsafeRawBufferPointer(bytes))
     defer { extendLifetime(self) }
-    return try CSV.read(file, options: options, chunkSize: chunkSize)
+    return try CSV.read([file], options: options, chunkSize: chunkSize)
   }
 }
 

@@ -112,7 +112,7 @@ import Testing
       "null", "~", "12", "true", "a: b", "#x", "'", "\"", " spaces ", "ünïcode/数", "- x", "{}", "1e3", "a\\b",
     ] {
       var configuration = Configuration()
-      configuration.data.train = .init(features: text, labels: "l")
+      configuration.data.train = .init(features: FileList(text), labels: "l")
       #expect(try parse(configuration.yaml) == configuration, "\(text)")
     }
   }

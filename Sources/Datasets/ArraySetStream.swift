@@ -1,0 +1,67 @@
+/// Arrays in files, whose rows are read one file's behind the other's, as they are asked for.
+final class ArraySetStream {
+  let files: SetFiles
+  private let format: DataFormat
+  private let layouts: [ArrayLayout]
+  /// The file that is read, and its array once that is open: one at a time, since a set may have more files than a process
+  /// may open.
+  private var file = 0
+  private var stream: ArrayStream?
+
+  /// Opens each file and calls `check` with it. Throws what that does, and exit code 65, 66 or 74.
+  init(
+    _ paths: [String], format: DataFormat, check: (ArrayStream) throws(DataError) -> Void
+  ) throws(DataError) {
+    var layouts: [ArrayLayout] = []
+    for path in paths {
+      let array = try ArrayStream(path, format: format)
+      try check(array)
+      layouts.append(array.layout)
+      if paths.count == 1 { stream = array }
+    }
+    self.format = format
+    self.layouts = layouts
+    files = SetFiles(layouts.map { ($0.path, $0.shape[0]) })
+  }
+
+  /// Calls `body` with the rows of `range` that each file has, and the number of the first of them in it. The range is as
+  /// `FeatureSource.read` has it, and so is how long the rows are good.
+  func read(
+    _ range: Range<Int>, _ body: (StoredArray, _ firstRow: Int) throws(DataError) -> Void
+  ) throws(DataError) {
+    try skip(to: range.lowerBound)
+    var position = range.lowerBound
+    while position < range.upperBound {
+      if position == files.range(file).upperBound { try pass() }
+      let own = files.range(file)
+      let end = min(range.upperBound, own.upperBound)
+      let (first, last) = (position - own.lowerBound, end - own.lowerBound)
+      try body(open().read(first..<last), first)
+      position = end
+    }
+  }
+
+  /// As `FeatureSource.skip` has it.
+  func skip(to row: Int) throws(DataError) {
+    precondition(row >= files.range(file).lowerBound && row <= files.rows, "rows are read in order")
+    while file + 1 < files.paths.count && row >= files.range(file).upperBound { try pass() }
+    let first = files.range(file).lowerBound
+    if row > first { try open().skip(to: row - first) }
+  }
+
+  /// Goes on to the next file when the end of this one has been checked.
+  private func pass() throws(DataError) {
+    try open().skip(to: files.range(file).count)
+    stream = nil
+    file += 1
+  }
+
+  private func open() throws(DataError) -> ArrayStream {
+    if let stream { return stream }
+    let layout = layouts[file]
+    let opened = try ArrayStream(layout.path, format: format)
+    guard opened.layout == layout else { throw DataFile.changed(layout.path) }
+    stream = opened
+    return opened
+  }
+}

@@ -1,0 +1,64 @@
+/// A file of text with the name of each class on a line of its own, class 0 on the first.
+package struct ClassNames: Equatable {
+  package let names: [String]
+  /// The file, for errors.
+  let path: String
+  private let map: ClassMap
+  /// The class of each of the map's names.
+  private let numbers: [Int32]
+
+  /// Throws exit code 66 for a file that cannot be read, 65 for one that is empty or no UTF-8 text, or has a name twice.
+  package init(path: String) throws(DataError) {
+    let file = try MappedFile(path)
+    guard let text = String(validating: file.bytes, as: UTF8.self) else {
+      throw .badContents(path, "is no UTF-8 text; convert it with iconv")
+    }
+    extendLifetime(file)
+    var lines = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false)
+      .map { String($0.last == "\r" ? $0.dropLast() : $0) }
+    if lines.last == "" { lines.removeLast() }
+    guard !lines.isEmpty else { throw .badContents(path, "holds no names; write each class on a line of its own") }
+    self.path = path
+    names = lines
+    map = ClassMap(texts: lines)
+    var numbers = [Int32](repeating: -1, count: map.count)
+    for (line, name) in lines.enumerated() {
+      let place = Int(map.classNumber(of: name)!)
+      guard numbers[place] < 0 else {
+        throw .badContents(path, "line \(line + 1) has '\(name)', as line \(numbers[place] + 1) does; remove one")
+      }
+      numbers[place] = Int32(line)
+    }
+    self.numbers = numbers
+  }
+
+  /// The class of each of a column's texts, which are compared as `ClassMap` does. Throws exit code 65 for one that is
+  /// none of these names.
+  func numbers(of labels: LabelColumn) throws(DataError) -> [Int32] {
+    var result: [Int32] = []
+    for (text, place) in zip(labels.texts, labels.places) {
+      guard let number = map.classNumber(of: text) else {
+        throw .badContents(
+          place.path,
+          "line \(place.line): the label '\(text)' is none of the \(names.count) classes of \(path); add it there, "
+            + "or remove such rows")
+      }
+      result.append(numbers[Int(number)])
+    }
+    return result
+  }
+
+  /// Writes such a file. Throws exit code 74, also for a name with a line break.
+  static func write(_ names: [String], to path: String) throws(DataError) -> TextWriter {
+    var text = try TextWriter(path)
+    for name in names {
+      guard !name.utf8.contains(where: { "\r\n".utf8.contains($0) }) else {
+        let name = Array(name.utf8).withUnsafeBufferPointer { TextFault.quoted($0) }
+        throw .unwritable(path, "the class \(name) has a line break; rename it")
+      }
+      text.append(name)
+      try text.endLine()
+    }
+    return text
+  }
+}

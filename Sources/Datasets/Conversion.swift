@@ -1,0 +1,207 @@
+import LinearAlgebra
+
+/// Rewrites files of examples as one in another format, in memory that does not grow with the number of examples.
+package struct Conversion {
+  package struct Input {
+    package var files: FileList
+    /// The class numbers that go with features in arrays.
+    package var labels: FileList?
+    package var format: ExampleFormat
+    /// Where a table has its labels.
+    package var labelPosition: CSV.LabelPosition
+    /// The number of features, where a text file does not tell all of them; a table of just so many columns has no labels.
+    package var columns: Int?
+    package var indexBase: SVMLight.IndexBase
+    /// The names of the classes, where others than the labels of a text file are meant.
+    package var classNames: ClassNames?
+
+    package init(
+      _ files: FileList, labels: FileList? = nil, format: ExampleFormat = .auto,
+      labelPosition: CSV.LabelPosition = .last,
+      columns: Int? = nil, indexBase: SVMLight.IndexBase = .auto, classNames: ClassNames? = nil
+    ) {
+      self.files = files
+      self.labels = labels
+      self.format = format
+      self.labelPosition = labelPosition
+      self.columns = columns
+      self.indexBase = indexBase
+      self.classNames = classNames
+    }
+
+    /// The format of text, in which the labels are; nil for arrays.
+    package var text: ExampleFormat? { format.text(files) }
+  }
+
+  package struct Output {
+    package enum Format: Equatable {
+      case npy, svmlight
+      case csv(CSV.Separator)
+
+      /// By the ending of the file's name; nil for any other.
+      package init?(_ path: String) {
+        let name = path.lowercased()
+        if name.hasSuffix(".npy") {
+          self = .npy
+        } else if name.hasSuffix(".tsv") {
+          self = .csv(.tab)
+        } else {
+          switch ExampleFormat.auto.text(name) {
+          case .csv where name.hasSuffix(".csv"): self = .csv(.comma)
+          case .svmlight where !name.hasSuffix(".gz"): self = .svmlight
+          default: return nil
+          }
+        }
+      }
+    }
+
+    /// Its ending must be one that `Format` knows.
+    package var path: String
+    /// Where the class numbers go, which an array of features has no place for.
+    package var labels: String?
+    /// Where the names of the classes go, a line each.
+    package var classes: String?
+
+    package init(_ path: String, labels: String? = nil, classes: String? = nil) {
+      self.path = path
+      self.labels = labels
+      self.classes = classes
+    }
+  }
+
+  /// How far the work is.
+  package struct Progress {
+    /// Of `passes`, counted from 1: a text file is read twice.
+    package let pass, passes: Int
+    /// Of the pass, from 0 to 1.
+    package let fraction: Double
+  }
+
+  package let input: Input
+  package let output: Output
+  /// Of the values that are written: `float32` or `float64`.
+  package let element: FeatureMatrix.Element
+
+  package init(_ input: Input, to output: Output, element: FeatureMatrix.Element = .float32) {
+    self.input = input
+    self.output = output
+    self.element = element
+  }
+
+  /// Writes the files, which appear when all are complete, over what is there; `report` is called at short intervals.
+  ///
+  /// Throws what `report` does, exit code 65 for wrong contents, 66 for a file that cannot be read, 74 for one that cannot
+  /// be written.
+  package func run(_ report: (Progress) throws -> Void = { _ in }) throws -> ConversionSummary {
+    switch element {
+    case .float32: try run(Float.self, report)
+    case .float64: try run(Double.self, report)
+    case .uint8: preconditionFailure("values are written as float32 or float64")
+    }
+  }
+
+  private func run<Scalar: BLASScalar & DecimalScalar>(
+    _: Scalar.Type, _ report: (Progress) throws -> Void
+  ) throws -> ConversionSummary {
+    let passes = input.text == nil ? 1 : 2
+    let source = try source(Scalar.self) { try report(Progress(pass: 1, passes: passes, fraction: $0)) }
+    let classes = try ConversionClasses(source, input)
+    try check(source, classes, MemoryLayout<Scalar>.size)
+    let target: any ExampleTarget<Scalar> = try target(for: source, classes)
+    let labels = try output.labels.map { try NPYWriter($0, shape: [source.rows], element: .int64) }
+    var names = try output.classes.map { try ClassNames.write(classes.names!, to: $0) }
+
+    var summary = try ValueSummary<Scalar>(columns: source.columns, source.path)
+    var counts = classes.emptyCounts
+    while let block = try source.next() {
+      let numbers = try block.labels.map { try classes.numbers(of: $0, firstRow: summary.rows) }
+      for number in numbers ?? [] { counts[number, default: 0] += 1 }
+      try labels?.append(numbers!.map { Int64($0) })
+      switch block.features {
+      case .dense(let features):
+        let rows: Matrix<Scalar> = try dense(features, firstRow: summary.rows, of: source)
+        summary.add(rows)
+        try target.append(rows, classes: numbers?[...])
+      case .sparse(let features):
+        summary.add(features)
+        try target.append(features, classes: numbers)
+      }
+      try report(Progress(pass: passes, passes: passes, fraction: source.fractionDone))
+    }
+
+    // What has no room on its disk shows before the first of the files has its name.
+    try target.complete()
+    try labels?.complete()
+    try names?.complete()
+    try target.finish()
+    try labels?.finish()
+    try names?.finish()
+    return ConversionSummary(summary, counts, classes)
+  }
+
+  private func source<Scalar: BLASScalar & DecimalScalar>(
+    _: Scalar.Type, _ report: (Double) throws -> Void
+  ) throws -> any ExampleStream {
+    let paths = try input.files.paths()
+    guard let text = input.text else {
+      return try ArrayExampleStream(features: paths, labels: input.labels?.paths(), format: input.format.array)
+    }
+    return try TextExampleStream<Scalar>(
+      paths, format: text, label: input.labelPosition, columns: input.columns, indexBase: input.indexBase, report)
+  }
+
+  private func target<Scalar: BLASScalar>(
+    for source: any ExampleStream, _ classes: ConversionClasses
+  ) throws(DataError) -> any ExampleTarget<Scalar> {
+    switch Output.Format(output.path)! {
+    case .npy: try NPYTarget(output.path, rows: source.rows, columns: source.columns)
+    case .svmlight: try SVMLightTarget(output.path, name: classes.name)
+    case .csv(let separator):
+      try CSVTarget(output.path, columnNames: source.columnNames, separator: separator, name: classes.name)
+    }
+  }
+
+  /// What can be told to be wrong before anything is written.
+  private func check(_ source: any ExampleStream, _ classes: ConversionClasses, _ size: Int) throws(DataError) {
+    if let columns = input.columns, columns != source.columns {
+      throw .badContents(source.path, "has \(source.columns) features, and not \(columns)")
+    }
+    let format = Output.Format(output.path)!
+    if !source.hasLabels, format == .svmlight || output.labels != nil || output.classes != nil {
+      let target = output.labels ?? output.classes ?? output.path
+      throw .badContents(source.path, "has no labels, which \(target) is to hold; use a file with labels")
+    }
+    if output.classes != nil, classes.names == nil {
+      throw .badContents(source.path, "has numbers for its classes, and no names; do not ask for their names")
+    }
+    // Text has at least a digit and a separator for each value or row.
+    let (values, overflow) = source.rows.multipliedReportingOverflow(by: source.columns)
+    let (bytes, byteOverflow) =
+      format == .svmlight ? (2 * source.rows, false) : values.multipliedReportingOverflow(by: format == .npy ? size : 2)
+    try DiskSpace.check(
+      [(output.path, overflow || byteOverflow ? .max : bytes)] + (output.labels.map { [($0, 8 * source.rows)] } ?? []))
+  }
+
+  /// The values in the precision that is written. Throws exit code 65 for one that is not finite in it.
+  private func dense<Scalar: BLASScalar>(
+    _ features: FeatureMatrix, firstRow: Int, of source: any ExampleStream
+  ) throws(DataError) -> Matrix<Scalar> {
+    func fault(_ row: Int, _ reason: String) -> DataError {
+      let place = source.files.place(of: firstRow + row, in: source.path)
+      return .badContents(place.path, "example \(place.row) has a value that is \(reason)")
+    }
+    if let (row, column) = features.firstNonFinite(in: 0..<features.rows) {
+      throw fault(row, "not finite at feature \(column); replace or remove it")
+    }
+    let rows = Matrix(Vector<Scalar>(zeros: features.rows * features.columns), features.rows, features.columns)
+    features.gather(rows: 0..<features.rows, into: rows, normalization: .none)
+    if features.element.size > MemoryLayout<Scalar>.size,
+      let index = rows.elements.withElements({ $0.firstIndex { !$0.isFinite } })
+    {
+      throw fault(
+        index / features.columns,
+        "too large for \(element.rawValue) at feature \(index % features.columns); write float64")
+    }
+    return rows
+  }
+}

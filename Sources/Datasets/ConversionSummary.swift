@@ -1,0 +1,36 @@
+import LinearAlgebra
+
+/// What was converted.
+package struct ConversionSummary: Equatable {
+  package struct Class: Equatable {
+    package let name: String
+    package let examples: Int
+  }
+
+  package let examples: Int
+  package let features: Int
+  /// The share of the values that are not zero.
+  package let nonzeroShare: Double
+  package let minimum, maximum, mean: Double
+  /// Columns with one value in all examples.
+  package let constantColumns: Int
+  /// The number of classes, those without examples included if they are known; 0 where there are no labels.
+  package let classes: Int
+  /// Of equally large ones the first; nil where there are no labels.
+  package let smallestClass, largestClass: Class?
+
+  init<Scalar: BLASScalar>(_ values: ValueSummary<Scalar>, _ counts: [Int32: Int], _ classes: ConversionClasses) {
+    examples = values.rows
+    features = values.columns
+    nonzeroShare = Double(values.nonzeroCount) / (Double(values.rows) * Double(values.columns))
+    (minimum, maximum, mean, constantColumns) = values.result
+    self.classes = counts.count
+    let order = counts.sorted { $0.key < $1.key }
+    func entry(_ count: Dictionary<Int32, Int>.Element) -> Class {
+      .init(name: classes.name(count.key), examples: count.value)
+    }
+    smallestClass = order.min { $0.value < $1.value }.map(entry)
+    // `max` would take the last of equals.
+    largestClass = order.min { $0.value > $1.value }.map(entry)
+  }
+}

@@ -1,0 +1,22 @@
+import Glibc
+
+/// Whether files fit on their disks.
+enum DiskSpace {
+  /// Throws exit code 74 if files of so many bytes, written beside what is there, exceed the free space.
+  static func check(_ files: [(path: String, byteCount: Int)]) throws(DataError) {
+    var needed: [UInt: Int] = [:]
+    for (path, byteCount) in files {
+      let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
+      var status = statvfs()
+      guard statvfs(folder, &status) == 0 else { throw .unwritable(path, "cannot be created (\(errorText()))") }
+      let free = Int(clamping: status.f_bavail.multipliedReportingOverflow(by: status.f_frsize).partialValue)
+      let total = needed[status.f_fsid, default: 0].addingReportingOverflow(byteCount)
+      guard !total.overflow, total.partialValue <= free else {
+        throw .unwritable(
+          path,
+          "needs \(byteCount) bytes, and its disk has \(free) free; free some, or name a file on another disk")
+      }
+      needed[status.f_fsid] = total.partialValue
+    }
+  }
+}

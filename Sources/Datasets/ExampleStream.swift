@@ -1,0 +1,73 @@
+/// Consecutive examples.
+struct ExampleBlock {
+  let features: Features
+  /// Of each row the class, or the number of its label's text; nil where there are no labels.
+  let labels: [Int32]?
+
+  var count: Int { features.rows }
+}
+
+/// Examples with their labels, read from the first to the last, a block in memory at a time.
+protocol ExampleStream: AnyObject {
+  /// The first file of the features, for errors.
+  var path: String { get }
+  /// The files of the features and of the labels, where errors may name a row of them.
+  var files: SetFiles? { get }
+  var labelFiles: SetFiles? { get }
+  var rows: Int { get }
+  var columns: Int { get }
+  var hasLabels: Bool { get }
+  /// The texts that the labels of blocks are numbers of, without any rows' codes; nil where they are class numbers.
+  var labelTexts: LabelColumn? { get }
+  /// The names of the features and of the labels, in the order in which a table is written; none if they have no names.
+  /// Throws exit code 65 for names that are no UTF-8 text.
+  var columnNames: [String] { get throws(DataError) }
+  /// How much of the files has been read, from 0 to 1.
+  var fractionDone: Double { get }
+
+  /// The next examples, at least one; nil behind the last ones. Good until the next call. Throws exit code 65 or 74.
+  func next() throws(DataError) -> ExampleBlock?
+}
+
+/// Examples in files of arrays.
+final class ArrayExampleStream: ExampleStream {
+  private let features: FeatureStream
+  private let labels: LabelStream?
+  private let rowsAtATime: Int
+  private var position = 0
+
+  var path: String { features.files!.paths[0] }
+  var files: SetFiles? { features.files }
+  var labelFiles: SetFiles? { labels?.files }
+  var rows: Int { features.rows }
+  var columns: Int { features.columns }
+  var hasLabels: Bool { labels != nil }
+  var labelTexts: LabelColumn? { nil }
+  var columnNames: [String] { [] }
+  var fractionDone: Double { Double(position) / Double(rows) }
+
+  /// - Parameter valuesAtATime: in a block of more than one row.
+  ///
+  /// Throws exit code 65, 66 or 74.
+  init(
+    features: [String], labels: [String]?, format: DataFormat, valuesAtATime: Int = 1 << 20
+  ) throws(DataError) {
+    self.features = try FeatureStream(paths: features, format: format)
+    self.labels = try labels.map { paths throws(DataError) in try LabelStream(paths: paths, format: format) }
+    rowsAtATime = max(1, valuesAtATime / self.features.columns)
+    if let labels = self.labels { try self.features.files!.check(labels.files, of: "labels") }
+  }
+
+  func next() throws(DataError) -> ExampleBlock? {
+    if position == rows {
+      try features.skip(to: rows)
+      try labels?.skip(to: rows)
+      return nil
+    }
+    let range = position..<min(position + rowsAtATime, rows)
+    position = range.upperBound
+    return ExampleBlock(
+      features: try features.read(range),
+      labels: try labels.map { labels throws(DataError) in try labels.read(range) })
+  }
+}

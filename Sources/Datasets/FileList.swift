@@ -1,0 +1,74 @@
+import Glibc
+
+/// The files of one set of examples: a path, a pattern of paths such as `part-*.npy`, or several of them.
+package struct FileList: Equatable, Sendable {
+  /// As they were given.
+  package let entries: [String]
+
+  package init(_ entries: [String]) { self.entries = entries }
+  package init(_ entry: String) { entries = [entry] }
+
+  /// The paths in their order; those of a pattern in the order of their bytes.
+  ///
+  /// What is there by that very name is no pattern. Throws exit code 66 for a pattern that no file has, 65 for a file that is
+  /// named twice.
+  package func paths() throws(DataError) -> [String] {
+    var paths: [String] = []
+    for entry in entries {
+      if Self.isPattern(entry) { paths += try Self.expand(entry) } else { paths.append(entry) }
+    }
+    var seen: Set<String> = []
+    for path in paths where !seen.insert(path).inserted {
+      throw .badContents(path, "is named twice in \(self); name each file of a set once")
+    }
+    return paths
+  }
+
+  private static func isPattern(_ entry: String) -> Bool {
+    entry.utf8.contains { "*?[".utf8.contains($0) } && access(entry, F_OK) != 0
+  }
+
+  private static func expand(_ pattern: String) throws(DataError) -> [String] {
+    var found = glob_t()
+    defer { globfree(&found) }
+    let code = glob(pattern, GLOB_NOSORT, nil, &found)
+    guard code == 0 || code == GLOB_NOMATCH else {
+      throw .unreadable(pattern, "cannot be looked for (\(errorText())); check the permissions of the folder")
+    }
+    let paths = (0..<Int(found.gl_pathc)).map { String(cString: found.gl_pathv[$0]!) }
+    guard code == 0, !paths.isEmpty else {
+      throw .unreadable(pattern, "is the name of no file; check the folder and the pattern")
+    }
+    return paths.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+  }
+}
+
+extension FileList: CustomStringConvertible {
+  package var description: String {
+    entries.count > 3 ? "\(entries[0]), …, \(entries.last!)" : entries.joined(separator: ", ")
+  }
+}
+
+extension FileList: ExpressibleByStringLiteral {
+  package init(stringLiteral value: String) { self.init(value) }
+}
+
+extension FileList: Codable {
+  package init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    if let entry = try? container.decode(String.self) {
+      self.init(entry)
+    } else if let entries = try? container.decode([String].self), !entries.isEmpty {
+      self.init(entries)
+    } else {
+      throw DecodingError.dataCorruptedError(
+        in: container, debugDescription: "it must be null, a path, or a list of paths; a path may be a pattern")
+    }
+  }
+
+  /// One entry as it was before there were several.
+  package func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    if entries.count == 1 { try container.encode(entries[0]) } else { try container.encode(entries) }
+  }
+}

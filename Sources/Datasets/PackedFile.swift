@@ -1,0 +1,25 @@
+/// Files that are compressed otherwise than with gzip, which nothing here unpacks.
+enum PackedFile {
+  /// Of each its first bytes, of which nil is any.
+  private static let packers: [(name: String, ending: String, magic: [UInt8?], command: String)] = [
+    ("bzip2", ".bz2", Array("BZh".utf8) + [nil] + Array("1AY&SY".utf8), "bunzip2 -k"),
+    ("xz", ".xz", [0xfd] + Array("7zXZ".utf8), "unxz -k"),
+    ("zstd", ".zst", [0x28, 0xb5, 0x2f, 0xfd], "unzstd"),
+    ("zip", ".zip", Array("PK\u{3}\u{4}".utf8), "unzip"),
+  ]
+
+  /// The endings of their names.
+  static let endings = packers.map(\.ending)
+
+  /// Throws exit code 65 for such a file, told by its first bytes or the ending of its name.
+  static func refuse(_ path: String, _ start: UnsafeRawBufferPointer) throws(DataError) {
+    let name = path.lowercased()
+    let packer = packers.first { packer in
+      start.starts(with: packer.magic) { $1 == nil || $0 == $1 } || name.hasSuffix(packer.ending)
+    }
+    guard let packer else { return }
+    throw .badContents(
+      path,
+      "is compressed with \(packer.name), and only gzip is unpacked here; unpack it first: \(packer.command) \(path)")
+  }
+}

@@ -1,0 +1,71 @@
+/// The files that the rows of a set lie in, one file's behind the other's.
+package struct SetFiles: Codable, Equatable, Sendable {
+  package let paths: [String]
+  /// The rows of the set before each file, and behind the last one.
+  private let starts: [Int]
+
+  init(_ files: [(path: String, rows: Int)]) {
+    precondition(!files.isEmpty, "a set has a file")
+    paths = files.map(\.path)
+    starts = files.reduce(into: [0]) { $0.append($0.last! + $1.rows) }
+  }
+
+  package var rows: Int { starts.last! }
+
+  /// The rows of the set that a file has.
+  func range(_ file: Int) -> Range<Int> { starts[file]..<starts[file + 1] }
+
+  /// The file that has a row.
+  func file(of row: Int) -> Int {
+    precondition(row >= 0 && row < rows, "row out of range")
+    var (low, high) = (0, paths.count)
+    while high - low > 1 {
+      let middle = (low + high) / 2
+      if starts[middle] <= row { low = middle } else { high = middle }
+    }
+    return low
+  }
+
+  /// Throws exit code 65 unless so many files may have what belongs to the examples of these.
+  func checkCount(_ others: [String], of kind: String) throws(DataError) {
+    guard others.count == 1 || others.count == paths.count else {
+      throw .badContents(
+        others[0],
+        "is the first of \(others.count) files of \(kind), and the examples are in \(paths.count), from \(paths[0]) on; "
+          + "give each file of examples one of \(kind), or have all \(kind) in one")
+    }
+  }
+
+  /// Throws exit code 65 unless the others have as many rows, file by file or all in one.
+  func check(_ others: SetFiles, of kind: String) throws(DataError) {
+    try checkCount(others.paths, of: kind)
+    if others.paths.count == 1, paths.count > 1 {
+      guard others.rows == rows else {
+        throw .badContents(
+          others.paths[0],
+          "has \(others.rows) \(kind), and the \(paths.count) files from \(paths[0]) on have \(rows) examples; name files of "
+            + "the same examples")
+      }
+      return
+    }
+    for file in paths.indices where range(file).count != others.range(file).count {
+      throw .badContents(
+        paths[file],
+        "has \(range(file).count) examples, and \(others.paths[file]) has \(others.range(file).count) \(kind); name two "
+          + "files of the same examples")
+    }
+  }
+
+  /// What errors call a row: its file, and its number there.
+  package func place(of row: Int) -> (path: String, row: Int) {
+    let file = file(of: row)
+    return (paths[file], row - starts[file])
+  }
+}
+
+extension SetFiles? {
+  /// What errors call a row of a set that is called `name` where its files are not known.
+  package func place(of row: Int, in name: String) -> (path: String, row: Int) {
+    self?.place(of: row) ?? (path: name, row: row)
+  }
+}

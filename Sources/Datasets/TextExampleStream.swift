@@ -1,0 +1,176 @@
+import LinearAlgebra
+
+/// Examples in files of text, which are read twice: once to learn their rows, columns and labels, and once for the values.
+final class TextExampleStream<Scalar: BLASScalar & DecimalScalar>: ExampleStream {
+  let path: String
+  let columns: Int
+  let rows: Int
+  private(set) var labelTexts: LabelColumn?
+  var files: SetFiles? { nil }
+  var labelFiles: SetFiles? { nil }
+
+  private enum Layout {
+    case sparse(SVMLight.IndexBase)
+    case table(CSVLayout, CSV.Options)
+  }
+
+  private let stream: TextPartStream
+  private let layout: Layout
+  private var labels: LabelTable
+  private let namesFault: DataError?
+  private var position = 0
+
+  var hasLabels: Bool { labelTexts != nil }
+  var fractionDone: Double { stream.fractionDone }
+
+  var columnNames: [String] {
+    get throws(DataError) {
+      guard case .table(let layout, _) = layout, !layout.names.isEmpty else { return [] }
+      if let namesFault { throw namesFault }
+      return layout.featureNames + (layout.label.map { [layout.names[$0]] } ?? [])
+    }
+  }
+
+  /// Reads the files for the first time, and calls `report` with the share that is done.
+  ///
+  /// - Parameters:
+  ///   - format: `svmlight` or `csv`.
+  ///   - label: where a table has its labels.
+  ///   - columns: the number of features, where it is known; a table of just so many columns has no labels.
+  ///
+  /// Throws what `report` does, and exit code 65, 66 or 74.
+  init(
+    _ paths: [String], format: ExampleFormat, label: CSV.LabelPosition, columns: Int?, indexBase: SVMLight.IndexBase,
+    blockSize: Int = TextStream.blockSize, _ report: (Double) throws -> Void
+  ) throws {
+    path = paths[0]
+    stream = try TextPartStream(paths, blockSize: blockSize)
+    let survey: Survey
+    switch format {
+    case .svmlight: survey = try Self.survey(stream, indexBase, columns, report)
+    case .csv:
+      survey = try Self.survey(
+        stream, CSV.Options(label: label, featureCount: columns, element: SparseStorage<Scalar>.element), report)
+    case .auto, .idx, .npy: preconditionFailure("\(format) is no text")
+    }
+    (layout, labels, rows, self.columns) = (survey.layout!, survey.labels, survey.rows.reduce(0, +), survey.columns)
+    namesFault = survey.namesFault
+    if survey.hasLabels { labelTexts = try labels.column(codes: []) }
+    stream.rewind()
+  }
+
+  func next() throws(DataError) -> ExampleBlock? {
+    while let block = try block() {
+      position += block.count
+      guard position <= rows, labels.count == labelTexts?.texts.count ?? 0 else { throw changed }
+      if block.count > 0 { return block }
+    }
+    guard position == rows else { throw changed }
+    return nil
+  }
+
+  private func block() throws(DataError) -> ExampleBlock? {
+    switch layout {
+    case .sparse(let base):
+      guard let parts = try stream.next(counting: Self.colon) else { return nil }
+      let rows = try SVMLightRows<Scalar>(parts, indexBase: base, columns: columns)
+      return ExampleBlock(features: .sparse(rows.features(columns: columns, path)), labels: rows.labels(in: &labels))
+    case .table(let layout, let options):
+      guard var parts = try stream.next() else { return nil }
+      _ = try Self.layout(&parts, stream, options, after: layout)
+      let rows = try CSVRows<Scalar>(parts, layout)
+      return ExampleBlock(features: .dense(rows.features), labels: rows.labels(in: &labels))
+    }
+  }
+
+  /// After the first reading, so that a file was written to.
+  private var changed: DataError { DataFile.changed(path) }
+
+  private static var colon: UInt8 { UInt8(ascii: ":") }
+
+  /// What the first reading learns.
+  private struct Survey {
+    var layout: Layout?
+    /// Of each file.
+    var rows: [Int]
+    var columns = 0
+    var labels = LabelTable()
+    var hasLabels = true
+    var namesFault: DataError?
+
+    init(_ stream: TextPartStream) { rows = stream.paths.map { _ in 0 } }
+
+    /// Throws exit code 65 for a file without a row.
+    func checkRows(_ stream: TextPartStream) throws(DataError) {
+      if let file = rows.firstIndex(of: 0) { throw [TextPart].noRows(stream.paths[file]) }
+    }
+  }
+
+  private static func survey(
+    _ stream: TextPartStream, _ indexBase: SVMLight.IndexBase, _ columns: Int?, _ report: (Double) throws -> Void
+  ) throws -> Survey {
+    var survey = Survey(stream)
+    var (smallestIndex, largestIndex) = (Int.max, -1)
+    while let parts = try stream.next(counting: colon) {
+      let rows = try SVMLightRows<Scalar>(parts, indexBase: indexBase, columns: indexBase == .auto ? nil : columns)
+      survey.rows[stream.file] += rows.count
+      _ = rows.labels(in: &survey.labels)
+      (smallestIndex, largestIndex) = (min(smallestIndex, rows.smallestIndex), max(largestIndex, rows.largestIndex))
+      try report(stream.fractionDone)
+    }
+    try survey.checkRows(stream)
+    let base = indexBase.resolved(smallestIndex: smallestIndex)
+    let count = base.columnCount(largestIndex: largestIndex)
+    if let columns, count > columns {
+      // Now that the base is known, the line is found where the index is too large.
+      stream.rewind()
+      return try Self.survey(stream, base, columns, report)
+    }
+    guard columns ?? count > 0 else {
+      throw DataError.badContents(stream.paths[0], "its examples have no values; check the file")
+    }
+    (survey.layout, survey.columns) = (.sparse(base), columns ?? count)
+    return survey
+  }
+
+  private static func survey(
+    _ stream: TextPartStream, _ options: CSV.Options, _ report: (Double) throws -> Void
+  ) throws -> Survey {
+    var survey = Survey(stream)
+    var known: CSVLayout?
+    while var parts = try stream.next() {
+      let isFirst = known == nil
+      known = try layout(&parts, stream, options, after: known)
+      if isFirst { survey.namesFault = parts.lazy.compactMap(namesFault).first }
+      guard let known else { continue }
+      let rows = try CSVRows<Scalar>(parts, known)
+      survey.rows[stream.file] += rows.count
+      survey.hasLabels = rows.labels(in: &survey.labels) != nil
+      try report(stream.fractionDone)
+    }
+    try survey.checkRows(stream)
+    if let known { (survey.layout, survey.columns) = (.table(known, options), known.featureCount) }
+    return survey
+  }
+
+  /// The layout of the table, as far as it is known; marks the line of a file that has names.
+  private static func layout(
+    _ parts: inout [TextPart], _ stream: TextPartStream, _ options: CSV.Options, after known: CSVLayout?
+  ) throws(DataError) -> CSVLayout? {
+    guard stream.isAtStart else { return known }
+    let all = 0..<parts.count
+    guard let layout = try CSVLayout.ofFile(&parts, all, options, after: known) else { return known }
+    stream.isAtStart = false
+    return layout
+  }
+
+  /// What is wrong with names for whoever writes them again; to a reader of the values alone they need not be text.
+  private static func namesFault(_ part: TextPart) -> DataError? {
+    guard let line = part.headerLine else { return nil }
+    var lines = part.text[...]
+    for _ in 0..<line { lines = lines[(lines.firstIndex(of: TextFile.newline)! + 1)...] }
+    if String(validating: lines.prefix { $0 != TextFile.newline }, as: UTF8.self) != nil { return nil }
+    return .badContents(
+      part.path, "line \(part.fileLine + line + 1): the names are no UTF-8 text; convert the file with iconv")
+  }
+}

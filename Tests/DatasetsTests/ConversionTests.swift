@@ -1,0 +1,224 @@
+import Foundation
+import LinearAlgebra
+import Testing
+
+@testable import Datasets
+
+@Suite struct ConversionTests {
+  let directory = try! TemporaryDirectory()
+
+  func path(_ name: String) -> String { directory.path + "/" + name }
+
+  /// Single-precision numbers of all kinds; every fourth is zero.
+  static let numbers: [Float] = {
+    var generator = SplitMix64(seed: 8)
+    return (0..<600).map { index in
+      if index % 4 == 0 { return 0 }
+      if index % 4 == 1 { return Float(Int(generator.next(below: 512)) - 256) }
+      let number = Float(bitPattern: UInt32(truncatingIfNeeded: generator.next()))
+      return number.isFinite ? number : 0.1
+    }
+  }()
+  static let columns = 6
+  static let labels = (0..<100).map { Int64($0 * 7 % 3) }
+
+  /// `x.npy` and `y.npy`
+  func writeArrays() throws {
+    try NPY.write(Matrix(Vector(Self.numbers), 100, Self.columns), to: path("x.npy"))
+    try NPY.write(Self.labels, to: path("y.npy"))
+  }
+
+  @discardableResult
+  func convert(
+    _ input: String, labels: String? = nil, to output: String, outputLabels: String? = nil,
+    classes: String? = nil, names: String? = nil, label: CSV.LabelPosition = .last, columns: Int? = nil,
+    element: FeatureMatrix.Element = .float32
+  ) throws -> ConversionSummary {
+    try Conversion(
+      .init(
+        FileList(path(input)), labels: labels.map { FileList(path($0)) }, labelPosition: label, columns: columns,
+        classNames: try names.map { try ClassNames(path: path($0)) }),
+      to: .init(path(output), labels: outputLabels.map(path), classes: classes.map(path)), element: element
+    ).run()
+  }
+
+  @Test func everyFormatGivesTheSameBitsBack() throws {
+    try writeArrays()
+    _ = directory.write(Array("two words\nüber\n\"x\"\n".utf8), "names")
+    _ = directory.write(Array("-1\n5\n+7\n".utf8), "numbers")
+    // The last column has values everywhere, so that the sparse text tells the number of columns.
+    for (name, names) in [("a.csv", "names"), ("a.tsv", "names"), ("a.svm", "numbers"), ("a.libsvm", "numbers")] {
+      let summary = try convert("x.npy", labels: "y.npy", to: name, names: names)
+      for packed in [false, true] {
+        let source = packed ? "\(name).gz" : name
+        if packed { _ = directory.write(Fixtures.storedMember(try directory.read(name)), source) }
+        let again = try convert(source, to: "b.npy", outputLabels: "c.npy", classes: "n", names: names)
+        #expect(again == summary)
+        #expect(try directory.read("b.npy") == directory.read("x.npy"), "\(source)")
+        #expect(try directory.read("c.npy") == directory.read("y.npy"), "\(source)")
+        #expect(try directory.read("n") == directory.read(names))
+      }
+      for other in ["o.csv", "o.tsv", "o.svm"] where names == "numbers" || other != "o.svm" {
+        #expect(try convert(name, to: other) == convert(other, to: name), "\(name) and \(other)")
+        try convert(other, to: "b.npy", outputLabels: "c.npy", names: names)
+        #expect(try directory.read("b.npy") == directory.read("x.npy"), "\(name) by \(other)")
+        #expect(try directory.read("c.npy") == directory.read("y.npy"), "\(name) by \(other)")
+      }
+    }
+    #expect(!directory.names.contains { $0.hasSuffix(".partial") })
+  }
+
+  @Test func numbersAreWrittenInThePrecisionThatIsAskedFor() throws {
+    let numbers = [1 / 3.0, 0.1, -1e-300, 16_777_217, 2, -0.0]
+    try NPY.write(Matrix(Vector(numbers), 3, 2), to: path("x.npy"))
+    for name in ["a.csv", "b.npy"] {
+      try convert("x.npy", to: name, label: .absent, element: .float64)
+      try convert(name, to: "c.npy", label: name == "a.csv" ? .absent : .last, element: .float64)
+      #expect(try directory.read("c.npy") == directory.read("x.npy"))
+      try convert("x.npy", to: name, label: .absent)
+      try convert(name, to: "c.npy", label: name == "a.csv" ? .absent : .last)
+      let found = values(of: try FeatureMatrix(path: path("c.npy")))
+      #expect(found == numbers.map { Double(Float($0)) } && found[5].sign == .minus)
+    }
+  }
+
+  @Test func imagesAndTheirLabelsAreConverted() throws {
+    _ = directory.write(Fixtures.gzipIDX, "images.gz")
+    _ = directory.write(Fixtures.idx(8, [3], [2, 0, 1]), "labels")
+    let summary = try convert("images.gz", labels: "labels", to: "x.npy", outputLabels: "y.npy")
+    #expect(values(of: try FeatureMatrix(path: path("x.npy"))) == (0..<12).map(Double.init))
+    #expect(try directory.read("y.npy") == Fixtures.labelsI8)
+    #expect(summary.examples == 3 && summary.features == 4 && summary.maximum == 11 && summary.mean == 5.5)
+  }
+
+  @Test func theSummaryIsThatOfTheValues() throws {
+    try writeArrays()
+    let summary = try convert("x.npy", labels: "y.npy", to: "a.csv")
+    let numbers = Self.numbers.map(Double.init)
+    #expect(summary.examples == 100 && summary.features == 6 && summary.classes == 3)
+    #expect(summary.minimum == numbers.min() && summary.maximum == numbers.max())
+    #expect(summary.nonzeroShare == Double(numbers.count { $0 != 0 }) / 600)
+    #expect(abs(summary.mean - numbers.reduce(0, +) / 600) <= 1e-12 * numbers.map(\.magnitude).max()!)
+    #expect(summary.largestClass == .init(name: "0", examples: 34) && summary.constantColumns == 0)
+    #expect(summary.smallestClass == .init(name: "1", examples: 33))
+
+    // Columns: always 3, never there, 0 or 2, -1 or 4 and no zero, -5 or 0.
+    let lines = ["a 1:3 3:2 4:-1 5:-5", "b 1:3 4:4", "b 1:3 4:4"].joined(separator: "\n")
+    _ = directory.write(Array(lines.utf8), "s.svm")
+    let dense = directory.write(Array("a,3,0,2,-1,-5\nb,3,0,0,4,0\nb,3,0,0,4,0".utf8), "d.csv")
+    #expect(dense == path("d.csv"))
+    for target in ["t.npy", "t.svm", "t.csv"] {
+      let sparse = try convert("s.svm", to: target)
+      #expect(try sparse == convert("d.csv", to: target, label: .first))
+      #expect(sparse.constantColumns == 2 && sparse.minimum == -5 && sparse.maximum == 4)
+      #expect(sparse.nonzeroShare == 8 / 15.0 && abs(sparse.mean - 13 / 15.0) < 1e-15)
+      #expect(sparse.smallestClass?.name == "a" && sparse.largestClass == .init(name: "b", examples: 2))
+    }
+  }
+
+  @Test func aTableKeepsItsNamesWithTheLabelsLast() throws {
+    _ = directory.write(Array("kind,x,\"y, z\"\nred,1,2\n\"a b\",3,4.5\n".utf8), "a.csv")
+    try convert("a.csv", to: "b.tsv", classes: "names", label: .name("kind"))
+    #expect(
+      String(decoding: try directory.read("b.tsv"), as: UTF8.self) == "x\t\"y, z\"\tkind\n1\t2\tred\n3\t4.5\t\"a b\"\n")
+    #expect(String(decoding: try directory.read("names"), as: UTF8.self) == "a b\nred\n")
+    try convert("b.tsv", to: "c.csv", label: .last)
+    try convert("c.csv", to: "d.tsv", label: .last)
+    #expect(try directory.read("d.tsv") == directory.read("b.tsv"))
+    _ = directory.write(Array("1,2\n3,4".utf8), "bare.csv")
+    let summary = try convert("bare.csv", to: "x.npy", columns: 2)
+    #expect(summary.features == 2 && summary.classes == 0 && summary.smallestClass == nil)
+  }
+
+  @Test func classNamesSayWhichClassIsWhich() throws {
+    _ = directory.write(Array("high\r\nlow\r\nnever\r\n".utf8), "names")
+    _ = directory.write(Array("1,low\n2,high\n3,low".utf8), "a.csv")
+    let summary = try convert("a.csv", to: "x.npy", outputLabels: "y.npy", names: "names")
+    #expect(try DataFormat.npy.read(path("y.npy")).labels() == [1, 0, 1])
+    #expect(summary.classes == 3 && summary.smallestClass == .init(name: "never", examples: 0))
+    _ = directory.write(Array("10\n2.0\n-3".utf8), "numbers")
+    _ = directory.write(Array("2 1:1\n-3 1:1\n1e1 1:1".utf8), "a.svm")
+    try convert("a.svm", to: "x.npy", outputLabels: "y.npy", names: "numbers")
+    #expect(try DataFormat.npy.read(path("y.npy")).labels() == [1, 2, 0])
+    for (text, words) in [("", "holds no names"), ("a\nb\na\n", "line 3 has 'a', as line 1"), ("1\n1.0", "line 2")] {
+      _ = directory.write(Array(text.utf8), "bad")
+      #expect(dataError { _ = try ClassNames(path: path("bad")) }?.message.hasPrefix(words) == true)
+    }
+    #expect(dataError { _ = try ClassNames(path: directory.write([0xff])) }?.exitCode == 65)
+    #expect(dataError { _ = try ClassNames(path: path("missing")) }?.exitCode == 66)
+  }
+
+  @Test func whatIsWrongIsNamedAndLeavesNothing() throws {
+    try writeArrays()
+    let write = { (name: String, text: String) in _ = directory.write(Array(text.utf8), name) }
+    write("names", "a\nb\n")
+    write("middle.svm", String(repeating: "a 1:1\n", count: 50) + "a 1:x\n" + String(repeating: "a 1:1\n", count: 50))
+    write("c.svm", "a 1:1\nb 1:2\nc 1:3\n")
+    write("words.csv", "1,two words\n")
+    write("bare.csv", "1,2\n")
+    write("wide.svm", (0..<500_000).map { _ in "1 2000000000:1\n" }.joined())
+    write("large.csv", "1e39,a\n1,b\n")
+    try NPY.write(Matrix(Vector([1, 1e39, 1, .infinity]), 2, 2), to: path("large.npy"))
+    try NPY.write([0, -1] as [Int64], to: path("negative.npy"))
+    _ = directory.write(Array("gr\u{fc}n,kind\n1,a\n".unicodeScalars.map { UInt8($0.value) }), "latin.csv")
+    try FileManager.default.createDirectory(atPath: path("folder.npy"), withIntermediateDirectories: false)
+    let before = Set(directory.names)
+    func error(_ body: () throws -> Void) -> String {
+      let error = dataError(body)
+      #expect(Set(directory.names) == before, "\(String(describing: error))")
+      return error.map { "\($0.exitCode) \($0)" } ?? "none"
+    }
+    func expect(_ found: String, _ code: Int, _ words: String...) {
+      #expect(found.hasPrefix("\(code) \(directory.path)") && words.allSatisfy(found.contains), "\(found)")
+    }
+    expect(
+      error { try convert("middle.svm", to: "o.npy", outputLabels: "l.npy") }, 65, "middle.svm", "line 51", "'1:x'")
+    expect(error { try convert("missing.svm", to: "o.npy") }, 66, "missing.svm")
+    expect(error { try convert("x.npy", labels: "missing", to: "o.csv") }, 66, "missing")
+    expect(
+      error { try convert("c.svm", to: "o.csv", names: "names") }, 65, "c.svm", "line 3", "'c'", "2 classes", "names")
+    expect(
+      error { try convert("x.npy", labels: "y.npy", to: "o.csv", names: "names") }, 65, "y.npy", "has label 2",
+      "names 2")
+    expect(error { try convert("large.npy", labels: "negative.npy", to: "o.csv") }, 65, "example 1 has label -1")
+    expect(error { try convert("words.csv", to: "o.svm") }, 74, "o.svm", "'two words'")
+    expect(error { try convert("bare.csv", to: "o.svm", columns: 2) }, 65, "bare.csv", "no labels")
+    expect(error { try convert("bare.csv", to: "o.csv", columns: 7) }, 65, "bare.csv", "1 features, and not 7")
+    expect(error { try convert("x.npy", labels: "y.npy", to: "o.csv", classes: "n") }, 65, "numbers for its classes")
+    expect(error { try convert("x.npy", labels: "negative.npy", to: "o.csv") }, 65, "100 examples", "2 labels")
+    expect(error { try convert("large.csv", to: "o.npy") }, 65, "line 1", "too large for float32")
+    expect(error { try convert("large.npy", to: "o.csv") }, 65, "example 1", "not finite", "feature 1")
+    try NPY.write(Matrix(Vector([1, 1e39]), 1, 2), to: path("large.npy"))
+    expect(error { try convert("large.npy", to: "o.csv") }, 65, "example 0", "too large for float32", "feature 1")
+    expect(error { try convert("x.npy", to: "none/o.csv") }, 74, "none/o.csv")
+    expect(
+      error { try convert("x.npy", labels: "y.npy", to: "o.csv", outputLabels: "folder.npy") }, 74, "folder.npy",
+      "is a directory")
+    expect(error { try convert("latin.csv", to: "o.csv") }, 65, "latin.csv", "line 1", "UTF-8", "iconv")
+    try convert("latin.csv", to: "o.npy")
+    try FileManager.default.removeItem(atPath: path("o.npy"))
+    // 4 · 10^15 bytes.
+    expect(error { try convert("wide.svm", to: "o.npy") }, 74, "o.npy", "4000000000000000 bytes", "free")
+  }
+
+  @Test func theReportMayEndTheWork() throws {
+    struct Stop: Error {}
+    try writeArrays()
+    let before = Set(directory.names)
+    let conversion = Conversion(
+      .init(FileList(path("x.npy")), labels: FileList(path("y.npy"))), to: .init(path("o.csv"), labels: path("l.npy")))
+    #expect(throws: Stop.self) { try conversion.run { _ in throw Stop() } }
+    #expect(Set(directory.names) == before)
+    var shares: [Double] = []
+    _ = try conversion.run { shares.append(Double($0.pass - $0.passes) + $0.fraction) }
+    #expect(shares.last == 1 && shares == shares.sorted())
+  }
+
+  @Test func whatIsThereIsReplaced() throws {
+    try writeArrays()
+    _ = directory.write(Array("old".utf8), "o.csv")
+    try convert("x.npy", labels: "y.npy", to: "o.csv")
+    try convert("o.csv", to: "b.npy")
+    #expect(try directory.read("b.npy") == directory.read("x.npy"))
+  }
+}
