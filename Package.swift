@@ -53,7 +53,10 @@ let package = Package(
     .testTarget(name: "GaussNewtonTests", dependencies: ["GaussNewton", "TestSupport"]),
     .testTarget(name: "TrainingTests", dependencies: ["Training", "TestSupport"]),
     .testTarget(name: "StudyTests", dependencies: ["Study", "Training", "LinearAlgebra", "MPI"]),
-    .testTarget(name: "CommandLineTests", dependencies: ["fgn-dist", "Training", "Datasets", "TestSupport"]),
+    // These wait for child processes; optimising them takes longer than it saves.
+    .testTarget(
+      name: "CommandLineTests", dependencies: ["fgn-dist", "Training", "Datasets", "TestSupport"],
+      swiftSettings: [.unsafeFlags(["-Onone"])]),
   ],
   swiftLanguageModes: [.v6],
 )
