@@ -1,4 +1,5 @@
 import Datasets
+import Dispatch
 import Glibc
 
 /// Has the rows of a batch read from their file while the step before it computes, once it turns out that they do not stay in
@@ -8,6 +9,7 @@ struct ReadAhead {
   private static let tolerance = 16
 
   private let matrix: FeatureMatrix?
+  private let queue = DispatchQueue(label: "read ahead")
   /// Whether rows have been seen to be missing.
   private(set) var isOn = false
 
@@ -16,7 +18,15 @@ struct ReadAhead {
     matrix?.expectRandomAccess()
   }
 
-  func prefetch(_ rows: some Collection<Int>) { matrix?.prefetch(rows) }
+  /// Has the system begin to read rows. That takes a thread of its own: with thousands of reads, to ask for them takes longer
+  /// than many a step.
+  func prefetch(_ rows: some Collection<Int>) {
+    guard let matrix else { return }
+    // The file's pages are only asked for, and nobody writes to them.
+    nonisolated(unsafe) let pages = matrix
+    let rows = Array(rows)
+    queue.async { pages.prefetch(rows) }
+  }
 
   /// Runs `body`, which reads `rows` rows, and looks whether pages of theirs were missing.
   mutating func watch<Result>(_ rows: Int, _ body: () throws -> Result) rethrows -> Result {
