@@ -141,11 +141,18 @@ package struct FeatureMatrix {
 
 extension RandomAccessCollection<FeatureMatrix.Piece> where Index == Int {
   /// The piece that has a row.
-  func index(of row: Int) -> Int {
+  func index(of row: Int) -> Int { lastIndex(startingBy: row) { $0.rows.lowerBound } }
+}
+
+extension RandomAccessCollection where Index == Int {
+  /// The last element that starts at `row` or before it, of elements in the order of their starts, of which the first one
+  /// does.
+  @inline(__always)
+  func lastIndex(startingBy row: Int, start: (Element) -> Int) -> Int {
     var (low, high) = (startIndex, endIndex)
     while high - low > 1 {
       let middle = (low + high) / 2
-      if self[middle].rows.lowerBound <= row { low = middle } else { high = middle }
+      if start(self[middle]) <= row { low = middle } else { high = middle }
     }
     return low
   }

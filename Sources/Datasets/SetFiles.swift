@@ -18,12 +18,7 @@ package struct SetFiles: Codable, Equatable, Sendable {
   /// The file that has a row.
   func file(of row: Int) -> Int {
     precondition(row >= 0 && row < rows, "row out of range")
-    var (low, high) = (0, paths.count)
-    while high - low > 1 {
-      let middle = (low + high) / 2
-      if starts[middle] <= row { low = middle } else { high = middle }
-    }
-    return low
+    return starts[..<paths.count].lastIndex(startingBy: row) { $0 }
   }
 
   /// Throws exit code 65 unless so many files may have what belongs to the examples of these.

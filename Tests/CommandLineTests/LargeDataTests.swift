@@ -6,11 +6,7 @@ import Testing
 extension CommandLineTests {
   @Suite("Data larger than memory")
   struct LargeDataTests {
-    @Test(
-      "are read while steps compute, to the same model",
-      .enabled("a memory control group can be made, and temporary files are on a disk") {
-        MemoryGroup.canBeMade && !Workspace().isInMemory
-      })
+    @Test("are read while steps compute, to the same model", .memoryCanBeLimited)
     func trainWithinLimit() throws {
       let workspace = Workspace()
       let (rows, columns, megabyte) = (65_536, 1024, 1 << 20)
@@ -39,11 +35,7 @@ extension CommandLineTests {
       #expect(try workspace.steps("limited").map(\.loss) == workspace.steps("free").map(\.loss))
     }
 
-    @Test(
-      "are in memory once on a host, where they are text",
-      .enabled("a memory control group can be made, and temporary files are on a disk") {
-        MemoryGroup.canBeMade && !Workspace().isInMemory
-      })
+    @Test("are in memory once on a host, where they are text", .memoryCanBeLimited)
     func shareMemory() throws {
       let workspace = Workspace()
       // 100 MB as numbers, and a third of that as text.
@@ -63,6 +55,14 @@ extension CommandLineTests {
       let outcome = try Child(group.entering(command), in: workspace).wait()
       outcome.expectSuccess()
       #expect(!outcome.output.contains("once more"))
+    }
+  }
+}
+
+extension Trait where Self == ConditionTrait {
+  fileprivate static var memoryCanBeLimited: Self {
+    .enabled("a memory control group can be made, and temporary files are on a disk") {
+      MemoryGroup.canBeMade && !Workspace().isInMemory
     }
   }
 }
