@@ -33,6 +33,39 @@
     return sum;                                                                                                   \
   }                                                                                                               \
                                                                                                                   \
+  CLONES void fgn_look_ahead_##suffix(T a, const T *restrict x, T b, const T *restrict y, T *restrict z,          \
+                                      T *restrict s, size_t n) {                                                  \
+    for (size_t i = 0; i < n; i++) {                                                                              \
+      T next = a * x[i] + b * y[i];                                                                               \
+      z[i] = next;                                                                                                \
+      s[i] = y[i] + next;                                                                                         \
+    }                                                                                                             \
+  }                                                                                                               \
+                                                                                                                  \
+  CLONES double fgn_go_on_##suffix(T a, const T *restrict y, const T *restrict z, T rate, T *restrict x,          \
+                                   T *restrict s, size_t n) {                                                     \
+    ANY_ORDER                                                                                                     \
+    double sum = 0;                                                                                               \
+    for (size_t i = 0; i < n; i++) {                                                                              \
+      T next = a * y[i] + z[i];                                                                                   \
+      s[i] = next;                                                                                                \
+      x[i] += rate * next;                                                                                        \
+      sum += (double)next * (double)next;                                                                         \
+    }                                                                                                             \
+    return sum;                                                                                                   \
+  }                                                                                                               \
+                                                                                                                  \
+  CLONES void fgn_dot_and_square_##suffix(const T *x, const T *y, size_t n, double *dot, double *square) {        \
+    ANY_ORDER                                                                                                     \
+    double a = 0, b = 0;                                                                                          \
+    for (size_t i = 0; i < n; i++) {                                                                              \
+      a += (double)x[i] * (double)y[i];                                                                           \
+      b += (double)x[i] * (double)x[i];                                                                           \
+    }                                                                                                             \
+    *dot = a;                                                                                                     \
+    *square = b;                                                                                                  \
+  }                                                                                                               \
+                                                                                                                  \
   CLONES double fgn_sgd_##suffix(fgn_sgd o, const T *restrict g, T *restrict x, T *restrict v, size_t n) {        \
     ANY_ORDER                                                                                                     \
     const T rate = o.rate, momentum = o.momentum, decay = o.decay;                                                \

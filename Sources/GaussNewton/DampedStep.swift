@@ -61,11 +61,25 @@ package final class DampedStep<Scalar: DistributedScalar> {
   /// Whether λ adapts with the next step.
   var adapts: Bool { options.damping.policy != .constant && steps % options.damping.interval == 0 }
 
-  /// Where the batch is linearised: θ, or θ + Δ₀ with the anchor at hand.
-  func start(from parameters: Vector<Scalar>) -> Vector<Scalar> {
+  /// Where the batch is linearised: θ, or θ + Δ₀, which leaves Δ₀ in the anchor. `agree` makes one rank's word for all of
+  /// what each has divided by the metric for itself.
+  func start(
+    from parameters: Vector<Scalar>, metric: Metric<Scalar>?,
+    agree: (Vector<Scalar>) throws -> Void
+  ) rethrows -> Vector<Scalar> {
     guard looksAhead else { return parameters }
-    ahead.assign(parameters)
-    ahead.combine(1, anchor)
+    if let metric, divides(metric) {
+      assignAnchor(parameters, metric: metric)
+      try agree(anchor)
+      ahead.assign(parameters)
+      ahead.combine(1, anchor)
+    } else {
+      let (a, b) = anchorFactors
+      for (range, rate) in decay.parts {
+        anchor[range].assign(
+          Scalar(a), lastStep[range], Scalar(b * rate), parameters[range], sum: ahead[range])
+      }
+    }
     return ahead
   }
 
@@ -82,17 +96,26 @@ package final class DampedStep<Scalar: DistributedScalar> {
 
   /// anchor ← Δ₀ = (λη Δ₋ − μM⁻¹Dθ)/(λ+μ)
   func assignAnchor(_ parameters: Vector<Scalar>, metric: Metric<Scalar>? = nil) {
-    let (λ, μ, η) = (damping, options.weightDecay, options.momentum)
-    if let metric, metric.isKnown, μ > 0 {
+    let (a, b) = anchorFactors
+    if let metric, divides(metric) {
       anchor.fill(0)
-      decay.add(parameters, times: -1 / (λ + μ), to: anchor)
+      decay.add(parameters, times: b, to: anchor)
       metric.divide(anchor, 0..<anchor.count)
-      anchor.combine(Scalar(λ * η / (λ + μ)), lastStep)
+      anchor.combine(Scalar(a), lastStep)
     } else {
-      anchor.combine(Scalar(λ * η / (λ + μ)), lastStep, 0)
-      decay.add(parameters, times: -1 / (λ + μ), to: anchor)
+      anchor.combine(Scalar(a), lastStep, 0)
+      decay.add(parameters, times: b, to: anchor)
     }
   }
+
+  /// Of Δ₋ and of μM⁻¹Dθ in Δ₀.
+  private var anchorFactors: (Double, Double) {
+    let total = damping + options.weightDecay
+    return (damping * options.momentum / total, -1 / total)
+  }
+
+  /// Whether the metric has a part in Δ₀.
+  private func divides(_ metric: Metric<Scalar>) -> Bool { metric.isKnown && options.weightDecay > 0 }
 
   /// Turns y into Δ = Δ₀ + y, and models the objective along it: slope ∇fᵀΔ and the curvature of G and the decay.
   ///
@@ -101,20 +124,21 @@ package final class DampedStep<Scalar: DistributedScalar> {
     let total = damping + options.weightDecay
     let dampingTerm = total * step.squaredNorm + (predictsAnchor ? total * step.dot(anchor) : 0)
     addPredictedAnchor()
-    let decay = decay.change(parameters, step)
-    let slope = gradient.dot(step) - decay.slope
-    return model(loss: Quadratic(slope: slope, curvature: -slope - dampingTerm - z.dot(step)), decay: decay)
+    let change = decay.change(parameters, step)
+    let slope = gradient.dot(step) - change.decay.slope
+    return model(loss: Quadratic(slope: slope, curvature: -slope - dampingTerm - z.dot(step)), change)
   }
 
   /// The same for Δ, where gᵀΔ and ΔᵀGΔ are known from the row space.
   func model(_ parameters: Vector<Scalar>, loss: Quadratic) -> StepModel {
-    model(loss: loss, decay: decay.change(parameters, step))
+    model(loss: loss, decay.change(parameters, step))
   }
 
-  private func model(loss: Quadratic, decay: Quadratic) -> StepModel {
-    StepModel(
+  private func model(loss: Quadratic, _ change: (decay: Quadratic, squaredStep: Double)) -> StepModel {
+    let decay = change.decay
+    return StepModel(
       objective: Quadratic(slope: loss.slope + decay.slope, curvature: loss.curvature + decay.curvature),
-      decay: decay, squaredStep: step.squaredNorm)
+      decay: decay, squaredStep: change.squaredStep)
   }
 
   /// Turns y into Δ = Δ₀ + y, unless Δ₀ has been gone already.
@@ -171,11 +195,12 @@ package final class DampedStep<Scalar: DistributedScalar> {
     // After a step that is not taken, momentum would lead there again.
     guard report.accepted else { return lastStep.fill(0) }
     if looksAhead {
-      step.combine(1, anchor, Scalar(length))
-      report.stepNorm = step.norm
+      report.stepNorm = parameters.advance(Scalar(length), step, anchor, rate: Scalar(rate), step: lastStep)
+        .squareRoot()
+    } else {
+      parameters.combine(Scalar(length), step)
+      if options.momentum != 0 { lastStep.assign(step) }
     }
-    parameters.combine(Scalar(looksAhead ? rate : length), step)
-    if options.momentum != 0 { lastStep.assign(step) }
   }
 }
 

@@ -60,8 +60,8 @@ extension FastGaussNewton {
   func assignStep(_ x: Vector<Scalar>) throws {
     let (factors, metric) = (rowSpace.factors(scaledBy: x), metric)
     try message.sum(
-      .rowGradients(scaledBy: factors) { metric.assignProduct($1, part: $0, scaledBy: factors, into: $2) })
-    damped.step.assign(message.parameters)
+      .rowGradients(scaledBy: factors) { metric.assignProduct($1, part: $0, scaledBy: factors, into: $2) },
+      into: damped.step)
     try completeStep()
   }
 

@@ -63,12 +63,8 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
     batchSize: Int, rate: Double, interrupt: Bool
   ) throws -> StepReport {
     // Where momentum and decay lead, or θ itself.
-    if damped.looksAhead {
-      try metric.prepare()
-      damped.assignAnchor(parameters, metric: metric)
-      if options.weightDecay > 0 { try agree(on: damped.anchor) }
-    }
-    let start = damped.start(from: parameters)
+    if damped.looksAhead { try metric.prepare() }
+    let start = try damped.start(from: parameters, metric: metric, agree: agree(on:))
 
     // Linearise, margins, row space.
     phases.measure(.forward) {

@@ -44,8 +44,7 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
     let (λ, μ) = (damped.damping, options.weightDecay)
 
     // Where momentum and decay lead, or θ itself.
-    if damped.looksAhead { damped.assignAnchor(parameters) }
-    let start = damped.start(from: parameters)
+    let start = damped.start(from: parameters, metric: nil) { _ in }
 
     // Linearise, margins.
     phases.measure(.forward) {

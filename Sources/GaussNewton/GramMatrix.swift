@@ -41,19 +41,11 @@ package final class GramMatrix<Scalar: DistributedScalar> {
     return start..<start + counts[rank]
   }
 
-  /// Rows of K that rank `rank` forms: their part of the triangle has the same area on all ranks, or nearly so where they
-  /// begin at multiples of `unit`.
-  package static func share(of size: Int, rank: Int, ranks: Int, unit: Int = 1) -> Range<Int> {
-    func bound(_ rank: Int) -> Int {
-      let bound = size - Int((Double(size) * (Double(ranks - rank) / Double(ranks)).squareRoot()).rounded())
-      return rank == ranks ? size : min(size, (bound + unit / 2) / unit * unit)
-    }
-    return bound(rank)..<bound(rank + 1)
-  }
-
-  /// With virtual shards the rows are those of whole panels, whose bits do not depend on the rank that forms them.
+  /// Rows of K that rank `rank` forms: a share of the triangle. With virtual shards they are those of whole panels, whose
+  /// bits do not depend on the rank that forms them.
   private func share(of rank: Int) -> Range<Int> {
-    Self.share(of: size, rank: rank, ranks: communicator.size, unit: partition.isVirtual ? GramPanel.rows : 1)
+    GramPanel.part(
+      rank, of: communicator.size, 0..<size, size, unit: partition.isVirtual ? GramPanel.rows : 1)
   }
 
   /// Takes the numbers of rows on each rank.
@@ -102,7 +94,7 @@ package final class GramMatrix<Scalar: DistributedScalar> {
             mine, try gather(inputs, 0, positions), try gather(cotangents, 1, positions), positions: positions,
             shift: 1, beta: beta, isAligned: isAligned, scratch: workspace)
         case .rows(let rows):
-          block.assignGramRows(mine, of: try gather(rows, 0), beta: beta)
+          block.assignGramRows(mine, of: try gather(rows, 0), beta: beta, isAligned: isAligned)
         }
       }
       block.scaleGramRows(mine, by: rowFactors)

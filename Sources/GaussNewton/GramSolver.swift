@@ -24,16 +24,9 @@ final class GramSolver<Scalar: DistributedScalar> {
     for index in vectors.indices { vectors[index].grow(to: size) }
     solution = vectors[0][0..<size]
     product = vectors[4][0..<size]
-    let summary: SolverSummary
-    if kind == .gramCG {
-      summary = conjugateGradient(K, r, λ, reference, options)
-    } else {
-      summary =
-        cholesky(K, r, λ, reference, options.tolerance) ?? doubleCholesky(K, r, λ, reference, options.tolerance)
-        ?? conjugateGradient(K, r, λ, reference, options)
-    }
-    product.assignSymmetricProduct(K, solution)
-    return summary
+    if kind == .gramCG { return conjugateGradient(K, r, λ, reference, options) }
+    return cholesky(K, r, λ, reference, options.tolerance) ?? doubleCholesky(K, r, λ, reference, options.tolerance)
+      ?? conjugateGradient(K, r, λ, reference, options)
   }
 
   /// r ← (K' + λI)⁻¹ r with the first rows and columns of K; NaN where rounding has spoilt K'.
@@ -75,9 +68,9 @@ final class GramSolver<Scalar: DistributedScalar> {
       solve(e)
       solution.combine(1, e)
       summary.iterations += 1
-      Ke.assignSymmetricProduct(K, solution)
+      product.assignSymmetricProduct(K, solution)
       e.assign(r)
-      e.combine(-1, Ke)
+      e.combine(-1, product)
       e.combine(Scalar(-λ), solution)
       Ke.assignSymmetricProduct(K, e)
       let residual = relative(e.dot(Ke), to: reference)
@@ -96,6 +89,8 @@ final class GramSolver<Scalar: DistributedScalar> {
   ) -> SolverSummary {
     let rows = 0..<r0.count
     let (x, r, Kr, d, Kd) = (solution, vectors[1][rows], vectors[2][rows], vectors[3][rows], vectors[4][rows])
+    // Kd is where the product will be.
+    defer { product.assignSymmetricProduct(K, x) }
     x.fill(0)
     r.assign(r0)
     Kr.assignSymmetricProduct(K, r)

@@ -63,25 +63,32 @@ package final class Message<Scalar: DistributedScalar> {
     _ cotangents: Matrix<Scalar>, _ scalars: [[Double]] = [],
     transform: (Vector<Scalar>, Range<Int>) -> Void = { _, _ in }
   ) throws {
-    try sum(.cotangents(cotangents), scalars, transform: transform)
+    try sum(
+      .cotangents(cotangents), scalars, into: buffer[0..<parameters.count + scalars.count], transform: transform)
   }
 
-  /// parameters ← the sum of the product over the rows of all ranks, and the sums of the scalars beside it, each given for
+  /// target ← the sum of the product over the rows of all ranks (P). The rest is like `sumProduct`. Collective.
+  package func sum(_ product: Product, into target: Vector<Scalar>) throws {
+    try sum(product, [], into: target, transform: { _, _ in })
+  }
+
+  /// target ← the sum of the product over the rows of all ranks, and behind it the sums of the scalars, each given for
   /// all parts of the local rows. One allreduce, or one a bucket, or one sum in the order of virtual shards. Collective.
   ///
   /// `transform` may change each range of the local product before its sum, linearly and in the same way on all ranks.
-  package func sum(
-    _ product: Product, _ scalars: [[Double]] = [],
-    transform: (Vector<Scalar>, Range<Int>) -> Void = { _, _ in }
+  private func sum(
+    _ product: Product, _ scalars: [[Double]], into target: Vector<Scalar>,
+    transform: (Vector<Scalar>, Range<Int>) -> Void
   ) throws {
-    if linearization.parts.areVirtual { return try sumInOrder(product, scalars, transform) }
-    for (index, scalar) in scalars.enumerated() { buffer[parameters.count + index] = Scalar(scalar[0]) }
-    let count = parameters.count + scalars.count
-    try buffer[0..<count].withElements { elements in
+    if linearization.parts.areVirtual { return try sumInOrder(product, scalars, into: target, transform) }
+    let parameters = target[0..<parameters.count]
+    for (index, scalar) in scalars.enumerated() { target[parameters.count + index] = Scalar(scalar[0]) }
+    let count = target.count
+    try target.withElements { elements in
       switch exchange {
       case .single:
         phases.measure(.vjp) {
-          multiply(product) { _ in }
+          multiply(product, into: parameters) { _ in }
           transform(parameters, 0..<parameters.count)
         }
         try phases.measure(.communication) { try communicator.allreduce(elements) }
@@ -91,7 +98,7 @@ package final class Message<Scalar: DistributedScalar> {
         try phases.measure(.communication) {
           try communicator.withSums(of: Scalar.self) { sum in
             try phases.measure(.vjp) {
-              try multiply(product) { part in
+              try multiply(product, into: parameters) { part in
                 transform(parameters, part)
                 guard bucketStarts.contains(part.lowerBound) else { return }
                 try phases.measure(.communication) {
@@ -108,7 +115,8 @@ package final class Message<Scalar: DistributedScalar> {
 
   /// The same in the order of virtual shards. The sum itself is transformed, which is as good.
   private func sumInOrder(
-    _ product: Product, _ scalars: [[Double]], _ transform: (Vector<Scalar>, Range<Int>) -> Void
+    _ product: Product, _ scalars: [[Double]], into sum: Vector<Scalar>,
+    _ transform: (Vector<Scalar>, Range<Int>) -> Void
   ) throws {
     let P = parameters.count
     phases.measure(.vjp) {
@@ -122,20 +130,19 @@ package final class Message<Scalar: DistributedScalar> {
         for (partial, number) in zip(partials, scalar) { partial[P + index] = Scalar(number) }
       }
     }
-    let sum = buffer[0..<P + scalars.count]
     try phases.measure(.communication) {
       try sum.withElements { elements in
         try communicator.orderedSum(
           elements,
           add: { range in phases.measure(.vjp) { sum.add(partials, in: range) } },
-          finish: { phases.measure(.vjp) { transform(parameters, 0..<P) } })
+          finish: { phases.measure(.vjp) { transform(sum[0..<P], 0..<P) } })
       }
     }
   }
 
   /// parameters ← the local product; calls `finished` with each part that is complete.
   private func multiply<Failure: Error>(
-    _ product: Product, finished: (Range<Int>) throws(Failure) -> Void
+    _ product: Product, into parameters: Vector<Scalar>, finished: (Range<Int>) throws(Failure) -> Void
   ) throws(Failure) {
     switch product {
     case .cotangents(let cotangents): try linearization.vjp(cotangents, into: parameters, finished: finished)

@@ -27,11 +27,16 @@ struct WeightDecay<Scalar: BLASScalar> {
     for part in parts { vector[part.range].combine(Scalar(factor * part.rate), parameters[part.range]) }
   }
 
-  /// How the term changes from θ to θ + τΔ.
-  func change(_ parameters: Vector<Scalar>, _ step: Vector<Scalar>) -> Quadratic {
-    guard rate != 0 else { return Quadratic(slope: 0, curvature: 0) }
-    return Quadratic(
-      slope: parts.reduce(0) { $0 + $1.rate * parameters[$1.range].dot(step[$1.range]) },
-      curvature: parts.reduce(0) { $0 + $1.rate * step[$1.range].squaredNorm })
+  /// How the term changes from θ to θ + τΔ, and ‖Δ‖².
+  func change(_ parameters: Vector<Scalar>, _ step: Vector<Scalar>) -> (decay: Quadratic, squaredStep: Double) {
+    if rate == 0 { return (Quadratic(slope: 0, curvature: 0), step.squaredNorm) }
+    var (slope, curvature, squaredStep) = (0.0, 0.0, 0.0)
+    for part in parts {
+      let (dot, square) = step[part.range].dotAndSquare(parameters[part.range])
+      slope += part.rate * dot
+      curvature += part.rate * square
+      squaredStep += square
+    }
+    return (Quadratic(slope: slope, curvature: curvature), squaredStep)
   }
 }

@@ -60,6 +60,19 @@ package protocol BLASScalar: BinaryFloatingPoint, BitwiseCopyable, Sendable, Cod
     _ a: Self, _ x: UnsafePointer<Self>, _ b: Self, _ y: UnsafePointer<Self>, from r: UnsafeMutablePointer<Self>,
     _ n: Int
   ) -> Double
+  /// z ← a·x + b·y, sum ← y + z
+  static func lookAhead(
+    _ a: Self, _ x: UnsafePointer<Self>, _ b: Self, _ y: UnsafePointer<Self>, into z: UnsafeMutablePointer<Self>,
+    sum: UnsafeMutablePointer<Self>, _ n: Int)
+  /// step ← a·y + z, x ← x + rate·step; returns ‖step‖²
+  static func goOn(
+    _ a: Self, _ y: UnsafePointer<Self>, _ z: UnsafePointer<Self>, rate: Self, _ x: UnsafeMutablePointer<Self>,
+    step: UnsafeMutablePointer<Self>, _ n: Int
+  ) -> Double
+  /// Σ x·y and ‖x‖²
+  static func dotAndSquare(
+    _ x: UnsafePointer<Self>, _ y: UnsafePointer<Self>, _ n: Int
+  ) -> (dot: Double, square: Double)
   static func descend(
     _ rule: SGDUpdate, gradient: UnsafePointer<Self>, parameters: UnsafeMutablePointer<Self>,
     velocity: UnsafeMutablePointer<Self>, _ n: Int

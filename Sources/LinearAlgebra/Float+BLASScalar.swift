@@ -117,6 +117,28 @@ extension Float: BLASScalar {
     fgn_subtract_f32(a, x, b, y, r, n)
   }
 
+  package static func lookAhead(
+    _ a: Self, _ x: UnsafePointer<Self>, _ b: Self, _ y: UnsafePointer<Self>, into z: UnsafeMutablePointer<Self>,
+    sum: UnsafeMutablePointer<Self>, _ n: Int
+  ) {
+    fgn_look_ahead_f32(a, x, b, y, z, sum, n)
+  }
+
+  package static func goOn(
+    _ a: Self, _ y: UnsafePointer<Self>, _ z: UnsafePointer<Self>, rate: Self, _ x: UnsafeMutablePointer<Self>,
+    step: UnsafeMutablePointer<Self>, _ n: Int
+  ) -> Double {
+    fgn_go_on_f32(a, y, z, rate, x, step, n)
+  }
+
+  package static func dotAndSquare(
+    _ x: UnsafePointer<Self>, _ y: UnsafePointer<Self>, _ n: Int
+  ) -> (dot: Double, square: Double) {
+    var sums = (dot: 0.0, square: 0.0)
+    fgn_dot_and_square_f32(x, y, n, &sums.dot, &sums.square)
+    return sums
+  }
+
   package static func descend(
     _ rule: SGDUpdate, gradient: UnsafePointer<Self>, parameters: UnsafeMutablePointer<Self>,
     velocity: UnsafeMutablePointer<Self>, _ n: Int

@@ -2,15 +2,22 @@
 /// overwritten. The rows are worked on in panels, the longest first, by all threads.
 extension Matrix {
   /// The rows `range` of a aᵀ + β self: self has range.count rows and as many columns as a has rows.
-  package func assignGramRows(_ range: Range<Int>, of a: Matrix, beta: Scalar = 0) {
+  ///
+  /// - Parameter isAligned: as for `assignGramProducts`.
+  package func assignGramRows(_ range: Range<Int>, of a: Matrix, beta: Scalar = 0, isAligned: Bool = false) {
     checkGram(range, of: a)
-    let k = a.columns
-    forEachPanel(range, height: GramPanel.rows) { panel, c, _ in
+    let k = Int32(a.columns)
+    forEachPanel(GramPanel.panels(of: range, columns, isAligned: isAligned), of: range) { panel, c, _ in
       a.elements.withElements { a in
-        let own = a.baseAddress! + panel.lowerBound * k
+        let own = a.baseAddress! + panel.lowerBound * Int(k)
+        Scalar.syrk(
+          .upper, .no, n: Int32(panel.count), k: k, alpha: 1, a: own, lda: k, beta: beta, c: c + panel.lowerBound,
+          ldc: Int32(columns))
+        let rest = columns - panel.upperBound
+        if rest == 0 { return }
         Scalar.gemm(
-          .no, .yes, m: Int32(panel.count), n: Int32(columns - panel.lowerBound), k: Int32(k), alpha: 1, a: own,
-          lda: Int32(k), b: own, ldb: Int32(k), beta: beta, c: c + panel.lowerBound, ldc: Int32(columns))
+          .no, .yes, m: Int32(panel.count), n: Int32(rest), k: k, alpha: 1, a: own, lda: k,
+          b: own + panel.count * Int(k), ldb: k, beta: beta, c: c + panel.upperBound, ldc: Int32(columns))
       }
     }
   }
@@ -37,6 +44,7 @@ extension Matrix {
       side, rows, tile, c in
       let (left, right) = sides[side]
       let own = (rows.lowerBound - range.lowerBound) * T..<(rows.upperBound - range.lowerBound) * T
+      if T == 1, rows == tile, divided == nil { return right[rows: tile].assignGramTriangle(into: c) }
       left[rows: own].assignGramTile(right[rows: tile.lowerBound * T..<tile.upperBound * T], into: c)
     }
   }
@@ -47,26 +55,30 @@ extension Matrix {
     _ range: Range<Int>, positions T: Int = 1, shift: Scalar, beta: Scalar, isAligned: Bool, scratch: Vector<Scalar>,
     multiply: (_ side: Int, _ rows: Range<Int>, _ tile: Range<Int>, _ c: UnsafeMutablePointer<Scalar>) -> Void
   ) {
-    var (height, width) = GramPanel.tile(positions: T)
-    // The next lower power of two.
-    if isAligned { height = 1 << (Int.bitWidth - 1 - height.leadingZeroBitCount) }
+    let width = GramPanel.width(positions: T)
+    let panels = GramPanel.panels(of: range, columns, positions: T, isAligned: isAligned)
     precondition(scratch.count >= GramPanel.scratchCount(positions: T), "the scratch is too small")
-    forEachPanel(range, height: height) { panel, c, thread in
+    forEachPanel(panels, of: range) { panel, c, thread in
       scratch.withElements { scratch in
-        let products = scratch.baseAddress! + thread * 2 * height * width * T * T
-        for start in stride(from: panel.lowerBound, to: columns, by: width) {
-          let tile = start..<min(start + width, columns)
+        let products = scratch.baseAddress! + thread * GramPanel.tileCount(positions: T)
+        /// The columns `tile`, of which row i has only those from i on where that is the panel itself.
+        func assign(_ tile: Range<Int>) {
           let (m, n) = (panel.count * T, tile.count * T)
           for side in 0...1 { multiply(side, panel, tile, products + side * m * n) }
           for row in 0..<m {
-            let (products, c) = (products + row * n, c + row / T * columns + start)
+            let first = panel == tile ? row / T : 0
+            let (products, c) = (products + row * n + first * T, c + row / T * columns + tile.lowerBound + first)
             let beta = row % T == 0 ? beta : 1
             if T == 1 {
-              Scalar.addProducts(products, shift, products + m * n, beta, into: c, n)
+              Scalar.addProducts(products, shift, products + m * n, beta, into: c, n - first)
             } else {
-              Scalar.addDots(products, shift, products + m * n, T, beta, into: c, tile.count)
+              Scalar.addDots(products, shift, products + m * n, T, beta, into: c, tile.count - first)
             }
           }
+        }
+        assign(panel)
+        for start in stride(from: panel.upperBound, to: columns, by: width) {
+          assign(start..<min(start + width, columns))
         }
       }
     }
@@ -83,10 +95,19 @@ extension Matrix {
     }
   }
 
+  /// The upper triangle of c (rows × rows) ← that of self · selfᵀ.
+  func assignGramTriangle(into c: UnsafeMutablePointer<Scalar>) {
+    elements.withElements { a in
+      Scalar.syrk(
+        .upper, .no, n: Int32(rows), k: Int32(columns), alpha: 1, a: a.baseAddress!, lda: Int32(columns), beta: 0,
+        c: c, ldc: Int32(rows))
+    }
+  }
+
   /// Element (i, j) of the rows `range` ← factors_i · factors_j times itself.
   package func scaleGramRows(_ range: Range<Int>, by factors: Vector<Scalar>) {
     precondition(factors.count == columns, "shapes do not fit")
-    forEachPanel(range, height: GramPanel.rows) { panel, c, _ in
+    forEachPanel(GramPanel.panels(of: range, columns), of: range) { panel, c, _ in
       factors.withElements { factors in
         for (index, row) in panel.enumerated() {
           let own = c + index * columns + row
@@ -103,32 +124,76 @@ extension Matrix {
 
   /// Calls `body` with rows of the triangle, where they begin in self, and the thread.
   private func forEachPanel(
-    _ range: Range<Int>, height: Int, _ body: (Range<Int>, UnsafeMutablePointer<Scalar>, _ thread: Int) -> Void
+    _ panels: [Range<Int>], of range: Range<Int>,
+    _ body: (Range<Int>, UnsafeMutablePointer<Scalar>, _ thread: Int) -> Void
   ) {
     precondition(rows == range.count && range.upperBound <= columns, "shapes do not fit")
     elements.withElements { elements in
-      Threads.sharePanels(of: range, height: height) { panel, thread in
+      Threads.share(panels.count) { index, thread in
+        let panel = panels[index]
         body(panel, elements.baseAddress! + (panel.lowerBound - range.lowerBound) * columns, thread)
       }
     }
   }
 }
 
-/// The tiles that rows of inner products are formed in.
+/// The panels and tiles that rows of inner products are formed in.
 package enum GramPanel {
-  /// Rows of a panel: few enough to share out evenly and to waste little below the diagonal. A power of two.
+  /// Rows of a panel that always begins at a multiple of them: few enough to share out evenly. A power of two.
   package static let rows = 64
-  /// Columns of a tile: two of them fit in a processor's second cache.
+  /// Rows of the largest panel: the larger they are, the faster its products, and the less room for others in a
+  /// processor's second cache.
+  private static let mostRows = 384
+  /// Columns of a tile.
   private static let columns = 512
 
-  /// Height and width of a tile, where each row has so many positions.
-  static func tile(positions: Int) -> (height: Int, width: Int) {
-    (max(1, rows / positions), max(1, columns / positions))
+  /// Part `index` of `count` of the rows `range` of an upper triangle of `columns` rows: all have the same area, or nearly so
+  /// where they begin at multiples of `unit`.
+  package static func part(
+    _ index: Int, of count: Int, _ range: Range<Int>, _ columns: Int, unit: Int = 1
+  ) -> Range<Int> {
+    let (first, last) = (Double(columns - range.lowerBound), Double(columns - range.upperBound))
+    func bound(_ index: Int) -> Int {
+      if index == 0 { return range.lowerBound }
+      if index == count { return range.upperBound }
+      let rest = (first * first - (first * first - last * last) * Double(index) / Double(count)).squareRoot()
+      let bound = columns - Int(rest.rounded())
+      return Swift.min(Swift.max(range.lowerBound, (bound + unit / 2) / unit * unit), range.upperBound)
+    }
+    return bound(index)..<bound(index + 1)
+  }
+
+  /// The rows `range` of an upper triangle of `columns` rows in panels, the longest first: a thread's share of the area, or
+  /// an even part of it where that is too large; where they are aligned, `rows` positions.
+  static func panels(
+    of range: Range<Int>, _ columns: Int, positions: Int = 1, isAligned: Bool = false
+  ) -> [Range<Int>] {
+    if isAligned {
+      // The next lower power of two.
+      let height = 1 << (Int.bitWidth - 1 - max(1, rows / positions).leadingZeroBitCount)
+      return stride(from: range.lowerBound, to: range.upperBound, by: height).map {
+        $0..<Swift.min($0 + height, range.upperBound)
+      }
+    }
+    let height = max(1, mostRows / positions)
+    // What the kernels of BLAS work on at once, unless it is much of a share.
+    let unit = range.count >= 128 ? 16 : 1
+    return (0..<Threads.available).flatMap { index in
+      let share = part(index, of: Threads.available, range, columns, unit: unit)
+      let count = (share.count + height - 1) / height
+      return (0..<count).map { share.part($0, of: count) }
+    }
+  }
+
+  /// The width of a tile, where each row has so many positions.
+  static func width(positions: Int) -> Int { max(1, columns / positions) }
+
+  /// Numbers of two tiles.
+  static func tileCount(positions: Int) -> Int {
+    let height = max(1, mostRows / positions)
+    return 2 * height * max(height, width(positions: positions)) * positions * positions
   }
 
   /// Numbers that a product works in, where each row has so many positions.
-  package static func scratchCount(positions: Int) -> Int {
-    let (height, width) = tile(positions: positions)
-    return Threads.count * 2 * height * width * positions * positions
-  }
+  package static func scratchCount(positions: Int) -> Int { Threads.count * tileCount(positions: positions) }
 }

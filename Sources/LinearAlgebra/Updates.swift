@@ -32,6 +32,22 @@ extension Vector {
   package func subtract(_ a: Scalar, _ x: Vector, _ b: Scalar, _ y: Vector) -> Double {
     overBlocks(self, x, y) { x, n in Scalar.subtract(a, x[1], b, x[2], from: x[0], n) }.reduce(0, +)
   }
+
+  /// self ← a·x + b·y, and sum ← y + self.
+  package func assign(_ a: Scalar, _ x: Vector, _ b: Scalar, _ y: Vector, sum: Vector) {
+    _ = overBlocks(self, x, y, sum) { v, n in Scalar.lookAhead(a, v[1], b, v[2], into: v[0], sum: v[3], n) }
+  }
+
+  /// self is θ: θ ← θ + rate·step, where step ← a·y + z; returns ‖step‖².
+  package func advance(_ a: Scalar, _ y: Vector, _ z: Vector, rate: Scalar, step: Vector) -> Double {
+    overBlocks(self, y, z, step) { v, n in Scalar.goOn(a, v[1], v[2], rate: rate, v[0], step: v[3], n) }.reduce(0, +)
+  }
+
+  /// Σ self·x and ‖self‖².
+  package func dotAndSquare(_ x: Vector) -> (dot: Double, square: Double) {
+    overBlocks(self, x) { v, n in Scalar.dotAndSquare(v[0], v[1], n) }
+      .reduce((0, 0)) { ($0.0 + $1.dot, $0.1 + $1.square) }
+  }
 }
 
 /// The results of `body` on blocks of vectors of one count, given where each vector's block begins and its length; on all

@@ -118,7 +118,7 @@ import Testing
   @Test func `The rows of the triangle are shared out evenly`() {
     for size in [0, 1, 7, 1000] {
       for ranks in 1...5 {
-        let shares = (0..<ranks).map { GramMatrix<Double>.share(of: size, rank: $0, ranks: ranks) }
+        let shares = (0..<ranks).map { GramPanel.part($0, of: ranks, 0..<size, size) }
         #expect(shares.flatMap { Array($0) } == Array(0..<size))
         func below(_ row: Int) -> Double { Double((size - row) * (size - row)) }
         let areas = shares.map { below($0.lowerBound) - below($0.upperBound) }

@@ -71,6 +71,29 @@ import Testing
     #expect(abs(found - accurateSum(r.map { $0 * $0 })) <= unit * found)
   }
 
+  func checkSteps<Scalar: BLASScalar>(_: Scalar.Type, _ n: Int) {
+    let c = Case<Scalar>(n)
+    let step = Vector<Scalar>(zeros: n)
+    let (θ, g, m) = (c.θ.doubles, c.g.doubles, c.m.doubles)
+    let unit = 16 * Double(Scalar.ulpOfOne)
+    let (dot, square) = c.θ.dotAndSquare(c.g)
+    #expect(abs(dot - accurateSum(zip(θ, g).map(*))) <= unit * zip(θ, g).map { abs($0 * $1) }.reduce(0, +))
+    #expect(abs(square - accurateSum(θ.map { $0 * $0 })) <= unit * square)
+
+    let y = zip(g, m).map { 0.5 * $0 - 0.75 * $1 }
+    c.v.assign(0.5, c.g, -0.75, c.m, sum: step)
+    #expect(error(c.v, y) <= unit)
+    #expect(error(step, zip(m, y).map(+)) <= unit)
+    #expect(c.m.doubles == m)
+
+    let d = zip(g, m).map { 1.5 * $0 + $1 }
+    let squaredStep = c.θ.advance(1.5, c.g, c.m, rate: 0.25, step: step)
+    #expect(error(step, d) <= unit)
+    #expect(error(c.θ, zip(θ, d).map { $0 + 0.25 * $1 }) <= unit)
+    #expect(abs(squaredStep - accurateSum(d.map { $0 * $0 })) <= 4 * unit * squaredStep)
+    #expect(c.g.doubles == g && c.m.doubles == m)
+  }
+
   @Test(arguments: [0, 1, 17, 1000, 65535, 65536, 65537, 200_001])
   func `Updates follow their definition, in one block or many`(n: Int) {
     for flag in [false, true] {
@@ -81,6 +104,8 @@ import Testing
     }
     checkSums(Float.self, n)
     checkSums(Double.self, n)
+    checkSteps(Float.self, n)
+    checkSteps(Double.self, n)
   }
 
   @Test func `Every number of threads gives the same bits`() {
@@ -94,7 +119,8 @@ import Testing
         let sums = [
           c.θ.descend(sgd, gradient: c.g, velocity: c.m),
           c.θ.descend(adam, gradient: c.g, firstMoment: c.m, secondMoment: c.v), c.g.squaredNorm(adding: 0.3, c.θ),
-          c.θ.subtract(0.1, c.g, 0.2, c.m),
+          c.θ.subtract(0.1, c.g, 0.2, c.m), c.θ.dotAndSquare(c.g).dot, c.θ.dotAndSquare(c.g).square,
+          c.θ.advance(0.3, c.g, c.m, rate: 0.1, step: c.v),
         ]
         // The sums to the last bit of a Float, and the vectors.
         return [sums.map { Float($0) }, c.θ.array, c.m.array, c.v.array]

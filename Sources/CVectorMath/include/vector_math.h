@@ -114,6 +114,14 @@ typedef struct {
   double fgn_sum_square_##suffix(const T *g, T a, const T *x, size_t n);                                          \
   /* r ← r − (a·x + b·y); returns ‖r‖². */                                                                        \
   double fgn_subtract_##suffix(T a, const T *restrict x, T b, const T *restrict y, T *restrict r, size_t n);      \
+  /* z ← a·x + b·y, s ← y + z */                                                                                  \
+  void fgn_look_ahead_##suffix(T a, const T *restrict x, T b, const T *restrict y, T *restrict z, T *restrict s,  \
+                               size_t n);                                                                         \
+  /* s ← a·y + z, x ← x + rate·s; returns ‖s‖². */                                                                \
+  double fgn_go_on_##suffix(T a, const T *restrict y, const T *restrict z, T rate, T *restrict x, T *restrict s,  \
+                            size_t n);                                                                            \
+  /* Σ x·y and ‖x‖² */                                                                                            \
+  void fgn_dot_and_square_##suffix(const T *x, const T *y, size_t n, double *dot, double *square);                \
   /* h = g + μx, v ← ηv + h, d = v or h + ηv, x ← x − rate·d; returns ‖d‖². */                                    \
   double fgn_sgd_##suffix(fgn_sgd options, const T *restrict g, T *restrict x, T *restrict v, size_t n);          \
   /* h = g + μx, m ← β₁m + (1−β₁)h, v ← β₂v + (1−β₂)h², d = m̂/(√v̂ + ε) + μ'x, x ← x − rate·d; returns ‖d‖². */   \
