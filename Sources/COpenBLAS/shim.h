@@ -1,5 +1,6 @@
 // What the package uses of OpenBLAS: CBLAS, and the LAPACK routines it calls, declared here because a LAPACK header
-// is a separate system package. And the affinity mask, whose declarations glibc hides from Swift.
+// is a separate system package. And what it computes on: the affinity mask, whose declarations glibc hides from Swift, and
+// the instructions of the processor.
 #pragma once
 #include <cblas.h>
 #include <stddef.h>
@@ -14,4 +15,17 @@ void dpotrs_(const char *uplo, const int *n, const int *nrhs, const double *a, c
 /// The CPUs that this process may run on, one bit each; returns the number of bytes written, negative on failure.
 static inline long fgn_affinity(unsigned char *mask, size_t bytes) {
   return syscall(SYS_sched_getaffinity, 0, bytes, mask);
+}
+
+/// Bits of the vectors that an x86 processor multiplies and adds at once, 256 or 512; 0 for others.
+static inline int fgn_vector_bits(void) {
+#if defined(__x86_64__)
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return 0;
+  // What the kernels named SkylakeX use.
+  int wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+             __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+  return wide ? 512 : 256;
+#else
+  return 0;
+#endif
 }

@@ -82,7 +82,7 @@ package final class ConjugateGradient<Scalar: DistributedScalar> {
           + (replaces ? [rowSpace.sums { d[$0].squaredNorm }] : []), in: message, phases)
       let (next, σ) = (message[scalar: 0], message[scalar: 1])
       if replaces { δ = message[scalar: 2] }
-      let β = next / ρ
+      let β = SolverOptions.conjugation(next, ρ, replaces: replaces)
       δ = next + 2 * β * σ + β * β * δ
       d.combine(1, r, Scalar(β))
       let squares = step.advance(replaces ? 0 : Scalar(α), u, by: z, Scalar(β))

@@ -108,7 +108,8 @@ final class GramSolver<Scalar: DistributedScalar> {
       let α = Scalar(ρ / curvature)
       summary.iterations += 1
       x.combine(α, d)
-      if summary.iterations % SolverOptions.replacementInterval == 0 {
+      let replaces = summary.iterations % SolverOptions.replacementInterval == 0
+      if replaces {
         // The recurrences drift by rounding: begin again from the residual of x itself.
         Kr.assignSymmetricProduct(K, x)
         r.assign(r0)
@@ -120,7 +121,7 @@ final class GramSolver<Scalar: DistributedScalar> {
       }
       Kr.assignSymmetricProduct(K, r)
       let next = r.squaredNorm
-      let β = Scalar(next / ρ)
+      let β = Scalar(SolverOptions.conjugation(next, ρ, replaces: replaces))
       d.combine(1, r, β)
       Kd.combine(1, Kr, β)
       ρ = next

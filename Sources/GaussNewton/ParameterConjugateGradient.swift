@@ -49,7 +49,7 @@ final class ParameterConjugateGradient<Scalar: DistributedScalar> {
         y.combine(Scalar(α), d)
         z.assign(start)
         next = z.subtract(1, try product(y), Scalar(λ), y)
-        d.combine(1, z, Scalar(next / ρ))
+        d.combine(1, z, Scalar(SolverOptions.conjugation(next, ρ, replaces: true)))
         δ = d.squaredNorm
       } else {
         // y ← y + αd, d ← z + βd

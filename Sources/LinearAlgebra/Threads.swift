@@ -46,9 +46,6 @@ package enum Threads {
     self.pieces = pieces
   }
 
-  /// Name of the kernels that OpenBLAS chose for this processor.
-  package static var kernelName: String { String(cString: openblas_get_corename()) }
-
   /// The pieces that a loop or product may be cut into here, normally a thread each; 1 within a parallel loop, where all
   /// threads are busy.
   package static var available: Int { fgn_pool_is_piece() != 0 ? 1 : pieces ?? count }

@@ -65,7 +65,7 @@ extension MetricsEvent.Run {
   ) {
     self.init(
       step: step, version: version, ranks: ranks, threads: Threads.count, mpi: mpi,
-      method: configuration.optimizer.method.rawValue, kernel: Threads.kernelName,
+      method: configuration.optimizer.method.rawValue, kernel: Kernels.name,
       precision: configuration.training.precision.rawValue, examples: data.train.count,
       features: data.train.featureCount, classes: data.classCount, parameters: parameters,
       dataSeconds: data.seconds, stepMemory: memory.step, evaluationMemory: memory.evaluation,

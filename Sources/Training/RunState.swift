@@ -17,7 +17,7 @@ package struct RunState {
     package var exchange = Exchange.single
     package var ranks = 1
     /// The kernels of OpenBLAS that rank 0 computed with; nil in checkpoints from before they were told.
-    package var kernel: String? = Threads.kernelName
+    package var kernel: String? = Kernels.name
     /// Whether the optimizer's memory is that of sparse features; nil in checkpoints from before there were any.
     package var sparse: Bool?
     /// The checksum of the examples' weights; nil where all count alike.

@@ -88,7 +88,7 @@ package final class Trainer<Scalar: DistributedScalar> {
 
   /// Says where other kernels of OpenBLAS than one kind spoil what bits have in common. Collective.
   private func compareKernels(resuming progress: RunState.Progress?) throws {
-    let own = Threads.kernelName
+    let own = Kernels.name
     if let kernels = try communicator.gatherStrings(own), let other = kernels.first(where: { $0 != own }) {
       coordinator.say(
         "note: ranks compute with \(own) and \(other) kernels: another number of ranks will not give the same bits")

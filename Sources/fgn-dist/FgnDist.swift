@@ -1,5 +1,6 @@
 import ArgumentParser
-import Glibc
+import Foundation
+import LinearAlgebra
 import MPI
 import Training
 
@@ -24,6 +25,7 @@ struct FgnDist: ParsableCommand {
 
 extension FgnDist {
   static func main() {
+    useBetterKernels()
     allowManyFiles()
     do {
       var command = try parse()
@@ -31,6 +33,16 @@ extension FgnDist {
     } catch {
       exit(withError: error)
     }
+  }
+
+  /// Starts the program anew where OpenBLAS does not know the processor: it chooses its kernels when it is loaded.
+  private static func useBetterKernels() {
+    guard let name = Kernels.better(environment: ProcessInfo.processInfo.environment),
+      let program = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+    else { return }
+    setenv(Kernels.variable, name, 1)
+    // Where this fails, the program goes on with the kernels it has, whose name the start of a run prints.
+    execv(program, CommandLine.unsafeArgv)
   }
 
   /// A set of compressed files has one open for each; what a process may ask for is often far more than what it begins with.

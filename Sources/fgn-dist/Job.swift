@@ -72,7 +72,7 @@ struct Job {
     library = world.size > 1 ? runtime.libraryVersion : "without MPI"
     description =
       "\(world.size) \(world.size == 1 ? "process" : "ranks") on \(nodes) \(nodes == 1 ? "host" : "hosts"), "
-      + "\(threads) \(threads == 1 ? "thread" : "threads") each, \(Threads.kernelName) kernels, \(library)"
+      + "\(threads) \(threads == 1 ? "thread" : "threads") each, \(Kernels.name) kernels, \(library)"
   }
 
   /// The affinity masks of the ranks of a node. Collective.

@@ -132,7 +132,7 @@ struct Train: ParsableCommand {
     coordinator.say("ranks", job.placement?.description ?? "")
     coordinator.say(
       "threads",
-      "\(Threads.count)\(job.communicator.size == 1 ? "" : " a rank"), \(Threads.kernelName) kernels, "
+      "\(Threads.count)\(job.communicator.size == 1 ? "" : " a rank"), \(Kernels.name) kernels, "
         + job.library)
     coordinator.say(
       "data",

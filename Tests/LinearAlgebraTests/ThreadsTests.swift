@@ -1,5 +1,5 @@
 import Dispatch
-import Glibc
+import Foundation
 import LinearAlgebra
 import Synchronization
 import TestSupport
@@ -35,7 +35,17 @@ import Testing
     let affinity = Threads.affinity
     #expect(!affinity.isEmpty)
     #expect(affinity == Set(affinity).sorted())
-    #expect(!Threads.kernelName.isEmpty)
+  }
+
+  @Test func `Kernels are chosen where OpenBLAS does not know the processor, unless the user did`() throws {
+    #expect(!Kernels.name.isEmpty)
+    let flags = Set(
+      try String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8).split(whereSeparator: \.isWhitespace))
+    let better = Kernels.better(than: "Prescott", environment: [:])
+    #expect((better != nil) == flags.isSuperset(of: ["avx2", "fma"]))
+    #expect((better == "SkylakeX") == flags.isSuperset(of: ["fma", "avx512f", "avx512dq", "avx512bw", "avx512vl"]))
+    #expect(Kernels.better(than: "Zen", environment: [:]) == nil)
+    #expect(Kernels.better(than: "Prescott", environment: ["OPENBLAS_CORETYPE": "Nehalem"]) == nil)
   }
 
   /// The ranges that `parallel` hands out, in order.
