@@ -24,6 +24,7 @@ let package = Package(
     .systemLibrary(name: "CMPI", pkgConfig: mpiPackage, providers: [.apt(["libopenmpi-dev"])]),
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CBzip2", providers: [.apt(["libbz2-dev"])]),
     .target(name: "CVectorMath", cSettings: vectorMathFlags, linkerSettings: [.linkedLibrary("m")]),
     .target(name: "CMemory"),
     .target(name: "CSignals"),
@@ -31,7 +32,7 @@ let package = Package(
 
     .target(name: "MPI", dependencies: ["CMPI"]),
     .target(name: "LinearAlgebra", dependencies: ["COpenBLAS", "CThreads", "CVectorMath"]),
-    .target(name: "Datasets", dependencies: ["LinearAlgebra", "CMemory", "CZlib"]),
+    .target(name: "Datasets", dependencies: ["LinearAlgebra", "CMemory", "CBzip2", "CZlib"]),
     .target(name: "Networks", dependencies: ["LinearAlgebra"]),
     .target(name: "GaussNewton", dependencies: ["Networks", "MPI", "LinearAlgebra"]),
     .target(
@@ -48,7 +49,7 @@ let package = Package(
     .target(name: "TestSupport", dependencies: ["MPI", "LinearAlgebra"], path: "Tests/TestSupport"),
     .testTarget(name: "MPITests", dependencies: ["MPI", "TestSupport"]),
     .testTarget(name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "TestSupport"]),
-    .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "TestSupport"]),
+    .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "CBzip2", "TestSupport"]),
     .testTarget(name: "NetworksTests", dependencies: ["Networks", "LinearAlgebra", "TestSupport"]),
     .testTarget(name: "GaussNewtonTests", dependencies: ["GaussNewton", "TestSupport"]),
     .testTarget(name: "TrainingTests", dependencies: ["Training", "TestSupport"]),

@@ -25,7 +25,7 @@ if ! command -v swift >/dev/null; then
 fi
 
 if command -v dpkg-query >/dev/null; then
-  install_missing pkg-config libopenmpi-dev openmpi-bin libopenblas-dev zlib1g-dev
+  install_missing pkg-config libopenmpi-dev openmpi-bin libopenblas-dev zlib1g-dev libbz2-dev
 fi
 
 # Open MPI refuses to start as root unless it is told twice; in a container root is the normal case.

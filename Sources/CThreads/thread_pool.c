@@ -135,3 +135,8 @@ void fgn_pool_run(size_t pieces, void (*body)(void *, size_t), void *context) {
 }
 
 int fgn_pool_is_piece(void) { return is_piece; }
+
+fgn_pool_numbers *fgn_pool_own_numbers(void) {
+  static _Thread_local fgn_pool_numbers numbers;
+  return &numbers;
+}

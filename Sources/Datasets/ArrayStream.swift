@@ -5,7 +5,7 @@ final class ArrayStream {
 
   private enum Source {
     case plain(DataFile)
-    case gzip(GzipStream)
+    case compressed(CompressedStream)
   }
 
   private let source: Source
@@ -28,10 +28,10 @@ final class ArrayStream {
     if try format.resolved(bytes, path) == .npy {
       layout = try NPY.layout(start: bytes, size: file.size, path)
       source = .plain(file)
-    } else if GzipStream.isGzip(bytes) {
-      let stream = GzipStream(file)
-      layout = try IDX.layout(unpacking: stream, file)
-      source = .gzip(stream)
+    } else if let compression = Compression(bytes) {
+      let stream = CompressedStream(file, compression)
+      layout = try IDX.layout(unpacking: stream, file, compression)
+      source = .compressed(stream)
     } else {
       layout = try IDX.layout(start: bytes, size: file.size, path)
       source = .plain(file)
@@ -57,7 +57,7 @@ final class ArrayStream {
     let target = UnsafeMutableRawBufferPointer(rebasing: room.bytes[..<size])
     switch source {
     case .plain(let file): try file.read(into: target, at: layout.headerCount + range.lowerBound * rowSize)
-    case .gzip(let stream): try unpack(stream, into: target)
+    case .compressed(let stream): try unpack(stream, into: target)
     }
     position = range.upperBound
     return array(rows: range.count, room)
@@ -68,7 +68,7 @@ final class ArrayStream {
     let rows = layout.shape[0]
     precondition(row >= position && row <= rows, "rows are read in order")
     defer { position = row }
-    guard case .gzip(let stream) = source else { return }
+    guard case .compressed(let stream) = source else { return }
     if row > position {
       let room = try Self.allocate(min((row - position) * rowSize, 1 << 18), path)
       defer { extendLifetime(room) }
@@ -82,7 +82,7 @@ final class ArrayStream {
     if row == rows { try stream.finish(after: layout.headerCount + rows * rowSize) }
   }
 
-  private func unpack(_ stream: GzipStream, into target: UnsafeMutableRawBufferPointer) throws(DataError) {
+  private func unpack(_ stream: CompressedStream, into target: UnsafeMutableRawBufferPointer) throws(DataError) {
     guard try stream.read(into: target) == target.count else {
       throw .badContents(path, "unpacks to less than the \(layout.shape[0]) examples that its header announces")
     }

@@ -1,7 +1,7 @@
 import Glibc
 import LinearAlgebra
 
-/// Tables in text, as RFC 4180 has them, plain or compressed with gzip: a line for each example, a label among its
+/// Tables in text, as RFC 4180 has them, plain or compressed: a line for each example, a label among its
 /// numbers.
 ///
 /// Fields may be in quotes, in which two quotes stand for one; newlines within quotes are not read. Spaces around a field

@@ -48,7 +48,7 @@ package struct Conversion {
         } else {
           switch ExampleFormat.auto.text(name) {
           case .csv where name.hasSuffix(".csv"): self = .csv(.comma)
-          case .svmlight where !name.hasSuffix(".gz"): self = .svmlight
+          case .svmlight where !Compression.allCases.contains { name.hasSuffix($0.ending) }: self = .svmlight
           default: return nil
           }
         }

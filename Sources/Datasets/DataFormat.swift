@@ -2,7 +2,7 @@
 package enum DataFormat: String, Codable, CaseIterable, Sendable {
   /// Told by the file's first bytes.
   case auto
-  /// The format of the MNIST files, plain or compressed with gzip.
+  /// The format of the MNIST files, plain or compressed.
   case idx
   /// NumPy's.
   case npy
@@ -24,7 +24,7 @@ package enum DataFormat: String, Codable, CaseIterable, Sendable {
     try PackedFile.refuse(path, start)
     guard self == .auto else { return self }
     if NPY.isNPY(start) { return .npy }
-    if IDX.isIDX(start) || GzipStream.isGzip(start) { return .idx }
+    if IDX.isIDX(start) || Compression(start) != nil { return .idx }
     throw .badContents(path, "is neither an NPY nor an IDX file; save the array with numpy.save")
   }
 }

@@ -2,7 +2,7 @@
 package enum ExampleFormat: String, Codable, CaseIterable, Sendable {
   /// Text by the ending of the file's name, arrays by their first bytes.
   case auto
-  /// The format of the MNIST files, plain or compressed with gzip.
+  /// The format of the MNIST files, plain or compressed.
   case idx
   /// NumPy's.
   case npy
@@ -19,8 +19,8 @@ package enum ExampleFormat: String, Codable, CaseIterable, Sendable {
   package func text(_ path: String) -> ExampleFormat? {
     guard self == .auto else { return Self.endings[self] == nil ? nil : self }
     let name = path.lowercased()
-    // That of a file that is packed otherwise, too: it is refused by the reader of its format.
-    let packed = ([".gz"] + PackedFile.endings).first { name.hasSuffix($0) }
+    // That of a file that nothing here unpacks, too: it is refused by the reader of its format.
+    let packed = (Compression.allCases.map(\.ending) + PackedFile.endings).first { name.hasSuffix($0) }
     let plain = name.dropLast(packed?.utf8.count ?? 0)
     return Self.endings.first { $0.value.contains { plain.hasSuffix(".\($0)") } }?.key
   }

@@ -1,12 +1,10 @@
 /// The format of the MNIST files: 0, 0, a type byte, the number of axes, their extents as big-endian 32-bit numbers, and
-/// the values in row-major order, also big-endian; plain or compressed with gzip.
+/// the values in row-major order, also big-endian; plain or compressed.
 ///
 /// http://yann.lecun.com/exdb/mnist/
 enum IDX {
   /// Bytes before the extents.
   private static let prefix = 4
-  /// No deflate stream unpacks to more than this many times its size (zlib's technical notes).
-  private static let largestRatio = 1032
 
   static func isIDX(_ bytes: UnsafeRawBufferPointer) -> Bool {
     bytes.count >= prefix && bytes[0] == 0 && bytes[1] == 0 && type(code: bytes[2]) != nil
@@ -14,7 +12,8 @@ enum IDX {
 
   /// Throws exit code 65 when the header is none, or announces another size than the file has.
   static func read(_ file: MappedFile) throws(DataError) -> StoredArray {
-    try GzipStream.isGzip(file.bytes) ? readCompressed(file) : readPlain(file)
+    if let compression = Compression(file.bytes) { return try unpack(file, compression) }
+    return try readPlain(file)
   }
 
   private static func readPlain(_ file: MappedFile) throws(DataError) -> StoredArray {
@@ -42,9 +41,9 @@ enum IDX {
       path: path, format: .idx, shape: shape, type: type, isBigEndian: true, headerCount: start)
   }
 
-  private static func readCompressed(_ file: MappedFile) throws(DataError) -> StoredArray {
-    let stream = GzipStream(file.file)
-    let layout = try layout(unpacking: stream, file.file)
+  private static func unpack(_ file: MappedFile, _ compression: Compression) throws(DataError) -> StoredArray {
+    let stream = CompressedStream(file.file, compression)
+    let layout = try layout(unpacking: stream, file.file, compression)
     let expected = try StoredArray.byteCount(layout.shape, layout.type, file.path)
     let values = try unpack(expected, of: stream, file.path)
     try stream.finish(after: expected + layout.headerCount)
@@ -53,16 +52,22 @@ enum IDX {
 
   /// The array in a compressed file, whose header is read from `stream`. Throws exit code 65 for a malformed header, or
   /// a size that no such file unpacks to.
-  static func layout(unpacking stream: GzipStream, _ file: DataFile) throws(DataError) -> ArrayLayout {
+  static func layout(
+    unpacking stream: CompressedStream, _ file: DataFile, _ compression: Compression
+  ) throws(DataError) -> ArrayLayout {
     let start = try unpack(prefix, of: stream, file.path)
     defer { extendLifetime(start) }
+    if start.bytes.elementsEqual(NPY.magic.prefix(prefix)) {
+      throw .badContents(
+        file.path, "is a compressed NPY file; unpack it first: \(compression.unpacker) \(file.path)")
+    }
     let (type, axes) = try parse(prefix: UnsafeRawBufferPointer(start.bytes), file.path)
     let extents = try unpack(4 * axes, of: stream, file.path)
     defer { extendLifetime(extents) }
     let shape = parse(extents: UnsafeRawBufferPointer(extents.bytes))
     let expected = try StoredArray.byteCount(shape, type, file.path)
     // Before anything is allocated: a damaged header may announce any size.
-    guard expected / largestRatio <= file.size else {
+    guard expected / compression.largestRatio <= file.size else {
       throw .badContents(
         file.path,
         "the header announces \(shape) values of type \(type.rawValue), more than a file of "
@@ -72,7 +77,9 @@ enum IDX {
       path: file.path, format: .idx, shape: shape, type: type, isBigEndian: true, headerCount: prefix + 4 * axes)
   }
 
-  private static func unpack(_ count: Int, of stream: GzipStream, _ path: String) throws(DataError) -> AlignedBuffer {
+  private static func unpack(_ count: Int, of stream: CompressedStream, _ path: String) throws(DataError)
+    -> AlignedBuffer
+  {
     guard let buffer = AlignedBuffer(byteCount: count) else {
       throw .badContents(path, "unpacks to \(count) bytes, for which the system has no memory")
     }
@@ -86,9 +93,6 @@ enum IDX {
   private static func parse(
     prefix: UnsafeRawBufferPointer, _ path: String
   ) throws(DataError) -> (type: NumberType, axes: Int) {
-    if prefix.elementsEqual(NPY.magic.prefix(prefix.count)) {
-      throw .badContents(path, "is a compressed NPY file; unpack it with gunzip first")
-    }
     guard prefix[0] == 0, prefix[1] == 0, let type = type(code: prefix[2]) else {
       let bytes = prefix.map { String($0, radix: 16) }.joined(separator: " ")
       throw .badContents(path, "is no IDX file: it starts with \(bytes) (hexadecimal), not with 0 0 and a type code")

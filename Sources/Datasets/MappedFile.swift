@@ -22,7 +22,7 @@ package final class MappedFile {
     }
     bytes = UnsafeRawBufferPointer(start: base, count: file.size)
     // A compressed file is read by its descriptor.
-    if !GzipStream.isGzip(bytes) { file.closeDescriptor() }
+    if Compression(bytes) == nil { file.closeDescriptor() }
   }
 
   deinit {

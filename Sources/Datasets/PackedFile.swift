@@ -1,8 +1,6 @@
-/// Files that are compressed otherwise than with gzip, which nothing here unpacks.
+/// Files that are compressed as nothing here unpacks.
 enum PackedFile {
-  /// Of each its first bytes, of which nil is any.
-  private static let packers: [(name: String, ending: String, magic: [UInt8?], command: String)] = [
-    ("bzip2", ".bz2", Array("BZh".utf8) + [nil] + Array("1AY&SY".utf8), "bunzip2 -k"),
+  private static let packers: [(name: String, ending: String, magic: [UInt8], command: String)] = [
     ("xz", ".xz", [0xfd] + Array("7zXZ".utf8), "unxz -k"),
     ("zstd", ".zst", [0x28, 0xb5, 0x2f, 0xfd], "unzstd"),
     ("zip", ".zip", Array("PK\u{3}\u{4}".utf8), "unzip"),
@@ -15,11 +13,12 @@ enum PackedFile {
   static func refuse(_ path: String, _ start: UnsafeRawBufferPointer) throws(DataError) {
     let name = path.lowercased()
     let packer = packers.first { packer in
-      start.starts(with: packer.magic) { $1 == nil || $0 == $1 } || name.hasSuffix(packer.ending)
+      start.starts(with: packer.magic) || name.hasSuffix(packer.ending)
     }
     guard let packer else { return }
     throw .badContents(
       path,
-      "is compressed with \(packer.name), and only gzip is unpacked here; unpack it first: \(packer.command) \(path)")
+      "is compressed with \(packer.name), and only gzip and bzip2 are unpacked here; "
+        + "unpack it first: \(packer.command) \(path)")
   }
 }

@@ -1,6 +1,6 @@
 import LinearAlgebra
 
-/// The text format of LIBSVM, LIBLINEAR and SVMlight, plain or compressed with gzip: a line for each example,
+/// The text format of LIBSVM, LIBLINEAR and SVMlight, plain or compressed: a line for each example,
 /// `label index:value index:value … # comment`, where the values that are not there are zero.
 ///
 /// https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/

@@ -10,12 +10,12 @@ final class TextFile {
   /// What keeps `lines` alive.
   private let owner: AnyObject?
 
-  /// Throws exit code 66 for a file that cannot be read, 65 for an empty one, a damaged gzip file or one that unpacks to
+  /// Throws exit code 66 for a file that cannot be read, 65 for an empty one, a damaged compressed one or one that unpacks to
   /// more than there is memory for.
   convenience init(_ path: String) throws(DataError) {
     let file = try MappedFile(path)
-    if GzipStream.isGzip(file.bytes) {
-      let unpacked = try UnpackedText(file.file)
+    if let compression = Compression(file.bytes) {
+      let unpacked = try UnpackedText(file.file, compression)
       try self.init(path, unpacked.bytes, owner: unpacked)
     } else {
       try self.init(path, file.bytes, owner: file)
@@ -78,14 +78,14 @@ extension UnsafeBufferPointer<UInt8> {
   }
 }
 
-/// What a gzip file unpacks to, whose size is known only at its end.
+/// What a compressed file unpacks to, whose size is known only at its end.
 private final class UnpackedText {
   private(set) var bytes: UnsafeRawBufferPointer
   private var storage: UnsafeMutableRawPointer?
 
-  init(_ file: DataFile) throws(DataError) {
+  init(_ file: DataFile, _ compression: Compression) throws(DataError) {
     bytes = UnsafeRawBufferPointer(start: nil, count: 0)
-    let stream = GzipStream(file)
+    let stream = CompressedStream(file, compression)
     var capacity = max(1 << 16, 4 * file.size)
     var filled = 0
     while true {

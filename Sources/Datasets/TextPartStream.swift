@@ -12,8 +12,7 @@ final class TextPartStream {
   /// Whether no line of the file was given out that is not blank; whoever finds one says so.
   var isAtStart = true
 
-  /// Throws exit code 66 for a file that cannot be read, 65 for an empty one or one that is compressed otherwise than with
-  /// gzip.
+  /// Throws exit code 66 for a file that cannot be read, 65 for an empty one or one that nothing here unpacks.
   init(_ paths: [String], blockSize: Int) throws(DataError) {
     self.paths = paths
     self.blockSize = blockSize

@@ -1,12 +1,12 @@
 import Glibc
 
-/// The lines of a text file, plain or compressed with gzip, block by block: in memory for one block, whatever the size of
+/// The lines of a text file, plain or compressed, block by block: in memory for one block, whatever the size of
 /// the file, and for the longest line.
 final class TextStream {
   private let file: DataFile
-  private let isCompressed: Bool
+  private let compression: Compression?
   /// Unpacks a compressed file from where it was opened or rewound.
-  private var gzip: GzipStream?
+  private var unpacked: CompressedStream?
   /// Bytes that were read of a plain file.
   private var offset = 0
   private var isAtEnd = false
@@ -19,12 +19,12 @@ final class TextStream {
   var version: DataFile.Version { file.version }
 
   /// How much of the file as it is stored has been read, from 0 to 1.
-  var fractionDone: Double { Double(gzip?.offset ?? offset) / Double(file.size) }
+  var fractionDone: Double { Double(unpacked?.offset ?? offset) / Double(file.size) }
 
   /// Bytes of a block that has no longer lines.
   static let blockSize = 4 << 20
 
-  /// Throws exit code 66 for a file that cannot be read, 65 for an empty one or one that is compressed otherwise.
+  /// Throws exit code 66 for a file that cannot be read, 65 for an empty one or one that nothing here unpacks.
   init(_ path: String, blockSize: Int = TextStream.blockSize) throws(DataError) {
     file = try DataFile(path)
     guard file.size > 0 else { throw .badContents(path, "is empty; copy the file again") }
@@ -32,13 +32,13 @@ final class TextStream {
     let start = UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[..<min(file.size, 16)])
     try file.read(into: start, at: 0)
     try PackedFile.refuse(path, UnsafeRawBufferPointer(start))
-    isCompressed = GzipStream.isGzip(UnsafeRawBufferPointer(start))
+    compression = Compression(UnsafeRawBufferPointer(start))
     rewind()
   }
 
   /// Starts again at the first line.
   func rewind() {
-    gzip = isCompressed ? GzipStream(file) : nil
+    unpacked = compression.map { CompressedStream(file, $0) }
     (offset, isAtEnd, isAtStart, rest) = (0, false, true, 0..<0)
   }
 
@@ -81,8 +81,8 @@ final class TextStream {
     if isAtEnd { return 0 }
     let room = UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[start..<buffer.bytes.count - 1])
     let count: Int
-    if let gzip {
-      count = try gzip.read(into: room)
+    if let unpacked {
+      count = try unpacked.read(into: room)
     } else {
       count = min(room.count, file.size - offset)
       try file.read(into: UnsafeMutableRawBufferPointer(rebasing: room[..<count]), at: offset)

@@ -4,11 +4,14 @@ import Synchronization
 
 /// How many threads this process computes with, in matrix products and in loops over rows.
 package enum Threads {
+  /// What `configure` chose.
+  nonisolated(unsafe) private static var configured: (count: Int, pieces: Int?) = (1, nil)
+
   /// What `configure` chose; 1 before.
-  package nonisolated(unsafe) private(set) static var count = 1
+  package static var count: Int { own?.count ?? configured.count }
   /// Into how many pieces loops and products are cut, whatever the number of threads, so that no bit of a result depends on
   /// that; nil: into as many as there are threads.
-  package nonisolated(unsafe) private(set) static var pieces: Int?
+  package static var pieces: Int? { own.map(\.pieces) ?? configured.pieces }
 
   /// A number of pieces that leaves products large enough, and shares them out well between a few threads.
   package static let fixedPieces = 8
@@ -41,9 +44,27 @@ package enum Threads {
   package static func configure(count: Int, pieces: Int? = nil) {
     precondition(count > 0 && pieces ?? 1 > 0)
     openblas_set_num_threads(1)
-    fgn_pool_resize(count)
-    self.count = count
-    self.pieces = pieces
+    resizePool(count)
+    configured = (count, pieces)
+  }
+
+  /// Starts and ends threads until loops have so many, the caller's included.
+  package static func resizePool(_ count: Int) { fgn_pool_resize(count) }
+
+  /// Calls `body` with other numbers for what the calling thread does, as tests do, which run side by side.
+  package static func with<Result>(
+    count: Int, pieces: Int? = nil, _ body: () throws -> Result
+  ) rethrows -> Result {
+    let numbers = fgn_pool_own_numbers()!
+    let before = numbers.pointee
+    defer { numbers.pointee = before }
+    numbers.pointee = .init(threads: count, pieces: pieces ?? 0)
+    return try body()
+  }
+
+  private static var own: (count: Int, pieces: Int?)? {
+    let own = fgn_pool_own_numbers().pointee
+    return own.threads > 0 ? (own.threads, own.pieces > 0 ? own.pieces : nil) : nil
   }
 
   /// The pieces that a loop or product may be cut into here, normally a thread each; 1 within a parallel loop, where all

@@ -15,7 +15,9 @@ struct Convert: ParsableCommand {
       """)
 
   @Argument(
-    help: "Files of features (IDX, also .gz, or NPY), or of examples as text (.svm, .libsvm, .csv, .tsv; also .gz).")
+    help: """
+      Files of features (IDX or NPY), or of examples as text (.svm, .libsvm, .csv, .tsv); IDX and text also .gz or .bz2.
+      """)
   var input: [String]
 
   @Option(help: "File of the class numbers that go with features in an array (IDX or NPY); once for each, or for all.")

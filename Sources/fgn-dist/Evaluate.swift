@@ -18,7 +18,10 @@ struct Evaluate: ParsableCommand {
   var model: String
 
   @Option(
-    help: "File of features (IDX or NPY), or of examples with labels as text (.svm, .libsvm, .csv, .tsv; also .gz).")
+    help: """
+      File of features (IDX or NPY), or of examples with labels as text (.svm, .libsvm, .csv, .tsv); IDX and text also .gz \
+      or .bz2.
+      """)
   var features: [String] = []
 
   @Option(help: "File of labels (IDX or NPY).")

@@ -18,7 +18,10 @@ struct Predict: ParsableCommand {
   @Argument(help: "Model or checkpoint (safetensors).")
   var model: String
 
-  @Option(help: "File of features (IDX or NPY), or of examples as text (.svm, .libsvm, .csv, .tsv; also .gz).")
+  @Option(
+    help: """
+      File of features (IDX or NPY), or of examples as text (.svm, .libsvm, .csv, .tsv); IDX and text also .gz or .bz2.
+      """)
   var features: [String]
 
   @Option(help: "Format of --features: \(ExampleFormat.allCases.map(\.rawValue).joined(separator: ", ")).")

@@ -158,12 +158,12 @@ extension CommandLineTests {
       }
     }
 
-    @Test("are refused where bzip2 has packed them, with the command that unpacks them")
+    @Test("are refused where xz has packed them, with the command that unpacks them")
     func packed() throws {
       let workspace = try prepare()
       try train("csv", ["data.train.label_column=kind", "data.test.label_column=kind"], in: workspace).expectSuccess()
-      for (name, labels) in [("a.csv.bz2", false), ("b.npy", true), ("c.idx.bz2", true)] {
-        try workspace.write(name, "BZh91AY&SY")
+      for (name, labels) in [("a.csv.xz", false), ("b.npy", true), ("c.idx.xz", true)] {
+        try workspace.write(name, [0xfd] + Array("7zXZ".utf8))
         let more = labels ? ["--labels", "test-labels.npy"] : []
         let training = ["data.train.features=\(name)"] + (labels ? ["data.train.labels=train-labels.npy"] : [])
         for command in [
@@ -172,7 +172,8 @@ extension CommandLineTests {
           ["predict", Self.model, "--features", name, "--classes", "p.npy"],
           ["convert", name, "--output", "o.csv"] + more,
         ] {
-          try Program.run(command, in: workspace).expectError(65, mentioning: [name, "bzip2", "bunzip2 -k \(name)"])
+          try Program.run(command, in: workspace).expectError(
+            65, mentioning: [name, "compressed with xz", "unxz -k \(name)"])
         }
       }
     }

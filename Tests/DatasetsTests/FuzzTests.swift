@@ -120,13 +120,21 @@ import Testing
   }
 
   @Test func gzip() throws {
+    try compressed(6, [Fixtures.gzipIDX, Fixtures.twoMemberIDX, Fixtures.gzipText], ["\u{1f}", "\u{0}", "\u{8}"])
+  }
+
+  @Test func bzip2() throws {
+    try compressed(
+      18, [Fixtures.bzip2IDX, Fixtures.memberBzip2IDX, Fixtures.bzip2Text], ["BZh", "1AY&SY", "\u{17}rE", "\u{0}"])
+  }
+
+  func compressed(_ seed: UInt64, _ seeds: [[UInt8]], _ words: [String]) throws {
     let file = try RewrittenFile()
-    let seeds = [Fixtures.gzipIDX, Fixtures.twoMemberIDX, Fixtures.gzipText]
-    fuzz(6, seeds, ["\u{1f}", "\u{0}", "\u{8}"]) { bytes, iteration in
+    fuzz(seed, seeds, words) { bytes, iteration in
       let path = file.write(bytes)
       switch iteration % 3 {
       case 0: return isSound(try SVMLight.read(path: path).features)
-      case 1: return isSound(try DataFormat.idx.read(path), limit: 1032 * bytes.count)
+      case 1: return isSound(try DataFormat.idx.read(path), limit: 46_620_000 + 1_456_875 * bytes.count)
       default:
         let stream = try FeatureStream(path: path)
         var count = 0

@@ -6,7 +6,9 @@ import Testing
   let directory = try! TemporaryDirectory()
 
   @Test func plainAndCompressedFilesHoldTheSameRows() throws {
-    for bytes in [Fixtures.plainIDX, Fixtures.gzipIDX, Fixtures.twoMemberIDX] {
+    for bytes in [
+      Fixtures.plainIDX, Fixtures.gzipIDX, Fixtures.twoMemberIDX, Fixtures.bzip2IDX, Fixtures.memberBzip2IDX,
+    ] {
       for format in [DataFormat.auto, .idx] {
         // The name says nothing: compression is told by the contents.
         let features = try FeatureMatrix(path: directory.write(bytes, "images"), format: format)
@@ -58,26 +60,39 @@ import Testing
         #expect(dataError { _ = try FeatureMatrix(path: path) }?.exitCode == 65)
       }
     }
-    let error = dataError { _ = try FeatureMatrix(path: directory.write(Fixtures.gzipHugeIDX)) }
-    #expect(error?.message.contains("more than a file of") == true)
+    for bytes in [Fixtures.gzipHugeIDX, Fixtures.bzip2HugeIDX] {
+      let error = dataError { _ = try FeatureMatrix(path: directory.write(bytes)) }
+      #expect(error?.message.contains("more than a file of") == true)
+    }
   }
 
   @Test func compressedFilesOfAnotherLengthAreErrors() throws {
     for bytes in [
       Fixtures.gzipShortIDX, Fixtures.gzipLongIDX, Fixtures.gzipIDX + [0], Fixtures.gzipIDX + [0x1f, 0x8b],
+      Fixtures.bzip2ShortIDX, Fixtures.bzip2LongIDX, Fixtures.bzip2IDX + [0], Fixtures.bzip2IDX + Fixtures.gzipIDX,
+      Fixtures.bzip2IDX + Array("BZh91AY&SY".utf8),
     ] {
       #expect(dataError { _ = try FeatureMatrix(path: directory.write(bytes)) }?.exitCode == 65)
     }
-    let error = dataError { _ = try FeatureMatrix(path: directory.write(Fixtures.gzipNPY)) }
-    #expect(error?.message.contains("gunzip") == true)
+    for (bytes, command) in [(Fixtures.gzipNPY, "gunzip"), (Fixtures.bzip2NPY, "bunzip2")] {
+      let path = directory.write(bytes)
+      #expect(dataError { _ = try FeatureMatrix(path: path) }?.message.hasSuffix(": \(command) -k \(path)") == true)
+    }
   }
 
   @Test func aFlippedBitOfCompressedContentsIsNoticed() throws {
+    // From the deflate data on; the ten bytes before hold a time stamp and the like, which no checksum covers. Only the bits
+    // that fill the last byte of the deflate data may be anything.
+    try checkFlippedBits(Fixtures.gzipIDX, from: 10, harmless: 8)
+    // bzip2 does not look at codes that no symbol has, either.
+    try checkFlippedBits(Fixtures.bzip2IDX, from: 0, harmless: 21)
+  }
+
+  func checkFlippedBits(_ file: [UInt8], from start: Int, harmless limit: Int) throws {
     var harmless = 0
-    // From the deflate data on; the ten bytes before hold a time stamp and the like, which no checksum covers.
-    for index in 10..<Fixtures.gzipIDX.count {
+    for index in start..<file.count {
       for bit in 0..<8 {
-        var bytes = Fixtures.gzipIDX
+        var bytes = file
         bytes[index] ^= 1 << bit
         let path = directory.write(bytes)
         do {
@@ -88,8 +103,7 @@ import Testing
         }
       }
     }
-    // Only the bits that fill the last byte of the deflate data may be anything.
-    #expect(harmless < 8)
+    #expect(harmless < limit)
   }
 
   @Test func missingExamplesAndAxesAreErrors() throws {

@@ -1,6 +1,8 @@
 import Foundation
 import LinearAlgebra
 import TestSupport
+import CBzip2
+import TestSupport
 import Testing
 
 @testable import Datasets
@@ -44,8 +46,8 @@ import Testing
   @Test func filesThatCannotBeReadAreErrors() {
     #expect(dataError { _ = try TextStream(directory.path + "/missing") }?.exitCode == 66)
     #expect(dataError { _ = try TextStream(directory.write([])) }?.message.hasPrefix("is empty") == true)
-    let packed = dataError { _ = try TextStream(directory.write(Array("BZh91AY&SY".utf8))) }
-    #expect(packed?.exitCode == 65 && packed?.message.hasSuffix("bunzip2 -k \(directory.path)/file") == true)
+    let packed = dataError { _ = try TextStream(directory.write([0xfd] + Array("7zXZ".utf8))) }
+    #expect(packed?.exitCode == 65 && packed?.message.hasSuffix("unxz -k \(directory.path)/file") == true)
     let damaged = Array(Fixtures.storedMember(Array("a 1:1\n".utf8)).dropLast(9)) + [UInt8](repeating: 0, count: 9)
     #expect(dataError { _ = try TextStream(directory.write(damaged)).next() }?.exitCode == 65)
   }
@@ -164,5 +166,31 @@ import Testing
       let error = dataError { while try stream.next() != nil {} }
       #expect(error?.exitCode == 65, "\(text)")
     }
+  }
+
+  /// What libbz2 makes of bytes, in blocks of 100 kB.
+  func bzip2(_ bytes: [UInt8]) -> [UInt8] {
+    var source = bytes.map { CChar(bitPattern: $0) }
+    var packed = [CChar](repeating: 0, count: bytes.count + bytes.count / 100 + 600)
+    var count = UInt32(packed.count)
+    let code = BZ2_bzBuffToBuffCompress(&packed, &count, &source, UInt32(bytes.count), 1, 0, 0)
+    precondition(code == BZ_OK)
+    return packed.prefix(Int(count)).map(UInt8.init(bitPattern:))
+  }
+
+  @Test func manyBlocksAndMembersAreOneText() throws {
+    var samples = Samples(seed: 5)
+    let lines = (0..<60_000).map { _ in
+      "\(samples.integer(below: 9)) \(samples.integer(below: 1000)):\(samples.integer(below: 1 << 30))\n"
+    }
+    let text = Array(lines.joined().utf8)
+    let packed = bzip2(Array(text[..<700_000])) + bzip2([]) + bzip2(Array(text[700_000...]))
+    // Many times the window that a file is read by.
+    #expect(packed.count > 1 << 18)
+    let stream = try TextStream(directory.write(packed, "packed"), blockSize: 100_000)
+    #expect(try blocks(stream).flatMap { $0 } == text)
+    #expect(stream.fractionDone == 1)
+    stream.rewind()
+    #expect(try blocks(stream).flatMap { $0 } == text)
   }
 }

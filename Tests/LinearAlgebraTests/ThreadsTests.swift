@@ -48,6 +48,21 @@ import Testing
     #expect(Kernels.better(than: "Prescott", environment: ["OPENBLAS_CORETYPE": "Nehalem"]) == nil)
   }
 
+  @Test func `Numbers of threads hold for the calling thread alone`() {
+    let others = Threads.count
+    withThreads(others + 4, pieces: 7) {
+      Threads.with(count: 2) { #expect(Threads.count == 2 && Threads.pieces == nil) }
+      #expect(Threads.count == others + 4 && Threads.pieces == 7)
+      let isDone = DispatchSemaphore(value: 0)
+      Thread.detachNewThread {
+        #expect(Threads.count == others && Threads.pieces == nil)
+        isDone.signal()
+      }
+      isDone.wait()
+    }
+    #expect(Threads.count == others && Threads.pieces == nil)
+  }
+
   /// The ranges that `parallel` hands out, in order.
   func ranges(_ count: Int, grain: Int, threads: Int, pieces: Int? = nil) -> [Range<Int>] {
     withThreads(threads, pieces: pieces) {
@@ -126,10 +141,12 @@ import Testing
     withThreads(3) {
       let total = Mutex(0)
       DispatchQueue.concurrentPerform(iterations: 4) { _ in
-        for pause in 0..<200 {
-          Threads.parallel(64, grain: 1) { range in total.withLock { $0 += range.count } }
-          // Longer than the threads spin.
-          if pause % 50 == 49 { usleep(5000) }
+        Threads.with(count: 3) {
+          for pause in 0..<200 {
+            Threads.parallel(64, grain: 1) { range in total.withLock { $0 += range.count } }
+            // Longer than the threads spin.
+            if pause % 50 == 49 { usleep(5000) }
+          }
         }
       }
       #expect(total.withLock { $0 } == 4 * 200 * 64)

@@ -1,5 +1,5 @@
+import Foundation
 import LinearAlgebra
-import Synchronization
 
 /// Random numbers for tests, the same for a seed on every rank and in both precisions: each is a `Float`.
 package struct Samples {
@@ -52,15 +52,14 @@ package func accurateSum(_ terms: [Double]) -> Double {
   return sum + lost
 }
 
-private let configuring = Mutex(())
+private let configuring = NSLock()
 
-/// Runs `body` with `count` threads, and loops in so many pieces, and restores the old numbers. Tests that run side by side
-/// take turns here, so that none of them sees the numbers of another.
+/// Runs `body` with `count` threads, and loops in so many pieces. Tests that run side by side take turns with the threads,
+/// and none of them sees the numbers of another.
 package func withThreads<Result>(_ count: Int, pieces: Int? = nil, _ body: () throws -> Result) rethrows -> Result {
-  try configuring.withLock { _ in
-    let before = (Threads.count, Threads.pieces)
-    Threads.configure(count: count, pieces: pieces)
-    defer { Threads.configure(count: before.0, pieces: before.1) }
-    return try body()
-  }
+  configuring.lock()
+  defer { configuring.unlock() }
+  Threads.resizePool(count)
+  defer { Threads.resizePool(1) }
+  return try Threads.with(count: count, pieces: pieces, body)
 }

@@ -12,3 +12,9 @@ void fgn_pool_run(size_t pieces, void (*body)(void *context, size_t piece), void
 
 // Whether the calling thread is at work on a piece.
 int fgn_pool_is_piece(void);
+
+// The threads and pieces of the loops that the calling thread begins, where it has numbers of its own; else zeros.
+typedef struct {
+  long threads, pieces;
+} fgn_pool_numbers;
+fgn_pool_numbers *fgn_pool_own_numbers(void);

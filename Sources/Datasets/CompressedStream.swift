@@ -1,9 +1,9 @@
-import CZlib
-
-/// Inflates a gzip file piece by piece, all of its members (as `gzip` itself does), in memory that does not depend on its
-/// size.
-final class GzipStream {
+/// Unpacks a compressed file piece by piece, all of its members (as `gzip` and `bzip2` themselves do), in memory that does
+/// not depend on its size.
+final class CompressedStream {
   private let file: DataFile
+  private let compression: Compression
+  private let decoder: any Decoder
   /// A part of the compressed file, of which `pending` is not consumed yet.
   private let window = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 17, alignment: 64)
   private var pending = 0..<0
@@ -11,30 +11,39 @@ final class GzipStream {
   private var readCount = 0
   /// The last member is complete and its checksum was right.
   private var isFinished = false
-  // zlib keeps the address of this struct, which therefore must not move.
-  private let stream: UnsafeMutablePointer<z_stream>
 
   /// How much of the file is consumed.
   var offset: Int { readCount - pending.count }
 
-  static func isGzip(_ bytes: UnsafeRawBufferPointer) -> Bool {
-    bytes.count >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b
+  /// Unpacks one member after another.
+  protocol Decoder: AnyObject {
+    /// Unpacks what it can.
+    func decode(_ source: UnsafeMutableRawBufferPointer, into target: UnsafeMutableRawBufferPointer) -> Progress
+    /// Makes ready for the next member.
+    func reset()
   }
 
-  init(_ file: DataFile) {
+  struct Progress {
+    /// Bytes of the source, and of the target.
+    var consumed, produced: Int
+    var outcome: Outcome
+  }
+
+  enum Outcome {
+    /// There is more to do, if there was any source and room.
+    case goesOn
+    /// The member is complete and its checksum right.
+    case endsMember
+    case isDamaged(String)
+  }
+
+  init(_ file: DataFile, _ compression: Compression) {
     self.file = file
-    stream = .allocate(capacity: 1)
-    stream.initialize(to: z_stream())
-    // 15 bits of window, and 16 asks for a gzip header. Fails only without memory or with a wrong zlib.
-    let code = inflateInit2_(stream, 15 + 16, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
-    precondition(code == Z_OK, "zlib cannot start: code \(code)")
+    self.compression = compression
+    decoder = compression.decoder()
   }
 
-  deinit {
-    inflateEnd(stream)
-    stream.deallocate()
-    window.deallocate()
-  }
+  deinit { window.deallocate() }
 
   /// Fills `target`; a result below its size means that the data end there, complete and with a right checksum.
   ///
@@ -43,22 +52,19 @@ final class GzipStream {
     var filled = 0
     while filled < target.count && !isFinished {
       if pending.isEmpty { try refill() }
-      let room = min(target.count - filled, 1 << 30)
-      stream.pointee.next_in = (window.baseAddress! + pending.lowerBound).assumingMemoryBound(to: UInt8.self)
-      stream.pointee.avail_in = UInt32(pending.count)
-      stream.pointee.next_out = (target.baseAddress! + filled).assumingMemoryBound(to: UInt8.self)
-      stream.pointee.avail_out = UInt32(room)
-      let code = inflate(stream, Z_NO_FLUSH)
-      pending = pending.upperBound - Int(stream.pointee.avail_in)..<pending.upperBound
-      filled += room - Int(stream.pointee.avail_out)
-      switch code {
-      case Z_OK: break
-      case Z_STREAM_END: try endMember()
-      case Z_BUF_ERROR:
+      let progress = decoder.decode(
+        UnsafeMutableRawBufferPointer(rebasing: window[pending]),
+        into: UnsafeMutableRawBufferPointer(rebasing: target[filled..<min(target.count, filled + 1 << 30)]))
+      pending.removeFirst(progress.consumed)
+      filled += progress.produced
+      switch progress.outcome {
+      case .goesOn where progress.consumed == 0 && progress.produced == 0:
         throw .badContents(file.path, "the compressed data end early, at byte \(offset); copy the file again")
-      default:
-        let reason = stream.pointee.msg.map { String(cString: $0) } ?? "zlib code \(code)"
-        throw .badContents(file.path, "damaged gzip data near byte \(offset) (\(reason)); copy the file again")
+      case .goesOn: break
+      case .endsMember: try endMember()
+      case .isDamaged(let reason):
+        throw .badContents(
+          file.path, "damaged \(compression) data near byte \(offset) (\(reason)); copy the file again")
       }
     }
     return filled
@@ -75,11 +81,11 @@ final class GzipStream {
 
   private func endMember() throws(DataError) {
     let rest = file.size - offset
-    if pending.count < 2 { try refill() }
+    if pending.count < Compression.startCount { try refill() }
     if rest == 0 {
       isFinished = true
-    } else if Self.isGzip(UnsafeRawBufferPointer(rebasing: window[pending])) {
-      inflateReset(stream)
+    } else if Compression(UnsafeRawBufferPointer(rebasing: window[pending])) == compression {
+      decoder.reset()
     } else {
       throw .badContents(file.path, "\(rest) bytes follow the compressed data, from byte \(offset)")
     }

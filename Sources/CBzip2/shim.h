@@ -1,0 +1,4 @@
+#pragma once
+// bzlib.h needs FILE.
+#include <stdio.h>
+#include <bzlib.h>
