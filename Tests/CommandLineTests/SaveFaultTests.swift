@@ -1,4 +1,5 @@
 import Foundation
+import LinearAlgebra
 import Testing
 import Training
 
@@ -102,10 +103,16 @@ enum Strace {
     "openat", "write", "fsync", "close", "rename", "unlink", "getdents64",
   ]
 
+  /// With the kernels that the program would choose it does not start itself again, which has calls of its own.
+  private static let strace = [
+    "strace", "-f", "-E",
+    "\(Kernels.variable)=\(Kernels.better(environment: Program.environment) ?? Kernels.name)",
+  ]
+
   /// The command that a program follows, and that gives it one fault: an errno, or the signal that kills it.
   static func command(_ fault: String, at call: Call) -> [String] {
     let effect = fault == "KILL" ? "signal=KILL" : "error=\(fault)"
-    return ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "inject=\(call.name):\(effect):when=\(call.number)"]
+    return strace + ["-qq", "-o", "/dev/null", "-e", "inject=\(call.name):\(effect):when=\(call.number)"]
   }
 
   /// The calls of a successful run of the program that belong to the writing of one file: from the first to the last that
@@ -116,7 +123,7 @@ enum Strace {
   ) throws -> [Call] {
     let trace = workspace.path("trace")
     try Child(
-      ["strace", "-f", "-y", "-o", trace, "-e", "trace=\(names.joined(separator: ","))", Program.path] + arguments,
+      strace + ["-y", "-o", trace, "-e", "trace=\(names.joined(separator: ","))", Program.path] + arguments,
       in: workspace
     ).wait().expectSuccess()
     try FileManager.default.removeItem(atPath: workspace.path("run"))
