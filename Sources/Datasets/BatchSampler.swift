@@ -3,8 +3,9 @@ import LinearAlgebra
 /// Which rows make up which batch: a pure function of (seed, epoch, step), the same on every rank and for every number
 /// of ranks.
 ///
-/// An epoch visits every row once, in the order of a Fisher–Yates shuffle by the generator number `epoch` of `seed`. Its
-/// last batch is smaller unless `dropLast`. Full batches keep the natural order.
+/// An epoch visits every row once, in the order of a Fisher–Yates shuffle by the generator number `epoch` of `seed`: of the
+/// rows, or of blocks of rows, which keep their order. Its last batch is smaller unless `dropLast`. Full batches keep the
+/// natural order.
 package struct BatchSampler {
   /// Rows in the data set.
   package let count: Int
@@ -13,16 +14,20 @@ package struct BatchSampler {
   package let isFull: Bool
   package let seed: UInt64
   package let dropLast: Bool
+  /// Rows that stay together.
+  package let block: Int
   /// The order of one epoch's rows, kept because its batches are asked for one after another.
   private var order: [Int] = []
   private var orderedEpoch: Int?
 
   /// A batch larger than the data set is the whole data set, shuffled.
-  package init(count: Int, batchSize: BatchSize, seed: UInt64, dropLast: Bool = false) {
+  package init(count: Int, batchSize: BatchSize, seed: UInt64, dropLast: Bool = false, block: Int = 1) {
     precondition(count > 0, "there are no rows to sample")
+    precondition(block > 0, "a block has rows")
     self.count = count
     self.seed = seed
     self.dropLast = dropLast
+    self.block = block
     switch batchSize {
     case .full:
       isFull = true
@@ -64,11 +69,16 @@ package struct BatchSampler {
   private mutating func arrange(_ epoch: Int) {
     if isFull && orderedEpoch != nil { return }
     // From the natural order each time: the order must not depend on the epochs before.
-    order = Array(0..<count)
-    if isFull { return }
+    if isFull {
+      order = Array(0..<count)
+      return
+    }
+    let blocks = (count + block - 1) / block
+    order = Array(0..<blocks)
     var generator = SplitMix64(seed: seed, stream: UInt64(epoch))
-    for last in stride(from: count - 1, to: 0, by: -1) {
+    for last in stride(from: blocks - 1, to: 0, by: -1) {
       order.swapAt(last, Int(generator.next(below: UInt64(last + 1))))
     }
+    if block > 1 { order = order.flatMap { $0 * block..<min(count, ($0 + 1) * block) } }
   }
 }

@@ -21,8 +21,8 @@ package enum Damping {
 
     package init() {}
 
-    /// λ of the first step.
-    var start: Double { policy == .constant ? initial : bounded(initial) }
+    /// λ of the first step: `initial`, within the bounds if there are any.
+    package var start: Double { policy == .constant ? initial : bounded(initial) }
 
     func bounded(_ λ: Double) -> Double { min(max(λ, minimum), maximum) }
   }

@@ -75,8 +75,9 @@ extension Configuration.Optimizer {
     let start = "\(method.rawValue), batch \(batchSize), rate \(learningRate.short), "
     switch method {
     case .fgn, .ggn:
-      return start + "damping \(damping.initial.short) \(damping.policy.rawValue), step length \(stepLength.rawValue), "
-        + "solver \(method == .ggn ? "cg" : solver.kind.rawValue)"
+      let bound = damping.start == damping.initial ? "" : " (its bound, instead of \(damping.initial.short))"
+      return start + "damping \(damping.start.short)\(bound) \(damping.policy.rawValue), "
+        + "step length \(stepLength.rawValue), solver \(method == .ggn ? "cg" : solver.kind.rawValue)"
         + (solver.kind == .gram ? "" : " to \(solver.tolerance.short) in at most \(solver.maxIterations)")
         + (metric.kind == .identity || method == .ggn ? "" : ", metric \(metric.kind.rawValue)")
     case .sgd:

@@ -135,6 +135,8 @@ extension Configuration {
         "0 for never, or at least 3 seconds")
     }
     try require(
+      (1...65536).contains(training.shuffleBlock), "training.shuffle_block", training.shuffleBlock, "from 1 to 65536")
+    try require(
       (1...65536).contains(training.virtualShards), "training.virtual_shards", training.virtualShards, "from 1 to 65536"
     )
     try require(

@@ -148,6 +148,8 @@ package struct Configuration: Codable, Equatable, Sendable {
     package var precision = Precision.float32
     /// Leaves out an epoch's last, smaller batch.
     package var dropLast = false
+    /// Rows that stay together when the rows of an epoch are shuffled.
+    package var shuffleBlock = 1
     /// Epochs from one evaluation on the test set to the next; 0: only at the end.
     package var evaluateEvery = 1
     /// Seconds without a sign of life from another rank, after which the job ends; 0: never.
@@ -162,6 +164,7 @@ package struct Configuration: Codable, Equatable, Sendable {
     enum CodingKeys: String, CodingKey {
       case epochs, steps, seed, precision
       case dropLast = "drop_last"
+      case shuffleBlock = "shuffle_block"
       case evaluateEvery = "evaluate_every"
       case peerTimeout = "peer_timeout"
       case stallTimeout = "stall_timeout"

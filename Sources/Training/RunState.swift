@@ -56,6 +56,7 @@ package struct RunState {
       ("training.seed", "\(saved.training.seed)", "\(configuration.training.seed)"),
       ("training.precision", "\(saved.training.precision)", "\(configuration.training.precision)"),
       ("training.drop_last", "\(saved.training.dropLast)", "\(configuration.training.dropLast)"),
+      ("training.shuffle_block", "\(saved.training.shuffleBlock)", "\(configuration.training.shuffleBlock)"),
       ("data.normalize", "\(saved.data.normalize)", "\(configuration.data.normalize)"),
       ("model.input_shape", text(saved.model.inputShape), text(configuration.model.inputShape)),
       ("model.channels", saved.model.channels.rawValue, configuration.model.channels.rawValue),

@@ -83,7 +83,7 @@ package final class Trainer<Scalar: DistributedScalar> {
   private static func sampler(_ configuration: Configuration, _ data: TrainingData) -> BatchSampler {
     BatchSampler(
       count: data.train.count, batchSize: configuration.optimizer.batchSize, seed: configuration.training.seed,
-      dropLast: configuration.training.dropLast)
+      dropLast: configuration.training.dropLast, block: configuration.training.shuffleBlock)
   }
 
   /// Says where other kernels of OpenBLAS than one kind spoil what bits have in common. Collective.

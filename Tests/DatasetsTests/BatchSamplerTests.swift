@@ -56,6 +56,22 @@ import Testing
     #expect(sampler.batch(epoch: 1, step: 0) == [6, 9, 3, 4, 8, 7, 2, 0, 1, 5])
   }
 
+  @Test func blocksStayTogether() {
+    for (count, block) in [(1, 3), (10, 10), (10, 64), (97, 1), (97, 5), (100, 4)] {
+      let sampler = BatchSampler(count: count, batchSize: .rows(7), seed: 3, block: block)
+      let orders = (0..<4).map { epoch(sampler, $0).flatMap { $0 } }
+      for order in orders {
+        #expect(order.sorted() == Array(0..<count))
+        // A row that does not begin a block follows the one before it.
+        for (row, next) in zip(order, order.dropFirst()) where next % block != 0 { #expect(next == row + 1) }
+      }
+      if count > 2 * block { #expect(Set(orders).count == 4) }
+    }
+    #expect(
+      epoch(BatchSampler(count: 97, batchSize: .rows(7), seed: 3), 2)
+        == epoch(BatchSampler(count: 97, batchSize: .rows(7), seed: 3, block: 1), 2))
+  }
+
   @Test func fullBatchesKeepTheNaturalOrder() {
     var sampler = BatchSampler(count: 6, batchSize: .full, seed: 1)
     for epoch in 0..<3 { #expect(Array(sampler.batch(epoch: epoch, step: 0)) == Array(0..<6)) }

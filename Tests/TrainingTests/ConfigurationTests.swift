@@ -28,7 +28,8 @@ import Testing
     ("optimizer.metric.kind", "identity"), ("optimizer.metric.epsilon", "0.1"), ("optimizer.metric.decay", "0.95"),
     ("optimizer.metric.interval", "10"), ("training.epochs", "10"),
     ("training.steps", "null"), ("training.seed", "0"),
-    ("training.precision", "float32"), ("training.drop_last", "false"), ("training.evaluate_every", "1"),
+    ("training.precision", "float32"), ("training.drop_last", "false"), ("training.shuffle_block", "1"),
+    ("training.evaluate_every", "1"),
     ("training.peer_timeout", "10.0"), ("training.stall_timeout", "1800.0"),
     ("training.reproducible", "false"), ("training.virtual_shards", "12"),
     ("checkpoint.every", "200"), ("checkpoint.keep", "3"), ("logging.every", "1"), ("logging.progress", "auto"),
@@ -56,7 +57,8 @@ import Testing
     ("optimizer.decay_biases", "false"), ("optimizer.metric.kind", "kronecker"), ("optimizer.metric.epsilon", "1e-2"),
     ("optimizer.metric.decay", "0.9"), ("optimizer.metric.interval", "5"),
     ("training.epochs", "3"), ("training.steps", "99"), ("training.seed", "18446744073709551615"),
-    ("training.precision", "float64"), ("training.drop_last", "true"), ("training.evaluate_every", "0"),
+    ("training.precision", "float64"), ("training.drop_last", "true"), ("training.shuffle_block", "16"),
+    ("training.evaluate_every", "0"),
     ("training.peer_timeout", "20.0"), ("training.stall_timeout", "0.0"),
     ("training.reproducible", "true"), ("training.virtual_shards", "7"),
     ("checkpoint.every", "0"), ("checkpoint.keep", "1"), ("logging.every", "10"), ("logging.progress", "none"),
@@ -65,6 +67,18 @@ import Testing
 
   func parse(_ text: String, _ overrides: String...) throws -> Configuration {
     try Configuration.parse(text, source: "test.yaml", overrides: overrides)
+  }
+
+  @Test func aSummaryHasTheDampingOfTheFirstStep() throws {
+    for (overrides, text) in [
+      ([], "damping 0.3 levenberg"), (["initial=0.001"], "damping 0.3 (its bound, instead of 0.001) levenberg"),
+      (["initial=5", "maximum=2"], "damping 2 (its bound, instead of 5) levenberg"),
+      (["initial=0.001", "policy=constant"], "damping 0.001 constant"),
+    ] {
+      let summary = try Configuration.parse("", source: "", overrides: overrides.map { "optimizer.damping.\($0)" })
+        .optimizer.summary
+      #expect(summary.contains(", \(text)"), "\(summary)")
+    }
   }
 
   @Test func everyKeyHasItsDocumentedDefault() throws {
