@@ -116,7 +116,7 @@ extension CommandLineTests {
         (part.features, part.labels) = ([all.features[row]], [all.labels[row]])
         try part.writeIDX("part-\(100 + row)", compressed: true, to: workspace)
       }
-      try workspace.write("run.yaml", "training: {epochs: 1}")
+      try workspace.write("run.yaml", "{optimizer: {solver: {kind: gram}}, training: {epochs: 1}}")
       func train(_ run: String, _ name: String, _ ending: String) throws -> [UInt8] {
         let command = Program.command(
           .mpirun(2),
