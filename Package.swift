@@ -44,7 +44,9 @@ let package = Package(
     .target(name: "Study", dependencies: ["Training", "GaussNewton", "Networks", "Datasets", "LinearAlgebra", "MPI"]),
     .executableTarget(
       name: "fgn-dist",
-      dependencies: ["Training", "Study", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+      dependencies: [
+        "Training", "Study", "CMemory", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
 
     .target(name: "TestSupport", dependencies: ["MPI", "LinearAlgebra"], path: "Tests/TestSupport"),
     .testTarget(name: "MPITests", dependencies: ["MPI", "TestSupport"]),

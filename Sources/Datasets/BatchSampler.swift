@@ -76,9 +76,7 @@ package struct BatchSampler {
     let blocks = (count + block - 1) / block
     order = Array(0..<blocks)
     var generator = SplitMix64(seed: seed, stream: UInt64(epoch))
-    for last in stride(from: blocks - 1, to: 0, by: -1) {
-      order.swapAt(last, Int(generator.next(below: UInt64(last + 1))))
-    }
+    generator.shuffle(&order)
     if block > 1 { order = order.flatMap { $0 * block..<min(count, ($0 + 1) * block) } }
   }
 }

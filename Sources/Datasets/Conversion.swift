@@ -61,17 +61,20 @@ package struct Conversion {
     package var labels: String?
     /// Where the names of the classes go, a line each.
     package var classes: String?
+    /// What a random order of the examples follows from; nil: the order in which they are read.
+    package var seed: UInt64?
 
-    package init(_ path: String, labels: String? = nil, classes: String? = nil) {
+    package init(_ path: String, labels: String? = nil, classes: String? = nil, seed: UInt64? = nil) {
       self.path = path
       self.labels = labels
       self.classes = classes
+      self.seed = seed
     }
   }
 
   /// How far the work is.
   package struct Progress {
-    /// Of `passes`, counted from 1: a text file is read twice.
+    /// Of `passes`, counted from 1: a text file is read twice, and shuffled rows are written after the last has been read.
     package let pass, passes: Int
     /// Of the pass, from 0 to 1.
     package let fraction: Double
@@ -103,12 +106,16 @@ package struct Conversion {
   private func run<Scalar: BLASScalar & DecimalScalar>(
     _: Scalar.Type, _ report: (Progress) throws -> Void
   ) throws -> ConversionSummary {
-    let passes = input.text == nil ? 1 : 2
+    let readings = input.text == nil ? 1 : 2
+    let passes = readings + (output.seed == nil ? 0 : 1)
     let source = try source(Scalar.self) { try report(Progress(pass: 1, passes: passes, fraction: $0)) }
     let classes = try ConversionClasses(source, input)
     try check(source, classes, MemoryLayout<Scalar>.size)
     let target: any ExampleTarget<Scalar> = try target(for: source, classes)
-    let labels = try output.labels.map { try NPYWriter($0, shape: [source.rows], element: .int64) }
+    let shuffle = try output.seed.map {
+      try RowShuffle<Scalar>(beside: output.path, columns: source.columns, seed: $0)
+    }
+    let sink: any ExampleSink<Scalar> = shuffle ?? target
     var names = try output.classes.map { try ClassNames.write(classes.names!, to: $0) }
 
     var summary = try ValueSummary<Scalar>(columns: source.columns, source.path)
@@ -116,25 +123,23 @@ package struct Conversion {
     while let block = try source.next() {
       let numbers = try block.labels.map { try classes.numbers(of: $0, firstRow: summary.rows) }
       for number in numbers ?? [] { counts[number, default: 0] += 1 }
-      try labels?.append(numbers!.map { Int64($0) })
       switch block.features {
       case .dense(let features):
         let rows: Matrix<Scalar> = try dense(features, firstRow: summary.rows, of: source)
         summary.add(rows)
-        try target.append(rows, classes: numbers?[...])
+        try sink.append(rows, classes: numbers?[...])
       case .sparse(let features):
         summary.add(features)
-        try target.append(features, classes: numbers)
+        try sink.append(features, classes: numbers)
       }
-      try report(Progress(pass: passes, passes: passes, fraction: source.fractionDone))
+      try report(Progress(pass: readings, passes: passes, fraction: source.fractionDone))
     }
+    try shuffle?.drain(into: target) { try report(Progress(pass: passes, passes: passes, fraction: $0)) }
 
     // What has no room on its disk shows before the first of the files has its name.
     try target.complete()
-    try labels?.complete()
     try names?.complete()
     try target.finish()
-    try labels?.finish()
     try names?.finish()
     return ConversionSummary(summary, counts, classes)
   }
@@ -153,12 +158,15 @@ package struct Conversion {
   private func target<Scalar: BLASScalar>(
     for source: any ExampleStream, _ classes: ConversionClasses
   ) throws(DataError) -> any ExampleTarget<Scalar> {
-    switch Output.Format(output.path)! {
-    case .npy: try NPYTarget(output.path, rows: source.rows, columns: source.columns)
-    case .svmlight: try SVMLightTarget(output.path, name: classes.name)
-    case .csv(let separator):
-      try CSVTarget(output.path, columnNames: source.columnNames, separator: separator, name: classes.name)
-    }
+    let target: any ExampleTarget<Scalar> =
+      switch Output.Format(output.path)! {
+      case .npy: try NPYTarget(output.path, rows: source.rows, columns: source.columns)
+      case .svmlight: try SVMLightTarget(output.path, name: classes.name)
+      case .csv(let separator):
+        try CSVTarget(output.path, columnNames: source.columnNames, separator: separator, name: classes.name)
+      }
+    guard let labels = output.labels else { return target }
+    return try LabelledTarget(target, labels: labels, rows: source.rows)
   }
 
   /// What can be told to be wrong before anything is written.
@@ -176,10 +184,15 @@ package struct Conversion {
     }
     // Text has at least a digit and a separator for each value or row.
     let (values, overflow) = source.rows.multipliedReportingOverflow(by: source.columns)
-    let (bytes, byteOverflow) =
-      format == .svmlight ? (2 * source.rows, false) : values.multipliedReportingOverflow(by: format == .npy ? size : 2)
-    try DiskSpace.check(
-      [(output.path, overflow || byteOverflow ? .max : bytes)] + (output.labels.map { [($0, 8 * source.rows)] } ?? []))
+    func bytes(_ size: Int) -> Int {
+      let (bytes, byteOverflow) = values.multipliedReportingOverflow(by: size)
+      return overflow || byteOverflow ? .max : bytes
+    }
+    var files = [(output.path, format == .svmlight ? 2 * source.rows : bytes(format == .npy ? size : 2))]
+    if let labels = output.labels { files.append((labels, 8 * source.rows)) }
+    // Rows that are shuffled are on the disk twice.
+    if output.seed != nil, input.text != .svmlight { files.append((output.path, bytes(size))) }
+    try DiskSpace.check(files)
   }
 
   /// The values in the precision that is written. Throws exit code 65 for one that is not finite in it.

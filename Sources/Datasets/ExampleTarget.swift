@@ -1,12 +1,16 @@
 import LinearAlgebra
 
-/// A file that examples are written to, which appears with `finish()`; without it nothing is left.
-protocol ExampleTarget<Scalar>: AnyObject {
+/// What examples are handed to.
+protocol ExampleSink<Scalar>: AnyObject {
   associatedtype Scalar: BLASScalar
 
   /// The next rows with the classes of all of them, or of none. Throws exit code 74.
   func append(_ rows: Matrix<Scalar>, classes: ArraySlice<Int32>?) throws(DataError)
   func append(_ rows: SparseFeatures, classes: [Int32]?) throws(DataError)
+}
+
+/// Files that examples are written to, which appear with `finish()`; without it nothing is left.
+protocol ExampleTarget<Scalar>: ExampleSink {
   /// Makes sure that all rows are on the disk. Throws exit code 74.
   func complete() throws(DataError)
   func finish() throws(DataError)
@@ -15,13 +19,45 @@ protocol ExampleTarget<Scalar>: AnyObject {
 extension ExampleTarget {
   /// Sparse rows with all their zeros, some at a time.
   func append(_ features: SparseFeatures, classes: [Int32]?) throws(DataError) {
-    let rowsAtATime = max(1, (1 << 20) / features.columns)
-    for start in stride(from: 0, to: features.rows, by: rowsAtATime) {
+    let rowsAtATime = min(features.rows, max(1, (1 << 20) / features.columns))
+    let all = Vector<Scalar>(zeros: rowsAtATime * features.columns)
+    for start in stride(from: 0, to: features.rows, by: max(1, rowsAtATime)) {
       let range = start..<min(start + rowsAtATime, features.rows)
-      let values = Vector<Scalar>(zeros: range.count * features.columns)
+      let values = all[0..<range.count * features.columns]
       values.withElements { features.scatter(rows: range, into: $0.baseAddress!) }
       try append(Matrix(values, range.count, features.columns), classes: classes?[range])
     }
+  }
+}
+
+/// Examples in one file, and their classes also in an array of their own.
+final class LabelledTarget<Scalar: BLASScalar>: ExampleTarget {
+  private let target: any ExampleTarget<Scalar>
+  private let labels: NPYWriter
+
+  init(_ target: any ExampleTarget<Scalar>, labels path: String, rows: Int) throws(DataError) {
+    self.target = target
+    labels = try NPYWriter(path, shape: [rows], element: .int64)
+  }
+
+  func append(_ rows: Matrix<Scalar>, classes: ArraySlice<Int32>?) throws(DataError) {
+    try target.append(rows, classes: classes)
+    try labels.append(classes!.map { Int64($0) })
+  }
+
+  func append(_ rows: SparseFeatures, classes: [Int32]?) throws(DataError) {
+    try target.append(rows, classes: classes)
+    try labels.append(classes!.map { Int64($0) })
+  }
+
+  func complete() throws(DataError) {
+    try target.complete()
+    try labels.complete()
+  }
+
+  func finish() throws(DataError) {
+    try target.finish()
+    try labels.finish()
   }
 }
 

@@ -57,6 +57,13 @@ package struct SplitMix64: RandomNumberGenerator, Equatable, Sendable {
     }
   }
 
+  /// Brings the elements into an order of which all are equally likely (Fisher and Yates).
+  package mutating func shuffle<Element>(_ elements: inout [Element]) {
+    for last in stride(from: elements.count - 1, to: 0, by: -1) {
+      elements.swapAt(last, Int(next(below: UInt64(last + 1))))
+    }
+  }
+
   private static let increment: UInt64 = 0x9e37_79b9_7f4a_7c15
 
   private static func mix(_ value: UInt64) -> UInt64 {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CMemory
 import Datasets
 import Foundation
 import MPI
@@ -58,6 +59,11 @@ struct Convert: ParsableCommand {
   @Option(help: "Precision of the values: float32 or float64.")
   var dtype = Configuration.Training.Precision.float32
 
+  @Option(
+    help: ArgumentHelp(
+      "Write the examples in a random order, which follows from this seed and their number.", valueName: "seed"))
+  var shuffle: UInt64?
+
   private var inputs: FileList { FileList(input) }
   private var labelFiles: FileList? { labels.isEmpty ? nil : FileList(labels) }
 
@@ -110,6 +116,8 @@ struct Convert: ParsableCommand {
   }
 
   func run() throws {
+    // glibc's heap would grow by some blocks more or less, as the threads happen to free them.
+    fgn_return_memory(1 << 20)
     try Job.run { job in
       // The other ranks have nothing to do but to wait.
       job.heartbeat.limits.wait = .infinity
@@ -134,7 +142,8 @@ struct Convert: ParsableCommand {
         inputs, labels: labelFiles, format: format,
         labelPosition: labelColumn == "none" ? .absent : CSV.LabelPosition(labelColumn ?? "last"), columns: columns,
         indexBase: indexBase ?? .auto, classNames: try classNames.map { try ClassNames(path: $0) }),
-      to: .init(output, labels: outputLabels, classes: classes), element: dtype == .float32 ? .float32 : .float64)
+      to: .init(output, labels: outputLabels, classes: classes, seed: shuffle),
+      element: dtype == .float32 ? .float32 : .float64)
   }
 
   /// The files that are there now; labels that are in none of them are not passed over in silence.

@@ -33,7 +33,7 @@ extension CommandLineTests {
       #expect(try workspace.bytes("e.npy") == workspace.bytes("train-labels.npy"))
       #expect(try workspace.bytes("c.txt") == workspace.bytes("names.txt"))
 
-      try workspace.write("run.yaml", "training: {epochs: 2}\n")
+      try workspace.write("run.yaml", "{optimizer: {solver: {kind: gram}}, training: {epochs: 2}}")
       for (name, data) in [
         ("text", ["data.train.features=a.svm"]), ("arrays", ["data.train.features=d.npy", "data.train.labels=e.npy"]),
       ] {
@@ -41,6 +41,26 @@ extension CommandLineTests {
         try Program.run(["train", "run.yaml", "--run-directory", name] + options, in: workspace).expectSuccess()
       }
       #expect(try lossDifference(workspace.steps("text"), workspace.steps("arrays")) < 1e-6)
+    }
+
+    @Test("goes into a random order, the same from every format, without another trace")
+    func shuffled() throws {
+      try Examples(300, features: 6, classes: 3).write(to: workspace)
+      for step in [
+        "train-features.npy --labels train-labels.npy --output a.csv",
+        "train-features.npy --labels train-labels.npy --output b.npy --output-labels c.npy --shuffle 7",
+        "a.csv --output d.npy --output-labels e.npy --shuffle 7",
+        "a.csv --output f.npy --shuffle 8",
+      ] {
+        let outcome = try convert(step)
+        outcome.expectSuccess()
+        #expect(outcome.output.contains("examples:  300\n"))
+      }
+      let (order, labels) = (try workspace.bytes("b.npy"), try workspace.bytes("c.npy"))
+      #expect(try workspace.bytes("d.npy") == order && workspace.bytes("e.npy") == labels)
+      let others = try [workspace.bytes("train-features.npy"), workspace.bytes("f.npy")]
+      #expect(others.allSatisfy { $0 != order && $0.count == order.count })
+      #expect(workspace.names(".").allSatisfy { !$0.contains(".npy.") })
     }
 
     @Test(
@@ -114,7 +134,8 @@ extension CommandLineTests {
 
     @Test("leaves old files as they were when it is stopped or killed")
     func interruption() throws {
-      try writeText("large.svm", 30_000_000)
+      // So large that a conversion takes seconds, also where this process waits for a CPU.
+      try writeText("large.svm", 300_000_000)
       for signal in [SIGTERM, SIGINT, SIGKILL] {
         try workspace.write("o.csv", "old")
         let child = try Child(
@@ -133,7 +154,8 @@ extension CommandLineTests {
         #expect(try workspace.bytes("o.csv") == Array("old".utf8) && !workspace.exists("c.txt"))
       }
       // What a killed one has left is in nobody's way.
-      try convert("large.svm --output o.npy --classes c.txt").expectSuccess()
+      try writeText("small.svm", 1_000_000)
+      try convert("small.svm --output o.csv --classes c.txt").expectSuccess()
     }
   }
 }

@@ -161,7 +161,7 @@ extension CommandLineTests {
 
     @Test func aKilledOrStoppedPredictionLeavesOldFilesAsTheyWere() throws {
       let workspace = try train()
-      try writeSparse(2_000_000, filled: [5], to: workspace)
+      try writeSparse(20_000_000, filled: [5], to: workspace)
       let outputs = ["--logits", "z.npy", "--probabilities", "p.csv", "--classes", "new.npy"]
       for (signal, ranks) in [(SIGKILL, Ranks.plain), (SIGTERM, .plain), (SIGINT, .plain), (SIGTERM, .mpirun(2))] {
         try workspace.write("z.npy", "old")

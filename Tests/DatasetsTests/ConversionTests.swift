@@ -32,13 +32,13 @@ import Testing
   func convert(
     _ input: String, labels: String? = nil, to output: String, outputLabels: String? = nil,
     classes: String? = nil, names: String? = nil, label: CSV.LabelPosition = .last, columns: Int? = nil,
-    element: FeatureMatrix.Element = .float32
+    element: FeatureMatrix.Element = .float32, seed: UInt64? = nil
   ) throws -> ConversionSummary {
     try Conversion(
       .init(
         FileList(path(input)), labels: labels.map { FileList(path($0)) }, labelPosition: label, columns: columns,
         classNames: try names.map { try ClassNames(path: path($0)) }),
-      to: .init(path(output), labels: outputLabels.map(path), classes: classes.map(path)), element: element
+      to: .init(path(output), labels: outputLabels.map(path), classes: classes.map(path), seed: seed), element: element
     ).run()
   }
 
@@ -201,6 +201,22 @@ import Testing
     expect(error { try convert("wide.svm", to: "o.npy") }, 74, "o.npy", "4000000000000000 bytes", "free")
   }
 
+  @Test func everyFormatIsShuffledAlike() throws {
+    try writeArrays()
+    _ = directory.write(Array("-1\n5\n7\n".utf8), "names")
+    try convert("x.npy", labels: "y.npy", to: "x.svm", names: "names")
+    try convert("x.npy", labels: "y.npy", to: "x.csv", names: "names")
+    try convert("x.npy", labels: "y.npy", to: "a.npy", outputLabels: "a-y.npy", seed: 3)
+    for (source, target) in [("x.svm", "b.npy"), ("x.csv", "b.npy"), ("x.svm", "b.svm"), ("x.csv", "b.svm")] {
+      try convert(source, to: target, outputLabels: "b-y.npy", names: "names", seed: 3)
+      #expect(try directory.read("b-y.npy") == directory.read("a-y.npy"), "\(source)")
+      if target == "b.svm" { try convert("b.svm", to: "b.npy", names: "names") }
+      #expect(try directory.read("b.npy") == directory.read("a.npy"), "\(source) to \(target)")
+    }
+    #expect(try directory.read("a.npy") != directory.read("x.npy"))
+    #expect(directory.names.allSatisfy { name in [".npy", ".svm", ".csv", "names"].contains { name.hasSuffix($0) } })
+  }
+
   @Test func theReportMayEndTheWork() throws {
     struct Stop: Error {}
     try writeArrays()
@@ -209,9 +225,13 @@ import Testing
       .init(FileList(path("x.npy")), labels: FileList(path("y.npy"))), to: .init(path("o.csv"), labels: path("l.npy")))
     #expect(throws: Stop.self) { try conversion.run { _ in throw Stop() } }
     #expect(Set(directory.names) == before)
-    var shares: [Double] = []
-    _ = try conversion.run { shares.append(Double($0.pass - $0.passes) + $0.fraction) }
-    #expect(shares.last == 1 && shares == shares.sorted())
+    var shuffling = conversion.output
+    shuffling.seed = 1
+    for output in [conversion.output, shuffling] {
+      var shares: [Double] = []
+      _ = try Conversion(conversion.input, to: output).run { shares.append(Double($0.pass - $0.passes) + $0.fraction) }
+      #expect(shares.last == 1 && shares == shares.sorted())
+    }
   }
 
   @Test func whatIsThereIsReplaced() throws {

@@ -1,6 +1,9 @@
 #define _GNU_SOURCE
-#include "memory_file.h"
+#include "process_memory.h"
 
+#include <malloc.h>
 #include <sys/mman.h>
 
 int fgn_memory_file(const char *label) { return memfd_create(label, MFD_CLOEXEC); }
+
+void fgn_return_memory(size_t size) { mallopt(M_MMAP_THRESHOLD, (int)size); }

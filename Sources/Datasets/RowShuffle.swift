@@ -1,0 +1,217 @@
+import Glibc
+import LinearAlgebra
+
+/// Brings examples into random order, in memory that does not grow with their number: each row goes at random to one of
+/// many buckets, which a file without a name holds, and when all are there the rows of each bucket are shuffled.
+///
+/// All orders are equally likely, and which one it is follows from the seed and the number of rows alone.
+final class RowShuffle<Scalar: BLASScalar>: ExampleSink {
+  /// Rows as bytes: the class, the columns where they are sparse, and the values.
+  private struct Bucket {
+    /// Where its rows are in the file, in their order.
+    var pieces: [Range<Int>] = []
+    /// Rows that are not in the file yet.
+    var pending: [UInt8] = []
+
+    var byteCount: Int { pieces.reduce(pending.count) { $0 + $1.count } }
+  }
+
+  private let file: ScratchFile
+  private let columns: Int
+  private var generator: SplitMix64
+  private var buckets: [Bucket]
+  private var isSparse = false
+  private var hasClasses = false
+  private var rows = 0
+
+  /// Bytes of a bucket that are written at once.
+  private static var pieceSize: Int { 1 << 16 }
+  /// The class, and the number of values.
+  private static var headerSize: Int { 8 }
+
+  /// The file is in the directory of `path` for as long as this is in use. Throws exit code 74.
+  init(beside path: String, columns: Int, seed: UInt64, buckets count: Int = 1024) throws(DataError) {
+    file = try ScratchFile(beside: path)
+    self.columns = columns
+    buckets = Array(repeating: Bucket(), count: count)
+    generator = SplitMix64(seed: seed)
+  }
+
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  func append(_ rows: Matrix<Scalar>, classes: ArraySlice<Int32>?) throws(DataError) {
+    precondition(rows.columns == columns && (self.rows == 0 || !isSparse), "all rows are alike")
+    hasClasses = classes != nil
+    try rows.elements.withElements { values throws(DataError) in
+      for row in 0..<rows.rows {
+        try append(
+          class: classes.map { $0[$0.startIndex + row] },
+          [UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(values)[rowBytes(row)])], count: columns)
+      }
+    }
+  }
+
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  func append(_ rows: SparseFeatures, classes: [Int32]?) throws(DataError) {
+    precondition(rows.columns == columns && (self.rows == 0 || isSparse), "all rows are alike")
+    isSparse = true
+    hasClasses = classes != nil
+    try rows.withStorage(as: Scalar.self) { starts, columns, values throws(DataError) in
+      for row in 0..<rows.rows {
+        let range = starts[row]..<starts[row + 1]
+        try append(
+          class: classes?[row],
+          [
+            UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: columns[range])),
+            UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: values[range])),
+          ], count: range.count)
+      }
+    }
+  }
+
+  /// Hands all rows on, some at a time. Throws what `report`, which is given the part that is done, and `target` do, and
+  /// exit code 74.
+  func drain(into target: any ExampleSink<Scalar>, _ report: (Double) throws -> Void) throws {
+    var done = 0
+    for index in buckets.indices {
+      let bytes = try take(index)
+      try bytes.withUnsafeBytes { bytes in
+        let order = shuffledRows(bytes)
+        let rowsAtATime = isSparse ? order.count : max(1, (1 << 20) / columns)
+        for start in stride(from: 0, to: order.count, by: max(1, rowsAtATime)) {
+          let rows = order[start..<min(start + rowsAtATime, order.count)]
+          let classes = hasClasses ? rows.map { bytes.loadUnaligned(fromByteOffset: $0, as: Int32.self) } : nil
+          if isSparse {
+            try target.append(sparse(rows, of: bytes), classes: classes)
+          } else {
+            try target.append(dense(rows, of: bytes), classes: classes?[...])
+          }
+        }
+        done += order.count
+      }
+      try report(Double(done) / Double(max(1, rows)))
+    }
+  }
+
+  private func rowBytes(_ row: Int) -> Range<Int> {
+    let size = columns * MemoryLayout<Scalar>.size
+    return row * size..<(row + 1) * size
+  }
+
+  private func append(class number: Int32?, _ parts: [UnsafeRawBufferPointer], count: Int) throws(DataError) {
+    let index = Int(generator.next(below: UInt64(buckets.count)))
+    rows += 1
+    withUnsafeBytes(of: (number ?? 0, Int32(count))) { buckets[index].pending.append(contentsOf: $0) }
+    for part in parts { buckets[index].pending.append(contentsOf: part) }
+    guard buckets[index].pending.count >= Self.pieceSize else { return }
+    buckets[index].pieces.append(try file.append(buckets[index].pending))
+    buckets[index].pending.removeAll(keepingCapacity: true)
+  }
+
+  /// The rows of a bucket, which is empty then. Throws exit code 74.
+  private func take(_ index: Int) throws(DataError) -> [UInt8] {
+    let bucket = buckets[index]
+    buckets[index] = Bucket()
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(bucket.byteCount)
+    for piece in bucket.pieces { try file.read(piece, into: &bytes) }
+    bytes += bucket.pending
+    return bytes
+  }
+
+  /// Where the rows begin, in random order.
+  private func shuffledRows(_ bytes: UnsafeRawBufferPointer) -> [Int] {
+    let valueSize = MemoryLayout<Scalar>.size + (isSparse ? MemoryLayout<Int32>.size : 0)
+    var order: [Int] = []
+    var position = 0
+    while position < bytes.count {
+      order.append(position)
+      position += Self.headerSize + valueSize * valueCount(position, of: bytes)
+    }
+    generator.shuffle(&order)
+    return order
+  }
+
+  /// The number of values of the row that begins at `position`.
+  private func valueCount(_ position: Int, of bytes: UnsafeRawBufferPointer) -> Int {
+    Int(bytes.loadUnaligned(fromByteOffset: position + 4, as: Int32.self))
+  }
+
+  private func dense(_ rows: ArraySlice<Int>, of bytes: UnsafeRawBufferPointer) -> Matrix<Scalar> {
+    let values = Vector<Scalar>(zeros: rows.count * columns)
+    values.withElements { values in
+      let target = UnsafeMutableRawBufferPointer(values)
+      for (row, position) in rows.enumerated() {
+        let start = position + Self.headerSize
+        UnsafeMutableRawBufferPointer(rebasing: target[rowBytes(row)]).copyMemory(
+          from: UnsafeRawBufferPointer(rebasing: bytes[start..<start + rowBytes(row).count]))
+      }
+    }
+    return Matrix(values, rows.count, columns)
+  }
+
+  private func sparse(_ rows: ArraySlice<Int>, of bytes: UnsafeRawBufferPointer) throws(DataError) -> SparseFeatures {
+    let counts = rows.map { valueCount($0, of: bytes) }
+    let storage = try SparseStorage<Scalar>(rows: rows.count, values: counts.reduce(0, +), file.path)
+    var start = 0
+    for (row, (position, count)) in zip(rows, counts).enumerated() {
+      let columns = bytes.baseAddress! + position + Self.headerSize
+      let values = columns + count * MemoryLayout<Int32>.size
+      UnsafeMutableRawPointer(storage.indices + start).copyMemory(
+        from: columns, byteCount: count * MemoryLayout<Int32>.size)
+      UnsafeMutableRawPointer(storage.values + start).copyMemory(
+        from: values, byteCount: count * MemoryLayout<Scalar>.size)
+      start += count
+      storage.starts[row + 1] = start
+    }
+    return SparseFeatures(storage, rows: rows.count, columns: columns, file.path)
+  }
+}
+
+/// A file without a name, in the directory of another one; nothing is left of it, however the process ends.
+private final class ScratchFile {
+  /// The file beside it, for errors.
+  let path: String
+  private let descriptor: Int32
+  private var size = 0
+
+  /// Throws exit code 74.
+  init(beside path: String) throws(DataError) {
+    self.path = path
+    var template = Array((path + ".XXXXXX").utf8CString)
+    descriptor = mkstemp(&template)
+    guard descriptor >= 0 else { throw .unwritable(path, "cannot be created (\(errorText()))") }
+    unlink(template)
+  }
+
+  deinit { if descriptor >= 0 { close(descriptor) } }
+
+  /// Returns where the bytes are. Throws exit code 74.
+  func append(_ bytes: [UInt8]) throws(DataError) -> Range<Int> {
+    let range = size..<size + bytes.count
+    var done = 0
+    while done < bytes.count {
+      let count = bytes.withUnsafeBytes { pwrite(descriptor, $0.baseAddress! + done, $0.count - done, size) }
+      if count < 0 && errno == EINTR { continue }
+      guard count > 0 else { throw .unwritable(path, "cannot be written (shuffled rows: \(errorText()))") }
+      (done, size) = (done + count, size + count)
+    }
+    return range
+  }
+
+  /// Throws exit code 74.
+  func read(_ range: Range<Int>, into bytes: inout [UInt8]) throws(DataError) {
+    var piece = [UInt8](repeating: 0, count: range.count)
+    var done = 0
+    while done < range.count {
+      let count = piece.withUnsafeMutableBytes {
+        pread(descriptor, $0.baseAddress! + done, $0.count - done, off_t(range.lowerBound + done))
+      }
+      if count < 0 && errno == EINTR { continue }
+      guard count > 0 else { throw .unwritable(path, "cannot be written (shuffled rows cannot be read back)") }
+      done += count
+    }
+    bytes += piece
+  }
+}
