@@ -27,9 +27,12 @@ extension FeatureMatrix {
     precondition(normalization.fits(columns: columns), "the normalization has another number of columns")
     defer { extendLifetime(pieces) }
     pieces.withUnsafeBufferPointer { pieces in
-      let source = RowSource(
-        rows: rows, available: self.rows, columns: columns, rowSize: rowSize, base: pieces[0].base, pieces: pieces)
-      transform(source, into: target, normalization)
+      Threads.parallel(rows.count, grain: max(1, 1 << 15 / max(1, columns))) { part in
+        let source = RowSource(
+          rows: rows, part: part, available: self.rows, columns: columns, rowSize: rowSize, base: pieces[0].base,
+          pieces: pieces)
+        transform(source, into: target, normalization)
+      }
     }
   }
 
@@ -80,6 +83,8 @@ private enum RowSelection {
 
 private struct RowSource {
   let rows: RowSelection
+  /// Of these, those that are wanted.
+  let part: Range<Int>
   let available: Int
   let columns: Int
   let rowSize: Int
@@ -104,7 +109,7 @@ private func fill<Source: BitwiseCopyable, Work: BLASScalar, Target: BLASScalar>
   _ widen: (Source) -> Work, _ narrow: (Work) -> Target
 ) {
   let columns = source.columns
-  for index in 0..<source.rows.count {
+  for index in source.part {
     let row = source.rows[index]
     precondition(row >= 0 && row < source.available, "row out of range")
     let input = source.address(of: row).assumingMemoryBound(to: Source.self)

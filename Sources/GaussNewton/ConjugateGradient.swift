@@ -79,7 +79,7 @@ package final class ConjugateGradient<Scalar: DistributedScalar> {
       try rowSpace.sumWhitened(
         r,
         [rowSpace.sums { r[$0].squaredNorm }, rowSpace.sums { r[$0].dot(d[$0]) }]
-          + (replaces ? [rowSpace.sums { d[$0].squaredNorm }] : []), in: message, phases)
+          + (replaces ? [rowSpace.sums { d[$0].squaredNorm }] : []), in: message)
       let (next, σ) = (message[scalar: 0], message[scalar: 1])
       if replaces { δ = message[scalar: 2] }
       let β = SolverOptions.conjugation(next, ρ, replaces: replaces)

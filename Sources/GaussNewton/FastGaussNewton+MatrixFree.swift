@@ -13,10 +13,9 @@ extension FastGaussNewton {
 
     // The gradient g = −Rᵀs, the loss, and with them the solver's first collective.
     r.assign(s)
-    let scaled = phases.measure(.vjp) { rowSpace.cotangents(scaledBy: r) }
     let linearization = loss.linearization
-    try message.sumProduct(
-      scaled,
+    try message.sum(
+      rowSpace.product(r),
       [
         linearization.sums { r[$0].squaredNorm }, loss.localSums, linearization.sums(ofRank: interrupt ? 1 : 0),
       ])
@@ -33,7 +32,7 @@ extension FastGaussNewton {
       r.combine(-1, t)
     }
     if damped.predictsAnchor || metric.isActive {
-      try rowSpace.sumWhitened(r, [linearization.sums { r[$0].squaredNorm }], in: message, phases)
+      try rowSpace.sumWhitened(r, [linearization.sums { r[$0].squaredNorm }], in: message)
     }
 
     report.solver = try phases.measure(.solve) {

@@ -63,13 +63,9 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
     }
 
     // The gradient g = −(1/B) Σ ω(1−p) Jᵀv, and the loss.
-    let scaled = linearization.outputScratch
-    phases.measure(.vjp) {
-      scaled.assignRows(
-        of: linearization.logits, scaledBy: margin.gradientFactors(inputs.rows), times: -1 / Scalar(batchSize))
-    }
-    try message.sumProduct(
-      scaled, [linearization.sums { margin.lossSum(rows: $0) }, linearization.sums(ofRank: interrupt ? 1 : 0)])
+    try message.sum(
+      .scaledCotangents(linearization.logits, by: margin.gradientFactors(inputs.rows, times: -1 / Scalar(batchSize))),
+      [linearization.sums { margin.lossSum(rows: $0) }, linearization.sums(ofRank: interrupt ? 1 : 0)])
 
     let squaredGradient = phases.measure(.update) {
       decay.parts.reduce(0) {

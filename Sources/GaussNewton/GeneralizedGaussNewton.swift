@@ -52,12 +52,9 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
     }
 
     // The gradient, −g = (1/B) Σ ω(1−p) Jᵀv, and the loss.
-    let scaled = loss.linearization.outputScratch
-    phases.measure(.vjp) {
-      scaled.assignRows(
-        of: loss.cotangents, scaledBy: loss.margin.gradientFactors(inputs.rows), times: 1 / Scalar(batchSize))
-    }
-    try message.sumProduct(scaled, [loss.localSums, loss.linearization.sums(ofRank: interrupt ? 1 : 0)])
+    try message.sum(
+      .scaledCotangents(loss.cotangents, by: loss.margin.gradientFactors(inputs.rows, times: 1 / Scalar(batchSize))),
+      [loss.localSums, loss.linearization.sums(ofRank: interrupt ? 1 : 0)])
     var report = damped.begin(
       start, negativeGradient: message.parameters, loss: message[scalar: 0] / Double(batchSize),
       interrupted: message[scalar: 1] > 0)
@@ -92,7 +89,7 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
   private func curvatureProduct(_ tangent: Vector<Scalar>) throws -> Vector<Scalar> {
     let tangents = phases.measure(.jvp) { loss.linearization.jvp(tangent) }
     phases.measure(.vjp) { loss.applyFullCurvature(to: tangents) }
-    try message.sumProduct(tangents)
+    try message.sum(.cotangents(tangents))
     return message.parameters
   }
 }

@@ -53,21 +53,22 @@ package final class Message<Scalar: DistributedScalar> {
   package enum Product {
     /// Jᵀ of cotangents of the logits (#b × C).
     case cotangents(Matrix<Scalar>)
+    /// Jᵀ of cotangents of the logits (#b × C), each row times one of these factors (#b). Overwrites the linearization's
+    /// output scratch.
+    case scaledCotangents(Matrix<Scalar>, by: Vector<Scalar>)
     /// The sum of the rows' gradients times these factors (#b), of the cotangents that row gradients have kept, but for the
     /// layers that `assigns` fills in itself, given the number of the part of the rows.
     case rowGradients(scaledBy: Vector<Scalar>, assigns: (Int, Range<Int>, Vector<Scalar>) -> Bool)
   }
 
-  /// parameters ← Σ Jᵀ `cotangents` (#b × C) over the rows of all ranks, and the sums of the scalars beside it. Collective.
-  package func sumProduct(
-    _ cotangents: Matrix<Scalar>, _ scalars: [[Double]] = [],
-    transform: (Vector<Scalar>, Range<Int>) -> Void = { _, _ in }
+  /// parameters ← the sum of the product over the rows of all ranks, and the sums of the scalars beside it. Collective.
+  package func sum(
+    _ product: Product, _ scalars: [[Double]] = [], transform: (Vector<Scalar>, Range<Int>) -> Void = { _, _ in }
   ) throws {
-    try sum(
-      .cotangents(cotangents), scalars, into: buffer[0..<parameters.count + scalars.count], transform: transform)
+    try sum(product, scalars, into: buffer[0..<parameters.count + scalars.count], transform: transform)
   }
 
-  /// target ← the sum of the product over the rows of all ranks (P). The rest is like `sumProduct`. Collective.
+  /// target ← the sum of the product over the rows of all ranks (P). The rest is as above. Collective.
   package func sum(_ product: Product, into target: Vector<Scalar>) throws {
     try sum(product, [], into: target, transform: { _, _ in })
   }
@@ -123,6 +124,8 @@ package final class Message<Scalar: DistributedScalar> {
       let gradients = partials.map { $0[0..<P] }
       switch product {
       case .cotangents(let cotangents): linearization.vjp(cotangents, into: gradients)
+      case .scaledCotangents(let cotangents, let factors):
+        linearization.vjp(cotangents, scaledBy: factors, into: gradients)
       case .rowGradients(let factors, let assigns):
         linearization.vjp(scaledBy: factors, into: gradients, assigns: assigns)
       }
@@ -146,6 +149,8 @@ package final class Message<Scalar: DistributedScalar> {
   ) throws(Failure) {
     switch product {
     case .cotangents(let cotangents): try linearization.vjp(cotangents, into: parameters, finished: finished)
+    case .scaledCotangents(let cotangents, let factors):
+      try linearization.vjp(cotangents, scaledBy: factors, into: parameters, finished: finished)
     case .rowGradients(let factors, let assigns):
       try linearization.vjp(scaledBy: factors, into: parameters, assigns: assigns, finished: finished)
     }
@@ -164,7 +169,7 @@ package final class Message<Scalar: DistributedScalar> {
       for candidate in Exchange.allCases {
         exchange = candidate
         try communicator.barrier()
-        let time = try ContinuousClock().measure { try sumProduct(cotangents) } / .seconds(1)
+        let time = try ContinuousClock().measure { try sum(.cotangents(cotangents)) } / .seconds(1)
         seconds[candidate, default: []].append(try communicator.allreduce(time, .max))
       }
     }

@@ -74,17 +74,13 @@ package final class RowSpace<Scalar: DistributedScalar> {
   func sums(_ sum: (Range<Int>) -> Double) -> [Double] { linearization.sums(sum) }
 
   /// message ← (RL⁻ᵀ)ᵀ u, for u in the row space (#b), and the sums of the scalars. Collective.
-  func sumWhitened(_ u: Vector<Scalar>, _ scalars: [[Double]], in message: Message<Scalar>, _ phases: Phases) throws {
-    let scaled = phases.measure(.vjp) { cotangents(scaledBy: u) }
-    try message.sumProduct(scaled, scalars) { metric?.whiten($0, $1) }
+  func sumWhitened(_ u: Vector<Scalar>, _ scalars: [[Double]], in message: Message<Scalar>) throws {
+    try message.sum(product(u), scalars) { metric?.whiten($0, $1) }
   }
 
-  /// Cotangents of the logits (#b × C, in the linearization's output scratch) whose product with Jᵀ is this rank's part of
-  /// Rᵀu, for u in the row space (#b).
-  package func cotangents(scaledBy u: Vector<Scalar>) -> Matrix<Scalar> {
-    let scaled = linearization.outputScratch
-    scaled.assignRows(of: cotangents, scaledBy: factors(scaledBy: u))
-    return scaled
+  /// Rᵀu, for u in the row space (#b), until the next call.
+  package func product(_ u: Vector<Scalar>) -> Message<Scalar>.Product {
+    .scaledCotangents(cotangents, by: factors(scaledBy: u))
   }
 
   /// Factors on the margin gradients a_i (#b) whose sum is this rank's part of Rᵀu, until the next call.

@@ -20,25 +20,26 @@ package struct SoftmaxMargin<Scalar: BLASScalar> {
   package let complements: Vector<Scalar>
   /// ω of the rows (#b), not negative; nil: each is 1.
   package var weights: Vector<Scalar>?
-  /// ω(1 − p), where there are weights.
-  private let weightedComplements: Vector<Scalar>
+  /// ω(1 − p) times a number.
+  private let gradientFactors: Vector<Scalar>
 
   package init(capacity: Int) {
     margins = Vector(zeros: capacity)
     losses = Vector(zeros: capacity)
     probabilities = Vector(zeros: capacity)
     complements = Vector(zeros: capacity)
-    weightedComplements = Vector(zeros: capacity)
+    gradientFactors = Vector(zeros: capacity)
   }
 
   /// ω of a row.
   func weight(_ row: Int) -> Scalar { weights?[row] ?? 1 }
 
-  /// ω(1 − p) of the first `count` rows, until the next call: the gradients of the losses at the logits are −ω(1 − p)v.
-  func gradientFactors(_ count: Int) -> Vector<Scalar> {
-    guard let weights else { return complements[0..<count] }
-    let result = weightedComplements[0..<count]
-    result.assignProduct(weights, by: complements[0..<count])
+  /// ω(1 − p) times `scale` of the first `count` rows, until the next call: the gradients of the losses at the logits are
+  /// −ω(1 − p)v.
+  func gradientFactors(_ count: Int, times scale: Scalar) -> Vector<Scalar> {
+    let result = gradientFactors[0..<count]
+    result.combine(scale, complements[0..<count], 0)
+    if let weights { result.assignProduct(weights, by: result) }
     return result
   }
 

@@ -128,10 +128,10 @@ extension Matrix {
     }
   }
 
-  /// Row i of self ← factor · factors_i · row i of `source`, on all threads. The two matrices share no memory.
+  /// Row i of self ← factors_i · row i of `source`, on all threads. The two matrices share no memory.
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
-  package func assignRows(of source: Matrix, scaledBy factors: Vector<Scalar>, times factor: Scalar = 1) {
+  package func assignRows(of source: Matrix, scaledBy factors: Vector<Scalar>) {
     precondition(rows == source.rows && columns == source.columns && rows == factors.count, "shapes do not fit")
     elements.withElements { target in
       source.elements.withElements { source in
@@ -140,7 +140,7 @@ extension Matrix {
             for i in range {
               let row = i * columns..<(i + 1) * columns
               UnsafeMutableBufferPointer(rebasing: target[row])
-                .assignScaled(factor * factors[i], UnsafeMutableBufferPointer(rebasing: source[row]))
+                .assignScaled(factors[i], UnsafeMutableBufferPointer(rebasing: source[row]))
             }
           }
         }

@@ -121,6 +121,33 @@ package final class Linearization<Scalar: BLASScalar> {
     }
   }
 
+  /// gradient ← Σ_i factors_i J_iᵀ `cotangent`_i over the local rows (#b). The rest is like `vjp`.
+  package func vjp<Failure: Error>(
+    _ cotangent: Matrix<Scalar>, scaledBy factors: Vector<Scalar>, into gradient: Vector<Scalar>,
+    finished: (Range<Int>) throws(Failure) -> Void
+  ) throws(Failure) {
+    if scalesWithin(cotangent) { return try vjp(scaledBy: factors, into: gradient, finished: finished) }
+    outputScratch.assignRows(of: cotangent, scaledBy: factors)
+    try vjp(outputScratch, into: gradient, finished: finished)
+  }
+
+  /// The same for each part of the rows, into a gradient of its own.
+  package func vjp(_ cotangent: Matrix<Scalar>, scaledBy factors: Vector<Scalar>, into gradients: [Vector<Scalar>]) {
+    if scalesWithin(cotangent) {
+      return vjp(scaledBy: factors, into: gradients, assigns: { _, _, _ in false })
+    }
+    outputScratch.assignRows(of: cotangent, scaledBy: factors)
+    vjp(outputScratch, into: gradients)
+  }
+
+  /// A head needs no scaled cotangents: it scales the narrower side of its product, which may be the inputs. Keeps the
+  /// cotangents for that, of which nothing is copied.
+  private func scalesWithin(_ cotangent: Matrix<Scalar>) -> Bool {
+    guard network.isHead else { return false }
+    rowGradients(cotangent, keepsCotangents: true) { _ in }
+    return true
+  }
+
   /// Hands over the gradients of the rows with respect to all parameters, J_iᵀ `cotangent`_i, part by part from the last
   /// layer to the first.
   ///

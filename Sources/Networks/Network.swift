@@ -28,6 +28,9 @@ package struct Network: Sendable {
 
   package var layers: [any Layer] { body.layers }
 
+  /// Whether it is a head alone.
+  package var isHead: Bool { layers.count == 1 }
+
   /// d, the number of features.
   package var inputCount: Int { body.inputCount }
 

@@ -7,11 +7,11 @@ import Networks
 /// What a run keeps in memory on each rank beside its data, by formula.
 ///
 /// A step on b local rows takes b · (d + 2C + cache) + scratch(b) + n · P numbers: inputs, logits and their tangents,
-/// the activations that the products need, what the layers work in, and the method's vectors of all parameters. Sparse rows
-/// take as many numbers and three indices as they have values, and twice the numbers while they are sorted. A solve
-/// with the matrix of a batch of B rows takes about 2B² more, what the layers work in to give the gradients of rows,
-/// the cotangents of all layers but the last, and on several ranks what is gathered of the widest layer. A metric takes
-/// P numbers and those of the largest fully connected layer, moments, their factors and inverses, and twice the inputs
+/// the activations that the products need, what the layers work in, and the method's vectors of all parameters; for a head
+/// alone b · min(d, C) more. Sparse rows take as many numbers and three indices as they have values, and twice the
+/// numbers while they are sorted. A solve with the matrix of a batch of B rows takes about 2B² more, what the layers
+/// work in to give the gradients of rows, the cotangents of all layers but the last, and on several ranks what is gathered
+/// of the widest layer. A metric takes P numbers and those of the largest fully connected layer, moments, their factors and inverses, and twice the inputs
 /// and gradients of b rows. With virtual shards each of the rank's adds P numbers, those of the largest moment and of the
 /// largest fully connected layer, and what its layers work in counts for every one.
 package struct MemoryEstimate: Equatable, Sendable {
@@ -38,7 +38,8 @@ package struct MemoryEstimate: Equatable, Sendable {
     }
     step =
       inputs(rows) + size
-      * (rows * perRow + scratch { network.body.scratchCount(rows: $0) }
+      * (rows * (perRow + (network.isHead ? network.layers[0].scaledCount : 0))
+        + scratch { network.body.scratchCount(rows: $0) }
         + optimizer.parameterVectors * network.layout.count
         + (optimizer.formsGram(network, batch: batch)
           ? Self.gram(network, batch: batch, gathers: ranks > 1 || partition.isVirtual, ranks: ranks)

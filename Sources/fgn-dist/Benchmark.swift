@@ -169,7 +169,7 @@ private struct Problem {
   /// The product that conjugate gradient begins with.
   func prepare() throws {
     residualRows.assign(rowSpace.rightHandSide)
-    try message.sumProduct(rowSpace.cotangents(scaledBy: residualRows), [[residualRows.squaredNorm]])
+    try message.sum(rowSpace.product(residualRows), [[residualRows.squaredNorm]])
   }
 
   /// All conjugate gradient iterations of a step.

@@ -34,10 +34,16 @@ import Testing
       return result
     }
 
+    /// gradient ← this rank's part of Rᵀu.
+    func assignProduct(_ u: Vector<Scalar>, into gradient: Vector<Scalar>) {
+      guard case .scaledCotangents(let cotangents, let factors) = rowSpace.product(u) else { fatalError() }
+      linearization.vjp(cotangents, scaledBy: factors, into: gradient) { _ in }
+    }
+
     /// Rᵀ of all ranks' rows. Collective.
     func applyTransposed(_ rows: Vector<Scalar>) throws -> [Double] {
       let result = Vector([Scalar](repeating: .nan, count: problem.parameters.count))
-      linearization.vjp(rowSpace.cotangents(scaledBy: rows), into: result)
+      assignProduct(rows, into: result)
       return try communicator.allreduce(result.doubles)
     }
 
@@ -134,7 +140,7 @@ import Testing
       let u: Vector<Float> = samples.vector(c.problem.parameters.count)
       let rows: Vector<Float> = samples.vector(c.shard.count)
       let scaled = Vector<Float>(zeros: c.problem.parameters.count)
-      c.linearization.vjp(c.rowSpace.cotangents(scaledBy: rows), into: scaled)
+      c.assignProduct(rows, into: scaled)
       return (c.apply(u).array, scaled.doubles)
     }
     let one = try withThreads(1) { try products() }
