@@ -130,4 +130,21 @@ private func opened<Scalar: BLASScalar>(_ a: Matrix<Scalar>, _ op: Transpose) ->
     checkRows(Float.self, rows, columns)
     checkRows(Double.self, rows, columns)
   }
+
+  @Test func `Subnormal numbers are zero in products, and nowhere else`() {
+    // So small that BLAS takes no threads of its own for it, as it does in tests.
+    let (rows, columns, depth) = (32, 32, 16)
+    func matrix(_ number: Float, _ rows: Int, _ columns: Int) -> Matrix<Float> {
+      Matrix(Vector([Float](repeating: number, count: rows * columns)), rows, columns)
+    }
+    let tiny = matrix(1e-30, rows, depth)
+    let product = matrix(.nan, rows, columns)
+    product.assignProduct(tiny, .no, matrix(1e-12, depth, columns), .no)
+    #expect(product.elements.array.allSatisfy { $0 == 0 })
+    product.assignProduct(tiny, .no, matrix(1e-6, depth, columns), .no)
+    #expect(product.elements.array.allSatisfy { abs($0 - 16e-36) < 1e-38 })
+    let sum = Vector<Float>(zeros: rows * depth)
+    sum.combine(1e-12, tiny.elements)
+    #expect(sum.array.allSatisfy { $0 > 0 })
+  }
 }

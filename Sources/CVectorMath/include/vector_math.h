@@ -5,6 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// From now on the calling thread takes subnormal operands and results for zero; returns what is to be restored.
+uint64_t fgn_flush_subnormals(void);
+void fgn_restore_subnormals(uint64_t before);
+
 #define FGN_DECLARE(T, suffix)                                                                                    \
   /* max x; −infinity for n = 0. NaN entries are skipped. */                                                      \
   T fgn_max_##suffix(const T *x, size_t n);                                                                       \
