@@ -299,8 +299,8 @@ extension Float: BLASScalar {
 }
 
 /// Calls `body` with subnormal numbers counted as zero. Many processors take a hundred cycles for each of them, and features
-/// that are zero but for rounding, as some of text embeddings are with 10⁻³⁶, make whole columns of products subnormal:
-/// backward products then take twice their time. Terms below 10⁻³⁸ are lost, which no sum notices that is not itself so small.
+/// that are zero but for rounding, as two of MiniLM's are with 10⁻³¹, make whole columns of products subnormal: backward
+/// products then take twice their time. Terms below 10⁻³⁸ are lost, which no sum notices that is not itself so small.
 private func flushingSubnormals(_ body: () -> Void) {
   let before = fgn_flush_subnormals()
   body()
