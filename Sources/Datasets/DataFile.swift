@@ -49,19 +49,14 @@ final class DataFile {
   /// Fills `target` with the bytes from `offset` on. Throws exit code 65 for a file that has become shorter, 74 for one
   /// that the system fails to read.
   func read(into target: UnsafeMutableRawBufferPointer, at offset: Int) throws(DataError) {
-    var filled = 0
-    while filled < target.count {
-      let count = pread(descriptor, target.baseAddress! + filled, target.count - filled, offset + filled)
-      if count < 0 && errno == EINTR { continue }
-      guard count >= 0 else {
-        throw DataError(
-          path: path, message: "cannot be read at byte \(offset + filled) (\(errorText())); check the file system",
-          exitCode: 74)
-      }
-      guard count > 0 else {
-        throw .badContents(path, "became shorter while it was read; use a file that nobody is writing")
-      }
-      filled += count
+    let (count, isFailure) = readAll(into: target, from: descriptor, at: offset)
+    if isFailure {
+      throw DataError(
+        path: path, message: "cannot be read at byte \(offset + count) (\(errorText())); check the file system",
+        exitCode: 74)
+    }
+    guard count == target.count else {
+      throw .badContents(path, "became shorter while it was read; use a file that nobody is writing")
     }
   }
 

@@ -31,14 +31,7 @@ final class PartialFile {
 
   /// Throws exit code 74.
   func write(_ bytes: UnsafeRawBufferPointer) throws(DataError) {
-    var rest = bytes[...]
-    while !rest.isEmpty {
-      let piece = UnsafeRawBufferPointer(rebasing: rest)
-      let written = Glibc.write(descriptor, piece.baseAddress, piece.count)
-      if written < 0 && errno == EINTR { continue }
-      guard written > 0 else { throw failure() }
-      rest = rest.dropFirst(written)
-    }
+    guard writeAll(bytes, to: descriptor) else { throw failure() }
   }
 
   /// Throws exit code 74.

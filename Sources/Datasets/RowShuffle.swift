@@ -12,8 +12,6 @@ final class RowShuffle<Scalar: BLASScalar>: ExampleSink {
     var pieces: [Range<Int>] = []
     /// Rows that are not in the file yet.
     var pending: [UInt8] = []
-
-    var byteCount: Int { pieces.reduce(pending.count) { $0 + $1.count } }
   }
 
   private let file: ScratchFile
@@ -110,14 +108,18 @@ final class RowShuffle<Scalar: BLASScalar>: ExampleSink {
   }
 
   /// The rows of a bucket, which is empty then. Throws exit code 74.
-  private func take(_ index: Int) throws(DataError) -> [UInt8] {
+  private func take(_ index: Int) throws -> [UInt8] {
     let bucket = buckets[index]
     buckets[index] = Bucket()
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(bucket.byteCount)
-    for piece in bucket.pieces { try file.read(piece, into: &bytes) }
-    bytes += bucket.pending
-    return bytes
+    var bytes = [UInt8](repeating: 0, count: bucket.pieces.reduce(0) { $0 + $1.count })
+    try bytes.withUnsafeMutableBytes { bytes in
+      var start = 0
+      for piece in bucket.pieces {
+        try file.read(piece, into: UnsafeMutableRawBufferPointer(rebasing: bytes[start..<start + piece.count]))
+        start += piece.count
+      }
+    }
+    return bytes + bucket.pending
   }
 
   /// Where the rows begin, in random order.
@@ -189,29 +191,17 @@ private final class ScratchFile {
 
   /// Returns where the bytes are. Throws exit code 74.
   func append(_ bytes: [UInt8]) throws(DataError) -> Range<Int> {
-    let range = size..<size + bytes.count
-    var done = 0
-    while done < bytes.count {
-      let count = bytes.withUnsafeBytes { pwrite(descriptor, $0.baseAddress! + done, $0.count - done, size) }
-      if count < 0 && errno == EINTR { continue }
-      guard count > 0 else { throw .unwritable(path, "cannot be written (shuffled rows: \(errorText()))") }
-      (done, size) = (done + count, size + count)
+    guard bytes.withUnsafeBytes({ writeAll($0, to: descriptor) }) else {
+      throw .unwritable(path, "cannot be written (shuffled rows: \(errorText()))")
     }
-    return range
+    defer { size += bytes.count }
+    return size..<size + bytes.count
   }
 
   /// Throws exit code 74.
-  func read(_ range: Range<Int>, into bytes: inout [UInt8]) throws(DataError) {
-    var piece = [UInt8](repeating: 0, count: range.count)
-    var done = 0
-    while done < range.count {
-      let count = piece.withUnsafeMutableBytes {
-        pread(descriptor, $0.baseAddress! + done, $0.count - done, off_t(range.lowerBound + done))
-      }
-      if count < 0 && errno == EINTR { continue }
-      guard count > 0 else { throw .unwritable(path, "cannot be written (shuffled rows cannot be read back)") }
-      done += count
+  func read(_ range: Range<Int>, into target: UnsafeMutableRawBufferPointer) throws(DataError) {
+    guard readAll(into: target, from: descriptor, at: range.lowerBound).count == range.count else {
+      throw .unwritable(path, "cannot be written (shuffled rows cannot be read back)")
     }
-    bytes += piece
   }
 }

@@ -126,26 +126,29 @@ package final class Linearization<Scalar: BLASScalar> {
     _ cotangent: Matrix<Scalar>, scaledBy factors: Vector<Scalar>, into gradient: Vector<Scalar>,
     finished: (Range<Int>) throws(Failure) -> Void
   ) throws(Failure) {
-    if scalesWithin(cotangent) { return try vjp(scaledBy: factors, into: gradient, finished: finished) }
-    outputScratch.assignRows(of: cotangent, scaledBy: factors)
-    try vjp(outputScratch, into: gradient, finished: finished)
+    guard let scaled = scaled(cotangent, by: factors) else {
+      return try vjp(scaledBy: factors, into: gradient, finished: finished)
+    }
+    try vjp(scaled, into: gradient, finished: finished)
   }
 
   /// The same for each part of the rows, into a gradient of its own.
   package func vjp(_ cotangent: Matrix<Scalar>, scaledBy factors: Vector<Scalar>, into gradients: [Vector<Scalar>]) {
-    if scalesWithin(cotangent) {
+    guard let scaled = scaled(cotangent, by: factors) else {
       return vjp(scaledBy: factors, into: gradients, assigns: { _, _, _ in false })
     }
-    outputScratch.assignRows(of: cotangent, scaledBy: factors)
-    vjp(outputScratch, into: gradients)
+    vjp(scaled, into: gradients)
   }
 
-  /// A head needs no scaled cotangents: it scales the narrower side of its product, which may be the inputs. Keeps the
-  /// cotangents for that, of which nothing is copied.
-  private func scalesWithin(_ cotangent: Matrix<Scalar>) -> Bool {
-    guard network.isHead else { return false }
-    rowGradients(cotangent, keepsCotangents: true) { _ in }
-    return true
+  /// The scaled rows, in `outputScratch`. nil for a head, which scales the narrower side of its product, maybe the inputs: its
+  /// cotangents are kept for that instead, without a copy.
+  private func scaled(_ cotangent: Matrix<Scalar>, by factors: Vector<Scalar>) -> Matrix<Scalar>? {
+    if network.isHead {
+      rowGradients(cotangent, keepsCotangents: true) { _ in }
+      return nil
+    }
+    outputScratch.assignRows(of: cotangent, scaledBy: factors)
+    return outputScratch
   }
 
   /// Hands over the gradients of the rows with respect to all parameters, J_iᵀ `cotangent`_i, part by part from the last

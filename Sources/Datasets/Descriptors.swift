@@ -1,0 +1,29 @@
+import Glibc
+
+/// Writes all the bytes where the descriptor is; false, with `errno`, where the system fails.
+func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Bool {
+  var rest = bytes[...]
+  while !rest.isEmpty {
+    let piece = UnsafeRawBufferPointer(rebasing: rest)
+    let written = write(descriptor, piece.baseAddress, piece.count)
+    if written < 0 && errno == EINTR { continue }
+    guard written > 0 else { return false }
+    rest = rest.dropFirst(written)
+  }
+  return true
+}
+
+/// Fills `target` with the bytes from `offset` on, as far as there are any, and tells how many; where the system fails,
+/// how many came before that, with `errno`.
+func readAll(
+  into target: UnsafeMutableRawBufferPointer, from descriptor: Int32, at offset: Int
+) -> (count: Int, isFailure: Bool) {
+  var filled = 0
+  while filled < target.count {
+    let count = pread(descriptor, target.baseAddress! + filled, target.count - filled, offset + filled)
+    if count < 0 && errno == EINTR { continue }
+    guard count > 0 else { return (filled, count < 0) }
+    filled += count
+  }
+  return (filled, false)
+}
