@@ -16,6 +16,8 @@ package final class DampedStep<Scalar: DistributedScalar> {
   package var damping: Double
   /// Steps so far.
   package var steps = 0
+  /// The batch's loss when λ was last looked at; nil if that raised it.
+  private var calmLoss: Double?
   /// Δ₋, the last accepted step before its length and rate (P); zero at first.
   package let lastStep: Vector<Scalar>
   private let decay: WeightDecay<Scalar>
@@ -43,6 +45,11 @@ package final class DampedStep<Scalar: DistributedScalar> {
   func resume(_ counters: OptimizerCounters) {
     if let damping = counters.damping { self.damping = damping }
     if let steps = counters.steps { self.steps = steps }
+    calmLoss = counters.calmLoss
+  }
+
+  var counters: OptimizerCounters {
+    OptimizerCounters(damping: damping, steps: steps, calmLoss: calmLoss)
   }
 
   var memory: [(name: String, vector: Vector<Scalar>)] {
@@ -58,8 +65,18 @@ package final class DampedStep<Scalar: DistributedScalar> {
   /// Whether the linear model around θ tells what Δ₀ does.
   var predictsAnchor: Bool { hasAnchor && !options.nesterov }
 
-  /// Whether λ adapts with the next step.
-  var adapts: Bool { options.damping.policy != .constant && steps % options.damping.interval == 0 }
+  /// Whether an interval begins with the next step.
+  private var isDue: Bool { steps % options.damping.interval == 0 }
+
+  /// Whether the next step chooses λ by a sweep.
+  var sweeps: Bool { options.damping.policy == .sweep && isDue }
+
+  /// Whether the success of this step, on a batch of loss `loss`, decides on λ: once in an interval, after a step that raised
+  /// it, and where the loss has grown by a quarter since the last time.
+  private func adapts(at loss: Double) -> Bool {
+    guard options.damping.policy == .levenbergMarquardt else { return false }
+    return isDue || !(loss <= 1.25 * (calmLoss ?? -.infinity))
+  }
 
   /// Where the batch is linearised: θ, or θ + Δ₀, which leaves Δ₀ in the anchor. `agree` makes one rank's word for all of
   /// what each has divided by the metric for itself.
@@ -159,9 +176,7 @@ package final class DampedStep<Scalar: DistributedScalar> {
     let rate = looksAhead ? 1 : rate
     if let fullCurvature { report.stepLength = StepLength.ggn(slope: slope, curvature: fullCurvature) }
     var length = rate * report.stepLength
-    guard options.stepLength == .lineSearch || options.damping.policy == .levenbergMarquardt && adapts else {
-      return length
-    }
+    guard options.stepLength == .lineSearch || adapts(at: report.loss) else { return length }
 
     /// f(θ + τΔ) − f(θ) with weight decay, for each τ.
     func changes(at lengths: [Double]) throws -> [Double] {
@@ -186,10 +201,13 @@ package final class DampedStep<Scalar: DistributedScalar> {
     let isFinite =
       report.loss.isFinite && report.stepNorm.isFinite && report.solver?.termination != .nonFinite
     let ratio = isFinite ? report.reductionRatio ?? 1 : .nan
+    var accepted = true
     // What is not finite does not wait.
-    let (nextDamping, accepted) =
-      adapts || !isFinite ? Damping.update(damping, ratio: ratio, options.damping) : (damping, true)
-    damping = nextDamping
+    if adapts(at: report.loss) || !isFinite {
+      let before = damping
+      (damping, accepted) = Damping.update(before, ratio: ratio, options.damping)
+      calmLoss = damping > before || !isFinite ? nil : report.loss
+    }
     steps += 1
     report.accepted = accepted && isFinite && length > 0
     // After a step that is not taken, momentum would lead there again.
@@ -236,7 +254,7 @@ extension DampedOptimizer {
   package var memory: [(name: String, vector: Vector<Scalar>)] { damped.memory }
 
   package var counters: OptimizerCounters {
-    get { OptimizerCounters(damping: damping, steps: damped.steps) }
+    get { damped.counters }
     set { damped.resume(newValue) }
   }
 }

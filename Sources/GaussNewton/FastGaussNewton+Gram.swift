@@ -26,7 +26,7 @@ extension FastGaussNewton {
     var t = columns[1]
     try gram.assign(loss.linearization, cotangents: loss.cotangents, rowFactors: columns[2], metric: metric)
 
-    if options.damping.policy == .sweep, damped.adapts, !isRehearsal { try sweepDamping(s, &t, parameters) }
+    if damped.sweeps, !isRehearsal { try sweepDamping(s, &t, parameters) }
     let (λ, μ) = (damped.damping, options.weightDecay)
 
     let scalars = phases.measure(.solve) {

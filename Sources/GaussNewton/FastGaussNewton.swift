@@ -76,9 +76,9 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
     try metric.observe(loss.margin, cotangents: loss.cotangents, batchSize: batchSize)
 
     // Solve for Δ = Δ₀ + Rᵀx, with the quadratic model along it.
-    let (kind, adapts, begin) = (solverKind, damped.adapts, ContinuousClock.now)
+    let (kind, sweeps, begin) = (solverKind, damped.sweeps, ContinuousClock.now)
     var (report, model) = try solve(kind, start, batchSize: batchSize, interrupt: interrupt)
-    if !adapts { solveTimes.add(kind, (ContinuousClock.now - begin) / .seconds(1)) }
+    if !sweeps { solveTimes.add(kind, (ContinuousClock.now - begin) / .seconds(1)) }
     if report.solver?.method == .cg { plan?.observe(iterations: report.solver!.iterations) }
 
     // Step length.
@@ -104,8 +104,10 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
 
   package var counters: OptimizerCounters {
     get {
-      OptimizerCounters(
-        damping: damped.damping, moments: metric.isActive ? metric.steps : nil, steps: damped.steps, plan: plan)
+      var counters = damped.counters
+      if metric.isActive { counters.moments = metric.steps }
+      counters.plan = plan
+      return counters
     }
     set {
       damped.resume(newValue)

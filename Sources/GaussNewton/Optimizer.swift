@@ -64,14 +64,16 @@ package struct OptimizerCounters: Codable, Equatable, Sendable {
   package var moments: Int?
   /// Steps that the damping has seen.
   package var steps: Int?
+  /// The loss of the last batch that it was adapted to; nil if it was raised.
+  package var calmLoss: Double?
   /// How `auto` chooses its solver.
   package var plan: SolverPlan?
 
-  package init(damping: Double? = nil, moments: Int? = nil, steps: Int? = nil, plan: SolverPlan? = nil) {
-    self.steps = steps
-    self.plan = plan
+  package init(damping: Double? = nil, moments: Int? = nil, steps: Int? = nil, calmLoss: Double? = nil) {
     self.damping = damping
     self.moments = moments
+    self.steps = steps
+    self.calmLoss = calmLoss
   }
 }
 

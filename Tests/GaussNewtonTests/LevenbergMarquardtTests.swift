@@ -122,6 +122,48 @@ import Testing
     #expect(zip(seen, [1, 1, 1, 2, 2, 2, 3]).allSatisfy { abs($0 * pow(1.5, $1) - 1) < 1e-12 })
   }
 
+  @Test func `Within an interval, the damping adapts as long as it rises, also in a run that goes on`() throws {
+    var options = options(damping: try damping(withRatioIn: -1000 ... -0.1))
+    options.damping.interval = 1000
+    let trial = Trial<Double>(problem, options)
+    var λ = options.damping.initial
+    var rises = 0
+    while true {
+      let resumed = Trial<Double>(problem, options)
+      resumed.optimizer.counters = trial.optimizer.counters
+      resumed.parameters.assign(trial.parameters)
+      let report = try trial.advance()
+      let ratio = try #require(report.reductionRatio)
+      #expect(try resumed.advance().reductionRatio == ratio)
+      guard trial.optimizer.damping > λ else { break }
+      #expect(trial.optimizer.damping == λ * 1.5 && ratio < 0.25)
+      λ = trial.optimizer.damping
+      rises += 1
+    }
+    #expect(rises > 1)
+    #expect(try trial.advance().reductionRatio == nil)
+  }
+
+  @Test func `Within an interval, the damping adapts where the loss of a batch has grown by a quarter`() throws {
+    var options = options(damping: 30)
+    options.damping.interval = 1000
+    let before = problem.oracle.loss(problem.parameters)
+    func parameters(withGrowthIn range: ClosedRange<Double>) throws -> [Double] {
+      try #require(
+        (1...1000).map { factor in problem.parameters.map { Double(factor) * $0 } }
+          .first { range.contains(problem.oracle.loss($0) / before) })
+    }
+    for (growth, isSeen) in [(1.05...1.2, false), (1.3...1.5, true)] {
+      let trial = Trial<Double>(problem, options)
+      #expect(try trial.advance(rate: 1e-3).reductionRatio != nil)
+      #expect(try trial.advance(rate: 1e-3).reductionRatio == nil)
+      trial.parameters.assign(Vector(try parameters(withGrowthIn: growth)))
+      #expect((try trial.advance(rate: 1e-3).reductionRatio != nil) == isSeen)
+      // A step that was looked at sets the measure for the next ones.
+      #expect(try trial.advance(rate: 1e-3).reductionRatio == nil)
+    }
+  }
+
   @Test func `A run begins within the bounds of its damping`() {
     var options = options(damping: 1e-3)
     options.damping.minimum = 0.5
