@@ -4,8 +4,8 @@ import LinearAlgebra
 /// of ranks.
 ///
 /// An epoch visits every row once, in the order of a Fisher–Yates shuffle by the generator number `epoch` of `seed`: of the
-/// rows, or of blocks of rows, which keep their order. Its last batch is smaller unless `dropLast`. Full batches keep the
-/// natural order.
+/// rows, or of blocks of rows, which keep their order; where rows have strata, it then spreads each stratum evenly. Its last
+/// batch is smaller unless `dropLast`. Full batches keep the natural order.
 package struct BatchSampler {
   /// Rows in the data set.
   package let count: Int
@@ -16,18 +16,29 @@ package struct BatchSampler {
   package let dropLast: Bool
   /// Rows that stay together.
   package let block: Int
+  /// The stratum of each row, from 0; empty where there are none.
+  private let strata: [Int32]
+  /// Rows in each stratum.
+  private let sizes: [Int]
   /// The order of one epoch's rows, kept because its batches are asked for one after another.
   private var order: [Int] = []
   private var orderedEpoch: Int?
 
   /// A batch larger than the data set is the whole data set, shuffled.
-  package init(count: Int, batchSize: BatchSize, seed: UInt64, dropLast: Bool = false, block: Int = 1) {
+  package init(
+    count: Int, batchSize: BatchSize, seed: UInt64, dropLast: Bool = false, block: Int = 1, strata: [Int32] = []
+  ) {
     precondition(count > 0, "there are no rows to sample")
     precondition(block > 0, "a block has rows")
+    precondition(strata.isEmpty || strata.count == count && block == 1, "strata are of single rows, and of all")
     self.count = count
     self.seed = seed
     self.dropLast = dropLast
     self.block = block
+    self.strata = strata
+    var sizes = Array(repeating: 0, count: Int(strata.max() ?? -1) + 1)
+    for stratum in strata { sizes[Int(stratum)] += 1 }
+    self.sizes = sizes
     switch batchSize {
     case .full:
       isFull = true
@@ -78,5 +89,31 @@ package struct BatchSampler {
     var generator = SplitMix64(seed: seed, stream: UInt64(epoch))
     generator.shuffle(&order)
     if block > 1 { order = order.flatMap { $0 * block..<min(count, ($0 + 1) * block) } }
+    if !strata.isEmpty { spread() }
+  }
+
+  /// Brings number k of the n rows of a stratum, in the present order, to (k + u)/n of the way through the epoch, with a u
+  /// of [0, 1) for each stratum, the same in all epochs: systematic sampling within strata. Rows that come to one place keep
+  /// their order.
+  private mutating func spread() {
+    var generator = SplitMix64(seed: seed, stream: .max)
+    let offsets = sizes.map { _ in generator.nextUniform() }
+    var seen = sizes.map { _ in 0 }
+    let places = order.map { row in
+      let stratum = Int(strata[row])
+      defer { seen[stratum] += 1 }
+      let share = (Double(seen[stratum]) + offsets[stratum]) / Double(sizes[stratum])
+      return min(count - 1, Int(share * Double(count)))
+    }
+    // A counting sort.
+    var ends = Array(repeating: 0, count: count)
+    for place in places { ends[place] += 1 }
+    for place in 1..<count { ends[place] += ends[place - 1] }
+    var spread = order
+    for (row, place) in zip(order, places).reversed() {
+      ends[place] -= 1
+      spread[ends[place]] = row
+    }
+    order = spread
   }
 }

@@ -245,8 +245,7 @@ private struct TrainingCourse {
   ) throws -> [Point] {
     let network = try configuration.network(for: data)
     let options = configuration.optimizer
-    var sampler = BatchSampler(
-      count: data.train.count, batchSize: options.batchSize, seed: configuration.training.seed)
+    var sampler = configuration.sampler(of: data.train)
     let partition = RowPartition(rank: communicator.rank, ranks: communicator.size)
     let optimizer: any Optimizer<Float> = options.makeOptimizer(
       network, batchSize: sampler.batchSize, partition: partition, over: communicator)

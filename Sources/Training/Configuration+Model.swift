@@ -1,3 +1,4 @@
+import Datasets
 import LinearAlgebra
 import Networks
 
@@ -13,6 +14,13 @@ extension Configuration {
     }
     return try model.network(
       featureShape: data.train.featureShape, classes: data.classCount, sparseInputs: isSparse)
+  }
+
+  /// The batches of a run on `set`.
+  package func sampler(of set: Dataset) -> BatchSampler {
+    BatchSampler(
+      count: set.count, batchSize: optimizer.batchSize, seed: training.seed, dropLast: training.dropLast,
+      block: training.shuffleBlock, strata: training.stratify ? set.labels : [])
   }
 }
 

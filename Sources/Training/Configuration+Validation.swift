@@ -137,6 +137,9 @@ extension Configuration {
     try require(
       (1...65536).contains(training.shuffleBlock), "training.shuffle_block", training.shuffleBlock, "from 1 to 65536")
     try require(
+      !(training.stratify && training.shuffleBlock > 1), "training.stratify", true,
+      "false with training.shuffle_block, whose rows stay together whatever their classes")
+    try require(
       (1...65536).contains(training.virtualShards), "training.virtual_shards", training.virtualShards, "from 1 to 65536"
     )
     try require(

@@ -150,6 +150,8 @@ package struct Configuration: Codable, Equatable, Sendable {
     package var dropLast = false
     /// Rows that stay together when the rows of an epoch are shuffled.
     package var shuffleBlock = 1
+    /// Whether the rows of each class are spread evenly over the batches of an epoch.
+    package var stratify = false
     /// Epochs from one evaluation on the test set to the next; 0: only at the end.
     package var evaluateEvery = 1
     /// Seconds without a sign of life from another rank, after which the job ends; 0: never.
@@ -165,6 +167,7 @@ package struct Configuration: Codable, Equatable, Sendable {
       case epochs, steps, seed, precision
       case dropLast = "drop_last"
       case shuffleBlock = "shuffle_block"
+      case stratify
       case evaluateEvery = "evaluate_every"
       case peerTimeout = "peer_timeout"
       case stallTimeout = "stall_timeout"

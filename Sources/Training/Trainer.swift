@@ -45,7 +45,7 @@ package final class Trainer<Scalar: DistributedScalar> {
     self.coordinator = coordinator
     self.network = network
     let training = configuration.training
-    sampler = Self.sampler(configuration, data)
+    sampler = configuration.sampler(of: data.train)
     partition = training.partition(rank: communicator.rank, ranks: communicator.size)
     optimizer = configuration.optimizer.makeOptimizer(
       network, batchSize: sampler.batchSize, partition: partition, over: communicator)
@@ -73,17 +73,11 @@ package final class Trainer<Scalar: DistributedScalar> {
   package static func memory(
     of configuration: Configuration, _ data: TrainingData, _ network: Network, ranks: Int
   ) -> MemoryEstimate {
-    let sampler = sampler(configuration, data)
+    let sampler = configuration.sampler(of: data.train)
     // No rank has more than the last one.
     return MemoryEstimate(
       network, configuration.optimizer, batch: sampler.batchSize, valuesPerRow: data.train.features.valuesPerRow,
       configuration.training.partition(rank: ranks - 1, ranks: ranks), ranks: ranks, Scalar.self)
-  }
-
-  private static func sampler(_ configuration: Configuration, _ data: TrainingData) -> BatchSampler {
-    BatchSampler(
-      count: data.train.count, batchSize: configuration.optimizer.batchSize, seed: configuration.training.seed,
-      dropLast: configuration.training.dropLast, block: configuration.training.shuffleBlock)
   }
 
   /// Says where other kernels of OpenBLAS than one kind spoil what bits have in common. Collective.

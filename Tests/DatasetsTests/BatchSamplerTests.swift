@@ -1,4 +1,5 @@
 import Foundation
+import LinearAlgebra
 import Testing
 
 @testable import Datasets
@@ -54,6 +55,9 @@ import Testing
     var sampler = BatchSampler(count: 10, batchSize: .rows(10), seed: 42)
     #expect(sampler.batch(epoch: 0, step: 0) == [8, 1, 9, 2, 6, 0, 4, 5, 3, 7])
     #expect(sampler.batch(epoch: 1, step: 0) == [6, 9, 3, 4, 8, 7, 2, 0, 1, 5])
+    var strata = BatchSampler(count: 10, batchSize: .rows(10), seed: 42, strata: [0, 1, 2, 0, 1, 2, 0, 1, 2, 0])
+    #expect(strata.batch(epoch: 0, step: 0) == [1, 9, 8, 6, 4, 2, 0, 7, 5, 3])
+    #expect(strata.batch(epoch: 1, step: 0) == [6, 4, 8, 9, 7, 3, 2, 1, 0, 5])
   }
 
   @Test func blocksStayTogether() {
@@ -70,6 +74,76 @@ import Testing
     #expect(
       epoch(BatchSampler(count: 97, batchSize: .rows(7), seed: 3), 2)
         == epoch(BatchSampler(count: 97, batchSize: .rows(7), seed: 3, block: 1), 2))
+  }
+
+  @Test func strataOfOneSizeAreInEachBatchAlike() {
+    // 7 strata of 12 rows, in any order: each run of 7 rows has one of each.
+    let strata = (0..<84).map { Int32($0 * 5 % 7) }
+    for seed in 0..<20 {
+      let sampler = BatchSampler(count: 84, batchSize: .rows(14), seed: UInt64(seed), strata: strata)
+      let orders = (0..<3).map { epoch(sampler, $0) }
+      for batch in orders.joined() {
+        let counts = batch.reduce(into: Array(repeating: 0, count: 7)) { $0[Int(strata[$1])] += 1 }
+        #expect(counts == Array(repeating: 2, count: 7))
+      }
+      #expect(orders.allSatisfy { $0.flatMap { $0 }.sorted() == Array(0..<84) })
+      #expect(Set(orders).count == 3)
+    }
+  }
+
+  @Test func strataOfAllSizesAreSpread() {
+    // The first stratum has no row, the second has one, the last has half of all.
+    var generator = SplitMix64(seed: 5)
+    let strata = (0..<997).map { row in
+      row == 500 ? Int32(1) : row % 2 == 0 ? 40 : Int32(2 + generator.next(below: 38))
+    }
+    let sizes = strata.reduce(into: Array(repeating: 0, count: 41)) { $0[Int($1)] += 1 }
+    for seed in 0..<20 {
+      let sampler = BatchSampler(count: 997, batchSize: .rows(100), seed: UInt64(seed), strata: strata)
+      let order = epoch(sampler, 1).flatMap { $0 }
+      #expect(order.sorted() == Array(0..<997))
+      // Batches differ from their shares by less than two rows and what all strata together are off; 99 or 100 rows by
+      // chance would have up to 15 of the last one more.
+      for batch in epoch(sampler, 1) {
+        let counts = batch.reduce(into: Array(repeating: 0, count: 41)) { $0[Int(strata[$1])] += 1 }
+        for (count, size) in zip(counts, sizes) {
+          #expect(abs(Double(count) - Double(size * batch.count) / 997) < 5)
+        }
+      }
+    }
+  }
+
+  @Test func everyRowOfAStratumIsInEveryPlaceAlikeOften() {
+    let strata: [Int32] = [0, 1, 0, 1, 0, 0]
+    var counts = Array(repeating: Array(repeating: 0, count: 6), count: 6)
+    for seed in 0..<3000 {
+      var sampler = BatchSampler(count: 6, batchSize: .rows(6), seed: UInt64(seed), strata: strata)
+      for (place, row) in sampler.batch(epoch: seed % 3, step: 0).enumerated() { counts[row][place] += 1 }
+    }
+    // By symmetry, rows of one stratum have equal expectations: four and two multinomials on at most six places.
+    for rows in [[0, 2, 4, 5], [1, 3]] {
+      for place in 0..<6 {
+        let own = rows.map { Double(counts[$0][place]) }
+        let mean = own.reduce(0, +) / Double(own.count)
+        for count in own { #expect(abs(count - mean) < 5 * mean.squareRoot() + 1) }
+      }
+    }
+  }
+
+  @Test func strataOfSingleRowsOrOfAllRowsChangeNothingOfAnEpoch() {
+    for count in [1, 2, 31] {
+      for strata in [Array(repeating: 0, count: count), (0..<count).map { Int32($0) }] as [[Int32]] {
+        let sampler = BatchSampler(count: count, batchSize: .rows(8), seed: 3, strata: strata)
+        #expect(epoch(sampler, 2).flatMap { $0 }.sorted() == Array(0..<count))
+      }
+    }
+    // One stratum is no stratum.
+    #expect(
+      epoch(BatchSampler(count: 31, batchSize: .rows(8), seed: 3, strata: Array(repeating: 0, count: 31)), 2)
+        == epoch(BatchSampler(count: 31, batchSize: .rows(8), seed: 3), 2))
+    // Full batches keep their order.
+    var full = BatchSampler(count: 6, batchSize: .full, seed: 1, strata: [1, 1, 0, 0, 2, 2])
+    #expect(Array(full.batch(epoch: 1, step: 0)) == Array(0..<6))
   }
 
   @Test func fullBatchesKeepTheNaturalOrder() {

@@ -78,8 +78,8 @@ import Testing
     "settings that decide the course of a run cannot change",
     arguments: [
       "optimizer.batch_size=8", "optimizer.batch_size=full", "training.seed=5", "training.precision=float64",
-      "training.drop_last=true", "training.shuffle_block=4", "data.normalize=none", "optimizer.method=ggn",
-      "optimizer.method=adam",
+      "training.drop_last=true", "training.shuffle_block=4", "training.stratify=true", "data.normalize=none",
+      "optimizer.method=ggn", "optimizer.method=adam",
       "optimizer.momentum=0", "model.layers=[tanh]", "model.input_shape=[1, 2]", "model.channels=last",
       "training.reproducible=true", "data.class_weights=balanced", "data.class_weights=[1, 2]",
     ])
