@@ -48,7 +48,8 @@ fi
 sweep "WordNet, lexicographer files, 20 epochs: ‖x‖² is 384" configs/wordnet-lexicographer.yaml \
   --grid optimizer.damping.minimum=0.13,0.38,1.2,0.3
 sweep "WordNet, linear head of 4796 classes, 2 epochs" configs/wordnet.yaml --set training.epochs=2 \
-  --set optimizer.nesterov=false --grid optimizer.learning_rate=0.5,1 --grid optimizer.momentum=0.8,0.9 \
+  --set optimizer.nesterov=false --set optimizer.damping.policy=levenberg-marquardt \
+  --grid optimizer.learning_rate=0.5,1 --grid optimizer.momentum=0.8,0.9 \
   --grid optimizer.damping.minimum=0.1,0.3,1
 sweep "WordNet, 2 epochs: looking ahead" configs/wordnet.yaml --set training.epochs=2 \
   --grid optimizer.nesterov=false,true --grid optimizer.step_length=unit,ggn

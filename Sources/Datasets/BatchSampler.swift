@@ -18,8 +18,6 @@ package struct BatchSampler {
   package let block: Int
   /// The stratum of each row, from 0; empty where there are none.
   private let strata: [Int32]
-  /// Rows in each stratum.
-  private let sizes: [Int]
   /// The order of one epoch's rows, kept because its batches are asked for one after another.
   private var order: [Int] = []
   private var orderedEpoch: Int?
@@ -36,9 +34,6 @@ package struct BatchSampler {
     self.dropLast = dropLast
     self.block = block
     self.strata = strata
-    var sizes = Array(repeating: 0, count: Int(strata.max() ?? -1) + 1)
-    for stratum in strata { sizes[Int(stratum)] += 1 }
-    self.sizes = sizes
     switch batchSize {
     case .full:
       isFull = true
@@ -97,6 +92,7 @@ package struct BatchSampler {
   /// their order.
   private mutating func spread() {
     var generator = SplitMix64(seed: seed, stream: .max)
+    let sizes = strata.counts(below: Int(strata.max()!) + 1)
     let offsets = sizes.map { _ in generator.nextUniform() }
     var seen = sizes.map { _ in 0 }
     let places = order.map { row in

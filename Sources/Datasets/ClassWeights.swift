@@ -12,10 +12,16 @@ package enum ClassWeights: Equatable, Sendable {
       precondition(weights.count == classCount, "one weight a class")
       return weights
     case .balanced:
-      var counts = [Int](repeating: 0, count: classCount)
-      for label in labels { counts[Int(label)] += 1 }
+      let counts = labels.counts(below: classCount)
       return counts.map { $0 == 0 ? 0 : Double(labels.count) / (Double(classCount) * Double($0)) }
     }
+  }
+}
+
+extension [Int32] {
+  /// How often each number below `bound` is there; none is negative or not below it.
+  func counts(below bound: Int) -> [Int] {
+    reduce(into: [Int](repeating: 0, count: bound)) { $0[Int($1)] += 1 }
   }
 }
 

@@ -64,7 +64,7 @@ package struct OptimizerCounters: Codable, Equatable, Sendable {
   package var moments: Int?
   /// Steps that the damping has seen.
   package var steps: Int?
-  /// The loss of the last batch that it was adapted to; nil if it was raised.
+  /// The loss of the batch on which λ was last looked at; nil if that raised it.
   package var calmLoss: Double?
   /// How `auto` chooses its solver.
   package var plan: SolverPlan?
