@@ -82,7 +82,9 @@ package final class CholeskyFactor<Scalar: BLASScalar> {
           b: block(start, middle + part.lowerBound), ldb: ld)
       }
       let rest = middle..<range.upperBound
-      Threads.sharePanels(of: rest, height: GramPanel.rows) { panel, _ in
+      // Low enough that no thread waits long for the last one.
+      let height = max(16, min(GramPanel.rows, rest.count / (2 * Threads.available) / 16 * 16))
+      Threads.sharePanels(of: rest, height: height) { panel, _ in
         let end = panel.upperBound
         if end < rest.upperBound {
           Scalar.gemm(

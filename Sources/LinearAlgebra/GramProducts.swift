@@ -146,18 +146,22 @@ package enum GramPanel {
   private static let mostRows = 384
   /// Columns of a tile.
   private static let columns = 512
+  /// What a row costs beside its products with the rows after it, in products: kernels work on whole squares at the diagonal,
+  /// and reorder the panel first.
+  private static let overhead = 48.0
 
-  /// Part `index` of `count` of the rows `range` of an upper triangle of `columns` rows: all have the same area, or nearly so
+  /// Part `index` of `count` of the rows `range` of an upper triangle of `columns` rows: all take the same time, or nearly so
   /// where they begin at multiples of `unit`.
   package static func part(
     _ index: Int, of count: Int, _ range: Range<Int>, _ columns: Int, unit: Int = 1
   ) -> Range<Int> {
-    let (first, last) = (Double(columns - range.lowerBound), Double(columns - range.upperBound))
+    let all = Double(columns) + overhead
+    let (first, last) = (all - Double(range.lowerBound), all - Double(range.upperBound))
     func bound(_ index: Int) -> Int {
       if index == 0 { return range.lowerBound }
       if index == count { return range.upperBound }
       let rest = (first * first - (first * first - last * last) * Double(index) / Double(count)).squareRoot()
-      let bound = columns - Int(rest.rounded())
+      let bound = Int((all - rest).rounded())
       return Swift.min(Swift.max(range.lowerBound, (bound + unit / 2) / unit * unit), range.upperBound)
     }
     return bound(index)..<bound(index + 1)

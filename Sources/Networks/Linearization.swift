@@ -19,8 +19,9 @@ package final class Linearization<Scalar: BLASScalar> {
   /// The layers' cotangents of the last row gradients, and where those are that were copied.
   private var kept: [LayerCotangent<Scalar>] = []
   private var copies: [Vector<Scalar>] = []
-  /// Room for what a product scales by row.
+  /// Room for what a product scales by row, and its numbers a row: parts are in different layers at the same time.
   private var scaledStorage = Vector<Scalar>(zeros: 0)
+  private var scaledCount = 0
   private let logitsStorage: Matrix<Scalar>
   private let tangentStorage: Matrix<Scalar>
   private var inputs: Inputs<Scalar>
@@ -214,21 +215,19 @@ package final class Linearization<Scalar: BLASScalar> {
 
   private func prepareScaledProducts() {
     precondition(!kept.isEmpty, "row gradients come first")
+    scaledCount = kept.reduce(0) { max($0, $1.layer.scaledCount) }
     scaledStorage.grow(to: capacity * scaledCount)
   }
-
-  /// Numbers a row of the room for scaled products: parts are in different layers at the same time.
-  private var scaledCount: Int { kept.map(\.layer.scaledCount).max()! }
 
   private func assignScaledProduct(
     _ layer: LayerCotangent<Scalar>, _ index: Int, _ rows: Range<Int>, scaledBy factors: Vector<Scalar>,
     into gradient: Vector<Scalar>
   ) {
-    let (part, count) = (layer.parts[index], scaledCount)
+    let part = layer.parts[index]
     layer.layer.vjp(
       at: part.point, outputCotangent: part.cotangent, scaledBy: factors[rows],
       parameterCotangent: gradient[layer.range],
-      room: scaledStorage[rows.lowerBound * count..<rows.upperBound * count], scratch: scratches[index])
+      room: scaledStorage[rows.lowerBound * scaledCount..<rows.upperBound * scaledCount], scratch: scratches[index])
   }
 
   /// The logits at other parameters on `rows` of the same batch (#rows × C), in `outputScratch`. Keeps the linearization.
