@@ -12,14 +12,13 @@ package struct EvaluationSet {
   package var count: Int { labels.count }
 
   /// The examples of arrays, or of text files, which are read as a whole, or the embedded digits of the test set if none
-  /// are named, checked but for the values of features. Local. Throws exit code 64, 65, 66 or 74.
-  package init(_ source: Configuration.Data.Source, for model: ModelFile) throws {
+  /// are named, checked but for the values of features. Collective on a node. Throws exit code 64, 65, 66 or 74.
+  package init(_ source: Configuration.Data.Source, for model: ModelFile, by reader: inout NodeReader) throws {
     let labelsName: String
     var labelFiles: SetFiles?
-    if let files = source.features,
-      let text = try source.textExamples(for: model)
-    {
-      let path = "\(files)"
+    let text = try reader.open {
+      guard let text = try source.textExamples(for: model) else { return nil }
+      let path = "\(source.features!)"
       // Of another number of features, which is the mistake to be told.
       try model.check(featureCount: text.features.columns, of: path)
       guard let classes = model.classes else {
@@ -27,9 +26,12 @@ package struct EvaluationSet {
           source: path,
           "names its classes, and \(model.contents.path) knows only their numbers; use features and labels in arrays")
       }
-      features = text.features
-      labels = try Dataset(text, path: path, classes: classes).labels
-      (name, labelsName) = (path, path)
+      return try Dataset(text, path: path, classes: classes)
+    }
+    if let text {
+      (features, labels) = (text.features, text.labels)
+      name = "\(source.features!)"
+      labelsName = name
     } else if let files = source.features, let labelsList = source.labels {
       let stream = try FeatureStream(paths: files.paths(), format: source.format.array)
       features = stream

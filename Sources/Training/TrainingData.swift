@@ -17,8 +17,8 @@ package struct TrainingData {
   package var weights: ExampleWeights?
   /// How long reading and checking took.
   package var seconds = 0.0
-  /// How many ranks hold examples of their own that they would share with another rank of their node if the system let them.
-  package var privateCopies = 0
+  /// What a person should know of how they were read.
+  package var note: String?
 
   /// The mean of ω‖x‖² over the normalised training examples, or over 1024 of them, evenly spaced. The same on all ranks.
   package var meanSquaredNorm: Double {
@@ -39,16 +39,14 @@ package struct TrainingData {
 
   /// Loads and checks the data sets of a configuration. Collective: the ranks share the look at the values, and a
   /// problem on one of them is the same error on all.
-  ///
   package static func load(_ configuration: Configuration, over communicator: Communicator) throws -> TrainingData {
     let start = ContinuousClock.now
     let options = configuration.data
-    let node = try communicator.splitBySharedMemory()
-    var privateCopies = 0
-    let (train, test) = try communicator.collectively { try open(configuration, on: node, &privateCopies) }
-    privateCopies = try communicator.allreduce(privateCopies)
-    try agree(on: train, "the training data", on: node, over: communicator)
-    if let test { try agree(on: test, "the test data", on: node, over: communicator) }
+    var reader = try NodeReader(over: communicator)
+    let (train, test) = try communicator.collectively { try open(configuration, by: &reader) }
+    let note = try reader.note(over: communicator)
+    try agree(on: train, "the training data", on: reader.node, over: communicator)
+    if let test { try agree(on: test, "the test data", on: reader.node, over: communicator) }
 
     let trainName = options.train.features?.description ?? "the embedded digits"
     let classCount = options.classes ?? train.classCount
@@ -93,57 +91,17 @@ package struct TrainingData {
     let weights = try weights(options, of: train, trainName, classCount, over: communicator)
     return TrainingData(
       train: train, test: test, normalization: normalization, classCount: classCount, weights: weights,
-      seconds: (ContinuousClock.now - start) / .seconds(1), privateCopies: privateCopies)
+      seconds: (ContinuousClock.now - start) / .seconds(1), note: note)
   }
 
-  /// The data sets. The first rank of a node reads them; the others have them in its memory, or map the same files.
-  /// Collective on the node; errors are those of this rank.
-  ///
-  /// - Parameter privateCopies: grows where that memory cannot be mapped.
+  /// The data sets. Collective on a node; errors are those of this rank.
   private static func open(
-    _ configuration: Configuration, on node: Communicator, _ privateCopies: inout Int
+    _ configuration: Configuration, by reader: inout NodeReader
   ) throws -> (Dataset, Dataset?) {
     let options = configuration.data
     guard options.train.features != nil else { return (Dataset.digits().train, Dataset.digits().test) }
-    var (train, test): (Dataset?, Dataset?)
-    do {
-      (train, test) = try node.collectively {
-        guard node.rank == 0, let train = try open(options.train, configuration) else { return (nil, nil) }
-        return (train, try open(options.test, configuration, like: train))
-      }
-    } catch let failure as CollectiveFailure {
-      // What is wrong with the first rank's files is wrong on the node.
-      throw failure.withoutOrigin
-    }
-    if node.size == 1 { return (train!, test) }
-    let offers = (try share(train, on: node), try share(test, on: node))
-    // The first rank holds its memory until all have mapped it, or have failed.
-    let result = Result {
-      if node.rank == 0 { return }
-      train = try take(offers.0, &privateCopies) { try open(options.train, configuration) }
-      test = try take(offers.1, &privateCopies) { try open(options.test, configuration, like: train) }
-    }
-    try node.barrier()
-    try result.get()
-    return (train!, test)
-  }
-
-  /// Where the node's first rank has a data set in its memory, and the labels; nil where it has none that can be shared.
-  /// Collective on the node.
-  private static func share(_ set: Dataset?, on node: Communicator) throws -> (Data, [Int32])? {
-    let bytes = try node.broadcast(
-      try set.flatMap(SharedDataset.init).map { [UInt8](try JSONEncoder().encode($0)) } ?? [])
-    return bytes.isEmpty ? nil : (Data(bytes), try node.broadcast(set?.labels ?? []))
-  }
-
-  /// The data set of an offer, or what `open` reads. Local.
-  private static func take(
-    _ offer: (bytes: Data, labels: [Int32])?, _ privateCopies: inout Int, orOpen open: () throws -> Dataset?
-  ) throws -> Dataset? {
-    guard let offer else { return try open() }
-    let shared = try JSONDecoder().decode(SharedDataset.self, from: offer.bytes).dataset(labels: offer.labels)
-    if shared == nil { privateCopies += 1 }
-    return try shared ?? open()
+    let train = try reader.open { try open(options.train, configuration) }!
+    return (train, try reader.open { try open(options.test, configuration, like: train) })
   }
 
   /// The weights of the training set, whose labels have been checked. Collective: they are the same on all ranks.

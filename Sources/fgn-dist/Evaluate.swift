@@ -97,7 +97,9 @@ struct Evaluate: ParsableCommand {
         source = self.source
         source.labelColumn = file.configuration.data.train.labelColumn
       }
-      let set = try communicator.collectively { try EvaluationSet(source, for: file) }
+      var reader = try NodeReader(over: communicator)
+      let set = try communicator.collectively { try EvaluationSet(source, for: file, by: &reader) }
+      job.say(try reader.note(over: communicator))
       var found = Suspects(limit: suspects == nil ? 0 : suspectsCount ?? 100)
       let scores =
         switch file.configuration.training.precision {

@@ -105,8 +105,14 @@ struct Job {
       })
   }
 
-  private static func complain(_ text: String) {
-    let line = "fgn-dist: error: \(StorageError.oneLine(text))\n"
-    try? FileHandle.standardError.write(contentsOf: Foundation.Data(line.utf8))
+  /// Tells a person something beside the results, if there is something to tell: on standard error, once.
+  func say(_ note: String?) {
+    if let note, communicator.rank == 0 { Self.write("fgn-dist: \(note)") }
+  }
+
+  private static func complain(_ text: String) { write("fgn-dist: error: \(StorageError.oneLine(text))") }
+
+  private static func write(_ line: String) {
+    try? FileHandle.standardError.write(contentsOf: Foundation.Data("\(line)\n".utf8))
   }
 }

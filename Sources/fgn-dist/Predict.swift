@@ -55,11 +55,13 @@ struct Predict: ParsableCommand {
   func run() throws {
     try Job.run { job in
       let file = try job.communicator.collectively { try ModelFile(path: model) }
+      var reader = try NodeReader(over: job.communicator)
       let examples = try job.communicator.collectively {
-        let examples = try source(for: file)
+        let examples = try source(for: file, by: &reader)
         try file.check(featureCount: examples.columns, of: "\(list)")
         return examples
       }
+      job.say(try reader.note(over: job.communicator))
       switch file.configuration.training.precision {
       case .float32: try predict(file, examples, Float.self, job.communicator)
       case .float64: try predict(file, examples, Double.self, job.communicator)
@@ -68,13 +70,17 @@ struct Predict: ParsableCommand {
     }
   }
 
-  /// A text file is read as a whole; its labels, if it has them, do not count.
-  private func source(for model: ModelFile) throws -> any FeatureSource {
+  /// A text file is read as a whole; its labels, if it has them, do not count. Collective on a node.
+  private func source(for model: ModelFile, by reader: inout NodeReader) throws -> any FeatureSource {
     var source = model.configuration.data.train
     source.features = list
     source.format = format
-    return try source.textExamples(for: model)?.features
-      ?? FeatureStream(paths: list.paths(), format: format.array)
+    let text = try reader.open {
+      try source.textExamples(for: model).map {
+        Dataset(features: $0.features, labels: Array(repeating: 0, count: $0.features.rows))
+      }
+    }
+    return try text?.features ?? FeatureStream(paths: list.paths(), format: format.array)
   }
 
   private var list: FileList { FileList(features) }

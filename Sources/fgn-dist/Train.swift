@@ -141,11 +141,7 @@ struct Train: ParsableCommand {
         + ", \(data.classCount) classes, "
         + "normalize \(configuration.data.normalize.rawValue); "
         + (data.test.map { "\($0.count) test examples" } ?? "no test set") + "; read in \(data.seconds.short) s")
-    if data.privateCopies > 0 {
-      coordinator.say(
-        "note: \(data.privateCopies) ranks keep the examples once more, since the system keeps them from mapping the memory of "
-          + "other ranks of their node; arrays in NPY files need none")
-    }
+    if let note = data.note { coordinator.say(note) }
     if let weights = data.weights { coordinator.say("weights", configuration.data.summary(of: weights)) }
     coordinator.say(
       "model",

@@ -51,10 +51,15 @@ extension CommandLineTests {
         """)
       let megabyte = 1 << 20
       let group = try MemoryGroup(limit: 330 * megabyte)
-      let command = Program.command(.mpirun(4), ["train", "run.yaml", "--run-directory", "run"])
-      let outcome = try Child(group.entering(command), in: workspace).wait()
-      outcome.expectSuccess()
-      #expect(!outcome.output.contains("once more"))
+      let set = ["run/model.safetensors", "--features", "train.csv"]
+      for arguments in [
+        ["train", "run.yaml", "--run-directory", "run"], ["evaluate"] + set,
+        ["predict"] + set + ["--classes", "classes.csv"],
+      ] {
+        let outcome = try Child(group.entering(Program.command(.mpirun(4), arguments)), in: workspace).wait()
+        outcome.expectSuccess()
+        #expect(!outcome.output.contains("once more"))
+      }
     }
   }
 }

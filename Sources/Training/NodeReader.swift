@@ -1,0 +1,60 @@
+import Datasets
+import Foundation
+import MPI
+
+/// Reads examples once on each node: its first rank reads them, and the others have them in its memory, or map the same files.
+package struct NodeReader {
+  let node: Communicator
+  /// Whether this rank has read for itself what it would have in another rank's memory if the system let it.
+  private var keepsCopy = false
+
+  /// Collective.
+  package init(over communicator: Communicator) throws {
+    node = try communicator.splitBySharedMemory()
+  }
+
+  /// What `read` reads, which is the same on all ranks. Collective on the node; errors are those of this rank.
+  package mutating func open(_ read: () throws -> Dataset?) throws -> Dataset? {
+    var set: Dataset?
+    do {
+      set = try node.collectively { node.rank == 0 ? try read() : nil }
+    } catch let failure as CollectiveFailure {
+      // What is wrong with the first rank's files is wrong on the node.
+      throw failure.withoutOrigin
+    }
+    if node.size == 1 { return set }
+    let offer = try share(set)
+    // The first rank holds its memory until all have mapped it, or have failed.
+    let result = Result { if node.rank > 0 { set = try take(offer, orRead: read) } }
+    try node.barrier()
+    try result.get()
+    return set
+  }
+
+  /// Says what the system does not let ranks share; nil where they do. Collective over all nodes.
+  package func note(over communicator: Communicator) throws -> String? {
+    let ranks = try communicator.allreduce(keepsCopy ? 1 : 0)
+    return ranks == 0
+      ? nil
+      : "note: \(ranks) ranks keep the examples once more, since the system keeps them from mapping the memory of other ranks "
+        + "of their node; arrays in NPY files need none"
+  }
+
+  /// Where the node's first rank has a data set in its memory, and the labels; nil where it has none that can be shared.
+  /// Collective on the node.
+  private func share(_ set: Dataset?) throws -> (Data, [Int32])? {
+    let bytes = try node.broadcast(
+      try set.flatMap(SharedDataset.init).map { [UInt8](try JSONEncoder().encode($0)) } ?? [])
+    return bytes.isEmpty ? nil : (Data(bytes), try node.broadcast(set?.labels ?? []))
+  }
+
+  /// The data set of an offer, or what `read` reads. Local.
+  private mutating func take(
+    _ offer: (bytes: Data, labels: [Int32])?, orRead read: () throws -> Dataset?
+  ) throws -> Dataset? {
+    guard let offer else { return try read() }
+    let shared = try JSONDecoder().decode(SharedDataset.self, from: offer.bytes).dataset(labels: offer.labels)
+    if shared == nil { keepsCopy = true }
+    return try shared ?? read()
+  }
+}
