@@ -231,7 +231,10 @@ package final class Trainer<Scalar: DistributedScalar> {
       return (readAhead.watch(own.count) { gather(own) }, gatherWeights(own))
     }
     if readAhead.isOn != wasReadingAhead {
-      coordinator.say("note: the examples do not stay in memory, so each step reads those of the next one")
+      coordinator.say(
+        "note: the examples do not stay in memory, so each step reads those of the next one"
+          + (configuration.training.shuffleBlock == 1
+            ? "; with training.shuffle_block it reads blocks of rows, which is faster (convert --shuffle)" : ""))
     }
     let report = try optimizer.advance(
       parameters, inputs: shard, labels: labels, weights: weights, batchSize: rows.count, rate: rate,
