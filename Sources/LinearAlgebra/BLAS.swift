@@ -148,12 +148,38 @@ extension Vector {
   package func assignSymmetricProduct(_ a: Matrix<Scalar>, _ x: Vector) {
     precondition(a.rows == a.columns && a.rows == count && x.count == count, "shapes of the product do not fit")
     if count == 0 { return }
-    withElements { y in
+    let n = count
+    let pieces = max(1, min(Threads.available, n * n / (1 << 15)))
+    let panels = (0..<pieces).map { GramPanel.part($0, of: pieces, 0..<n, n, unit: 16) }
+    // What the rows of a panel add to the elements from its first one on.
+    let sums = pieces == 1 ? Matrix(self, 1, n) : Matrix(zeros: pieces, n)
+    sums.elements.withElements { sums in
       a.elements.withElements { a in
         x.withElements { x in
-          Scalar.symv(n: Int32(count), a: a.baseAddress!, lda: Int32(count), x: x.baseAddress!, y: y.baseAddress!)
+          Threads.forEach(pieces) { index in
+            let (first, height) = (panels[index].lowerBound, Int32(panels[index].count))
+            if height == 0 { return }
+            let (a, x, y) = (a.baseAddress! + first * n, x.baseAddress!, sums.baseAddress! + index * n)
+            Scalar.symv(n: height, a: a + first, lda: Int32(n), x: x + first, y: y + first)
+            // Tiles are read twice, the second time from a processor's second cache.
+            let width = max(64, 1 << 17 / Int(height))
+            for start in stride(from: panels[index].upperBound, to: n, by: width) {
+              let columns = Int32(min(width, n - start))
+              Scalar.gemv(
+                .no, rows: height, columns: columns, alpha: 1, a: a + start, lda: Int32(n), x: x + start, beta: 1,
+                y: y + first)
+              Scalar.gemv(
+                .yes, rows: height, columns: columns, alpha: 1, a: a + start, lda: Int32(n), x: x + first, beta: 0,
+                y: y + start)
+            }
+          }
         }
       }
+    }
+    if pieces == 1 { return }
+    assign(sums[row: 0])
+    for (index, panel) in panels.enumerated().dropFirst() {
+      self[panel.lowerBound..<n].combine(1, sums[row: index][panel.lowerBound..<n])
     }
   }
 

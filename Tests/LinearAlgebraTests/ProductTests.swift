@@ -84,6 +84,30 @@ private func opened<Scalar: BLASScalar>(_ a: Matrix<Scalar>, _ op: Transpose) ->
     }
   }
 
+  func checkSymmetricVector<Scalar: BLASScalar>(_: Scalar.Type, _ n: Int) {
+    var samples = Samples(seed: UInt64(n))
+    let a: Matrix<Scalar> = samples.matrix(n, n)
+    let x: Vector<Scalar> = samples.vector(n)
+    for i in 0..<n { for j in 0..<i { a[i, j] = .nan } }
+    let y = Vector([Scalar](repeating: .nan, count: n))
+    y.assignSymmetricProduct(a, x)
+    for i in 0..<n {
+      let terms = (0..<n).map { Double(a[min(i, $0), max(i, $0)]) * Double(x[$0]) }
+      let bound = Double(Scalar.ulpOfOne) * Double(n + 2) * terms.reduce(0) { $0 + abs($1) }
+      #expect(abs(Double(y[i]) - terms.reduce(0, +)) <= bound)
+    }
+  }
+
+  @Test(arguments: [0, 1, 5, 181, 257, 700], [1, 2, 7])
+  func `A symmetric matrix times a vector reads the upper triangle alone, on any number of threads`(
+    n: Int, threads: Int
+  ) {
+    withThreads(threads) {
+      checkSymmetricVector(Float.self, n)
+      checkSymmetricVector(Double.self, n)
+    }
+  }
+
   func checkVector<Scalar: BLASScalar>(_: Scalar.Type, _ rows: Int, _ columns: Int, _ op: Transpose) {
     var samples = Samples(seed: UInt64(rows + 100 * columns))
     let a: Matrix<Scalar> = samples.matrix(rows, columns)
