@@ -13,22 +13,33 @@ package struct NodeReader {
     node = try communicator.splitBySharedMemory()
   }
 
-  /// What `read` reads, which is the same on all ranks. Collective on the node; errors are those of this rank.
-  package mutating func open(_ read: () throws -> Dataset?) throws -> Dataset? {
-    var set: Dataset?
+  /// What each of `reads` reads, given the sets before it; the same on all ranks. Collective on the node; errors are those of
+  /// this rank.
+  package mutating func open(_ reads: [(_ before: [Dataset?]) throws -> Dataset?]) throws -> [Dataset?] {
+    var sets: [Dataset?] = []
     do {
-      set = try node.collectively { node.rank == 0 ? try read() : nil }
+      sets = try node.collectively {
+        try node.rank > 0 ? [] : reads.reduce(into: []) { $0.append(try $1($0)) }
+      }
     } catch let failure as CollectiveFailure {
       // What is wrong with the first rank's files is wrong on the node.
       throw failure.withoutOrigin
     }
-    if node.size == 1 { return set }
-    let offer = try share(set)
+    if node.size == 1 { return sets }
+    let offers = try reads.indices.map { try share(node.rank > 0 ? nil : sets[$0]) }
     // The first rank holds its memory until all have mapped it, or have failed.
-    let result = Result { if node.rank > 0 { set = try take(offer, orRead: read) } }
+    let result = Result {
+      if node.rank == 0 { return }
+      for (offer, read) in zip(offers, reads) { sets.append(try take(offer) { try read(sets) }) }
+    }
     try node.barrier()
     try result.get()
-    return set
+    return sets
+  }
+
+  /// The same for one set.
+  package mutating func open(_ read: () throws -> Dataset?) throws -> Dataset? {
+    try withoutActuallyEscaping(read) { read in try open([{ _ in try read() }])[0] }
   }
 
   /// Says what the system does not let ranks share; nil where they do. Collective over all nodes.

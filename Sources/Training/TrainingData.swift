@@ -100,8 +100,11 @@ package struct TrainingData {
   ) throws -> (Dataset, Dataset?) {
     let options = configuration.data
     guard options.train.features != nil else { return (Dataset.digits().train, Dataset.digits().test) }
-    let train = try reader.open { try open(options.train, configuration) }!
-    return (train, try reader.open { try open(options.test, configuration, like: train) })
+    let sets = try reader.open([
+      { _ in try open(options.train, configuration) },
+      { try open(options.test, configuration, like: $0[0]) },
+    ])
+    return (sets[0]!, sets[1])
   }
 
   /// The weights of the training set, whose labels have been checked. Collective: they are the same on all ranks.
