@@ -176,11 +176,7 @@ extension Vector {
         }
       }
     }
-    if pieces == 1 { return }
-    assign(sums[row: 0])
-    for (index, panel) in panels.enumerated().dropFirst() {
-      self[panel.lowerBound..<n].combine(1, sums[row: index][panel.lowerBound..<n])
-    }
+    if pieces > 1 { assignColumnSums(sums) }
   }
 
   /// xᵀy, accumulated in `Double`.
