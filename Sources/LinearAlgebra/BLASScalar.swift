@@ -27,6 +27,10 @@ package protocol BLASScalar: BinaryFloatingPoint, BitwiseCopyable, Sendable, Cod
   static func trsm(
     _ side: Side, _ triangle: Triangle, _ opA: Transpose, m: Int32, n: Int32, a: UnsafePointer<Self>, lda: Int32,
     b: UnsafeMutablePointer<Self>, ldb: Int32)
+  /// B ← U⁻ᵀB for the upper row-major triangle U (k × k) and B (k × n). Faster than `trsm` where k is some tens, for which
+  /// OpenBLAS has no kernel of its own on many processors.
+  static func substitute(
+    _ u: UnsafePointer<Self>, ldu: Int, k: Int, _ b: UnsafeMutablePointer<Self>, ldb: Int, n: Int)
   /// x ← op(A)⁻¹ x
   static func trsv(
     _ triangle: Triangle, _ opA: Transpose, n: Int32, a: UnsafePointer<Self>, lda: Int32, x: UnsafeMutablePointer<Self>)

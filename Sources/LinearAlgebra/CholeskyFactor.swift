@@ -77,9 +77,7 @@ package final class CholeskyFactor<Scalar: BLASScalar> {
       guard factorize(start..<middle) else { return false }
       let k = Int32(middle - start)
       Threads.parallel(range.upperBound - middle, grain: 16) { part in
-        Scalar.trsm(
-          .left, .upper, .yes, m: k, n: Int32(part.count), a: block(start, start), lda: ld,
-          b: block(start, middle + part.lowerBound), ldb: ld)
+        substitute(start..<middle, middle + part.lowerBound..<middle + part.upperBound)
       }
       let rest = middle..<range.upperBound
       // Low enough that no thread waits long for the last one.
@@ -97,6 +95,28 @@ package final class CholeskyFactor<Scalar: BLASScalar> {
           c: block(panel.lowerBound, panel.lowerBound), ldc: ld)
       }
       return factorize(rest)
+    }
+  }
+
+  /// B ← U⁻ᵀB for the diagonal block U of `range` and the elements B right of it in `columns`, by halves.
+  private func substitute(_ range: Range<Int>, _ columns: Range<Int>) {
+    let ld = pitch
+    storage.withElements { elements in
+      func block(_ row: Int, _ column: Int) -> UnsafeMutablePointer<Scalar> {
+        elements.baseAddress! + row * ld + column
+      }
+      let start = range.lowerBound
+      let target = block(start, columns.lowerBound)
+      if range.count <= Self.leaf {
+        return Scalar.substitute(block(start, start), ldu: ld, k: range.count, target, ldb: ld, n: columns.count)
+      }
+      let middle = start + (range.count / 2 + 15) / 16 * 16
+      substitute(start..<middle, columns)
+      Scalar.gemm(
+        .yes, .no, m: Int32(range.upperBound - middle), n: Int32(columns.count), k: Int32(middle - start), alpha: -1,
+        a: block(start, middle), lda: Int32(ld), b: target, ldb: Int32(ld), beta: 1,
+        c: block(middle, columns.lowerBound), ldc: Int32(ld))
+      substitute(middle..<range.upperBound, columns)
     }
   }
 }

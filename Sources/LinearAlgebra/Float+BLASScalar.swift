@@ -42,6 +42,12 @@ extension Float: BLASScalar {
       CblasRowMajor, side.cblas, triangle.cblas, opA.cblas, CblasNonUnit, m, n, 1, a, lda, b, ldb)
   }
 
+  package static func substitute(
+    _ u: UnsafePointer<Self>, ldu: Int, k: Int, _ b: UnsafeMutablePointer<Self>, ldb: Int, n: Int
+  ) {
+    fgn_substitute_f32(u, ldu, k, b, ldb, n)
+  }
+
   package static func trsv(
     _ triangle: Triangle, _ opA: Transpose, n: Int32, a: UnsafePointer<Self>, lda: Int32, x: UnsafeMutablePointer<Self>
   ) {

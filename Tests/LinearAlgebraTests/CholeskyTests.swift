@@ -48,7 +48,7 @@ import Testing
     if n > 0 { #expect(relativeError(x.doubles, solve(full, b.doubles)) <= tolerance) }
   }
 
-  @Test(arguments: [0, 1, 2, 5, 40, 130, 300])
+  @Test(arguments: [0, 1, 2, 5, 40, 77, 130, 261, 300])
   func `A positive definite system is solved from the upper triangle, on any number of threads`(n: Int) {
     for threads in [1, 3] {
       withThreads(threads) {

@@ -138,6 +138,14 @@ FGN_DECLARE_UPDATES(float, f32)
 FGN_DECLARE_UPDATES(double, f64)
 #undef FGN_DECLARE_UPDATES
 
+#define FGN_DECLARE_TRIANGULAR(T, suffix)                                                                         \
+  /* b, k × n with rows `ldb` apart, ← U⁻ᵀ b for the upper triangle of u, k × k with rows `ldu` apart. */         \
+  void fgn_substitute_##suffix(const T *u, size_t ldu, size_t k, T *b, size_t ldb, size_t n);
+
+FGN_DECLARE_TRIANGULAR(float, f32)
+FGN_DECLARE_TRIANGULAR(double, f64)
+#undef FGN_DECLARE_TRIANGULAR
+
 #define FGN_DECLARE_SPARSE(T, suffix)                                                                             \
   /* Rows y of n numbers: y ← y + Σ value · w_column over the entries starts_r ..< starts_(r+1) of each, in order. */ \
   void fgn_sparse_product_##suffix(const ptrdiff_t *starts, const int32_t *columns, const T *values, size_t rows, \
