@@ -3,9 +3,14 @@ import LinearAlgebra
 /// Which rows make up which batch: a pure function of (seed, epoch, step), the same on every rank and for every number
 /// of ranks.
 ///
-/// An epoch visits every row once, in the order of a Fisher–Yates shuffle by the generator number `epoch` of `seed`: of the
-/// rows, or of blocks of rows, which keep their order; where rows have strata, it then spreads each stratum evenly. Its last
-/// batch is smaller unless `dropLast`. Full batches keep the natural order.
+/// An epoch visits every row once, in the order of a Fisher–Yates shuffle by the generator number `epoch` of `seed`; where
+/// rows have strata, it then spreads each stratum evenly. Its last batch is smaller unless `dropLast`. Full batches keep the
+/// natural order.
+///
+/// Where rows are read from a file as they are needed, *blocks* of consecutive rows are shuffled instead, which are read at
+/// once, and batches are mixed in *windows* of T batches: place j of these batches has the rows number jT ..< (j + 1)T of the
+/// window, in random order. With T at least that of a block's rows a batch has one row of each of B blocks at most, and
+/// still a rank, whose places are consecutive, reads whole blocks.
 package struct BatchSampler {
   /// Rows in the data set.
   package let count: Int
@@ -14,25 +19,35 @@ package struct BatchSampler {
   package let isFull: Bool
   package let seed: UInt64
   package let dropLast: Bool
-  /// Rows that stay together.
+  /// Rows of a block.
   package let block: Int
+  /// T, batches of a window.
+  package let window: Int
   /// The stratum of each row, from 0; empty where there are none.
   private let strata: [Int32]
-  /// The order of one epoch's rows, kept because its batches are asked for one after another.
+  /// The order of one epoch's blocks, kept because its batches are asked for one after another.
   private var order: [Int] = []
   private var orderedEpoch: Int?
+  /// Of that order, the seed of its windows, and the place of the file's last block.
+  private var windowSeed: UInt64 = 0
+  private var lastBlock = 0
+  /// Where the rows of one window are in that order, counted from its first, batch after batch.
+  private var mixed: (epoch: Int, window: Range<Int>, places: [Int])?
 
   /// A batch larger than the data set is the whole data set, shuffled.
   package init(
-    count: Int, batchSize: BatchSize, seed: UInt64, dropLast: Bool = false, block: Int = 1, strata: [Int32] = []
+    count: Int, batchSize: BatchSize, seed: UInt64, dropLast: Bool = false, block: Int = 1, window: Int = 1,
+    strata: [Int32] = []
   ) {
     precondition(count > 0, "there are no rows to sample")
-    precondition(block > 0, "a block has rows")
+    precondition(block > 0 && window > 0, "a block has rows, and a window batches")
     precondition(strata.isEmpty || strata.count == count && block == 1, "strata are of single rows, and of all")
     self.count = count
     self.seed = seed
     self.dropLast = dropLast
     self.block = block
+    // Single rows are mixed enough.
+    self.window = block == 1 ? 1 : window
     self.strata = strata
     switch batchSize {
     case .full:
@@ -58,11 +73,38 @@ package struct BatchSampler {
   /// The rows of the epoch's batch number `step`, in their order.
   package mutating func batch(epoch: Int, step: Int) -> ArraySlice<Int> {
     precondition(epoch >= 0 && step >= 0 && step < batchesPerEpoch, "there is no such batch")
-    if orderedEpoch != epoch {
-      arrange(epoch)
-      orderedEpoch = epoch
-    }
-    return order[step * batchSize..<min(count, (step + 1) * batchSize)]
+    arrange(epoch)
+    let batch = step * batchSize..<min(count, (step + 1) * batchSize)
+    if isFull || block == 1 { return order[batch] }
+    let start = window(of: step).lowerBound * batchSize
+    return places(epoch: epoch, step: step).map { row(start + $0) }[...]
+  }
+
+  /// The batches of the window that has the epoch's batch number `step`.
+  package func window(of step: Int) -> Range<Int> {
+    let start = step / window * window
+    return start..<min(start + window, batchesPerEpoch)
+  }
+
+  /// The rows of a window that have the numbers `range` in the order of its blocks.
+  package mutating func rows(_ range: Range<Int>, ofWindow batches: Range<Int>, epoch: Int) -> [Int] {
+    arrange(epoch)
+    let start = batches.lowerBound * batchSize
+    return range.map { row(start + $0) }
+  }
+
+  /// The numbers, in the order of a window's blocks, of the rows at the places `places` of its batches.
+  package func range(at places: Range<Int>, ofWindow batches: Range<Int>) -> Range<Int> {
+    rowCount(before: places.lowerBound, batches)..<rowCount(before: places.upperBound, batches)
+  }
+
+  /// The numbers, in the order of its window's blocks, of the rows of a batch.
+  package mutating func places(epoch: Int, step: Int) -> ArraySlice<Int> {
+    arrange(epoch)
+    let batches = window(of: step)
+    if mixed?.epoch != epoch || mixed?.window != batches { mixed = (epoch, batches, mix(batches)) }
+    let start = batches.lowerBound * batchSize
+    return mixed!.places[step * batchSize - start..<min(count, (step + 1) * batchSize) - start]
   }
 
   /// Rank `rank`'s part of a batch or of any range: [rank · n/count, (rank + 1) · n/count), rounded down.
@@ -73,7 +115,8 @@ package struct BatchSampler {
   }
 
   private mutating func arrange(_ epoch: Int) {
-    if isFull && orderedEpoch != nil { return }
+    if orderedEpoch == epoch || isFull && orderedEpoch != nil { return }
+    orderedEpoch = epoch
     // From the natural order each time: the order must not depend on the epochs before.
     if isFull {
       order = Array(0..<count)
@@ -83,8 +126,37 @@ package struct BatchSampler {
     order = Array(0..<blocks)
     var generator = SplitMix64(seed: seed, stream: UInt64(epoch))
     generator.shuffle(&order)
-    if block > 1 { order = order.flatMap { $0 * block..<min(count, ($0 + 1) * block) } }
+    windowSeed = generator.next()
+    if block > 1 { lastBlock = order.firstIndex(of: blocks - 1)! }
     if !strata.isEmpty { spread() }
+  }
+
+  /// The row at a place of the present order.
+  private func row(_ place: Int) -> Int {
+    if block == 1 { return order[place] }
+    // The file's last block may have fewer rows than the others.
+    let missing = (count + block - 1) / block * block - count
+    let place = place < (lastBlock + 1) * block - missing ? place : place + missing
+    return order[place / block] * block + place % block
+  }
+
+  /// The numbers of a window's rows in the order of its blocks, batch after batch.
+  private func mix(_ batches: Range<Int>) -> [Int] {
+    let rows = batches.lowerBound * batchSize..<min(count, batches.upperBound * batchSize)
+    var numbers = Array(repeating: 0, count: rows.count)
+    var generator = SplitMix64(seed: windowSeed, stream: UInt64(batches.lowerBound))
+    for place in 0..<min(batchSize, numbers.count) {
+      var own = Array(range(at: place..<place + 1, ofWindow: batches))
+      generator.shuffle(&own)
+      for (batch, number) in own.enumerated() { numbers[batch * batchSize + place] = number }
+    }
+    return numbers
+  }
+
+  /// Rows of a window's batches at the places before `place`. An epoch's last batch may have fewer places than the others.
+  private func rowCount(before place: Int, _ batches: Range<Int>) -> Int {
+    let last = min(count, batches.upperBound * batchSize) - (batches.upperBound - 1) * batchSize
+    return place * (batches.count - 1) + min(place, last)
   }
 
   /// Brings number k of the n rows of a stratum, in the present order, to (k + u)/n of the way through the epoch, with a u

@@ -4,6 +4,11 @@ extension FeatureMatrix {
   /// Whether rows are read from their files as they are needed.
   package var isMapped: Bool { pieces.contains { $0.owner is MappedFile } }
 
+  /// Bytes of the rows that are read from their files as they are needed.
+  package var mappedSize: Int {
+    pieces.reduce(0) { $0 + ($1.owner is MappedFile ? $1.rows.count * rowSize : 0) }
+  }
+
   /// Lets the system know that rows are read in no order, so that it reads none beside them. Where a file does not fit into
   /// memory, the pages that it would read ahead drive out those that are needed.
   package func expectRandomAccess() {
@@ -34,4 +39,4 @@ extension FeatureMatrix {
   }
 }
 
-private let pageSize = sysconf(Int32(_SC_PAGESIZE))
+let pageSize = sysconf(Int32(_SC_PAGESIZE))

@@ -103,7 +103,7 @@ package struct FeatureMatrix {
   }
 
   /// Bytes of a row.
-  var rowSize: Int { columns * element.size }
+  package var rowSize: Int { columns * element.size }
 
   /// The rows of `range` alone, counted from 0.
   subscript(rows range: Range<Int>) -> FeatureMatrix {

@@ -5,12 +5,15 @@ extension Configuration {
   /// Keys that may be null: their defaults depend on the method and the network.
   static let dependentDefaults = [
     ["optimizer", "learning_rate"], ["optimizer", "metric", "kind"], ["optimizer", "damping", "initial"],
-    ["optimizer", "damping", "minimum"],
+    ["optimizer", "damping", "minimum"], shuffleBlock, shuffleWindow,
   ]
+  private static let shuffleBlock = ["training", "shuffle_block"]
+  private static let shuffleWindow = ["training", "shuffle_window"]
 
   /// Gives the keys that were null their values. They follow from the sweeps in Benchmarks/defaults.md, and some of them
   /// from the data, once these are known.
   package mutating func resolveDefaults(for data: TrainingData? = nil) {
+    resolveShuffle(for: data)
     let sparseInputs = data?.train.features.isSparse == true
     let isDeep = model.hasHiddenParameters
     func set<Value>(_ path: WritableKeyPath<Optimizer, Value>, _ key: [String], _ value: Value) {
@@ -36,6 +39,29 @@ extension Configuration {
     }
     set(\.damping.initial, ["damping", "initial"], λ)
     set(\.damping.minimum, ["damping", "minimum"], λ)
+  }
+
+  /// Rows that do not stay in memory are read in blocks of 256 kB, at which disks are nearly as fast as they can be, and mixed
+  /// in windows, of which two are in memory.
+  private mutating func resolveShuffle(for data: TrainingData?) {
+    guard let data, let memory = data.smallMemory, let matrix = data.train.features.matrix, !training.stratify,
+      case .rows(let batchSize) = optimizer.batchSize
+    else { return }
+    if defaulted.contains(Self.shuffleBlock) {
+      training.shuffleBlock = min(max(1, (256 << 10) / matrix.rowSize), 65536)
+    }
+    if defaulted.contains(Self.shuffleWindow) {
+      let size = min(128 << 20, memory / 8)
+      training.shuffleWindow = min(max(1, size / (matrix.rowSize * batchSize)), training.shuffleBlock)
+    }
+  }
+
+  /// The same with the order of rows that the run of a checkpoint has, where none is asked for.
+  func keepingOrder(of saved: Configuration) -> Configuration {
+    var result = self
+    if defaulted.contains(Self.shuffleBlock) { result.training.shuffleBlock = saved.training.shuffleBlock }
+    if defaulted.contains(Self.shuffleWindow) { result.training.shuffleWindow = saved.training.shuffleWindow }
+    return result
   }
 }
 

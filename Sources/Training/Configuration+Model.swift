@@ -20,8 +20,14 @@ extension Configuration {
   package func sampler(of set: Dataset) -> BatchSampler {
     BatchSampler(
       count: set.count, batchSize: optimizer.batchSize, seed: training.seed, dropLast: training.dropLast,
-      block: training.shuffleBlock, strata: training.stratify ? set.labels : [])
+      block: training.shuffleBlock, window: training.shuffleWindow,
+      strata: training.stratify ? set.labels : [])
   }
+}
+
+extension Configuration.Training {
+  /// The steps of a run.
+  func steps(of sampler: BatchSampler) -> Int { steps ?? epochs * sampler.batchesPerEpoch }
 }
 
 extension Configuration.Model {

@@ -137,8 +137,11 @@ extension Configuration {
     try require(
       (1...65536).contains(training.shuffleBlock), "training.shuffle_block", training.shuffleBlock, "from 1 to 65536")
     try require(
+      (1...65536).contains(training.shuffleWindow), "training.shuffle_window", training.shuffleWindow,
+      "from 1 to 65536 batches")
+    try require(
       !(training.stratify && training.shuffleBlock > 1), "training.stratify", true,
-      "false with training.shuffle_block, whose rows stay together whatever their classes")
+      "false with training.shuffle_block, which takes rows together whatever their classes")
     try require(
       (1...65536).contains(training.virtualShards), "training.virtual_shards", training.virtualShards, "from 1 to 65536"
     )

@@ -148,8 +148,10 @@ package struct Configuration: Codable, Equatable, Sendable {
     package var precision = Precision.float32
     /// Leaves out an epoch's last, smaller batch.
     package var dropLast = false
-    /// Rows that stay together when the rows of an epoch are shuffled.
+    /// Rows of the blocks that an epoch is shuffled by, which are read at once.
     package var shuffleBlock = 1
+    /// Batches among which the rows of blocks are mixed.
+    package var shuffleWindow = 1
     /// Whether the rows of each class are spread evenly over the batches of an epoch.
     package var stratify = false
     /// Epochs from one evaluation on the test set to the next; 0: only at the end.
@@ -167,12 +169,34 @@ package struct Configuration: Codable, Equatable, Sendable {
       case epochs, steps, seed, precision
       case dropLast = "drop_last"
       case shuffleBlock = "shuffle_block"
+      case shuffleWindow = "shuffle_window"
       case stratify
       case evaluateEvery = "evaluate_every"
       case peerTimeout = "peer_timeout"
       case stallTimeout = "stall_timeout"
       case reproducible
       case virtualShards = "virtual_shards"
+    }
+
+    package init() {}
+
+    package init(from decoder: any Decoder) throws {
+      let container = try decoder.container(keyedBy: CodingKeys.self)
+      func value<Value: Decodable>(_ key: CodingKeys) throws -> Value { try container.decode(Value.self, forKey: key) }
+      epochs = try value(.epochs)
+      _steps = try container.decode(Nullable<Int>.self, forKey: .steps)
+      seed = try value(.seed)
+      precision = try value(.precision)
+      dropLast = try value(.dropLast)
+      evaluateEvery = try value(.evaluateEvery)
+      peerTimeout = try value(.peerTimeout)
+      stallTimeout = try value(.stallTimeout)
+      reproducible = try value(.reproducible)
+      virtualShards = try value(.virtualShards)
+      // What is younger than some checkpoints had these values before.
+      shuffleBlock = try container.decodeIfPresent(Int.self, forKey: .shuffleBlock) ?? 1
+      shuffleWindow = try container.decodeIfPresent(Int.self, forKey: .shuffleWindow) ?? 1
+      stratify = try container.decodeIfPresent(Bool.self, forKey: .stratify) ?? false
     }
   }
 

@@ -36,6 +36,23 @@ extension Configuration.Data {
   }
 }
 
+extension Configuration.Training {
+  /// How examples are read that do not stay in memory, for people; nil where that needs no word.
+  package func summaryOfReading(_ data: TrainingData) -> String? {
+    if shuffleBlock == 1, data.smallMemory == nil { return nil }
+    let order =
+      shuffleBlock == 1
+      ? "rows one by one" : "blocks of \(shuffleBlock) rows, mixed in windows of \(shuffleWindow) batches"
+    let reason = data.smallMemory.map { ": the examples do not stay in \($0.megabytes) of memory" }
+    return order + (reason ?? "")
+  }
+}
+
+extension Int {
+  /// Bytes as megabytes.
+  package var megabytes: String { (Double(self) / 1e6).short + " MB" }
+}
+
 extension Evaluation: CustomStringConvertible {
   package var description: String {
     "loss \(loss.short)  accuracy \(accuracy.percent)  top-5 \(top5Accuracy.percent)  (\(examples) examples)"

@@ -1,39 +1,110 @@
 import Datasets
 import Dispatch
 import Glibc
+import Networks
 
-/// Has the rows of a batch read from their file while the step before it computes, once it turns out that they do not stay in
-/// memory: many small reads take less time together than one after another. Where all rows are in memory nothing is done.
+/// Has rows read from their file before they are needed, while steps compute, where they do not stay in memory: single rows
+/// a step ahead, blocks of rows a window of batches ahead.
+///
+/// Where it is not known beforehand that the examples do not stay in memory, nothing is done until that turns out.
 struct ReadAhead {
   /// In rows, of which so many may wait for their page before it counts.
   private static let tolerance = 16
 
+  private let features: Features
   private let matrix: FeatureMatrix?
+  private let partition: RowPartition
+  private let steps: Int
   private let queue = DispatchQueue(label: "read ahead")
-  /// Whether rows have been seen to be missing.
-  private(set) var isOn = false
+  /// Looks ahead without disturbing the one that is asked for the batches.
+  private var sampler: BatchSampler
+  /// Whether rows are read ahead.
+  private(set) var isOn: Bool
+  /// The step whose single rows are on their way.
+  private var prefetched: Int?
+  /// Two of the rows of a window: of the present one, and of the next.
+  private var readers: [Int: RowReader] = [:]
+  /// The present window's first step, and its rows.
+  private var window: (start: Int, rows: FeatureMatrix)?
 
-  init(_ features: Features) {
-    matrix = features.matrix.flatMap { $0.isMapped ? $0 : nil }
+  /// For a run of so many steps.
+  init(_ features: Features, _ sampler: BatchSampler, _ partition: RowPartition, steps: Int, isOn: Bool) {
+    self.features = features
+    matrix = features.matrix.flatMap { $0.isMapped && !sampler.isFull ? $0 : nil }
+    self.sampler = sampler
+    self.partition = partition
+    self.steps = steps
+    self.isOn = isOn && matrix != nil
     matrix?.expectRandomAccess()
+  }
+
+  /// Calls `body` with features, and the rows among them that are this rank's `rows` of step `step`.
+  mutating func read<Result>(
+    _ rows: ArraySlice<Int>, step: Int, _ body: (Features, ArraySlice<Int>) throws -> Result
+  ) throws -> Result {
+    guard let matrix else { return try body(features, rows) }
+    if isOn, sampler.block > 1 {
+      return if let (window, places) = try readWindow(matrix, rows.count, step) {
+        try body(.dense(window), places)
+      } else {
+        try body(features, rows)
+      }
+    }
+    if isOn, prefetched != step { prefetch(rows) }
+    let before = isOn ? 0 : majorFaults()
+    let result = try body(features, rows)
+    if !isOn { isOn = (majorFaults() - before) * Self.tolerance > rows.count }
+    if isOn, step + 1 < steps {
+      let (epoch, batch) = sampler.position(ofStep: step + 1)
+      prefetch(partition.own(of: sampler.batch(epoch: epoch, step: batch)))
+      prefetched = step + 1
+    }
+    return result
+  }
+
+  /// This rank's rows of a window, and the places of a step's among them; nil where it has others in that step, as in an epoch's
+  /// last batch if that is smaller.
+  private mutating func readWindow(
+    _ matrix: FeatureMatrix, _ count: Int, _ step: Int
+  ) throws -> (FeatureMatrix, ArraySlice<Int>)? {
+    let (epoch, batch) = sampler.position(ofStep: step)
+    let batches = sampler.window(of: batch)
+    let start = step - (batch - batches.lowerBound)
+    if window?.start != start {
+      let reader = readers[start] ?? begin(RowReader(matrix), start)
+      let next = step + batches.upperBound - batch
+      let free = readers.first { $0.key != start }?.value ?? RowReader(matrix)
+      window = (start, try reader.finish())
+      readers = [start: reader]
+      if next < steps { readers[next] = begin(free, next) }
+    }
+    let places = sampler.places(epoch: epoch, step: batch)
+    let own = partition.own(of: places)
+    let read = ownRange(batches)
+    guard let window, own.allSatisfy({ read.contains($0) }) else { return nil }
+    return (window.rows, own.map { $0 - read.lowerBound }[...])
+  }
+
+  /// Lets a reader begin with this rank's rows of the window whose first step is `start`.
+  private mutating func begin(_ reader: RowReader, _ start: Int) -> RowReader {
+    let (epoch, batch) = sampler.position(ofStep: start)
+    let batches = sampler.window(of: batch)
+    reader.begin(sampler.rows(ownRange(batches), ofWindow: batches, epoch: epoch))
+    return reader
+  }
+
+  /// This rank's rows of a window, by their numbers in the order of its blocks.
+  private func ownRange(_ batches: Range<Int>) -> Range<Int> {
+    sampler.range(at: partition.rows(of: sampler.batchSize), ofWindow: batches)
   }
 
   /// Has the system begin to read rows. That takes a thread of its own: with thousands of reads, to ask for them takes longer
   /// than many a step.
-  func prefetch(_ rows: some Collection<Int>) {
+  private func prefetch(_ rows: ArraySlice<Int>) {
     guard let matrix else { return }
     // The file's pages are only asked for, and nobody writes to them.
     nonisolated(unsafe) let pages = matrix
-    let rows = Array(rows)
     queue.async { pages.prefetch(rows) }
-  }
-
-  /// Runs `body`, which reads `rows` rows, and looks whether pages of theirs were missing.
-  mutating func watch<Result>(_ rows: Int, _ body: () throws -> Result) rethrows -> Result {
-    guard matrix != nil, !isOn else { return try body() }
-    let before = majorFaults()
-    defer { isOn = (majorFaults() - before) * Self.tolerance > rows }
-    return try body()
   }
 
   /// Page faults of this process that waited for a disk.

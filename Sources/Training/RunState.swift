@@ -26,6 +26,8 @@ package struct RunState {
 
   package let progress: Progress
   package let contents: TensorFile
+  /// What the run goes on with: as asked for, with the order of rows that it had where none is asked for.
+  package let configuration: Configuration
 
   private static let progressKey = "fgn.progress"
 
@@ -47,6 +49,8 @@ package struct RunState {
     self.contents = contents
     progress = try Self.progress(of: contents)
     let saved = try ModelFile(contents).configuration
+    let configuration = configuration.keepingOrder(of: saved)
+    self.configuration = configuration
     func text(_ shape: [Int]?) -> String { shape.map { "\($0)" } ?? "null" }
     var pairs: [(key: String, old: String, new: String)] = [
       ("model.layers", "\(saved.model.layers)", "\(configuration.model.layers)"),
@@ -57,6 +61,7 @@ package struct RunState {
       ("training.precision", "\(saved.training.precision)", "\(configuration.training.precision)"),
       ("training.drop_last", "\(saved.training.dropLast)", "\(configuration.training.dropLast)"),
       ("training.shuffle_block", "\(saved.training.shuffleBlock)", "\(configuration.training.shuffleBlock)"),
+      ("training.shuffle_window", "\(saved.training.shuffleWindow)", "\(configuration.training.shuffleWindow)"),
       ("training.stratify", "\(saved.training.stratify)", "\(configuration.training.stratify)"),
       ("data.normalize", "\(saved.data.normalize)", "\(configuration.data.normalize)"),
       ("model.input_shape", text(saved.model.inputShape), text(configuration.model.inputShape)),

@@ -52,7 +52,9 @@ package final class Trainer<Scalar: DistributedScalar> {
     evaluator = Evaluator(network, communicator: communicator)
     clock = try RankClock(over: communicator)
     room = InputRoom(network, capacity: partition.capacity(of: sampler.batchSize))
-    readAhead = ReadAhead(data.train.features)
+    readAhead = ReadAhead(
+      data.train.features, sampler, partition, steps: configuration.training.steps(of: sampler),
+      isOn: data.smallMemory != nil)
     parameters = try communicator.collectively { [optimizer] in
       if let state {
         try state.restore(optimizer)
@@ -106,7 +108,8 @@ package final class Trainer<Scalar: DistributedScalar> {
       if let progress, progress.ranks == communicator.size {
         (message.exchange, reason) = (progress.exchange, "as before")
       } else {
-        let seconds = try message.measureExchanges(at: parameters, on: gather(partition.own(of: nextBatch)).0)
+        let inputs = try gather(partition.own(of: nextBatch), step: nextStep).0
+        let seconds = try message.measureExchanges(at: parameters, on: inputs)
         message.exchange = Exchange.allCases.min { seconds[$0]! < seconds[$1]! }!
         reason = Exchange.allCases.map { "\($0.rawValue) \((1000 * seconds[$0]!).short) ms" }.joined(separator: ", ")
       }
@@ -127,7 +130,7 @@ package final class Trainer<Scalar: DistributedScalar> {
     }
     if !partition.isVirtual, optimizer.plan == nil || progress?.ranks != communicator.size {
       let rows = nextBatch
-      let (shard, labels) = gather(partition.own(of: rows))
+      let (shard, labels) = try gather(partition.own(of: rows), step: nextStep)
       try optimizer.makePlan(
         parameters, inputs: shard, labels: labels, weights: gatherWeights(partition.own(of: rows)),
         batchSize: rows.count)
@@ -151,15 +154,16 @@ package final class Trainer<Scalar: DistributedScalar> {
     )
   }
 
-  /// The rows of the batch of the next step, or of the last one.
+  /// The next step, or the last one.
+  private var nextStep: Int { min(step, totalSteps - 1) }
+
+  /// The rows of its batch.
   private var nextBatch: ArraySlice<Int> {
-    let (epoch, batch) = sampler.position(ofStep: min(step, totalSteps - 1))
+    let (epoch, batch) = sampler.position(ofStep: nextStep)
     return sampler.batch(epoch: epoch, step: batch)
   }
 
-  private var totalSteps: Int {
-    configuration.training.steps ?? configuration.training.epochs * sampler.batchesPerEpoch
-  }
+  private var totalSteps: Int { configuration.training.steps(of: sampler) }
 
   /// Trains to the end, or until a signal asks any rank to stop. Collective.
   package func run() throws -> Outcome {
@@ -220,21 +224,14 @@ package final class Trainer<Scalar: DistributedScalar> {
     let rows = sampler.batch(epoch: epoch, step: batch)
     let own = partition.own(of: rows)
     let wasReadingAhead = readAhead.isOn
-    let ((shard, labels), weights) = optimizer.phases.measure(.data) {
-      // Others were on their way since the step before.
-      if readAhead.isOn, batch == 0 { readAhead.prefetch(own) }
-      defer {
-        if readAhead.isOn, batch + 1 < sampler.batchesPerEpoch {
-          readAhead.prefetch(partition.own(of: sampler.batch(epoch: epoch, step: batch + 1)))
-        }
-      }
-      return (readAhead.watch(own.count) { gather(own) }, gatherWeights(own))
+    let ((shard, labels), weights) = try optimizer.phases.measure(.data) {
+      (try gather(own, step: step), gatherWeights(own))
     }
     if readAhead.isOn != wasReadingAhead {
       coordinator.say(
-        "note: the examples do not stay in memory, so each step reads those of the next one"
+        "note: the examples do not stay in memory, so steps read those of later ones"
           + (configuration.training.shuffleBlock == 1
-            ? "; with training.shuffle_block it reads blocks of rows, which is faster (convert --shuffle)" : ""))
+            ? "; with training.shuffle_block they read blocks of rows, which is faster" : ""))
     }
     let report = try optimizer.advance(
       parameters, inputs: shard, labels: labels, weights: weights, batchSize: rows.count, rate: rate,
@@ -267,10 +264,10 @@ package final class Trainer<Scalar: DistributedScalar> {
     if let times = try clock.gather() { coordinator.record(times, step: step, epoch: epoch) }
   }
 
-  /// This rank's rows of the batch, normalised, with their labels.
-  private func gather(_ rows: ArraySlice<Int>) -> (Inputs<Scalar>, ArraySlice<Int32>) {
+  /// This rank's rows of the batch of a step, normalised, with their labels.
+  private func gather(_ rows: ArraySlice<Int>, step: Int) throws -> (Inputs<Scalar>, ArraySlice<Int32>) {
     if let (batch, labels) = fullBatch { return (batch, labels[...]) }
-    let batch = room.gather(rows, of: data.train.features, data.normalization)
+    let batch = try readAhead.read(rows, step: step) { room.gather($1, of: $0, data.normalization) }
     let labels = rows.map { data.train.labels[$0] }
     if sampler.isFull { fullBatch = (batch, labels) }
     return (batch, labels[...])

@@ -17,6 +17,9 @@ package struct TrainingData {
   package var weights: ExampleWeights?
   /// How long reading and checking took.
   package var seconds = 0.0
+  /// The memory of a host, in bytes, where that is too small for the training examples, which are read from their file as they
+  /// are needed; nil where they stay in memory.
+  package var smallMemory: Int?
   /// What a person should know of how they were read.
   package var note: String?
 
@@ -91,7 +94,16 @@ package struct TrainingData {
     let weights = try weights(options, of: train, trainName, classCount, over: communicator)
     return TrainingData(
       train: train, test: test, normalization: normalization, classCount: classCount, weights: weights,
-      seconds: (ContinuousClock.now - start) / .seconds(1), note: note)
+      seconds: (ContinuousClock.now - start) / .seconds(1),
+      smallMemory: try smallMemory(for: train.features, over: communicator), note: note)
+  }
+
+  /// The smallest memory of a host that is too small for examples; nil if there is none. Collective.
+  private static func smallMemory(for features: Features, over communicator: Communicator) throws -> Int? {
+    // A quarter is for everything else.
+    let (size, limit) = (features.matrix?.mappedSize ?? 0, HostMemory.limit())
+    let smallest = try communicator.allreduce([size > limit / 4 * 3 ? limit : .max], .min)[0]
+    return smallest < .max ? smallest : nil
   }
 
   /// The data sets. Collective on a node; errors are those of this rank.

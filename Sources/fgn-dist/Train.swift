@@ -68,6 +68,7 @@ struct Train: ParsableCommand {
       checkpoint.isEmpty
         ? nil : try RunState(Safetensors.load(path: checkpoint, requireChecksum: true), for: configuration)
     }
+    let configuration = state?.configuration ?? configuration
     try communicator.collectively { try state?.check(data) }
     // Before anything is written.
     let network = try communicator.collectively {
@@ -142,6 +143,7 @@ struct Train: ParsableCommand {
         + "normalize \(configuration.data.normalize.rawValue); "
         + (data.test.map { "\($0.count) test examples" } ?? "no test set") + "; read in \(data.seconds.short) s")
     if let note = data.note { coordinator.say(note) }
+    if let reading = configuration.training.summaryOfReading(data) { coordinator.say("reading", reading) }
     if let weights = data.weights { coordinator.say("weights", configuration.data.summary(of: weights)) }
     coordinator.say(
       "model",
@@ -184,9 +186,4 @@ extension Configuration.Training {
     func limit(_ seconds: Double) -> Double { seconds == 0 ? .infinity : seconds }
     return Heartbeat.Limits(silence: limit(peerTimeout), wait: limit(stallTimeout))
   }
-}
-
-extension Int {
-  /// Bytes as megabytes.
-  fileprivate var megabytes: String { (Double(self) / 1e6).short + " MB" }
 }

@@ -23,16 +23,25 @@ extension CommandLineTests {
         training: {steps: 40}
         """)
       let command = Program.command(.plain, ["train", "run.yaml", "--run-directory"])
-      let free = try Child(command + ["free"], in: workspace).wait()
-      free.expectSuccess()
-      #expect(!free.output.contains("stay in memory"))
-
-      try workspace.forget("features.npy")
       let group = try MemoryGroup(limit: 128 * megabyte)
-      let limited = try Child(group.entering(command + ["limited"]), in: workspace).wait()
-      limited.expectSuccess()
-      #expect(limited.output.contains("the examples do not stay in memory"))
-      #expect(try workspace.steps("limited").map(\.loss) == workspace.steps("free").map(\.loss))
+      for (name, settings, reading) in [
+        // 256 kB are 64 rows, and 16 MB 16 batches.
+        ("blocks", ["shuffle_block=64", "shuffle_window=16"], "blocks of 64 rows, mixed in windows of 16 batches"),
+        ("rows", ["shuffle_block=1"], "rows one by one"),
+      ] {
+        let set = settings.flatMap { ["--set", "training.\($0)"] }
+        let free = try Child(command + ["free-\(name)"] + set, in: workspace).wait()
+        free.expectSuccess()
+        #expect(!free.output.contains("stay in"))
+
+        try workspace.forget("features.npy")
+        let limited = try Child(
+          group.entering(command + ["limited-\(name)"] + (name == "blocks" ? [] : set)), in: workspace
+        ).wait()
+        limited.expectSuccess()
+        #expect(limited.output.contains("\(reading): the examples do not stay in 134.2 MB of memory"))
+        #expect(try workspace.steps("limited-\(name)").map(\.loss) == workspace.steps("free-\(name)").map(\.loss))
+      }
     }
 
     @Test("are in memory once on a host, where they are text", .memoryCanBeLimited)

@@ -76,6 +76,54 @@ import Testing
         == epoch(BatchSampler(count: 97, batchSize: .rows(7), seed: 3, block: 1), 2))
   }
 
+  @Test func windowsMixTheRowsOfTheirBlocks() {
+    for (count, size, block, window) in [
+      (97, 7, 5, 5), (97, 7, 5, 3), (100, 10, 4, 4), (64, 16, 8, 2), (10, 3, 20, 9),
+    ] {
+      for dropLast in [false, true] {
+        var sampler = BatchSampler(
+          count: count, batchSize: .rows(size), seed: 3, dropLast: dropLast, block: block, window: window)
+        let batches = epoch(sampler, 2)
+        let rows = batches.flatMap { $0 }
+        #expect(Set(rows).count == rows.count && rows.allSatisfy { (0..<count).contains($0) })
+        #expect(rows.count == (dropLast ? count / size * size : count))
+        #expect(batches != epoch(sampler, 3))
+        for (step, batch) in batches.enumerated() {
+          // T rows in the order of the blocks are in T batches, or in one less where the last is smaller: of a block a batch
+          // has few.
+          let mixed = sampler.window(of: step).count { batches[$0].count == size }
+          let most = (block + mixed - 2) / mixed + 1
+          for (_, own) in Dictionary(grouping: batch, by: { $0 / block }) where batch.count == size {
+            #expect(own.count <= most)
+          }
+          // Whatever the number of ranks, one that has read its part of the window in the order of blocks has its rows.
+          let batches = sampler.window(of: step)
+          for ranks in 1...3 where batch.count == size {
+            for rank in 0..<ranks {
+              let own = BatchSampler.shard(of: 0..<size, rank: rank, count: ranks)
+              let range = sampler.range(at: own, ofWindow: batches)
+              let read = sampler.rows(range, ofWindow: batches, epoch: 2)
+              let places = Array(sampler.places(epoch: 2, step: step))[own]
+              #expect(places.map { read[$0 - range.lowerBound] } == Array(batch[own]))
+            }
+          }
+        }
+      }
+    }
+  }
+
+  @Test func aWindowOfOneBatchKeepsBlocksInOrder() {
+    let sampler = BatchSampler(count: 97, batchSize: .rows(7), seed: 3, block: 5)
+    let same = BatchSampler(count: 97, batchSize: .rows(7), seed: 3, block: 5, window: 1)
+    #expect(epoch(sampler, 1) == epoch(same, 1))
+    let single = BatchSampler(count: 97, batchSize: .rows(7), seed: 3, window: 9)
+    #expect(epoch(single, 1) == epoch(BatchSampler(count: 97, batchSize: .rows(7), seed: 3), 1))
+    // For ever, as without blocks.
+    #expect(
+      epoch(BatchSampler(count: 10, batchSize: .rows(4), seed: 42, block: 3, window: 2), 1)
+        == [[4, 9, 1, 2], [3, 5, 0, 6], [7, 8]])
+  }
+
   @Test func strataOfOneSizeAreInEachBatchAlike() {
     // 7 strata of 12 rows, in any order: each run of 7 rows has one of each.
     let strata = (0..<84).map { Int32($0 * 5 % 7) }

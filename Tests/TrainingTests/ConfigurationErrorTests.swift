@@ -63,6 +63,7 @@ import Testing
       Case("training: {seed: -1}", "training.seed", "'-1'", "not negative"),
       Case("training: {drop_last: 7}", "training.drop_last", "true or false"),
       Case("training: {shuffle_block: 0}", "training.shuffle_block", "from 1 to 65536"),
+      Case("training: {shuffle_window: 0}", "training.shuffle_window", "from 1 to 65536"),
       Case("training: {shuffle_block: 2, stratify: true}", "training.stratify", "false with training.shuffle_block"),
       Case("optimizer: {learning_rate: fast}", "optimizer.learning_rate", "'fast'", "a number"),
       Case("optimizer: {batch_size: 0}", "optimizer.batch_size", "'0'", "full"),

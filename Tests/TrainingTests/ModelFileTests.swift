@@ -47,13 +47,16 @@ import Testing
     #expect(model.contents.tensors.map(\.tensor.shape) == [[2, 3], [2]])
   }
 
-  @Test func aModelFromBeforeThereWereWeightsIsRead() throws {
+  @Test func aModelFromBeforeThereWereSomeSettingsIsRead() throws {
     var file = contents()
     let key = "fgn.configuration"
     let text = try #require(file.metadata[key])
     var old = text
-    for part in [#","weights":null"#, #""class_weights":null,"#] { old = old.replacing(part, with: "") }
-    try #require(!old.contains("weights"), "\(text)")
+    for part in [
+      #","weights":null"#, #""class_weights":null,"#, #","stratify":false"#,
+      #""shuffle_block":1,"#, #""shuffle_window":1,"#,
+    ] { old = old.replacing(part, with: "") }
+    for key in ["weights", "stratify", "shuffle"] { try #require(!old.contains(key), "\(text)") }
     file.metadata[key] = old
     #expect(try ModelFile(file).configuration == ModelFile(contents()).configuration)
   }

@@ -78,7 +78,8 @@ import Testing
     "settings that decide the course of a run cannot change",
     arguments: [
       "optimizer.batch_size=8", "optimizer.batch_size=full", "training.seed=5", "training.precision=float64",
-      "training.drop_last=true", "training.shuffle_block=4", "training.stratify=true", "data.normalize=none",
+      "training.drop_last=true", "training.shuffle_block=4", "training.shuffle_window=3",
+      "training.stratify=true", "data.normalize=none",
       "optimizer.method=ggn", "optimizer.method=adam",
       "optimizer.momentum=0", "model.layers=[tanh]", "model.input_shape=[1, 2]", "model.channels=last",
       "training.reproducible=true", "data.class_weights=balanced", "data.class_weights=[1, 2]",
@@ -101,6 +102,18 @@ import Testing
   func freeSettings(override: String) throws {
     let changed = try Configuration.parse("", source: "", overrides: [override])
     #expect(try RunState(checkpoint(), for: changed).progress.step == 7)
+  }
+
+  @Test func theOrderOfRowsIsThatOfTheCheckpointWhereNoneIsAskedFor() throws {
+    let saved = try Configuration.parse(
+      "", source: "", overrides: ["training.shuffle_block=64", "training.shuffle_window=8"])
+    let state = try RunState(checkpoint(saved), for: Configuration.parse("", source: ""))
+    #expect(state.configuration.training.shuffleBlock == 64)
+    #expect(state.configuration.training.shuffleWindow == 8)
+    let error = #expect(throws: ConfigurationError.self) {
+      try RunState(checkpoint(saved), for: Configuration.parse("", source: "", overrides: ["training.shuffle_block=1"]))
+    }
+    #expect(error?.key == "training.shuffle_block")
   }
 
   @Test("impossible progress is refused", arguments: [(-1, 0.1), (1, 0), (1, -0.5)])

@@ -1,0 +1,61 @@
+import Foundation
+import LinearAlgebra
+import TestSupport
+import Testing
+
+@testable import Datasets
+
+@Suite struct RowReaderTests {
+  let directory: TemporaryDirectory
+
+  init() throws { directory = try TemporaryDirectory() }
+
+  /// Rows in a file, whose numbers begin at `start`.
+  private func file(_ name: String, rows: Int, columns: Int, from start: Int = 0) throws -> FeatureMatrix {
+    let values = (0..<rows * columns).map { Float(start + $0) }
+    try NPY.write(Matrix(Vector(values), rows, columns), to: path(name))
+    return try FeatureMatrix(path: path(name))
+  }
+
+  private func path(_ name: String) -> String { directory.path + "/" + name }
+
+  private func values(_ features: FeatureMatrix) -> [Float] {
+    let target = Matrix<Float>(zeros: features.rows, features.columns)
+    features.gather(rows: 0..<features.rows, into: target, normalization: .none)
+    return target.elements.array
+  }
+
+  @Test("rows are read in their order, from files and memory", arguments: [1, 3, 700, 1024])
+  func read(columns: Int) throws {
+    let parts = [
+      try file("a.npy", rows: 100, columns: columns),
+      FeatureMatrix((0..<10 * columns).map { Float(100 * columns + $0) }, shape: [columns]),
+      try file("b.npy", rows: 90, columns: columns, from: 110 * columns),
+    ]
+    let reader = RowReader(FeatureMatrix(joining: parts))
+    for rows in [[7], [], [199, 0], Array(0..<200), Array(90..<120) + [5, 6, 7, 7, 8] + [108, 109, 110, 111]] {
+      reader.begin(rows)
+      let result = try reader.finish()
+      #expect(result.rows == rows.count && result.columns == columns)
+      #expect(values(result) == rows.flatMap { row in (row * columns..<(row + 1) * columns).map { Float($0) } })
+    }
+  }
+
+  private func error(_ reader: RowReader) -> DataError? {
+    reader.begin([1, 2, 300])
+    return #expect(throws: DataError.self) { _ = try reader.finish() }
+  }
+
+  @Test func `A file that was written to, or is another one or gone, is not read on`() throws {
+    let reader = RowReader(try file("a.npy", rows: 400, columns: 100))
+    let text = try Data(contentsOf: URL(fileURLWithPath: path("a.npy")))
+    try text.dropLast(80_000).write(to: URL(fileURLWithPath: path("a.npy")))
+    #expect(error(reader)?.exitCode == 65)
+    try FileManager.default.removeItem(atPath: path("a.npy"))
+    let gone = try #require(error(reader))
+    #expect(gone.exitCode == 66 && gone.description.contains(path("a.npy")))
+    // What failed once is not remembered.
+    reader.begin([])
+    #expect(try reader.finish().rows == 0)
+  }
+}
