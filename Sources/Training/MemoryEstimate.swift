@@ -13,7 +13,8 @@ import Networks
 /// work in to give the gradients of rows, the cotangents of all layers but the last, and on several ranks what is gathered
 /// of the widest layer. A metric takes P numbers and those of the largest fully connected layer, moments, their factors and
 /// inverses, and twice the inputs and gradients of b rows. With virtual shards each of the rank's adds P numbers, those of
-/// the largest moment and of the largest fully connected layer, and what its layers work in counts for every one.
+/// the largest moment and of the largest fully connected layer, and what its layers work in counts for every one. Where examples are read in windows of
+/// T batches, two of them take 2Tb rows as the file has them.
 package struct MemoryEstimate: Equatable, Sendable {
   /// Bytes for the steps.
   package let step: Int
@@ -24,8 +25,7 @@ package struct MemoryEstimate: Equatable, Sendable {
 
   package init<Scalar: DistributedScalar>(
     _ network: Network, _ optimizer: Configuration.Optimizer, batch: Int, valuesPerRow: Double,
-    _ partition: RowPartition,
-    ranks: Int, _: Scalar.Type
+    _ partition: RowPartition, ranks: Int, readAhead: Int = 0, _: Scalar.Type
   ) {
     let (rows, parts) = (partition.capacity(of: batch), partition.partCount)
     func scratch(_ count: (Int) -> Int) -> Int { parts * partition.partScratchCount(capacity: rows, count) }
@@ -37,7 +37,7 @@ package struct MemoryEstimate: Equatable, Sendable {
         : size * rows * network.inputCount
     }
     step =
-      inputs(rows) + size
+      readAhead + inputs(rows) + size
       * (rows * (perRow + (network.isHead ? network.layers[0].scaledCount : 0))
         + scratch { network.body.scratchCount(rows: $0) }
         + optimizer.parameterVectors * network.layout.count

@@ -77,9 +77,12 @@ package final class Trainer<Scalar: DistributedScalar> {
   ) -> MemoryEstimate {
     let sampler = configuration.sampler(of: data.train)
     // No rank has more than the last one.
+    let partition = configuration.training.partition(rank: ranks - 1, ranks: ranks)
+    let rowSize = data.smallMemory != nil && sampler.block > 1 ? data.train.features.matrix?.rowSize ?? 0 : 0
     return MemoryEstimate(
       network, configuration.optimizer, batch: sampler.batchSize, valuesPerRow: data.train.features.valuesPerRow,
-      configuration.training.partition(rank: ranks - 1, ranks: ranks), ranks: ranks, Scalar.self)
+      partition, ranks: ranks, readAhead: 2 * sampler.window * partition.capacity(of: sampler.batchSize) * rowSize,
+      Scalar.self)
   }
 
   /// Says where other kernels of OpenBLAS than one kind spoil what bits have in common. Collective.
