@@ -9,8 +9,8 @@ import LinearAlgebra
 ///
 /// Where rows are read from a file as they are needed, *blocks* of consecutive rows are shuffled instead, which are read at
 /// once, and batches are mixed in *windows* of T batches: place j of these batches has the rows number jT ..< (j + 1)T of the
-/// window, in random order. With T at least that of a block's rows a batch has one row of each of B blocks at most, and
-/// still a rank, whose places are consecutive, reads whole blocks.
+/// window, in random order. A batch then has one or two rows of a block of T rows, and a rank, whose places are consecutive,
+/// still reads whole blocks.
 package struct BatchSampler {
   /// Rows in the data set.
   package let count: Int

@@ -62,7 +62,8 @@ final class DataFile {
 
   /// Throws exit code 65 if the file was written to since it was opened.
   func checkUnchanged() throws(DataError) {
-    guard version == Version(descriptor) else { throw Self.changed(path) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, Version(status) == version else { throw Self.changed(path) }
   }
 
   static func changed(_ path: String) -> DataError {
@@ -71,15 +72,8 @@ final class DataFile {
 }
 
 extension DataFile.Version {
-  fileprivate init(_ status: stat) {
+  init(_ status: stat) {
     self.init(size: Int(status.st_size), seconds: status.st_mtim.tv_sec, nanoseconds: status.st_mtim.tv_nsec)
-  }
-
-  /// Of an open file; nil where the system does not tell.
-  init?(_ descriptor: Int32) {
-    var status = stat()
-    guard fstat(descriptor, &status) == 0 else { return nil }
-    self.init(status)
   }
 }
 

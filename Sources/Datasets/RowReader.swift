@@ -6,23 +6,22 @@ import Synchronization
 /// Reads rows of mapped files into memory of its own, on other threads, and past the memory that the system keeps of files:
 /// where a set does not stay there, to make room for pages and to map them takes longer than to read them.
 package final class RowReader: Sendable {
-  private let source: Source
+  /// Nobody writes to what it points to.
+  nonisolated(unsafe) private let source: FeatureMatrix
   private let state = Mutex(State())
   private let group = DispatchGroup()
   private let queue = DispatchQueue(label: "read rows", attributes: .concurrent)
-
-  /// Nobody writes to what it points to.
-  private struct Source: @unchecked Sendable { let matrix: FeatureMatrix }
 
   private struct State {
     var room = Room(byteCount: 0)
     /// Of what has been asked for.
     var pieces: [FeatureMatrix.Piece] = []
     var failure: DataError?
+    var files: [ObjectIdentifier: OpenFile] = [:]
   }
 
   /// Consecutive rows in a file, with the pages around them.
-  private struct Read: @unchecked Sendable {
+  private struct Read {
     let file: DataFile
     /// Both a multiple of a page.
     let offset: Int
@@ -31,16 +30,21 @@ package final class RowReader: Sendable {
     let needed: Int
   }
 
-  package init(_ matrix: FeatureMatrix) { source = Source(matrix: matrix) }
+  /// A process has few descriptors, and a set may have many files.
+  private static var mostFiles: Int { 32 }
+
+  package init(_ matrix: FeatureMatrix) { source = matrix }
 
   /// Begins to read rows; what was read before is gone.
   package func begin(_ rows: [Int]) {
     group.wait()
     let reads = state.withLock { plan(rows, &$0) }
     for read in reads {
+      // Each has a part of the room for itself, which this object keeps.
+      nonisolated(unsafe) let read = read
       queue.async(group: group) { [self] in
         do throws(DataError) {
-          try read.file.readPages(into: read.target, at: read.offset, needed: read.needed)
+          try open(read.file).read(into: read.target, at: read.offset, needed: read.needed)
         } catch {
           state.withLock { $0.failure = $0.failure ?? error }
         }
@@ -48,24 +52,36 @@ package final class RowReader: Sendable {
     }
   }
 
-  /// The rows of the last call of `begin`, in their order, until the next one. Throws exit code 65 or 74.
+  /// The rows of the last call of `begin`, in their order, until the next one. Throws exit code 65, 66 or 74.
   package func finish() throws(DataError) -> FeatureMatrix {
     group.wait()
     let (pieces, failure) = state.withLock { ($0.pieces, $0.failure) }
     if let failure { throw failure }
-    let matrix = source.matrix
+    if pieces.isEmpty { return source[rows: 0..<0] }
     return FeatureMatrix(
-      rows: pieces.last?.rows.upperBound ?? 0, shape: matrix.shape, element: matrix.element, pieces: pieces)
+      rows: pieces.last!.rows.upperBound, shape: source.shape, element: source.element, pieces: pieces)
+  }
+
+  /// Throws exit code 65 or 66.
+  private func open(_ file: DataFile) throws(DataError) -> OpenFile {
+    if let known = state.withLock({ $0.files[ObjectIdentifier(file)] }) { return known }
+    let opened = try OpenFile(file)
+    return state.withLock { state in
+      // Those that are being read are closed after that.
+      if state.files.count == Self.mostFiles { state.files = [:] }
+      state.files[ObjectIdentifier(file)] = opened
+      return opened
+    }
   }
 
   /// Where each run of consecutive rows is to be, and how it is read. What is in memory stays there.
   private func plan(_ rows: [Int], _ state: inout State) -> [Read] {
-    let (matrix, size) = (source.matrix, source.matrix.rowSize)
+    let size = source.rowSize
     (state.pieces, state.failure) = ([], nil)
     var runs: [(piece: Int, file: MappedFile, lead: Int, pages: Range<Int>)] = []
     var (first, total) = (0, 0)
     while first < rows.count {
-      let piece = matrix.pieces[matrix.pieces.index(of: rows[first])]
+      let piece = source.pieces[source.pieces.index(of: rows[first])]
       var end = first + 1
       while end < rows.count, rows[end] == rows[end - 1] + 1, rows[end] < piece.rows.upperBound { end += 1 }
       let base = piece.base + (rows[first] - piece.rows.lowerBound) * size
@@ -92,32 +108,56 @@ package final class RowReader: Sendable {
   }
 }
 
-extension DataFile {
-  /// Fills `target` with the bytes from `offset` on, of which there are at least `needed`; all are multiples of a page but
-  /// that. The file need not be open. Throws exit code 65 for a file that was written to, 66 for one that is gone, 74 for
-  /// one that the system fails to read.
-  fileprivate func readPages(into target: UnsafeMutableRawBufferPointer, at offset: Int, needed: Int) throws(DataError)
-  {
-    // Not all file systems can read past the memory that the system keeps of files.
-    for flags in [fgn_direct_flag(), 0] {
-      let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags)
-      if descriptor < 0, flags != 0 { continue }
-      defer { close(descriptor) }
-      guard descriptor >= 0 else { throw .unreadable(path, "cannot be opened any more (\(errorText())); put it back") }
-      guard version == Version(descriptor) else { throw Self.changed(path) }
-      let (count, isFailure) = readAll(into: target, from: descriptor, at: offset)
-      if count >= needed { return }
-      if flags != 0 { continue }
-      guard isFailure else { throw Self.changed(path) }
-      throw DataError(
-        path: path, message: "cannot be read at byte \(offset + count) (\(errorText())); check the file system",
-        exitCode: 74)
+/// A file that is open once more, to be read past the memory that the system keeps of files, where its file system can do
+/// that.
+private final class OpenFile: Sendable {
+  private let path: String
+  private let descriptor: Int32
+  /// Whether the system's memory is passed by.
+  private let isDirect: Bool
+
+  /// Throws exit code 65 for a file that is another one or was written to, 66 for one that cannot be opened.
+  init(_ file: DataFile) throws(DataError) {
+    path = file.path
+    let flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK
+    let direct = Glibc.open(path, flags | fgn_direct_flag())
+    isDirect = direct >= 0
+    descriptor = isDirect ? direct : Glibc.open(path, flags)
+    guard descriptor >= 0 else {
+      throw .unreadable(path, "cannot be opened again (\(errorText())); check the path and the permissions")
     }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, status.place == file.place, DataFile.Version(status) == file.version else {
+      throw DataFile.changed(path)
+    }
+  }
+
+  deinit { if descriptor >= 0 { close(descriptor) } }
+
+  /// Fills `target` with the bytes from `offset` on, of which there are at least `needed`; all but that are multiples of a
+  /// page. Throws exit code 65 for a file that has become shorter, 66 for one that cannot be opened, 74 for one that the
+  /// system fails to read.
+  func read(into target: UnsafeMutableRawBufferPointer, at offset: Int, needed: Int) throws(DataError) {
+    var (count, isFailure) = readAll(into: target, from: descriptor, at: offset)
+    if count < needed, isDirect {
+      // Some file systems take the flag, and then do not read.
+      let plain = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+      guard plain >= 0 else {
+        throw .unreadable(path, "cannot be opened again (\(errorText())); check the path and the permissions")
+      }
+      defer { close(plain) }
+      (count, isFailure) = readAll(into: target, from: plain, at: offset)
+    }
+    if count >= needed { return }
+    guard isFailure else { throw DataFile.changed(path) }
+    throw DataError(
+      path: path, message: "cannot be read at byte \(offset + count) (\(errorText())); check the file system",
+      exitCode: 74)
   }
 }
 
 /// Memory that begins at a page.
-private final class Room: @unchecked Sendable {
+private final class Room {
   let bytes: UnsafeMutableRawBufferPointer
 
   init(byteCount: Int) { bytes = .allocate(byteCount: byteCount, alignment: pageSize) }

@@ -76,8 +76,10 @@ package final class CholeskyFactor<Scalar: BLASScalar> {
       let middle = start + (range.count / 2 + 15) / 16 * 16
       guard factorize(start..<middle) else { return false }
       let k = Int32(middle - start)
-      Threads.parallel(range.upperBound - middle, grain: 16) { part in
-        substitute(start..<middle, middle + part.lowerBound..<middle + part.upperBound)
+      // Whole vectors of the kernels for each thread.
+      Threads.parallel((range.upperBound - middle + 15) / 16, grain: 1) { part in
+        let end = min(middle + 16 * part.upperBound, range.upperBound)
+        substitute(start..<middle, middle + 16 * part.lowerBound..<end)
       }
       let rest = middle..<range.upperBound
       // Low enough that no thread waits long for the last one.

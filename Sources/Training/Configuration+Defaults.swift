@@ -42,17 +42,19 @@ extension Configuration {
   }
 
   /// Rows that do not stay in memory are read in blocks of 256 kB, at which disks are nearly as fast as they can be, and mixed
-  /// in windows, of which two are in memory.
+  /// in windows, of which two are in memory. What is reproducible does not depend on the memory.
   private mutating func resolveShuffle(for data: TrainingData?) {
-    guard let data, let memory = data.smallMemory, let matrix = data.train.features.matrix, !training.stratify,
-      case .rows(let batchSize) = optimizer.batchSize
-    else { return }
+    guard let data, let matrix = data.train.features.matrix, case .rows(let batchSize) = optimizer.batchSize else {
+      return
+    }
+    let batch = min(batchSize, matrix.rows) * matrix.rowSize
+    let batches = min(128 << 20, data.memory / 8) / max(1, batch)
+    let takesBlocks = data.exceedsMemory && batches > 0 && !training.stratify && !training.reproducible
     if defaulted.contains(Self.shuffleBlock) {
-      training.shuffleBlock = min(max(1, (256 << 10) / matrix.rowSize), 65536)
+      training.shuffleBlock = takesBlocks ? min(max(1, (256 << 10) / matrix.rowSize), 65536) : 1
     }
     if defaulted.contains(Self.shuffleWindow) {
-      let size = min(128 << 20, memory / 8)
-      training.shuffleWindow = min(max(1, size / (matrix.rowSize * batchSize)), training.shuffleBlock)
+      training.shuffleWindow = training.reproducible ? 1 : min(max(1, batches), training.shuffleBlock)
     }
   }
 

@@ -193,10 +193,10 @@ package struct Configuration: Codable, Equatable, Sendable {
       stallTimeout = try value(.stallTimeout)
       reproducible = try value(.reproducible)
       virtualShards = try value(.virtualShards)
-      // What is younger than some checkpoints had these values before.
-      shuffleBlock = try container.decodeIfPresent(Int.self, forKey: .shuffleBlock) ?? 1
-      shuffleWindow = try container.decodeIfPresent(Int.self, forKey: .shuffleWindow) ?? 1
-      stratify = try container.decodeIfPresent(Bool.self, forKey: .stratify) ?? false
+      // Younger than some checkpoints, from before there was a choice.
+      shuffleBlock = try container.decodeIfPresent(Int.self, forKey: .shuffleBlock) ?? shuffleBlock
+      shuffleWindow = try container.decodeIfPresent(Int.self, forKey: .shuffleWindow) ?? shuffleWindow
+      stratify = try container.decodeIfPresent(Bool.self, forKey: .stratify) ?? stratify
     }
   }
 

@@ -36,15 +36,14 @@ extension Configuration.Data {
   }
 }
 
-extension Configuration.Training {
-  /// How examples are read that do not stay in memory, for people; nil where that needs no word.
+extension Configuration {
+  /// How examples are read that do not stay in memory, or in blocks, for people; nil where that needs no word.
   package func summaryOfReading(_ data: TrainingData) -> String? {
-    if shuffleBlock == 1, data.smallMemory == nil { return nil }
-    let order =
-      shuffleBlock == 1
-      ? "rows one by one" : "blocks of \(shuffleBlock) rows, mixed in windows of \(shuffleWindow) batches"
-    let reason = data.smallMemory.map { ": the examples do not stay in \($0.megabytes) of memory" }
-    return order + (reason ?? "")
+    let (block, window) = (training.shuffleBlock, training.shuffleWindow)
+    guard block > 1 || data.exceedsMemory, optimizer.batchSize != .full else { return nil }
+    let mixing = window == 1 ? "" : ", mixed in windows of \(window) batches"
+    let reason = data.exceedsMemory ? ": the examples do not stay in \(data.memory.megabytes) of memory" : ""
+    return (block == 1 ? "rows one by one" : "blocks of \(block) rows\(mixing)") + reason
   }
 }
 

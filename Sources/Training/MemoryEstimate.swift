@@ -13,8 +13,8 @@ import Networks
 /// work in to give the gradients of rows, the cotangents of all layers but the last, and on several ranks what is gathered
 /// of the widest layer. A metric takes P numbers and those of the largest fully connected layer, moments, their factors and
 /// inverses, and twice the inputs and gradients of b rows. With virtual shards each of the rank's adds P numbers, those of
-/// the largest moment and of the largest fully connected layer, and what its layers work in counts for every one. Where examples are read in windows of
-/// T batches, two of them take 2Tb rows as the file has them.
+/// the largest moment and of the largest fully connected layer, and what its layers work in counts for every one. Where
+/// examples are read in windows of T batches, two of them take 2Tb rows as the file has them.
 package struct MemoryEstimate: Equatable, Sendable {
   /// Bytes for the steps.
   package let step: Int

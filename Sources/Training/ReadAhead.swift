@@ -3,10 +3,11 @@ import Dispatch
 import Glibc
 import Networks
 
-/// Has rows read from their file before they are needed, while steps compute, where they do not stay in memory: single rows
-/// a step ahead, blocks of rows a window of batches ahead.
+/// Has rows read from their files before they are needed, while steps compute, where they do not stay in memory: a step ahead
+/// by the system, or where rows are in blocks a window of batches ahead, past the system.
 ///
-/// Where it is not known beforehand that the examples do not stay in memory, nothing is done until that turns out.
+/// Where it is not known beforehand that the examples do not stay in memory, nothing is done until that turns out, and then
+/// a step ahead.
 struct ReadAhead {
   /// In rows, of which so many may wait for their page before it counts.
   private static let tolerance = 16
@@ -22,20 +23,33 @@ struct ReadAhead {
   private(set) var isOn: Bool
   /// The step whose single rows are on their way.
   private var prefetched: Int?
-  /// Two of the rows of a window: of the present one, and of the next.
+  /// Whether windows are read.
+  private let hasWindows: Bool
+  /// Two of the rows of a window, by its first step: of the present one, and of the next.
   private var readers: [Int: RowReader] = [:]
   /// The present window's first step, and its rows.
   private var window: (start: Int, rows: FeatureMatrix)?
 
-  /// For a run of so many steps.
-  init(_ features: Features, _ sampler: BatchSampler, _ partition: RowPartition, steps: Int, isOn: Bool) {
-    self.features = features
+  /// For a run of so many steps on the training examples.
+  init(_ data: TrainingData, _ sampler: BatchSampler, _ partition: RowPartition, steps: Int) {
+    features = data.train.features
     matrix = features.matrix.flatMap { $0.isMapped && !sampler.isFull ? $0 : nil }
     self.sampler = sampler
     self.partition = partition
     self.steps = steps
-    self.isOn = isOn && matrix != nil
+    isOn = data.exceedsMemory && matrix != nil
+    hasWindows = isOn && Self.windowSize(data, sampler) > 0
     matrix?.expectRandomAccess()
+  }
+
+  /// Bytes of a window of all ranks; 0 where none are read.
+  static func windowSize(_ data: TrainingData, _ sampler: BatchSampler) -> Int {
+    guard data.exceedsMemory, sampler.block > 1, !sampler.isFull, let matrix = data.train.features.matrix else {
+      return 0
+    }
+    let size = sampler.window * sampler.batchSize * matrix.rowSize
+    // There are two of them.
+    return size <= data.memory / 4 ? size : 0
   }
 
   /// Calls `body` with features, and the rows among them that are this rank's `rows` of step `step`.
@@ -43,8 +57,8 @@ struct ReadAhead {
     _ rows: ArraySlice<Int>, step: Int, _ body: (Features, ArraySlice<Int>) throws -> Result
   ) throws -> Result {
     guard let matrix else { return try body(features, rows) }
-    if isOn, sampler.block > 1 {
-      return if let (window, places) = try readWindow(matrix, rows.count, step) {
+    if hasWindows {
+      return if let (window, places) = try readWindow(matrix, step) {
         try body(.dense(window), places)
       } else {
         try body(features, rows)
@@ -62,27 +76,22 @@ struct ReadAhead {
     return result
   }
 
-  /// This rank's rows of a window, and the places of a step's among them; nil where it has others in that step, as in an epoch's
-  /// last batch if that is smaller.
-  private mutating func readWindow(
-    _ matrix: FeatureMatrix, _ count: Int, _ step: Int
-  ) throws -> (FeatureMatrix, ArraySlice<Int>)? {
+  /// This rank's rows of a window, and the places of a step's among them; nil where it has others in that step, as in an
+  /// epoch's last batch if that is smaller.
+  private mutating func readWindow(_ matrix: FeatureMatrix, _ step: Int) throws -> (FeatureMatrix, ArraySlice<Int>)? {
     let (epoch, batch) = sampler.position(ofStep: step)
     let batches = sampler.window(of: batch)
     let start = step - (batch - batches.lowerBound)
     if window?.start != start {
       let reader = readers[start] ?? begin(RowReader(matrix), start)
-      let next = step + batches.upperBound - batch
+      let next = start + batches.count
       let free = readers.first { $0.key != start }?.value ?? RowReader(matrix)
       window = (start, try reader.finish())
       readers = [start: reader]
       if next < steps { readers[next] = begin(free, next) }
     }
-    let places = sampler.places(epoch: epoch, step: batch)
-    let own = partition.own(of: places)
-    let read = ownRange(batches)
-    guard let window, own.allSatisfy({ read.contains($0) }) else { return nil }
-    return (window.rows, own.map { $0 - read.lowerBound }[...])
+    guard let window, let places = ownPlaces(epoch, batch) else { return nil }
+    return (window.rows, places)
   }
 
   /// Lets a reader begin with this rank's rows of the window whose first step is `start`.
@@ -90,7 +99,17 @@ struct ReadAhead {
     let (epoch, batch) = sampler.position(ofStep: start)
     let batches = sampler.window(of: batch)
     reader.begin(sampler.rows(ownRange(batches), ofWindow: batches, epoch: epoch))
+    // Only the last batch of an epoch can have other rows.
+    let last = batches.upperBound - 1
+    if ownPlaces(epoch, last) == nil { prefetch(partition.own(of: sampler.batch(epoch: epoch, step: last))) }
     return reader
+  }
+
+  /// The places of this rank's rows of a batch among those of its window; nil where some are not among them.
+  private mutating func ownPlaces(_ epoch: Int, _ batch: Int) -> ArraySlice<Int>? {
+    let read = ownRange(sampler.window(of: batch))
+    let own = partition.own(of: sampler.places(epoch: epoch, step: batch))
+    return own.allSatisfy(read.contains) ? own.map { $0 - read.lowerBound }[...] : nil
   }
 
   /// This rank's rows of a window, by their numbers in the order of its blocks.

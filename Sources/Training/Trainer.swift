@@ -52,9 +52,7 @@ package final class Trainer<Scalar: DistributedScalar> {
     evaluator = Evaluator(network, communicator: communicator)
     clock = try RankClock(over: communicator)
     room = InputRoom(network, capacity: partition.capacity(of: sampler.batchSize))
-    readAhead = ReadAhead(
-      data.train.features, sampler, partition, steps: configuration.training.steps(of: sampler),
-      isOn: data.smallMemory != nil)
+    readAhead = ReadAhead(data, sampler, partition, steps: training.steps(of: sampler))
     parameters = try communicator.collectively { [optimizer] in
       if let state {
         try state.restore(optimizer)
@@ -78,11 +76,11 @@ package final class Trainer<Scalar: DistributedScalar> {
     let sampler = configuration.sampler(of: data.train)
     // No rank has more than the last one.
     let partition = configuration.training.partition(rank: ranks - 1, ranks: ranks)
-    let rowSize = data.smallMemory != nil && sampler.block > 1 ? data.train.features.matrix?.rowSize ?? 0 : 0
+    let window = ReadAhead.windowSize(data, sampler)
+    let windowShare = window / sampler.batchSize * partition.capacity(of: sampler.batchSize)
     return MemoryEstimate(
       network, configuration.optimizer, batch: sampler.batchSize, valuesPerRow: data.train.features.valuesPerRow,
-      partition, ranks: ranks, readAhead: 2 * sampler.window * partition.capacity(of: sampler.batchSize) * rowSize,
-      Scalar.self)
+      partition, ranks: ranks, readAhead: 2 * windowShare, Scalar.self)
   }
 
   /// Says where other kernels of OpenBLAS than one kind spoil what bits have in common. Collective.
@@ -231,10 +229,7 @@ package final class Trainer<Scalar: DistributedScalar> {
       (try gather(own, step: step), gatherWeights(own))
     }
     if readAhead.isOn != wasReadingAhead {
-      coordinator.say(
-        "note: the examples do not stay in memory, so steps read those of later ones"
-          + (configuration.training.shuffleBlock == 1
-            ? "; with training.shuffle_block they read blocks of rows, which is faster" : ""))
+      coordinator.say("note: the examples do not stay in memory, so each step reads those of the next one")
     }
     let report = try optimizer.advance(
       parameters, inputs: shard, labels: labels, weights: weights, batchSize: rows.count, rate: rate,

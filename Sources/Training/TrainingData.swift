@@ -17,9 +17,13 @@ package struct TrainingData {
   package var weights: ExampleWeights?
   /// How long reading and checking took.
   package var seconds = 0.0
-  /// The memory of a host, in bytes, where that is too small for the training examples, which are read from their file as they
-  /// are needed; nil where they stay in memory.
-  package var smallMemory: Int?
+  /// The smallest memory of a host, in bytes.
+  package var memory = Int.max
+  /// Whether that is too small for the training examples, which are then read from their files as they are needed.
+  package var exceedsMemory: Bool {
+    // A quarter is for everything else.
+    train.features.matrix.map { $0.mappedSize > memory / 4 * 3 } ?? false
+  }
   /// What a person should know of how they were read.
   package var note: String?
 
@@ -95,15 +99,7 @@ package struct TrainingData {
     return TrainingData(
       train: train, test: test, normalization: normalization, classCount: classCount, weights: weights,
       seconds: (ContinuousClock.now - start) / .seconds(1),
-      smallMemory: try smallMemory(for: train.features, over: communicator), note: note)
-  }
-
-  /// The smallest memory of a host that is too small for examples; nil if there is none. Collective.
-  private static func smallMemory(for features: Features, over communicator: Communicator) throws -> Int? {
-    // A quarter is for everything else.
-    let (size, limit) = (features.matrix?.mappedSize ?? 0, HostMemory.limit())
-    let smallest = try communicator.allreduce([size > limit / 4 * 3 ? limit : .max], .min)[0]
-    return smallest < .max ? smallest : nil
+      memory: try communicator.allreduce([HostMemory.limit()], .min)[0], note: note)
   }
 
   /// The data sets. Collective on a node; errors are those of this rank.

@@ -143,7 +143,10 @@ struct Train: ParsableCommand {
         + "normalize \(configuration.data.normalize.rawValue); "
         + (data.test.map { "\($0.count) test examples" } ?? "no test set") + "; read in \(data.seconds.short) s")
     if let note = data.note { coordinator.say(note) }
-    if let reading = configuration.training.summaryOfReading(data) { coordinator.say("reading", reading) }
+    if let reading = configuration.summaryOfReading(data) { coordinator.say("reading", reading) }
+    if configuration.training.shuffleBlock == 1, configuration.training.shuffleWindow > 1 {
+      coordinator.say("note", "training.shuffle_window is not read: the rows are shuffled one by one")
+    }
     if let weights = data.weights { coordinator.say("weights", configuration.data.summary(of: weights)) }
     coordinator.say(
       "model",

@@ -36,7 +36,7 @@ import Testing
     for rows in [[7], [], [199, 0], Array(0..<200), Array(90..<120) + [5, 6, 7, 7, 8] + [108, 109, 110, 111]] {
       reader.begin(rows)
       let result = try reader.finish()
-      #expect(result.rows == rows.count && result.columns == columns)
+      #expect(result.rows == rows.count && result.columns == columns && !result.pieces.isEmpty)
       #expect(values(result) == rows.flatMap { row in (row * columns..<(row + 1) * columns).map { Float($0) } })
     }
   }
@@ -54,8 +54,32 @@ import Testing
     try FileManager.default.removeItem(atPath: path("a.npy"))
     let gone = try #require(error(reader))
     #expect(gone.exitCode == 66 && gone.description.contains(path("a.npy")))
+    // One like it, but another one.
+    try text.write(to: URL(fileURLWithPath: path("a.npy")))
+    #expect(error(reader)?.exitCode == 65)
     // What failed once is not remembered.
     reader.begin([])
     #expect(try reader.finish().rows == 0)
+  }
+
+  @Test func `A file that is open is read on while it has the rows`() throws {
+    let reader = RowReader(try file("a.npy", rows: 400, columns: 100))
+    reader.begin([399])
+    #expect(try values(reader.finish())[0] == 39_900)
+    let handle = try #require(FileHandle(forWritingAtPath: path("a.npy")))
+    try FileManager.default.removeItem(atPath: path("a.npy"))
+    reader.begin([1])
+    #expect(try values(reader.finish())[0] == 100)
+    try handle.truncate(atOffset: 80_000)
+    #expect(error(reader)?.exitCode == 66)
+  }
+
+  @Test func `Sets of more files than may be open are read`() throws {
+    let parts = try (0..<70).map { try file("\($0).npy", rows: 3, columns: 5, from: 15 * $0) }
+    let reader = RowReader(FeatureMatrix(joining: parts))
+    for _ in 0..<3 {
+      reader.begin(Array(0..<210))
+      #expect(try values(reader.finish()) == (0..<1050).map { Float($0) })
+    }
   }
 }
