@@ -74,8 +74,7 @@ package struct BatchSampler {
   package mutating func batch(epoch: Int, step: Int) -> ArraySlice<Int> {
     precondition(epoch >= 0 && step >= 0 && step < batchesPerEpoch, "there is no such batch")
     arrange(epoch)
-    let batch = step * batchSize..<min(count, (step + 1) * batchSize)
-    if isFull || block == 1 { return order[batch] }
+    if isFull || block == 1 { return order[positions(of: step..<step + 1)] }
     let start = window(of: step).lowerBound * batchSize
     return places(epoch: epoch, step: step).map { row(start + $0) }[...]
   }
@@ -84,6 +83,14 @@ package struct BatchSampler {
   package func window(of step: Int) -> Range<Int> {
     let start = step / window * window
     return start..<min(start + window, batchesPerEpoch)
+  }
+
+  /// Rows of the epoch's batch number `step`.
+  package func size(of step: Int) -> Int { positions(of: step..<step + 1).count }
+
+  /// Where the rows of batches are in an epoch's order.
+  private func positions(of batches: Range<Int>) -> Range<Int> {
+    batches.lowerBound * batchSize..<min(count, batches.upperBound * batchSize)
   }
 
   /// The rows of a window that have the numbers `range` in the order of its blocks.
@@ -104,7 +111,8 @@ package struct BatchSampler {
     let batches = window(of: step)
     if mixed?.epoch != epoch || mixed?.window != batches { mixed = (epoch, batches, mix(batches)) }
     let start = batches.lowerBound * batchSize
-    return mixed!.places[step * batchSize - start..<min(count, (step + 1) * batchSize) - start]
+    let batch = positions(of: step..<step + 1)
+    return mixed!.places[batch.lowerBound - start..<batch.upperBound - start]
   }
 
   /// Rank `rank`'s part of a batch or of any range: [rank · n/count, (rank + 1) · n/count), rounded down.
@@ -142,8 +150,7 @@ package struct BatchSampler {
 
   /// The numbers of a window's rows in the order of its blocks, batch after batch.
   private func mix(_ batches: Range<Int>) -> [Int] {
-    let rows = batches.lowerBound * batchSize..<min(count, batches.upperBound * batchSize)
-    var numbers = Array(repeating: 0, count: rows.count)
+    var numbers = Array(repeating: 0, count: positions(of: batches).count)
     var generator = SplitMix64(seed: windowSeed, stream: UInt64(batches.lowerBound))
     for place in 0..<min(batchSize, numbers.count) {
       var own = Array(range(at: place..<place + 1, ofWindow: batches))
@@ -155,8 +162,7 @@ package struct BatchSampler {
 
   /// Rows of a window's batches at the places before `place`. An epoch's last batch may have fewer places than the others.
   private func rowCount(before place: Int, _ batches: Range<Int>) -> Int {
-    let last = min(count, batches.upperBound * batchSize) - (batches.upperBound - 1) * batchSize
-    return place * (batches.count - 1) + min(place, last)
+    place * (batches.count - 1) + min(place, size(of: batches.upperBound - 1))
   }
 
   /// Brings number k of the n rows of a stratum, in the present order, to (k + u)/n of the way through the epoch, with a u

@@ -18,10 +18,11 @@ final class DataFile {
     var nanoseconds = 0
   }
 
-  /// Throws a `DataError` with exit code 66 when `path` is missing, is not a regular file or is not readable.
-  init(_ path: String) throws(DataError) {
+  /// Throws a `DataError` with exit code 66 when `path` is missing, is not a regular file or is not readable. `flags` are
+  /// further ones of `open`.
+  init(_ path: String, flags: Int32 = 0) throws(DataError) {
     // Without O_NONBLOCK, opening a named pipe would wait for a writer.
-    descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags)
     self.path = path
     guard descriptor >= 0 else {
       (version, place) = (Version(), 0)
@@ -46,18 +47,25 @@ final class DataFile {
     descriptor = -1
   }
 
-  /// Fills `target` with the bytes from `offset` on. Throws exit code 65 for a file that has become shorter, 74 for one
-  /// that the system fails to read.
-  func read(into target: UnsafeMutableRawBufferPointer, at offset: Int) throws(DataError) {
+  /// The same file, open once more. Throws exit code 65 if it is another one by now or was written to, 66 if it cannot be
+  /// opened.
+  func reopened(flags: Int32 = 0) throws(DataError) -> DataFile {
+    let file = try DataFile(path, flags: flags)
+    guard file.place == place, file.version == version else { throw Self.changed(path) }
+    return file
+  }
+
+  /// Fills `target` with the bytes from `offset` on, or if they are fewer, at least the first `needed` of it. Throws exit code
+  /// 65 for a file that has become shorter, 74 for one that the system fails to read.
+  func read(into target: UnsafeMutableRawBufferPointer, at offset: Int, needed: Int? = nil) throws(DataError) {
     let (count, isFailure) = readAll(into: target, from: descriptor, at: offset)
+    if count >= needed ?? target.count { return }
     if isFailure {
       throw DataError(
         path: path, message: "cannot be read at byte \(offset + count) (\(errorText())); check the file system",
         exitCode: 74)
     }
-    guard count == target.count else {
-      throw .badContents(path, "became shorter while it was read; use a file that nobody is writing")
-    }
+    throw .badContents(path, "became shorter while it was read; use a file that nobody is writing")
   }
 
   /// Throws exit code 65 if the file was written to since it was opened.

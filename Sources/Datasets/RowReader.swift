@@ -17,8 +17,12 @@ package final class RowReader: Sendable {
     /// Of what has been asked for.
     var pieces: [FeatureMatrix.Piece] = []
     var failure: DataError?
+    /// Open past the system's memory, by the mapped ones.
     var files: [ObjectIdentifier: OpenFile] = [:]
   }
+
+  /// Several threads may read from it at once.
+  private struct OpenFile: Sendable { nonisolated(unsafe) let file: DataFile }
 
   /// Consecutive rows in a file, with the pages around them.
   private struct Read {
@@ -44,7 +48,7 @@ package final class RowReader: Sendable {
       nonisolated(unsafe) let read = read
       queue.async(group: group) { [self] in
         do throws(DataError) {
-          try open(read.file).read(into: read.target, at: read.offset, needed: read.needed)
+          try perform(read)
         } catch {
           state.withLock { $0.failure = $0.failure ?? error }
         }
@@ -62,10 +66,21 @@ package final class RowReader: Sendable {
       rows: pieces.last!.rows.upperBound, shape: source.shape, element: source.element, pieces: pieces)
   }
 
-  /// Throws exit code 65 or 66.
-  private func open(_ file: DataFile) throws(DataError) -> OpenFile {
+  /// Throws exit code 65, 66 or 74.
+  private func perform(_ read: Read) throws(DataError) {
+    // Not all file systems can read past the system's memory, and some say so only when they are to read.
+    if let known = open(read.file) {
+      do throws(DataError) {
+        return try known.file.read(into: read.target, at: read.offset, needed: read.needed)
+      } catch {}
+    }
+    try read.file.reopened().read(into: read.target, at: read.offset, needed: read.needed)
+  }
+
+  /// The file, open past the system's memory; nil where that cannot be.
+  private func open(_ file: DataFile) -> OpenFile? {
     if let known = state.withLock({ $0.files[ObjectIdentifier(file)] }) { return known }
-    let opened = try OpenFile(file)
+    guard let opened = (try? file.reopened(flags: fgn_direct_flag())).map({ OpenFile(file: $0) }) else { return nil }
     return state.withLock { state in
       // Those that are being read are closed after that.
       if state.files.count == Self.mostFiles { state.files = [:] }
@@ -105,54 +120,6 @@ package final class RowReader: Sendable {
         rows: rows, base: UnsafeRawPointer(target.baseAddress! + lead), owner: state.room)
       return Read(file: file.file, offset: pages.lowerBound, target: target, needed: lead + rows.count * size)
     }
-  }
-}
-
-/// A file that is open once more, to be read past the memory that the system keeps of files, where its file system can do
-/// that.
-private final class OpenFile: Sendable {
-  private let path: String
-  private let descriptor: Int32
-  /// Whether the system's memory is passed by.
-  private let isDirect: Bool
-
-  /// Throws exit code 65 for a file that is another one or was written to, 66 for one that cannot be opened.
-  init(_ file: DataFile) throws(DataError) {
-    path = file.path
-    let flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK
-    let direct = Glibc.open(path, flags | fgn_direct_flag())
-    isDirect = direct >= 0
-    descriptor = isDirect ? direct : Glibc.open(path, flags)
-    guard descriptor >= 0 else {
-      throw .unreadable(path, "cannot be opened again (\(errorText())); check the path and the permissions")
-    }
-    var status = stat()
-    guard fstat(descriptor, &status) == 0, status.place == file.place, DataFile.Version(status) == file.version else {
-      throw DataFile.changed(path)
-    }
-  }
-
-  deinit { if descriptor >= 0 { close(descriptor) } }
-
-  /// Fills `target` with the bytes from `offset` on, of which there are at least `needed`; all but that are multiples of a
-  /// page. Throws exit code 65 for a file that has become shorter, 66 for one that cannot be opened, 74 for one that the
-  /// system fails to read.
-  func read(into target: UnsafeMutableRawBufferPointer, at offset: Int, needed: Int) throws(DataError) {
-    var (count, isFailure) = readAll(into: target, from: descriptor, at: offset)
-    if count < needed, isDirect {
-      // Some file systems take the flag, and then do not read.
-      let plain = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-      guard plain >= 0 else {
-        throw .unreadable(path, "cannot be opened again (\(errorText())); check the path and the permissions")
-      }
-      defer { close(plain) }
-      (count, isFailure) = readAll(into: target, from: plain, at: offset)
-    }
-    if count >= needed { return }
-    guard isFailure else { throw DataFile.changed(path) }
-    throw DataError(
-      path: path, message: "cannot be read at byte \(offset + count) (\(errorText())); check the file system",
-      exitCode: 74)
   }
 }
 

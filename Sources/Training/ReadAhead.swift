@@ -90,8 +90,9 @@ struct ReadAhead {
       readers = [start: reader]
       if next < steps { readers[next] = begin(free, next) }
     }
-    guard let window, let places = ownPlaces(epoch, batch) else { return nil }
-    return (window.rows, places)
+    guard let window, reads(batch) else { return nil }
+    let first = ownRange(batches).lowerBound
+    return (window.rows, partition.own(of: sampler.places(epoch: epoch, step: batch)).map { $0 - first }[...])
   }
 
   /// Lets a reader begin with this rank's rows of the window whose first step is `start`.
@@ -99,17 +100,16 @@ struct ReadAhead {
     let (epoch, batch) = sampler.position(ofStep: start)
     let batches = sampler.window(of: batch)
     reader.begin(sampler.rows(ownRange(batches), ofWindow: batches, epoch: epoch))
-    // Only the last batch of an epoch can have other rows.
+    // Only the last batch of an epoch can have other places.
     let last = batches.upperBound - 1
-    if ownPlaces(epoch, last) == nil { prefetch(partition.own(of: sampler.batch(epoch: epoch, step: last))) }
+    if !reads(last) { prefetch(partition.own(of: sampler.batch(epoch: epoch, step: last))) }
     return reader
   }
 
-  /// The places of this rank's rows of a batch among those of its window; nil where some are not among them.
-  private mutating func ownPlaces(_ epoch: Int, _ batch: Int) -> ArraySlice<Int>? {
-    let read = ownRange(sampler.window(of: batch))
-    let own = partition.own(of: sampler.places(epoch: epoch, step: batch))
-    return own.allSatisfy(read.contains) ? own.map { $0 - read.lowerBound }[...] : nil
+  /// Whether the places that this rank has in a batch are among those that it has in full ones, whose rows it reads.
+  private func reads(_ batch: Int) -> Bool {
+    let own = partition.rows(of: sampler.size(of: batch))
+    return own.clamped(to: partition.rows(of: sampler.batchSize)).count == own.count
   }
 
   /// This rank's rows of a window, by their numbers in the order of its blocks.
