@@ -29,7 +29,9 @@ extension FastGaussNewton {
   /// λ costs a product and its allreduce of P numbers, and the held-out rows' forward pass. Collective.
   ///
   /// - Parameters: s and RΔ₀ of all rows (B). The latter is that of the last λ afterwards.
-  func sweepDamping(_ s: Vector<Scalar>, _ t: inout Vector<Scalar>, _ parameters: Vector<Scalar>) throws {
+  func sweepDamping(
+    _ s: Vector<Scalar>, _ t: inout Vector<Scalar>, rowFactors: Vector<Scalar>, _ parameters: Vector<Scalar>
+  ) throws {
     let size = s.count
     let fitted = size - size / DampingSweep.heldOutFraction
     guard fitted < size else { return }
@@ -55,7 +57,7 @@ extension FastGaussNewton {
         product.assignSymmetricProduct(gram.matrix, x)
         product.combine(1, t)
       }
-      try assignStep(x[own])
+      try assignStep(x, rowFactors: rowFactors)
       let model = damped.model(
         parameters, loss: Quadratic(slope: -s.dot(product), curvature: product.squaredNorm))
       let full =

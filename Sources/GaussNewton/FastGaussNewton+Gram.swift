@@ -3,8 +3,9 @@ import MPI
 import Networks
 
 extension FastGaussNewton {
-  /// The matrix K = RRᵀ of all rows: one or two allgathers a layer, four for one on sparse inputs, three more, and one
-  /// allreduce of P numbers, that of the step; the gradient itself is never formed. Collective.
+  /// The matrix K = RRᵀ of all rows: one or two allgathers a layer, four for one on sparse inputs, two more and one for K, or
+  /// an allreduce for each product with it; and for the step one allreduce of P numbers, or two allgathers of those of the
+  /// first layer. The gradient itself is never formed. Collective.
   func solveGram(
     _ kind: SolverOptions.Kind, _ parameters: Vector<Scalar>, batchSize: Int, interrupt: Bool
   ) throws -> (StepReport, StepModel) {
@@ -24,25 +25,22 @@ extension FastGaussNewton {
     let columns = try gram.gather([rowSpace.rightHandSide, ownPredictedRows(parameters), rowSpace.rowFactors])
     let s = columns[0]
     var t = columns[1]
-    try gram.assign(loss.linearization, cotangents: loss.cotangents, rowFactors: columns[2], metric: metric)
+    let sweeps = damped.sweeps && !isRehearsal
+    try gram.assign(
+      loss.linearization, cotangents: loss.cotangents, rowFactors: columns[2], metric: metric,
+      gathers: kind == .gram || sweeps)
 
-    if damped.sweeps, !isRehearsal { try sweepDamping(s, &t, parameters) }
+    if sweeps { try sweepDamping(s, &t, rowFactors: columns[2], parameters) }
     let (λ, μ) = (damped.damping, options.weightDecay)
 
-    let scalars = phases.measure(.solve) {
-      let K = gram.matrix
-      let r = s.copy()
-      r.combine(-1, t)
-      let product = Vector<Scalar>(zeros: s.count)
-      product.assignSymmetricProduct(K, s)
-      let gradientNorm = max(0, s.dot(product)).squareRoot()
-      let summary = gramSolver.solve(
-        K, r, damping: λ + μ, reference: gradientNorm, options: options.solver, kind: kind)
+    let scalars = try phases.measure(.solve) {
+      let summary = try gramSolver.solve(
+        gram, s, minus: damped.predictsAnchor ? t : nil, damping: λ + μ, options: options.solver, kind: kind)
       // RΔ = RΔ₀ + Kx.
-      product.assign(gramSolver.product)
+      let product = gramSolver.product
       product.combine(1, t)
       return RowSpaceSolution(
-        gradientNorm: gradientNorm, slope: -s.dot(product), curvature: product.squaredNorm, solver: summary)
+        gradientNorm: gramSolver.gradientNorm, slope: -s.dot(product), curvature: product.squaredNorm, solver: summary)
     }
     let solution = try phases.measure(.communication) { try scalars.broadcast(over: communicator) }
 
@@ -52,16 +50,25 @@ extension FastGaussNewton {
     report.interrupted = factsOfRanks.contains { $0.dropFirst().first! > 0 }
     report.solver = solution.solver
 
-    try assignStep(gramSolver.solution[gram.ownRows])
+    try assignStep(gramSolver.solution, rowFactors: columns[2])
     return (report, damped.model(parameters, loss: Quadratic(slope: solution.slope, curvature: solution.curvature)))
   }
 
-  /// Δ ← Δ₀ + M⁻¹Rᵀx, given this rank's part of x (#b). One allreduce of P numbers. Collective.
-  func assignStep(_ x: Vector<Scalar>) throws {
-    let (factors, metric) = (rowSpace.factors(scaledBy: x), metric)
+  /// Δ ← Δ₀ + M⁻¹Rᵀx, given x and √(w̃/B) of all rows (B). One allreduce of the numbers of all layers, but of the first one
+  /// two allgathers if it is gathered. Collective.
+  func assignStep(_ x: Vector<Scalar>, rowFactors: Vector<Scalar>) throws {
+    let (factors, metric) = (rowSpace.factors(scaledBy: x[gram.ownRows]), metric)
+    let layer = gram.gatheredLayer
+    let omitted = layer == nil ? 0 : loss.linearization.network.body.connections[0].range.upperBound
     try message.sum(
-      .rowGradients(scaledBy: factors) { metric.assignProduct($1, part: $0, scaledBy: factors, into: $2) },
-      into: damped.step)
+      .rowGradients(scaledBy: factors) { part, range, gradient in
+        range.upperBound == omitted || metric.assignProduct(range, part: part, scaledBy: factors, into: gradient)
+      }, into: damped.step, omitted: omitted)
+    if let layer {
+      let factors = Vector<Scalar>(zeros: x.count)
+      factors.assignProduct(rowFactors, by: x)
+      try gram.assignGradient(damped.step[0..<omitted], of: layer, scaledBy: factors)
+    }
     try completeStep()
   }
 

@@ -3,23 +3,29 @@ import LinearAlgebra
 import MPI
 import Networks
 
-/// K = RRᵀ of the global batch (B × B, upper triangle), from the margin gradients of all rows; the same on all ranks.
+/// K = RRᵀ of the global batch (B × B, upper triangle), from the margin gradients of all rows.
 ///
 /// A weight and its bias give row i the gradient d_i ⊗ [h_i | 1], with inner products (h_iᵀh_j + 1) d_iᵀd_j, so that
 /// AAᵀ is the sum over the layers of (HHᵀ + 1) ∘ (DDᵀ), without approximation; the gradients of other layers are
 /// multiplied as they are. In a metric M = S ⊗ A the products are (H̃A⁻¹H̃ᵀ) ∘ (DS⁻¹Dᵀ), H̃ = [H | 1], and K is RM⁻¹Rᵀ.
 /// K is AAᵀ with rows and columns times √(w̃/B). The rows h, d (#b of B) of all ranks are gathered layer by layer;
-/// every rank forms some rows of K, as many as make its share of the triangle, and then the rows of K are gathered.
+/// every rank forms some rows of K, as many as make its share of the triangle. Then the rows of K are gathered, or stay
+/// where they are (#B × B) and their products with a vector are summed.
 package final class GramMatrix<Scalar: DistributedScalar> {
   private let partition: RowPartition
   private let communicator: Communicator
   private let phases: Phases
   /// Numbers of rows on each rank.
   private(set) var counts: [Int] = []
+  /// Whether every rank has all of K.
+  private var isGathered = true
   private var storage = Vector<Scalar>(zeros: 0)
   /// What products are formed in, and the rows of a layer from all ranks.
   private var workspace = Vector<Scalar>(zeros: 0)
   private var gathered = [Vector<Scalar>](repeating: Vector(zeros: 0), count: 2)
+  /// What was gathered last, if that was a fully connected layer, whose gradient does not depend on a metric: the first layer
+  /// with parameters.
+  private(set) var gatheredLayer: GatheredLayer<Scalar>?
 
   init(partition: RowPartition, communicator: Communicator, phases: Phases) {
     self.partition = partition
@@ -30,8 +36,14 @@ package final class GramMatrix<Scalar: DistributedScalar> {
   /// B
   var size: Int { counts.reduce(0, +) }
 
-  /// K (B × B); below the diagonal it is without meaning.
-  var matrix: Matrix<Scalar> { Matrix(storage[0..<size * size], size, size) }
+  /// K (B × B), where it has been gathered; below the diagonal it is without meaning.
+  var matrix: Matrix<Scalar> {
+    precondition(isGathered, "the rows of K are on their ranks")
+    return Matrix(storage[0..<size * size], size, size)
+  }
+
+  /// The rows of K that this rank multiplies.
+  private var multipliedRows: Range<Int> { isGathered ? 0..<size : share(of: communicator.rank) }
 
   /// The rows of this rank within a vector of all.
   var ownRows: Range<Int> { rows(of: communicator.rank) }
@@ -51,27 +63,45 @@ package final class GramMatrix<Scalar: DistributedScalar> {
   /// Takes the numbers of rows on each rank.
   func begin(counts: [Int]) { self.counts = counts }
 
+  /// gradient ← Σ_i factors_i a_i in the parameters of the gathered layer, over all rows. Collective.
+  func assignGradient(
+    _ gradient: Vector<Scalar>, of layer: GatheredLayer<Scalar>, scaledBy factors: Vector<Scalar>
+  ) throws {
+    workspace.grow(to: layer.roomCount)
+    try layer.assignGradient(gradient, scaledBy: factors, room: workspace, phases: phases)
+  }
+
   /// Forms K from the cotangents v (#b × C) and √(w̃/B) of all rows (B). Collective.
+  ///
+  /// - Parameter gathers: whether `matrix` is of use. If not, the rows may stay on their ranks; but with virtual shards, where
+  ///   the bits of a product would depend on the number of ranks.
   func assign(
     _ linearization: Linearization<Scalar>, cotangents: Matrix<Scalar>, rowFactors: Vector<Scalar>,
-    metric: Metric<Scalar>
+    metric: Metric<Scalar>, gathers: Bool
   ) throws {
     let (mine, isAligned) = (share(of: communicator.rank), partition.isVirtual)
-    storage.grow(to: size * size)
-    let block = matrix[rows: mine]
+    isGathered = gathers || communicator.size == 1 || partition.isVirtual
+    let rows = multipliedRows
+    storage.grow(to: rows.count * size)
+    let all = Matrix(storage[0..<rows.count * size], rows.count, size)
+    let block = all[rows: mine.lowerBound - rows.lowerBound..<mine.upperBound - rows.lowerBound]
     var isFirst = true
     var layer = metric.layerCount
     try phases.measure(.gram) {
       try linearization.rowGradients(cotangents, keepsCotangents: true) { gradients in
         let beta: Scalar = isFirst ? 0 : 1
         isFirst = false
+        gatheredLayer = nil
         switch gradients {
         case .products(let inputs, let cotangents):
           workspace.grow(to: GramPanel.scratchCount(positions: 1))
           guard metric.isActive else {
+            let (x, y) = (try gather(inputs, 0), try gather(cotangents, 1))
+            if !isAligned, OutputShares.areWorthwhile(y.columns, ranks: communicator.size) {
+              gatheredLayer = GatheredLayer(inputs: x, cotangents: y, communicator: communicator)
+            }
             return block.assignGramProducts(
-              mine, try gather(inputs, 0), try gather(cotangents, 1), shift: 1, beta: beta, isAligned: isAligned,
-              scratch: workspace)
+              mine, x, y, shift: 1, beta: beta, isAligned: isAligned, scratch: workspace)
           }
           layer -= 1
           // Rows in a metric hold the bias's 1 as one of their inputs.
@@ -99,7 +129,36 @@ package final class GramMatrix<Scalar: DistributedScalar> {
       }
       block.scaleGramRows(mine, by: rowFactors)
     }
-    try complete(matrix, counts: (0..<communicator.size).map { share(of: $0).count })
+    if isGathered { try complete(all, counts: (0..<communicator.size).map { share(of: $0).count }) }
+  }
+
+  /// y ← Kv (B), given v on all ranks; and vᵀKv, ‖v‖² and vᵀw (w or else v) as the same numbers on all of them. One allreduce
+  /// of B + 3 numbers of 8 bytes, unless K has been gathered. Collective.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  @discardableResult
+  func multiply(
+    _ v: Vector<Scalar>, into y: Vector<Scalar>, correlatedWith w: Vector<Scalar>? = nil
+  ) throws -> GramProduct {
+    let rows = multipliedRows
+    y.assignSymmetricProduct(Matrix(storage[0..<rows.count * size], rows.count, size), rows: rows, v)
+    var product = GramProduct(
+      curvature: v.dot(y), squaredNorm: v[rows].squaredNorm, correlation: v[rows].dot((w ?? v)[rows]))
+    if isGathered { return product }
+    try phases.measure(.communication) {
+      let count = size
+      var sums = [Double](unsafeUninitializedCapacity: count + 3) { sums, initialized in
+        for i in 0..<count { sums.initializeElement(at: i, to: Double(y[i])) }
+        sums.initializeElement(at: count, to: product.curvature)
+        sums.initializeElement(at: count + 1, to: product.squaredNorm)
+        sums.initializeElement(at: count + 2, to: product.correlation)
+        initialized = count + 3
+      }
+      try sums.withUnsafeMutableBufferPointer { try communicator.allreduce($0) }
+      for i in 0..<count { y[i] = Scalar(sums[i]) }
+      product = GramProduct(curvature: sums[count], squaredNorm: sums[count + 1], correlation: sums[count + 2])
+    }
+    return product
   }
 
   /// Vectors of all rows (B each), of which `own` are this rank's parts (#b each). Collective.
@@ -168,4 +227,10 @@ package final class GramMatrix<Scalar: DistributedScalar> {
       }
     }
   }
+}
+
+/// What a product Kv gives beside it.
+struct GramProduct {
+  /// vᵀKv, ‖v‖² and vᵀw.
+  var curvature, squaredNorm, correlation: Double
 }

@@ -1,32 +1,41 @@
 import LinearAlgebra
 
-/// Solves (K + λI) x = r with the matrix K of all rows at hand. Local, and the same on all ranks.
+/// Solves (K + λI) x = s − t with the matrix K of all rows.
 final class GramSolver<Scalar: DistributedScalar> {
   private let factor = CholeskyFactor<Scalar>()
   private let doubleFactor = CholeskyFactor<Double>()
-  /// x, the residual r − (K + λI)x, K times it, a direction d, and Kd (B each).
-  private var vectors = [Vector<Scalar>](repeating: Vector(zeros: 0), count: 5)
+  /// x, Kx, the right-hand side, its residual r, Kr, a direction d, Kd, and (K + λI)d (B each).
+  private var vectors = [Vector<Scalar>](repeating: Vector(zeros: 0), count: 8)
 
   /// x of the last solve (B).
   private(set) var solution = Vector<Scalar>(zeros: 0)
   /// Kx (B).
   private(set) var product = Vector<Scalar>(zeros: 0)
+  /// ‖Rᵀs‖
+  private(set) var gradientNorm = 0.0
 
   /// How often the residual of a factorisation is solved for again, if it does not meet the tolerance.
   private static var refinements: Int { 3 }
 
-  /// Solves for x, until ‖Rᵀ(r − (K + λI)x)‖ ≤ tolerance · `reference`.
+  /// Solves for x, until ‖Rᵀ(s − t − (K + λI)x)‖ ≤ tolerance · ‖Rᵀs‖, given s and, unless it is zero, t of all rows (B), on
+  /// all ranks. Collective where K has not been gathered, which only conjugate gradient can do without. Every branch of it
+  /// depends on numbers that are the same on all ranks.
   func solve(
-    _ K: Matrix<Scalar>, _ r: Vector<Scalar>, damping λ: Double, reference: Double, options: SolverOptions,
+    _ K: GramMatrix<Scalar>, _ s: Vector<Scalar>, minus t: Vector<Scalar>?, damping λ: Double, options: SolverOptions,
     kind: SolverOptions.Kind
-  ) -> SolverSummary {
-    let size = r.count
+  ) throws -> SolverSummary {
+    let size = s.count
     for index in vectors.indices { vectors[index].grow(to: size) }
-    solution = vectors[0][0..<size]
-    product = vectors[4][0..<size]
-    if kind == .gramCG { return conjugateGradient(K, r, λ, reference, options) }
-    return cholesky(K, r, λ, reference, options.tolerance) ?? doubleCholesky(K, r, λ, reference, options.tolerance)
-      ?? conjugateGradient(K, r, λ, reference, options)
+    let all = vectors.map { $0[0..<size] }
+    (solution, product) = (all[0], all[1])
+    let b = all[2]
+    b.assign(s)
+    if let t { b.combine(-1, t) }
+    if t != nil || kind != .gramCG {
+      gradientNorm = try max(0, K.multiply(s, into: product).curvature).squareRoot()
+    }
+    if kind != .gramCG, let summary = try cholesky(K, b, λ, options.tolerance) { return summary }
+    return try conjugateGradient(K, b, isGradient: t == nil, λ, options)
   }
 
   /// r ← (K' + λI)⁻¹ r with the first rows and columns of K; NaN where rounding has spoilt K'.
@@ -34,46 +43,37 @@ final class GramSolver<Scalar: DistributedScalar> {
     if factor.factorize(K, first: r.count, shift: Scalar(λ)) { factor.solve(r) } else { r.fill(.nan) }
   }
 
-  /// nil if a pivot is not positive.
+  /// By a factor of numbers of this precision or, if a pivot is not positive, of float64; nil if that fails too.
   private func cholesky(
-    _ K: Matrix<Scalar>, _ r: Vector<Scalar>, _ λ: Double, _ reference: Double, _ tolerance: Double
-  ) -> SolverSummary? {
-    guard factor.factorize(K, shift: Scalar(λ)) else { return nil }
-    return refine(K, r, λ, reference, tolerance, .cholesky) { factor.solve($0) }
-  }
-
-  private func doubleCholesky(
-    _ K: Matrix<Scalar>, _ r: Vector<Scalar>, _ λ: Double, _ reference: Double, _ tolerance: Double
-  ) -> SolverSummary? {
-    if Scalar.self == Double.self { return nil }
-    guard doubleFactor.factorize(K, shift: λ) else { return nil }
-    return refine(K, r, λ, reference, tolerance, .doubleCholesky) { b in
-      let x = Vector(b.array.map { Double($0) })
+    _ K: GramMatrix<Scalar>, _ b: Vector<Scalar>, _ λ: Double, _ tolerance: Double
+  ) throws -> SolverSummary? {
+    if factor.factorize(K.matrix, shift: Scalar(λ)) {
+      return try refine(K, b, λ, tolerance, .cholesky) { factor.solve($0) }
+    }
+    guard Scalar.self != Double.self, doubleFactor.factorize(K.matrix, shift: λ) else { return nil }
+    return try refine(K, b, λ, tolerance, .doubleCholesky) { r in
+      let x = Vector(r.array.map { Double($0) })
       doubleFactor.solve(x)
-      for i in 0..<b.count { b[i] = Scalar(x[i]) }
+      for i in 0..<r.count { r[i] = Scalar(x[i]) }
     }
   }
 
   /// x from the factor, and again from its residual.
   private func refine(
-    _ K: Matrix<Scalar>, _ r: Vector<Scalar>, _ λ: Double, _ reference: Double, _ tolerance: Double,
-    _ method: SolverSummary.Method, solve: (Vector<Scalar>) -> Void
-  ) -> SolverSummary {
-    let rows = 0..<r.count
-    let (e, Ke) = (vectors[1][rows], vectors[2][rows])
+    _ K: GramMatrix<Scalar>, _ b: Vector<Scalar>, _ λ: Double, _ tolerance: Double, _ method: SolverSummary.Method,
+    solve: (Vector<Scalar>) -> Void
+  ) throws -> SolverSummary {
+    let (x, r, Kr) = (solution, vectors[3][0..<b.count], vectors[4][0..<b.count])
     var summary = SolverSummary(method: method, iterations: 0, residual: .infinity, termination: .iterationLimit)
-    e.assign(r)
-    solution.fill(0)
+    r.assign(b)
+    x.fill(0)
     while true {
-      solve(e)
-      solution.combine(1, e)
+      solve(r)
+      x.combine(1, r)
       summary.iterations += 1
-      product.assignSymmetricProduct(K, solution)
-      e.assign(r)
-      e.combine(-1, product)
-      e.combine(Scalar(-λ), solution)
-      Ke.assignSymmetricProduct(K, e)
-      let residual = relative(e.dot(Ke), to: reference)
+      try K.multiply(x, into: product)
+      assignResidual(r, of: b, λ)
+      let residual = relative(try K.multiply(r, into: Kr).curvature)
       let improves = residual < summary.residual
       summary.residual = residual
       if !residual.isFinite { return summary.ended(.nonFinite) }
@@ -84,53 +84,61 @@ final class GramSolver<Scalar: DistributedScalar> {
   }
 
   /// The iteration of `ConjugateGradient` on the matrix.
+  ///
+  /// - Parameter isGradient: whether b is s, so that ‖Rᵀb‖ is what the tolerance is relative to.
   private func conjugateGradient(
-    _ K: Matrix<Scalar>, _ r0: Vector<Scalar>, _ λ: Double, _ reference: Double, _ options: SolverOptions
-  ) -> SolverSummary {
-    let rows = 0..<r0.count
-    let (x, r, Kr, d, Kd) = (solution, vectors[1][rows], vectors[2][rows], vectors[3][rows], vectors[4][rows])
-    // Kd is where the product will be.
-    defer { product.assignSymmetricProduct(K, x) }
-    x.fill(0)
-    r.assign(r0)
-    Kr.assignSymmetricProduct(K, r)
-    d.assign(r)
-    Kd.assign(Kr)
-    var ρ = r.squaredNorm
-    var summary = SolverSummary(
-      method: .gramCG, iterations: 0, residual: relative(r.dot(Kr), to: reference), termination: .iterationLimit)
+    _ K: GramMatrix<Scalar>, _ b: Vector<Scalar>, isGradient: Bool, _ λ: Double, _ options: SolverOptions
+  ) throws -> SolverSummary {
+    let all = vectors.map { $0[0..<b.count] }
+    let (x, Kx, r, Kr, d, Kd, Ad) = (solution, product, all[3], all[4], all[5], all[6], all[7])
+    for vector in [x, Kx, d, Kd, Ad] { vector.fill(0) }
+    r.assign(b)
+    /// ‖r‖², dᵀ(K + λI)d
+    var (ρ, curvature) = (0.0, 0.0)
+    var replaces = false
+    var summary = SolverSummary(method: .gramCG, iterations: 0, residual: .infinity, termination: .iterationLimit)
     while true {
+      let sums = try K.multiply(r, into: Kr, correlatedWith: Ad)
+      if isGradient, summary.iterations == 0 { gradientNorm = max(0, sums.curvature).squareRoot() }
+      summary.residual = relative(sums.curvature)
       if !summary.residual.isFinite { return summary.ended(.nonFinite) }
       if summary.residual <= options.tolerance { return summary.ended(.converged) }
       if summary.iterations == options.maxIterations { return summary.ended(.iterationLimit) }
-      let curvature = d.dot(Kd) + λ * d.squaredNorm
+
+      // d ← r + βd, with its products and its curvature.
+      let β = ρ == 0 ? 0 : SolverOptions.conjugation(sums.squaredNorm, ρ, replaces: replaces)
+      ρ = sums.squaredNorm
+      curvature = sums.curvature + λ * ρ + 2 * β * sums.correlation + β * β * curvature
       guard curvature > 0, ρ > 0 else { return summary.ended(.breakdown) }
+      d.combine(1, r, Scalar(β))
+      Kd.combine(1, Kr, Scalar(β))
+      Ad.assign(Kd)
+      Ad.combine(Scalar(λ), d)
+
       let α = Scalar(ρ / curvature)
       summary.iterations += 1
       x.combine(α, d)
-      let replaces = summary.iterations % SolverOptions.replacementInterval == 0
+      replaces = summary.iterations % SolverOptions.replacementInterval == 0
       if replaces {
         // The recurrences drift by rounding: begin again from the residual of x itself.
-        Kr.assignSymmetricProduct(K, x)
-        r.assign(r0)
-        r.combine(-1, Kr)
-        r.combine(Scalar(-λ), x)
+        try K.multiply(x, into: Kx)
+        assignResidual(r, of: b, λ)
       } else {
-        r.combine(-α, Kd)
-        r.combine(-α * Scalar(λ), d)
+        r.combine(-α, Ad)
+        Kx.combine(α, Kd)
       }
-      Kr.assignSymmetricProduct(K, r)
-      let next = r.squaredNorm
-      let β = Scalar(SolverOptions.conjugation(next, ρ, replaces: replaces))
-      d.combine(1, r, β)
-      Kd.combine(1, Kr, β)
-      ρ = next
-      summary.residual = relative(r.dot(Kr), to: reference)
     }
   }
 
-  /// The norm of Rᵀe over `reference`, given eᵀKe; where rounding makes that negative, its size is still the error.
-  private func relative(_ square: Double, to reference: Double) -> Double {
-    square == 0 ? 0 : square.magnitude.squareRoot() / reference
+  /// r ← b − (K + λI)x
+  private func assignResidual(_ r: Vector<Scalar>, of b: Vector<Scalar>, _ λ: Double) {
+    r.assign(b)
+    r.combine(-1, product)
+    r.combine(Scalar(-λ), solution)
+  }
+
+  /// ‖Rᵀr‖ over ‖Rᵀs‖, given rᵀKr; where rounding makes that negative, its size is still the error.
+  private func relative(_ square: Double) -> Double {
+    square == 0 ? 0 : square.magnitude.squareRoot() / gradientNorm
   }
 }

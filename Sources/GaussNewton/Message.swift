@@ -68,9 +68,10 @@ package final class Message<Scalar: DistributedScalar> {
     try sum(product, scalars, into: buffer[0..<parameters.count + scalars.count], transform: transform)
   }
 
-  /// target ← the sum of the product over the rows of all ranks (P). The rest is as above. Collective.
-  package func sum(_ product: Product, into target: Vector<Scalar>) throws {
-    try sum(product, [], into: target, transform: { _, _ in })
+  /// target ← the sum of the product over the rows of all ranks (P), but for its first `omitted` numbers, which have no sum
+  /// and may be changed. The rest is as above. Collective.
+  package func sum(_ product: Product, into target: Vector<Scalar>, omitted: Int = 0) throws {
+    try sum(product, [], into: target, omitted: omitted, transform: { _, _ in })
   }
 
   /// target ← the sum of the product over the rows of all ranks, and behind it the sums of the scalars, each given for
@@ -78,7 +79,7 @@ package final class Message<Scalar: DistributedScalar> {
   ///
   /// `transform` may change each range of the local product before its sum, linearly and in the same way on all ranks.
   private func sum(
-    _ product: Product, _ scalars: [[Double]], into target: Vector<Scalar>,
+    _ product: Product, _ scalars: [[Double]], into target: Vector<Scalar>, omitted: Int = 0,
     transform: (Vector<Scalar>, Range<Int>) -> Void
   ) throws {
     if linearization.parts.areVirtual { return try sumInOrder(product, scalars, into: target, transform) }
@@ -92,7 +93,10 @@ package final class Message<Scalar: DistributedScalar> {
           multiply(product, into: parameters) { _ in }
           transform(parameters, 0..<parameters.count)
         }
-        try phases.measure(.communication) { try communicator.allreduce(elements) }
+        if omitted == count { return }
+        try phases.measure(.communication) {
+          try communicator.allreduce(UnsafeMutableBufferPointer(rebasing: elements[omitted...]))
+        }
       case .bucketed:
         var end = count
         // The time outside the pass is the wait for its sums.
@@ -101,9 +105,10 @@ package final class Message<Scalar: DistributedScalar> {
             try phases.measure(.vjp) {
               try multiply(product, into: parameters) { part in
                 transform(parameters, part)
-                guard bucketStarts.contains(part.lowerBound) else { return }
+                let start = max(omitted, part.lowerBound)
+                guard bucketStarts.contains(part.lowerBound), start < end else { return }
                 try phases.measure(.communication) {
-                  try sum(UnsafeMutableBufferPointer(rebasing: elements[part.lowerBound..<end]))
+                  try sum(UnsafeMutableBufferPointer(rebasing: elements[start..<end]))
                 }
                 end = part.lowerBound
               }

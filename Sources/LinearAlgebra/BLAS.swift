@@ -146,20 +146,33 @@ extension Vector {
 
   /// self ← a x for a symmetric matrix a, of which only the upper triangle is read.
   package func assignSymmetricProduct(_ a: Matrix<Scalar>, _ x: Vector) {
-    precondition(a.rows == a.columns && a.rows == count && x.count == count, "shapes of the product do not fit")
-    if count == 0 { return }
+    precondition(a.rows == a.columns, "the matrix is not square")
+    assignSymmetricProduct(a, rows: 0..<a.rows, x)
+  }
+
+  /// self ← what the rows `range` of the upper triangle of a symmetric matrix add to its product with x: for each of their
+  /// elements right of the diagonal also that of its mirror image. The sum over all rows is the product.
+  ///
+  /// - Parameter a: the rows `range` of the matrix.
+  package func assignSymmetricProduct(_ a: Matrix<Scalar>, rows range: Range<Int>, _ x: Vector) {
+    precondition(
+      a.rows == range.count && range.upperBound <= count && a.columns == count && x.count == count,
+      "shapes of the product do not fit")
+    if range.isEmpty { return fill(0) }
     let n = count
-    let pieces = max(1, min(Threads.available, n * n / (1 << 15)))
-    let panels = (0..<pieces).map { GramPanel.part($0, of: pieces, 0..<n, n, unit: 16) }
+    let pieces = max(1, min(Threads.available, range.count * n / (1 << 15)))
+    let panels = (0..<pieces).map { GramPanel.part($0, of: pieces, range, n, unit: 16) }
     // What the rows of a panel add to the elements from its first one on.
     let sums = pieces == 1 ? Matrix(self, 1, n) : Matrix(zeros: pieces, n)
+    if pieces == 1 { self[0..<range.lowerBound].fill(0) }
     sums.elements.withElements { sums in
       a.elements.withElements { a in
         x.withElements { x in
           Threads.forEach(pieces) { index in
             let (first, height) = (panels[index].lowerBound, Int32(panels[index].count))
             if height == 0 { return }
-            let (a, x, y) = (a.baseAddress! + first * n, x.baseAddress!, sums.baseAddress! + index * n)
+            let (x, y) = (x.baseAddress!, sums.baseAddress! + index * n)
+            let a = a.baseAddress! + (first - range.lowerBound) * n
             Scalar.symv(n: height, a: a + first, lda: Int32(n), x: x + first, y: y + first)
             // Tiles are read twice, the second time from a processor's second cache.
             let width = max(64, 1 << 17 / Int(height))

@@ -129,18 +129,26 @@ extension Matrix {
   }
 
   /// Row i of self ← factors_i · row i of `source`, on all threads. The two matrices share no memory.
+  package func assignRows(of source: Matrix, scaledBy factors: Vector<Scalar>) {
+    assignRows(of: source, columns: 0..<source.columns, scaledBy: factors)
+  }
+
+  /// The same of some columns of the source.
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
-  package func assignRows(of source: Matrix, scaledBy factors: Vector<Scalar>) {
-    precondition(rows == source.rows && columns == source.columns && rows == factors.count, "shapes do not fit")
+  package func assignRows(of source: Matrix, columns range: Range<Int>, scaledBy factors: Vector<Scalar>) {
+    precondition(
+      rows == source.rows && columns == range.count && range.upperBound <= source.columns && rows == factors.count,
+      "shapes do not fit")
+    let stride = source.columns
     elements.withElements { target in
       source.elements.withElements { source in
         factors.withElements { factors in
-          Threads.parallel(rows, grain: max(1, 16384 / columns)) { range in
-            for i in range {
-              let row = i * columns..<(i + 1) * columns
-              UnsafeMutableBufferPointer(rebasing: target[row])
-                .assignScaled(factors[i], UnsafeMutableBufferPointer(rebasing: source[row]))
+          Threads.parallel(rows, grain: max(1, 16384 / max(1, columns))) { rows in
+            for i in rows {
+              let start = i * stride + range.lowerBound
+              UnsafeMutableBufferPointer(rebasing: target[i * columns..<(i + 1) * columns])
+                .assignScaled(factors[i], UnsafeMutableBufferPointer(rebasing: source[start..<start + columns]))
             }
           }
         }

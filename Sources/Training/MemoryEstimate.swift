@@ -43,6 +43,7 @@ package struct MemoryEstimate: Equatable, Sendable {
         + optimizer.parameterVectors * network.layout.count
         + (optimizer.formsGram(network, batch: batch)
           ? Self.gram(network, batch: batch, gathers: ranks > 1 || partition.isVirtual, ranks: ranks)
+            + (partition.isVirtual ? 0 : optimizer.sharedOutputCount(network, batch: batch, ranks: ranks))
             + scratch { network.body.rowGradientScratchCount(rows: $0) } : 0)
         + optimizer.metricCount(network, rows: rows)
         + (partition.isVirtual ? parts * (network.layout.count + optimizer.partMetricCount(network)) : 0))
@@ -71,6 +72,15 @@ extension Configuration.Optimizer {
     case .gram, .gramCG: return true
     case .auto: return SolverPlan.isCandidate(batchSize: batch, network)
     }
+  }
+
+  /// Numbers that a rank forms its share of the first layer's outputs in.
+  fileprivate func sharedOutputCount(_ network: Network, batch: Int, ranks: Int) -> Int {
+    guard
+      metric.kind == .identity, let layer = network.body.connections.first, layer.range.lowerBound == 0,
+      OutputShares.areWorthwhile(layer.outputs, ranks: ranks)
+    else { return 0 }
+    return batch * ((layer.outputs + ranks - 1) / ranks)
   }
 
   /// Numbers of the moments that a metric keeps.

@@ -65,6 +65,23 @@ import Testing
     }
   }
 
+  @Test(arguments: [SolverOptions.Kind.gram, .gramCG])
+  func `Ranks that share out the classes find what one process finds`(kind: SolverOptions.Kind) throws {
+    let problem = ToyProblem(rows: 43, features: 4, classes: 130, largestMargin: 2, seed: 37)
+    func run(on communicator: Communicator) throws -> (dampings: [Double], parameters: [Double]) {
+      var options = exactOptions(damping: 1, weightDecay: 1e-3)
+      options.damping.policy = .sweep
+      options.damping.interval = 2
+      options.momentum = 0.5
+      options.solver.kind = kind
+      let trial = Trial<Double>(problem, options, communicator: communicator)
+      return (try (0..<4).map { _ in try trial.advance().damping! }, trial.parameters.array)
+    }
+    let (expected, together) = (try run(on: Communicator()), try run(on: World.communicator))
+    #expect(together.dampings == expected.dampings)
+    #expect(relativeError(together.parameters, expected.parameters) < 1e-8)
+  }
+
   @Test func `Where a run begins does not matter`() throws {
     let found = try [1e-3, 1e-2, 0.1, 1, 10].map { λ in
       var options = exactOptions(damping: λ)

@@ -64,6 +64,36 @@ import Testing
     }
   }
 
+  /// On up to four ranks each forms the step of a share of the classes.
+  @Test(arguments: [SolverOptions.Kind.gram, .gramCG], [1, 2, 37])
+  func `A step of many classes equals the dense solve`(kind: SolverOptions.Kind, rows: Int) throws {
+    let problem = ToyProblem(rows: rows, features: 3, classes: 130, largestMargin: 2, seed: 23)
+    let world = World.communicator
+    for owner in -1..<world.size {
+      let shard = owner < 0 ? nil : world.rank == owner ? 0..<rows : rows..<rows
+      try check(
+        Double.self, kind, problem, damping: 0.1, weightDecay: 1e-2, momentum: 0.8, shard: shard, tolerance: 1e-9)
+      try check(
+        Float.self, kind, problem, damping: 0.1, weightDecay: 1e-2, momentum: 0.8, shard: shard, tolerance: 3e-4)
+    }
+  }
+
+  @Test func `Conjugate gradient that replaces its residuals equals the dense solve`() throws {
+    let problem = ToyProblem(rows: 61, features: 8, classes: 7, largestMargin: 100, seed: 29)
+    var options = options(.gramCG, damping: 1e-6)
+    let exact = problem.oracle.step(problem.parameters, damping: 1e-6)
+    let (Δ, report) = try Trial<Double>(problem, options).change()
+    #expect(report.solver!.iterations > 60)
+    #expect(relativeError(Δ, exact) < 1e-7)
+    // What is reported is the residual of the step.
+    options.solver.maxIterations = 55
+    let trial = Trial<Double>(problem, options)
+    let (early, stopped) = try trial.change()
+    #expect(stopped.solver!.iterations == 55 && stopped.solver!.termination == .iterationLimit)
+    #expect(
+      abs(stopped.solver!.residual / problem.oracle.residual(problem.parameters, of: early, damping: 1e-6) - 1) < 1e-2)
+  }
+
   @Test(arguments: [StepLength.unit, .ggn])
   func `A step of any network is that of the matrix-free solver, on any number of ranks`(length: StepLength) throws {
     let networks = [
@@ -80,6 +110,10 @@ import Testing
           .convolution(.init(channels: 8, kernel: 3, padding: 1)), .activation(.tanh), .maxPool(.init(kernel: 2)),
           .convolution(.init(channels: 32, kernel: 3, padding: 1)), .activation(.tanh), .flatten, .linear(5),
         ], example: [4, 4], classes: 3),
+      // On several ranks each forms the step of a share of the first layer's outputs.
+      try Network([.linear(130), .activation(.tanh), .linear(7)], example: [6], classes: 5),
+      // The second layer is worth a sum of its own.
+      try Network([.linear(130), .activation(.tanh), .linear(130)], example: [6], classes: 5),
     ]
     for network in networks {
       for rows in [1, 13] {
@@ -87,14 +121,32 @@ import Testing
         free.momentum = 0.5
         free.stepLength = length
         free.solver.tolerance = 1e-13
-        var gram = free
-        gram.solver.kind = .gram
         let (expected, reference) = try change(of: network, free, rows: rows, over: Communicator())
-        let (Δ, report) = try change(of: network, gram, rows: rows, over: World.communicator)
-        #expect(relativeError(Δ, expected) < 1e-9)
-        #expect(abs(report.stepLength / reference.stepLength - 1) < 1e-9)
-        #expect(report.solver?.method == SolverSummary.Method.cholesky)
+        for (kind, exchange, method) in [
+          (SolverOptions.Kind.gram, Exchange.single, SolverSummary.Method.cholesky), (.gramCG, .bucketed, .gramCG),
+        ] {
+          var gram = free
+          gram.solver.kind = kind
+          let (Δ, report) = try change(of: network, gram, rows: rows, exchange: exchange, over: World.communicator)
+          #expect(relativeError(Δ, expected) < 1e-9)
+          #expect(abs(report.stepLength / reference.stepLength - 1) < 1e-9)
+          #expect(report.solver?.method == method)
+        }
       }
+    }
+  }
+
+  @Test func `All ranks hold the same bits`() throws {
+    let problem = ToyProblem(rows: 41, features: 5, classes: 130, largestMargin: 3, seed: 33)
+    let world = World.communicator
+    for kind in [SolverOptions.Kind.gram, .gramCG] {
+      var options = options(kind, for: Float.self, damping: 1e-2, weightDecay: 1e-3)
+      options.momentum = 0.5
+      options.damping.policy = .levenbergMarquardt
+      let trial = Trial<Float>(problem, options)
+      for _ in 0..<5 { _ = try trial.advance() }
+      let own = trial.parameters.array
+      #expect(try world.allgather(own) == (0..<world.size).flatMap { _ in own })
     }
   }
 
@@ -112,6 +164,28 @@ import Testing
       #expect(used.allreduces == 2 && used.allreducedBytes == 4 * P + 8)
       #expect(used.allgathers == (N == 1 ? 3 : 5))
       #expect(used.allgatheredBytes == 24 * N + 4 * ((N == 1 ? 0 : B * (4 + 12)) + B * B + 3 * B))
+    }
+  }
+
+  @Test func `Between ranks conjugate gradient sends vectors, and a wide first layer is gathered`() throws {
+    let problem = ToyProblem(rows: 23, features: 4, classes: 130, largestMargin: 0.5, seed: 16)
+    for η in [0, 0.9] {
+      var options = options(.gramCG, for: Float.self, damping: 1e-3)
+      (options.momentum, options.solver.tolerance) = (η, 1e-3)
+      let trial = Trial<Float>(problem, options)
+      let before = trial.communicator.statistics
+      let report = try trial.advance()
+      let used = trial.communicator.statistics - before
+      let (B, N, P) = (23, trial.communicator.size, problem.parameters.count)
+      let products = report.solver!.iterations + (η == 0 ? 1 : 2)
+      #expect(report.solver!.method == .gramCG && products > 3)
+      if N == 1 {
+        #expect(used.allreduces == 1 && used.allreducedBytes == 4 * P)
+        #expect(used.allgathers == 3 && used.allgatheredBytes == 24 + 4 * (B * B + 3 * B))
+      } else {
+        #expect(used.allreduces == products && used.allreducedBytes == products * 8 * (B + 3))
+        #expect(used.allgathers == 6 && used.allgatheredBytes == 24 * N + 4 * (B * (4 + 130) + 3 * B + P))
+      }
     }
   }
 

@@ -96,6 +96,18 @@ private func opened<Scalar: BLASScalar>(_ a: Matrix<Scalar>, _ op: Transpose) ->
       let bound = Double(Scalar.ulpOfOne) * Double(n + 2) * terms.reduce(0) { $0 + abs($1) }
       #expect(abs(Double(y[i]) - terms.reduce(0, +)) <= bound)
     }
+    // The same in three parts of the rows, of which one may be empty.
+    let bounds = [0, n / 5, n / 5 + min(n, 1), n].sorted().map { min($0, n) }
+    let parts = zip(bounds, bounds.dropFirst()).map { first, last in
+      let part = Vector([Scalar](repeating: .nan, count: n))
+      part.assignSymmetricProduct(a[rows: first..<last], rows: first..<last, x)
+      return part
+    }
+    for i in 0..<n {
+      let terms = (0..<n).map { Double(a[min(i, $0), max(i, $0)]) * Double(x[$0]) }
+      let bound = Double(Scalar.ulpOfOne) * Double(n + 2) * terms.reduce(0) { $0 + abs($1) }
+      #expect(abs(parts.reduce(0) { $0 + Double($1[i]) } - terms.reduce(0, +)) <= bound)
+    }
   }
 
   @Test(arguments: [0, 1, 5, 181, 257, 700], [1, 2, 7])
