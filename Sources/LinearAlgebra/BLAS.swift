@@ -104,16 +104,26 @@ extension Matrix {
 
 extension Vector {
   /// self ← aᵀ1, the sum of each column of a.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   package func assignColumnSums(_ a: Matrix<Scalar>) {
     precondition(a.columns == count, "one sum a column")
+    if count == 0 { return }
+    let rows = a.rows
     // Fixed blocks, so that the sums do not depend on the number of threads.
-    let block = max(1, 1 << 15 / max(1, count))
+    let block = max(1, 1 << 15 / count)
     let blocks = (a.rows + block - 1) / block
     let partial = Matrix<Scalar>(zeros: blocks, count)
-    Threads.parallel(blocks, grain: 1) { range in
-      for index in range {
-        let sum = partial[row: index]
-        for row in index * block..<min(a.rows, (index + 1) * block) { sum.combine(1, a[row: row]) }
+    partial.elements.withElements { partial in
+      a.elements.withElements { a in
+        Threads.parallel(blocks, grain: 1) { range in
+          for index in range {
+            let sum = partial.baseAddress! + index * count
+            for row in index * block..<min(rows, (index + 1) * block) {
+              Scalar.combine(1, a.baseAddress! + row * count, 1, sum, count)
+            }
+          }
+        }
       }
     }
     fill(0)
