@@ -9,7 +9,7 @@ struct Bench: ParsableCommand {
     abstract: "Measure the program on this machine, as ratios within one run.",
     discussion: """
       In one process: a conjugate gradient iteration against its two matrix products alone, and the margin pass. Under
-      mpirun also the step on all ranks against the same step on rank 0 alone. Figures are medians of paired repetitions.
+      mpirun also steps on all ranks against the same steps on rank 0 alone. Figures are medians of paired repetitions.
       """)
 
   @Flag(help: "Print JSON.")
@@ -43,7 +43,7 @@ struct Bench: ParsableCommand {
         classes: classes, iteration: try benchmark.headIteration(),
         perceptronIteration: try benchmark.perceptronIteration(),
         convolutionalIteration: try benchmark.convolutionalIteration(), marginPass: benchmark.marginPass(),
-        scaling: try benchmark.scaling())
+        scaling: try benchmark.scaling(), gramScaling: try benchmark.gramScaling())
       if job.communicator.rank == 0 { print(json ? try report.json() : report.text) }
       return .success
     }
@@ -63,6 +63,7 @@ private struct Report: Encodable {
   var convolutionalIteration: Benchmark.Iteration
   var marginPass: Benchmark.MarginPass
   var scaling: Benchmark.Scaling?
+  var gramScaling: [Benchmark.GramScaling]?
 
   func json() throws -> String {
     let encoder = JSONEncoder()
@@ -87,6 +88,15 @@ private struct Report: Encodable {
       lines.append(
         "  1 rank \(scaling.singleSeconds.milliseconds), \(ranks) ranks \(scaling.seconds.milliseconds)"
           + ", speed-up \(scaling.speedup.short)")
+    }
+    for scaling in gramScaling ?? [] {
+      lines.append(
+        "step with \(scaling.solver.rawValue), linear head, \(scaling.rows) × \(scaling.features), "
+          + "\(scaling.classes) classes:")
+      lines.append(
+        "  1 rank \(scaling.singleSeconds.milliseconds), \(ranks) ranks \(scaling.seconds.milliseconds)"
+          + ", speed-up \(scaling.speedup.short), allreduces of \(scaling.allreducedBytes) bytes"
+          + " and allgathers of \(scaling.allgatheredBytes)")
     }
     return lines.joined(separator: "\n")
   }

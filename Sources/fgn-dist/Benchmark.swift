@@ -33,6 +33,17 @@ struct Benchmark {
     var speedup: Double
   }
 
+  /// A step with the Gram matrix on all ranks, against the same batch on one rank, and what is sent in it.
+  struct GramScaling: Encodable {
+    var solver: SolverOptions.Kind
+    var rows, features, classes: Int
+    var singleSeconds: Double
+    var seconds: Double
+    var speedup: Double
+    var allreducedBytes: Int
+    var allgatheredBytes: Int
+  }
+
   /// An iteration of the linear head.
   func headIteration() throws -> Iteration {
     try iteration(Network([Linear(inputs: features, outputs: classes)]), rows: rows, iterations: 20)
@@ -93,22 +104,54 @@ struct Benchmark {
   func scaling() throws -> Scaling? {
     if communicator.size == 1 { return nil }
     let iterations = 10
-    func problem(_ communicator: Communicator) -> Problem {
-      let network = Network([Linear(inputs: features, outputs: classes)])
-      return Problem(network, rows: rows, iterations: iterations, communicator: communicator)
+    let pairs = try stepPairs {
+      Problem(
+        Network([Linear(inputs: features, outputs: classes)]), rows: rows, iterations: iterations, communicator: $0)
     }
+    return Scaling(
+      iterations: iterations, singleSeconds: pairs.map(\.single).median, seconds: pairs.map(\.shared).median,
+      speedup: pairs.map { $0.single / $0.shared }.median)
+  }
+
+  /// Of a head of many classes, with each solver; nil in a single process.
+  func gramScaling() throws -> [GramScaling]? {
+    if communicator.size == 1 { return nil }
+    let (rows, features, classes) = (1024, 512, 1000)
+    return try [SolverOptions.Kind.gramCG, .gram].map { kind in
+      var options = GaussNewtonOptions()
+      options.solver.kind = kind
+      options.damping.policy = .constant
+      options.damping.initial = 1e-3
+      options.momentum = 0
+      let pairs = try stepPairs {
+        Problem(
+          Network([Linear(inputs: features, outputs: classes)]), rows: rows, options: options, communicator: $0)
+      }
+      let sent = pairs.last!.sent
+      return GramScaling(
+        solver: kind, rows: rows, features: features, classes: classes, singleSeconds: pairs.map(\.single).median,
+        seconds: pairs.map(\.shared).median, speedup: pairs.map { $0.single / $0.shared }.median,
+        allreducedBytes: sent.allreducedBytes, allgatheredBytes: sent.allgatheredBytes)
+    }
+  }
+
+  /// Seconds of a step on rank 0 alone and on all ranks in alternation, after a warm-up of each, and what the latter sends.
+  private func stepPairs(
+    _ problem: (Communicator) -> Problem
+  ) throws -> [(single: Double, shared: Double, sent: Communicator.Statistics)] {
     let whole = communicator.rank == 0 ? problem(Communicator()) : nil
     let shared = problem(communicator)
+    var sent: [Communicator.Statistics] = []
     let pairs = try measure {
       try whole?.step()
       try communicator.barrier()
     } against: {
+      let before = communicator.statistics
       try shared.step()
+      sent.append(communicator.statistics - before)
       try communicator.barrier()
     }
-    return Scaling(
-      iterations: iterations, singleSeconds: pairs.map(\.0).median, seconds: pairs.map(\.1).median,
-      speedup: pairs.map { $0 / $1 }.median)
+    return zip(pairs, sent.suffix(repetitions)).map { ($0.0, $0.1, $1) }
   }
 
   /// Seconds of both in alternation, after a warm-up of each.
@@ -138,7 +181,15 @@ private struct Problem {
   private let phases = Phases()
   private let optimizer: FastGaussNewton<Float>
 
-  init(_ network: Network, rows batchSize: Int, iterations: Int, communicator: Communicator) {
+  /// With as many iterations of matrix-free conjugate gradient in any case.
+  init(_ network: Network, rows: Int, iterations: Int, communicator: Communicator) {
+    var options = GaussNewtonOptions()
+    options.solver.tolerance = .leastNonzeroMagnitude
+    options.solver.maxIterations = iterations
+    self.init(network, rows: rows, options: options, communicator: communicator)
+  }
+
+  init(_ network: Network, rows batchSize: Int, options: GaussNewtonOptions, communicator: Communicator) {
     let (features, classes) = (network.inputCount, network.outputCount)
     let rows =
       batchSize * (communicator.rank + 1) / communicator.size - batchSize * communicator.rank / communicator.size
@@ -160,9 +211,6 @@ private struct Problem {
     residualRows = Vector(zeros: rows)
     message = Message(linearization, communicator: communicator, phases: phases)
     solution = Vector(zeros: network.layout.count)
-    var options = GaussNewtonOptions()
-    options.solver.tolerance = .leastNonzeroMagnitude
-    options.solver.maxIterations = iterations
     optimizer = FastGaussNewton(network, options: options, capacity: rows, communicator: communicator)
   }
 
