@@ -68,6 +68,9 @@ package final class DampedStep<Scalar: DistributedScalar> {
   /// Whether an interval begins with the next step.
   private var isDue: Bool { steps % options.damping.interval == 0 }
 
+  /// Whether every step chooses λ by a sweep.
+  var alwaysSweeps: Bool { options.damping.policy == .sweep && options.damping.interval == 1 }
+
   /// Whether the next step chooses λ by a sweep.
   var sweeps: Bool { options.damping.policy == .sweep && isDue }
 

@@ -26,9 +26,9 @@ extension FastGaussNewton {
   /// them, and takes the λ whose step lowers the objective on the held-out rows the most. λ stays where none is of use.
   ///
   /// Without its last rows a batch has the mean of others: (K' + (λ+μ)B'/B I)x = s' − RΔ₀' with the first B' rows. Each
-  /// λ costs a product and its allreduce of P numbers, and the held-out rows' forward pass. Collective.
+  /// λ costs the exchange of a step, and the held-out rows' forward pass. Collective.
   ///
-  /// - Parameters: s and RΔ₀ of all rows (B). The latter is that of the last λ afterwards.
+  /// - Parameters: s, RΔ₀ and √(w̃/B) of all rows (B). RΔ₀ is that of the last λ afterwards.
   func sweepDamping(
     _ s: Vector<Scalar>, _ t: inout Vector<Scalar>, rowFactors: Vector<Scalar>, _ parameters: Vector<Scalar>
   ) throws {

@@ -4,8 +4,7 @@ import Networks
 
 extension FastGaussNewton {
   /// The matrix K = RRᵀ of all rows: one or two allgathers a layer, four for one on sparse inputs, two more and one for K, or
-  /// an allreduce for each product with it; and for the step one allreduce of P numbers, or two allgathers of those of the
-  /// first layer. The gradient itself is never formed. Collective.
+  /// an allreduce for each product with it; and those of the step. The gradient itself is never formed. Collective.
   func solveGram(
     _ kind: SolverOptions.Kind, _ parameters: Vector<Scalar>, batchSize: Int, interrupt: Bool
   ) throws -> (StepReport, StepModel) {
@@ -26,9 +25,10 @@ extension FastGaussNewton {
     let s = columns[0]
     var t = columns[1]
     let sweeps = damped.sweeps && !isRehearsal
+    // What is measured is the step that most are like.
+    let gathers = kind == .gram || (isRehearsal ? damped.alwaysSweeps : sweeps)
     try gram.assign(
-      loss.linearization, cotangents: loss.cotangents, rowFactors: columns[2], metric: metric,
-      gathers: kind == .gram || sweeps)
+      loss.linearization, cotangents: loss.cotangents, rowFactors: columns[2], metric: metric, gathers: gathers)
 
     if sweeps { try sweepDamping(s, &t, rowFactors: columns[2], parameters) }
     let (λ, μ) = (damped.damping, options.weightDecay)
@@ -37,7 +37,7 @@ extension FastGaussNewton {
       let summary = try gramSolver.solve(
         gram, s, minus: damped.predictsAnchor ? t : nil, damping: λ + μ, options: options.solver, kind: kind)
       // RΔ = RΔ₀ + Kx.
-      let product = gramSolver.product
+      let product = gramSolver.product.copy()
       product.combine(1, t)
       return RowSpaceSolution(
         gradientNorm: gramSolver.gradientNorm, slope: -s.dot(product), curvature: product.squaredNorm, solver: summary)
@@ -54,15 +54,15 @@ extension FastGaussNewton {
     return (report, damped.model(parameters, loss: Quadratic(slope: solution.slope, curvature: solution.curvature)))
   }
 
-  /// Δ ← Δ₀ + M⁻¹Rᵀx, given x and √(w̃/B) of all rows (B). One allreduce of the numbers of all layers, but of the first one
-  /// two allgathers if it is gathered. Collective.
+  /// Δ ← Δ₀ + M⁻¹Rᵀx, given x and √(w̃/B) of all rows (B). One allreduce of P numbers; if there is a gathered layer, which has
+  /// the first parameters, of the others alone, and two allgathers. Collective.
   func assignStep(_ x: Vector<Scalar>, rowFactors: Vector<Scalar>) throws {
     let (factors, metric) = (rowSpace.factors(scaledBy: x[gram.ownRows]), metric)
     let layer = gram.gatheredLayer
-    let omitted = layer == nil ? 0 : loss.linearization.network.body.connections[0].range.upperBound
+    let omitted = layer?.parameterCount ?? 0
     try message.sum(
       .rowGradients(scaledBy: factors) { part, range, gradient in
-        range.upperBound == omitted || metric.assignProduct(range, part: part, scaledBy: factors, into: gradient)
+        range.upperBound <= omitted || metric.assignProduct(range, part: part, scaledBy: factors, into: gradient)
       }, into: damped.step, omitted: omitted)
     if let layer {
       let factors = Vector<Scalar>(zeros: x.count)

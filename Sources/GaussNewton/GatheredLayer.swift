@@ -10,6 +10,8 @@ struct GatheredLayer<Scalar: DistributedScalar> {
   let inputs, cotangents: Matrix<Scalar>
   let communicator: Communicator
 
+  var parameterCount: Int { cotangents.columns * (inputs.columns + 1) }
+
   /// Numbers that this rank works in.
   var roomCount: Int { cotangents.rows * share(of: communicator.rank).count }
 

@@ -10,7 +10,7 @@ import Networks
 /// multiplied as they are. In a metric M = S ⊗ A the products are (H̃A⁻¹H̃ᵀ) ∘ (DS⁻¹Dᵀ), H̃ = [H | 1], and K is RM⁻¹Rᵀ.
 /// K is AAᵀ with rows and columns times √(w̃/B). The rows h, d (#b of B) of all ranks are gathered layer by layer;
 /// every rank forms some rows of K, as many as make its share of the triangle. Then the rows of K are gathered, or stay
-/// where they are (#B × B) and their products with a vector are summed.
+/// where they are, and what they add to the product with a vector is summed.
 package final class GramMatrix<Scalar: DistributedScalar> {
   private let partition: RowPartition
   private let communicator: Communicator
@@ -23,8 +23,7 @@ package final class GramMatrix<Scalar: DistributedScalar> {
   /// What products are formed in, and the rows of a layer from all ranks.
   private var workspace = Vector<Scalar>(zeros: 0)
   private var gathered = [Vector<Scalar>](repeating: Vector(zeros: 0), count: 2)
-  /// What was gathered last, if that was a fully connected layer, whose gradient does not depend on a metric: the first layer
-  /// with parameters.
+  /// What was gathered last, of the first layer with parameters, if that is fully connected and wide, and there is no metric.
   private(set) var gatheredLayer: GatheredLayer<Scalar>?
 
   init(partition: RowPartition, communicator: Communicator, phases: Phases) {
@@ -132,33 +131,30 @@ package final class GramMatrix<Scalar: DistributedScalar> {
     if isGathered { try complete(all, counts: (0..<communicator.size).map { share(of: $0).count }) }
   }
 
-  /// y ← Kv (B), given v on all ranks; and vᵀKv, ‖v‖² and vᵀw (w or else v) as the same numbers on all of them. One allreduce
-  /// of B + 3 numbers of 8 bytes, unless K has been gathered. Collective.
+  /// y ← Kv (B), given v on all ranks; and vᵀKv, and the inner products of the pairs of other vectors (B). One allreduce of
+  /// B + 1 numbers of 8 bytes and one more a pair, which makes the scalars the same on all ranks, unless K has been gathered.
+  /// Collective.
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
   @discardableResult
   func multiply(
-    _ v: Vector<Scalar>, into y: Vector<Scalar>, correlatedWith w: Vector<Scalar>? = nil
-  ) throws -> GramProduct {
+    _ v: Vector<Scalar>, into y: Vector<Scalar>, dots pairs: [(Vector<Scalar>, Vector<Scalar>)] = []
+  ) throws -> (curvature: Double, dots: [Double]) {
     let rows = multipliedRows
     y.assignSymmetricProduct(Matrix(storage[0..<rows.count * size], rows.count, size), rows: rows, v)
-    var product = GramProduct(
-      curvature: v.dot(y), squaredNorm: v[rows].squaredNorm, correlation: v[rows].dot((w ?? v)[rows]))
-    if isGathered { return product }
-    try phases.measure(.communication) {
+    let own = [v.dot(y)] + pairs.map { $0[rows].dot($1[rows]) }
+    if isGathered { return (own[0], Array(own.dropFirst())) }
+    return try phases.measure(.communication) {
       let count = size
-      var sums = [Double](unsafeUninitializedCapacity: count + 3) { sums, initialized in
+      var sums = [Double](unsafeUninitializedCapacity: count + own.count) { sums, initialized in
         for i in 0..<count { sums.initializeElement(at: i, to: Double(y[i])) }
-        sums.initializeElement(at: count, to: product.curvature)
-        sums.initializeElement(at: count + 1, to: product.squaredNorm)
-        sums.initializeElement(at: count + 2, to: product.correlation)
-        initialized = count + 3
+        for (index, sum) in own.enumerated() { sums.initializeElement(at: count + index, to: sum) }
+        initialized = count + own.count
       }
       try sums.withUnsafeMutableBufferPointer { try communicator.allreduce($0) }
       for i in 0..<count { y[i] = Scalar(sums[i]) }
-      product = GramProduct(curvature: sums[count], squaredNorm: sums[count + 1], correlation: sums[count + 2])
+      return (sums[count], Array(sums[(count + 1)...]))
     }
-    return product
   }
 
   /// Vectors of all rows (B each), of which `own` are this rank's parts (#b each). Collective.
@@ -227,10 +223,4 @@ package final class GramMatrix<Scalar: DistributedScalar> {
       }
     }
   }
-}
-
-/// What a product Kv gives beside it.
-struct GramProduct {
-  /// vᵀKv, ‖v‖² and vᵀw.
-  var curvature, squaredNorm, correlation: Double
 }

@@ -4,7 +4,7 @@ import LinearAlgebra
 final class GramSolver<Scalar: DistributedScalar> {
   private let factor = CholeskyFactor<Scalar>()
   private let doubleFactor = CholeskyFactor<Double>()
-  /// x, Kx, the right-hand side, its residual r, Kr, a direction d, Kd, and (K + λI)d (B each).
+  /// x, Kx, the right-hand side b, its residual r, Kr, a direction d, Kd, and (K + λI)d (B each).
   private var vectors = [Vector<Scalar>](repeating: Vector(zeros: 0), count: 8)
 
   /// x of the last solve (B).
@@ -18,8 +18,8 @@ final class GramSolver<Scalar: DistributedScalar> {
   private static var refinements: Int { 3 }
 
   /// Solves for x, until ‖Rᵀ(s − t − (K + λI)x)‖ ≤ tolerance · ‖Rᵀs‖, given s and, unless it is zero, t of all rows (B), on
-  /// all ranks. Collective where K has not been gathered, which only conjugate gradient can do without. Every branch of it
-  /// depends on numbers that are the same on all ranks.
+  /// all ranks. Where K has been gathered, which Cholesky needs, each rank solves for itself. Where it has not, this is
+  /// collective, and every branch depends on sums over the ranks, which are the same on all of them.
   func solve(
     _ K: GramMatrix<Scalar>, _ s: Vector<Scalar>, minus t: Vector<Scalar>?, damping λ: Double, options: SolverOptions,
     kind: SolverOptions.Kind
@@ -93,22 +93,23 @@ final class GramSolver<Scalar: DistributedScalar> {
     let (x, Kx, r, Kr, d, Kd, Ad) = (solution, product, all[3], all[4], all[5], all[6], all[7])
     for vector in [x, Kx, d, Kd, Ad] { vector.fill(0) }
     r.assign(b)
-    /// ‖r‖², dᵀ(K + λI)d
-    var (ρ, curvature) = (0.0, 0.0)
+    // ‖r‖²
+    var ρ = 0.0
     var replaces = false
     var summary = SolverSummary(method: .gramCG, iterations: 0, residual: .infinity, termination: .iterationLimit)
     while true {
-      let sums = try K.multiply(r, into: Kr, correlatedWith: Ad)
+      let sums = try K.multiply(r, into: Kr, dots: [(r, r), (r, Ad), (d, Ad)])
+      let (next, correlation, lastCurvature) = (sums.dots[0], sums.dots[1], sums.dots[2])
       if isGradient, summary.iterations == 0 { gradientNorm = max(0, sums.curvature).squareRoot() }
       summary.residual = relative(sums.curvature)
       if !summary.residual.isFinite { return summary.ended(.nonFinite) }
       if summary.residual <= options.tolerance { return summary.ended(.converged) }
       if summary.iterations == options.maxIterations { return summary.ended(.iterationLimit) }
 
-      // d ← r + βd, with its products and its curvature.
-      let β = ρ == 0 ? 0 : SolverOptions.conjugation(sums.squaredNorm, ρ, replaces: replaces)
-      ρ = sums.squaredNorm
-      curvature = sums.curvature + λ * ρ + 2 * β * sums.correlation + β * β * curvature
+      // d ← r + βd, with its products and its curvature dᵀ(K + λI)d.
+      let β = ρ == 0 ? 0 : SolverOptions.conjugation(next, ρ, replaces: replaces)
+      ρ = next
+      let curvature = sums.curvature + λ * ρ + 2 * β * correlation + β * β * lastCurvature
       guard curvature > 0, ρ > 0 else { return summary.ended(.breakdown) }
       d.combine(1, r, Scalar(β))
       Kd.combine(1, Kr, Scalar(β))

@@ -82,7 +82,10 @@ package final class Message<Scalar: DistributedScalar> {
     _ product: Product, _ scalars: [[Double]], into target: Vector<Scalar>, omitted: Int = 0,
     transform: (Vector<Scalar>, Range<Int>) -> Void
   ) throws {
-    if linearization.parts.areVirtual { return try sumInOrder(product, scalars, into: target, transform) }
+    if linearization.parts.areVirtual {
+      precondition(omitted == 0, "virtual shards are summed in their order")
+      return try sumInOrder(product, scalars, into: target, transform)
+    }
     let parameters = target[0..<parameters.count]
     for (index, scalar) in scalars.enumerated() { target[parameters.count + index] = Scalar(scalar[0]) }
     let count = target.count

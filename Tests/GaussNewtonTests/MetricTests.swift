@@ -120,12 +120,15 @@ import Testing
 
   @Test(arguments: [MetricOptions.Kind.inputs, .kronecker])
   func `A step of any network is the same by both solvers, on any number of ranks`(kind: MetricOptions.Kind) throws {
-    let network = try Network(
-      [
-        .convolution(.init(channels: 3, kernel: 3, padding: 1)), .activation(.tanh), .flatten,
-        .residual([.layerNorm, .linear(75), .activation(.gelu)]), .linear(9), .activation(.tanh),
-      ], example: [5, 5], classes: 4)
-    for rows in [1, 13] {
+    let networks = [
+      try Network(
+        [
+          .convolution(.init(channels: 3, kernel: 3, padding: 1)), .activation(.tanh), .flatten,
+          .residual([.layerNorm, .linear(75), .activation(.gelu)]), .linear(9), .activation(.tanh),
+        ], example: [5, 5], classes: 4),
+      try Network([.linear(130), .activation(.tanh)], example: [6], classes: 4),
+    ]
+    for (network, rows) in networks.flatMap({ [($0, 1), ($0, 13)] }) {
       for exchange in [Exchange.single, .bucketed] {
         func step(_ solver: SolverOptions.Kind, _ communicator: Communicator) throws -> [Double] {
           try change(

@@ -76,10 +76,11 @@ import Testing
     features[15][1] = value
     let spoilt = ToyProblem(
       features: features, labels: sound.oracle.labels, classes: 3, parameters: sound.parameters)
-    for (η, μ) in [(0.0, 0.0), (0.9, 1e-2)] {
+    for (kind, η, μ) in [(SolverOptions.Kind.cg, 0.0, 0.0), (.cg, 0.9, 1e-2), (.gram, 0, 0), (.gramCG, 0.9, 1e-2)] {
       var options = exactOptions(for: Float.self, damping: 0.1, weightDecay: μ)
       options.stepLength = stepLength
       options.momentum = η
+      options.solver.kind = kind
       let trial = Trial<Float>(spoilt, options)
       let report = try trial.advance()
       #expect(report.solver!.termination == .nonFinite)

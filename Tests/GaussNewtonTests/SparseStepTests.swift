@@ -99,7 +99,7 @@ import Testing
     }
   }
 
-  @Test(arguments: [[], [6], [6, 5]])
+  @Test(arguments: [[], [6], [6, 5], [130], [6, 130]])
   func `Steps of all methods equal those of the dense network`(hidden: [Int]) throws {
     let problem = Self.problem(rows: 37, classes: 4)
     var samples = Samples(seed: 9)
@@ -113,7 +113,7 @@ import Testing
         of: problem, hidden: hidden, parameters: θ, sparse: false, steps: 3, over: Communicator(), make)
       for (Δ, reference) in zip(own.changes, expected.changes) { #expect(relativeError(Δ, reference) < 1e-9) }
       for (report, reference) in zip(own.reports, expected.reports) {
-        #expect(abs(report.loss - reference.loss) < 1e-11)
+        #expect(abs(report.loss - reference.loss) < 1e-11 * max(1, reference.loss))
         #expect(abs(report.stepLength - reference.stepLength) < 1e-9)
       }
     }
