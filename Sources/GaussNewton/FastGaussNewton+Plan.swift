@@ -20,10 +20,7 @@ extension FastGaussNewton {
       options.solver.kind == .auto,
       SolverPlan.isCandidate(batchSize: batchSize, loss.linearization.network)
     else { return }
-    phases.measure(.forward) {
-      loss.linearize(at: parameters, on: inputs, labels, weights: weights, batchSize: batchSize)
-      rowSpace.assign(loss.margin, cotangents: loss.cotangents, batchSize: batchSize)
-    }
+    linearize(at: parameters, on: inputs, labels, weights: weights, batchSize: batchSize, for: .gram)
     try metric.rehearse(loss.margin, cotangents: loss.cotangents, batchSize: batchSize)
     isRehearsal = true
     defer { isRehearsal = false }

@@ -67,10 +67,7 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
     let start = try damped.start(from: parameters, metric: metric, agree: agree(on:))
 
     // Linearise, margins, row space.
-    phases.measure(.forward) {
-      loss.linearize(at: start, on: inputs, labels, weights: weights, batchSize: batchSize)
-      rowSpace.assign(loss.margin, cotangents: loss.cotangents, batchSize: batchSize)
-    }
+    linearize(at: start, on: inputs, labels, weights: weights, batchSize: batchSize, for: solverKind)
 
     // Moments of the metric.
     try metric.observe(loss.margin, cotangents: loss.cotangents, batchSize: batchSize)
@@ -92,6 +89,21 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
     // Damping, update.
     phases.measure(.update) { damped.finish(parameters, length: length, rate: rate, &report) }
     return report
+  }
+
+  /// The network, the margins and the row space at θ. Local.
+  func linearize(
+    at parameters: Vector<Scalar>, on inputs: Inputs<Scalar>, _ labels: ArraySlice<Int32>, weights: Vector<Scalar>?,
+    batchSize: Int, for kind: SolverOptions.Kind
+  ) {
+    let network = loss.linearization.network
+    loss.linearization.logitsPlace =
+      network.isHead && kind != .cg
+      ? gram.ownCotangents(rows: inputs.rows, batchSize: batchSize, columns: network.outputCount) : nil
+    phases.measure(.forward) {
+      loss.linearize(at: parameters, on: inputs, labels, weights: weights, batchSize: batchSize)
+      rowSpace.assign(loss.margin, cotangents: loss.cotangents, batchSize: batchSize)
+    }
   }
 
   func solve(

@@ -62,6 +62,16 @@ package final class GramMatrix<Scalar: DistributedScalar> {
   /// Takes the numbers of rows on each rank.
   func begin(counts: [Int]) { self.counts = counts }
 
+  /// Where a head leaves its cotangents of this rank's `rows` rows of a batch (#b × C), for the gathering to find them in their
+  /// place; nil where it is not known before.
+  func ownCotangents(rows: Int, batchSize: Int, columns: Int) -> Matrix<Scalar>? {
+    guard communicator.size > 1, !partition.isVirtual, partition.ranks == communicator.size else { return nil }
+    let own = partition.rows(of: batchSize)
+    precondition(rows == own.count, "the rows are not those of this rank's shard")
+    gathered[1].grow(to: batchSize * columns)
+    return Matrix(gathered[1][own.lowerBound * columns..<own.upperBound * columns], rows, columns)
+  }
+
   /// gradient ← Σ_i factors_i a_i in the parameters of the gathered layer, over all rows. Collective.
   func assignGradient(
     _ gradient: Vector<Scalar>, of layer: GatheredLayer<Scalar>, scaledBy factors: Vector<Scalar>
@@ -187,7 +197,8 @@ package final class GramMatrix<Scalar: DistributedScalar> {
     var row = ownRows.lowerBound
     for part in parts {
       let rows = row..<row + part.rows / positions
-      all[rows: rows].elements.assign(part.elements)
+      let own = all[rows: rows].elements
+      if !own.isSame(as: part.elements) { own.assign(part.elements) }
       row = rows.upperBound
     }
     if communicator.size > 1 { try complete(all, counts: counts) }

@@ -23,6 +23,8 @@ package final class Linearization<Scalar: BLASScalar> {
   private var scaledStorage = Vector<Scalar>(zeros: 0)
   private var scaledCount = 0
   private let logitsStorage: Matrix<Scalar>
+  /// Where the logits of the next batch are to be, if not here (#b × C).
+  package var logitsPlace: Matrix<Scalar>?
   private let tangentStorage: Matrix<Scalar>
   private var inputs: Inputs<Scalar>
   /// Those of each part, prepared for products.
@@ -46,7 +48,7 @@ package final class Linearization<Scalar: BLASScalar> {
   private var rows: Int { inputs.rows }
 
   /// The logits of the batch (#b × C), until the next `linearize`. The owner of the step may overwrite them.
-  package var logits: Matrix<Scalar> { logitsStorage[rows: 0..<rows] }
+  package var logits: Matrix<Scalar> { (logitsPlace ?? logitsStorage)[rows: 0..<rows] }
 
   /// A #b × C matrix for cotangents of the logits. It is also where `jvp` leaves its result.
   package var outputScratch: Matrix<Scalar> { tangentStorage[rows: 0..<rows] }

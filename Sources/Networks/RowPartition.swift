@@ -9,7 +9,7 @@ package struct RowPartition: Equatable, Sendable {
   private let count: Int
   /// The shards of this rank, possibly none.
   private let own: Range<Int>
-  private let ranks: Int
+  package let ranks: Int
   package let isVirtual: Bool
 
   /// For rank `rank` of `ranks`, with `virtualShards` shards if there are virtual ones.

@@ -24,7 +24,9 @@ import Testing
     let (B, d, C) = (problem.rowCount, problem.featureCount, problem.oracle.classCount)
     let network = try Network(
       hidden.flatMap { [.linear($0), .activation(.tanh)] }, example: [d], classes: C, sparseInputs: sparse)
-    let partition = RowPartition(rank: communicator.rank, ranks: communicator.size, virtualShards: shards)
+    let partition =
+      shard == nil
+      ? RowPartition(rank: communicator.rank, ranks: communicator.size, virtualShards: shards) : RowPartition()
     let mine = shard ?? partition.rows(of: B)
     let optimizer = make(network, max(mine.count, partition.capacity(of: B)), partition, communicator)
     let first = hidden.first ?? C

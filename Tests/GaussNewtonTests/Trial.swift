@@ -39,8 +39,10 @@ struct MethodTrial<Method: Optimizer> {
     _ problem: ToyProblem, _ options: GaussNewtonOptions, communicator: Communicator = World.communicator,
     shard: Range<Int>? = nil
   ) where Method == FastGaussNewton<Number> {
+    let partition =
+      shard == nil ? RowPartition(rank: communicator.rank, ranks: communicator.size) : RowPartition()
     self.init(problem, communicator, shard) {
-      FastGaussNewton($0, options: options, capacity: $1, communicator: communicator)
+      FastGaussNewton($0, options: options, capacity: $1, partition: partition, communicator: communicator)
     }
   }
 
