@@ -191,8 +191,8 @@ private struct Problem {
 
   init(_ network: Network, rows batchSize: Int, options: GaussNewtonOptions, communicator: Communicator) {
     let (features, classes) = (network.inputCount, network.outputCount)
-    let rows =
-      batchSize * (communicator.rank + 1) / communicator.size - batchSize * communicator.rank / communicator.size
+    let partition = RowPartition(rank: communicator.rank, ranks: communicator.size)
+    let rows = partition.rows(of: batchSize).count
     var generator = SplitMix64(seed: 1, stream: UInt64(communicator.rank))
     let values = Vector<Float>(zeros: rows * features)
     for i in 0..<values.count { values[i] = Float(generator.nextNormal()) }
@@ -211,7 +211,8 @@ private struct Problem {
     residualRows = Vector(zeros: rows)
     message = Message(linearization, communicator: communicator, phases: phases)
     solution = Vector(zeros: network.layout.count)
-    optimizer = FastGaussNewton(network, options: options, capacity: rows, communicator: communicator)
+    optimizer = FastGaussNewton(
+      network, options: options, capacity: rows, partition: partition, communicator: communicator)
   }
 
   /// The product that conjugate gradient begins with.
