@@ -10,6 +10,7 @@ struct GatheredLayer<Scalar: DistributedScalar> {
   let inputs, cotangents: Matrix<Scalar>
   let communicator: Communicator
 
+  /// Weights and biases.
   var parameterCount: Int { cotangents.columns * (inputs.columns + 1) }
 
   /// Numbers that this rank works in.
@@ -41,6 +42,7 @@ struct GatheredLayer<Scalar: DistributedScalar> {
   }
 }
 
+/// When the outputs of a gathered layer are shared out among the ranks.
 package enum OutputShares {
   /// With fewer outputs a rank, the products of their rows become slow.
   private static let least = 32
