@@ -27,15 +27,17 @@ final class BatchLoss<Scalar: DistributedScalar> {
 
   /// Linearises the network at θ on this rank's shard (#b × d) of a batch of B rows, and finds the margins. Local.
   ///
-  /// - Parameter weights: ω of the shard's rows (#b); nil: each is 1.
+  /// - Parameters:
+  ///   - weights: ω of the shard's rows (#b); nil: each is 1.
+  ///   - logits: as for `Linearization.linearize`.
   func linearize(
     at parameters: Vector<Scalar>, on inputs: Inputs<Scalar>, _ labels: ArraySlice<Int32>,
-    weights: Vector<Scalar>?, batchSize: Int
+    weights: Vector<Scalar>?, batchSize: Int, logits: Matrix<Scalar>? = nil
   ) {
     precondition(weights.map { $0.count == labels.count } ?? true, "one weight a row")
     self.labels = labels
     self.batchSize = batchSize
-    linearization.linearize(at: parameters, on: inputs, batchSize: batchSize)
+    linearization.linearize(at: parameters, on: inputs, batchSize: batchSize, logits: logits)
     margin.weights = weights
     margin.assign(replacing: linearization.logits, labels: labels, parts: linearization.parts.all)
   }

@@ -57,18 +57,16 @@ extension FastGaussNewton {
   /// Δ ← Δ₀ + M⁻¹Rᵀx, given x and √(w̃/B) of all rows (B). One allreduce of P numbers; if there is a gathered layer, which has
   /// the first parameters, of the others alone, and two allgathers. Collective.
   func assignStep(_ x: Vector<Scalar>, rowFactors: Vector<Scalar>) throws {
-    let (factors, metric) = (rowSpace.factors(scaledBy: x[gram.ownRows]), metric)
+    let all = Vector<Scalar>(zeros: x.count)
+    all.assignProduct(rowFactors, by: x)
+    let (factors, metric) = (all[gram.ownRows], metric)
     let layer = gram.gatheredLayer
     let omitted = layer?.parameterCount ?? 0
     try message.sum(
       .rowGradients(scaledBy: factors) { part, range, gradient in
         range.upperBound <= omitted || metric.assignProduct(range, part: part, scaledBy: factors, into: gradient)
       }, into: damped.step, omitted: omitted)
-    if let layer {
-      let factors = Vector<Scalar>(zeros: x.count)
-      factors.assignProduct(rowFactors, by: x)
-      try gram.assignGradient(damped.step[0..<omitted], of: layer, scaledBy: factors)
-    }
+    if let layer { try gram.assignGradient(damped.step[0..<omitted], of: layer, scaledBy: all) }
     try completeStep()
   }
 

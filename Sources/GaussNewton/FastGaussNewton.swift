@@ -97,11 +97,11 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
     batchSize: Int, for kind: SolverOptions.Kind
   ) {
     let network = loss.linearization.network
-    loss.linearization.logitsPlace =
+    let place =
       network.isHead && kind != .cg
       ? gram.ownCotangents(rows: inputs.rows, batchSize: batchSize, columns: network.outputCount) : nil
     phases.measure(.forward) {
-      loss.linearize(at: parameters, on: inputs, labels, weights: weights, batchSize: batchSize)
+      loss.linearize(at: parameters, on: inputs, labels, weights: weights, batchSize: batchSize, logits: place)
       rowSpace.assign(loss.margin, cotangents: loss.cotangents, batchSize: batchSize)
     }
   }

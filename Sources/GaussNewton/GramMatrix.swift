@@ -72,12 +72,24 @@ package final class GramMatrix<Scalar: DistributedScalar> {
     return Matrix(gathered[1][own.lowerBound * columns..<own.upperBound * columns], rows, columns)
   }
 
-  /// gradient ← Σ_i factors_i a_i in the parameters of the gathered layer, over all rows. Collective.
+  /// gradient ← Σ_i factors_i d_i ⊗ [h_i | 1] over all rows of a gathered layer: weights (out × in), then biases (out). Two
+  /// allgathers, of the weights and of the biases. Collective.
   func assignGradient(
     _ gradient: Vector<Scalar>, of layer: GatheredLayer<Scalar>, scaledBy factors: Vector<Scalar>
   ) throws {
-    workspace.grow(to: layer.roomCount)
-    try layer.assignGradient(gradient, scaledBy: factors, room: workspace, phases: phases)
+    let shares = layer.shares(ranks: communicator.size)
+    let (outputs, count) = (shares[communicator.rank], layer.cotangents.columns)
+    let weights = Matrix(gradient[0..<layer.weightCount], count, layer.inputs.columns)
+    let biases = Matrix(gradient[layer.weightCount..<gradient.count], count, 1)
+    phases.measure(.vjp) {
+      workspace.grow(to: size * outputs.count)
+      let scaled = Matrix(workspace[0..<size * outputs.count], size, outputs.count)
+      scaled.assignRows(of: layer.cotangents, columns: outputs, scaledBy: factors)
+      weights[rows: outputs].assignProduct(scaled, .yes, layer.inputs, .no)
+      biases[rows: outputs].elements.assignColumnSums(scaled)
+    }
+    try complete(weights, counts: shares.map(\.count))
+    try complete(biases, counts: shares.map(\.count))
   }
 
   /// Forms K from the cotangents v (#b × C) and √(w̃/B) of all rows (B). Collective.
@@ -107,7 +119,7 @@ package final class GramMatrix<Scalar: DistributedScalar> {
           guard metric.isActive else {
             let (x, y) = (try gather(inputs, 0), try gather(cotangents, 1))
             if !isAligned, OutputShares.areWorthwhile(y.columns, ranks: communicator.size) {
-              gatheredLayer = GatheredLayer(inputs: x, cotangents: y, communicator: communicator)
+              gatheredLayer = GatheredLayer(inputs: x, cotangents: y)
             }
             return block.assignGramProducts(
               mine, x, y, shift: 1, beta: beta, isAligned: isAligned, scratch: workspace)

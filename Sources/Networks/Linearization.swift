@@ -23,8 +23,6 @@ package final class Linearization<Scalar: BLASScalar> {
   private var scaledStorage = Vector<Scalar>(zeros: 0)
   private var scaledCount = 0
   private let logitsStorage: Matrix<Scalar>
-  /// Where the logits of the next batch are to be, if not here (#b × C).
-  package var logitsPlace: Matrix<Scalar>?
   private let tangentStorage: Matrix<Scalar>
   private var inputs: Inputs<Scalar>
   /// Those of each part, prepared for products.
@@ -40,6 +38,7 @@ package final class Linearization<Scalar: BLASScalar> {
     cacheStorage = Vector(zeros: capacity * network.body.cacheCount)
     scratches = partition.scratches(capacity: capacity) { network.body.scratchCount(rows: $0) }
     logitsStorage = Matrix(zeros: capacity, network.outputCount)
+    logits = logitsStorage[rows: 0..<0]
     tangentStorage = Matrix(zeros: capacity, network.outputCount)
     inputs = .dense(Matrix(zeros: 0, network.inputCount))
     parameters = Vector(zeros: 0)
@@ -48,7 +47,7 @@ package final class Linearization<Scalar: BLASScalar> {
   private var rows: Int { inputs.rows }
 
   /// The logits of the batch (#b × C), until the next `linearize`. The owner of the step may overwrite them.
-  package var logits: Matrix<Scalar> { (logitsPlace ?? logitsStorage)[rows: 0..<rows] }
+  package private(set) var logits: Matrix<Scalar>
 
   /// A #b × C matrix for cotangents of the logits. It is also where `jvp` leaves its result.
   package var outputScratch: Matrix<Scalar> { tangentStorage[rows: 0..<rows] }
@@ -70,11 +69,16 @@ package final class Linearization<Scalar: BLASScalar> {
   }
 
   /// The same on inputs of either kind.
-  package func linearize(at parameters: Vector<Scalar>, on inputs: Inputs<Scalar>, batchSize: Int? = nil) {
+  ///
+  /// - Parameter logits: where the logits are to be (#b × C), if not in memory of its own.
+  package func linearize(
+    at parameters: Vector<Scalar>, on inputs: Inputs<Scalar>, batchSize: Int? = nil, logits place: Matrix<Scalar>? = nil
+  ) {
     precondition(inputs.rows <= capacity, "the batch does not fit")
     network.check(inputs)
     self.parameters = parameters
     self.inputs = inputs
+    logits = place ?? logitsStorage[rows: 0..<rows]
     if partition.isVirtual {
       parts = Parts(partition.parts(of: batchSize!), areVirtual: true)
       precondition(parts.all.last!.upperBound == inputs.rows, "the rows are not those of this rank's shards")

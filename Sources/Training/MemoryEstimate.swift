@@ -7,14 +7,15 @@ import Networks
 /// What a run keeps in memory on each rank beside its data, by formula.
 ///
 /// A step on b local rows takes b · (d + 2C + cache) + scratch(b) + n · P numbers: inputs, logits and their tangents,
-/// the activations that the products need, what the layers work in, and the method's vectors of all parameters; for a head
-/// alone b · min(d, C) more. Sparse rows take as many numbers and three indices as they have values, and twice the
+/// the activations that the products need, what the layers work in, and the method's vectors of all parameters; for a
+/// head alone b · min(d, C) more. Sparse rows take as many numbers and three indices as they have values, and twice the
 /// numbers while they are sorted. A solve with the matrix of a batch of B rows takes about 2B² more, what the layers
-/// work in to give the gradients of rows, the cotangents of all layers but the last, and on several ranks what is gathered
-/// of the widest layer, and B · out/ranks of a first layer whose outputs are shared out. A metric takes P numbers and those of the largest fully connected layer, moments, their factors and
-/// inverses, and twice the inputs and gradients of b rows. With virtual shards each of the rank's adds P numbers, those of
-/// the largest moment and of the largest fully connected layer, and what its layers work in counts for every one. Where
-/// examples are read in windows of T batches, two of them take 2Tb rows as the file has them.
+/// work in to give the gradients of rows, the cotangents of all layers but the last, and on several ranks what is
+/// gathered of the widest layer, and B · out/ranks of a first layer whose outputs are shared out. A metric takes P
+/// numbers and those of the largest fully connected layer, moments, their factors and inverses, and twice the inputs
+/// and gradients of b rows. With virtual shards each of the rank's adds P numbers, those of the largest moment and of
+/// the largest fully connected layer, and what its layers work in counts for every one. Where examples are read in
+/// windows of T batches, two of them take 2Tb rows as the file has them.
 package struct MemoryEstimate: Equatable, Sendable {
   /// Bytes for the steps.
   package let step: Int

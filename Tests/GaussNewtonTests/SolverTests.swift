@@ -59,8 +59,10 @@ import Testing
     #expect(try Trial<Double>(hard, options).advance().solver!.residual > tolerance)
   }
 
-  @Test func `A tolerance out of reach ends without harm`() throws {
+  @Test(arguments: [SolverOptions.Kind.cg, .gramCG])
+  func `A tolerance out of reach ends without harm`(kind: SolverOptions.Kind) throws {
     var options = exactOptions(for: Float.self, damping: 1e-2)
+    options.solver.kind = kind
     options.solver.tolerance = 0
     options.solver.maxIterations = 400
     let (Δ, report) = try Trial<Float>(hard, options).change()
