@@ -74,6 +74,25 @@ extension Configuration {
     }
   }
 
+  /// The configuration that was saved as this JSON, which is YAML too. Settings that its sections do not have are younger than
+  /// it, and have their defaults. Throws if a section is missing or a value has another type.
+  static func saved(_ json: String) throws -> Configuration {
+    guard let defaults = try Yams.compose(yaml: Configuration().yaml), let document = try Yams.compose(yaml: json)
+    else {
+      throw ConfigurationError("the saved configuration is empty")
+    }
+    if let missing = defaults.mapping?.keys.first(where: { document.mapping?[$0] == nil })?.string {
+      throw ConfigurationError("the section \(missing) is missing")
+    }
+    return try YAMLDecoder().decode(Configuration.self, from: laid(document, over: defaults))
+  }
+
+  private static func laid(_ document: Node, over defaults: Node) -> Node {
+    guard case .mapping(var result) = defaults, case .mapping(let given) = document else { return document }
+    for (key, value) in given { result[key] = result[key].map { laid(value, over: $0) } ?? value }
+    return .mapping(result)
+  }
+
   private static func defaultTree() throws -> Node {
     guard var tree = try Yams.compose(yaml: Configuration().yaml) else {
       preconditionFailure("the default configuration is empty")

@@ -179,25 +179,6 @@ package struct Configuration: Codable, Equatable, Sendable {
     }
 
     package init() {}
-
-    package init(from decoder: any Decoder) throws {
-      let container = try decoder.container(keyedBy: CodingKeys.self)
-      func value<Value: Decodable>(_ key: CodingKeys) throws -> Value { try container.decode(Value.self, forKey: key) }
-      epochs = try value(.epochs)
-      _steps = try container.decode(Nullable<Int>.self, forKey: .steps)
-      seed = try value(.seed)
-      precision = try value(.precision)
-      dropLast = try value(.dropLast)
-      evaluateEvery = try value(.evaluateEvery)
-      peerTimeout = try value(.peerTimeout)
-      stallTimeout = try value(.stallTimeout)
-      reproducible = try value(.reproducible)
-      virtualShards = try value(.virtualShards)
-      // Younger than some checkpoints, from before there was a choice.
-      shuffleBlock = try container.decodeIfPresent(Int.self, forKey: .shuffleBlock) ?? shuffleBlock
-      shuffleWindow = try container.decodeIfPresent(Int.self, forKey: .shuffleWindow) ?? shuffleWindow
-      stratify = try container.decodeIfPresent(Bool.self, forKey: .stratify) ?? stratify
-    }
   }
 
   package struct Checkpoint: Codable, Equatable, Sendable {
@@ -233,24 +214,5 @@ package struct Configuration: Codable, Equatable, Sendable {
       case histogramsEvery = "histograms_every"
       case ranksEvery = "ranks_every"
     }
-
-    package init() {}
-
-    /// Keys that are missing have their defaults: they are younger than some checkpoints.
-    package init(from decoder: any Decoder) throws {
-      let container = try decoder.container(keyedBy: CodingKeys.self)
-      every = try container.decode(Int.self, forKey: .every)
-      progress = try container.decode(Progress.self, forKey: .progress)
-      tensorboard = try container.decodeIfPresent(Bool.self, forKey: .tensorboard) ?? tensorboard
-      histogramsEvery = try container.decodeIfPresent(Int.self, forKey: .histogramsEvery) ?? histogramsEvery
-      ranksEvery = try container.decodeIfPresent(Int.self, forKey: .ranksEvery) ?? ranksEvery
-    }
-  }
-}
-
-extension KeyedDecodingContainer {
-  /// The storage of features is younger than some checkpoints.
-  func decode(_ type: FeatureStorage.Type, forKey key: Key) throws -> FeatureStorage {
-    try decodeIfPresent(type, forKey: key) ?? .auto
   }
 }

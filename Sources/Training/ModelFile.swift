@@ -61,7 +61,7 @@ package struct ModelFile {
   /// The model in a file that this program saved.
   package init(_ contents: TensorFile) throws {
     self.contents = contents
-    configuration = try contents.decode(Configuration.self, forKey: Key.configuration)
+    configuration = try contents.decode(forKey: Key.configuration) { try Configuration.saved($0) }
     normalization = try contents.decode(Normalization.self, forKey: Key.normalization)
     let shape = try contents.decode(Shape.self, forKey: Key.shape)
     func misfit(_ problem: String) -> StorageError {

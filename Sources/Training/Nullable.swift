@@ -17,10 +17,3 @@ package struct Nullable<Value: Codable & Equatable & Sendable>: Codable, Equatab
     if let wrappedValue { try container.encode(wrappedValue) } else { try container.encodeNil() }
   }
 }
-
-extension KeyedDecodingContainer {
-  /// A setting that is missing is absent: it is younger than some checkpoints.
-  func decode<Value>(_ type: Nullable<Value>.Type, forKey key: Key) throws -> Nullable<Value> {
-    try decodeIfPresent(type, forKey: key) ?? Nullable(wrappedValue: nil)
-  }
-}

@@ -152,16 +152,21 @@ package struct TensorFile: Sendable {
 
   /// The value that `encode` stored under `key`.
   package func decode<Value: Decodable>(_ type: Value.Type, forKey key: String) throws(StorageError) -> Value {
+    try decode(forKey: key) { try JSONDecoder().decode(type, from: Data($0.utf8)) }
+  }
+
+  /// The same by other means than JSON's alone.
+  func decode<Value>(forKey key: String, _ decode: (String) throws -> Value) throws(StorageError) -> Value {
     let section = "metadata \(StorageError.quoted(key))"
     let remedy = "use a file that this version of fgn-dist saved"
     guard let text = metadata[key] else {
       throw StorageError(.contents, path: path, section: section, problem: "is missing", remedy: remedy)
     }
     do {
-      return try JSONDecoder().decode(type, from: Data(text.utf8))
+      return try decode(text)
     } catch {
       throw StorageError(
-        .contents, path: path, section: section, problem: "is not a valid \(type): \(error)", remedy: remedy)
+        .contents, path: path, section: section, problem: "is not a valid \(Value.self): \(error)", remedy: remedy)
     }
   }
 
