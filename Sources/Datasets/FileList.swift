@@ -10,11 +10,12 @@ package struct FileList: Equatable, Sendable {
 
   /// The paths in their order; those of a pattern in the order of their bytes.
   ///
-  /// What is there by that very name is no pattern. Throws exit code 66 for a pattern that no file has, 65 for a file that is
-  /// named twice.
+  /// What is there by that very name is no pattern. Throws exit code 66 for a pattern that no file has or a variable of the
+  /// shell, 65 for a file that is named twice.
   package func paths() throws(DataError) -> [String] {
     var paths: [String] = []
     for entry in entries {
+      let entry = try resolvedPath(entry)
       if Self.isPattern(entry) { paths += try Self.expand(entry) } else { paths.append(entry) }
     }
     var seen: Set<String> = []

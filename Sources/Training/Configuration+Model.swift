@@ -53,7 +53,8 @@ extension Configuration.Model {
     switch resolvedInitialization {
     case "zeros": Vector(zeros: network.layout.count)
     case "scaled": network.initialParameters(seed: seed)
-    case let path: try ModelFile.parameters(of: network, in: Safetensors.load(path: path))
+    case let path:
+      try ModelFile.initialParameters(of: network, in: Safetensors.load(path: resolvedPath(path)))
     }
   }
 

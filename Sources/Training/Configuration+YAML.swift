@@ -144,12 +144,11 @@ extension Configuration {
       let name = name.scalar?.string ?? "\(name)"
       let path = path + [name]
       guard let old = result[Node(name)] else {
-        let allowed = keys(of: result)
-        let nearest = nearest(to: name, among: result.keys.compactMap { $0.scalar?.string })
         let line = value.mark.map { source.hasPrefix("--set") ? "" : " (line \($0.line))" } ?? ""
+        let meant = try KeyHints().meant(by: path)
         throw ConfigurationError(
           source: source, key: path.joined(separator: "."),
-          "unknown key\(line); did you mean \(nearest)? allowed: \(allowed)")
+          "unknown key\(line); \(meant.map { "did you mean \($0)? " } ?? "")allowed: \(keys(of: result))")
       }
       result[Node(name)] = try overlay(old, value, source: source, path: path)
     }
@@ -171,7 +170,7 @@ extension Configuration {
       let found = node?.scalar.map { "'\($0.string)'" } ?? (node?.sequence == nil ? "a section" : "a list")
       throw ConfigurationError(
         source: source, key: context.codingPath.keyPath,
-        "\(found) is not allowed; \(allowed(at: context.codingPath.map(\.stringValue), otherwise: problem))")
+        "\(found) is not allowed; \(expectation(at: context.codingPath) ?? problem)")
     } catch let fault as LayerFault {
       switch fault.problem {
       case .misuse(let problem):
@@ -179,7 +178,7 @@ extension Configuration {
       case .unknown(let subject, let name, let allowed):
         throw ConfigurationError(
           source: source, key: fault.key,
-          "unknown \(subject); did you mean \(nearest(to: name, among: allowed))? "
+          "unknown \(subject); did you mean \(nearest(to: name, among: allowed)?.word ?? "")? "
             + "allowed: \(allowed.joined(separator: ", "))")
       }
     } catch {
@@ -189,41 +188,11 @@ extension Configuration {
 
   private static func describe(_ error: DecodingError) -> (DecodingError.Context, String) {
     switch error {
-    case .typeMismatch(let type, let context): (context, "it must be \(name(of: type))")
-    case .valueNotFound(let type, let context): (context, "it must be \(name(of: type))")
+    case .typeMismatch(_, let context), .valueNotFound(_, let context): (context, "it must be of another kind")
     case .dataCorrupted(let context): (context, context.debugDescription)
     case .keyNotFound(let key, let context): (context, "\(key.stringValue) is missing")
     @unknown default: (.init(codingPath: [], debugDescription: ""), "\(error)")
     }
-  }
-
-  private static func name(of type: Any.Type) -> String {
-    switch type {
-    case is Bool.Type: "true or false"
-    case is Int.Type: "a whole number"
-    case is UInt64.Type: "a whole number, not negative"
-    case is Double.Type: "a number"
-    case is String.Type: "text"
-    case is Node.Sequence.Type: "a list"
-    default: "a section"
-    }
-  }
-
-  /// What the key at `path` allows, if that is one of several words: its type says so.
-  private static func allowed(at path: [String], otherwise problem: String) -> String {
-    var value: Any = Configuration()
-    for part in path {
-      let words = part.split(separator: "_")
-      let name = String(words[0]) + words.dropFirst().map(\.capitalized).joined()
-      guard let child = Mirror(reflecting: value).children.first(where: { $0.label == name }) else { return problem }
-      value = child.value
-    }
-    guard let choice = type(of: value) as? any (CaseIterable & RawRepresentable).Type else { return problem }
-    return "it must be one of \(words(choice))"
-  }
-
-  private static func words<Choice: CaseIterable & RawRepresentable>(_: Choice.Type) -> String {
-    Choice.allCases.map { "\($0.rawValue)" }.joined(separator: ", ")
   }
 }
 
@@ -231,25 +200,4 @@ extension Configuration {
 private func summary(of error: any Error) -> String {
   let lines = "\(error)".split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
   return lines.filter { !$0.isEmpty && $0 != "^" }.joined(separator: " ")
-}
-
-/// The candidate with the fewest changed letters.
-private func nearest(to word: String, among candidates: [String]) -> String {
-  candidates.min { editDistance(word, $0) < editDistance(word, $1) } ?? ""
-}
-
-/// Levenshtein's distance: insertions, deletions and replacements.
-private func editDistance(_ one: String, _ other: String) -> Int {
-  let other = Array(other)
-  var row = Array(0...other.count)
-  for (i, letter) in one.enumerated() {
-    var diagonal = row[0]
-    row[0] = i + 1
-    for j in other.indices {
-      let replaced = diagonal + (other[j] == letter ? 0 : 1)
-      diagonal = row[j + 1]
-      row[j + 1] = min(replaced, row[j] + 1, diagonal + 1)
-    }
-  }
-  return row[other.count]
 }

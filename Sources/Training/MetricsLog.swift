@@ -83,6 +83,7 @@ package enum MetricsEvent {
 
   package struct Step {
     var step: Int
+    /// Counted from 1.
     var epoch: Int
     var loss: Double
     var gradientNorm: Double
@@ -147,6 +148,7 @@ package enum MetricsEvent {
   package struct Evaluation: Encodable {
     let event = "evaluation"
     var step: Int
+    /// Counted from 1: the one that has just ended.
     var epoch: Int
     var split: String
     var loss: Double

@@ -18,7 +18,7 @@ extension ModelFile {
     for entry in file.tensors {
       let norm: String =
         switch entry.tensor.dtype {
-        case .float32, .float64: try file.vector(named: entry.name, as: Double.self).norm.short
+        case .float32, .float64, .float16, .bfloat16: try file.vector(named: entry.name, as: Double.self).norm.short
         case .int64, .int32, .uint8: "-"
         }
       let shape = entry.tensor.shape.map { String($0) }.joined(separator: " × ")

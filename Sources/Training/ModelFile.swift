@@ -97,18 +97,22 @@ package struct ModelFile {
     try Self.parameters(of: network, in: contents)
   }
 
-  /// The parameters of `network` in any safetensors file, by their names, with or without the prefix `model.`.
+  /// The parameters of `network` (P) in a file, by their names, with or without the prefix `model.`.
   package static func parameters<Scalar: BLASScalar>(
     of network: Network, in file: TensorFile, as: Scalar.Type = Scalar.self
-  ) throws -> Vector<Scalar> {
-    let entries = network.layout.entries.map { entry in
-      let bare = String(entry.name.dropFirst("model.".count))
-      return (entry, name: !file.contains(entry.name) && file.contains(bare) ? bare : entry.name)
-    }
+  ) throws(StorageError) -> Vector<Scalar> {
+    try parameters(of: network, in: file, names: network.layout.entries.map { file.name(of: $0) })
+  }
+
+  /// The same under these names, one for each entry of the layout.
+  static func parameters<Scalar: BLASScalar>(
+    of network: Network, in file: TensorFile, names: [String], as: Scalar.Type = Scalar.self
+  ) throws(StorageError) -> Vector<Scalar> {
+    let entries = network.layout.entries
     // Before anything is allocated: a hostile file may describe any network.
-    for (entry, name) in entries { _ = try file.tensor(named: name, shape: entry.shape) }
+    for (entry, name) in zip(entries, names) { _ = try file.tensor(named: name, shape: entry.shape) }
     let parameters = Vector<Scalar>(zeros: network.layout.count)
-    for (entry, name) in entries {
+    for (entry, name) in zip(entries, names) {
       let tensor: Vector<Scalar> = try file.vector(named: name, shape: entry.shape)
       guard tensor.norm.isFinite else {
         throw StorageError(
@@ -123,5 +127,13 @@ package struct ModelFile {
       }
     }
     return parameters
+  }
+}
+
+extension TensorFile {
+  /// What the file calls a parameter: by its own name or without the prefix `model.`.
+  func name(of entry: ParameterLayout.Entry) -> String {
+    let bare = String(entry.name.dropFirst("model.".count))
+    return !contains(entry.name) && contains(bare) ? bare : entry.name
   }
 }

@@ -6,15 +6,20 @@ package struct Tensor: Equatable, Sendable {
   package enum DataType: String, Sendable, CaseIterable {
     case float32 = "F32"
     case float64 = "F64"
+    case float16 = "F16"
+    case bfloat16 = "BF16"
     case int64 = "I64"
     case int32 = "I32"
     case uint8 = "U8"
+
+    package var isFloatingPoint: Bool { [.float32, .float64, .float16, .bfloat16].contains(self) }
 
     /// The size of one element in bytes.
     package var width: Int {
       switch self {
       case .float64, .int64: 8
       case .float32, .int32: 4
+      case .float16, .bfloat16: 2
       case .uint8: 1
       }
     }
@@ -98,7 +103,7 @@ package struct TensorFile: Sendable {
     return tensor
   }
 
-  /// The elements of a floating-point tensor, converted between float32 and float64 where needed.
+  /// The elements of a floating-point tensor, converted between precisions where needed; those of 16 bits exactly.
   /// Throws: when the tensor is missing, has another shape or type, or a number does not fit in float32.
   package func vector<Scalar: BLASScalar>(
     named name: String, shape: [Int]? = nil, as: Scalar.Type = Scalar.self
@@ -120,8 +125,15 @@ package struct TensorFile: Sendable {
             name, "has \(number) at element \(index), too large for float32", "set training.precision: float64")
         }
       }
+    case (.float16, _, _), (.bfloat16, _, _):
+      let isBrain = tensor.dtype == .bfloat16
+      for index in 0..<tensor.count {
+        let bits = tensor.element(index, as: UInt16.self)
+        result[index] = Scalar(isBrain ? Float(bitPattern: UInt32(bits) << 16) : Float(Float16(bitPattern: bits)))
+      }
     default:
-      throw misfit(name, "holds \(tensor.dtype.rawValue) where F32 or F64 is expected", "save it as F32 or F64")
+      throw misfit(
+        name, "holds \(tensor.dtype.rawValue) where F32, F64, F16 or BF16 is expected", "save it as one of these")
     }
     return result
   }
@@ -134,7 +146,7 @@ package struct TensorFile: Sendable {
     case .int64: return indices.map { tensor.element($0, as: Int64.self) }
     case .int32: return indices.map { Int64(tensor.element($0, as: Int32.self)) }
     case .uint8: return tensor.bytes.map { Int64($0) }
-    case .float32, .float64:
+    case .float32, .float64, .float16, .bfloat16:
       throw misfit(name, "holds \(tensor.dtype.rawValue) where integers are expected", "save it as I64, I32 or U8")
     }
   }

@@ -240,7 +240,7 @@ package final class Trainer<Scalar: DistributedScalar> {
       let traffic = communicator.statistics - before
       coordinator.record(
         step: MetricsEvent.Step(
-          step: step, epoch: epoch, report, rate: rate, seconds: (ContinuousClock.now - start) / .seconds(1),
+          step: step, epoch: epoch + 1, report, rate: rate, seconds: (ContinuousClock.now - start) / .seconds(1),
           elapsed: elapsed, phases: optimizer.phases, traffic: traffic))
     }
     clock.add(optimizer.phases)
@@ -280,7 +280,7 @@ package final class Trainer<Scalar: DistributedScalar> {
     let result = try evaluator.evaluate(parameters, on: set, normalization: data.normalization)
     coordinator.say("step \(step)  \(split)  \(result)")
     coordinator.record(
-      evaluation: MetricsEvent.Evaluation(step: step, epoch: epoch, split: split, result, elapsed: elapsed))
+      evaluation: MetricsEvent.Evaluation(step: step, epoch: epoch + 1, split: split, result, elapsed: elapsed))
   }
 
   /// The model as it is now. Local.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Datasets
 import Foundation
 import LinearAlgebra
 import MPI
@@ -54,9 +55,16 @@ extension FgnDist {
     _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
   }
 
+  /// `--option=~/x` with the home folder, as a shell gives `--option ~/x`.
+  private static func expandingHome(_ argument: String) -> String {
+    guard argument.hasPrefix("--"), let equals = argument.firstIndex(of: "=") else { return argument }
+    let start = argument.index(after: equals)
+    return argument[..<start] + expandingTilde(String(argument[start...]))
+  }
+
   private static func parse() throws -> any ParsableCommand {
     do {
-      return try parseAsRoot()
+      return try parseAsRoot(CommandLine.arguments.dropFirst().map(expandingHome))
     } catch {
       if exitCode(for: error) == .validationFailure { try refuse(error) }
       throw error

@@ -74,7 +74,7 @@ extension CommandLineTests {
       Fault("--set without a value", 64, "--set optimizer.batch_size", "KEY=VALUE") { _ in
         Fault.train + ["--set", "optimizer.batch_size"]
       },
-      Fault("--set of an unknown key", 64, "--set training.step=4", "did you mean steps") { _ in
+      Fault("--set of an unknown key", 64, "--set training.step=4", "did you mean training.steps") { _ in
         Fault.train + ["--set", "training.step=4"]
       },
       Fault("--set of an impossible value", 64, "training.steps", "-3") { _ in
@@ -104,6 +104,22 @@ extension CommandLineTests {
         file.add("model.0.weight", Tensor([Float](repeating: 0, count: 18), shape: [3, 6]))
         try Safetensors.save(file, to: $0.path("start.safetensors"))
         return Fault.train + ["--set", "model.initialization=start.safetensors"]
+      },
+      Fault(
+        "initialization by other names", 65, "start.safetensors", "model.0.weight", "missing",
+        "\"classifier.weight\" [3, 5], \"classifier.bias\" [3]"
+      ) {
+        var file = TensorFile()
+        file.add("classifier.weight", Tensor([Float](repeating: 0, count: 15), shape: [3, 5]))
+        file.add("classifier.bias", Tensor([Float](repeating: 0, count: 3)))
+        try Safetensors.save(file, to: $0.path("start.safetensors"))
+        return Fault.train + ["--set", "model.initialization=start.safetensors"]
+      },
+      Fault("a variable in the path of the data", 66, "$DATA/x.npy", "variable $DATA", "not expanded") { _ in
+        Fault.train + ["--set", "data.train.features=$DATA/x.npy"]
+      },
+      Fault("a variable in the path of starting values", 66, "${HERE}/w.safetensors", "variable ${HERE}") { _ in
+        Fault.train + ["--set", "model.initialization=${HERE}/w.safetensors"]
       },
       Fault("initialization of another kind", 65, "run.yaml") { _ in
         Fault.train + ["--set", "model.initialization=run.yaml"]

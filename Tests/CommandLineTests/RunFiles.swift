@@ -5,6 +5,7 @@ import Testing
 struct MetricsLine: Decodable {
   let event: String
   let step: Int
+  let epoch: Int?
   let loss: Double?
   let accuracy: Double?
   let split: String?

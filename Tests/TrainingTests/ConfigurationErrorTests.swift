@@ -37,19 +37,86 @@ import Testing
     "an unknown key is refused with the nearest one",
     arguments: [
       Case("trainning: {}", "trainning", "did you mean training?", "line 1"),
-      Case("optimizer: {batchsize: 3}", "optimizer.batchsize", "did you mean batch_size?"),
-      Case("optimizer:\n  momentun: 0.5", "optimizer.momentun", "did you mean momentum?", "line 2"),
+      Case("optimizer: {batchsize: 3}", "optimizer.batchsize", "did you mean optimizer.batch_size?"),
+      Case("optimizer:\n  momentun: 0.5", "optimizer.momentun", "did you mean optimizer.momentum?", "line 2"),
       Case(
-        "optimizer: {damping: {inital: 1}}", "optimizer.damping.inital", "did you mean initial?", "minimum, maximum"),
-      Case("optimizer: {solver: {max_iteration: 1}}", "optimizer.solver.max_iteration", "did you mean max_iterations?"),
-      Case("data: {train: {feature: x}}", "data.train.feature", "did you mean features?"),
-      Case("data: {class_weight: balanced}", "data.class_weight", "did you mean class_weights?"),
-      Case("data: {train: {weight: w.npy}}", "data.train.weight", "did you mean weights?"),
-      Case("training: {Epochs: 3}", "training.Epochs", "did you mean epochs?"),
-      Case("training: {droplast: true}", "training.droplast", "did you mean drop_last?"),
+        "optimizer: {damping: {inital: 1}}", "optimizer.damping.inital", "did you mean optimizer.damping.initial?",
+        "minimum, maximum"),
+      Case(
+        "optimizer: {solver: {max_iteration: 1}}", "optimizer.solver.max_iteration",
+        "did you mean optimizer.solver.max_iterations?"),
+      Case("data: {train: {feature: x}}", "data.train.feature", "did you mean data.train.features?"),
+      Case("data: {class_weight: balanced}", "data.class_weight", "did you mean data.class_weights?"),
+      Case("data: {train: {weight: w.npy}}", "data.train.weight", "did you mean data.train.weights?"),
+      Case("training: {Epochs: 3}", "training.Epochs", "did you mean training.epochs?"),
+      Case("training: {droplast: true}", "training.droplast", "did you mean training.drop_last?"),
       Case("3: 4", "3", "unknown key"),
     ])
   func unknownKeys(expected: Case) { expectError(expected) }
+
+  @Test(
+    "a key of another section or another program is refused with the whole name of the one that is meant",
+    arguments: [
+      Case("lr: 0.1", "lr", "did you mean optimizer.learning_rate?", "allowed: data, model"),
+      Case("optimizer: {lr: 0.1}", "optimizer.lr", "did you mean optimizer.learning_rate?"),
+      Case("learning_rate: 0.1", "learning_rate", "did you mean optimizer.learning_rate?"),
+      Case("training: {batch_size: 8}", "training.batch_size", "did you mean optimizer.batch_size?"),
+      Case("training: {batchsize: 8}", "training.batchsize", "did you mean optimizer.batch_size?"),
+      Case("training: {momentum: 0}", "training.momentum", "did you mean optimizer.momentum?"),
+      Case("training: {momentun: 0}", "training.momentun", "did you mean optimizer.momentum?"),
+      Case("optimizer: {wd: 0}", "optimizer.wd", "did you mean optimizer.weight_decay?"),
+      Case("bs: 3", "bs", "did you mean optimizer.batch_size?"),
+      Case("epochs: 3", "epochs", "did you mean training.epochs?"),
+      Case("optimizer: {epochs: 3}", "optimizer.epochs", "did you mean training.epochs?"),
+      Case("num_epochs: 3", "num_epochs", "did you mean training.epochs?"),
+      Case("layers: []", "layers", "did you mean model.layers?"),
+      Case(
+        "optimizer: {kind: cg}", "optimizer.kind", "optimizer.schedule.kind, optimizer.solver.kind or optimizer.metric"),
+      Case("data: {features: x}", "data.features", "did you mean data.train.features or data.test.features?"),
+      Case("optimizer: {eps: 1}", "optimizer.eps", "optimizer.adam.epsilon or optimizer.metric.epsilon"),
+      Case("optimizer: {adam: {eps: 1}}", "optimizer.adam.eps", "did you mean optimizer.adam.epsilon?"),
+      Case("seed: 1", "seed", "did you mean training.seed?"),
+      Case("normalize: none", "normalize", "did you mean data.normalize?"),
+    ])
+  func keysOfOtherPlaces(expected: Case) { expectError(expected) }
+
+  @Test func `A key like nothing here has no suggestion`() throws {
+    let error = #expect(throws: ConfigurationError.self) {
+      try Configuration.parse("gpu_count: 2", source: "test.yaml")
+    }
+    let line = error?.description ?? ""
+    #expect(!line.contains("did you mean") && line.contains("; allowed: data, model, optimizer"))
+  }
+
+  @Test func `Every key that other programs have another name for is one`() throws {
+    let keys = try KeyHints().paths.map { $0.joined(separator: ".") }
+    for key in Set(KeyHints.aliases.values.joined()) { #expect(keys.contains(key), "\(key)") }
+    for alias in KeyHints.aliases.keys { #expect(alias == alias.lowercased() && !alias.contains("_")) }
+  }
+
+  @Test(
+    "a section or a list where there is to be a single value is refused with the kind of the value",
+    arguments: [
+      ("training.epochs", "a whole number"), ("training.seed", "a whole number, not negative"),
+      ("training.steps", "null or a whole number"), ("training.drop_last", "true or false"),
+      ("training.peer_timeout", "a number"), ("training.precision", "one of float32, float64"),
+      ("optimizer.learning_rate", "a number"), ("optimizer.damping.initial", "a number"),
+      ("optimizer.batch_size", "'full'"), ("optimizer.method", "one of fgn, ggn, sgd, adam"),
+      ("optimizer.schedule.warmup", "a whole number"), ("optimizer.metric.kind", "one of identity"),
+      ("optimizer.adam.decoupled_weight_decay", "true or false"), ("data.classes", "null or a whole number"),
+      ("data.train.label_column", "text"), ("data.train.format", "one of auto"), ("model.initialization", "text"),
+      ("model.channels", "one of first, last"), ("logging.tensorboard", "true or false"),
+    ])
+  func sectionsForValues(key: String, kind: String) {
+    for (value, found) in [("{a: 1}", "a section"), ("[]", "a list")] {
+      let error = #expect(throws: ConfigurationError.self) {
+        try Configuration.parse("", source: "test.yaml", overrides: ["\(key)=\(value)"])
+      }
+      #expect(error?.key == key)
+      let problem = error?.problem ?? ""
+      #expect(problem.hasPrefix("\(found) is not allowed; ") && problem.hasSuffix(kind) || problem.contains(kind + ","))
+    }
+  }
 
   @Test(
     "a value of another type is refused with what the key takes",

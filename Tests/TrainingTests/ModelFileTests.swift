@@ -150,6 +150,43 @@ import Testing
     }
   }
 
+  @Test func `A linear head starts from the only matrix and vector of its shapes, whatever their names`() throws {
+    let weight = Tensor([1, 2, 3, 4, 5, 6] as [Float], shape: [2, 3])
+    let bias = Tensor([7, 8] as [Float])
+    func file(_ tensors: (String, Tensor)...) -> TensorFile {
+      var file = TensorFile()
+      for (name, tensor) in tensors { file.add(name, tensor) }
+      return file
+    }
+    func parameters(_ file: TensorFile, _ network: Network) throws -> [Double] {
+      try ModelFile.initialParameters(of: network, in: file, as: Double.self).array
+    }
+    let head = try Configuration.Model().network(featureShape: [3], classes: 2)
+    let others = ("body.weight", Tensor([Float](repeating: 0, count: 9), shape: [3, 3]))
+    let counts = ("steps", Tensor([1, 2] as [Int64]))
+    let named = try parameters(file(("model.0.weight", weight), ("model.0.bias", bias)), head)
+    #expect(
+      try parameters(file(others, ("classifier.weight", weight), counts, ("classifier.bias", bias)), head) == named)
+    // Its own names come first.
+    let zeros = Tensor([Float](repeating: 0, count: 6), shape: [2, 3])
+    #expect(try parameters(file(("a", zeros), ("0.weight", weight), ("0.bias", bias)), head) == named)
+    let perceptron = try Configuration.parse("model: {layers: [{linear: 2}]}", source: "").model
+      .network(featureShape: [3], classes: 2)
+    for (file, network) in [
+      (file(("a", weight), ("b", zeros), ("c", bias)), head), (file(("a", weight)), head),
+      (file(("a", weight), ("0.bias", bias)), head), (file(("a", weight), ("c", bias)), perceptron),
+    ] {
+      let error = #expect(throws: StorageError.self) { try parameters(file, network) }
+      #expect(error?.exitCode == 65)
+      let line = error?.description ?? ""
+      for word in ["is missing", "the file has \"a\" [2, 3]", "model.0.weight [2, 3], model.0.bias [2]"] {
+        #expect(line.contains(word), "\(line)")
+      }
+    }
+    let none = #expect(throws: StorageError.self) { try parameters(TensorFile(), head) }
+    #expect(none?.description.contains("the file has no tensor") == true)
+  }
+
   @Test func aSummaryShowsTensorsAndWhatTheyAre() throws {
     var file = contents()
     let lines = try ModelFile.summary(of: file).split(separator: "\n")

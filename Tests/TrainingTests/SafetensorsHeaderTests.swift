@@ -64,7 +64,7 @@ private struct Hostile: CustomTestStringConvertible, Sendable {
     Hostile(header: #"{"a":{"dtype":"F32","shape":[2]}}"#, named: "lacks one"),
     Hostile(header: #"{"a":{"dtype":"F32","shape":[2],"shape":[2]}}"#, named: "\"shape\" twice"),
     Hostile(header: #"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8],"x":[]}}"#, named: "unknown field \"x\""),
-    Hostile(header: #"{"a":{"dtype":"BF16","shape":[4],"data_offsets":[0,8]}}"#, named: "\"BF16\""),
+    Hostile(header: #"{"a":{"dtype":"F8_E5M2","shape":[8],"data_offsets":[0,8]}}"#, named: "\"F8_E5M2\""),
     Hostile(header: #"{"a":{"dtype":["F32"],"shape":[2],"data_offsets":[0,8]}}"#, named: "needs \""),
     .metadata(#"{"k":1}"#, named: "needs \""), .metadata(#"{"k":{"deep":"1"}}"#, named: "needs \""),
     .metadata(#"{"k":"1","k":"2"}"#, named: "\"k\" twice"), .metadata(#"{},"__metadata__":{}"#, named: "twice"),

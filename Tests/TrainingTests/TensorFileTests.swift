@@ -26,6 +26,27 @@ import Testing
     #expect(error?.description.contains("\"x\": has 1e+39 at element 1") == true)
   }
 
+  @Test func `Numbers of 16 bits become float32 and float64 exactly`() throws {
+    func tensor(_ dtype: Tensor.DataType, _ bits: [UInt16]) -> Tensor {
+      Tensor(dtype: dtype, shape: [bits.count], bytes: bits.flatMap { [UInt8($0 & 0xff), UInt8($0 >> 8)] })
+    }
+    // 1, −2, the largest, the smallest subnormal, −0, infinity.
+    let half = tensor(.float16, [0x3c00, 0xc000, 0x7bff, 1, 0x8000, 0x7c00])
+    let numbers = [1, -2, 65504, 0x1p-24, -0.0, .infinity]
+    // 1, −2, 3.140625, the smallest subnormal, −0, infinity.
+    let brain = tensor(.bfloat16, [0x3f80, 0xc000, 0x4049, 1, 0x8000, 0x7f80])
+    let wide = [1, -2, 3.140625, 0x1p-133, -0.0, .infinity]
+    for (tensor, numbers) in [(half, numbers), (brain, wide)] {
+      let file = single(tensor)
+      #expect(try file.vector(named: "x", as: Double.self).array.map(\.bitPattern) == numbers.map(\.bitPattern))
+      #expect(
+        try file.vector(named: "x", as: Float.self).array.map(\.bitPattern) == numbers.map { Float($0).bitPattern })
+      #expect(throws: StorageError.self) { try file.integers(named: "x") }
+    }
+    #expect(try single(tensor(.float16, [0x7e00])).vector(named: "x", as: Float.self)[0].isNaN)
+    #expect(try single(tensor(.bfloat16, [0x7fc0])).vector(named: "x", as: Double.self)[0].isNaN)
+  }
+
   @Test func aNaNStaysOneInEitherDirection() throws {
     #expect(try single(Tensor([Float.nan])).vector(named: "x", as: Double.self)[0].isNaN)
     #expect(try single(Tensor([Double.nan])).vector(named: "x", as: Float.self)[0].isNaN)

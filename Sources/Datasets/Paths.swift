@@ -1,0 +1,31 @@
+import Glibc
+
+/// The path that `path` means as a shell takes it: `~` and `~name` at its start are home folders.
+///
+/// Throws exit code 66 for a file that is not there and has a variable of the shell in its name: nothing here expands it.
+package func resolvedPath(_ path: String) throws(DataError) -> String {
+  let result = expandingTilde(path)
+  guard access(result, F_OK) != 0, let variable = shellVariable(in: result) else { return result }
+  throw .unreadable(
+    path,
+    "has the variable \(variable), and variables are not expanded here; write its value, or let the shell do it: "
+      + "--set KEY=\"\(path)\"")
+}
+
+/// `path` with `~` or `~name` at its start replaced by that home folder, if there is one.
+package func expandingTilde(_ path: String) -> String {
+  guard path.first == "~" else { return path }
+  let name = path.dropFirst().prefix { $0 != "/" }
+  let home: String? =
+    if name.isEmpty {
+      getenv("HOME").map { String(cString: $0) } ?? getpwuid(getuid()).map { String(cString: $0.pointee.pw_dir) }
+    } else {
+      getpwnam(String(name)).map { String(cString: $0.pointee.pw_dir) }
+    }
+  return home.map { $0 + path.dropFirst(1 + name.count) } ?? path
+}
+
+/// The first `$NAME` or `${NAME}`.
+private func shellVariable(in path: String) -> Substring? {
+  path.firstMatch(of: /\$(?:[A-Za-z_][A-Za-z_0-9]*|\{[A-Za-z_][A-Za-z_0-9]*\})/)?.0
+}
