@@ -100,7 +100,9 @@ package final class Communicator {
     precondition(color >= 0, "a color is not negative")
     guard let handle else { return copyOfOne() }
     var part = handle
-    try check(fgn_split(handle, Int32(color), Int32(key), &part), "MPI_Comm_split")
+    try waiting { () throws(MPIError) in
+      try check(fgn_split(handle, Int32(color), Int32(key), &part), "MPI_Comm_split")
+    }
     return try adopt(part)
   }
 
@@ -108,7 +110,9 @@ package final class Communicator {
   package func splitBySharedMemory() throws(MPIError) -> Communicator {
     guard let handle else { return copyOfOne() }
     var part = handle
-    try check(fgn_split_shared_memory(handle, Int32(rank), &part), "MPI_Comm_split_type")
+    try waiting { () throws(MPIError) in
+      try check(fgn_split_shared_memory(handle, Int32(rank), &part), "MPI_Comm_split_type")
+    }
     return try adopt(part)
   }
 

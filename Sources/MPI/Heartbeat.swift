@@ -30,12 +30,9 @@ package final class Heartbeat: Sendable {
   private let clock: WaitingClock
   private let report: @Sendable (String) -> Void
   private let limitsNow: Mutex<Limits>
-  /// A pipe, whose end for writing is closed when the thread is to end: at once, since that is what short runs wait for.
-  private let (wakeUp, waker): (Int32, Int32)
-  /// Says the same where that could not be closed.
-  private let isStopping = Atomic(false)
   private let links: Mutex<[HeartbeatLink]>
-  private let thread: Mutex<pthread_t?> = Mutex(nil)
+  private let lastBeat = Mutex(0.0)
+  private let ticker: Mutex<Ticker?> = Mutex(nil)
 
   package var limits: Limits {
     get { limitsNow.withLock { $0 } }
@@ -53,31 +50,13 @@ package final class Heartbeat: Sendable {
     let found = try HeartbeatLink.connect(over: communicator)
     links = Mutex(found.links)
     unreachable = found.unreachable
-    var ends: [Int32] = [-1, -1]
-    precondition(pipe(&ends) == 0, "no pipe for the heartbeat: \(String(cString: strerror(errno)))")
-    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-    (wakeUp, waker) = (ends[0], ends[1])
-    thread.withLock { thread in
-      var created = pthread_t()
-      let context = Unmanaged.passRetained(self).toOpaque()
-      let code = pthread_create(
-        &created, nil,
-        { context in
-          Unmanaged<Heartbeat>.fromOpaque(context!).takeRetainedValue().watch()
-          return nil
-        }, context)
-      precondition(code == 0, "no thread for the heartbeat: \(String(cString: strerror(code)))")
-      thread = created
-    }
+    ticker.withLock { $0 = Ticker { now, wasStopped in self.look(now, wasStopped) } }
   }
 
   /// Takes leave of the other ranks, so that the end of this process is no loss.
   package func stop() {
-    guard let thread = thread.withLock({ $0.take() }) else { return }
-    isStopping.store(true, ordering: .relaxed)
-    close(waker)
-    pthread_join(thread, nil)
-    close(wakeUp)
+    guard let ticker = ticker.withLock({ $0.take() }) else { return }
+    ticker.stop()
     links.withLock { links in
       for link in links {
         link.send(HeartbeatLink.farewell)
@@ -87,30 +66,26 @@ package final class Heartbeat: Sendable {
     }
   }
 
-  /// The body of the thread.
-  private func watch() {
-    var last = monotonicSeconds()
-    var lastBeat = 0.0
-    var wakeUp = pollfd(fd: wakeUp, events: 0, revents: 0)
-    while poll(&wakeUp, 1, 200) <= 0, !isStopping.load(ordering: .relaxed) {
-      let now = monotonicSeconds()
-      let loss = links.withLock { links in
-        if now - last > 2 {
-          // This process was stopped itself, or its machine: the others could not make themselves heard.
-          for index in links.indices { links[index].lastHeard = now }
-          clock.restart(at: now)
-        }
-        if now - lastBeat > 1 {
-          lastBeat = now
-          for link in links { link.send(HeartbeatLink.beat) }
-        }
-        for index in links.indices { links[index].listen(now) }
-        links.removeAll { $0.hasLeft }
-        return Self.loss(rank: rank, links, waitingSince: clock.waitingSince, now, limits)
+  /// What the thread does again and again.
+  private func look(_ now: Double, _ wasStopped: Bool) -> Bool {
+    let loss = links.withLock { links in
+      if wasStopped {
+        // The others could not make themselves heard.
+        for index in links.indices { links[index].lastHeard = now }
+        clock.restart(at: now)
       }
-      last = now
-      if let loss { return report(loss) }
+      let isDue = lastBeat.withLock { last in
+        if now - last <= 1 { return false }
+        last = now
+        return true
+      }
+      if isDue { for link in links { link.send(HeartbeatLink.beat) } }
+      for index in links.indices { links[index].listen(now) }
+      links.removeAll { $0.hasLeft }
+      return Self.loss(rank: rank, links, waitingSince: clock.waitingSince, now, limits)
     }
+    if let loss { report(loss) }
+    return loss == nil
   }
 
   /// What has been lost, if anything. All but one of the ranks that notice the same wait a little for the first one's word.

@@ -7,6 +7,8 @@ package final class Runtime {
   /// All processes of the job.
   package let world: Communicator
   private var isRunning: Bool
+  /// Until `completeStart`.
+  private let watch: StartupWatch?
 
   /// What threads may do: call MPI from the main thread only, or from any thread, one at a time.
   package enum Threading: Sendable {
@@ -21,20 +23,25 @@ package final class Runtime {
     }
   }
 
-  private init(world: Communicator, isRunning: Bool) {
+  private init(world: Communicator, isRunning: Bool, watch: StartupWatch?) {
     self.world = world
     self.isRunning = isRunning
+    self.watch = watch
   }
 
   /// Joins the job that the launcher announces in the environment, or starts a job of one. Collective, once a process.
   ///
-  /// - Throws: `LauncherError` if several processes were started that do not know each other, `MPIError` if MPI fails
-  ///   or has no support for `threading`.
+  /// - Parameter onHang: is called, on another thread, if the ranks do not all come before `completeStart`, with what is
+  ///   the matter; it should end the process. Nil: they are waited for.
+  /// - Throws: `LauncherError` if several processes were started that do not know each other, `EnvironmentError`,
+  ///   `MPIError` if MPI fails or has no support for `threading`.
   package static func start(
-    threading: Threading = .funneled, environment: [String: String] = processEnvironment()
+    threading: Threading = .funneled, environment: [String: String] = processEnvironment(),
+    onHang: (@Sendable (String) -> Void)? = nil
   ) throws -> Runtime {
     let launch = try Launch(environment: environment)
-    guard case .parallel = launch else { return Runtime(world: Communicator(), isRunning: false) }
+    guard case .parallel = launch else { return Runtime(world: Communicator(), isRunning: false, watch: nil) }
+    let watch = try onHang.map { try StartupWatch(environment: environment, onHang: $0) }
 
     // Ranks poll while they wait; with more ranks than CPUs a poll keeps the awaited rank from running.
     let processors = sysconf(Int32(_SC_NPROCESSORS_ONLN))
@@ -52,13 +59,22 @@ package final class Runtime {
         message: "thread support of the MPI library is below the required level \(threading.level)")
     }
     do {
-      let world = try Communicator(worldYielding: yields)
+      // Whether a collective is blocking or nonblocking follows from this, and MPI does not match one with the other:
+      // where one rank yields, all do.
+      let yield = try Communicator(worldYielding: true).rollCall(yields ? 1 : 0, watch)
+      let world = try Communicator(worldYielding: yield > 0)
       try launch.verify(size: world.size)
-      return Runtime(world: world, isRunning: true)
+      return Runtime(world: world, isRunning: true, watch: watch)
     } catch let error as LauncherError {
       fgn_finalize()
       throw error
     }
+  }
+
+  /// Returns when all ranks have come so far; who does not come from now on is no longer this object's concern. Collective.
+  package func completeStart() throws {
+    _ = try world.rollCall(0, watch)
+    watch?.end()
   }
 
   /// Leaves the job; later calls do nothing. Collective: waits for all ranks.

@@ -50,7 +50,11 @@ struct Job {
   }
 
   private init() throws {
-    runtime = try Runtime.start()
+    runtime = try Runtime.start { hang in
+      Job.complain(hang)
+      // MPI is the main thread's, which waits in it.
+      _exit(76)
+    }
     let world = runtime.world
     let place = "rank \(world.rank) on \(world.hostname)"
     heartbeat = try Heartbeat(over: world, limits: Heartbeat.Limits()) { loss in
@@ -58,6 +62,7 @@ struct Job {
       // MPI is the main thread's, which waits in it.
       _exit(76)
     }
+    try runtime.completeStart()
     let environment = ProcessInfo.processInfo.environment
     let affinity = Threads.affinity
     // Ranks that are bound to the same CPUs share them.

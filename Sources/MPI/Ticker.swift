@@ -1,0 +1,54 @@
+import Glibc
+import Synchronization
+
+/// A thread that looks after something five times a second, until it is stopped: at once, since that is what short runs
+/// wait for.
+final class Ticker: Sendable {
+  /// A pipe, whose end for writing is closed when the thread is to end.
+  private let (wakeUp, waker): (Int32, Int32)
+  /// Says the same where that could not be closed.
+  private let isStopping = Atomic(false)
+  private let thread: Mutex<pthread_t?> = Mutex(nil)
+  private let look: @Sendable (_ now: Double, _ wasStopped: Bool) -> Bool
+
+  /// - Parameter look: is called with the time in seconds, and with whether this process, or its machine, has stood still
+  ///   since the last call; returns whether to go on.
+  init(_ look: @escaping @Sendable (_ now: Double, _ wasStopped: Bool) -> Bool) {
+    self.look = look
+    var ends: [Int32] = [-1, -1]
+    precondition(pipe(&ends) == 0, "no pipe for a watching thread: \(String(cString: strerror(errno)))")
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    (wakeUp, waker) = (ends[0], ends[1])
+    thread.withLock { thread in
+      var created = pthread_t()
+      let context = Unmanaged.passRetained(self).toOpaque()
+      let code = pthread_create(
+        &created, nil,
+        { context in
+          Unmanaged<Ticker>.fromOpaque(context!).takeRetainedValue().work()
+          return nil
+        }, context)
+      precondition(code == 0, "no watching thread: \(String(cString: strerror(code)))")
+      thread = created
+    }
+  }
+
+  /// Ends the thread and waits for that; later calls do nothing. Not from the thread itself.
+  func stop() {
+    guard let thread = thread.withLock({ $0.take() }) else { return }
+    isStopping.store(true, ordering: .relaxed)
+    close(waker)
+    pthread_join(thread, nil)
+    close(wakeUp)
+  }
+
+  private func work() {
+    var last = monotonicSeconds()
+    var wakeUp = pollfd(fd: wakeUp, events: 0, revents: 0)
+    while poll(&wakeUp, 1, 200) <= 0, !isStopping.load(ordering: .relaxed) {
+      let now = monotonicSeconds()
+      guard look(now, now - last > 2) else { return }
+      last = now
+    }
+  }
+}

@@ -1,0 +1,48 @@
+import Foundation
+import Testing
+
+extension CommandLineTests {
+  @Suite("The start of a job")
+  struct StartupFaultTests {
+    /// Ranks that are not bound by the launcher, each with words of its own before the program.
+    private func run(_ prefixes: [[String]], limit: String? = nil) throws -> (outcome: Outcome, workspace: Workspace) {
+      let workspace = Workspace()
+      try workspace.write("run.yaml", "training: {steps: 3, evaluate_every: 0}")
+      let parts = prefixes.map { ["-np", "1"] + $0 + [Program.path] + Fault.train }
+      var environment = ["OMPI_MCA_hwloc_base_binding_policy": "none"]
+      environment["FGN_STARTUP_TIMEOUT"] = limit
+      let child = try Child(
+        Program.launcher + Array(parts.joined(separator: [":"])), in: workspace, environment: environment)
+      return (try child.wait(limit: .seconds(30)), workspace)
+    }
+
+    @Test("trains where only some ranks must yield while they wait", arguments: [0, 1, 2])
+    func mixedAffinity(bound: Int) throws {
+      let prefixes = (0..<3).map { $0 == bound ? ["taskset", "-c", "0"] : [] }
+      let (outcome, workspace) = try run(Array(prefixes.prefix(max(2, bound + 1))))
+      outcome.expectSuccess()
+      #expect(workspace.exists("run/model.safetensors"))
+    }
+
+    /// Becomes the program only if it is told to go on.
+    private static let stopped = ["sh", "-c", "kill -STOP $$; exec \"$@\"", "sh"]
+
+    @Test("ends with 76 and names the rank that is stopped", arguments: 0..<3)
+    func aStoppedRank(rank: Int) throws {
+      let (outcome, workspace) = try run((0..<3).map { $0 == rank ? Self.stopped : [] }, limit: "2")
+      outcome.expectError(76, mentioning: ["the job has not started within 2 s: rank \(rank) (process ", "is stopped"])
+      #expect(!workspace.exists("run"))
+    }
+
+    @Test func endsWith76AndNamesTheRankThatIsAnotherProgramAsYet() throws {
+      let (outcome, _) = try run([[], ["sh", "-c", "sleep 20; exec \"$@\"", "sh"]], limit: "2")
+      outcome.expectError(76, mentioning: ["rank 1 (process ", "is sh and has not started the program"])
+    }
+
+    @Test func refusesATimeLimitThatIsNone() throws {
+      let (outcome, _) = try run([[], []], limit: "soon")
+      #expect(outcome.code == 64)
+      #expect(outcome.errors.first?.contains("FGN_STARTUP_TIMEOUT=soon") == true)
+    }
+  }
+}
