@@ -42,7 +42,8 @@ struct JobProcess: Equatable, CustomStringConvertible {
         let open = status.firstIndex(of: "("), let close = status.lastIndex(of: ")")
       else { continue }
       let fields = status[status.index(after: close)...].split(separator: " ")
-      guard fields.count > 1, fields[0] != "Z", let parent = Int32(fields[1]), Self.job(environment, parent: parent) == job
+      guard fields.count > 1, fields[0] != "Z", let parent = Int32(fields[1]),
+        Self.job(environment, parent: parent) == job
       else { continue }
       let state: State
       if ["T", "t"].contains(fields[0]) {
@@ -81,7 +82,8 @@ struct JobProcess: Equatable, CustomStringConvertible {
     var result: [String: String] = [:]
     for entry in bytes.split(separator: 0) {
       guard let equals = entry.firstIndex(of: UInt8(ascii: "=")) else { continue }
-      result[String(decoding: entry[..<equals], as: UTF8.self)] = String(decoding: entry[(equals + 1)...], as: UTF8.self)
+      result[String(decoding: entry[..<equals], as: UTF8.self)] = String(
+        decoding: entry[(equals + 1)...], as: UTF8.self)
     }
     return result
   }

@@ -25,14 +25,26 @@ package struct RunDirectory: Equatable, Sendable {
     [metrics, model, checkpoints.folder].contains { FileManager.default.fileExists(atPath: $0) }
   }
 
-  /// A new folder under `runs`, named after the configuration: `runs/digits`, then `runs/digits-2`, ….
-  package static func unused(for configurationPath: String) -> RunDirectory {
-    var number = 1
-    while numbered(number, configurationPath).isUsed { number += 1 }
-    return numbered(number, configurationPath)
+  /// Makes a new folder under `runs`, named after the configuration, and locks it: `runs/digits`, then `runs/digits-2`, ….
+  ///
+  /// Of jobs that begin at once each has its own: what counts is who has the lock, not who has looked first.
+  package static func begin(
+    for configurationPath: String, hostname: String
+  ) throws -> (directory: RunDirectory, lock: RunLock) {
+    var number = 0
+    while true {
+      number += 1
+      let directory = numbered(number, configurationPath)
+      if directory.isUsed { continue }
+      do {
+        return (directory, try directory.begin(resuming: false, hostname: hostname, patience: .zero))
+      } catch is ConfigurationError {
+        // Another job has been faster.
+      }
+    }
   }
 
-  /// The newest folder that `unused` gave out for this configuration; the first if there is none yet.
+  /// The newest folder that `begin` gave out for this configuration; the first if there is none yet.
   package static func newest(for configurationPath: String) -> RunDirectory {
     var number = 1
     while numbered(number + 1, configurationPath).isUsed { number += 1 }
@@ -51,5 +63,20 @@ package struct RunDirectory: Equatable, Sendable {
         source: path, "already holds a run; add --resume to go on with it, or choose another --run-directory")
     }
     try createFolder(path, remedy: "correct the permissions or choose another --run-directory")
+  }
+
+  /// Makes the folder for a run that begins here, and locks it. Throws as `create` and `RunLock` do, and exit code 64 if
+  /// another job has begun a run here meanwhile.
+  package func begin(
+    resuming: Bool, hostname: String, patience: Duration = RunLock.patience
+  ) throws -> RunLock {
+    try create(resuming: resuming)
+    let lock = try RunLock(self, hostname: hostname, patience: patience)
+    guard !isUsed else {
+      throw ConfigurationError(
+        source: path,
+        "has just got a run by another job; add --resume to go on with it, or choose another --run-directory")
+    }
+    return lock
   }
 }

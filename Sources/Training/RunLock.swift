@@ -3,14 +3,14 @@ import MPI
 
 /// Keeps other jobs out of a run's folder, as long as it lives: a lock on the file `lock` there, which the kernel gives
 /// back however the process ends, also on network file systems. Only rank 0 has one.
-package final class RunLock {
+package final class RunLock: Sendable {
   private let descriptor: Int32
 
   /// How long a job waits for one that is just ending, as after a kill of its mpirun.
-  private static var patience: Duration { .seconds(5) }
+  package static var patience: Duration { .seconds(5) }
 
   /// Locks the folder of a run. Throws exit code 64 if another job has it, or `StorageError`.
-  package init(_ directory: RunDirectory, hostname: String) throws {
+  package init(_ directory: RunDirectory, hostname: String, patience: Duration = RunLock.patience) throws {
     let path = directory.lock
     descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw StorageError(path: path, operation: "open for writing", code: errno) }
@@ -21,7 +21,7 @@ package final class RunLock {
         close(descriptor)
         throw StorageError(path: path, operation: "lock", code: code)
       }
-      if ContinuousClock.now - start > Self.patience {
+      if ContinuousClock.now - start >= patience {
         let owner = Self.owner(descriptor)
         close(descriptor)
         throw ConfigurationError(

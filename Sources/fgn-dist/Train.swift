@@ -62,7 +62,6 @@ struct Train: ParsableCommand {
     let communicator = job.communicator
     // Rank 0 chooses the folder and the checkpoint; the others read the file that it names.
     let choice = try communicator.onRoot { try chooseRun(communicator.hostname) }
-    let directory = RunDirectory(path: try communicator.broadcast(choice?.directory.path ?? ""))
     let checkpoint = try communicator.broadcast(choice?.checkpoint ?? "")
     let state = try communicator.collectively {
       checkpoint.isEmpty
@@ -75,13 +74,13 @@ struct Train: ParsableCommand {
       try configuration.network(for: data)
     }
 
-    let lock = try communicator.onRoot {
-      try directory.create(resuming: resume != nil)
-      let lock = try choice?.lock ?? RunLock(directory, hostname: communicator.hostname)
-      try AtomicFile.write(directory.configuration) { try $0.write(configuration.yaml) }
-      return lock
+    let begun = try communicator.onRoot {
+      let begun = try begin(choice!, communicator.hostname)
+      try AtomicFile.write(begun.directory.configuration) { try $0.write(configuration.yaml) }
+      return begun
     }
-    defer { extendLifetime(lock) }
+    defer { extendLifetime(begun) }
+    let directory = RunDirectory(path: try communicator.broadcast(begun?.directory.path ?? ""))
     let coordinator = try Coordinator(
       directory, configuration, resumingAt: resume == nil ? nil : state?.progress.step ?? 0, over: communicator)
     let memory = Trainer<Scalar>.memory(of: configuration, data, network, ranks: communicator.size)
@@ -99,7 +98,8 @@ struct Train: ParsableCommand {
 
   /// What rank 0 has chosen.
   private struct Choice {
-    var directory: RunDirectory
+    /// Nil: a new one, named after the configuration.
+    var directory: RunDirectory?
     /// The checkpoint to go on from, if any.
     var checkpoint: String?
     var latest: CheckpointFiles.Latest?
@@ -109,18 +109,25 @@ struct Train: ParsableCommand {
 
   private func chooseRun(_ hostname: String) throws -> Choice {
     let named = runDirectory.map { RunDirectory(path: $0) }
-    guard let resume else { return Choice(directory: named ?? .unused(for: config)) }
-    var choice =
-      resume == Self.newest
-      ? Choice(directory: named ?? .newest(for: config))
-      : Choice(directory: named ?? RunDirectory(ofCheckpoint: resume), checkpoint: resume)
+    guard let resume else { return Choice(directory: named) }
+    let directory =
+      named ?? (resume == Self.newest ? .newest(for: config) : RunDirectory(ofCheckpoint: resume))
+    var choice = Choice(directory: directory)
     // Before looking for the newest checkpoint: a job that is just ending may still write one.
-    if choice.directory.isUsed { choice.lock = try RunLock(choice.directory, hostname: hostname) }
+    if directory.isUsed { choice.lock = try RunLock(directory, hostname: hostname) }
     if resume == Self.newest {
-      choice.latest = try choice.directory.checkpoints.loadLatest(fallsBack: fallBack)
+      choice.latest = try directory.checkpoints.loadLatest(fallsBack: fallBack)
       choice.checkpoint = choice.latest?.checkpoint.path
+    } else {
+      choice.checkpoint = resume
     }
     return choice
+  }
+
+  /// Makes the folder of the run, if need be, and locks it.
+  private func begin(_ choice: Choice, _ hostname: String) throws -> (directory: RunDirectory, lock: RunLock) {
+    guard let directory = choice.directory else { return try RunDirectory.begin(for: config, hostname: hostname) }
+    return (directory, try choice.lock ?? directory.begin(resuming: resume != nil, hostname: hostname))
   }
 
   /// What is about to run, for a person and for the metrics.

@@ -31,6 +31,27 @@ extension CommandLineTests {
       #expect(try last.wait().code == 75)
     }
 
+    @Test func isEachJobsOwnWhereSeveralBeginAtOnce() throws {
+      let workspace = Workspace()
+      try workspace.write("run.yaml", "training: {steps: 30, evaluate_every: 0}")
+      let arguments: [[String]] = (1...3).map { ["train", "run.yaml", "--set", "training.seed=\($0)"] }
+      let children = try arguments.map { try Child(Program.command(.plain, $0), in: workspace) }
+      for child in children { try child.wait().expectSuccess() }
+      #expect(workspace.names("runs") == ["run", "run-2", "run-3"])
+      for run in workspace.names("runs") { try workspace.expectEveryStepOnce("runs/\(run)", 30) }
+      let models = try workspace.names("runs").map { try workspace.bytes("runs/\($0)/model.safetensors") }
+      #expect(Set(models).count == 3)
+    }
+
+    @Test func ofOneNameForSeveralJobsAtOnceIsTheFirstOnes() throws {
+      let workspace = Workspace()
+      try workspace.write("run.yaml", "training: {steps: 30, evaluate_every: 0}")
+      let children = try (0..<3).map { _ in try Child(Program.command(.plain, Fault.train), in: workspace) }
+      let outcomes = try children.map { try $0.wait() }
+      #expect(outcomes.map(\.code).sorted() == [0, 64, 64])
+      try workspace.expectEveryStepOnce("run", 30)
+    }
+
     @Test func waitsForAJobThatIsJustEnding() throws {
       let workspace = Workspace()
       try workspace.write("run.yaml", Self.endless)

@@ -58,14 +58,41 @@ import Testing
       let configuration = "some/where/digits.small.yaml"
       #expect(RunDirectory.newest(for: configuration).path == "runs/digits.small")
       for name in ["runs/digits.small", "runs/digits.small-2", "runs/digits.small-3"] {
-        let directory = RunDirectory.unused(for: configuration)
-        #expect(directory.path == name)
-        try directory.create(resuming: false)
-        #expect(RunDirectory.unused(for: configuration).path == name, "an empty folder is free")
+        do {
+          let begun = try RunDirectory.begin(for: configuration, hostname: "here")
+          #expect(begun.directory.path == name)
+        }
+        let (directory, lock) = try RunDirectory.begin(for: configuration, hostname: "here")
+        #expect(directory.path == name, "a folder without a run is free")
         try #require(FileManager.default.createFile(atPath: directory.metrics, contents: nil))
         #expect(RunDirectory.newest(for: configuration).path == name)
+        extendLifetime(lock)
       }
-      #expect(RunDirectory.unused(for: "digits.yaml").path == "runs/digits")
+      #expect(try RunDirectory.begin(for: "digits.yaml", hostname: "here").directory.path == "runs/digits")
     }
+  }
+
+  @Test func jobsThatBeginAtOnceGetFoldersOfTheirOwn() async {
+    await #expect(processExitsWith: .success) {
+      let folder = TemporaryFolder()
+      try #require(FileManager.default.changeCurrentDirectoryPath(folder.folder))
+      let begun = try (0..<5).map { _ in try RunDirectory.begin(for: "digits.yaml", hostname: "here") }
+      #expect(begun.map(\.directory.path) == ["runs/digits"] + (2...5).map { "runs/digits-\($0)" })
+      extendLifetime(begun)
+    }
+  }
+
+  @Test func aFolderThatGotARunWhileTheLockWasWaitedForIsRefused() async throws {
+    let directory = RunDirectory(path: folder.path("run"))
+    try directory.create(resuming: false)
+    let path = directory.metrics
+    var first: RunLock? = try RunLock(directory, hostname: "here")
+    let second = Task.detached { try directory.begin(resuming: false, hostname: "here") }
+    try await Task.sleep(for: .milliseconds(300))
+    try #require(FileManager.default.createFile(atPath: path, contents: nil))
+    withExtendedLifetime(first) {}
+    first = nil
+    let error = await #expect(throws: ConfigurationError.self) { _ = try await second.value }
+    #expect(error?.exitCode == 64)
   }
 }
