@@ -47,6 +47,13 @@
     *second = b;                                                                                                  \
   }                                                                                                               \
                                                                                                                   \
+  CLONES int fgn_is_finite_##suffix(const T *x, size_t n) {                                                       \
+    ANY_ORDER                                                                                                     \
+    T sum = 0; /* of zeros and NaN */                                                                             \
+    for (size_t i = 0; i < n; i++) sum += x[i] * 0;                                                               \
+    return sum == 0;                                                                                              \
+  }                                                                                                               \
+                                                                                                                  \
   CLONES void fgn_scale_##suffix(T a, T *x, size_t n) {                                                           \
     for (size_t i = 0; i < n; i++) x[i] = a * x[i];                                                               \
   }                                                                                                               \

@@ -76,8 +76,10 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
       loss: message[scalar: 0] / Double(batchSize), gradientNorm: squaredGradient.squareRoot())
     report.interrupted = message[scalar: 1] > 0
 
-    // Update, unless it would spoil the parameters.
-    report.accepted = report.loss.isFinite && report.gradientNorm.isFinite
+    // Update, unless it would spoil the parameters or the moments, one of which is of squares.
+    report.accepted =
+      report.loss.isFinite && report.gradientNorm.isFinite
+      && (!options.hasMoments || Scalar(squaredGradient).isFinite)
     if report.accepted {
       phases.measure(.update) { report.stepNorm = update(parameters, gradient, squaredGradient, rate).squareRoot() }
     }

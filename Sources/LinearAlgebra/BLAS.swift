@@ -214,6 +214,9 @@ extension Vector {
   /// ‖x‖, accumulated in `Double`.
   package var norm: Double { squaredNorm.squareRoot() }
 
+  /// Whether no element is NaN or infinite.
+  package var isFinite: Bool { overBlocks(self) { x, n in Scalar.isFinite(x[0], n) }.allSatisfy { $0 } }
+
   /// self ← a·x + b·self. With b = 0 the old elements do not matter, even if they are not finite.
   package func combine(_ a: Scalar, _ x: Vector, _ b: Scalar = 1) {
     precondition(count == x.count, "vectors differ in count")

@@ -42,6 +42,8 @@ package protocol BLASScalar: BinaryFloatingPoint, BitwiseCopyable, Sendable, Cod
   static func exponentials(_ x: UnsafeMutablePointer<Self>, shift: Self, _ n: Int) -> Double
   static func dot(_ x: UnsafePointer<Self>, _ y: UnsafePointer<Self>, _ n: Int) -> Double
   static func weightedMoments(_ w: UnsafePointer<Self>, _ x: UnsafePointer<Self>, _ n: Int) -> (Double, Double)
+  /// Whether no number is NaN or infinite.
+  static func isFinite(_ x: UnsafePointer<Self>, _ n: Int) -> Bool
   static func fill(_ x: UnsafeMutablePointer<Self>, _ value: Self, _ n: Int)
   static func scale(_ a: Self, _ x: UnsafeMutablePointer<Self>, _ n: Int)
   static func combine(_ a: Self, _ x: UnsafePointer<Self>, _ b: Self, _ y: UnsafeMutablePointer<Self>, _ n: Int)

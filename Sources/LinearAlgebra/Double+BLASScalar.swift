@@ -75,6 +75,8 @@ extension Double: BLASScalar {
     return moments
   }
 
+  package static func isFinite(_ x: UnsafePointer<Self>, _ n: Int) -> Bool { fgn_is_finite_f64(x, n) != 0 }
+
   package static func fill(_ x: UnsafeMutablePointer<Self>, _ value: Self, _ n: Int) {
     x.update(repeating: value, count: n)
   }

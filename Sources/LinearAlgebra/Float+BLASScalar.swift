@@ -79,6 +79,8 @@ extension Float: BLASScalar {
     return moments
   }
 
+  package static func isFinite(_ x: UnsafePointer<Self>, _ n: Int) -> Bool { fgn_is_finite_f32(x, n) != 0 }
+
   package static func fill(_ x: UnsafeMutablePointer<Self>, _ value: Self, _ n: Int) {
     x.update(repeating: value, count: n)
   }

@@ -59,7 +59,7 @@ package struct CheckpointFiles: Sendable {
     var damage: [StorageError] = []
     for checkpoint in try list().reversed() {
       let path = checkpoint.path
-      switch Result(catching: { () throws(StorageError) in try Safetensors.load(path: path, requireChecksum: true) }) {
+      switch Result(catching: { () throws(StorageError) in try Self.load(path) }) {
       case .failure(let error):
         guard error.kind == .contents else { throw error }
         damage.append(error)
@@ -76,6 +76,13 @@ package struct CheckpointFiles: Sendable {
     throw StorageError(
       .contents, path: first.path, section: first.section, problem: first.problem,
       remedy: "no earlier checkpoint is intact, so start again in a new run directory")
+  }
+
+  /// A checkpoint with its checksum and finite numbers.
+  package static func load(_ path: String) throws(StorageError) -> TensorFile {
+    let file = try Safetensors.load(path: path, requireChecksum: true)
+    try file.requireFinite()
+    return file
   }
 
   /// Deletes all but the newest `count` checkpoints (the newest always stays), and the temporaries of processes that

@@ -114,7 +114,7 @@ package struct ModelFile {
     let parameters = Vector<Scalar>(zeros: network.layout.count)
     for (entry, name) in zip(entries, names) {
       let tensor: Vector<Scalar> = try file.vector(named: name, shape: entry.shape)
-      guard tensor.norm.isFinite else {
+      guard tensor.isFinite else {
         throw StorageError(
           .contents, path: file.path, section: "tensor \(StorageError.quoted(name))",
           problem: "has a number that is not finite", remedy: "use another file")

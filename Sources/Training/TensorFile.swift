@@ -51,6 +51,24 @@ package struct Tensor: Equatable, Sendable {
   }
 
   package var count: Int { bytes.count / dtype.width }
+
+  /// Whether no number is NaN or infinite.
+  var isFinite: Bool {
+    func isFinite<Scalar: BLASScalar>(_: Scalar.Type) -> Bool {
+      count == 0 || bytes.withUnsafeBytes { Scalar.isFinite($0.bindMemory(to: Scalar.self).baseAddress!, count) }
+    }
+    /// For half precision, whose numbers that are not finite have all bits of their exponent.
+    func isFinite(exponent: UInt16) -> Bool {
+      bytes.withUnsafeBytes { $0.bindMemory(to: UInt16.self).allSatisfy { $0 & exponent != exponent } }
+    }
+    return switch dtype {
+    case .float32: isFinite(Float.self)
+    case .float64: isFinite(Double.self)
+    case .float16: isFinite(exponent: 0x7c00)
+    case .bfloat16: isFinite(exponent: 0x7f80)
+    case .int64, .int32, .uint8: true
+    }
+  }
 }
 
 /// A number type that a tensor may consist of.
@@ -180,6 +198,12 @@ package struct TensorFile: Sendable {
       throw StorageError(
         .contents, path: path, section: section, problem: "is not a valid \(Value.self): \(error)", remedy: remedy)
     }
+  }
+
+  /// Throws for a tensor with a number that is not finite, of which nothing good can come.
+  func requireFinite() throws(StorageError) {
+    guard let entry = tensors.first(where: { !$0.tensor.isFinite }) else { return }
+    throw misfit(entry.name, "has a number that is not finite", "use another file")
   }
 
   private func misfit(_ name: String, _ problem: String, _ remedy: String) -> StorageError {

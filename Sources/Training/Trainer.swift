@@ -177,9 +177,9 @@ package final class Trainer<Scalar: DistributedScalar> {
       let report = try advance(epoch: epoch, batch: batch)
       // Rank 0 may want to stop because its metrics cannot be written.
       if report.interrupted { try coordinator.settle() }
-      guard report.loss.isFinite else {
+      if let divergence = Divergence(report, step: step, rate: rate(ofStep: step - 1), Scalar.self) {
         coordinator.flush()
-        throw CollectiveFailure(Divergence(step: step, damping: report.damping))
+        throw CollectiveFailure(divergence)
       }
 
       coordinator.observe(report, step: step, epoch: epoch)
@@ -197,12 +197,15 @@ package final class Trainer<Scalar: DistributedScalar> {
         try coordinator.settle()
         return .interrupted
       }
-      if configuration.checkpoint.every > 0, step % configuration.checkpoint.every == 0 { beginSave() }
+      if configuration.checkpoint.every > 0, step % configuration.checkpoint.every == 0 { try beginSave() }
     }
 
     try save()
     let lastEpoch = sampler.position(ofStep: max(0, step - 1)).epoch
-    try evaluate(data.train, split: "train", epoch: lastEpoch)
+    let fit = try evaluate(data.train, split: "train", epoch: lastEpoch)
+    guard fit.loss.isFinite else {
+      throw CollectiveFailure(Divergence(step: step, sign: "the training loss is not finite"))
+    }
     if let test = data.test { try evaluate(test, split: "test", epoch: lastEpoch) }
     let model = coordinator.directory.model
     try coordinator.write {
@@ -220,8 +223,7 @@ package final class Trainer<Scalar: DistributedScalar> {
     coordinator.noteCheckpoints()
     let before = communicator.statistics
     optimizer.phases.reset()
-    let rate = configuration.optimizer.schedule.rate(
-      step: step, of: totalSteps, peak: configuration.optimizer.learningRate)
+    let rate = rate(ofStep: step)
     let rows = sampler.batch(epoch: epoch, step: batch)
     let own = partition.own(of: rows)
     let wasReadingAhead = readAhead.isOn
@@ -254,6 +256,11 @@ package final class Trainer<Scalar: DistributedScalar> {
     return report
   }
 
+  /// The learning rate of a step, counted from zero.
+  private func rate(ofStep step: Int) -> Double {
+    configuration.optimizer.schedule.rate(step: step, of: totalSteps, peak: configuration.optimizer.learningRate)
+  }
+
   /// Seconds since the run began in this process.
   private var elapsed: Double { (ContinuousClock.now - begin) / .seconds(1) }
 
@@ -276,11 +283,13 @@ package final class Trainer<Scalar: DistributedScalar> {
     data.weights.map { weights in Vector(rows.map { Scalar(weights.values[$0]) }) }
   }
 
-  private func evaluate(_ set: Dataset, split: String, epoch: Int) throws {
+  @discardableResult
+  private func evaluate(_ set: Dataset, split: String, epoch: Int) throws -> Evaluation {
     let result = try evaluator.evaluate(parameters, on: set, normalization: data.normalization)
     coordinator.say("step \(step)  \(split)  \(result)")
     coordinator.record(
       evaluation: MetricsEvent.Evaluation(step: step, epoch: epoch + 1, split: split, result, elapsed: elapsed))
+    return result
   }
 
   /// The model as it is now. Local.
@@ -288,9 +297,14 @@ package final class Trainer<Scalar: DistributedScalar> {
     ModelFile.contents(parameters, of: network, configuration, data.normalization, classes: data.train.classes)
   }
 
-  /// Begins to save a checkpoint. Local.
-  private func beginSave() {
+  /// Begins to save a checkpoint, of finite numbers alone. Collective.
+  private func beginSave() throws {
     if savedStep == step { return }
+    if let divergence = try findDivergence() {
+      coordinator.finishCheckpoints()
+      coordinator.flush()
+      throw CollectiveFailure(divergence)
+    }
     savedStep = step
     // A run that goes on from here needs the events up to here.
     coordinator.flush()
@@ -305,9 +319,19 @@ package final class Trainer<Scalar: DistributedScalar> {
     }
   }
 
+  /// What a checkpoint would keep and is not finite on some rank, if anything is. Collective.
+  private func findDivergence() throws -> Divergence? {
+    let kept =
+      network.layout.entries.map { ($0.name, parameters[$0.range]) }
+      + optimizer.memory.map { ("optimizer.\($0.name)", $0.vector) }
+    let own = kept.firstIndex { !$0.1.isFinite } ?? kept.count
+    let first = try communicator.allreduce(own, .min)
+    return first == kept.count ? nil : Divergence(step: step, sign: "\(kept[first].0) is not finite")
+  }
+
   /// Saves a checkpoint, and waits until it is safe. Collective.
   private func save() throws {
-    beginSave()
+    try beginSave()
     coordinator.finishCheckpoints()
     try coordinator.settle()
   }
@@ -339,18 +363,5 @@ package final class Trainer<Scalar: DistributedScalar> {
       + (report.damping.map { "  λ \($0.short)" } ?? "") + (report.solver.map { "  solver \($0.iterations)" } ?? "")
       + "  \((1 / secondsPerStep).short) steps/s"
       + (step == totalSteps ? "" : "  \(left.readable) left")
-  }
-}
-
-/// The loss is no longer a number.
-private struct Divergence: Error, CustomStringConvertible, ExitCodeProviding {
-  let step: Int
-  let damping: Double?
-
-  var exitCode: Int32 { 70 }
-  var description: String {
-    "step \(step): the loss is not finite\(damping.map { " at damping \($0.short)" } ?? ""); the run diverged: "
-      + "lower optimizer.learning_rate\(damping == nil ? "" : " or raise optimizer.damping.initial"), "
-      + "and resume from a checkpoint or start again"
   }
 }

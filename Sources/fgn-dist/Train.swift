@@ -65,7 +65,7 @@ struct Train: ParsableCommand {
     let checkpoint = try communicator.broadcast(choice?.checkpoint ?? "")
     let state = try communicator.collectively {
       checkpoint.isEmpty
-        ? nil : try RunState(Safetensors.load(path: checkpoint, requireChecksum: true), for: configuration)
+        ? nil : try RunState(CheckpointFiles.load(checkpoint), for: configuration)
     }
     let configuration = state?.configuration ?? configuration
     try communicator.collectively { try state?.check(data) }

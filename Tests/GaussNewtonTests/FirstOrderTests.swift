@@ -180,4 +180,18 @@ import Testing
     for trial in [first, second] { for _ in 0..<3 { _ = try trial.advance(rate: 0.1) } }
     #expect(first.parameters.array == second.parameters.array)
   }
+
+  @Test func `A gradient whose square overflows leaves parameters and moments as they were`() throws {
+    let problem = ToyProblem(
+      features: [[1e25, 1], [-1e25, 2], [3e24, 0]], labels: [0, 1, 1], classes: 2,
+      parameters: [Double](repeating: 0, count: 6))
+    let options = FirstOrderOptions(.adam(AdamOptions()))
+    let trial = FirstOrderTrial<Float>(problem, options)
+    let report = try trial.advance()
+    #expect(report.gradientNorm.isFinite && !report.accepted)
+    #expect(trial.parameters.array == [Float](repeating: 0, count: 6))
+    #expect(trial.optimizer.memory.allSatisfy { $0.vector.isFinite })
+    // A precision that holds the square takes the step.
+    #expect(try FirstOrderTrial<Double>(problem, options).advance().accepted)
+  }
 }

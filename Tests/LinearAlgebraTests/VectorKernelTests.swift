@@ -42,6 +42,24 @@ private let lengths = [0, 1, 7, 15, 16, 17, 1000]
     checkMaximumOfSpecials(Double.self, n)
   }
 
+  func checkFiniteness<Scalar: BLASScalar>(_: Scalar.Type, _ n: Int) {
+    let x = Vector<Scalar>((0..<n).map { $0 % 2 == 0 ? .greatestFiniteMagnitude : -.leastNonzeroMagnitude })
+    #expect(x.isFinite)
+    for i in 0..<min(n, 40) {
+      for special in [Scalar.nan, .infinity, -.infinity] {
+        let y = x.copy()
+        y[i] = special
+        #expect(!y.isFinite)
+      }
+    }
+  }
+
+  @Test(arguments: lengths + [100_000])
+  func `A number that is not finite is found at every place, and none where all are the largest`(n: Int) {
+    checkFiniteness(Float.self, n)
+    checkFiniteness(Double.self, n)
+  }
+
   func checkDots<Scalar: BLASScalar>(_: Scalar.Type, _ n: Int) {
     var samples = Samples(seed: UInt64(n) + 1)
     let (x, y): (Vector<Scalar>, Vector<Scalar>) = (samples.vector(n), samples.vector(n))

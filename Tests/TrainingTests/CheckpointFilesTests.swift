@@ -48,6 +48,28 @@ import Testing
     #expect(latest.damage.map(\.path) == [files.path(step: 3), files.path(step: 2)])
   }
 
+  @Test func aCheckpointWithANumberThatIsNotFiniteIsNotIntact() throws {
+    func file(_ name: String, _ tensor: Tensor) -> TensorFile {
+      var file = content(2)
+      file.add(name, tensor)
+      return file
+    }
+    try files.save(step: 1, content(1))
+    for tensor in [Tensor([Float(1), .nan]), Tensor([-Float.infinity]), Tensor([0, 1, Double.infinity])] {
+      try files.save(step: 2, file("optimizer.velocity", tensor))
+      let error = #expect(throws: StorageError.self) { try files.loadLatest() }
+      #expect(error?.exitCode == 65)
+      #expect(error?.description.contains("optimizer.velocity") == true)
+      #expect(error?.description.contains("--resume \(files.path(step: 1))") == true)
+      #expect(try files.loadLatest(fallsBack: true)?.checkpoint.step == 1)
+      #expect(throws: StorageError.self) { try CheckpointFiles.load(files.path(step: 2)) }
+    }
+    for tensor in [Tensor([Int64.min, .max]), Tensor([Float.greatestFiniteMagnitude]), Tensor([Double]())] {
+      try files.save(step: 2, file("optimizer.velocity", tensor))
+      #expect(try files.loadLatest()?.checkpoint.step == 2)
+    }
+  }
+
   @Test func damageWithoutAGoodOneBeforeItSaysSo() throws {
     try files.save(step: 1, content(1))
     try folder.write("step-00000002.safetensors", [])

@@ -18,6 +18,8 @@ void fgn_restore_subnormals(uint64_t before);
   double fgn_dot_##suffix(const T *x, const T *y, size_t n);                                                      \
   /* Σ w·x² and Σ w·x, accumulated in double. */                                                                  \
   void fgn_weighted_moments_##suffix(const T *w, const T *x, size_t n, double *first, double *second);            \
+  /* Whether no x is NaN or infinite. */                                                                          \
+  int fgn_is_finite_##suffix(const T *x, size_t n);                                                               \
   /* x ← a·x. */                                                                                                  \
   void fgn_scale_##suffix(T a, T *x, size_t n);                                                                   \
   /* y ← a·x + b·y; with b = 0, y need not be finite before. */                                                   \
