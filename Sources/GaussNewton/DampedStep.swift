@@ -144,9 +144,18 @@ package final class DampedStep<Scalar: DistributedScalar> {
     let total = damping + options.weightDecay
     let dampingTerm = total * step.squaredNorm + (predictsAnchor ? total * step.dot(anchor) : 0)
     addPredictedAnchor()
+    return model(parameters, damping: dampingTerm, residual: z.dot(step)) { $0 }
+  }
+
+  /// The same for Δ, given (λ+μ)ΔᵀMy and Δᵀz, in any metric. `agree` may replace what the loss does along Δ by another rank's
+  /// word.
+  func model(
+    _ parameters: Vector<Scalar>, damping dampingTerm: Double, residual: Double, agree: (Quadratic) throws -> Quadratic
+  ) rethrows -> StepModel {
     let change = decay.change(parameters, step)
     let slope = gradient.dot(step) - change.decay.slope
-    return model(loss: Quadratic(slope: slope, curvature: -slope - dampingTerm - z.dot(step)), change)
+    let loss = Quadratic(slope: slope, curvature: -slope - dampingTerm - residual)
+    return model(loss: try agree(loss), change)
   }
 
   /// The same for Δ, where gᵀΔ and ΔᵀGΔ are known from the row space.

@@ -42,16 +42,23 @@ extension FastGaussNewton {
     }
     guard metric.isActive else { return (report, damped.model(parameters, residual: message.parameters)) }
 
-    // RΔ = s − r − (λ+μ)x.
-    t.assign(s)
-    t.combine(-1, r)
-    t.combine(Scalar(-(λ + μ)), solver.solution[0..<s.count])
-    let sums = try loss.totals([
-      linearization.sums { -s[$0].dot(t[$0]) }, linearization.sums { t[$0].squaredNorm },
-    ])
+    // GΔ comes from the solver's residual, Lz = −g − GΔ − (λ+μ)Lw with w = Lᵀy; RΔ = s − r − (λ+μ)x would cancel where rows are
+    // badly misclassified. With Δ₀ there is Δ₀ᵀLz = tᵀr and Δ₀ᵀLw = tᵀx, t = RΔ₀.
+    let (z, w, x) = (message.parameters, damped.step, solver.solution[0..<s.count])
+    var terms = (damping: w.squaredNorm, residual: z.dot(w))
+    if damped.predictsAnchor {
+      let sums = try loss.totals([
+        linearization.sums { t[$0].dot(x[$0]) }, linearization.sums { t[$0].dot(r[$0]) },
+      ])
+      terms = (terms.damping + sums[0], terms.residual + sums[1])
+    }
     phases.measure(.metric) { metric.unwhiten(damped.step, 0..<damped.step.count) }
     try completeStep()
-    return (report, damped.model(parameters, loss: Quadratic(slope: sums[0], curvature: sums[1])))
+    let model = try damped.model(parameters, damping: (λ + μ) * terms.damping, residual: terms.residual) { own in
+      let word = try phases.measure(.communication) { try communicator.broadcast([own.slope, own.curvature]) }
+      return Quadratic(slope: word[0], curvature: word[1])
+    }
+    return (report, model)
   }
 
   /// ‖L⁻¹(g + μDθ)‖, with one rank's word for all. Collective.
