@@ -4,12 +4,12 @@ import Networks
 /// What the damped methods share before and after their solve: λ, the last step Δ₋ and the starting point Δ₀; then the
 /// quadratic model along Δ, its length, and the update.
 ///
-/// A step minimises gᵀΔ + ½ΔᵀGΔ + (λ/2)‖Δ − ηΔ₋‖² + (μ/2)‖θ + Δ‖² over Δ: a model of the loss around θ with damping λ,
-/// momentum η towards the last step, and weight decay μ. Its minimiser is Δ = Δ₀ + y, (G + (λ+μ)M) y = −g − GΔ₀, Δ₀ =
-/// (λη Δ₋ − μM⁻¹Dθ)/(λ+μ), with M = D = I. With `nesterov` g and G are those at θ + Δ₀, in place of −GΔ₀: no linear
-/// model needs to tell what Δ₀ does. Otherwise, in a metric M, ‖v‖² is vᵀMv; and where D leaves biases out of the
-/// decay, its curvature is taken as μM all the same, a little more damping. Momentum: Goldshlager et al., arXiv
-/// 2401.10190.
+/// A step minimises gᵀΔ + ½ΔᵀGΔ + (λ/2)‖Δ − ηΔ₋‖² + (μ/2)‖Dθ + Δ‖² over Δ: a model of the loss around θ with damping λ,
+/// momentum η towards the last step, and weight decay μ of the parameters that D keeps; for the others its curvature is a little
+/// more damping. Its minimiser is Δ = Δ₀ + y, (G + (λ+μ)M) y = −g − GΔ₀, Δ₀ = ηΔ₋ − μ/(λ+μ) M⁻¹(ηΔ₋ + Dθ), with M = I;
+/// where damping and momentum measure in a metric N, ‖v‖² = vᵀNv, M = (λN + μI)/(λ+μ) (see `Metric`). With `nesterov` g and G
+/// are those at θ + Δ₀, in place of −GΔ₀: no linear model needs to tell what Δ₀ does, unless λ or M have changed since the
+/// batch was linearised. Momentum: Goldshlager et al., arXiv 2401.10190.
 package final class DampedStep<Scalar: DistributedScalar> {
   let options: GaussNewtonOptions
   /// λ of the next step.
@@ -23,8 +23,14 @@ package final class DampedStep<Scalar: DistributedScalar> {
   private let decay: WeightDecay<Scalar>
   /// g + μDθ (P).
   let gradient: Vector<Scalar>
-  /// Δ₀ (P).
+  /// Δ₀ (P); with `nesterov` what it was when the batch was linearised there.
   let anchor: Vector<Scalar>
+  /// How far Δ₀ is from where the batch was linearised (P), which the linear model must tell; nil if it is there.
+  private(set) var shift: Vector<Scalar>?
+  /// With `nesterov` the memory of that, where there can be one.
+  private let correction: Vector<Scalar>
+  /// With `nesterov` θ, and the λ and the metric of Δ₀ as the batch was linearised there; nil before a step.
+  private var outset: (parameters: Vector<Scalar>, damping: Double, metricVersion: Int)?
   /// y when it has been solved for, then Δ (P).
   let step: Vector<Scalar>
   /// θ + Δ₀ (P), if it is ever looked at.
@@ -40,6 +46,8 @@ package final class DampedStep<Scalar: DistributedScalar> {
     anchor = Vector(zeros: parameterCount)
     step = Vector(zeros: parameterCount)
     ahead = Vector(zeros: options.nesterov ? parameterCount : 0)
+    let mayShift = options.weightDecay > 0 && (options.metric.kind != .identity || options.damping.policy == .sweep)
+    correction = Vector(zeros: options.nesterov && mayShift ? parameterCount : 0)
   }
 
   func resume(_ counters: OptimizerCounters) {
@@ -62,7 +70,7 @@ package final class DampedStep<Scalar: DistributedScalar> {
   /// Whether the batch is linearised at θ + Δ₀, so that Δ₀ needs no product of its own.
   var looksAhead: Bool { hasAnchor && options.nesterov }
 
-  /// Whether the linear model around θ tells what Δ₀ does.
+  /// Whether the linear model around θ tells in every step what Δ₀ does.
   var predictsAnchor: Bool { hasAnchor && !options.nesterov }
 
   /// Whether an interval begins with the next step.
@@ -88,8 +96,9 @@ package final class DampedStep<Scalar: DistributedScalar> {
     agree: (Vector<Scalar>) throws -> Void
   ) rethrows -> Vector<Scalar> {
     guard looksAhead else { return parameters }
+    outset = (parameters, damping, metric?.version ?? 0)
     if let metric, divides(metric) {
-      assignAnchor(parameters, metric: metric)
+      assignAnchor(anchor, parameters, metric: metric)
       try agree(anchor)
       ahead.assign(parameters)
       ahead.combine(1, anchor)
@@ -114,21 +123,41 @@ package final class DampedStep<Scalar: DistributedScalar> {
     return report
   }
 
-  /// anchor ← Δ₀ = (λη Δ₋ − μM⁻¹Dθ)/(λ+μ)
-  func assignAnchor(_ parameters: Vector<Scalar>, metric: Metric<Scalar>? = nil) {
+  /// Finds out how far Δ₀ is from where the batch was linearised, for λ and the metric as they are now. Returns it.
+  ///
+  /// - Parameter parameters: where that was.
+  @discardableResult
+  func assignShift(_ parameters: Vector<Scalar>, metric: Metric<Scalar>? = nil) -> Vector<Scalar>? {
+    shift = nil
+    if predictsAnchor {
+      assignAnchor(anchor, parameters, metric: metric)
+      shift = anchor
+    } else if looksAhead, options.weightDecay > 0, let outset,
+      outset.damping != damping || outset.metricVersion != metric?.version ?? 0
+    {
+      assignAnchor(correction, outset.parameters, metric: metric)
+      correction.combine(-1, anchor)
+      shift = correction
+    }
+    return shift
+  }
+
+  /// anchor ← Δ₀ = ηΔ₋ − μ/(λ+μ) M⁻¹(ηΔ₋ + Dθ)
+  private func assignAnchor(_ anchor: Vector<Scalar>, _ parameters: Vector<Scalar>, metric: Metric<Scalar>?) {
     let (a, b) = anchorFactors
     if let metric, divides(metric) {
-      anchor.fill(0)
+      let η = options.momentum
+      anchor.combine(Scalar(options.weightDecay * b * η), lastStep, 0)
       decay.add(parameters, times: b, to: anchor)
       metric.divide(anchor, 0..<anchor.count)
-      anchor.combine(Scalar(a), lastStep)
+      anchor.combine(Scalar(η), lastStep)
     } else {
       anchor.combine(Scalar(a), lastStep, 0)
       decay.add(parameters, times: b, to: anchor)
     }
   }
 
-  /// Of Δ₋ and of μM⁻¹Dθ in Δ₀.
+  /// Of Δ₋ and of μDθ in Δ₀ where M = I.
   private var anchorFactors: (Double, Double) {
     let total = damping + options.weightDecay
     return (damping * options.momentum / total, -1 / total)
@@ -137,17 +166,17 @@ package final class DampedStep<Scalar: DistributedScalar> {
   /// Whether the metric has a part in Δ₀.
   private func divides(_ metric: Metric<Scalar>) -> Bool { metric.isKnown && options.weightDecay > 0 }
 
-  /// Turns y into Δ = Δ₀ + y, and models the objective along it: slope ∇fᵀΔ and the curvature of G and the decay.
+  /// Turns y into Δ = Δ₀ + y, seen from where the batch was linearised, and models the objective along it: slope ∇fᵀΔ and the curvature of G and the decay.
   ///
   /// GΔ comes without another product from the solver's residual, z = −g − GΔ₀ − (G+λ+μ)y. M = I.
   func model(_ parameters: Vector<Scalar>, residual z: Vector<Scalar>) -> StepModel {
     let total = damping + options.weightDecay
-    let dampingTerm = total * step.squaredNorm + (predictsAnchor ? total * step.dot(anchor) : 0)
-    addPredictedAnchor()
+    let dampingTerm = total * step.squaredNorm + (shift.map { total * step.dot($0) } ?? 0)
+    addShift()
     return model(parameters, damping: dampingTerm, residual: z.dot(step)) { $0 }
   }
 
-  /// The same for Δ, given (λ+μ)ΔᵀMy and Δᵀz, in any metric. `agree` may replace what the loss does along Δ by another rank's
+  /// The same once Δ is complete, given (λ+μ)ΔᵀMy and Δᵀz, in any metric. `agree` may replace what the loss does along Δ by another rank's
   /// word.
   func model(
     _ parameters: Vector<Scalar>, damping dampingTerm: Double, residual: Double, agree: (Quadratic) throws -> Quadratic
@@ -170,9 +199,9 @@ package final class DampedStep<Scalar: DistributedScalar> {
       decay: decay, squaredStep: change.squaredStep)
   }
 
-  /// Turns y into Δ = Δ₀ + y, unless Δ₀ has been gone already.
-  func addPredictedAnchor() {
-    if predictsAnchor { step.combine(1, anchor) }
+  /// Turns y into Δ = Δ₀ + y, seen from where the batch was linearised.
+  func addShift() {
+    if let shift { step.combine(1, shift) }
   }
 
   /// How far to go along Δ in all, rate included, or along y from θ + Δ₀; 0 where the objective decreases nowhere.
@@ -221,6 +250,7 @@ package final class DampedStep<Scalar: DistributedScalar> {
       calmLoss = damping > before || !isFinite ? nil : report.loss
     }
     steps += 1
+    outset = nil
     report.accepted = accepted && isFinite && length > 0
     // After a step that is not taken, momentum would lead there again.
     guard report.accepted else { return lastStep.fill(0) }

@@ -26,11 +26,14 @@ extension FastGaussNewton {
   /// them, and takes the λ whose step lowers the objective on the held-out rows the most. λ stays where none is of use.
   ///
   /// Without its last rows a batch has the mean of others: (K' + (λ+μ)B'/B I)x = s' − RΔ₀' with the first B' rows. Each
-  /// λ costs the exchange of a step, and the held-out rows' forward pass. Collective.
+  /// λ costs the exchange of a step, and the held-out rows' forward pass; with weight decay in a metric also the matrix, for M
+  /// depends on λ then. Collective.
   ///
-  /// - Parameters: s, RΔ₀ and √(w̃/B) of all rows (B). RΔ₀ is that of the last λ afterwards.
+  /// - Parameters: s, RΔ₀ and √(w̃/B) of all rows (B), and what forms K in the metric as it is. RΔ₀ and K are those of the last λ
+  ///   afterwards.
   func sweepDamping(
-    _ s: Vector<Scalar>, _ t: inout Vector<Scalar>, rowFactors: Vector<Scalar>, _ parameters: Vector<Scalar>
+    _ s: Vector<Scalar>, _ t: inout Vector<Scalar>, rowFactors: Vector<Scalar>, _ parameters: Vector<Scalar>,
+    assignMatrix: () throws -> Void
   ) throws {
     let size = s.count
     let fitted = size - size / DampingSweep.heldOutFraction
@@ -40,14 +43,22 @@ extension FastGaussNewton {
     let before = damped.damping
     let candidates = DampingSweep.candidates(around: before, isFirst: damped.steps == 0, options.damping)
 
-    // With weight decay Δ₀ depends on λ, unless the batch has been linearised there.
-    let movesAnchor = options.weightDecay > 0 && damped.predictsAnchor
+    /// Takes λ, on which Δ₀ and M depend if there is weight decay.
+    func take(_ λ: Double) throws {
+      damped.damping = λ
+      guard options.weightDecay > 0 else { return }
+      if metric.isActive {
+        try metric.prepare(decayRatio: decayRatio)
+        try assignMatrix()
+      }
+      t = try predictedRows(parameters)
+    }
+
     let (x, product) = (Vector<Scalar>(zeros: size), Vector<Scalar>(zeros: size))
     var sums: [[Double]] = []
     var decays: [Double] = []
     for λ in candidates {
-      damped.damping = λ
-      if movesAnchor { t = try predictedRows(parameters) }
+      try take(λ)
       phases.measure(.solve) {
         x.fill(0)
         let r = x[0..<fitted]
@@ -72,7 +83,6 @@ extension FastGaussNewton {
     let best = try phases.measure(.communication) {
       try communicator.broadcast([DampingSweep.best(changes).map { candidates[$0] } ?? before])[0]
     }
-    damped.damping = best
-    if movesAnchor { t = try predictedRows(parameters) }
+    try take(best)
   }
 }

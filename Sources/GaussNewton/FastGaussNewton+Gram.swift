@@ -27,15 +27,18 @@ extension FastGaussNewton {
     let sweeps = damped.sweeps && !isRehearsal
     // What is measured is the step that most are like.
     let gathers = kind == .gram || (isRehearsal ? damped.alwaysSweeps : sweeps)
-    try gram.assign(
-      loss.linearization, cotangents: loss.cotangents, rowFactors: columns[2], metric: metric, gathers: gathers)
+    func assignMatrix() throws {
+      try gram.assign(
+        loss.linearization, cotangents: loss.cotangents, rowFactors: columns[2], metric: metric, gathers: gathers)
+    }
+    try assignMatrix()
 
-    if sweeps { try sweepDamping(s, &t, rowFactors: columns[2], parameters) }
+    if sweeps { try sweepDamping(s, &t, rowFactors: columns[2], parameters, assignMatrix: assignMatrix) }
     let (λ, μ) = (damped.damping, options.weightDecay)
 
     let scalars = try phases.measure(.solve) {
       let summary = try gramSolver.solve(
-        gram, s, minus: damped.predictsAnchor ? t : nil, damping: λ + μ, options: options.solver, kind: kind)
+        gram, s, minus: damped.shift == nil ? nil : t, damping: λ + μ, options: options.solver, kind: kind)
       // RΔ = RΔ₀ + Kx.
       let product = gramSolver.product.copy()
       product.combine(1, t)
@@ -73,12 +76,11 @@ extension FastGaussNewton {
   /// RΔ₀ of the local rows (#b), until the next call; zero where the batch is linearised at θ + Δ₀.
   private func ownPredictedRows(_ parameters: Vector<Scalar>) -> Vector<Scalar> {
     let own = productRows[0..<rowSpace.rightHandSide.count]
-    guard damped.predictsAnchor else {
+    guard let shift = damped.assignShift(parameters, metric: metric) else {
       own.fill(0)
       return own
     }
-    damped.assignAnchor(parameters, metric: metric)
-    phases.measure(.jvp) { rowSpace.apply(damped.anchor, into: own) }
+    phases.measure(.jvp) { rowSpace.apply(shift, into: own) }
     return own
   }
 

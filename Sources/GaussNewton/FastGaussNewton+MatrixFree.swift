@@ -26,12 +26,12 @@ extension FastGaussNewton {
     let gradientNorm = metric.isActive ? try whitenedGradientNorm() : report.gradientNorm
 
     // Momentum and weight decay move the starting point to Δ₀ and the right-hand side to s − RΔ₀.
-    if damped.predictsAnchor {
-      damped.assignAnchor(parameters, metric: metric)
-      phases.measure(.jvp) { rowSpace.apply(damped.anchor, into: t) }
+    let shift = damped.assignShift(parameters, metric: metric)
+    if let shift {
+      phases.measure(.jvp) { rowSpace.apply(shift, into: t) }
       r.combine(-1, t)
     }
-    if damped.predictsAnchor || metric.isActive {
+    if shift != nil || metric.isActive {
       try rowSpace.sumWhitened(r, [linearization.sums { r[$0].squaredNorm }], in: message)
     }
 
@@ -46,7 +46,7 @@ extension FastGaussNewton {
     // badly misclassified. With Δ₀ there is Δ₀ᵀLz = tᵀr and Δ₀ᵀLw = tᵀx, t = RΔ₀.
     let (z, w, x) = (message.parameters, damped.step, solver.solution[0..<s.count])
     var terms = (damping: w.squaredNorm, residual: z.dot(w))
-    if damped.predictsAnchor {
+    if shift != nil {
       let sums = try loss.totals([
         linearization.sums { t[$0].dot(x[$0]) }, linearization.sums { t[$0].dot(r[$0]) },
       ])
@@ -69,9 +69,9 @@ extension FastGaussNewton {
     return try phases.measure(.communication) { try communicator.broadcast([damped.step.norm])[0] }
   }
 
-  /// Adds Δ₀ to y, unless the batch is linearised there. Collective in a metric.
+  /// Adds Δ₀ to y, as far as it is from where the batch was linearised. Collective in a metric.
   func completeStep() throws {
-    damped.addPredictedAnchor()
+    damped.addShift()
     try agree(on: damped.step)
   }
 

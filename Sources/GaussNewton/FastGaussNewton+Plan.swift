@@ -22,6 +22,7 @@ extension FastGaussNewton {
     else { return }
     linearize(at: parameters, on: inputs, labels, weights: weights, batchSize: batchSize, for: .gram)
     try metric.rehearse(loss.margin, cotangents: loss.cotangents, batchSize: batchSize)
+    try metric.prepare(decayRatio: decayRatio)
     isRehearsal = true
     defer { isRehearsal = false }
     var seconds: [SolverOptions.Kind: [Double]] = [:]

@@ -4,11 +4,12 @@ import Networks
 
 /// Fast Gauss-Newton: damped second-order steps with one curvature row per example.
 ///
-/// A step minimises ½‖RΔ − s‖² + (λ/2)‖Δ − ηΔ₋‖² + (μ/2)‖θ + Δ‖² over Δ: the row-space model of the loss around θ with
-/// damping λ, momentum η towards the last step Δ₋, and weight decay μ, solved as Δ = Δ₀ + Rᵀx,
-/// (RRᵀ + (λ+μ)I) x = s − RΔ₀, Δ₀ = (λη Δ₋ − μθ)/(λ+μ). In a metric M, ‖v‖² is vᵀMv, Δ = Δ₀ + M⁻¹Rᵀx, and RM⁻¹Rᵀ takes the
-/// place of RRᵀ: matrix-free as the same system of RL⁻ᵀ, M = LLᵀ. Rows are sharded over the ranks (`#b` of B), parameters are the
-/// same everywhere. Source: Korbit and Zanon, arXiv 2605.06081.
+/// A step minimises ½‖RΔ − s‖² + (λ/2)‖Δ − ηΔ₋‖² + (μ/2)‖Dθ + Δ‖² over Δ: the row-space model of the loss around θ with
+/// damping λ, momentum η towards the last step Δ₋, and weight decay μ of the parameters that D keeps, solved as Δ = Δ₀ + Rᵀx,
+/// (RRᵀ + (λ+μ)I) x = s − RΔ₀, Δ₀ = (λη Δ₋ − μDθ)/(λ+μ). Where damping and momentum measure in a metric N, ‖v‖² = vᵀNv, with
+/// M = (λN + μI)/(λ+μ) it is Δ = Δ₀ + M⁻¹Rᵀx, RM⁻¹Rᵀ takes the place of RRᵀ, and Δ₀ = ηΔ₋ − μ/(λ+μ) M⁻¹(ηΔ₋ + Dθ):
+/// matrix-free as the same system of RL⁻ᵀ, M = LLᵀ. Rows are sharded over the ranks (`#b` of B), parameters are the same
+/// everywhere. Source: Korbit and Zanon, arXiv 2605.06081.
 package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer {
   package let options: GaussNewtonOptions
   package let phases = Phases()
@@ -63,14 +64,15 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
     batchSize: Int, rate: Double, interrupt: Bool
   ) throws -> StepReport {
     // Where momentum and decay lead, or θ itself.
-    if damped.looksAhead { try metric.prepare() }
+    if damped.looksAhead { try metric.prepare(decayRatio: decayRatio) }
     let start = try damped.start(from: parameters, metric: metric, agree: agree(on:))
 
     // Linearise, margins, row space.
     linearize(at: start, on: inputs, labels, weights: weights, batchSize: batchSize, for: solverKind)
 
-    // Moments of the metric.
+    // Moments and factors of the metric.
     try metric.observe(loss.margin, cotangents: loss.cotangents, batchSize: batchSize)
+    try metric.prepare(decayRatio: decayRatio)
 
     // Solve for Δ = Δ₀ + Rᵀx, with the quadratic model along it.
     let (kind, sweeps, begin) = (solverKind, damped.sweeps, ContinuousClock.now)
@@ -105,6 +107,9 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
       rowSpace.assign(loss.margin, cotangents: loss.cotangents, batchSize: batchSize)
     }
   }
+
+  /// μ/λ, which the metric's factors depend on.
+  var decayRatio: Double { options.weightDecay / damped.damping }
 
   func solve(
     _ kind: SolverOptions.Kind, _ parameters: Vector<Scalar>, batchSize: Int, interrupt: Bool

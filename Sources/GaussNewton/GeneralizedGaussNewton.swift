@@ -5,8 +5,8 @@ import Networks
 /// Damped steps with the full Gauss-Newton matrix, G = (1/B) Σ ω_i J_iᵀ(diag(π_i) − π_iπ_iᵀ)J_i, by conjugate gradient in
 /// the parameter space: what Fast Gauss-Newton is compared with.
 ///
-/// A step minimises gᵀΔ + ½ΔᵀGΔ + (λ/2)‖Δ − ηΔ₋‖² + (μ/2)‖θ + Δ‖² over Δ, as Δ = Δ₀ + y, (G + (λ+μ)I) y = −g − GΔ₀,
-/// Δ₀ = (λη Δ₋ − μθ)/(λ+μ). Rows are sharded over the ranks (`#b` of B), parameters and all vectors of the solver are the
+/// A step minimises gᵀΔ + ½ΔᵀGΔ + (λ/2)‖Δ − ηΔ₋‖² + (μ/2)‖Dθ + Δ‖² over Δ, as Δ = Δ₀ + y, (G + (λ+μ)I) y = −g − GΔ₀,
+/// Δ₀ = (λη Δ₋ − μDθ)/(λ+μ). Rows are sharded over the ranks (`#b` of B), parameters and all vectors of the solver are the
 /// same everywhere. Source: Schraudolph, "Fast curvature matrix-vector products for second-order gradient descent" (2002);
 /// Martens, "Deep learning via Hessian-free optimization" (2010).
 package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOptimizer {
@@ -61,10 +61,7 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
 
     // Momentum and weight decay move the starting point to Δ₀ and the right-hand side to −g − GΔ₀.
     residual.assign(message.parameters)
-    if damped.predictsAnchor {
-      damped.assignAnchor(parameters)
-      residual.combine(-1, try curvatureProduct(damped.anchor))
-    }
+    if let shift = damped.assignShift(parameters) { residual.combine(-1, try curvatureProduct(shift)) }
 
     // Solve for y = Δ − Δ₀.
     report.solver = try phases.measure(.solve) {

@@ -24,8 +24,12 @@ package struct MetricOptions: Codable, Equatable, Sendable {
   package init() {}
 }
 
-/// M = blkdiag(Ŝ ⊗ Â) over the fully connected layers, and I for all other parameters; its factor L, M = LLᵀ.
+/// N = blkdiag(Ŝ ⊗ Â) over the fully connected layers, and I for all other parameters; M = (λN + μI)/(λ+μ) and its factor L,
+/// M = LLᵀ.
 ///
+/// Weight decay has the curvature μI, which damping λN must not fall below where N's eigenvalues do, and M is to be a product of
+/// factors all the same: so N has terms of its own then, and M = (Ŝ + κI) ⊗ (Â + κI) · λ/(λ+μ), κ² = μ/λ, where N is Ŝ ⊗ Â +
+/// κ(Ŝ ⊗ I + I ⊗ Â); for the kind `inputs` M = I ⊗ (Â + (μ/λ)I) · λ/(λ+μ), and N stays I ⊗ Â. Without decay M = N.
 /// Â is the running second moment of a layer's inputs with the bias's 1, [h | 1]; Ŝ that of the gradients (1−p) d at its
 /// outputs, or I; each scaled to a mean diagonal of 1, plus εI. An example of weight ω counts ω times in both, as if it were
 /// there so often: (1/B) Σ ω h̃h̃ᵀ and (1/B) Σ ω(1−p)² ddᵀ. A vector in the space of the parameters has for such a layer
@@ -51,8 +55,12 @@ package final class Metric<Scalar: DistributedScalar> {
   private var otherStorage = (x: Vector<Scalar>(zeros: 0), y: Vector<Scalar>(zeros: 0))
   /// Steps so far.
   private(set) var steps = 0
-  /// Whether the factors are those of the moments.
-  private var isFactored = false
+  /// Whether there has been a batch.
+  private var hasMoments = false
+  /// μ/λ of the factors; nil where they are not those of the moments.
+  private var factoredRatio: Double?
+  /// How often M has changed.
+  private(set) var version = 0
   /// Whether the inverses are those of the factors.
   private var isInverted = false
 
@@ -121,11 +129,12 @@ package final class Metric<Scalar: DistributedScalar> {
   var isActive: Bool { !blocks.isEmpty }
 
   /// Whether M is known: it is not before the first batch.
-  var isKnown: Bool { isActive && isFactored }
+  var isKnown: Bool { isActive && factoredRatio != nil }
 
-  /// Makes M known, if a batch has been taken before. The same on all ranks.
-  func prepare() throws {
-    if isActive, steps > 0, !isFactored { try factorize() }
+  /// Makes M that for μ/λ, if a batch has been taken. The same on all ranks.
+  func prepare(decayRatio: Double) throws {
+    guard isActive, hasMoments, factoredRatio != decayRatio else { return }
+    try phases.measure(.metric) { try factorize(decayRatio: decayRatio) }
   }
 
   /// The running moments; the number is the layer's among the fully connected ones.
@@ -135,12 +144,13 @@ package final class Metric<Scalar: DistributedScalar> {
     }
   }
 
-  /// Takes the moments of the linearised batch of `batchSize` rows into the running ones, once in `interval` steps. A batch
-  /// whose moments are not finite is left out. Collective.
+  /// Takes the moments of the linearised batch of `batchSize` rows into the running ones, once in `interval` steps; `prepare` is
+  /// to follow. A batch whose moments are not finite is left out. Collective.
   func observe(_ margin: SoftmaxMargin<Scalar>, cotangents: Matrix<Scalar>, batchSize: Int) throws {
     guard isActive else { return }
     if steps % options.interval == 0 {
-      isFactored = false
+      factoredRatio = nil
+      hasMoments = true
       try assignMoments(margin, cotangents: cotangents, batchSize: batchSize)
       let pairs = blocks.flatMap(\.pairs)
       if pairs.allSatisfy({ $0.factor.trace.isFinite }) {
@@ -152,19 +162,19 @@ package final class Metric<Scalar: DistributedScalar> {
       }
     }
     steps += 1
-    if !isFactored { try phases.measure(.metric) { try factorize() } }
   }
 
   /// Goes on after so many steps, with moments that are given to it as well.
   func resume(after steps: Int) {
     self.steps = steps
-    isFactored = false
+    factoredRatio = nil
+    hasMoments = steps > 0
   }
 
   /// The same for a batch that the run is yet to see, which counts only there. Collective.
   func rehearse(_ margin: SoftmaxMargin<Scalar>, cotangents: Matrix<Scalar>, batchSize: Int) throws {
     guard isActive else { return }
-    if steps > 0 { return try factorize() }
+    if steps > 0 { return }
     try observe(margin, cotangents: cotangents, batchSize: batchSize)
     // The first batch overwrites what was there.
     steps = 0
@@ -228,16 +238,20 @@ package final class Metric<Scalar: DistributedScalar> {
     }
   }
 
-  private func factorize() throws {
+  private func factorize(decayRatio: Double) throws {
+    // Of one factor, or of two, whose product is then λ/(λ+μ) and κ².
+    let isPair = options.kind == .kronecker
+    let share = isPair ? (1 / (1 + decayRatio)).squareRoot() : 1 / (1 + decayRatio)
+    let κ = isPair ? decayRatio.squareRoot() : decayRatio
     for (index, block) in blocks.enumerated() {
       for (moment, factor, _) in block.pairs {
-        let trace = moment.trace
-        factor.elements.combine(trace > 0 ? Scalar(Double(moment.rows) / trace) : 0, moment.elements, 0)
-        for i in 0..<factor.rows { factor[i, i] += Scalar(options.epsilon) }
+        factor.assign(moment, meanDiagonal: share)
+        for i in 0..<factor.rows { factor[i, i] += Scalar(share * (options.epsilon + κ)) }
         guard factor.factorizeCholesky() else { throw SingularMetric(layer: index, epsilon: options.epsilon) }
       }
     }
-    isFactored = true
+    factoredRatio = decayRatio
+    version += 1
     isInverted = false
   }
 
@@ -372,6 +386,20 @@ package final class Metric<Scalar: DistributedScalar> {
       body(block, values)
       values.split(into: weights, lastColumn: biases)
     }
+  }
+}
+
+extension Matrix {
+  /// self ← `moment`, scaled to a mean diagonal of `mean`; 0 for one of zeros.
+  fileprivate func assign(_ moment: Matrix, meanDiagonal mean: Double) {
+    let trace = moment.trace
+    guard trace > 0 else { return elements.fill(0) }
+    let scale = Scalar(mean * (Double(rows) / trace))
+    if scale.isFinite { return elements.combine(scale, moment.elements, 0) }
+    // For the moments of errors that are next to nothing it overflows, where its root does not.
+    let root = Scalar((mean * Double(rows)).squareRoot() / trace.squareRoot())
+    elements.combine(root, moment.elements, 0)
+    elements.scale(root)
   }
 }
 

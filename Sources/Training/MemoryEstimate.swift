@@ -115,12 +115,15 @@ extension Configuration.Optimizer {
   /// n, the vectors of P numbers that a run has: θ, the sums over the ranks, and what the method works with and remembers.
   fileprivate var parameterVectors: Int {
     switch method {
-    case .fgn: 8 + (nesterov ? 1 : 0)
+    case .fgn: 8 + (nesterov ? 1 : 0) + (nesterov && anchorMoves ? 1 : 0)
     case .ggn: 10 + (nesterov ? 1 : 0)
     case .sgd: 1 + savedVectors
     case .adam: 1 + savedVectors
     }
   }
+
+  /// Whether what momentum and decay lead to may change after a batch was linearised there.
+  private var anchorMoves: Bool { weightDecay > 0 && (metric.kind != .identity || damping.policy == .sweep) }
 
   /// Of these, θ and what the method remembers.
   fileprivate var savedVectors: Int {
