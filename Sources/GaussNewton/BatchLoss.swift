@@ -93,8 +93,7 @@ final class BatchLoss<Scalar: DistributedScalar> {
     at length: Double, along step: Vector<Scalar>, from parameters: Vector<Scalar>, rows: Range<Int>
   ) -> [Double] {
     phases.measure(.forward) {
-      candidate.assign(parameters)
-      candidate.combine(Scalar(length), step)
+      candidate.assign(Scalar(length), step, 1, parameters)
       let own = labels.dropFirst(rows.lowerBound).prefix(rows.count)
       let parts = linearization.parts.all.map { $0.clamped(to: rows) }
       /// The place of a row among `rows`.

@@ -19,7 +19,7 @@ package final class DampedStep<Scalar: DistributedScalar> {
   /// The batch's loss when λ was last looked at; nil if that raised it.
   private var calmLoss: Double?
   /// Δ₋, the last accepted step before its length and rate (P); zero at first.
-  package let lastStep: Vector<Scalar>
+  package private(set) var lastStep: Vector<Scalar>
   private let decay: WeightDecay<Scalar>
   /// g + μDθ (P).
   let gradient: Vector<Scalar>
@@ -32,7 +32,7 @@ package final class DampedStep<Scalar: DistributedScalar> {
   /// With `nesterov` θ, and the λ and the metric of Δ₀ as the batch was linearised there; nil before a step.
   private var outset: (parameters: Vector<Scalar>, damping: Double, metricVersion: Int)?
   /// y when it has been solved for, then Δ (P).
-  let step: Vector<Scalar>
+  private(set) var step: Vector<Scalar>
   /// θ + Δ₀ (P), if it is ever looked at.
   private let ahead: Vector<Scalar>
 
@@ -100,8 +100,7 @@ package final class DampedStep<Scalar: DistributedScalar> {
     if let metric, divides(metric) {
       assignAnchor(anchor, parameters, metric: metric)
       try agree(anchor)
-      ahead.assign(parameters)
-      ahead.combine(1, anchor)
+      ahead.assign(1, anchor, 1, parameters)
     } else {
       let (a, b) = anchorFactors
       for (range, rate) in decay.parts {
@@ -116,8 +115,7 @@ package final class DampedStep<Scalar: DistributedScalar> {
   func begin(
     _ parameters: Vector<Scalar>, negativeGradient: Vector<Scalar>, loss: Double, interrupted: Bool
   ) -> StepReport {
-    gradient.combine(-1, negativeGradient, 0)
-    decay.add(parameters, to: gradient)
+    decay.assign(gradient, parameters, times: 1, -1, negativeGradient)
     var report = StepReport(loss: loss, gradientNorm: gradient.norm, damping: damping)
     report.interrupted = interrupted
     return report
@@ -152,8 +150,7 @@ package final class DampedStep<Scalar: DistributedScalar> {
       metric.divide(anchor, 0..<anchor.count)
       anchor.combine(Scalar(η), lastStep)
     } else {
-      anchor.combine(Scalar(a), lastStep, 0)
-      decay.add(parameters, times: b, to: anchor)
+      decay.assign(anchor, parameters, times: b, Scalar(a), lastStep)
     }
   }
 
@@ -172,27 +169,22 @@ package final class DampedStep<Scalar: DistributedScalar> {
   func model(_ parameters: Vector<Scalar>, residual z: Vector<Scalar>) -> StepModel {
     let total = damping + options.weightDecay
     let dampingTerm = total * step.squaredNorm + (shift.map { total * step.dot($0) } ?? 0)
-    addShift()
-    return model(parameters, damping: dampingTerm, residual: z.dot(step)) { $0 }
+    let change = complete(parameters)
+    return model(change, damping: dampingTerm, residual: z.dot(step)) { $0 }
   }
 
-  /// The same once Δ is complete, given (λ+μ)ΔᵀMy and Δᵀz, in any metric. `agree` may replace what the loss does along Δ by another rank's
-  /// word.
+  /// The same for Δ, given (λ+μ)ΔᵀMy and Δᵀz, in any metric. `agree` may replace what the loss does along Δ by another
+  /// rank's word.
   func model(
-    _ parameters: Vector<Scalar>, damping dampingTerm: Double, residual: Double, agree: (Quadratic) throws -> Quadratic
+    _ change: StepChange, damping dampingTerm: Double, residual: Double, agree: (Quadratic) throws -> Quadratic
   ) rethrows -> StepModel {
-    let change = decay.change(parameters, step)
     let slope = gradient.dot(step) - change.decay.slope
     let loss = Quadratic(slope: slope, curvature: -slope - dampingTerm - residual)
     return model(loss: try agree(loss), change)
   }
 
   /// The same for Δ, where gᵀΔ and ΔᵀGΔ are known from the row space.
-  func model(_ parameters: Vector<Scalar>, loss: Quadratic) -> StepModel {
-    model(loss: loss, decay.change(parameters, step))
-  }
-
-  private func model(loss: Quadratic, _ change: (decay: Quadratic, squaredStep: Double)) -> StepModel {
+  func model(loss: Quadratic, _ change: StepChange) -> StepModel {
     let decay = change.decay
     return StepModel(
       objective: Quadratic(slope: loss.slope + decay.slope, curvature: loss.curvature + decay.curvature),
@@ -202,6 +194,14 @@ package final class DampedStep<Scalar: DistributedScalar> {
   /// Turns y into Δ = Δ₀ + y, seen from where the batch was linearised.
   func addShift() {
     if let shift { step.combine(1, shift) }
+  }
+
+  /// What is to be known of Δ.
+  func change(_ parameters: Vector<Scalar>) -> StepChange { decay.change(parameters, step) }
+
+  /// Both at once.
+  func complete(_ parameters: Vector<Scalar>) -> StepChange {
+    shift.map { decay.change(parameters, step, adding: $0) } ?? change(parameters)
   }
 
   /// How far to go along Δ in all, rate included, or along y from θ + Δ₀; 0 where the objective decreases nowhere.
@@ -259,7 +259,8 @@ package final class DampedStep<Scalar: DistributedScalar> {
         .squareRoot()
     } else {
       parameters.combine(Scalar(length), step)
-      if options.momentum != 0 { lastStep.assign(step) }
+      // The next step is written where the last but one was.
+      if options.momentum != 0 { swap(&lastStep, &step) }
     }
   }
 }

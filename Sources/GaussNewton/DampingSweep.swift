@@ -68,9 +68,9 @@ extension FastGaussNewton {
         product.assignSymmetricProduct(gram.matrix, x)
         product.combine(1, t)
       }
-      try assignStep(x, rowFactors: rowFactors)
+      let change = try assignStep(x, rowFactors: rowFactors, parameters)
       let model = damped.model(
-        parameters, loss: Quadratic(slope: -s.dot(product), curvature: product.squaredNorm))
+        loss: Quadratic(slope: -s.dot(product), curvature: product.squaredNorm), change)
       let full =
         options.stepLength == .ggn
         ? try loss.fullCurvature(along: damped.step) + model.decay.curvature : nil

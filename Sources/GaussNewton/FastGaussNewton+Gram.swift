@@ -53,13 +53,15 @@ extension FastGaussNewton {
     report.interrupted = factsOfRanks.contains { $0.dropFirst().first! > 0 }
     report.solver = solution.solver
 
-    try assignStep(gramSolver.solution, rowFactors: columns[2])
-    return (report, damped.model(parameters, loss: Quadratic(slope: solution.slope, curvature: solution.curvature)))
+    let change = try assignStep(gramSolver.solution, rowFactors: columns[2], parameters)
+    return (report, damped.model(loss: Quadratic(slope: solution.slope, curvature: solution.curvature), change))
   }
 
-  /// Δ ← Δ₀ + M⁻¹Rᵀx, given x and √(w̃/B) of all rows (B). One allreduce of P numbers; if there is a gathered layer, which has
+  /// Δ ← Δ₀ + M⁻¹Rᵀx, given x, √(w̃/B) of all rows (B), and θ for what is to be known of Δ. One allreduce of P numbers; if there is a gathered layer, which has
   /// the first parameters, of the others alone, and two allgathers. Collective.
-  func assignStep(_ x: Vector<Scalar>, rowFactors: Vector<Scalar>) throws {
+  func assignStep(
+    _ x: Vector<Scalar>, rowFactors: Vector<Scalar>, _ parameters: Vector<Scalar>
+  ) throws -> StepChange {
     let all = Vector<Scalar>(zeros: x.count)
     all.assignProduct(rowFactors, by: x)
     let (factors, metric) = (all[gram.ownRows], metric)
@@ -70,13 +72,13 @@ extension FastGaussNewton {
         range.upperBound <= omitted || metric.assignProduct(range, part: part, scaledBy: factors, into: gradient)
       }, into: damped.step, omitted: omitted)
     if let layer { try gram.assignGradient(damped.step[0..<omitted], of: layer, scaledBy: all) }
-    try completeStep()
+    return try completeStep(parameters)
   }
 
   /// RΔ₀ of the local rows (#b), until the next call; zero where the batch is linearised at θ + Δ₀.
   private func ownPredictedRows(_ parameters: Vector<Scalar>) -> Vector<Scalar> {
     let own = productRows[0..<rowSpace.rightHandSide.count]
-    guard let shift = damped.assignShift(parameters, metric: metric) else {
+    guard let shift = phases.measure(.update, { damped.assignShift(parameters, metric: metric) }) else {
       own.fill(0)
       return own
     }

@@ -19,14 +19,16 @@ extension FastGaussNewton {
       [
         linearization.sums { r[$0].squaredNorm }, loss.localSums, linearization.sums(ofRank: interrupt ? 1 : 0),
       ])
-    var report = damped.begin(
-      parameters, negativeGradient: message.parameters, loss: message[scalar: 1] / Double(batchSize),
-      interrupted: message[scalar: 2] > 0)
+    var report = phases.measure(.update) {
+      damped.begin(
+        parameters, negativeGradient: message.parameters, loss: message[scalar: 1] / Double(batchSize),
+        interrupted: message[scalar: 2] > 0)
+    }
 
     let gradientNorm = metric.isActive ? try whitenedGradientNorm() : report.gradientNorm
 
     // Momentum and weight decay move the starting point to Δ₀ and the right-hand side to s − RΔ₀.
-    let shift = damped.assignShift(parameters, metric: metric)
+    let shift = phases.measure(.update) { damped.assignShift(parameters, metric: metric) }
     if let shift {
       phases.measure(.jvp) { rowSpace.apply(shift, into: t) }
       r.combine(-1, t)
@@ -40,7 +42,9 @@ extension FastGaussNewton {
         rowSpace, r, damping: λ + μ, reference: gradientNorm > 0 ? gradientNorm : message.parameters.norm,
         message: message, step: damped.step, options: options.solver, phases: phases)
     }
-    guard metric.isActive else { return (report, damped.model(parameters, residual: message.parameters)) }
+    guard metric.isActive else {
+      return (report, phases.measure(.update) { damped.model(parameters, residual: message.parameters) })
+    }
 
     // GΔ comes from the solver's residual, Lz = −g − GΔ − (λ+μ)Lw with w = Lᵀy; RΔ = s − r − (λ+μ)x would cancel where rows are
     // badly misclassified. With Δ₀ there is Δ₀ᵀLz = tᵀr and Δ₀ᵀLw = tᵀx, t = RΔ₀.
@@ -53,8 +57,8 @@ extension FastGaussNewton {
       terms = (terms.damping + sums[0], terms.residual + sums[1])
     }
     phases.measure(.metric) { metric.unwhiten(damped.step, 0..<damped.step.count) }
-    try completeStep()
-    let model = try damped.model(parameters, damping: (λ + μ) * terms.damping, residual: terms.residual) { own in
+    let change = try completeStep(parameters)
+    let model = try damped.model(change, damping: (λ + μ) * terms.damping, residual: terms.residual) { own in
       let word = try phases.measure(.communication) { try communicator.broadcast([own.slope, own.curvature]) }
       return Quadratic(slope: word[0], curvature: word[1])
     }
@@ -70,14 +74,21 @@ extension FastGaussNewton {
   }
 
   /// Adds Δ₀ to y, as far as it is from where the batch was linearised. Collective in a metric.
-  func completeStep() throws {
-    damped.addShift()
-    try agree(on: damped.step)
+  func completeStep(_ parameters: Vector<Scalar>) throws -> StepChange {
+    try phases.measure(.update) {
+      guard agrees else { return damped.complete(parameters) }
+      damped.addShift()
+      try agree(on: damped.step)
+      return damped.change(parameters)
+    }
   }
+
+  /// Whether ranks divide by the metric each for itself.
+  private var agrees: Bool { metric.isActive && communicator.size > 1 }
 
   /// Makes what every rank has divided by the metric for itself one rank's word for all. Collective in a metric.
   func agree(on vector: Vector<Scalar>) throws {
-    guard metric.isActive, communicator.size > 1 else { return }
+    guard agrees else { return }
     try phases.measure(.communication) { try vector.withElements { try communicator.broadcast($0) } }
   }
 }

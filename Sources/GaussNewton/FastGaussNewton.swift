@@ -65,7 +65,9 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
   ) throws -> StepReport {
     // Where momentum and decay lead, or θ itself.
     if damped.looksAhead { try metric.prepare(decayRatio: decayRatio) }
-    let start = try damped.start(from: parameters, metric: metric, agree: agree(on:))
+    let start = try phases.measure(.update) {
+      try damped.start(from: parameters, metric: metric, agree: agree(on:))
+    }
 
     // Linearise, margins, row space.
     linearize(at: start, on: inputs, labels, weights: weights, batchSize: batchSize, for: solverKind)

@@ -44,7 +44,7 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
     let (λ, μ) = (damped.damping, options.weightDecay)
 
     // Where momentum and decay lead, or θ itself.
-    let start = damped.start(from: parameters, metric: nil) { _ in }
+    let start = phases.measure(.update) { damped.start(from: parameters, metric: nil) { _ in } }
 
     // Linearise, margins.
     phases.measure(.forward) {
@@ -55,13 +55,16 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
     try message.sum(
       .scaledCotangents(loss.cotangents, by: loss.margin.gradientFactors(inputs.rows, times: 1 / Scalar(batchSize))),
       [loss.localSums, loss.linearization.sums(ofRank: interrupt ? 1 : 0)])
-    var report = damped.begin(
-      start, negativeGradient: message.parameters, loss: message[scalar: 0] / Double(batchSize),
-      interrupted: message[scalar: 1] > 0)
+    var report = phases.measure(.update) {
+      damped.begin(
+        start, negativeGradient: message.parameters, loss: message[scalar: 0] / Double(batchSize),
+        interrupted: message[scalar: 1] > 0)
+    }
 
     // Momentum and weight decay move the starting point to Δ₀ and the right-hand side to −g − GΔ₀.
     residual.assign(message.parameters)
-    if let shift = damped.assignShift(parameters) { residual.combine(-1, try curvatureProduct(shift)) }
+    let shift = phases.measure(.update) { damped.assignShift(parameters) }
+    if let shift { residual.combine(-1, try curvatureProduct(shift)) }
 
     // Solve for y = Δ − Δ₀.
     report.solver = try phases.measure(.solve) {
@@ -71,7 +74,7 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
     }
 
     // The quadratic model along Δ, step length: here the model has the full curvature.
-    let model = damped.model(start, residual: residual)
+    let model = phases.measure(.update) { damped.model(start, residual: residual) }
     report.stepNorm = model.squaredStep.squareRoot()
     let full = options.stepLength == .ggn ? model.objective.curvature : nil
     let length = try damped.length(

@@ -1,6 +1,9 @@
 import LinearAlgebra
 import Networks
 
+/// How the term of weight decay changes along a step Δ, and ‖Δ‖².
+typealias StepChange = (decay: Quadratic, squaredStep: Double)
+
 /// The objective's term (μ/2)‖Dθ‖², where D keeps the parameters that decay: all, or all but biases.
 struct WeightDecay<Scalar: BLASScalar> {
   /// μ
@@ -27,12 +30,38 @@ struct WeightDecay<Scalar: BLASScalar> {
     for part in parts { vector[part.range].combine(Scalar(factor * part.rate), parameters[part.range]) }
   }
 
+  /// result ← factor · μDθ + a·x. The vectors share no memory.
+  func assign(
+    _ result: Vector<Scalar>, _ parameters: Vector<Scalar>, times factor: Double, _ a: Scalar, _ x: Vector<Scalar>
+  ) {
+    for (range, rate) in parts {
+      if rate == 0 {
+        result[range].combine(a, x[range], 0)
+      } else {
+        result[range].assign(Scalar(factor * rate), parameters[range], a, x[range])
+      }
+    }
+  }
+
+  /// step ← step + y, and what `change` has to say of Δ then.
+  func change(
+    _ parameters: Vector<Scalar>, _ step: Vector<Scalar>, adding y: Vector<Scalar>
+  ) -> StepChange {
+    if rate == 0 { return (Quadratic(slope: 0, curvature: 0), step.add(y)) }
+    return change { step[$0].add(y[$0], dotAndSquare: parameters[$0]) }
+  }
+
   /// How the term changes from θ to θ + τΔ, and ‖Δ‖².
-  func change(_ parameters: Vector<Scalar>, _ step: Vector<Scalar>) -> (decay: Quadratic, squaredStep: Double) {
+  func change(_ parameters: Vector<Scalar>, _ step: Vector<Scalar>) -> StepChange {
     if rate == 0 { return (Quadratic(slope: 0, curvature: 0), step.squaredNorm) }
+    return change { step[$0].dotAndSquare(parameters[$0]) }
+  }
+
+  /// The same, given Σ Δθ and ‖Δ‖² over each part.
+  private func change(_ sums: (Range<Int>) -> (dot: Double, square: Double)) -> StepChange {
     var (slope, curvature, squaredStep) = (0.0, 0.0, 0.0)
     for part in parts {
-      let (dot, square) = step[part.range].dotAndSquare(parameters[part.range])
+      let (dot, square) = sums(part.range)
       slope += part.rate * dot
       curvature += part.rate * square
       squaredStep += square

@@ -33,6 +33,19 @@ extension Vector {
     overBlocks(self, x, y) { x, n in Scalar.subtract(a, x[1], b, x[2], from: x[0], n) }.reduce(0, +)
   }
 
+  /// self ← a·x + b·y, each rounded as by `combine(b, y, 0)` and then `combine(a, x)`. The vectors share no memory.
+  package func assign(_ a: Scalar, _ x: Vector, _ b: Scalar, _ y: Vector) {
+    _ = overBlocks(self, x, y) { v, n in
+      // What the first kernel leaves is still in the nearest cache when the second comes to it.
+      let chunk = 1 << 11
+      for start in stride(from: 0, to: n, by: chunk) {
+        let count = min(chunk, n - start)
+        Scalar.combine(b, v[2] + start, 0, v[0] + start, count)
+        Scalar.combine(a, v[1] + start, 1, v[0] + start, count)
+      }
+    }
+  }
+
   /// self ← a·x + b·y, and sum ← y + self.
   package func assign(_ a: Scalar, _ x: Vector, _ b: Scalar, _ y: Vector, sum: Vector) {
     _ = overBlocks(self, x, y, sum) { v, n in Scalar.lookAhead(a, v[1], b, v[2], into: v[0], sum: v[3], n) }
@@ -47,6 +60,25 @@ extension Vector {
   package func dotAndSquare(_ x: Vector) -> (dot: Double, square: Double) {
     overBlocks(self, x) { v, n in Scalar.dotAndSquare(v[0], v[1], n) }
       .reduce((0, 0)) { ($0.0 + $1.dot, $0.1 + $1.square) }
+  }
+
+  // The bits of these are those of `combine(1, y)` and the sums by themselves: a block passes through the same kernels while
+  // it is in the processor's cache.
+
+  /// self ← self + y; returns ‖self‖².
+  package func add(_ y: Vector) -> Double {
+    overBlocks(self, y) { v, n in
+      Scalar.combine(1, v[1], 1, v[0], n)
+      return Scalar.dot(v[0], v[0], n)
+    }.reduce(0, +)
+  }
+
+  /// self ← self + y; returns Σ self·x and ‖self‖².
+  package func add(_ y: Vector, dotAndSquare x: Vector) -> (dot: Double, square: Double) {
+    overBlocks(self, y, x) { v, n in
+      Scalar.combine(1, v[1], 1, v[0], n)
+      return Scalar.dotAndSquare(v[0], v[2], n)
+    }.reduce((0, 0)) { ($0.0 + $1.dot, $0.1 + $1.square) }
   }
 }
 

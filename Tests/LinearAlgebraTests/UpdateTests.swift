@@ -94,6 +94,57 @@ import Testing
     #expect(c.g.doubles == g && c.m.doubles == m)
   }
 
+  /// The passes that do several things at once, on slices that begin anywhere.
+  func checkPasses<Scalar: BLASScalar>(_: Scalar.Type, _ n: Int) {
+    let c = Case<Scalar>(n + 3)
+    let (x, y, θ) = (c.g[1..<n + 1], c.m[2..<n + 2], c.θ[3..<n + 3])
+    let (xs, ys, θs) = (x.doubles, y.doubles, θ.doubles)
+    let unit = 2 * Double(Scalar.ulpOfOne)
+    let z = Vector<Scalar>([Scalar](repeating: .nan, count: n))
+    z.assign(0.3, x, -0.7, y)
+    let (a, b) = (Double(0.3 as Scalar), Double(-0.7 as Scalar))
+    let zs = z.doubles
+    #expect(
+      xs.indices.allSatisfy { i in
+        abs(zs[i] - (a * xs[i] + b * ys[i])) <= unit * (abs(a * xs[i]) + abs(b * ys[i]))
+      })
+    // What two passes would give, to the bit.
+    let (product, sum) = (Vector<Scalar>(zeros: n), y.copy())
+    product.combine(-0.7, y, 0)
+    product.combine(0.3, x)
+    sum.combine(1, x)
+    #expect(z.array == product.array)
+
+    let (first, second) = (y.copy(), y.copy())
+    let square = first.add(x)
+    let both = second.add(x, dotAndSquare: θ)
+    #expect(first.array == sum.array && second.array == sum.array)
+    #expect(square == sum.squaredNorm && both == sum.dotAndSquare(θ))
+    let sums = zip(xs, ys).map { Double(Scalar($0) + Scalar($1)) }
+    #expect(abs(square - accurateSum(sums.map { $0 * $0 })) <= 1e-15 * square)
+    let dots = zip(sums, θs).map(*)
+    #expect(abs(both.dot - accurateSum(dots)) <= 1e-14 * dots.map(abs).reduce(0, +))
+    #expect(x.doubles == xs && y.doubles == ys && θ.doubles == θs)
+  }
+
+  @Test(arguments: [0, 1, 5, 2047, 2049, 65536, 131_075])
+  func `A pass that does several things gives the bits of a pass for each`(n: Int) {
+    checkPasses(Float.self, n)
+    checkPasses(Double.self, n)
+    if n > 65536 { withThreads(3) { checkPasses(Float.self, n) } }
+  }
+
+  @Test func `What is not finite passes through, and stays where it is`() {
+    for value in [Float.nan, .infinity, -.infinity] {
+      let x = Vector<Float>(zeros: 70_001)
+      x[69_999] = value
+      let y = Vector<Float>(zeros: x.count)
+      y.assign(1, x, 1, x.copy())
+      #expect(y.array.indices.filter { y[$0] != 0 } == [69_999])
+      #expect(!x.copy().add(y).isFinite && !Vector(zeros: x.count).add(x, dotAndSquare: y).dot.isFinite)
+    }
+  }
+
   @Test(arguments: [0, 1, 17, 1000, 65535, 65536, 65537, 200_001])
   func `Updates follow their definition, in one block or many`(n: Int) {
     for flag in [false, true] {
