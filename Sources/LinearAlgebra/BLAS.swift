@@ -103,33 +103,6 @@ extension Matrix {
 }
 
 extension Vector {
-  /// self ← aᵀ1, the sum of each column of a.
-  @specialized(where Scalar == Float)
-  @specialized(where Scalar == Double)
-  package func assignColumnSums(_ a: Matrix<Scalar>) {
-    precondition(a.columns == count, "one sum a column")
-    if count == 0 { return }
-    let rows = a.rows
-    // Fixed blocks, so that the sums do not depend on the number of threads.
-    let block = max(1, 1 << 15 / count)
-    let blocks = (a.rows + block - 1) / block
-    let partial = Matrix<Scalar>(zeros: blocks, count)
-    partial.elements.withElements { partial in
-      a.elements.withElements { a in
-        Threads.parallel(blocks, grain: 1) { range in
-          for index in range {
-            let sum = partial.baseAddress! + index * count
-            for row in index * block..<min(rows, (index + 1) * block) {
-              Scalar.combine(1, a.baseAddress! + row * count, 1, sum, count)
-            }
-          }
-        }
-      }
-    }
-    fill(0)
-    for index in 0..<blocks { combine(1, partial[row: index]) }
-  }
-
   /// self ← α op(a) x + β self.
   package func assignProduct(
     _ a: Matrix<Scalar>, _ opA: Transpose, _ x: Vector, alpha: Scalar = 1, beta: Scalar = 0
@@ -238,7 +211,9 @@ extension Vector {
   /// self ← a·self.
   package func scale(_ a: Scalar) {
     if count == 0 { return }
-    withElements { Scalar.scale(a, $0.baseAddress!, count) }
+    withElements { x in
+      Threads.parallel(count, grain: 1 << 16) { Scalar.scale(a, x.baseAddress! + $0.lowerBound, $0.count) }
+    }
   }
 }
 

@@ -75,7 +75,8 @@ package enum Threads {
   ///
   /// `grain` is the least number of items worth a thread. The ranges depend on `count` and `available` alone.
   package static func parallel(_ count: Int, grain: Int, _ body: (Range<Int>) -> Void) {
-    let pieces = Swift.min(available, count / Swift.max(1, grain))
+    let most = count / Swift.max(1, grain)
+    let pieces = most <= 1 ? 1 : Swift.min(available, most)
     if pieces <= 1 { return body(0..<count) }
     forEach(pieces) { body((0..<count).part($0, of: pieces)) }
   }

@@ -79,7 +79,13 @@ package struct Vector<Scalar: BLASScalar> {
 
   /// self ← value, in every element.
   package func fill(_ value: Scalar) {
-    if value.isZero { clear(base, count) } else { Scalar.fill(base, value, count) }
+    Threads.parallel(count, grain: 1 << 17) { range in
+      if value.isZero {
+        clear(base + range.lowerBound, range.count)
+      } else {
+        Scalar.fill(base + range.lowerBound, value, range.count)
+      }
+    }
   }
 
   /// Whether both are the same numbers in memory.

@@ -167,6 +167,47 @@ private func opened<Scalar: BLASScalar>(_ a: Matrix<Scalar>, _ op: Transpose) ->
     checkRows(Double.self, rows, columns)
   }
 
+  /// Of a matrix that begins anywhere; the sums have rounded as those of blocks of about 2¹⁵ numbers do.
+  func checkWideSums<Scalar: BLASScalar>(_: Scalar.Type, _ rows: Int, _ columns: Int) {
+    var samples = Samples(seed: UInt64(rows + 7 * columns))
+    let room: Vector<Scalar> = samples.vector(rows * columns + 3)
+    if rows > 1 { (room[columns + 4], room[5], room[columns + 6]) = (.nan, .infinity, -.infinity) }
+    let a = Matrix(room[3..<room.count], rows, columns)
+    let guarded = Vector<Scalar>([Scalar](repeating: 77, count: columns + 2))
+    let sums = guarded[1..<columns + 1]
+    sums.assignColumnSums(a)
+    let block = max(1, 1 << 15 / columns)
+    let found = sums.array
+    var exact = [Double](repeating: 0, count: columns)
+    var (total, partial) = ([Scalar](repeating: 0, count: columns), [Scalar](repeating: 0, count: columns))
+    var bound = exact
+    let numbers = a.elements.array
+    for i in 0..<rows {
+      let endsBlock = (i + 1) % block == 0 || i + 1 == rows
+      for j in 0..<columns {
+        let number = numbers[i * columns + j]
+        exact[j] += Double(number)
+        bound[j] += abs(Double(number))
+        partial[j] += number
+        if endsBlock { (total[j], partial[j]) = (total[j] + partial[j], 0) }
+      }
+    }
+    func isSame(_ x: Double, _ y: Double, _ bound: Double) -> Bool {
+      x == y || x.isNaN && y.isNaN || abs(x - y) <= bound
+    }
+    #expect(total.indices.allSatisfy { isSame(Double(found[$0]), Double(total[$0]), 0) })
+    let unit = Double(Scalar.ulpOfOne) * Double(rows)
+    #expect(exact.indices.allSatisfy { isSame(Double(found[$0]), exact[$0], unit * bound[$0]) })
+    #expect(guarded[0] == 77 && guarded[columns + 1] == 77)
+  }
+
+  @Test(arguments: [(0, 20_001), (1, 16_385), (5, 50_001), (9, 4096), (33, 4099), (40, 4095)])
+  func `Column sums of wide matrices round as narrow ones do, on any threads`(rows: Int, columns: Int) {
+    checkWideSums(Float.self, rows, columns)
+    checkWideSums(Double.self, rows, columns)
+    for threads in [2, 7] { withThreads(threads) { checkWideSums(Float.self, rows, columns) } }
+  }
+
   @Test func `Subnormal numbers are zero in products, and nowhere else`() {
     // So small that BLAS takes no threads of its own for it, as it does in tests.
     let (rows, columns, depth) = (32, 32, 16)

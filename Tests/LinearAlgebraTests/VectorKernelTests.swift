@@ -120,6 +120,32 @@ private let lengths = [0, 1, 7, 15, 16, 17, 1000]
     checkScaling(Double.self, n)
   }
 
+  func checkLong<Scalar: BLASScalar>(_: Scalar.Type, _ n: Int) {
+    let room = Vector<Scalar>((0..<n + 4).map { Scalar($0 % 1000) })
+    let x = room[1..<n + 1]
+    if n > 2 { (x[0], x[n / 2], x[n - 1]) = (.nan, .infinity, -.infinity) }
+    let expected = x.array.map { -3 * $0 }
+    x.scale(-3)
+    #expect(zip(x.array, expected).allSatisfy { $0 == $1 || ($0.isNaN && $1.isNaN) })
+    x.fill(2.5)
+    #expect(x.array.allSatisfy { $0 == 2.5 } && x.array.count == n)
+    x.fill(0)
+    #expect(x.array.allSatisfy { $0 == 0 })
+    x.fill(.nan)
+    #expect(x.array.allSatisfy { $0.isNaN })
+    #expect(room[0] == 0 && room[n + 1] == Scalar((n + 1) % 1000) && room[n + 3] == Scalar((n + 3) % 1000))
+  }
+
+  @Test(arguments: [0, 1, 131_071, 400_003])
+  func `Filling and scaling reach every element and no other, on any threads`(n: Int) {
+    for threads in [1, 3] {
+      withThreads(threads) {
+        checkLong(Float.self, n)
+        checkLong(Double.self, n)
+      }
+    }
+  }
+
   @Test(arguments: lengths)
   func `Combining with b = 0 forgets what was there`(n: Int) {
     let y = Vector<Float>((0..<n).map { $0 % 2 == 0 ? .nan : .infinity })

@@ -1,0 +1,66 @@
+extension Vector {
+  /// self ← aᵀ1, the sum of each column of a.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  package func assignColumnSums(_ a: Matrix<Scalar>) {
+    precondition(a.columns == count, "one sum a column")
+    if count == 0 { return }
+    let rows = a.rows
+    // Fixed blocks of rows, so that the sums do not depend on the number of threads.
+    let block = max(1, 1 << 15 / count)
+    let blocks = (a.rows + block - 1) / block
+    if count >= Self.wideCount { return addColumns(of: a, blockOf: block) }
+    let partial = Matrix<Scalar>(zeros: blocks, count)
+    partial.elements.withElements { partial in
+      a.elements.withElements { a in
+        Threads.parallel(blocks, grain: 1) { range in
+          for index in range {
+            let sum = partial.baseAddress! + index * count
+            for row in index * block..<min(rows, (index + 1) * block) {
+              Scalar.combine(1, a.baseAddress! + row * count, 1, sum, count)
+            }
+          }
+        }
+      }
+    }
+    fill(0)
+    for index in 0..<blocks { combine(1, partial[row: index]) }
+  }
+
+  /// From so many columns on threads share those, and need no memory for the sums of each block of rows.
+  private static var wideCount: Int { 1 << 12 }
+
+  /// The column sums, block after block of `height` rows.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  private func addColumns(of a: Matrix<Scalar>, blockOf height: Int) {
+    let rows = a.rows
+    // A strip of sums stays in the nearest cache while the rows pass by.
+    let width = 1 << 11
+    withElements { sums in
+      a.elements.withElements { a in
+        Threads.parallel(count, grain: max(256, 1 << 16 / max(1, rows))) { columns in
+          withUnsafeTemporaryAllocation(of: Scalar.self, capacity: width) { partial in
+            for start in stride(from: columns.lowerBound, to: columns.upperBound, by: width) {
+              let n = min(width, columns.upperBound - start)
+              let sum = sums.baseAddress! + start
+              func row(_ index: Int) -> UnsafeMutablePointer<Scalar> { a.baseAddress! + index * count + start }
+              Scalar.fill(sum, 0, n)
+              for first in stride(from: 0, to: rows, by: height) {
+                let end = min(first + height, rows)
+                if end == first + 1 {
+                  Scalar.combine(1, row(first), 1, sum, n)
+                  continue
+                }
+                let partial = partial.baseAddress!
+                Scalar.combine(1, row(first), 0, partial, n)
+                for index in first + 1..<end { Scalar.combine(1, row(index), 1, partial, n) }
+                Scalar.combine(1, partial, 1, sum, n)
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
