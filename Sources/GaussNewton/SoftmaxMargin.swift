@@ -105,22 +105,38 @@ package struct SoftmaxMargin<Scalar: BLASScalar> {
 
   /// Σ ω żᵀ(diag(π) − ππᵀ)ż over some local rows, or all: the full Gauss-Newton curvature along the logit tangents ż (#b × C), given
   /// v (#b × C), as p(1−p)(vᵀż)² + (1−p)(Σ q ż² − (Σ q ż)²).
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
   package func fullCurvatureSum(
     cotangents: Matrix<Scalar>, tangents: Matrix<Scalar>, labels: ArraySlice<Int32>, rows: Range<Int>? = nil
   ) -> Double {
-    var sum = 0.0
-    for i in rows ?? 0..<cotangents.rows {
-      // v is 1 at the true class and −q elsewhere.
-      let trueTangent = Double(tangents[i, Int(labels[labels.startIndex + i])])
-      let (marginTangent, second) = cotangents[row: i].withElements { v in
-        tangents[row: i].withElements { v.weightedMoments($0) }
+    let rows = rows ?? 0..<cotangents.rows
+    let columns = cotangents.columns
+    // The rows on all threads, and then their sum in one order.
+    let curvatures = [Double](unsafeUninitializedCapacity: rows.count) { curvatures, initialized in
+      let curvatures = curvatures
+      cotangents.elements.withElements { v in
+        tangents.elements.withElements { tangents in
+          Threads.parallel(rows.count, grain: max(1, 16384 / columns)) { range in
+            for index in range {
+              let i = rows.lowerBound + index
+              let row = i * columns..<(i + 1) * columns
+              let z = UnsafeMutableBufferPointer(rebasing: tangents[row])
+              // v is 1 at the true class and −q elsewhere.
+              let trueTangent = Double(z[Int(labels[labels.startIndex + i])])
+              let (marginTangent, second) = UnsafeMutableBufferPointer(rebasing: v[row]).weightedMoments(z)
+              let mean = trueTangent - marginTangent
+              let meanSquare = trueTangent * trueTangent - second
+              let (p, complement) = (Double(probabilities[i]), Double(complements[i]))
+              let spread = complement * max(0, meanSquare - mean * mean)
+              let curvature = p * complement * marginTangent * marginTangent + spread
+              curvatures.initializeElement(at: index, to: Double(weight(i)) * curvature)
+            }
+          }
+        }
       }
-      let mean = trueTangent - marginTangent
-      let meanSquare = trueTangent * trueTangent - second
-      let (p, complement) = (Double(probabilities[i]), Double(complements[i]))
-      let curvature = p * complement * marginTangent * marginTangent + complement * max(0, meanSquare - mean * mean)
-      sum += Double(weight(i)) * curvature
+      initialized = rows.count
     }
-    return sum
+    return curvatures.reduce(0, +)
   }
 }

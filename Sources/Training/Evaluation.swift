@@ -104,19 +104,15 @@ package final class Evaluator<Scalar: DistributedScalar> {
     _ logits: Matrix<Scalar>, _ labels: ArraySlice<Int32>, _ scores: inout ClassScores,
     visit: (Suspects.Example) -> Void
   ) {
-    let ranks = logits.ranks(of: labels)
-    // A class that nothing scores above is the one that is taken.
-    let predicted = zip(labels, ranks).enumerated().map { row, example in
-      example.1 == 0 ? Int(example.0) : logits.rowMaximum(row)
-    }
+    let places = logits.places(of: labels)
     margin.assign(replacing: logits, labels: labels)
     for (row, label) in labels.enumerated() {
-      let best = predicted[row]
+      let (rank, best) = places[row]
       // Of another class than the true one: (1 − p) q, where the row has −q.
       let confidence =
         best == label ? margin.probabilities[row] : -margin.complements[row] * logits[row, best]
       scores.add(
-        label: Int(label), predicted: best, rank: ranks[row], loss: Double(margin.losses[row]),
+        label: Int(label), predicted: best, rank: rank, loss: Double(margin.losses[row]),
         confidence: Double(confidence))
       visit(
         Suspects.Example(
@@ -143,27 +139,6 @@ package final class Evaluator<Scalar: DistributedScalar> {
       features.matrix?.prefetch(part.upperBound..<min(part.upperBound + chunk, rows.upperBound))
       try body(part, forward(parameters, room.gather(part, of: features, normalization)))
       start = part.upperBound
-    }
-  }
-}
-
-extension Matrix {
-  /// How many classes score above the true one, for each row; of equal scores the first counts as higher. A row whose
-  /// true score is not a number ranks last.
-  @specialized(where Scalar == Float)
-  @specialized(where Scalar == Double)
-  func ranks(of labels: ArraySlice<Int32>) -> [Int] {
-    elements.withElements { elements in
-      (0..<rows).map { i in
-        let y = Int(labels[labels.startIndex + i])
-        let row = UnsafeMutableBufferPointer(rebasing: elements[i * columns..<(i + 1) * columns])
-        let score = row[y]
-        if score.isNaN { return columns }
-        var above = 0
-        for c in 0..<y where row[c] >= score { above += 1 }
-        for c in y..<columns where row[c] > score { above += 1 }
-        return above
-      }
     }
   }
 }

@@ -103,29 +103,3 @@ extension Communicator {
           + "replace or remove it"))
   }
 }
-
-extension Matrix {
-  /// Replaces each row of logits by its softmax.
-  func applySoftmax() {
-    for i in 0..<rows {
-      self[row: i].withElements { row in
-        let sum = row.assignExponentials(shift: row.maximum)
-        row.scale(Scalar(1 / sum))
-      }
-    }
-  }
-
-  /// The column of each row's largest element, the first of equals.
-  func rowMaxima() -> [Int64] { (0..<rows).map { Int64(rowMaximum($0)) } }
-
-  /// The column of the largest element of row `i`, the first of equals.
-  @specialized(where Scalar == Float)
-  @specialized(where Scalar == Double)
-  func rowMaximum(_ i: Int) -> Int {
-    elements.withElements { elements in
-      var best = 0
-      for c in 1..<columns where elements[i * columns + c] > elements[i * columns + best] { best = c }
-      return best
-    }
-  }
-}

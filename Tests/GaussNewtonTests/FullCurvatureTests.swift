@@ -52,6 +52,27 @@ import Testing
     #expect(error(Float.self, classes: classes, deviation: deviation).scaled < 1e-5)
   }
 
+  @Test func `Threads share the rows, and leave every bit of the sum`() {
+    let (rows, classes) = (37, 3001)
+    let c = MarginCase<Float>(rows: rows, classes: classes, deviation: 1, seed: 4)
+    var samples = Samples(seed: 5)
+    let tangents: Matrix<Float> = samples.matrix(rows, classes)
+    func sum(_ rows: Range<Int>? = nil) -> Double {
+      c.margin.fullCurvatureSum(cotangents: c.cotangents, tangents: tangents, labels: c.labels, rows: rows)
+    }
+    let one = withThreads(1) { sum() }
+    for threads in [2, 3, 6] {
+      let many = withThreads(threads) { sum() }
+      #expect(many == one)
+    }
+    withThreads(2) {
+      var total = 0.0
+      for i in 0..<rows { total += sum(i..<i + 1) }
+      #expect(total == one)
+      #expect(sum(5..<5) == 0)
+    }
+  }
+
   @Test func `A tangent common to all classes has no curvature`() {
     let c = MarginCase<Double>(rows: 9, classes: 7, deviation: 2)
     let tangents = Matrix(Vector([Double](repeating: 3, count: 63)), 9, 7)

@@ -97,6 +97,42 @@ import Testing
     #expect(logits.ranks(of: ([9, 9, 1, 1, 1, 1] as [Int32])[2...]) == [0, 1, 4, 2])
   }
 
+  func checkPlaces<Scalar: DistributedScalar>(_: Scalar.Type, rows: Int, classes: Int) {
+    var samples = Samples(seed: UInt64(rows + classes))
+    // Few values, so that many are equal.
+    let logits = Matrix<Scalar>(
+      Vector((0..<rows * classes).map { _ in Scalar(samples.integer(below: 50)) }), rows, classes)
+    let labels = (0..<rows).map { _ in Int32(samples.integer(below: classes)) }
+    for (i, value) in [Scalar.nan, .infinity, -.infinity].enumerated() where i + 4 < rows {
+      logits[i, 0] = value
+      logits[i + 1, classes - 1] = value
+      if i != 1 { logits[i + 2, Int(labels[i + 2])] = value }
+    }
+    let places = logits.places(of: labels[...])
+    #expect(places.map(\.rank) == logits.ranks(of: labels[...]))
+    #expect(places.count == rows)
+    for (i, place) in places.enumerated() {
+      let row = logits[row: i].array
+      let y = Int(labels[i])
+      let above = row.indices.filter { row[$0] > row[y] || ($0 < y && row[$0] == row[y]) }.count
+      #expect(place.rank == (row[y].isNaN ? classes : above))
+      var best = 0
+      for c in row.indices where row[c] > row[best] { best = c }
+      #expect(place.best == (place.rank == 0 ? y : best))
+      #expect(logits[rows: i..<i + 1].rowMaxima() == [Int64(best)])
+    }
+  }
+
+  @Test(arguments: [(0, 3), (1, 2), (9, 3), (37, 1000), (3, 20_011)])
+  func placesAreThoseOfOneRowAfterTheOtherOnAnyThreads(rows: Int, classes: Int) {
+    for threads in [1, 3] {
+      withThreads(threads) {
+        checkPlaces(Float.self, rows: rows, classes: classes)
+        checkPlaces(Double.self, rows: rows, classes: classes)
+      }
+    }
+  }
+
   @Test func theDescriptionIsOneLineForPeople() {
     let evaluation = Evaluation(examples: 360, loss: 0.123456, accuracy: 0.95, top5Accuracy: 0.99722)
     #expect("\(evaluation)" == "loss 0.1235  accuracy 95.00 %  top-5 99.72 %  (360 examples)")

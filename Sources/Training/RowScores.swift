@@ -1,0 +1,69 @@
+import LinearAlgebra
+
+/// What rows of logits (n × C) say of the classes, on all threads.
+extension Matrix {
+  /// Replaces each row of logits by its softmax.
+  func applySoftmax() {
+    forEachRow { _, row in
+      let sum = row.assignExponentials(shift: row.maximum)
+      row.scale(Scalar(1 / sum))
+    }
+  }
+
+  /// The column of each row's largest element, the first of equals.
+  func rowMaxima() -> [Int64] { mapRows { Int64(Self.firstMaximum($1)) } }
+
+  /// How many classes score above the true one, for each row; of equal scores the first counts as higher. A row whose
+  /// true score is not a number ranks last.
+  func ranks(of labels: ArraySlice<Int32>) -> [Int] {
+    mapRows { Self.rank(of: Int(labels[labels.startIndex + $0]), in: $1) }
+  }
+
+  /// The same, and the class that is taken: the first of the largest scores.
+  func places(of labels: ArraySlice<Int32>) -> [(rank: Int, best: Int)] {
+    mapRows { i, row in
+      let y = Int(labels[labels.startIndex + i])
+      let rank = Self.rank(of: y, in: row)
+      // A class that nothing scores above is the one that is taken.
+      return (rank, rank == 0 ? y : Self.firstMaximum(row))
+    }
+  }
+
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  private static func rank(of y: Int, in row: UnsafeMutableBufferPointer<Scalar>) -> Int {
+    let score = row[y]
+    if score.isNaN { return row.count }
+    var above = 0
+    for c in 0..<y { above &+= row[c] >= score ? 1 : 0 }
+    for c in y..<row.count { above &+= row[c] > score ? 1 : 0 }
+    return above
+  }
+
+  /// The first of the largest elements; the first of all if that is NaN, which else counts for nothing.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  private static func firstMaximum(_ row: UnsafeMutableBufferPointer<Scalar>) -> Int {
+    if row[0].isNaN { return 0 }
+    let largest = row.maximum
+    var c = 0
+    while row[c] != largest { c &+= 1 }
+    return c
+  }
+
+  private func forEachRow(_ body: (Int, UnsafeMutableBufferPointer<Scalar>) -> Void) {
+    elements.withElements { elements in
+      Threads.parallel(rows, grain: max(1, 16384 / max(1, columns))) { range in
+        for i in range { body(i, UnsafeMutableBufferPointer(rebasing: elements[i * columns..<(i + 1) * columns])) }
+      }
+    }
+  }
+
+  private func mapRows<Result>(_ body: (Int, UnsafeMutableBufferPointer<Scalar>) -> Result) -> [Result] {
+    [Result](unsafeUninitializedCapacity: rows) { results, initialized in
+      let results = results
+      forEachRow { results.initializeElement(at: $0, to: body($0, $1)) }
+      initialized = rows
+    }
+  }
+}
