@@ -12,6 +12,8 @@ package struct Dataset {
   /// Where arrays are, for errors.
   package var featureFiles: SetFiles?
   package var labelFiles: SetFiles?
+  /// Of files in LIBSVM's format.
+  package var indices: SVMLight.Indices?
 
   package var count: Int { labels.count }
   package var featureCount: Int { features.columns }

@@ -1,7 +1,8 @@
 import LinearAlgebra
 
 /// The text format of LIBSVM, LIBLINEAR and SVMlight, plain or compressed: a line for each example,
-/// `label index:value index:value … # comment`, where the values that are not there are zero.
+/// `label index:value index:value … # comment`, where the values that are not there are zero. Of examples that are to be
+/// classified no line has a label.
 ///
 /// https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/
 package enum SVMLight {
@@ -12,30 +13,45 @@ package enum SVMLight {
     case zero, one
   }
 
-  /// The examples of files: their values as `element`, `float32` or `float64`, and their labels as text.
+  /// What the indices of a set's files tell.
+  package struct Indices: Codable, Equatable, Sendable {
+    /// `zero` or `one`.
+    package let base: IndexBase
+    /// -1 where there are no values.
+    package let largest: Int
+    /// Where the largest is first: the file, and its line counted from 1.
+    package let path: String
+    package let line: Int
+  }
+
+  /// What is read.
+  package typealias Examples = (features: SparseFeatures, labels: LabelColumn?, indices: Indices)
+
+  /// The examples of files: their values as `element`, `float32` or `float64`, and their labels as text, if they have any.
   ///
   /// `columns` is the number of columns where it is known, as that of the training set; else the largest index tells it.
   /// Zeros are not stored, whether the text has them or rounding made them. Blank lines and comments are passed over, as
-  /// is `qid:N` behind a label: it groups examples to be ranked, and means nothing to a classifier.
+  /// is `qid:N` behind a label: it groups examples to be ranked, and means nothing to a classifier. A line without labels
+  /// begins with an index and a colon; then all lines must, and none may be blank.
   ///
   /// Throws exit code 66 for a file that cannot be read, 65 for one with wrong contents; its message names the line.
   package static func read(
     paths: [String], indexBase: IndexBase = .auto, columns: Int? = nil, element: FeatureMatrix.Element = .float32
-  ) throws(DataError) -> (features: SparseFeatures, labels: LabelColumn) {
+  ) throws(DataError) -> Examples {
     let files = try paths.map { path throws(DataError) in try TextFile(path) }
     return try read(files, indexBase: indexBase, columns: columns, element: element)
   }
 
   package static func read(
     path: String, indexBase: IndexBase = .auto, columns: Int? = nil, element: FeatureMatrix.Element = .float32
-  ) throws(DataError) -> (features: SparseFeatures, labels: LabelColumn) {
+  ) throws(DataError) -> Examples {
     try read(paths: [path], indexBase: indexBase, columns: columns, element: element)
   }
 
   static func read(
     _ files: [TextFile], indexBase: IndexBase = .auto, columns: Int? = nil, element: FeatureMatrix.Element = .float32,
     chunkSize: Int = TextFile.chunkSize
-  ) throws(DataError) -> (features: SparseFeatures, labels: LabelColumn) {
+  ) throws(DataError) -> Examples {
     switch element {
     case .float32: try read(files, indexBase, columns, Float.self, chunkSize)
     case .float64: try read(files, indexBase, columns, Double.self, chunkSize)
@@ -45,7 +61,7 @@ package enum SVMLight {
 
   private static func read<Scalar: BLASScalar & DecimalScalar>(
     _ files: [TextFile], _ indexBase: IndexBase, _ columns: Int?, _: Scalar.Type, _ chunkSize: Int
-  ) throws(DataError) -> (features: SparseFeatures, labels: LabelColumn) {
+  ) throws(DataError) -> Examples {
     let parts = TextPart.parts(of: files, size: chunkSize, counting: UInt8(ascii: ":"))
     // 1-based unless a 0 turns up.
     let rows = try SVMLightRows<Scalar>(parts, indexBase: indexBase, columns: indexBase == .auto ? nil : columns)
@@ -60,13 +76,24 @@ package enum SVMLight {
     if base == .zero && indexBase == .auto { rows.shift() }
     var labels = LabelTable()
     let codes = rows.labels(in: &labels)
-    return (rows.features(columns: columns ?? count, files[0].path), try labels.column(codes: codes))
+    let place = rows.largestPlace
+    return (
+      rows.features(columns: columns ?? count, files[0].path),
+      try codes.map { codes throws(DataError) in try labels.column(codes: codes) },
+      Indices(base: base, largest: rows.largestIndex, path: place?.path ?? files[0].path, line: place?.line ?? 1)
+    )
   }
 }
 
 extension SVMLight.IndexBase {
   /// What `auto` means in a file whose smallest index is known.
   func resolved(smallestIndex: Int) -> Self { self == .auto ? (smallestIndex == 0 ? .zero : .one) : self }
+
+  /// The index of the first column. It must be known.
+  package var first: Int {
+    precondition(self != .auto, "the first index is not known yet")
+    return self == .zero ? 0 : 1
+  }
 
   /// The number of columns of a file with this base; its largest index is -1 if it has none.
   func columnCount(largestIndex: Int) -> Int { largestIndex + (self == .zero ? 1 : 0) }

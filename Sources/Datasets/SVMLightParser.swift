@@ -12,6 +12,8 @@ struct SVMLightParser<Scalar: BLASScalar & DecimalScalar> {
   let smallestIndex: Int
   /// The number of columns where it is known.
   let columns: Int?
+  /// Whether lines begin with a label: all of them or none.
+  let hasLabels: Bool
 
   private typealias Bytes = UnsafePointer<UInt8>
 
@@ -29,6 +31,12 @@ struct SVMLightParser<Scalar: BLASScalar & DecimalScalar> {
         try values(&cursor, line)
         starts[part.rowCount] = room.valueCount
         part.rowCount += 1
+      } else if !hasLabels && cursor.pointee == TextFile.newline {
+        throw TextFault(
+          line: line,
+          message:
+            "is empty, and where lines have no labels it could be an example of zeros; write 1:0 for one, else remove it"
+        )
       }
       while cursor.pointee != TextFile.newline { cursor += 1 }
       cursor += 1
@@ -36,13 +44,38 @@ struct SVMLightParser<Scalar: BLASScalar & DecimalScalar> {
     }
   }
 
-  /// The label of a line, and the group that may follow it.
+  /// Whether the first line with data has a label before its values, as all others then must; nil without such a line.
+  static func beginsWithLabel(_ text: UnsafeBufferPointer<UInt8>) -> Bool? {
+    var cursor = text.baseAddress!
+    let end = cursor + text.count
+    while cursor < end {
+      skipBlanks(&cursor)
+      if !isEnd(cursor.pointee) {
+        let start = cursor
+        skipToken(&cursor)
+        return !start.upTo(cursor).contains(UInt8(ascii: ":"))
+      }
+      while cursor.pointee != TextFile.newline { cursor += 1 }
+      cursor += 1
+    }
+    return nil
+  }
+
+  /// The label of a line, if lines have any, and the group that may follow it.
   private func label(_ cursor: inout Bytes, _ labels: inout LabelTable, _ line: Int) throws(TextFault) -> Int32 {
     let start = cursor
     Self.skipToken(&cursor)
     let text = start.upTo(cursor)
-    if text.contains(UInt8(ascii: ":")) {
-      throw TextFault(line: line, message: "starts with \(TextFault.quoted(text)) and not with a label; add one")
+    let hasColon = text.contains(UInt8(ascii: ":"))
+    if hasColon == hasLabels {
+      let reason = hasLabels ? "and not with a label, as the lines before" : "and the lines before have no labels"
+      throw TextFault(
+        line: line, message: "starts with \(TextFault.quoted(text)), \(reason); give all lines a label, or none")
+    }
+    if hasColon {
+      // The values begin here, or behind a group.
+      if !text.starts(with: "qid:".utf8) { cursor = start }
+      return 0
     }
     if text.contains(UInt8(ascii: ",")) {
       throw TextFault(
@@ -92,7 +125,7 @@ struct SVMLightParser<Scalar: BLASScalar & DecimalScalar> {
       values[count] = value
       count += value == 0 ? 0 : 1
     }
-    room.largestIndex = max(room.largestIndex, previous)
+    if previous > room.largestIndex { (room.largestIndex, room.largestLine) = (previous, line) }
     room.valueCount = count
   }
 
@@ -112,13 +145,21 @@ struct SVMLightParser<Scalar: BLASScalar & DecimalScalar> {
     }
     guard colon <= 18 else { return fault("the index of \(text) has more than 18 digits") }
     let index = pair[..<colon].reduce(0) { 10 * $0 + Int($1 - UInt8(ascii: "0")) }
-    guard index >= smallestIndex else { return fault("the index of \(text) is 0; say that indices count from zero") }
+    guard index >= smallestIndex else {
+      return fault(
+        "the index of \(text) is 0, and those of the training set, or of all files, count from 1; "
+          + "if these count from 0, set data.index_base (--index-base) to zero")
+    }
     guard index > previous else {
       return fault("the index of \(text) does not increase, it follows \(previous); sort the pairs of each line")
     }
     guard index <= largest else {
       guard let columns else { return fault("the index of \(text) is too large; the largest is \(largest)") }
-      return fault("the index of \(text) is beyond the \(columns) columns of the training set")
+      // What a file that counts from 1 has in its last column.
+      let isShifted = base == 0 && smallestIndex == 0 && index == columns
+      return fault(
+        "the index of \(text) is beyond the \(columns) columns of the training set"
+          + (isShifted ? ", which count from 0; if these count from 1, set data.index_base (--index-base) to one" : ""))
     }
     var cursor = start + colon + 1
     let number = DecimalNumber.parse(&cursor, as: Double.self)

@@ -9,6 +9,7 @@ package struct SharedDataset: Codable {
   private let classes: ClassMap?
   private let featureFiles: SetFiles?
   private let labelFiles: SetFiles?
+  private let indices: SVMLight.Indices?
 
   fileprivate enum Storage: Codable {
     case dense([Piece])
@@ -45,13 +46,14 @@ package struct SharedDataset: Codable {
     classes = set.classes
     featureFiles = set.featureFiles
     labelFiles = set.labelFiles
+    indices = set.indices
   }
 
   /// The examples, with their labels; nil where their memory cannot be mapped here.
   package func dataset(labels: [Int32]) -> Dataset? {
     guard let features = openFeatures() else { return nil }
     var set = Dataset(features: features, labels: labels, classCount: classCount, classes: classes)
-    (set.featureFiles, set.labelFiles) = (featureFiles, labelFiles)
+    (set.featureFiles, set.labelFiles, set.indices) = (featureFiles, labelFiles, indices)
     return set
   }
 

@@ -10,7 +10,7 @@ final class TextExampleStream<Scalar: BLASScalar & DecimalScalar>: ExampleStream
   var labelFiles: SetFiles? { nil }
 
   private enum Layout {
-    case sparse(SVMLight.IndexBase)
+    case sparse(SVMLight.IndexBase, hasLabels: Bool)
     case table(CSVLayout, CSV.Options)
   }
 
@@ -71,9 +71,9 @@ final class TextExampleStream<Scalar: BLASScalar & DecimalScalar>: ExampleStream
 
   private func block() throws(DataError) -> ExampleBlock? {
     switch layout {
-    case .sparse(let base):
+    case .sparse(let base, let hasLabels):
       guard let parts = try stream.next(counting: Self.colon) else { return nil }
-      let rows = try SVMLightRows<Scalar>(parts, indexBase: base, columns: columns)
+      let rows = try SVMLightRows<Scalar>(parts, indexBase: base, columns: columns, hasLabels: hasLabels)
       return ExampleBlock(features: .sparse(rows.features(columns: columns, path)), labels: rows.labels(in: &labels))
     case .table(let layout, let options):
       guard var parts = try stream.next() else { return nil }
@@ -111,8 +111,17 @@ final class TextExampleStream<Scalar: BLASScalar & DecimalScalar>: ExampleStream
   ) throws -> Survey {
     var survey = Survey(stream)
     var (smallestIndex, largestIndex) = (Int.max, -1)
+    var hasLabels: Bool?
+    var blankLine: DataError?
     while let parts = try stream.next(counting: colon) {
-      let rows = try SVMLightRows<Scalar>(parts, indexBase: indexBase, columns: indexBase == .auto ? nil : columns)
+      if hasLabels == nil {
+        // Before the first example a blank line means what it does behind that.
+        hasLabels = SVMLightRows<Scalar>.beginWithLabels(parts)
+        if hasLabels == nil { blankLine = blankLine ?? SVMLightRows<Scalar>.blankLine(parts) }
+        if hasLabels == false, let blankLine { throw blankLine }
+      }
+      let rows = try SVMLightRows<Scalar>(
+        parts, indexBase: indexBase, columns: indexBase == .auto ? nil : columns, hasLabels: hasLabels)
       survey.rows[stream.file] += rows.count
       _ = rows.labels(in: &survey.labels)
       (smallestIndex, largestIndex) = (min(smallestIndex, rows.smallestIndex), max(largestIndex, rows.largestIndex))
@@ -129,7 +138,8 @@ final class TextExampleStream<Scalar: BLASScalar & DecimalScalar>: ExampleStream
     guard columns ?? count > 0 else {
       throw DataError.badContents(stream.paths[0], "its examples have no values; check the file")
     }
-    (survey.layout, survey.columns) = (.sparse(base), columns ?? count)
+    survey.hasLabels = hasLabels ?? true
+    (survey.layout, survey.columns) = (.sparse(base, hasLabels: survey.hasLabels), columns ?? count)
     return survey
   }
 

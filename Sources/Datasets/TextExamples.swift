@@ -3,29 +3,32 @@ package struct TextExamples {
   package let features: Features
   /// nil where the file has none.
   package let labels: LabelColumn?
+  /// Of LIBSVM's format.
+  package let indices: SVMLight.Indices?
 
   /// - Parameters:
   ///   - format: `svmlight` or `csv`.
   ///   - label: where a table has its labels.
   ///   - columns: the number of features, where it is known; a table of just so many columns has no labels.
+  ///   - indexBase: the index of the first column in `svmlight`.
   ///   - storage: whether values of `svmlight` are kept with their zeros.
   ///   - element: what the values are kept as, `float32` or `float64`.
   ///
   /// Throws exit code 65 for wrong contents, 66 for a file that cannot be read.
   package init(
     paths: [String], format: ExampleFormat, label: CSV.LabelPosition = .last, columns: Int? = nil,
-    storage: FeatureStorage = .auto, element: FeatureMatrix.Element = .float32
+    indexBase: SVMLight.IndexBase = .auto, storage: FeatureStorage = .auto, element: FeatureMatrix.Element = .float32
   ) throws(DataError) {
     switch format {
     case .svmlight:
-      let (sparse, labels) = try SVMLight.read(paths: paths, columns: columns, element: element)
-      (features, self.labels) = (
-        storage.isSparse(sparse) ? .sparse(sparse) : .dense(try sparse.dense()), labels
-      )
+      let (sparse, labels, indices) = try SVMLight.read(
+        paths: paths, indexBase: indexBase, columns: columns, element: element)
+      features = storage.isSparse(sparse) ? .sparse(sparse) : .dense(try sparse.dense())
+      (self.labels, self.indices) = (labels, indices)
     case .csv:
       let table = try CSV.read(
         paths: paths, options: CSV.Options(label: label, featureCount: columns, element: element))
-      (features, labels) = (.dense(table.features), table.labels)
+      (features, labels, indices) = (.dense(table.features), table.labels, nil)
     case .auto, .idx, .npy: preconditionFailure("\(format) is no text")
     }
   }
@@ -38,11 +41,16 @@ extension Dataset {
   /// for a file without labels, or with one that is not among the classes.
   package init(_ examples: TextExamples, path: String, classes known: ClassMap?) throws(DataError) {
     guard let labels = examples.labels else {
-      throw .badContents(path, "has no column of labels beside its features; use a file with labels")
+      throw .badContents(
+        path,
+        examples.indices == nil
+          ? "has no column of labels beside its features; use a file with labels"
+          : "has lines that begin with an index, and no labels; use a file with labels")
     }
     let classes = known ?? ClassMap(labels)
     self.init(
       features: examples.features, labels: try classes.classes(of: labels), classCount: classes.count, classes: classes)
+    indices = examples.indices
   }
 }
 

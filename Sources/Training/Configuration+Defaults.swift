@@ -14,6 +14,7 @@ extension Configuration {
   /// from the data, once these are known.
   package mutating func resolveDefaults(for data: TrainingData? = nil) {
     resolveShuffle(for: data)
+    if let indices = data?.train.indices { self.data.indexBase = indices.base }
     let sparseInputs = data?.train.features.isSparse == true
     let isDeep = model.hasHiddenParameters
     func set<Value>(_ path: WritableKeyPath<Optimizer, Value>, _ key: [String], _ value: Value) {

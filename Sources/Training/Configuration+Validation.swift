@@ -45,6 +45,9 @@ extension Configuration {
     try require(
       data.storage != .sparse || data.normalize.keepsZeros, "data.normalize", data.normalize.rawValue,
       "none, scale or unit-variance for sparse features, whose zeros have to stay zeros")
+    try require(
+      data.indexBase == .auto || data.train.text == .svmlight || data.test.text == .svmlight, "data.index_base",
+      data.indexBase.rawValue, "auto but for files of format svmlight")
     if let classes = data.classes {
       try require((2...10_000_000).contains(classes), "data.classes", classes, "from 2 to ten million")
     }

@@ -30,6 +30,8 @@ package struct Configuration: Codable, Equatable, Sendable {
     package var normalize = Normalization.Kind.scale
     /// Whether examples of LIBSVM's format are kept without their zeros.
     package var storage = FeatureStorage.auto
+    /// The index of the first column in LIBSVM's format; once the training set is read it is not `auto` any more.
+    package var indexBase = SVMLight.IndexBase.auto
     /// C; counted from the training labels if absent.
     @Nullable package var classes: Int?
     /// How much the examples of each class count in training.
@@ -37,6 +39,7 @@ package struct Configuration: Codable, Equatable, Sendable {
 
     enum CodingKeys: String, CodingKey {
       case train, test, normalize, storage, classes
+      case indexBase = "index_base"
       case classWeights = "class_weights"
     }
 

@@ -8,16 +8,23 @@ package struct EvaluationSet {
   /// What errors call the features.
   package let name: String
   package let labels: [Int32]
+  /// What a person should know of how they were read.
+  package let note: String?
 
   package var count: Int { labels.count }
 
   /// The examples of arrays, or of text files, which are read as a whole, or the embedded digits of the test set if none
   /// are named, checked but for the values of features. Collective on a node. Throws exit code 64, 65, 66 or 74.
-  package init(_ source: Configuration.Data.Source, for model: ModelFile, by reader: inout NodeReader) throws {
+  ///
+  /// - Parameter indexBase: of LIBSVM's format; nil: that of the model.
+  package init(
+    _ source: Configuration.Data.Source, for model: ModelFile, indexBase: SVMLight.IndexBase? = nil,
+    by reader: inout NodeReader
+  ) throws {
     let labelsName: String
     var labelFiles: SetFiles?
     let text = try reader.open {
-      guard let text = try source.textExamples(for: model) else { return nil }
+      guard let text = try source.textExamples(for: model, indexBase: indexBase) else { return nil }
       let path = "\(source.features!)"
       // Of another number of features, which is the mistake to be told.
       try model.check(featureCount: text.features.columns, of: path)
@@ -28,6 +35,7 @@ package struct EvaluationSet {
       }
       return try Dataset(text, path: path, classes: classes)
     }
+    note = text.flatMap { model.noteOnIndices(of: $0, told: indexBase) }
     if let text {
       (features, labels) = (text.features, text.labels)
       name = "\(source.features!)"

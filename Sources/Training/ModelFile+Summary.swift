@@ -1,3 +1,4 @@
+import Datasets
 import Foundation
 import LinearAlgebra
 
@@ -10,6 +11,14 @@ extension ModelFile {
         problem: "has \(count) a row, but \(contents.path) takes \(network.inputCount)",
         remedy: "use the features that the model was trained on")
     }
+  }
+
+  /// What a person should know where neither the model nor an option says from where the indices of a file in LIBSVM's
+  /// format count; nil else.
+  package func noteOnIndices(of set: Dataset, told: SVMLight.IndexBase?) -> String? {
+    guard let indices = set.indices, (told ?? configuration.data.indexBase) == .auto else { return nil }
+    return "note: \(indices.path): indices are taken to count from \(indices.base.first), for "
+      + "\(indices.base == .zero ? "one is 0" : "none is 0"), and the model does not know; --index-base says it"
   }
 
   /// A table of the tensors of any safetensors file, and below it what this program knows about its own.

@@ -67,6 +67,9 @@ package struct RunState {
       ("model.input_shape", text(saved.model.inputShape), text(configuration.model.inputShape)),
       ("model.channels", saved.model.channels.rawValue, configuration.model.channels.rawValue),
     ]
+    if saved.data.indexBase != .auto, configuration.data.indexBase != .auto {
+      pairs.append(("data.index_base", saved.data.indexBase.rawValue, configuration.data.indexBase.rawValue))
+    }
     func text(_ weights: ClassWeights?) -> String { weights.map { "\($0)" } ?? "null" }
     pairs.append(("data.class_weights", text(saved.data.classWeights), text(configuration.data.classWeights)))
     pairs.append(

@@ -156,7 +156,8 @@ package struct TrainingData {
         configuration.data.storage
       }
     if let examples = try source.textExamples(
-      columns: other?.featureCount, storage, configuration.training.precision)
+      columns: other?.featureCount, indexBase: other?.indices?.base ?? configuration.data.indexBase, storage,
+      configuration.training.precision)
     {
       return try Dataset(examples, path: "\(features)", classes: other?.classes)
     }
@@ -240,20 +241,25 @@ package struct TrainingData {
 extension Configuration.Data.Source {
   /// The examples of text files, in memory; nil for arrays.
   func textExamples(
-    columns: Int?, _ storage: FeatureStorage, _ precision: Configuration.Training.Precision
+    columns: Int?, indexBase: SVMLight.IndexBase, _ storage: FeatureStorage,
+    _ precision: Configuration.Training.Precision
   ) throws(DataError) -> TextExamples? {
     guard let features, let text else { return nil }
     return try TextExamples(
-      paths: features.paths(), format: text, label: CSV.LabelPosition(labelColumn), columns: columns, storage: storage,
+      paths: features.paths(), format: text, label: CSV.LabelPosition(labelColumn), columns: columns,
+      indexBase: indexBase, storage: storage,
       element: precision == .float32 ? .float32 : .float64)
   }
 
-  /// The same for examples that a model is used on.
-  package func textExamples(for model: ModelFile) throws(DataError) -> TextExamples? {
+  /// The same for examples that a model is used on, whose indices count as in its training set or as `indexBase` says.
+  package func textExamples(
+    for model: ModelFile, indexBase: SVMLight.IndexBase? = nil
+  ) throws(DataError) -> TextExamples? {
     let configuration = model.configuration
     let canBeSparse = configuration.model.takesSparseInputs && model.normalization.keepsZeros
     return try textExamples(
-      columns: model.network.inputCount, canBeSparse ? configuration.data.storage : .dense,
+      columns: model.network.inputCount, indexBase: indexBase ?? model.configuration.data.indexBase,
+      canBeSparse ? configuration.data.storage : .dense,
       configuration.training.precision)
   }
 }

@@ -150,6 +150,7 @@ struct Convert: ParsableCommand {
   private var written: String {
     let files = [output, outputLabels, classes].compactMap { $0 }.joined(separator: ", ")
     let isWithoutLabels = Conversion.Output.Format(output) == .npy && outputLabels == nil && format.text(inputs) != nil
+    if Conversion.Output.Format(output) == .svmlight { return files + " (indices from 1)" }
     return files + (isWithoutLabels && labelColumn != "none" ? " (no labels; --output-labels writes them)" : "")
   }
 }

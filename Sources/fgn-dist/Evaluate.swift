@@ -31,6 +31,10 @@ struct Evaluate: ParsableCommand {
     help: "Format of --features and --labels: \(ExampleFormat.allCases.map(\.rawValue).joined(separator: ", ")).")
   var format = ExampleFormat.auto
 
+  @Option(
+    help: "Index of the first column in LIBSVM's format: auto (0 if there is any), zero or one. (default: the model's)")
+  var indexBase: SVMLight.IndexBase?
+
   @Option(help: "Where to write a line for each class: examples, accuracy, precision, loss (.csv).")
   var classes: String?
 
@@ -71,6 +75,9 @@ struct Evaluate: ParsableCommand {
     if !isText, features.isEmpty != labels.isEmpty {
       throw ValidationError("--features and --labels go together; give both or neither")
     }
+    if indexBase != nil, source.text != .svmlight {
+      throw ValidationError("--index-base goes with --features in LIBSVM's format; leave it out")
+    }
     if format != .auto, features.isEmpty { throw ValidationError("--format goes with --features; name the files") }
   }
 
@@ -98,8 +105,11 @@ struct Evaluate: ParsableCommand {
         source.labelColumn = file.configuration.data.train.labelColumn
       }
       var reader = try NodeReader(over: communicator)
-      let set = try communicator.collectively { try EvaluationSet(source, for: file, by: &reader) }
+      let set = try communicator.collectively {
+        try EvaluationSet(source, for: file, indexBase: indexBase, by: &reader)
+      }
       job.say(try reader.note(over: communicator))
+      job.say(set.note)
       var found = Suspects(limit: suspects == nil ? 0 : suspectsCount ?? 100)
       let scores =
         switch file.configuration.training.precision {

@@ -27,6 +27,10 @@ struct Predict: ParsableCommand {
   @Option(help: "Format of --features: \(ExampleFormat.allCases.map(\.rawValue).joined(separator: ", ")).")
   var format = ExampleFormat.auto
 
+  @Option(
+    help: "Index of the first column in LIBSVM's format: auto (0 if there is any), zero or one. (default: the model's)")
+  var indexBase: SVMLight.IndexBase?
+
   @Option(help: "Where to write the probabilities, examples × classes.")
   var probabilities: String?
 
@@ -45,6 +49,9 @@ struct Predict: ParsableCommand {
     guard format.isOne(of: list) else {
       throw ValidationError("\(list) are of several formats; predict for each format on its own")
     }
+    if indexBase != nil, format.text(list) != .svmlight {
+      throw ValidationError("--index-base is for LIBSVM's format, which \(list) is not in")
+    }
     func file(_ path: String) -> URL { URL(fileURLWithPath: path).standardizedFileURL }
     var files = Set(([model] + ((try? list.paths()) ?? features)).map(file))
     for path in paths where !files.insert(file(path)).inserted {
@@ -56,12 +63,13 @@ struct Predict: ParsableCommand {
     try Job.run { job in
       let file = try job.communicator.collectively { try ModelFile(path: model) }
       var reader = try NodeReader(over: job.communicator)
-      let examples = try job.communicator.collectively {
-        let examples = try source(for: file, by: &reader)
+      let (examples, note) = try job.communicator.collectively {
+        let (examples, note) = try source(for: file, by: &reader)
         try file.check(featureCount: examples.columns, of: "\(list)")
-        return examples
+        return (examples, note)
       }
       job.say(try reader.note(over: job.communicator))
+      job.say(note)
       switch file.configuration.training.precision {
       case .float32: try predict(file, examples, Float.self, job.communicator)
       case .float64: try predict(file, examples, Double.self, job.communicator)
@@ -70,17 +78,24 @@ struct Predict: ParsableCommand {
     }
   }
 
-  /// A text file is read as a whole; its labels, if it has them, do not count. Collective on a node.
-  private func source(for model: ModelFile, by reader: inout NodeReader) throws -> any FeatureSource {
+  /// The examples, and what a person should know of them. A text file is read as a whole; its labels, if it has them, do not
+  /// count. Collective on a node.
+  private func source(
+    for model: ModelFile, by reader: inout NodeReader
+  ) throws -> (any FeatureSource, note: String?) {
     var source = model.configuration.data.train
     source.features = list
     source.format = format
     let text = try reader.open {
-      try source.textExamples(for: model).map {
-        Dataset(features: $0.features, labels: Array(repeating: 0, count: $0.features.rows))
+      try source.textExamples(for: model, indexBase: indexBase).map { examples in
+        let labels = [Int32](repeating: 0, count: examples.features.rows)
+        var set = Dataset(features: examples.features, labels: labels)
+        set.indices = examples.indices
+        return set
       }
     }
-    return try text?.features ?? FeatureStream(paths: list.paths(), format: format.array)
+    guard let text else { return (try FeatureStream(paths: list.paths(), format: format.array), nil) }
+    return (text.features, model.noteOnIndices(of: text, told: indexBase))
   }
 
   private var list: FileList { FileList(features) }

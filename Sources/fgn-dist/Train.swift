@@ -146,7 +146,7 @@ struct Train: ParsableCommand {
       "data",
       "\(train.count) examples of \(train.featureCount) features"
         + (train.features.isSparse ? " (sparse, \(train.features.valuesPerRow.short) values each)" : "")
-        + ", \(data.classCount) classes, "
+        + ", \(data.classCount) classes, " + (train.indices.map { "indices from \($0.base.first), " } ?? "")
         + "normalize \(configuration.data.normalize.rawValue); "
         + (data.test.map { "\($0.count) test examples" } ?? "no test set") + "; read in \(data.seconds.short) s")
     if let note = data.note { coordinator.say(note) }

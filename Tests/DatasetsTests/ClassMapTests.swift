@@ -56,7 +56,7 @@ import Testing
     let classes = (0..<10_000).map { _ in Int(generator.next(below: 4000)) }
     for suffix in ["", "-label-of-some-length"] {
       let text = TextInMemory(classes.map { "\($0)\(suffix) 1:1\n" }.joined())
-      let labels = try text.svmLight(chunkSize: 5000).labels
+      let labels = try text.svmLight(chunkSize: 5000).labels!
       #expect(labels.texts.count == Set(classes).count)
       let isRight = zip(classes, labels.codes).allSatisfy { labels.texts[Int($1)] == "\($0)\(suffix)" }
       #expect(isRight)

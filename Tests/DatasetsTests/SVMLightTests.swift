@@ -10,7 +10,7 @@ import Testing
 
   func read(
     _ text: String, indexBase: SVMLight.IndexBase = .auto, columns: Int? = nil, chunkSize: Int = 1 << 20
-  ) throws -> (features: SparseFeatures, labels: LabelColumn) {
+  ) throws -> SVMLight.Examples {
     try TextInMemory(text).svmLight(indexBase: indexBase, columns: columns, chunkSize: chunkSize)
   }
 
@@ -32,7 +32,7 @@ import Testing
         SparseRow(label: "+1"), SparseRow(label: "3", columns: [0], values: [0.25]),
       ])
     #expect(data.features.columns == 4 && data.features.valueCount == 4 && data.features.element == .float64)
-    #expect(data.labels.texts == ["+1", "-1", "3"] && data.labels.places.map(\.line) == [2, 4, 6])
+    #expect(data.labels?.texts == ["+1", "-1", "3"] && data.labels?.places.map(\.line) == [2, 4, 6])
     #expect(values(of: try data.features.dense()) == [0.5, 0, -2, 0, 0, 1000, 0, 0, 0, 0, 0, 0, 0.25, 0, 0, 0])
   }
 
@@ -69,7 +69,11 @@ import Testing
     ("1 1:nan", "the value of '1:nan' is no finite number"), ("1 1:inf", "'1:inf' is no finite number"),
     ("1 1:1e400", "'1:1e400' is too large for float64"), ("1 1:0x1", "'1:0x1' is no finite"), ("1 1: 2", "'1:'"),
     ("1 :2", "the index of ':2' is no whole number"), ("1,2 3:4", "line 1: has several labels, '1,2'"),
-    ("3:4 5:6", "line 1: starts with '3:4' and not with a label"), ("1 99999999999:1", "is too large"),
+    ("1 1:1\n\n3:4 5:6", "line 3: starts with '3:4', and not with a label"),
+    ("1:1\n# c\n1 1:1", "line 3: starts with '1', and the lines before have no labels"),
+    ("1:1\n2", "line 2: starts with '2'"),
+    ("1:1\n\n2:1", "line 2: is empty"), ("\n1:1\n", "line 1: is empty"), ("1:1\n \t\r\n", "line 2: is empty"),
+    ("1 99999999999:1", "is too large"),
     ("1 99999999999999999999999:1", "has more than 18 digits"), ("1 0000000000000000001:1", "has more than 18 digits"),
     ("1 2147483648:1", "is too large"), ("1 1:2 qid:3", "'qid:3'"),
     ("1 1:2:3", "'1:2:3'"), ("1 1:2\u{0}", "'1:2\\0'"), ("", "is empty"), ("\n# nothing\n", "holds no examples"),
@@ -78,6 +82,30 @@ import Testing
   ])
   func whatIsWrongIsNamedWithItsLine(_ text: String, _ message: String) {
     #expect(error(text)?.contains(message) == true, "\(error(text) ?? "no error")")
+  }
+
+  @Test func linesWithoutLabelsAreExamplesToBeClassified() throws {
+    for chunkSize in [1, 9, 1 << 20] {
+      let data = try read("# to be classified\n1:0.5 3:2\nqid:7 2:1e3 # c\n  1:0\n4:1", chunkSize: chunkSize)
+      #expect(data.labels == nil && data.indices.base == .one && data.features.columns == 4)
+      #expect(
+        rows(data) == [
+          SparseRow(columns: [0, 2], values: [0.5, 2]), SparseRow(columns: [1], values: [1000]), SparseRow(),
+          SparseRow(columns: [3], values: [1]),
+        ])
+    }
+  }
+
+  @Test func theBaseAndTheLargestIndexAreTold() throws {
+    for chunkSize in [1, 1 << 20] {
+      let one = try read("1 1:1\n\n2 3:1 9:0\n1 9:1\n", chunkSize: chunkSize).indices
+      #expect(one == SVMLight.Indices(base: .one, largest: 9, path: "text", line: 3))
+      let zero = try read("1 0:1\n2 3:1\n", chunkSize: chunkSize).indices
+      #expect(zero == SVMLight.Indices(base: .zero, largest: 3, path: "text", line: 2))
+    }
+    // What counts from 1, and has the last column.
+    #expect(error("1 1:1\n2 4:1\n", indexBase: .zero, columns: 4)?.contains("if these count from 1") == true)
+    #expect(error("1 1:1\n2 4:1\n", indexBase: .one, columns: 3)?.contains("if these") == false)
   }
 
   @Test func labelsThatAreNoTextAreRefused() {
@@ -164,12 +192,18 @@ import Testing
 extension SplitMix64 {
   /// Some lines as they may be found, some of them wrong.
   mutating func svmLightText() -> String {
+    let hasLabels = next(below: 3) > 0
+    func end() -> String { hasLabels ? "1 1:1" : "1:1" }
     var text = ""
     for _ in 0..<next(below: 12) {
       switch next(below: 12) {
-      case 0: text += pick(["", "  ", "# comment 1:2", "\t#"])
+      case 0:
+        text += pick(
+          hasLabels || next(below: 20) == 0 ? ["", "  ", "# comment 1:2", "\t#"] : ["# comment 1:2", "\t#"])
       default:
-        text += pick(["1", "-1", "+1", "3", "2.0", "cat", "né", " 1", next(below: 40) == 0 ? "1,2" : "0"])
+        if hasLabels || next(below: 40) == 0 {
+          text += pick(["1", "-1", "+1", "3", "2.0", "cat", "né", " 1", next(below: 40) == 0 ? "1,2" : "0"])
+        }
         if next(below: 8) == 0 { text += " qid:\(next(below: 9))" }
         var index = next(below: 20) == 0 ? 0 : 1
         for _ in 0..<next(below: 8) {
@@ -181,6 +215,6 @@ extension SplitMix64 {
       }
       text += "\n"
     }
-    return next(below: 2) == 0 ? text + "1 1:1" : text + "1 1:1\n"
+    return next(below: 2) == 0 ? text + end() : text + end() + "\n"
   }
 }

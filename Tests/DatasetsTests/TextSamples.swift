@@ -19,7 +19,7 @@ final class TextInMemory {
   func svmLight(
     indexBase: SVMLight.IndexBase = .auto, columns: Int? = nil, element: FeatureMatrix.Element = .float64,
     chunkSize: Int = 1 << 20
-  ) throws -> (features: SparseFeatures, labels: LabelColumn) {
+  ) throws -> SVMLight.Examples {
     let file = try TextFile("text", UnsafeRawBufferPointer(bytes))
     defer { extendLifetime(self) }
     return try SVMLight.read([file], indexBase: indexBase, columns: columns, element: element, chunkSize: chunkSize)
@@ -39,13 +39,14 @@ struct SparseRow: Equatable {
   var values: [Double] = []
 }
 
-func rows(_ data: (features: SparseFeatures, labels: LabelColumn)) -> [SparseRow] {
+/// The label is empty where there are none.
+func rows(_ data: SVMLight.Examples) -> [SparseRow] {
   func rows<Scalar: BLASScalar>(_: Scalar.Type) -> [SparseRow] {
     data.features.withStorage(as: Scalar.self) { starts, columns, values in
       (0..<data.features.rows).map { row in
         let range = starts[row]..<starts[row + 1]
         return SparseRow(
-          label: data.labels.texts[Int(data.labels.codes[row])], columns: range.map { Int(columns[$0]) },
+          label: data.labels.map { $0.texts[Int($0.codes[row])] } ?? "", columns: range.map { Int(columns[$0]) },
           values: range.map { Double(values[$0]) })
       }
     }
@@ -57,14 +58,20 @@ func rows(_ data: (features: SparseFeatures, labels: LabelColumn)) -> [SparseRow
 func naiveSVMLight(_ text: String) -> [SparseRow]? {
   var rows: [SparseRow] = []
   var hasZero = false
-  for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
-    let tokens = line.prefix { $0 != "#" }.split { $0 == " " || $0 == "\t" }
-    guard let label = tokens.first else { continue }
-    if label.contains(":") || label.contains(",") { return nil }
-    var row = SparseRow(label: String(label))
+  let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+  let tokens = lines.map { line in line.prefix { $0 != "#" }.split { $0 == " " || $0 == "\t" } }
+  let hasLabels = tokens.first { !$0.isEmpty }?.first?.contains(":") == false
+  for (number, (line, tokens)) in zip(lines, tokens).enumerated() {
+    guard let first = tokens.first else {
+      // Behind the last newline there is no line.
+      if !hasLabels, !line.contains("#"), number < lines.count - 1 { return nil }
+      continue
+    }
+    if first.contains(":") == hasLabels || first.contains(",") { return nil }
+    var row = SparseRow(label: hasLabels ? String(first) : "")
     var previous = -1
-    for token in tokens.dropFirst() {
-      if token.hasPrefix("qid:") && token.startIndex == tokens[1].startIndex { continue }
+    for (place, token) in tokens.enumerated().dropFirst(hasLabels ? 1 : 0) {
+      if token.hasPrefix("qid:") && place == (hasLabels ? 1 : 0) { continue }
       let parts = token.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
       guard parts.count == 2, let index = Int(parts[0]), parts[0].first!.isNumber, index > previous,
         let value = naiveNumber(String(parts[1]))

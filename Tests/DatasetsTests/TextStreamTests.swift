@@ -96,7 +96,7 @@ import Testing
       let features: FeatureMatrix
       let labels: LabelColumn?
       if options.format == .svmlight {
-        let (sparse, column) = try SVMLight.read(
+        let (sparse, column, _) = try SVMLight.read(
           path: path, indexBase: options.base, columns: options.columns, element: .float64)
         (features, labels) = (try sparse.dense(), column)
       } else {

@@ -31,7 +31,7 @@ import Testing
       #expect(Array(starts) == [0, numbers.count, numbers.count, numbers.count + 2])
       #expect(Array(indices) == columns + [1, 3] && Array(values) == numbers + [1, -2])
     }
-    #expect(data.labels.texts == ["a", "+1"] && data.labels.codes == [0, 1, 0])
+    #expect(data.labels?.texts == ["a", "+1"] && data.labels?.codes == [0, 1, 0])
   }
 
   @Test func sparseRowsAreReadBackAsTheyWere() throws {
@@ -85,6 +85,6 @@ import Testing
     try writer.finish()
     let data = try SVMLight.read(path: path)
     #expect(data.features.rows == 20_000 && data.features.valueCount == 39_999)
-    #expect(data.labels.codes.enumerated().allSatisfy { Int($1) == $0 % 7 })
+    #expect(data.labels!.codes.enumerated().allSatisfy { Int($1) == $0 % 7 })
   }
 }
