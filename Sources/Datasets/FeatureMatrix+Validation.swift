@@ -19,6 +19,28 @@ extension FeatureMatrix {
     return found
   }
 
+  /// The first value of the range's rows, of `float64`, that is too large for single precision when it is normalised.
+  ///
+  /// Local: each rank looks at its shard of the rows.
+  func firstOverflow(in range: Range<Int>, _ normalization: Normalization) -> (row: Int, column: Int)? {
+    precondition(element == .float64, "other values fit")
+    var found: (row: Int, column: Int)?
+    normalization.withDoubles { map in
+      forEachPiece(in: range) { firstRow, bytes in
+        if found != nil { return }
+        let values = bytes.bindMemory(to: Double.self)
+        for row in 0..<values.count / columns {
+          let line = UnsafeBufferPointer(rebasing: values[row * columns..<(row + 1) * columns])
+          if let column = map.firstOverflow(line) {
+            found = (firstRow + row, column)
+            return
+          }
+        }
+      }
+    }
+    return found
+  }
+
   /// Mean, spread and magnitude of the range's rows, which must be finite.
   ///
   /// Local: the caller merges those of all ranks in rank order.
@@ -41,6 +63,28 @@ extension FeatureMatrix {
       checksum = crc32_z(checksum, bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count)
     }
     return UInt32(checksum)
+  }
+}
+
+extension ColumnMap<Double> {
+  /// The first column whose value has no place in single precision.
+  fileprivate func firstOverflow(_ row: UnsafeBufferPointer<Double>) -> Int? {
+    switch self {
+    case .identity: Self.firstOverflow(row) { $1 }
+    case .scale(let scale): Self.firstOverflow(row) { $1 * scale }
+    case .columns(let offsets, let scales): Self.firstOverflow(row) { ($1 - offsets[$0]) * scales[$0] }
+    case .columnScales(let scales): Self.firstOverflow(row) { $1 * scales[$0] }
+    }
+  }
+
+  /// Without an early exit, so that the compiler vectorises it.
+  @inline(__always)
+  private static func firstOverflow(
+    _ row: UnsafeBufferPointer<Double>, _ normalised: (Int, Double) -> Double
+  ) -> Int? {
+    var hasOverflow = false
+    for column in 0..<row.count { hasOverflow = hasOverflow || !Float(normalised(column, row[column])).isFinite }
+    return hasOverflow ? row.indices.first { !Float(normalised($0, row[$0])).isFinite } : nil
   }
 }
 

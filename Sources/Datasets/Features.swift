@@ -74,6 +74,16 @@ package enum Features {
     }
   }
 
+  /// The same, or where the precision of a model is lower than that of the file, the first value that is not finite in it
+  /// when it is normalised.
+  package func firstUnusable<Scalar: BLASScalar>(
+    in range: Range<Int>, _ normalization: Normalization, _: Scalar.Type
+  ) -> (row: Int, column: Int)? {
+    if let found = firstNonFinite(in: range) { return found }
+    guard case .dense(let matrix) = self, matrix.element.size > MemoryLayout<Scalar>.size else { return nil }
+    return matrix.firstOverflow(in: range, normalization)
+  }
+
   /// The CRC-32 of the range's values.
   package func checksum(in range: Range<Int>) -> UInt32 {
     switch self {

@@ -50,20 +50,24 @@ package final class Evaluator<Scalar: DistributedScalar> {
   /// Enough rows for the matrix products to be fast, few enough to keep memory small.
   static func chunk(for network: Network) -> Int { max(16, min(4096, (1 << 23) / network.forwardCount)) }
 
-  /// Scores the network with the given parameters on all of `set`. Collective; the same on all ranks.
+  /// Scores the network with the given parameters on all of `set`, which errors call `name`. Collective; the same on all
+  /// ranks. Throws exit code 70 for logits that are not finite.
   package func evaluate(
-    _ parameters: Vector<Scalar>, on set: Dataset, normalization: Normalization
+    _ parameters: Vector<Scalar>, on set: Dataset, named name: String = "the examples", normalization: Normalization
   ) throws -> Evaluation {
     let shard = BatchSampler.shard(of: 0..<set.count, rank: communicator.rank, count: communicator.size)
     var scores = ClassScores(classCount: classCount)
+    var bad: Int?
     forEachChunk(of: shard, parameters, set.features, normalization) { rows, logits in
+      if bad == nil { bad = logits.firstNonFiniteRow.map { rows.lowerBound + $0 } }
       score(logits, set.labels[rows], &scores) { _ in }
     }
+    try communicator.checkLogits(bad, of: name, set.featureFiles, exitCode: 70)
     return Evaluation(try total(scores))
   }
 
   /// Scores the network on examples that are read as they are needed, and checked. Collective; the same on all ranks.
-  /// Throws exit code 65 for a value that is not finite, and what reading throws.
+  /// Throws exit code 65 for a value or a logit that is not finite, and what reading throws.
   ///
   /// - Parameter suspects: takes the examples of this rank's rows.
   package func scores(
@@ -72,19 +76,23 @@ package final class Evaluator<Scalar: DistributedScalar> {
   ) throws -> ClassScores {
     var scores = ClassScores(classCount: classCount, countsConfusion: countsConfusion)
     var bad: (row: Int, column: Int)?
+    var badLogits: Int?
     try communicator.collectively {
       for rows in chunks(of: set.count) where bad == nil {
         try Interruption.check()
         let part = try set.features.read(rows)
-        bad = part.firstNonFinite(in: 0..<rows.count).map { (rows.lowerBound + $0.row, $0.column) }
-        forEachChunk(of: 0..<rows.count, parameters, part, normalization) {
-          score($1, set.labels[rows], &scores) { suspects.add($0) }
+        bad = part.firstUnusable(in: 0..<rows.count, normalization, Scalar.self)
+          .map { (rows.lowerBound + $0.row, $0.column) }
+        forEachChunk(of: 0..<rows.count, parameters, part, normalization) { _, logits in
+          if badLogits == nil { badLogits = logits.firstNonFiniteRow.map { rows.lowerBound + $0 } }
+          score(logits, set.labels[rows], &scores) { suspects.add($0) }
         }
       }
       // All ranks look at all of a compressed file, so that all find what is wrong with it.
       if bad == nil { try set.features.skip(to: set.count) }
     }
     try communicator.checkFinite(bad, columns: set.features.columns, of: set.name, set.features.files)
+    try communicator.checkLogits(badLogits, of: set.name, set.features.files, exitCode: 65)
     return try total(scores)
   }
 

@@ -34,7 +34,7 @@ package struct ModelExport {
     isFolded = foldsNormalization && model.normalization.kind != .none
     normalization = foldsNormalization ? .none : model.normalization
     let all: Vector<Double> = try model.parameters()
-    if foldsNormalization { try model.foldingNormalization(into: all) }
+    if foldsNormalization { try model.foldingNormalization(into: all, precision: precision) }
     let largest = precision == .float32 ? Double(Float.greatestFiniteMagnitude) : .greatestFiniteMagnitude
     parameters = try model.network.layout.entries.map { entry in
       let name = prefix + entry.name.dropFirst("model.".count)

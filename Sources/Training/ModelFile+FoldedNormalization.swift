@@ -4,12 +4,15 @@ import Networks
 
 extension ModelFile {
   /// θ of the same classifier for inputs as they are in data files: W(s ∘ (x − o)) + b = (W diag(s)) x + (b − W(s ∘ o)) in
-  /// the first layer, with scales s and offsets o of the normalization. Exact but for the rounding of sums; that of the
-  /// bias is relative to W(s ∘ o), of which large means have much.
+  /// the first layer, with scales s and offsets o of the normalization. Exact but for rounding in `precision`, which is
+  /// relative to W(s ∘ o): where means are large beside deviations, nothing is left of what the inputs differ in, and that
+  /// is refused.
   ///
   /// That layer must be linear, or a convolution with the same scale and offset for all pixels of a channel, and no padding
   /// unless the offsets are zero (padded zeros would have to be the offsets). Throws exit code 64 for another.
-  func foldingNormalization(into parameters: Vector<Double>) throws(ConfigurationError) {
+  func foldingNormalization(
+    into parameters: Vector<Double>, precision: Configuration.Training.Precision
+  ) throws(ConfigurationError) {
     guard normalization.kind != .none else { return }
     let layers = configuration.model.layers
     // The one before which nothing changes a value.
@@ -36,16 +39,33 @@ extension ModelFile {
 
     // Layers before have no parameters: these are the first two.
     let (weight, bias) = (network.layout.entries[0].range, network.layout.entries[1].range)
+    let unitRoundoff = precision == .float32 ? Double(Float.ulpOfOne) / 2 : Double.ulpOfOne / 2
     for unit in 0..<bias.count {
+      // Of the unit's output: what inputs of deviation 1 do to it, and what rounding the terms of W(s ∘ x) does.
+      var (spread, rounding) = (0.0, 0.0)
       var shift = 0.0
       for (column, (scale, offset)) in zip(scales, offsets).enumerated() {
         let index = weight.lowerBound + unit * scales.count + column
+        spread += parameters[index] * parameters[index]
         parameters[index] *= scale
-        shift += parameters[index] * offset
+        let term = parameters[index] * offset
+        shift += term
+        rounding += term * term
+      }
+      let error = unitRoundoff * rounding.squareRoot()
+      guard error <= Self.foldingTolerance * spread.squareRoot() else {
+        throw refusal(
+          "the means of the features are up to \(zip(offsets, scales).map { abs($0 * $1) }.max()!.short) deviations, and in "
+            + "\(precision.rawValue) \((error / spread.squareRoot()).percent) of a unit's output would be rounding",
+          remedy: precision == .float32
+            ? "export with --precision float64, and compute in it, or without --fold-normalization" : nil)
       }
       parameters[bias.lowerBound + unit] -= shift
     }
   }
+
+  /// What rounding may be of the deviation of a unit's output.
+  private static let foldingTolerance = 1e-3
 
   /// One scale and offset for each channel of the examples, which are images; nil where its pixels differ in them.
   private func channelValues(
@@ -64,10 +84,10 @@ extension ModelFile {
     return (scales, offsets)
   }
 
-  private func refusal(_ reason: String) -> ConfigurationError {
+  private func refusal(_ reason: String, remedy: String? = nil) -> ConfigurationError {
     ConfigurationError(
       source: contents.path,
-      "normalization \(normalization.kind.rawValue) cannot be folded in: \(reason); export without --fold-normalization"
-    )
+      "normalization \(normalization.kind.rawValue) cannot be folded in: \(reason); "
+        + (remedy ?? "export without --fold-normalization"))
   }
 }

@@ -44,8 +44,8 @@ package final class Predictor<Scalar: DistributedScalar> {
   }
 
   /// Calls `body` on rank 0 with the predictions for consecutive rows.
-  /// Collective: an error of `body` or in reading is thrown on every rank, and so are a feature that is not finite (65)
-  /// and a signal to any rank (75).
+  /// Collective: an error of `body` or in reading is thrown on every rank, and so are a feature or a logit that is not finite
+  /// (65) and a signal to any rank (75).
   package func run(
     _ features: some FeatureSource, named name: String, _ body: (Predictions<Scalar>) throws -> Void
   ) throws {
@@ -80,12 +80,18 @@ package final class Predictor<Scalar: DistributedScalar> {
       return inputs
     }
     try communicator.checkFinite(
-      inputs?.firstNonFinite(in: 0..<block.count).map { (block.lowerBound + $0.row, $0.column) },
+      inputs?.firstUnusable(in: 0..<block.count, normalization, Scalar.self)
+        .map { (block.lowerBound + $0.row, $0.column) },
       columns: features.columns, of: name, features.files)
     var logits: [Scalar] = []
+    var bad: Int?
     if let inputs {
-      evaluator.forEachChunk(of: 0..<block.count, parameters, inputs, normalization) { logits += $1.elements.array }
+      evaluator.forEachChunk(of: 0..<block.count, parameters, inputs, normalization) { rows, part in
+        if bad == nil { bad = part.firstNonFiniteRow.map { block.lowerBound + rows.lowerBound + $0 } }
+        logits += part.elements.array
+      }
     }
+    try communicator.checkLogits(bad, of: name, features.files, exitCode: 65)
     return logits
   }
 }
@@ -99,7 +105,23 @@ extension Communicator {
     throw CollectiveFailure(
       DataError.badContents(
         place.path,
-        "example \(place.row) has a value that is not finite at feature \(first % columns); "
-          + "replace or remove it"))
+        "example \(place.row) has a value that is not finite, or too large for the precision of the model, at feature "
+          + "\(first % columns); replace or remove it"))
+  }
+
+  /// Throws on every rank if one has found a row whose logits are not finite, for the first of them. Collective.
+  func checkLogits(_ found: Int?, of name: String, _ files: SetFiles?, exitCode: Int32) throws {
+    let first = try allreduce(found ?? .max, .min)
+    guard first < .max else { return }
+    let place = files.place(of: first, in: name)
+    throw CollectiveFailure(
+      DataError(
+        path: place.path,
+        message:
+          "example \(place.row) has logits that are not finite: its features or the model's weights are too large; "
+          + (exitCode == 70
+            ? "lower optimizer.learning_rate, or set data.normalize to standardize or unit-variance"
+            : "use features of the size that the model was trained on"),
+        exitCode: exitCode))
   }
 }

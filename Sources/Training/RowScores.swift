@@ -2,6 +2,20 @@ import LinearAlgebra
 
 /// What rows of logits (n × C) say of the classes, on all threads.
 extension Matrix {
+  /// The first row that has a number which is infinite or none.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  var firstNonFiniteRow: Int? {
+    elements.withElements { elements in
+      (0..<rows).first { row in
+        // Without an early exit, so that the compiler vectorises it.
+        var count = 0
+        for index in row * columns..<(row + 1) * columns { count &+= elements[index].isFinite ? 0 : 1 }
+        return count > 0
+      }
+    }
+  }
+
   /// Replaces each row of logits by its softmax.
   func applySoftmax() {
     forEachRow { _, row in

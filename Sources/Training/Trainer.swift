@@ -285,7 +285,8 @@ package final class Trainer<Scalar: DistributedScalar> {
 
   @discardableResult
   private func evaluate(_ set: Dataset, split: String, epoch: Int) throws -> Evaluation {
-    let result = try evaluator.evaluate(parameters, on: set, normalization: data.normalization)
+    let result = try evaluator.evaluate(
+      parameters, on: set, named: "the \(split) set", normalization: data.normalization)
     coordinator.say("step \(step)  \(split)  \(result)")
     coordinator.record(
       evaluation: MetricsEvent.Evaluation(step: step, epoch: epoch + 1, split: split, result, elapsed: elapsed))

@@ -94,7 +94,13 @@ package struct TrainingData {
         test, features: testName, labels: options.test.labels?.description ?? testName, classCount, over: communicator)
     }
 
-    let normalization = try normalization(options.normalize, of: train, over: communicator)
+    let normalization = try normalization(options.normalize, of: train, trainName, over: communicator)
+    if configuration.training.precision == .float32 {
+      try checkRange(train, trainName, normalization, over: communicator)
+      if let test {
+        try checkRange(test, options.test.features?.description ?? trainName, normalization, over: communicator)
+      }
+    }
     let weights = try weights(options, of: train, trainName, classCount, over: communicator)
     return TrainingData(
       train: train, test: test, normalization: normalization, classCount: classCount, weights: weights,
@@ -192,7 +198,7 @@ package struct TrainingData {
   }
 
   private static func normalization(
-    _ kind: Normalization.Kind, of set: Dataset, over communicator: Communicator
+    _ kind: Normalization.Kind, of set: Dataset, _ name: String, over communicator: Communicator
   ) throws -> Normalization {
     if kind == .none { return .none }
     let features: FeatureMatrix
@@ -207,14 +213,14 @@ package struct TrainingData {
             "\(kind.rawValue) would fill in the zeros of sparse features; set it to unit-variance, or data.storage to dense"
           ))
       }
-      return Normalization(kind, matrix.statistics)
+      return try checked(kind, matrix.statistics, name)
     }
     // Of fixed blocks of rows, so that no bit depends on the number of ranks.
     let blocks = 64
     let parts = try communicator.allgather(
       (0..<blocks).part(communicator.rank, of: communicator.size)
         .flatMap { features.statistics(in: (0..<set.count).part($0, of: blocks)).flattened })
-    return Normalization(kind, FeatureStatistics(merging: parts, columns: set.featureCount))
+    return try checked(kind, FeatureStatistics(merging: parts, columns: set.featureCount), name)
   }
 
   /// Makes sure that all ranks read the same values and labels. The ranks of a node that have them in one place share the

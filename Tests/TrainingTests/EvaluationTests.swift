@@ -76,14 +76,23 @@ import Testing
     #expect(abs(result.loss - log(8)) < 1e-6)
   }
 
-  @Test func aScoreThatIsNoNumberIsNeverRight() throws {
+  @Test func scoresThatAreNoNumbersAreAnErrorThatNamesTheFirstRow() throws {
     let problem = ToyProblem(rows: 200, features: 5, classes: 8, largestMargin: 1, seed: 5)
-    let parameters = Vector<Double>([Double](repeating: .nan, count: 48))
-    let result = try Evaluator<Double>(network, communicator: World.communicator)
-      .evaluate(parameters, on: dataset(problem), normalization: .none)
-    #expect(result.loss.isNaN)
-    #expect(result.accuracy == 0)
-    #expect(result.top5Accuracy == 0)
+    for number in [Double.nan, .infinity] {
+      let parameters = Vector<Double>([Double](repeating: number, count: 48))
+      let error = #expect(throws: CollectiveFailure.self) {
+        try Evaluator<Double>(network, communicator: World.communicator)
+          .evaluate(parameters, on: dataset(problem), named: "the test set", normalization: .none)
+      }
+      #expect(error?.exitCode == 70 && error?.message.contains("the test set: example 0 has logits that are") == true)
+    }
+  }
+
+  @Test func theFirstRowThatIsNotFiniteIsFound() {
+    let (nan, infinity) = (Float.nan, Float.infinity)
+    #expect(Matrix(Vector<Float>([1, 2, 3, -4, 5, 6]), 3, 2).firstNonFiniteRow == nil)
+    #expect(Matrix(Vector<Float>([1, 2, 3, nan, nan, 6]), 3, 2).firstNonFiniteRow == 1)
+    #expect(Matrix(Vector<Float>([1, 2, 3, 4, -infinity, infinity]), 3, 2).firstNonFiniteRow == 2)
   }
 
   @Test func ranksCountTheClassesThatScoreHigher() {

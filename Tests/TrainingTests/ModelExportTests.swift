@@ -124,6 +124,26 @@ import Testing
     }
   }
 
+  @Test("folding that would leave nothing of the inputs is refused, and done in a precision that has room for it")
+  func foldsNoLargeMeans() throws {
+    var generator = SplitMix64(seed: 3)
+    func features(mean: Double) -> FeatureMatrix {
+      FeatureMatrix((0..<200).map { _ in mean + generator.nextNormal() }, shape: [10])
+    }
+    for layers: [LayerSpecification] in [[], [.linear(4), .activation(.tanh)]] {
+      let (small, large, huge) = (features(mean: 1000), features(mean: 1e9), features(mean: 1e14))
+      #expect(try foldingError(model(layers, .standardize, small, precision: .float32), small) < 1e-3)
+      let model32 = try model(layers, .standardize, large, precision: .float32)
+      let error = #expect(throws: ConfigurationError.self) { try ModelExport(model32, foldsNormalization: true) }
+      #expect(error?.exitCode == 64 && error?.problem.contains("--precision float64") == true)
+      _ = try ModelExport(model32, precision: .float64, foldsNormalization: true)
+      _ = try ModelExport(model32)
+      #expect(try foldingError(model(layers, .standardize, large), large) < 1e-5)
+      let model64 = try model(layers, .standardize, huge)
+      #expect(throws: ConfigurationError.self) { try ModelExport(model64, foldsNormalization: true) }
+    }
+  }
+
   @Test("without normalization there is nothing to fold") func foldsNothing() throws {
     let features = examples([4])
     #expect(try foldingError(model([.activation(.tanh), .linear(2)], .none, features), features) == 0)
