@@ -1,5 +1,6 @@
 internal import CMemory
 import Glibc
+import LinearAlgebra
 
 /// The owner of memory that begins at a cache line, zero at first: this process's own, or that of another process on this
 /// host. It goes when the last process that has it lets go.
@@ -19,8 +20,10 @@ final class AlignedBuffer {
     let place: UInt64
   }
 
-  /// nil when the system has no such amount of memory: the size may come from a damaged file, so this is no trap.
+  /// nil when the system has no such amount of memory: the size may come from a damaged file, so this is no trap. The system
+  /// itself would promise any amount, and end the process when it is used.
   init?(byteCount: Int) {
+    if byteCount > MemoryLimit.bytes { return nil }
     let length = max(1, byteCount)
     var descriptor = fgn_memory_file("fgn-dist examples")
     if descriptor >= 0, ftruncate(descriptor, length) != 0 {

@@ -1,4 +1,5 @@
 import Glibc
+import LinearAlgebra
 
 /// A file of text, plain in the mapped file or unpacked in memory, as lines that can be shared out to threads.
 final class TextFile {
@@ -89,7 +90,7 @@ private final class UnpackedText {
     var capacity = max(1 << 16, 4 * file.size)
     var filled = 0
     while true {
-      guard let grown = realloc(storage, capacity) else {
+      guard filled <= MemoryLimit.bytes, let grown = realloc(storage, capacity) else {
         throw .badContents(file.path, "unpacks to more than \(filled) bytes, for which the system has no memory")
       }
       storage = grown

@@ -102,7 +102,9 @@ package struct Matrix<Scalar: BLASScalar> {
   package let columns: Int
 
   package init(zeros rows: Int, _ columns: Int) {
-    self.init(Vector(zeros: rows * columns), rows, columns)
+    let (count, overflow) = rows.multipliedReportingOverflow(by: columns)
+    if overflow { MemoryLimit.fail(nil) }
+    self.init(Vector(zeros: count), rows, columns)
   }
 
   /// The matrix whose rows lie one after another in `elements` (shared).
@@ -150,12 +152,17 @@ private final class Storage<Scalar: BLASScalar> {
   let base: UnsafeMutablePointer<Scalar>
 
   init(_ count: Int) {
-    let bytes = UnsafeMutableRawPointer.allocate(byteCount: count * MemoryLayout<Scalar>.stride, alignment: 64)
+    let (byteCount, overflow) = count.multipliedReportingOverflow(by: MemoryLayout<Scalar>.stride)
+    var bytes: UnsafeMutableRawPointer?
+    guard !overflow, byteCount <= MemoryLimit.bytes, posix_memalign(&bytes, 64, max(64, byteCount)) == 0, let bytes
+    else {
+      MemoryLimit.fail(overflow ? nil : byteCount)
+    }
     base = bytes.bindMemory(to: Scalar.self, capacity: count)
     clear(base, count)
   }
 
-  deinit { base.deallocate() }
+  deinit { free(base) }
 }
 
 /// Zeros, which are zero bytes.

@@ -52,6 +52,16 @@ extension Int {
   package var megabytes: String { (Double(self) / 1e6).short + " MB" }
 }
 
+extension BinaryInteger {
+  /// Bytes as gigabytes.
+  package var gigabytes: String { Double(self).gigabytes }
+}
+
+extension Double {
+  /// Bytes as gigabytes.
+  package var gigabytes: String { (self / 1e9).short + " GB" }
+}
+
 extension Evaluation: CustomStringConvertible {
   package var description: String {
     "loss \(loss.short)  accuracy \(accuracy.percent)  top-5 \(top5Accuracy.percent)  (\(examples) examples)"

@@ -17,6 +17,8 @@ import Networks
 /// the largest fully connected layer, and what its layers work in counts for every one. Where examples are read in
 /// windows of T batches, two of them take 2Tb rows as the file has them.
 package struct MemoryEstimate: Equatable, Sendable {
+  /// What takes memory, in its order.
+  let parts: [Part]
   /// Bytes for the steps.
   package let step: Int
   /// Bytes for the evaluations, which keep no activations.
@@ -28,39 +30,102 @@ package struct MemoryEstimate: Equatable, Sendable {
     _ network: Network, _ optimizer: Configuration.Optimizer, batch: Int, valuesPerRow: Double,
     _ partition: RowPartition, ranks: Int, readAhead: Int = 0, _: Scalar.Type
   ) {
-    let (rows, parts) = (partition.capacity(of: batch), partition.partCount)
-    func scratch(_ count: (Int) -> Int) -> Int { parts * partition.partScratchCount(capacity: rows, count) }
-    let size = MemoryLayout<Scalar>.size
-    let perRow = 2 * network.outputCount + network.body.cacheCount
-    func inputs(_ rows: Int) -> Int {
-      network.takesSparseInputs
-        ? Int(Double(rows) * valuesPerRow) * (2 * size + 3 * MemoryLayout<Int32>.size)
-        : size * rows * network.inputCount
+    let (rows, shards) = (partition.capacity(of: batch), partition.partCount)
+    func scratch(_ count: (Int) -> Int) -> Double {
+      Double(shards) * Double(partition.partScratchCount(capacity: rows, count))
     }
-    step =
-      readAhead + inputs(rows) + size
-      * (rows * (perRow + (network.isHead ? network.layers[0].scaledCount : 0))
-        + scratch { network.body.scratchCount(rows: $0) }
-        + optimizer.parameterVectors * network.layout.count
-        + (optimizer.formsGram(network, batch: batch)
-          ? Self.gram(network, batch: batch, gathers: ranks > 1 || partition.isVirtual, ranks: ranks)
-            + (partition.isVirtual ? 0 : optimizer.sharedOutputCount(network, batch: batch, ranks: ranks))
-            + scratch { network.body.rowGradientScratchCount(rows: $0) } : 0)
-        + optimizer.metricCount(network, rows: rows)
-        + (partition.isVirtual ? parts * (network.layout.count + optimizer.partMetricCount(network)) : 0))
-    checkpoint = size * (optimizer.savedVectors * network.layout.count + optimizer.momentCount(network))
+    let size = MemoryLayout<Scalar>.size
+    let P = network.layout.count
+    let perRow = 2 * network.outputCount + network.body.cacheCount
+    func inputs(_ rows: Int) -> Double {
+      network.takesSparseInputs
+        ? (Double(rows) * valuesPerRow).rounded(.down) * Double(2 * size + 3 * MemoryLayout<Int32>.size)
+        : Double(size) * Double(rows) * Double(network.inputCount)
+    }
+    func bytes(_ numbers: Double) -> Double { Double(size) * numbers }
+
+    // In floating point: what is impossible may be more than integers count.
+    var activations = Double(rows) * Double(perRow + (network.isHead ? network.layers[0].scaledCount : 0))
+    activations += scratch { network.body.scratchCount(rows: $0) }
+    let vectors = optimizer.parameterVectors
+    let modelRemedy =
+      network.isHead ? "have fewer features or classes" : "make model.layers, the features or the classes fewer"
+    var parts = [
+      Part("two windows of examples", "training.shuffle_window", "lower it", Double(readAhead)),
+      Part("the inputs of \(rows) rows of a batch", "optimizer.batch_size", "lower it", inputs(rows)),
+      Part("what layers give and work in for \(rows) rows", "optimizer.batch_size", "lower it", bytes(activations)),
+      Part(
+        "\(vectors) vectors of \(P) parameters", network.isHead ? "data.classes" : "model.layers", modelRemedy,
+        bytes(Double(vectors) * Double(P))),
+    ]
+    if optimizer.formsGram(network, batch: batch) {
+      var gram = Self.gram(network, batch: batch, gathers: ranks > 1 || partition.isVirtual, ranks: ranks)
+      if !partition.isVirtual { gram += Double(optimizer.sharedOutputCount(network, batch: batch, ranks: ranks)) }
+      gram += scratch { network.body.rowGradientScratchCount(rows: $0) }
+      parts.append(
+        Part(
+          "the matrix of a batch of \(batch) rows", "optimizer.batch_size",
+          "lower it, or set optimizer.solver.kind to cg", bytes(gram)))
+    }
+    parts.append(
+      Part(
+        "the moments of the metric", "optimizer.metric.kind", "set it to identity",
+        bytes(optimizer.metricCount(network, rows: rows))))
+    if partition.isVirtual {
+      parts.append(
+        Part(
+          "the sums of \(shards) shards", "training.virtual_shards", "lower it, or set training.reproducible to false",
+          bytes(Double(shards) * (Double(P) + optimizer.partMetricCount(network)))))
+    }
+    step = Self.whole(parts.reduce(0) { $0 + $1.bytes })
+    checkpoint = Self.whole(
+      bytes(Double(optimizer.savedVectors) * Double(P) + optimizer.momentCount(network)))
     let chunk = Evaluator<Scalar>.chunk(for: network)
-    evaluation =
-      inputs(chunk) + size * (chunk * network.outputCount + network.body.scratchCount(rows: chunk))
+    let evaluated =
+      inputs(chunk)
+      + bytes(Double(chunk) * Double(network.outputCount) + Double(network.body.scratchCount(rows: chunk)))
+    evaluation = Self.whole(evaluated)
+    self.parts =
+      parts + [
+        Part(
+          "the logits of \(chunk) rows in evaluations", network.isHead ? "data.classes" : "model.layers", modelRemedy,
+          evaluated)
+      ]
+  }
+
+  private static func whole(_ bytes: Double) -> Int { bytes < 0x1p62 ? Int(bytes) : .max }
+}
+
+extension MemoryEstimate {
+  /// A part of the memory, and which key makes it smaller.
+  struct Part: Equatable, Sendable {
+    let name, key, remedy: String
+    let bytes: Double
+
+    init(_ name: String, _ key: String, _ remedy: String, _ bytes: Double) {
+      (self.name, self.key, self.remedy, self.bytes) = (name, key, remedy, bytes)
+    }
+  }
+
+  /// Throws exit code 64 where the run cannot have what it takes, with the largest part. Before anything of that is tried.
+  package func check(_ share: HostMemory.Share) throws(ConfigurationError) {
+    let total = parts.reduce(0) { $0 + $1.bytes }
+    guard total > Double(share.bytes), let largest = parts.max(by: { $0.bytes < $1.bytes }) else { return }
+    throw ConfigurationError(
+      key: largest.key,
+      "the run takes \(total.gigabytes)\(share.ranks == 1 ? "" : " a rank") beside its data, and \(share); "
+        + "\(largest.name) take \(largest.bytes.gigabytes): \(largest.remedy)"
+        + (share.ranks == 1 ? "" : ", or start fewer ranks on a host"))
   }
 }
 
 extension MemoryEstimate {
   /// Numbers of a solve with the matrix of a batch.
-  private static func gram(_ network: Network, batch: Int, gathers: Bool, ranks: Int) -> Int {
-    let share = Int((Double(batch) / Double(ranks).squareRoot()).rounded())
+  private static func gram(_ network: Network, batch: Int, gathers: Bool, ranks: Int) -> Double {
+    let batch = Double(batch)
+    let share = (batch / Double(ranks).squareRoot()).rounded()
     let gathered = network.body.rowGradientCounts
-    return 2 * batch * (batch + share) + (gathers ? batch * (gathered.first + gathered.second) : 0)
+    return 2 * batch * (batch + share) + (gathers ? batch * Double(gathered.first + gathered.second) : 0)
   }
 }
 
@@ -85,35 +150,37 @@ extension Configuration.Optimizer {
   }
 
   /// Numbers of the moments that a metric keeps.
-  fileprivate func momentCount(_ network: Network) -> Int {
+  fileprivate func momentCount(_ network: Network) -> Double {
     guard method == .fgn, metric.kind != .identity else { return 0 }
     return network.body.connections.reduce(0) { sum, layer in
-      sum + (layer.inputs + 1) * (layer.inputs + 1)
-        + (metric.kind == .kronecker ? layer.outputs * layer.outputs : 0)
+      let (inputs, outputs) = (Double(layer.inputs + 1), Double(layer.outputs))
+      return sum + inputs * inputs + (metric.kind == .kronecker ? outputs * outputs : 0)
     }
   }
 
   /// Numbers of all that a metric needs.
-  fileprivate func metricCount(_ network: Network, rows: Int) -> Int {
+  fileprivate func metricCount(_ network: Network, rows: Int) -> Double {
     let moments = momentCount(network)
     guard moments > 0 else { return 0 }
     let layers = network.body.connections
     // Moments, factors and inverses; rows [h | 1] and d, and all of them divided.
-    return network.layout.count + layers.map(\.range.count).max()! + 3 * moments
-      + rows * (layers.map(\.inputs).max()! + 1 + layers.map(\.outputs).max()!)
-      + rows * layers.reduce(0) { $0 + $1.inputs + 1 + $1.outputs }
+    let perRow =
+      layers.map(\.inputs).max()! + 1 + layers.map(\.outputs).max()!
+      + layers.reduce(0) { $0 + $1.inputs + 1 + $1.outputs }
+    return Double(network.layout.count) + Double(layers.map(\.range.count).max()!) + 3 * moments
+      + Double(rows) * Double(perRow)
   }
 
   /// Numbers of all that a metric needs for each virtual shard.
-  fileprivate func partMetricCount(_ network: Network) -> Int {
+  fileprivate func partMetricCount(_ network: Network) -> Double {
     guard momentCount(network) > 0 else { return 0 }
     let layers = network.body.connections
-    let largest = layers.map { max($0.inputs + 1, metric.kind == .kronecker ? $0.outputs : 0) }.max()!
-    return largest * largest + layers.map(\.range.count).max()!
+    let largest = Double(layers.map { max($0.inputs + 1, metric.kind == .kronecker ? $0.outputs : 0) }.max()!)
+    return largest * largest + Double(layers.map(\.range.count).max()!)
   }
 
   /// n, the vectors of P numbers that a run has: θ, the sums over the ranks, and what the method works with and remembers.
-  fileprivate var parameterVectors: Int {
+  var parameterVectors: Int {
     switch method {
     case .fgn: 8 + (nesterov ? 1 : 0) + (nesterov && anchorMoves ? 1 : 0)
     case .ggn: 10 + (nesterov ? 1 : 0)

@@ -79,6 +79,7 @@ package struct TrainingData {
           "example \(place.row) has label \(train.labels[row]), and there are only \(train.count) examples; "
             + "correct the label or set data.classes"))
     }
+    try checkWidth(train, trainName, classCount, configuration, over: communicator)
     try check(
       train, features: trainName, labels: options.train.labels?.description ?? trainName, classCount, over: communicator
     )

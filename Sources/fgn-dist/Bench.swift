@@ -31,6 +31,13 @@ struct Bench: ParsableCommand {
     for (name, value) in [("rows", rows), ("features", features), ("repetitions", repetitions)] where value < 1 {
       throw ValidationError("--\(name) \(value) is impossible; it must be at least 1")
     }
+    let numbers =
+      Double(rows) * (Double(features) + 3 * Double(classes)) + 8 * (Double(features) + 1) * Double(classes)
+    if 4 * numbers > Double(HostMemory.limit()) {
+      throw ValidationError(
+        "\(rows) × \(features) examples of \(classes) classes take \((4 * numbers).gigabytes), and there are "
+          + "\(HostMemory.limit().gigabytes) of memory; lower --rows, --features or --classes")
+    }
     if classes < 2 { throw ValidationError("--classes \(classes) is impossible; it must be at least 2") }
   }
 

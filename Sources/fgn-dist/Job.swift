@@ -63,6 +63,13 @@ struct Job {
       _exit(76)
     }
     try runtime.completeStart()
+    MemoryLimit.bytes = HostMemory.limit()
+    // Whichever thread finds no memory, nothing else is done with MPI any more.
+    nonisolated(unsafe) let runtime = runtime
+    MemoryLimit.onFailure { line in
+      Job.complain("\(place): \(line)")
+      runtime.abort(code: 70)
+    }
     let environment = ProcessInfo.processInfo.environment
     let affinity = Threads.affinity
     // Ranks that are bound to the same CPUs share them.

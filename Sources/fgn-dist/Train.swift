@@ -74,6 +74,10 @@ struct Train: ParsableCommand {
       try configuration.network(for: data)
     }
 
+    let memory = Trainer<Scalar>.memory(of: configuration, data, network, ranks: communicator.size)
+    let share = try HostMemory.share(resident: data.residentSize, over: communicator)
+    try communicator.collectively { try memory.check(share) }
+
     let begun = try communicator.onRoot {
       let begun = try begin(choice!, communicator.hostname)
       try AtomicFile.write(begun.directory.configuration) { try $0.write(configuration.yaml) }
@@ -83,7 +87,6 @@ struct Train: ParsableCommand {
     let directory = RunDirectory(path: try communicator.broadcast(begun?.directory.path ?? ""))
     let coordinator = try Coordinator(
       directory, configuration, resumingAt: resume == nil ? nil : state?.progress.step ?? 0, over: communicator)
-    let memory = Trainer<Scalar>.memory(of: configuration, data, network, ranks: communicator.size)
     report(configuration, data, network, memory, state, coordinator, job)
     for damage in choice?.latest?.damage ?? [] { coordinator.say("warning: left out, for it is damaged: \(damage)") }
     let trainer = try Trainer<Scalar>(configuration, data, network, coordinator, resuming: state, over: communicator)

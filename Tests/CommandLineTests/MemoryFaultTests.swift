@@ -1,0 +1,94 @@
+import Foundation
+import Testing
+
+extension CommandLineTests {
+  /// What a host has no memory for is refused before it is tried.
+  @Suite("Too large for the memory")
+  struct MemoryFaultTests {
+    private static let ranks = [Ranks.plain, .mpirun(2)]
+
+    private func prepare() throws -> Workspace {
+      let workspace = Workspace()
+      try Examples(2000, features: 50, classes: 5).write(to: workspace)
+      try workspace.write("run.yaml", Fault.configuration)
+      return workspace
+    }
+
+    /// With so many bytes on a host.
+    private func train(
+      _ settings: [String], _ memory: Int, _ ranks: Ranks = .plain, in workspace: Workspace
+    ) throws -> Outcome {
+      try? FileManager.default.removeItem(atPath: workspace.path("run"))
+      return try Program.run(
+        ranks, Fault.train + settings.flatMap { ["--set", $0] }, in: workspace,
+        environment: ["FGN_MEMORY_LIMIT": "\(memory)"])
+    }
+
+    @Test(
+      "a run is refused with its largest part and the key that makes it smaller",
+      arguments: [
+        (
+          ["optimizer.batch_size=full", "optimizer.solver.kind=gram"], 20_000_000, "optimizer.batch_size",
+          "a batch of 2000"
+        ),
+        (["model.layers=[{linear: 30000}]", "optimizer.method=sgd"], 15_000_000, "model.layers", "vectors of"),
+        (["data.classes=100000", "optimizer.solver.kind=cg"], 100_000_000, "data.classes", "8 vectors of 5100000"),
+        (
+          ["model.layers=[{linear: 2000}]", "optimizer.metric.kind=kronecker", "optimizer.solver.kind=cg"], 30_000_000,
+          "optimizer.metric.kind", "moments"
+        ),
+        (
+          ["optimizer.batch_size=2000", "data.classes=2000", "optimizer.solver.kind=cg"], 20_000_000,
+          "optimizer.batch_size", "for 2000 rows"
+        ),
+      ])
+    func runs(settings: [String], memory: Int, key: String, part: String) throws {
+      let workspace = try prepare()
+      try train(settings, memory, in: workspace).expectError(64, mentioning: [key, part, "GB"])
+      #expect(!workspace.exists("run"))
+    }
+
+    @Test func allRanksRefuseWhatOneHasNoRoomFor() throws {
+      let workspace = try prepare()
+      let settings = ["data.classes=100000", "optimizer.solver.kind=cg"]
+      try train(settings, 300_000_000, .mpirun(2), in: workspace)
+        .expectError(64, mentioning: ["data.classes", "a rank", "for the 2 ranks of a host", "start fewer ranks"])
+      // A model that fits is trained.
+      try train(["data.classes=10000", "optimizer.solver.kind=cg"], 300_000_000, .mpirun(2), in: workspace)
+        .expectSuccess()
+    }
+
+    @Test("a huge index is named with its line", arguments: ranks)
+    func index(ranks: Ranks) throws {
+      let workspace = try prepare()
+      try workspace.write("train.svm", "0 1:1\n1 2:1\n0 2000000000:1\n1 3:1\n")
+      try workspace.write("run.yaml", "data: {train: {features: train.svm}}\n")
+      try train([], 1_000_000_000, ranks, in: workspace)
+        .expectError(65, mentioning: ["train.svm: line 3", "the index 2000000000", "correct the index"])
+      try train(["data.storage=dense", "data.normalize=none"], 1_000_000_000, ranks, in: workspace)
+        .expectError(65, mentioning: ["train.svm", "2000000000", "more memory"])
+      // Of one that fits, the features are rows like others.
+      try workspace.write("train.svm", "0 1:1\n1 2:1\n0 200000:1\n1 3:1\n")
+      try train([], 1_000_000_000, ranks, in: workspace).expectSuccess()
+      try workspace.write("test.svm", "0 2000000000:1\n")
+      try Program.run(
+        ranks, ["predict", "run/model.safetensors", "--features", "test.svm", "--classes", "c.csv"], in: workspace
+      ).expectError(65, mentioning: ["test.svm: line 1", "beyond the 200000 columns"])
+    }
+
+    @Test func aTextThatUnpacksToMoreIsRefused() throws {
+      let workspace = try prepare()
+      try workspace.write("t.csv", (0..<20000).map { "\($0),2.5,\($0 % 3)\n" }.joined())
+      try workspace.write(
+        "run.yaml", "data: {train: {features: t.csv}}\noptimizer: {batch_size: 8}\ntraining: {steps: 2}\n")
+      try train([], 100_000, in: workspace).expectError(65, mentioning: ["t.csv", "memory"])
+      try train([], 100_000_000, in: workspace).expectSuccess()
+    }
+
+    @Test func aBenchmarkThatDoesNotFitIsRefused() throws {
+      let workspace = Workspace()
+      try Program.run(["bench", "--rows", "1000000000", "--features", "1000000"], in: workspace)
+        .expectError(64, mentioning: ["--rows", "GB"])
+    }
+  }
+}
