@@ -32,7 +32,7 @@ let package = Package(
 
     .target(name: "MPI", dependencies: ["CMPI"]),
     .target(name: "LinearAlgebra", dependencies: ["COpenBLAS", "CThreads", "CVectorMath"]),
-    .target(name: "Datasets", dependencies: ["LinearAlgebra", "CMemory", "CBzip2", "CZlib"]),
+    .target(name: "Datasets", dependencies: ["LinearAlgebra", "CMemory", "CBzip2", "CVectorMath", "CZlib"]),
     .target(name: "Networks", dependencies: ["LinearAlgebra"]),
     .target(name: "GaussNewton", dependencies: ["Networks", "MPI", "LinearAlgebra"]),
     .target(

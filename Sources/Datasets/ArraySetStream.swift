@@ -2,24 +2,23 @@
 final class ArraySetStream {
   let files: SetFiles
   private let format: DataFormat
-  private let layouts: [ArrayLayout]
+  private let role: ArrayStream.Role
+  let layouts: [ArrayLayout]
   /// The file that is read, and its array once that is open: one at a time, since a set may have more files than a process
   /// may open.
   private var file = 0
   private var stream: ArrayStream?
 
-  /// Opens each file and calls `check` with it. Throws what that does, and exit code 65, 66 or 74.
-  init(
-    _ paths: [String], format: DataFormat, check: (ArrayStream) throws(DataError) -> Void
-  ) throws(DataError) {
+  /// Opens each file and checks its header. Throws exit code 65, 66 or 74.
+  init(_ paths: [String], format: DataFormat, as role: ArrayStream.Role) throws(DataError) {
     var layouts: [ArrayLayout] = []
     for path in paths {
-      let array = try ArrayStream(path, format: format)
-      try check(array)
+      let array = try ArrayStream(path, format: format, as: role)
       layouts.append(array.layout)
       if paths.count == 1 { stream = array }
     }
     self.format = format
+    self.role = role
     self.layouts = layouts
     files = SetFiles(layouts.map { ($0.path, $0.shape[0]) })
   }
@@ -59,7 +58,7 @@ final class ArraySetStream {
   private func open() throws(DataError) -> ArrayStream {
     if let stream { return stream }
     let layout = layouts[file]
-    let opened = try ArrayStream(layout.path, format: format)
+    let opened = try ArrayStream(layout.path, format: format, as: role)
     guard opened.layout == layout else { throw DataFile.changed(layout.path) }
     stream = opened
     return opened

@@ -1,11 +1,12 @@
 /// An array in a file, whose rows are read as they are asked for: in memory for as many as are asked for at a time, whatever
-/// the size of the file, also if it is compressed.
+/// the size of the file, also if it is compressed. An array in Fortran order is in memory as a whole.
 final class ArrayStream {
   let layout: ArrayLayout
 
   private enum Source {
     case plain(DataFile)
     case compressed(CompressedStream)
+    case memory(StoredArray)
   }
 
   private let source: Source
@@ -14,11 +15,15 @@ final class ArrayStream {
   private var buffer: AlignedBuffer?
 
   var path: String { layout.path }
-  /// Of a shape that was checked: any other may have no such number.
-  private var rowSize: Int { layout.shape.dropFirst().reduce(layout.type.size, *) }
+  private var rowSize: Int { layout.rowSize }
+
+  enum Role {
+    case features, labels
+  }
 
   /// Opens a file and checks its header, and for a plain file its size. Throws exit code 65, 66 or 74.
-  init(_ path: String, format: DataFormat) throws(DataError) {
+  init(_ path: String, format: DataFormat, as role: Role) throws(DataError) {
+    let stored: ArrayLayout
     let file = try DataFile(path)
     guard file.size > 0 else { throw .badContents(path, "is empty; copy the file again") }
     let start = try Self.allocate(min(file.size, NPY.largestHeader), path)
@@ -26,23 +31,22 @@ final class ArrayStream {
     let bytes = UnsafeRawBufferPointer(start.bytes)
     defer { extendLifetime(start) }
     if try format.resolved(bytes, path) == .npy {
-      layout = try NPY.layout(start: bytes, size: file.size, path)
-      source = .plain(file)
+      stored = try NPY.layout(start: bytes, size: file.size, path)
+      source = stored.isFortranOrder ? .memory(try NPY.read(MappedFile(path))) : .plain(file)
     } else if let compression = Compression(bytes) {
       let stream = CompressedStream(file, compression)
-      layout = try IDX.layout(unpacking: stream, file, compression)
+      stored = try IDX.layout(unpacking: stream, file, compression)
       source = .compressed(stream)
     } else {
-      layout = try IDX.layout(start: bytes, size: file.size, path)
+      stored = try IDX.layout(start: bytes, size: file.size, path)
       source = .plain(file)
     }
-  }
-
-  /// A row of zeros: a type that is not read shows on it, whatever the file holds. The shape must have rows.
-  func sample() throws(DataError) -> StoredArray {
-    let row = try Self.allocate(rowSize, path)
-    row.bytes.initializeMemory(as: UInt8.self, repeating: 0)
-    return array(rows: 1, row)
+    switch role {
+    case .features:
+      try stored.checkFeatures()
+      layout = stored
+    case .labels: layout = try stored.labels()
+    }
   }
 
   /// The rows of `range`, as `FeatureSource.read` has them.
@@ -50,7 +54,11 @@ final class ArrayStream {
     precondition(
       range.lowerBound >= position && !range.isEmpty && range.upperBound <= layout.shape[0], "rows are read in order")
     try skip(to: range.lowerBound)
+    defer { position = range.upperBound }
     let size = range.count * rowSize
+    if case .memory(let array) = source {
+      return self.array(rows: range.count, array.base + range.lowerBound * rowSize, array.owner)
+    }
     let room: AlignedBuffer
     if let buffer, buffer.bytes.count >= size { room = buffer } else { room = try Self.allocate(size, path) }
     buffer = room
@@ -58,9 +66,9 @@ final class ArrayStream {
     switch source {
     case .plain(let file): try file.read(into: target, at: layout.headerCount + range.lowerBound * rowSize)
     case .compressed(let stream): try unpack(stream, into: target)
+    case .memory: break
     }
-    position = range.upperBound
-    return array(rows: range.count, room)
+    return array(rows: range.count, UnsafeRawPointer(room.bytes.baseAddress!), room)
   }
 
   /// As `FeatureSource.skip` has it.
@@ -88,10 +96,11 @@ final class ArrayStream {
     }
   }
 
-  private func array(rows: Int, _ buffer: AlignedBuffer) -> StoredArray {
+  private func array(rows: Int, _ base: UnsafeRawPointer, _ owner: AnyObject) -> StoredArray {
     var layout = layout
     layout.shape[0] = rows
-    return StoredArray(layout: layout, base: UnsafeRawPointer(buffer.bytes.baseAddress!), owner: buffer)
+    layout.isFortranOrder = false
+    return StoredArray(layout: layout, base: base, owner: owner)
   }
 
   private static func allocate(_ byteCount: Int, _ path: String) throws(DataError) -> AlignedBuffer {

@@ -75,7 +75,7 @@ package enum CSV {
     switch options.element {
     case .float32: try read(files, options, Float.self, chunkSize)
     case .float64: try read(files, options, Double.self, chunkSize)
-    case .uint8: preconditionFailure("the values of a table are float32 or float64")
+    default: preconditionFailure("the values of a table are float32 or float64")
     }
   }
 

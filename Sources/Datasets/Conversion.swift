@@ -99,7 +99,7 @@ package struct Conversion {
     switch element {
     case .float32: try run(Float.self, report)
     case .float64: try run(Double.self, report)
-    case .uint8: preconditionFailure("values are written as float32 or float64")
+    default: preconditionFailure("values are written as float32 or float64")
     }
   }
 

@@ -43,7 +43,7 @@ package struct Dataset {
   ) throws(DataError) {
     let (paths, labelPaths) = (try features.paths(), try labels.paths())
     let parts = try paths.map { path throws(DataError) in try FeatureMatrix(path: path, format: format) }
-    try FeatureMatrix.checkKinds(parts, paths)
+    try FeatureMatrix.checkKinds(parts.map(\.kind), paths)
     let files = SetFiles(zip(paths, parts).map { ($0, $1.rows) })
     let (numbers, labelFiles) = try Self.labels(labelPaths, format: format, for: files)
     self.init(features: FeatureMatrix(joining: parts), labels: numbers, classCount: classCount)

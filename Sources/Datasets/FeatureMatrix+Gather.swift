@@ -3,7 +3,8 @@ import LinearAlgebra
 extension FeatureMatrix {
   /// target ← the normalised rows `rows`, #rows.count × columns, in that order.
   ///
-  /// A Float64 file is normalised in double precision before it is rounded, the other types in the target's.
+  /// Values of 32-bit and longer integers and of Float64 are normalised in double precision before they are rounded, the
+  /// other types in the target's. Integers beyond ±2^53 are rounded to doubles first.
   package func gather<Scalar: BLASScalar>(
     rows: some Collection<Int>, into target: Matrix<Scalar>, normalization: Normalization
   ) {
@@ -46,23 +47,33 @@ extension FeatureMatrix {
         let output = output.assumingMemoryBound(to: Float.self)
         switch element {
         case .uint8: normalization.withFloats { fill(output, from: source, UInt8.self, $0, { Float($0) }, { $0 }) }
-        case .float32: normalization.withFloats { fill(output, from: source, Float.self, $0, { $0 }, { $0 }) }
-        case .float64: normalization.withDoubles { fill(output, from: source, Double.self, $0, { $0 }, { Float($0) }) }
+        case .float32 where isInPlace:
+          normalization.withFloats { fill(output, from: source, Float.self, $0, { $0 }, { $0 }) }
+        case .float64 where isInPlace:
+          normalization.withDoubles { fill(output, from: source, Double.self, $0, { $0 }, { Float($0) }) }
+        default: widen(source, into: output, normalization)
         }
       } else {
         precondition(Scalar.self == Double.self, "rows are gathered as Float or Double")
         let output = output.assumingMemoryBound(to: Double.self)
         switch element {
         case .uint8: normalization.withDoubles { fill(output, from: source, UInt8.self, $0, { Double($0) }, { $0 }) }
-        case .float32: normalization.withDoubles { fill(output, from: source, Float.self, $0, { Double($0) }, { $0 }) }
-        case .float64: normalization.withDoubles { fill(output, from: source, Double.self, $0, { $0 }, { $0 }) }
+        case .float32 where isInPlace:
+          normalization.withDoubles { fill(output, from: source, Float.self, $0, { Double($0) }, { $0 }) }
+        case .float64 where isInPlace:
+          normalization.withDoubles { fill(output, from: source, Double.self, $0, { $0 }, { $0 }) }
+        default: widen(source, into: output, normalization)
         }
       }
     }
   }
+
+  /// Whether values are numbers of the processor where they lie.
+  var isInPlace: Bool { isAligned && !isSwapped }
 }
 
-private enum RowSelection {
+/// The rows that are asked for.
+enum RowSelection {
   case range(Range<Int>)
   case list(UnsafeBufferPointer<Int>)
 
@@ -81,7 +92,8 @@ private enum RowSelection {
   }
 }
 
-private struct RowSource {
+/// Where rows of a matrix are found.
+struct RowSource {
   let rows: RowSelection
   /// Of these, those that are wanted.
   let part: Range<Int>
@@ -92,8 +104,13 @@ private struct RowSource {
   let base: UnsafeRawPointer
   let pieces: UnsafeBufferPointer<FeatureMatrix.Piece>
 
+  /// Where the row with a number in `rows` is.
   @inline(__always)
-  func address(of row: Int) -> UnsafeRawPointer { pieces.count == 1 ? base + row * rowSize : addressInPieces(of: row) }
+  func address(at index: Int) -> UnsafeRawPointer {
+    let row = rows[index]
+    precondition(row >= 0 && row < available, "row out of range")
+    return pieces.count == 1 ? base + row * rowSize : addressInPieces(of: row)
+  }
 
   @inline(never)
   private func addressInPieces(of row: Int) -> UnsafeRawPointer {
@@ -110,9 +127,7 @@ private func fill<Source: BitwiseCopyable, Work: BLASScalar, Target: BLASScalar>
 ) {
   let columns = source.columns
   for index in source.part {
-    let row = source.rows[index]
-    precondition(row >= 0 && row < source.available, "row out of range")
-    let input = source.address(of: row).assumingMemoryBound(to: Source.self)
+    let input = source.address(at: index).assumingMemoryBound(to: Source.self)
     let output = target + index * columns
     switch map {
     case .identity:

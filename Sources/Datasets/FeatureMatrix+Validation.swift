@@ -5,14 +5,15 @@ extension FeatureMatrix {
   ///
   /// Local: each rank looks at its shard of the rows.
   package func firstNonFinite(in range: Range<Int>) -> (row: Int, column: Int)? {
+    guard let exponent = element.fullExponent else { return nil }
     var found: (row: Int, column: Int)?
     forEachPiece(in: range) { firstRow, bytes in
       if found != nil { return }
       let index: Int? =
-        switch element {
-        case .uint8: nil
-        case .float32: firstWithFullExponent(bytes.bindMemory(to: UInt32.self), columns, mask: 0x7f80_0000)
-        case .float64: firstWithFullExponent(bytes.bindMemory(to: UInt64.self), columns, mask: 0x7ff0_0000_0000_0000)
+        switch element.size {
+        case 2: firstWithFullExponent(bytes, columns, mask: UInt16(exponent), isSwapped)
+        case 4: firstWithFullExponent(bytes, columns, mask: UInt32(exponent), isSwapped)
+        default: firstWithFullExponent(bytes, columns, mask: exponent, isSwapped)
         }
       found = index.map { (row: firstRow + $0 / columns, column: $0 % columns) }
     }
@@ -49,8 +50,9 @@ extension FeatureMatrix {
     forEachPiece(in: range) { _, bytes in
       switch element {
       case .uint8: statistics.add(bytes.bindMemory(to: UInt8.self)) { Double($0) }
-      case .float32: statistics.add(bytes.bindMemory(to: Float.self)) { Double($0) }
-      case .float64: statistics.add(bytes.bindMemory(to: Double.self)) { $0 }
+      case .float32 where isInPlace: statistics.add(bytes.bindMemory(to: Float.self)) { Double($0) }
+      case .float64 where isInPlace: statistics.add(bytes.bindMemory(to: Double.self)) { $0 }
+      default: forEachDoubles(of: bytes) { statistics.add($0) { $0 } }
       }
     }
     return statistics
@@ -90,13 +92,17 @@ extension ColumnMap<Double> {
 
 /// Row by row: the test of a whole row has no early exit and no order, so the compiler vectorises it.
 @inline(__always)
-private func firstWithFullExponent<Bits: FixedWidthInteger>(
-  _ values: UnsafeBufferPointer<Bits>, _ columns: Int, mask: Bits
+private func firstWithFullExponent<Bits: FixedWidthInteger & BitwiseCopyable>(
+  _ values: UnsafeRawBufferPointer, _ columns: Int, mask: Bits, _ isSwapped: Bool
 ) -> Int? {
-  for start in stride(from: 0, to: values.count, by: columns) {
+  let mask = isSwapped ? mask.byteSwapped : mask
+  let size = MemoryLayout<Bits>.size
+  guard let base = values.baseAddress else { return nil }
+  func isFull(_ index: Int) -> Bool { base.loadUnaligned(fromByteOffset: index &* size, as: Bits.self) & mask == mask }
+  for start in stride(from: 0, to: values.count / size, by: columns) {
     var found: Bits = 0
-    for index in start..<start + columns { found |= values[index] & mask == mask ? 1 : 0 }
-    if found != 0 { return (start..<start + columns).first { values[$0] & mask == mask } }
+    for index in start..<start + columns { found |= isFull(index) ? 1 : 0 }
+    if found != 0 { return (start..<start + columns).first(where: isFull) }
   }
   return nil
 }

@@ -1,30 +1,21 @@
 /// The values of all examples, #rows × columns in row-major order, in the type that the file has: mapped from it or in
 /// memory, in one piece or, of a set of files, several. Copies share the storage.
 package struct FeatureMatrix {
-  package enum Element: String, Codable, Sendable {
-    case uint8, float32, float64
-
-    package var size: Int {
-      switch self {
-      case .uint8: 1
-      case .float32: 4
-      case .float64: 8
-      }
-    }
-  }
-
   package let rows: Int
   package let columns: Int
   /// The axes of one example, such as [28, 28]; their product is `columns`.
   package let shape: [Int]
   package let element: Element
+  /// Whether the bytes of each number are in the other order than the processor's.
+  let isSwapped: Bool
+  /// Whether the numbers can be used where they are, which those of files that align nothing cannot.
+  let isAligned: Bool
   /// All rows in their order, in at least one piece.
   let pieces: [Piece]
 
   /// Rows that lie together.
   struct Piece {
     let rows: Range<Int>
-    /// Aligned for `element`.
     let base: UnsafeRawPointer
     /// What keeps `base` alive.
     let owner: AnyObject
@@ -38,21 +29,25 @@ package struct FeatureMatrix {
   /// The examples of files, those of the first one first; mapped files stay where they are. Throws exit code 65 or 66.
   package init(paths: [String], format: DataFormat = .auto) throws(DataError) {
     let parts = try paths.map { path throws(DataError) in try FeatureMatrix(path: path, format: format) }
-    try Self.checkKinds(parts, paths)
+    try Self.checkKinds(parts.map(\.kind), paths)
     self.init(joining: parts)
   }
 
-  /// Throws exit code 65 unless all have examples of the first one's shape and type.
-  static func checkKinds(_ parts: [FeatureMatrix], _ paths: [String]) throws(DataError) {
-    for (part, path) in zip(parts, paths).dropFirst() {
-      func text(_ part: FeatureMatrix) -> String {
-        "examples of \(part.shape.map(String.init).joined(separator: " × ")) \(part.element.rawValue) values"
-      }
-      guard part.shape == parts[0].shape, part.element == parts[0].element else {
-        throw .badContents(
-          path,
-          "has \(text(part)), and \(paths[0]) has \(text(parts[0])); the files of a set must have one shape and type")
-      }
+  /// What the files of a set have in common.
+  struct Kind: Equatable {
+    /// The axes of one example.
+    let shape: [Int]
+    let element: Element
+    let isSwapped: Bool
+  }
+
+  var kind: Kind { Kind(shape: shape, element: element, isSwapped: isSwapped) }
+
+  /// Throws exit code 65 unless all are of the first one's kind.
+  static func checkKinds(_ kinds: [Kind], _ paths: [String]) throws(DataError) {
+    for (kind, path) in zip(kinds, paths).dropFirst() where kind != kinds[0] {
+      throw .badContents(
+        path, "has \(kind), and \(paths[0]) has \(kinds[0]); the files of a set must have one shape and type")
     }
   }
 
@@ -61,20 +56,27 @@ package struct FeatureMatrix {
   package init(_ values: [Float], shape: [Int]) { self.init(copying: values, shape, .float32) }
   package init(_ values: [Double], shape: [Int]) { self.init(copying: values, shape, .float64) }
 
-  init(rows: Int, shape: [Int], element: Element, base: UnsafeRawPointer, owner: AnyObject) {
-    self.init(rows: rows, shape: shape, element: element, pieces: [Piece(rows: 0..<rows, base: base, owner: owner)])
+  init(
+    rows: Int, shape: [Int], element: Element, isSwapped: Bool = false, base: UnsafeRawPointer, owner: AnyObject
+  ) {
+    self.init(
+      rows: rows, shape: shape, element: element, isSwapped: isSwapped,
+      pieces: [Piece(rows: 0..<rows, base: base, owner: owner)])
   }
 
   init(rows: Int, shape: [Int], element: Element, owner: AlignedBuffer) {
     self.init(rows: rows, shape: shape, element: element, base: owner.bytes.baseAddress!, owner: owner)
   }
 
+  /// Other rows of the same kind, in at least one piece.
+  func like(rows: Int, _ pieces: [Piece]) -> FeatureMatrix {
+    FeatureMatrix(rows: rows, shape: shape, element: element, isSwapped: isSwapped, pieces: pieces)
+  }
+
   /// The rows of all matrices, which have one shape and type, without a copy of their values.
   init(joining parts: [FeatureMatrix]) {
     precondition(!parts.isEmpty, "nothing to join")
-    precondition(
-      parts.allSatisfy { $0.shape == parts[0].shape && $0.element == parts[0].element },
-      "the parts are of several kinds")
+    precondition(parts.allSatisfy { $0.kind == parts[0].kind }, "the parts are of several kinds")
     var rows = 0
     var pieces: [Piece] = []
     for part in parts {
@@ -83,18 +85,21 @@ package struct FeatureMatrix {
       }
       rows += part.rows
     }
-    self.init(rows: rows, shape: parts[0].shape, element: parts[0].element, pieces: pieces)
+    self = parts[0].like(rows: rows, pieces)
   }
 
-  init(rows: Int, shape: [Int], element: Element, pieces: [Piece]) {
+  init(rows: Int, shape: [Int], element: Element, isSwapped: Bool = false, pieces: [Piece]) {
     self.rows = rows
     self.columns = shape.reduce(1, *)
     self.shape = shape
     self.element = element
+    self.isSwapped = isSwapped
+    isAligned = pieces.allSatisfy { UInt(bitPattern: $0.base) % UInt(element.size) == 0 }
     self.pieces = pieces
   }
 
-  private init<Value: BitwiseCopyable>(copying values: [Value], _ shape: [Int], _ element: Element) {
+  /// Values of as many bytes as those of `element`.
+  init<Value: BitwiseCopyable>(copying values: [Value], _ shape: [Int], _ element: Element) {
     let columns = shape.reduce(1, *)
     precondition(columns > 0 && values.count % columns == 0, "\(values.count) values are no rows of \(shape)")
     guard let buffer = AlignedBuffer(byteCount: values.count * element.size) else { fatalError("out of memory") }
@@ -116,7 +121,7 @@ package struct FeatureMatrix {
     }
     // Of no rows, too, there is a piece.
     if parts.isEmpty { parts = [Piece(rows: 0..<0, base: pieces[0].base, owner: pieces[0].owner)] }
-    return FeatureMatrix(rows: range.count, shape: shape, element: element, pieces: parts)
+    return like(rows: range.count, parts)
   }
 
   /// The same for all processes of a host that have these values in one place: they are those of one set of files.
@@ -136,6 +141,20 @@ package struct FeatureMatrix {
       body(part.lowerBound, UnsafeRawBufferPointer(start: start, count: part.count * rowSize))
       extendLifetime(piece.owner)
     }
+  }
+}
+
+extension FeatureMatrix.Kind: CustomStringConvertible {
+  /// That of an array of features.
+  init(_ layout: ArrayLayout) {
+    self.init(
+      shape: Array(layout.shape.dropFirst()), element: layout.type.element!,
+      isSwapped: layout.isBigEndian && layout.type.hasByteOrder)
+  }
+
+  var description: String {
+    "examples of \(shape.map(String.init).joined(separator: " × ")) \(isSwapped ? "big-endian " : "")\(element.rawValue) "
+      + "values"
   }
 }
 

@@ -35,13 +35,9 @@ package final class FeatureStream: FeatureSource {
 
   /// Opens the files and checks their headers, and for plain files their sizes. Throws exit code 65, 66 or 74.
   package init(paths: [String], format: DataFormat = .auto) throws(DataError) {
-    var kinds: [FeatureMatrix] = []
-    arrays = try ArraySetStream(paths, format: format) { array throws(DataError) in
-      try array.layout.checkFeatures()
-      kinds.append(try array.sample().features())
-    }
-    try FeatureMatrix.checkKinds(kinds, paths)
-    columns = kinds[0].columns
+    arrays = try ArraySetStream(paths, format: format, as: .features)
+    try FeatureMatrix.checkKinds(arrays.layouts.map(FeatureMatrix.Kind.init), paths)
+    columns = arrays.layouts[0].shape.dropFirst().reduce(1, *)
   }
 
   package convenience init(path: String, format: DataFormat = .auto) throws(DataError) {
@@ -66,10 +62,7 @@ final class LabelStream {
 
   /// Throws exit code 65, 66 or 74.
   init(paths: [String], format: DataFormat = .auto) throws(DataError) {
-    arrays = try ArraySetStream(paths, format: format) { array throws(DataError) in
-      try array.layout.checkLabels()
-      _ = try array.sample().labels()
-    }
+    arrays = try ArraySetStream(paths, format: format, as: .labels)
   }
 
   convenience init(path: String, format: DataFormat = .auto) throws(DataError) {

@@ -29,22 +29,22 @@ enum IDX {
     let start = prefix + 4 * axes
     guard bytes.count >= start else { throw tooShort(path) }
     let shape = parse(extents: UnsafeRawBufferPointer(rebasing: bytes[prefix..<start]))
-    let expected = try StoredArray.byteCount(shape, type, path)
+    let expected = try ArrayLayout.byteCount(shape, type, path)
     let found = size - start
     guard found == expected else {
       throw .badContents(
         path,
-        "the header announces \(shape) values of type \(type.rawValue), which is \(expected) bytes, "
+        "the header announces \(shape) values of type \(type), which is \(expected) bytes, "
           + "and \(found) follow; copy the file again")
     }
     return ArrayLayout(
-      path: path, format: .idx, shape: shape, type: type, isBigEndian: true, headerCount: start)
+      path: path, shape: shape, type: type, isBigEndian: true, headerCount: start)
   }
 
   private static func unpack(_ file: MappedFile, _ compression: Compression) throws(DataError) -> StoredArray {
     let stream = CompressedStream(file.file, compression)
     let layout = try layout(unpacking: stream, file.file, compression)
-    let expected = try StoredArray.byteCount(layout.shape, layout.type, file.path)
+    let expected = try ArrayLayout.byteCount(layout.shape, layout.type, file.path)
     let values = try unpack(expected, of: stream, file.path)
     try stream.finish(after: expected + layout.headerCount)
     return StoredArray(layout: layout, base: values.bytes.baseAddress!, owner: values)
@@ -65,16 +65,16 @@ enum IDX {
     let extents = try unpack(4 * axes, of: stream, file.path)
     defer { extendLifetime(extents) }
     let shape = parse(extents: UnsafeRawBufferPointer(extents.bytes))
-    let expected = try StoredArray.byteCount(shape, type, file.path)
+    let expected = try ArrayLayout.byteCount(shape, type, file.path)
     // Before anything is allocated: a damaged header may announce any size.
     guard expected / compression.largestRatio <= file.size else {
       throw .badContents(
         file.path,
-        "the header announces \(shape) values of type \(type.rawValue), more than a file of "
+        "the header announces \(shape) values of type \(type), more than a file of "
           + "\(file.size) bytes can hold")
     }
     return ArrayLayout(
-      path: file.path, format: .idx, shape: shape, type: type, isBigEndian: true, headerCount: prefix + 4 * axes)
+      path: file.path, shape: shape, type: type, isBigEndian: true, headerCount: prefix + 4 * axes)
   }
 
   private static func unpack(_ count: Int, of stream: CompressedStream, _ path: String) throws(DataError)
@@ -92,7 +92,7 @@ enum IDX {
 
   private static func parse(
     prefix: UnsafeRawBufferPointer, _ path: String
-  ) throws(DataError) -> (type: NumberType, axes: Int) {
+  ) throws(DataError) -> (type: ValueType, axes: Int) {
     guard prefix[0] == 0, prefix[1] == 0, let type = type(code: prefix[2]) else {
       let bytes = prefix.map { String($0, radix: 16) }.joined(separator: " ")
       throw .badContents(path, "is no IDX file: it starts with \(bytes) (hexadecimal), not with 0 0 and a type code")
@@ -107,7 +107,7 @@ enum IDX {
     }
   }
 
-  private static func type(code: UInt8) -> NumberType? {
+  private static func type(code: UInt8) -> ValueType? {
     switch code {
     case 0x08: .uint8
     case 0x09: .int8

@@ -12,13 +12,12 @@ package enum NPY {
   /// Throws as `layout` does.
   static func read(_ file: MappedFile) throws(DataError) -> StoredArray {
     let layout = try layout(start: file.bytes, size: file.bytes.count, file.path)
-    return StoredArray(layout: layout, base: file.bytes.baseAddress! + layout.headerCount, owner: file)
+    return try StoredArray(layout: layout, base: file.bytes.baseAddress! + layout.headerCount, owner: file).inRowOrder()
   }
 
   /// The array in a file of `size` bytes, of which `start` has the first, as many as `largestHeader` if there are.
   ///
-  /// Throws exit code 65 for a malformed header, a layout other than little-endian C order, or a size that the file does
-  /// not have.
+  /// Throws exit code 65 for a malformed header, values that are not read, or a size that the file does not have.
   static func layout(start bytes: UnsafeRawBufferPointer, size: Int, _ path: String) throws(DataError) -> ArrayLayout {
     guard isNPY(bytes) else { throw .badContents(path, "is no NPY file: it does not start with \\x93NUMPY") }
     guard bytes.count > magic.count else { throw tooShort(path) }
@@ -40,40 +39,64 @@ package enum NPY {
     } catch {
       throw .badContents(path, "\(error.message), at byte \(start + error.offset) of the NPY header")
     }
-    let type = try type(of: header, path)
-    let expected = try StoredArray.byteCount(header.shape, type, path)
+    let (type, isBigEndian) = try type(of: header, path)
+    let expected = try ArrayLayout.byteCount(header.shape, type, path)
     let found = size - start - length
     guard found == expected else {
       throw .badContents(
         path,
-        "the header announces \(header.shape) values of type \(type.rawValue), which is \(expected) bytes, "
+        "the header announces \(header.shape) values of type \(type), which is \(expected) bytes, "
           + "and \(found) follow; save or copy the file again")
     }
     return ArrayLayout(
-      path: path, format: .npy, shape: header.shape, type: type, isBigEndian: false, headerCount: start + length)
+      path: path, shape: header.shape, type: type, isBigEndian: isBigEndian,
+      // Of one axis that is longer than 1, both orders are the same.
+      isFortranOrder: header.isFortranOrder && header.shape.count { $0 != 1 } > 1, headerCount: start + length)
   }
 
-  private static func type(of header: NPYHeader, _ path: String) throws(DataError) -> NumberType {
+  private static func type(
+    of header: NPYHeader, _ path: String
+  ) throws(DataError) -> (type: ValueType, isBigEndian: Bool) {
     guard let descriptor = header.descriptor, let order = descriptor.first else {
       throw .badContents(path, "holds records and not numbers; save its fields as arrays of their own")
     }
-    guard let type = types[descriptor.dropFirst()], order != "|" || type.size == 1 else {
-      throw .badContents(path, "values of type '\(descriptor)' are not read; save array.astype(numpy.float32)")
+    let kind = descriptor.dropFirst()
+    guard let type = types[kind] ?? textType(kind), "<>|".contains(order), order != "|" || !type.hasByteOrder else {
+      throw .badContents(path, "values of type '\(descriptor)' are not read; save \(remedy(for: kind))")
     }
-    guard order == "<" || order == "|" || (order == ">" && type.size == 1) else {
-      throw .badContents(
-        path, "the values are not little-endian ('\(descriptor)'); save array.astype('<\(descriptor.dropFirst())')")
-    }
-    guard !header.isFortranOrder else {
-      throw .badContents(path, "the values lie in Fortran order; save numpy.ascontiguousarray(array)")
-    }
-    return type
+    return (type, order == ">")
   }
 
-  private static let types: [Substring: NumberType] = [
+  private static let types: [Substring: ValueType] = [
     "b1": .bool, "u1": .uint8, "i1": .int8, "u2": .uint16, "i2": .int16, "u4": .uint32, "i4": .int32, "u8": .uint64,
     "i8": .int64, "f2": .float16, "f4": .float32, "f8": .float64,
+    // What NumPy calls the bfloat16 of the package ml_dtypes, and raw bytes.
+    "V2": .bfloat16,
   ]
+
+  /// `U5`, `S5`.
+  private static func textType(_ kind: Substring) -> ValueType? {
+    guard let count = Int(kind.dropFirst()), (1...largestText).contains(count) else { return nil }
+    return switch kind.first {
+    case "U": .unicode(count)
+    case "S": .bytes(count)
+    default: nil
+    }
+  }
+
+  /// More characters than the name of a class has.
+  private static let largestText = 1 << 16
+
+  private static func remedy(for kind: Substring) -> String {
+    switch kind.first {
+    case "O": "array.astype(numpy.float32), or array.astype(str) for labels"
+    case "M", "m": "array.astype(numpy.int64)"
+    case "c": "array.real, or both parts as features"
+    case "U", "S": "texts of fewer characters"
+    case "V": "numbers, or the fields of a record as arrays of their own"
+    default: "array.astype(numpy.float32)"
+    }
+  }
 
   private static func tooShort(_ path: String) -> DataError {
     .badContents(path, "ends within the NPY header; save or copy the file again")

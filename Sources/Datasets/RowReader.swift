@@ -62,8 +62,7 @@ package final class RowReader: Sendable {
     let (pieces, failure) = state.withLock { ($0.pieces, $0.failure) }
     if let failure { throw failure }
     if pieces.isEmpty { return source[rows: 0..<0] }
-    return FeatureMatrix(
-      rows: pieces.last!.rows.upperBound, shape: source.shape, element: source.element, pieces: pieces)
+    return source.like(rows: pieces.last!.rows.upperBound, pieces)
   }
 
   /// Throws exit code 65, 66 or 74.

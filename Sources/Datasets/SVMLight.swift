@@ -55,7 +55,7 @@ package enum SVMLight {
     switch element {
     case .float32: try read(files, indexBase, columns, Float.self, chunkSize)
     case .float64: try read(files, indexBase, columns, Double.self, chunkSize)
-    case .uint8: preconditionFailure("sparse values are float32 or float64")
+    default: preconditionFailure("sparse values are float32 or float64")
     }
   }
 

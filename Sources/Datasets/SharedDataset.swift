@@ -5,6 +5,7 @@ package struct SharedDataset: Codable {
   private let rows: Int
   private let shape: [Int]
   private let element: FeatureMatrix.Element
+  private let isSwapped: Bool
   private let classCount: Int
   private let classes: ClassMap?
   private let featureFiles: SetFiles?
@@ -42,6 +43,7 @@ package struct SharedDataset: Codable {
     rows = set.features.rows
     shape = set.features.shape
     element = set.features.element
+    isSwapped = set.features.matrix?.isSwapped ?? false
     classCount = set.classCount
     classes = set.classes
     featureFiles = set.featureFiles
@@ -62,7 +64,8 @@ package struct SharedDataset: Codable {
     case .dense(let pieces):
       let opened = pieces.compactMap { $0.open() }
       guard opened.count == pieces.count else { return nil }
-      return .dense(FeatureMatrix(rows: rows, shape: shape, element: element, pieces: opened))
+      return .dense(
+        FeatureMatrix(rows: rows, shape: shape, element: element, isSwapped: isSwapped, pieces: opened))
     case .sparse(let path, let starts, let indices, let values):
       guard let starts = AlignedBuffer(starts), let indices = AlignedBuffer(indices), let values = AlignedBuffer(values)
       else { return nil }

@@ -109,7 +109,7 @@ package struct SparseFeatures {
     switch element {
     case .float32: try dense(Float.self)
     case .float64: try dense(Double.self)
-    case .uint8: preconditionFailure("sparse values are float32 or float64")
+    default: preconditionFailure("sparse values are float32 or float64")
     }
   }
 

@@ -10,7 +10,7 @@ import Testing
     Fixtures.plainIDX, Fixtures.gzipIDX, Fixtures.twoMemberIDX, Fixtures.bzip2IDX, Fixtures.memberBzip2IDX,
     Fixtures.idx(0x0d, [1, 1, 2], [0, 1, 2, 3, 4, 5, 6, 7]),
     Fixtures.uint8Features, Fixtures.float64Features, Fixtures.versionTwo, Fixtures.labelsI8, Fixtures.columnLabels,
-    Fixtures.records,
+    Fixtures.records, Fixtures.fortranOrder, Fixtures.bigEndian, Fixtures.float16Features, Fixtures.oneHotLabels,
   ]
 
   func isPlain(_ bytes: [UInt8]) -> Bool { ![0x1f, UInt8(ascii: "B")].contains(bytes[0]) }

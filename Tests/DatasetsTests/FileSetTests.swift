@@ -35,18 +35,18 @@ import Testing
     return FeatureMatrix(
       joining: counts.map { count in
         defer { start += count }
-        let numbers = Array(values(of: whole)[start * whole.columns..<(start + count) * whole.columns])
-        return switch whole.element {
-        case .uint8: FeatureMatrix(numbers.map { UInt8($0) }, shape: whole.shape)
-        case .float32: FeatureMatrix(numbers.map { Float($0) }, shape: whole.shape)
-        case .float64: FeatureMatrix(numbers, shape: whole.shape)
-        }
+        let bytes = TypedBytes.bytes(
+          Array(values(of: whole)[start * whole.columns..<(start + count) * whole.columns]), whole.element,
+          isSwapped: whole.isSwapped)
+        return FeatureMatrix(
+          rows: count, shape: whole.shape, element: whole.element, isSwapped: whole.isSwapped,
+          pieces: FeatureMatrix(bytes, shape: [bytes.count / count]).pieces)
       })
   }
 
-  @Test(arguments: [FeatureMatrix.Element.uint8, .float32, .float64])
+  @Test(arguments: FeatureMatrix.Element.allCases)
   func piecesAreOneMatrix(_ element: FeatureMatrix.Element) {
-    let whole = GatherTests.matrix(element)
+    let whole = GatherTests.matrix(element, isSwapped: element.size == 2)
     for counts in [[11], [1, 10], [4, 1, 6], Array(repeating: 1, count: 11)] {
       let joined = cut(whole, counts)
       #expect(joined.rows == 11 && joined.pieces.count == counts.count && values(of: joined) == values(of: whole))

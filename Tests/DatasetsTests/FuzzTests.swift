@@ -99,9 +99,13 @@ import Testing
     let file = try RewrittenFile()
     let seeds = [
       Fixtures.uint8Features, Fixtures.float32Features, Fixtures.float64Features, Fixtures.threeAxes,
-      Fixtures.versionTwo, Fixtures.labelsI8, Fixtures.labelsU2, Fixtures.records,
+      Fixtures.versionTwo, Fixtures.labelsI8, Fixtures.labelsU2, Fixtures.records, Fixtures.fortranOrder,
+      Fixtures.bigEndian, Fixtures.float16Features, Fixtures.oneHotLabels,
     ]
-    fuzz(4, seeds, ["(", ")", ",", "'<f8'", "'|u1'", "0", "9999999999", "\u{1}", "\u{0}"]) { bytes, _ in
+    fuzz(
+      4, seeds,
+      ["(", ")", ",", "'<f8'", "'|u1'", "'>f2'", "'<U2'", "'S3'", "True", "0", "9999999999", "\u{1}", "\u{0}"]
+    ) { bytes, _ in
       _ = try withExactBytes(bytes) { try NPY.layout(start: $0, size: $0.count, "bytes") }
       return isSound(try DataFormat.npy.read(file.write(bytes)), limit: bytes.count)
     }

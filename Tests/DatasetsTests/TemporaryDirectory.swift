@@ -31,12 +31,25 @@ final class TemporaryDirectory {
 func values(of features: FeatureMatrix) -> [Double] {
   var values: [Double] = []
   features.forEachPiece(in: 0..<features.rows) { _, bytes in
-    values += (0..<bytes.count / features.element.size).map { index in
-      switch features.element {
-      case .uint8: Double(bytes[index])
-      case .float32: Double(bytes.loadUnaligned(fromByteOffset: 4 * index, as: Float.self))
-      case .float64: bytes.loadUnaligned(fromByteOffset: 8 * index, as: Double.self)
+    func load<Bits: FixedWidthInteger & BitwiseCopyable>(_: Bits.Type, _ convert: (Bits) -> Double) {
+      for start in stride(from: 0, to: bytes.count, by: MemoryLayout<Bits>.size) {
+        let bits = bytes.loadUnaligned(fromByteOffset: start, as: Bits.self)
+        values.append(convert(features.isSwapped ? bits.byteSwapped : bits))
       }
+    }
+    switch features.element {
+    case .uint8: load(UInt8.self) { Double($0) }
+    case .int8: load(Int8.self) { Double($0) }
+    case .uint16: load(UInt16.self) { Double($0) }
+    case .int16: load(Int16.self) { Double($0) }
+    case .uint32: load(UInt32.self) { Double($0) }
+    case .int32: load(Int32.self) { Double($0) }
+    case .uint64: load(UInt64.self) { Double($0) }
+    case .int64: load(Int64.self) { Double($0) }
+    case .float16: load(UInt16.self) { Double(Float16(bitPattern: $0)) }
+    case .bfloat16: load(UInt16.self) { Double(Float(bitPattern: UInt32($0) << 16)) }
+    case .float32: load(UInt32.self) { Double(Float(bitPattern: $0)) }
+    case .float64: load(UInt64.self) { Double(bitPattern: $0) }
     }
   }
   return values

@@ -166,3 +166,32 @@ FGN_DECLARE_TRIANGULAR(double, f64)
 FGN_DECLARE_SPARSE(float, f32)
 FGN_DECLARE_SPARSE(double, f64)
 #undef FGN_DECLARE_SPARSE
+
+/* y ← n numbers of a data file, whatever their alignment; `swapped` if their bytes are in the other order than the
+   processor's. */
+#define FGN_DECLARE_WIDEN(name, T, suffix)                                                                        \
+  void fgn_widen_##name##_##suffix(const void *x, size_t n, int swapped, T *restrict y);
+
+#define FGN_DECLARE_WIDENS(T, suffix)                                                                             \
+  FGN_DECLARE_WIDEN(uint8, T, suffix)                                                                             \
+  FGN_DECLARE_WIDEN(int8, T, suffix)                                                                              \
+  FGN_DECLARE_WIDEN(uint16, T, suffix)                                                                            \
+  FGN_DECLARE_WIDEN(int16, T, suffix)                                                                             \
+  FGN_DECLARE_WIDEN(float16, T, suffix)                                                                           \
+  FGN_DECLARE_WIDEN(bfloat16, T, suffix)                                                                          \
+  FGN_DECLARE_WIDEN(float32, T, suffix)
+
+FGN_DECLARE_WIDENS(float, f32)
+FGN_DECLARE_WIDENS(double, f64)
+FGN_DECLARE_WIDEN(uint32, double, f64)
+FGN_DECLARE_WIDEN(int32, double, f64)
+FGN_DECLARE_WIDEN(uint64, double, f64)
+FGN_DECLARE_WIDEN(int64, double, f64)
+FGN_DECLARE_WIDEN(float64, double, f64)
+#undef FGN_DECLARE_WIDENS
+#undef FGN_DECLARE_WIDEN
+
+/* y, rows × columns, ← the rows `from` ..< `to` of a matrix whose columns lie one behind another in x, column j at place
+   `places[j]`; numbers of `size` bytes, of any alignment. */
+void fgn_transpose_numbers(const void *restrict x, size_t rows, size_t columns, const size_t *places, size_t size,
+                           size_t from, size_t to, void *restrict y);

@@ -1,0 +1,68 @@
+extension StoredArray {
+  /// The same array in the shape of labels. Throws exit code 65 unless it can be that.
+  func asLabels() throws(DataError) -> StoredArray {
+    StoredArray(layout: try layout.labels(), base: base, owner: owner)
+  }
+
+  /// One class number for each example. Throws exit code 65 for an array that has none.
+  func labels() throws(DataError) -> [Int32] { try asLabels().labels(firstRow: 0) }
+
+  /// One class number for each example; errors count rows from `firstRow`. The array has the shape of labels, and numbers.
+  func labels(firstRow: Int) throws(DataError) -> [Int32] {
+    if shape.count == 2 { return try oneHotLabels(firstRow) }
+    var labels: [Int32] = []
+    labels.reserveCapacity(shape[0])
+    for start in stride(from: 0, to: shape[0], by: Self.valuesAtATime) {
+      for value in doubles(start..<min(start + Self.valuesAtATime, shape[0])) {
+        guard let label = Int32(exactly: value) else { throw noClass(labels.count, firstRow) }
+        labels.append(label)
+      }
+    }
+    return labels
+  }
+
+  /// The place of the one in each row of zeros.
+  private func oneHotLabels(_ firstRow: Int) throws(DataError) -> [Int32] {
+    let classes = shape[1]
+    var labels: [Int32] = []
+    labels.reserveCapacity(shape[0])
+    for row in 0..<shape[0] {
+      let values = doubles(row * classes..<(row + 1) * classes)
+      guard let label = values.firstIndex(of: 1), values.allSatisfy({ $0 == 0 || $0 == 1 }),
+        values.lastIndex(of: 1) == label, let number = Int32(exactly: label)
+      else {
+        throw .badContents(
+          path,
+          "row \(firstRow + row) of labels of the shape (n, \(classes)) is not one-hot: one 1 and \(classes - 1) zeros; save "
+            + "one label for each example, such as array.argmax(axis=1) of probabilities")
+      }
+      labels.append(number)
+    }
+    return labels
+  }
+
+  private func noClass(_ row: Int, _ firstRow: Int) -> DataError {
+    let value = "the label of row \(firstRow + row), \(text(at: row)),"
+    return switch type {
+    case .float16, .bfloat16, .float32, .float64:
+      .badContents(path, "\(value) is no class number; save whole numbers, counted from 0")
+    default: .badContents(path, "\(value) is no class number; labels count from 0")
+    }
+  }
+
+  /// A number with all its digits.
+  private func text(at index: Int) -> String {
+    func load<Number: FixedWidthInteger & BitwiseCopyable>(_: Number.Type) -> Number {
+      let number = base.loadUnaligned(fromByteOffset: index * type.size, as: Number.self)
+      return isSwapped ? number.byteSwapped : number
+    }
+    return switch type {
+    case .int64: "\(load(Int64.self))"
+    case .uint64: "\(load(UInt64.self))"
+    case .uint32: "\(load(UInt32.self))"
+    default: "\(doubles(index..<index + 1)[0])"
+    }
+  }
+
+  private static var valuesAtATime: Int { 1 << 14 }
+}
