@@ -48,7 +48,7 @@ let package = Package(
         "Training", "Study", "CMemory", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
-    .target(name: "TestSupport", dependencies: ["MPI", "LinearAlgebra"], path: "Tests/TestSupport"),
+    .target(name: "TestSupport", dependencies: ["MPI", "LinearAlgebra", "CZlib"], path: "Tests/TestSupport"),
     .testTarget(name: "MPITests", dependencies: ["MPI", "TestSupport"]),
     .testTarget(name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "TestSupport"]),
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "CBzip2", "TestSupport"]),

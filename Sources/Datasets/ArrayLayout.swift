@@ -7,7 +7,7 @@ struct ArrayLayout: Equatable {
   /// Whether the first index of the array runs fastest in the file, and not the last one.
   var isFortranOrder = false
   /// Where the values begin, in bytes from the start of the file.
-  let headerCount: Int
+  var headerCount: Int
 
   /// Throws exit code 65 unless this is an array of examples with values.
   func checkFeatures() throws(DataError) {

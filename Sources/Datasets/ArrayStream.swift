@@ -24,22 +24,34 @@ final class ArrayStream {
   /// Opens a file and checks its header, and for a plain file its size. Throws exit code 65, 66 or 74.
   init(_ path: String, format: DataFormat, as role: Role) throws(DataError) {
     let stored: ArrayLayout
-    let file = try DataFile(path)
+    let name = ArrayName(path)
+    let file = try DataFile(name.file)
     guard file.size > 0 else { throw .badContents(path, "is empty; copy the file again") }
     let start = try Self.allocate(min(file.size, NPY.largestHeader), path)
     try file.read(into: start.bytes, at: 0)
     let bytes = UnsafeRawBufferPointer(start.bytes)
     defer { extendLifetime(start) }
-    if try format.resolved(bytes, path) == .npy {
-      stored = try NPY.layout(start: bytes, size: file.size, path)
-      source = stored.isFortranOrder ? .memory(try NPY.read(MappedFile(path))) : .plain(file)
-    } else if let compression = Compression(bytes) {
-      let stream = CompressedStream(file, compression)
-      stored = try IDX.layout(unpacking: stream, file, compression)
-      source = .compressed(stream)
+    let format = try format.resolved(bytes, size: file.size, path, name)
+    var compressed: CompressedStream?
+    switch format {
+    case .npy: stored = try NPY.layout(start: bytes, size: file.size, path)
+    case .npz:
+      let member = try NPZ.open(path, name)
+      (stored, compressed) = (member.layout, member.stream)
+    case .safetensors: stored = try SafetensorsArray.layout(path, name, file)
+    case .idx, .auto:
+      compressed = Compression(bytes).map { CompressedStream(file, $0) }
+      stored =
+        if let compressed {
+          try IDX.layout(unpacking: compressed, file, Compression(bytes)!)
+        } else {
+          try IDX.layout(start: bytes, size: file.size, path)
+        }
+    }
+    if stored.isFortranOrder {
+      source = .memory(try format.read(path))
     } else {
-      stored = try IDX.layout(start: bytes, size: file.size, path)
-      source = .plain(file)
+      source = compressed.map { .compressed($0) } ?? .plain(file)
     }
     switch role {
     case .features:

@@ -2,12 +2,15 @@
 /// not depend on its size.
 final class CompressedStream {
   private let file: DataFile
-  private let compression: Compression
+  /// nil for the member of an archive.
+  private let compression: Compression?
+  /// Of the compressed data, in the file.
+  private let end: Int
   private let decoder: any Decoder
   /// A part of the compressed file, of which `pending` is not consumed yet.
   private let window = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 17, alignment: 64)
   private var pending = 0..<0
-  /// How much of the file has been read into the window.
+  /// Up to where the file has been read into the window.
   private var readCount = 0
   /// The last member is complete and its checksum was right.
   private var isFinished = false
@@ -40,7 +43,16 @@ final class CompressedStream {
   init(_ file: DataFile, _ compression: Compression) {
     self.file = file
     self.compression = compression
+    end = file.size
     decoder = compression.decoder()
+  }
+
+  /// What is deflated in a range of a file.
+  init(_ file: DataFile, deflated range: Range<Int>, checksum: UInt32) {
+    self.file = file
+    compression = nil
+    (readCount, end) = (range.lowerBound, range.upperBound)
+    decoder = DeflateDecoder(checksum: checksum)
   }
 
   deinit { window.deallocate() }
@@ -64,7 +76,7 @@ final class CompressedStream {
       case .endsMember: try endMember()
       case .isDamaged(let reason):
         throw .badContents(
-          file.path, "damaged \(compression) data near byte \(offset) (\(reason)); copy the file again")
+          file.path, "damaged \(compression?.rawValue ?? "deflate") data near byte \(offset) (\(reason)); copy the file again")
       }
     }
     return filled
@@ -80,11 +92,11 @@ final class CompressedStream {
   }
 
   private func endMember() throws(DataError) {
-    let rest = file.size - offset
+    let rest = end - offset
     if pending.count < Compression.startCount { try refill() }
     if rest == 0 {
       isFinished = true
-    } else if Compression(UnsafeRawBufferPointer(rebasing: window[pending])) == compression {
+    } else if let compression, Compression(UnsafeRawBufferPointer(rebasing: window[pending])) == compression {
       decoder.reset()
     } else {
       throw .badContents(file.path, "\(rest) bytes follow the compressed data, from byte \(offset)")
@@ -94,7 +106,7 @@ final class CompressedStream {
   /// Moves what is pending to the front of the window, and reads as much of the file behind it as fits.
   private func refill() throws(DataError) {
     window.copyMemory(from: UnsafeRawBufferPointer(rebasing: window[pending]))
-    let count = min(window.count - pending.count, file.size - readCount)
+    let count = min(window.count - pending.count, end - readCount)
     try file.read(
       into: UnsafeMutableRawBufferPointer(rebasing: window[pending.count..<pending.count + count]), at: readCount)
     pending = 0..<pending.count + count

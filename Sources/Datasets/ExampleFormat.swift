@@ -6,6 +6,9 @@ package enum ExampleFormat: String, Codable, CaseIterable, Sendable {
   case idx
   /// NumPy's.
   case npy
+  /// NumPy's archives of arrays.
+  case npz
+  case safetensors
   /// That of LIBSVM and LIBLINEAR: text with the labels and what is not zero.
   case svmlight
   /// Text with the labels in one column.
@@ -37,6 +40,8 @@ package enum ExampleFormat: String, Codable, CaseIterable, Sendable {
     case .auto: .auto
     case .idx: .idx
     case .npy: .npy
+    case .npz: .npz
+    case .safetensors: .safetensors
     case .svmlight, .csv: preconditionFailure("text is no array")
     }
   }

@@ -26,13 +26,16 @@ package struct FileList: Equatable, Sendable {
   }
 
   private static func isPattern(_ entry: String) -> Bool {
-    entry.utf8.contains { "*?[".utf8.contains($0) } && access(entry, F_OK) != 0
+    let entry = ArrayName(entry).file
+    return entry.utf8.contains { "*?[".utf8.contains($0) } && access(entry, F_OK) != 0
   }
 
   private static func expand(_ pattern: String) throws(DataError) -> [String] {
     var found = glob_t()
     defer { globfree(&found) }
-    let code = glob(pattern, GLOB_NOSORT, nil, &found)
+    // Each file that fits has the array of that name.
+    let array = ArrayName(pattern)
+    let code = glob(array.file, GLOB_NOSORT, nil, &found)
     guard code == 0 || code == GLOB_NOMATCH else {
       throw .unreadable(pattern, "cannot be looked for (\(errorText())); check the permissions of the folder")
     }
@@ -40,7 +43,9 @@ package struct FileList: Equatable, Sendable {
     guard code == 0, !paths.isEmpty else {
       throw .unreadable(pattern, "is the name of no file; check the folder and the pattern")
     }
-    return paths.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    return paths.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }.map { path in
+      array.name.map { "\(path):\($0)" } ?? path
+    }
   }
 }
 

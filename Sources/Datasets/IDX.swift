@@ -77,7 +77,8 @@ enum IDX {
       path: file.path, shape: shape, type: type, isBigEndian: true, headerCount: prefix + 4 * axes)
   }
 
-  private static func unpack(_ count: Int, of stream: CompressedStream, _ path: String) throws(DataError)
+  /// The next bytes of a stream, in memory. Throws exit code 65 where they are fewer.
+  static func unpack(_ count: Int, of stream: CompressedStream, _ path: String) throws(DataError)
     -> AlignedBuffer
   {
     guard let buffer = AlignedBuffer(byteCount: count) else {

@@ -51,7 +51,7 @@ final class TextExampleStream<Scalar: BLASScalar & DecimalScalar>: ExampleStream
     case .csv:
       survey = try Self.survey(
         stream, CSV.Options(label: label, featureCount: columns, element: SparseStorage<Scalar>.element), report)
-    case .auto, .idx, .npy: preconditionFailure("\(format) is no text")
+    case .auto, .idx, .npy, .npz, .safetensors: preconditionFailure("\(format) is no text")
     }
     (layout, labels, rows, self.columns) = (survey.layout!, survey.labels, survey.rows.reduce(0, +), survey.columns)
     namesFault = survey.namesFault

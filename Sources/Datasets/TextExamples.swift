@@ -29,7 +29,7 @@ package struct TextExamples {
       let table = try CSV.read(
         paths: paths, options: CSV.Options(label: label, featureCount: columns, element: element))
       (features, labels, indices) = (.dense(table.features), table.labels, nil)
-    case .auto, .idx, .npy: preconditionFailure("\(format) is no text")
+    case .auto, .idx, .npy, .npz, .safetensors: preconditionFailure("\(format) is no text")
     }
   }
 

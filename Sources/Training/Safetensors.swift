@@ -1,4 +1,5 @@
 import CZlib
+import Datasets
 import Glibc
 
 /// Reads and writes safetensors files: the length of the header (8 bytes, little-endian), the header (JSON, padded with
@@ -15,14 +16,13 @@ import Glibc
 /// covers a flipped bit in the fields' own names. Files of other programs have neither, and load unless the
 /// caller requires the checksum.
 package enum Safetensors {
-  static let metadataKey = "__metadata__"
+  static let metadataKey = SafetensorsLayout.metadataKey
   private static let checksumKey = "checksum"
   private static let schemeKey = "checksum_scheme"
   private static let scheme = "crc32-file-1"
   private static let beforeChecksum = Array("{\"\(metadataKey)\":{\"\(checksumKey)\":\"".utf8)
   private static let checksumRange = beforeChecksum.count..<beforeChecksum.count + 8
-  /// The format's own limit.
-  private static let largestHeader = 100_000_000
+  private static let largestHeader = SafetensorsLayout.largestHeader
 
   // MARK: Writing
 

@@ -1,5 +1,6 @@
 import Foundation
 import LinearAlgebra
+import TestSupport
 import Testing
 
 @testable import Datasets
@@ -108,6 +109,27 @@ import Testing
     ) { bytes, _ in
       _ = try withExactBytes(bytes) { try NPY.layout(start: $0, size: $0.count, "bytes") }
       return isSound(try DataFormat.npy.read(file.write(bytes)), limit: bytes.count)
+    }
+  }
+
+  @Test func archives() throws {
+    let file = try RewrittenFile()
+    let seeds = [
+      ContainerTests.npz(), ContainerTests.npz(isDeflated: true), ContainerTests.npz(isDeflated: true, isWide: true),
+      ZipFile.bytes([.init(name: "a.npy", contents: Fixtures.fortranOrder, isDeflated: true)]),
+    ]
+    fuzz(20, seeds, ["PK", "\u{1}\u{2}", "\u{3}\u{4}", "\u{5}\u{6}", "\u{0}", "\u{7f}", "X.npy"]) { bytes, iteration in
+      let path = file.write(bytes) + (iteration % 4 == 0 ? "" : ":X")
+      return isSound(try DataFormat.auto.read(path), limit: 1032 * bytes.count + 1032)
+    }
+  }
+
+  @Test func safetensors() throws {
+    let file = try RewrittenFile()
+    fuzz(21, [ContainerTests.tensors], ["{", "}", "\"", ":", "[", "]", ",", "0", "9999999999", "\"F64\"", "\u{0}"]) {
+      bytes, iteration in
+      let path = file.write(bytes) + (iteration % 4 == 0 ? ":y" : ":a:b")
+      return isSound(try DataFormat.safetensors.read(path), limit: bytes.count)
     }
   }
 

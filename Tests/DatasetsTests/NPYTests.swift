@@ -114,7 +114,7 @@ import Testing
       (array("|O", "(3, 2)", 24), "array.astype(numpy.float32)"),
       (array("<M8[ns]", "(3, 2)", 48), "array.astype(numpy.int64)"),
       (array("<f16", "(3, 2)", 96), "array.astype(numpy.float32)"), (array("|V8", "(3, 2)", 48), "numbers"),
-      (Array("PK\u{3}\u{4}rest".utf8), "numpy.save"), (Array("1,2,3\n".utf8), "numpy.save"),
+      (Array("PK\u{3}\u{4}rest".utf8), "damaged zip archive"), (Array("1,2,3\n".utf8), "numpy.save"),
     ] {
       let error = dataError { _ = try features(bytes) }
       #expect(error?.exitCode == 65 && error?.message.contains(remedy) == true, "\(error.map { "\($0)" } ?? remedy)")

@@ -1,0 +1,22 @@
+import Glibc
+
+/// Where an array is: in a file of its own, or in one of several arrays under a name, as `file.npz:name`.
+struct ArrayName: Equatable {
+  let file: String
+  let name: String?
+
+  /// What is there by the whole path is a file without a name; else the name is behind the first colon before which a file is
+  /// named, or for a file that is missing, one that could be of several arrays.
+  init(_ path: String) {
+    (file, name) = (path, nil)
+    guard path.contains(":"), access(path, F_OK) != 0 else { return }
+    let colons = path.indices.filter { path[$0] == ":" }
+    let colon =
+      colons.first { access(String(path[..<$0]), F_OK) == 0 }
+      ?? colons.first { colon in Self.endings.contains { path[..<colon].lowercased().hasSuffix($0) } }
+    guard let colon else { return }
+    (file, name) = (String(path[..<colon]), String(path[path.index(after: colon)...]))
+  }
+
+  private static let endings = [".npz", ".safetensors"]
+}
