@@ -50,7 +50,7 @@ package struct ClassMap: Equatable, Sendable {
       guard let number = classNumber(of: text) else {
         throw .badContents(
           place.path,
-          "line \(place.line): the label '\(text)' is none of the \(count) classes of the training set; "
+          "\(place.text): the label '\(text)' is none of the \(count) classes of the training set; "
             + "remove such rows, or train with examples of it")
       }
       classes.append(number)

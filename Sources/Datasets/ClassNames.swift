@@ -40,7 +40,7 @@ package struct ClassNames: Equatable {
       guard let number = map.classNumber(of: text) else {
         throw .badContents(
           place.path,
-          "line \(place.line): the label '\(text)' is none of the \(names.count) classes of \(path); add it there, "
+          "\(place.text): the label '\(text)' is none of the \(names.count) classes of \(path); add it there, "
             + "or remove such rows")
       }
       result.append(numbers[Int(number)])

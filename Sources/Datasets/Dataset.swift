@@ -38,32 +38,45 @@ package struct Dataset {
   ///
   /// Throws exit code 66 for a file that cannot be read, 65 for one with wrong contents or another number of examples.
   /// Values and labels are looked at by `firstNonFinite` and `firstLabelOutOfRange`, whose work ranks can share.
+  ///
+  /// - Parameter other: a set of the same classes.
   package init(
-    features: FileList, labels: FileList, format: DataFormat = .auto, classCount: Int? = nil
+    features: FileList, labels: FileList, format: DataFormat = .auto, classCount: Int? = nil, like other: Dataset? = nil
   ) throws(DataError) {
     let (paths, labelPaths) = (try features.paths(), try labels.paths())
     let parts = try paths.map { path throws(DataError) in try FeatureMatrix(path: path, format: format) }
     try FeatureMatrix.checkKinds(parts.map(\.kind), paths)
     let files = SetFiles(zip(paths, parts).map { ($0, $1.rows) })
-    let (numbers, labelFiles) = try Self.labels(labelPaths, format: format, for: files)
-    self.init(features: FeatureMatrix(joining: parts), labels: numbers, classCount: classCount)
+    let (stored, labelFiles) = try Self.labels(labelPaths, format: format, for: files)
+    let matrix = Features.dense(FeatureMatrix(joining: parts))
+    switch stored {
+    case .numbers(let numbers):
+      guard other?.classes == nil else {
+        throw .badContents(
+          labelPaths[0], "has numbers for labels, and the training set has names; save the names of these classes")
+      }
+      self.init(features: matrix, labels: numbers, classCount: classCount)
+    case .names(let column):
+      if let other, other.classes == nil {
+        throw .badContents(
+          labelPaths[0], "has names for labels, and the training set has numbers; save the numbers of these classes")
+      }
+      let classes = other?.classes ?? ClassMap(column)
+      self.init(
+        features: matrix, labels: try classes.classes(of: column), classCount: classes.count, classes: classes)
+    }
     (featureFiles, self.labelFiles) = (files, labelFiles)
   }
 
-  /// The classes in files, for the examples of others. Throws exit code 65 or 66.
+  /// The labels in files, for the examples of others. Throws exit code 65 or 66.
   package static func labels(
     _ paths: [String], format: DataFormat = .auto, for examples: SetFiles
-  ) throws(DataError) -> (labels: [Int32], files: SetFiles) {
+  ) throws(DataError) -> (labels: ArrayLabels, files: SetFiles) {
     try examples.checkCount(paths, of: "labels")
-    var labels: [Int32] = []
-    var files: [(path: String, rows: Int)] = []
-    for path in paths {
-      let part = try format.read(path).labels()
-      labels += part
-      files.append((path, part.count))
-    }
-    try examples.check(SetFiles(files), of: "labels")
-    return (labels, SetFiles(files))
+    let (labels, counts) = try ArrayLabels.read(paths, format: format)
+    let files = SetFiles(counts)
+    try examples.check(files, of: "labels")
+    return (labels, files)
   }
 
   /// The largest label of the range; nil for an empty one.

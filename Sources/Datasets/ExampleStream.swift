@@ -42,7 +42,9 @@ final class ArrayExampleStream: ExampleStream {
   var rows: Int { features.rows }
   var columns: Int { features.columns }
   var hasLabels: Bool { labels != nil }
-  var labelTexts: LabelColumn? { nil }
+  var labelTexts: LabelColumn? {
+    labels?.column.map { LabelColumn(texts: $0.texts, places: $0.places, codes: []) }
+  }
   var columnNames: [String] { [] }
   var fractionDone: Double { Double(position) / Double(rows) }
 

@@ -53,16 +53,24 @@ package final class FeatureStream: FeatureSource {
   package func skip(to row: Int) throws(DataError) { try arrays.skip(to: row) }
 }
 
-/// The class numbers in files, read in the same way.
+/// The class numbers in files, or those of the texts in `column`, read in the same way.
 final class LabelStream {
   var count: Int { arrays.files.rows }
   var files: SetFiles { arrays.files }
 
   private let arrays: ArraySetStream
+  /// Of labels that are texts, which are all in memory; nil of numbers.
+  private(set) var column: LabelColumn?
 
   /// Throws exit code 65, 66 or 74.
   init(paths: [String], format: DataFormat = .auto) throws(DataError) {
     arrays = try ArraySetStream(paths, format: format, as: .labels)
+    if arrays.layouts.contains(where: \.type.isText) {
+      guard case .names(let column) = try ArrayLabels.read(paths, format: format).labels else {
+        preconditionFailure("texts are names")
+      }
+      self.column = column
+    }
   }
 
   convenience init(path: String, format: DataFormat = .auto) throws(DataError) {
@@ -70,10 +78,13 @@ final class LabelStream {
   }
 
   func read(_ range: Range<Int>) throws(DataError) -> [Int32] {
+    if let column { return Array(column.codes[range]) }
     var labels: [Int32] = []
     try arrays.read(range) { array, row throws(DataError) in labels += try array.labels(firstRow: row) }
     return labels
   }
 
-  func skip(to row: Int) throws(DataError) { try arrays.skip(to: row) }
+  func skip(to row: Int) throws(DataError) {
+    if column == nil { try arrays.skip(to: row) }
+  }
 }

@@ -11,11 +11,17 @@ package struct LabelColumn {
     package let path: String
     /// Counted from 1.
     package let line: Int
+    /// Whether the file is an array, which has rows in the place of lines.
+    package var isArray = false
 
-    package init(path: String, line: Int) {
+    package init(path: String, line: Int, isArray: Bool = false) {
       self.path = path
       self.line = line
+      self.isArray = isArray
     }
+
+    /// For errors: examples of arrays count from 0.
+    package var text: String { isArray ? "example \(line - 1)" : "line \(line)" }
   }
 
   package init(texts: [String], places: [Place], codes: [Int32]) {

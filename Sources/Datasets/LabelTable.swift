@@ -39,8 +39,8 @@ struct LabelTable {
     }
   }
 
-  /// Throws exit code 65 for a text that is no UTF-8. Lines count from 0.
-  func column(codes: [Int32]) throws(DataError) -> LabelColumn {
+  /// Throws exit code 65 for a text that is no UTF-8. Lines count from 0, and are rows of arrays.
+  func column(codes: [Int32], ofArrays isArray: Bool = false) throws(DataError) -> LabelColumn {
     var texts: [String] = []
     var places: [LabelColumn.Place] = []
     texts.reserveCapacity(count)
@@ -48,10 +48,10 @@ struct LabelTable {
     var origin = 0
     for code in 0..<count {
       while origin + 1 < origins.count && origins[origin + 1].code <= code { origin += 1 }
-      places.append(.init(path: origins[origin].path, line: lines[code] + 1))
+      places.append(.init(path: origins[origin].path, line: lines[code] + 1, isArray: isArray))
       guard let text = String(validating: bytes[range(code)], as: UTF8.self) else {
         throw .badContents(
-          places[code].path, "line \(lines[code] + 1): the label is no UTF-8 text; convert the file with iconv")
+          places[code].path, "\(places[code].text): the label is no UTF-8 text; convert the file with iconv")
       }
       texts.append(text)
     }

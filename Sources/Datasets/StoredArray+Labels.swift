@@ -5,7 +5,10 @@ extension StoredArray {
   }
 
   /// One class number for each example. Throws exit code 65 for an array that has none.
-  func labels() throws(DataError) -> [Int32] { try asLabels().labels(firstRow: 0) }
+  func labels() throws(DataError) -> [Int32] {
+    guard !type.isText else { throw .badContents(path, "has texts for labels, and numbers are needed") }
+    return try asLabels().labels(firstRow: 0)
+  }
 
   /// One class number for each example; errors count rows from `firstRow`. The array has the shape of labels, and numbers.
   func labels(firstRow: Int) throws(DataError) -> [Int32] {

@@ -34,6 +34,8 @@ enum ValueType: Equatable {
     }
   }
 
+  var isText: Bool { element == nil }
+
   /// Whether values are of more bytes than one in an order.
   var hasByteOrder: Bool {
     switch self {

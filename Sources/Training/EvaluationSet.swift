@@ -28,12 +28,7 @@ package struct EvaluationSet {
       let path = "\(source.features!)"
       // Of another number of features, which is the mistake to be told.
       try model.check(featureCount: text.features.columns, of: path)
-      guard let classes = model.classes else {
-        throw ConfigurationError(
-          source: path,
-          "names its classes, and \(model.contents.path) knows only their numbers; use features and labels in arrays")
-      }
-      return try Dataset(text, path: path, classes: classes)
+      return try Dataset(text, path: path, classes: model.classes(for: path))
     }
     note = text.flatMap { model.noteOnIndices(of: $0, told: indexBase) }
     if let text {
@@ -44,8 +39,13 @@ package struct EvaluationSet {
       let stream = try FeatureStream(paths: files.paths(), format: source.format.array)
       features = stream
       (name, labelsName) = ("\(files)", "\(labelsList)")
-      (labels, labelFiles) = try Dataset.labels(
+      let stored: ArrayLabels
+      (stored, labelFiles) = try Dataset.labels(
         labelsList.paths(), format: source.format.array, for: stream.files!)
+      switch stored {
+      case .numbers(let numbers): labels = numbers
+      case .names(let column): labels = try model.classes(for: labelsName).classes(of: column)
+      }
     } else if model.configuration.data.train.features == nil {
       let digits = Dataset.digits().test
       (features, labels) = (digits.features, digits.labels)
@@ -63,6 +63,18 @@ package struct EvaluationSet {
         place.path,
         "example \(place.row) has label \(labels[row]), and classes go from 0 to \(classes - 1); correct the label")
     }
+  }
+}
+
+extension ModelFile {
+  /// The names of its classes, for a file that has names. Throws exit code 64 where the model has none.
+  fileprivate func classes(for path: String) throws -> ClassMap {
+    guard let classes else {
+      throw ConfigurationError(
+        source: path,
+        "names its classes, and \(contents.path) knows only their numbers; use labels in arrays of numbers")
+    }
+    return classes
   }
 }
 

@@ -168,7 +168,7 @@ package struct TrainingData {
     {
       return try Dataset(examples, path: "\(features)", classes: other?.classes)
     }
-    return try source.labels.map { try Dataset(features: features, labels: $0, format: source.format.array) }
+    return try source.labels.map { try Dataset(features: features, labels: $0, format: source.format.array, like: other) }
   }
 
   /// Throws for the first feature that is not finite and the first label that is no class. Collective.
