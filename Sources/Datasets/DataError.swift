@@ -5,6 +5,10 @@ package struct DataError: Error, Equatable, CustomStringConvertible {
   /// The exit code of the process (sysexits.h): 65 bad contents, 66 missing or not readable as a file, 74 not writable.
   package let exitCode: Int32
 
+  package init(path: String, message: String, exitCode: Int32) {
+    (self.path, self.message, self.exitCode) = (path, message, exitCode)
+  }
+
   package var description: String { "\(path): \(message)" }
 
   /// The file was read, and its contents cannot be used.

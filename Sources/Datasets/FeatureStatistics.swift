@@ -1,4 +1,4 @@
-/// Count, mean and sum of squared deviations of every column, and the largest magnitude of all values.
+/// Count, mean, sum of squared deviations and extremes of every column.
 ///
 /// Statistics of disjoint sets of rows merge into those of their union.
 package struct FeatureStatistics: Equatable, Sendable {
@@ -6,13 +6,15 @@ package struct FeatureStatistics: Equatable, Sendable {
   package private(set) var means: [Double]
   /// Σ (x − mean)², by column.
   package private(set) var squaredDeviations: [Double]
-  package private(set) var largestMagnitude: Double
+  /// The least and the greatest value, by column; ∞ and −∞ of no rows.
+  package private(set) var minima, maxima: [Double]
 
-  init(count: Int, means: [Double], squaredDeviations: [Double], largestMagnitude: Double) {
+  init(count: Int, means: [Double], squaredDeviations: [Double], minima: [Double], maxima: [Double]) {
     self.count = count
     self.means = means
     self.squaredDeviations = squaredDeviations
-    self.largestMagnitude = largestMagnitude
+    self.minima = minima
+    self.maxima = maxima
   }
 
   /// Those of no rows.
@@ -20,26 +22,33 @@ package struct FeatureStatistics: Equatable, Sendable {
     count = 0
     means = Array(repeating: 0, count: columns)
     squaredDeviations = means
-    largestMagnitude = 0
+    minima = Array(repeating: .infinity, count: columns)
+    maxima = Array(repeating: -.infinity, count: columns)
   }
 
   /// The merge, in order, of the concatenated `flattened` forms of any number of statistics.
   package init(merging flattened: [Double], columns: Int) {
     self.init(columns: columns)
-    let length = 2 + 2 * columns
+    let length = 1 + 4 * columns
     precondition(flattened.count % length == 0, "the statistics of \(columns) columns are \(length) numbers")
     for start in stride(from: 0, to: flattened.count, by: length) {
       var part = FeatureStatistics(columns: columns)
       part.count = Int(flattened[start])
-      part.largestMagnitude = flattened[start + 1]
-      part.means = Array(flattened[start + 2..<start + 2 + columns])
-      part.squaredDeviations = Array(flattened[start + 2 + columns..<start + length])
+      func values(_ number: Int) -> [Double] {
+        Array(flattened[start + 1 + number * columns..<start + 1 + (number + 1) * columns])
+      }
+      (part.means, part.squaredDeviations, part.minima, part.maxima) = (values(0), values(1), values(2), values(3))
       merge(part)
     }
   }
 
-  /// 2 + 2 · columns numbers: count, largest magnitude, means, squared deviations.
-  package var flattened: [Double] { [Double(count), largestMagnitude] + means + squaredDeviations }
+  /// 1 + 4 · columns numbers: count, means, squared deviations, minima, maxima.
+  package var flattened: [Double] { [Double(count)] + means + squaredDeviations + minima + maxima }
+
+  /// The largest magnitude of all values; 0 of no rows.
+  package var largestMagnitude: Double {
+    count == 0 ? 0 : zip(minima, maxima).reduce(0) { max($0, max(-$1.0, $1.1)) }
+  }
 
   /// The population's standard deviations, by column; 0 of no rows.
   package var standardDeviations: [Double] {
@@ -58,9 +67,10 @@ package struct FeatureStatistics: Equatable, Sendable {
       let delta = other.means[column] - means[column]
       means[column] += delta * share
       squaredDeviations[column] += other.squaredDeviations[column] + delta * delta * weight
+      minima[column] = min(minima[column], other.minima[column])
+      maxima[column] = max(maxima[column], other.maxima[column])
     }
     count += other.count
-    largestMagnitude = max(largestMagnitude, other.largestMagnitude)
   }
 
   /// Takes further rows in. Welford's recurrence, all columns side by side: it is exact for constant columns, and vectorises
@@ -69,26 +79,26 @@ package struct FeatureStatistics: Equatable, Sendable {
   mutating func add<Value>(_ values: UnsafeBufferPointer<Value>, _ widen: (Value) -> Double) {
     let (columns, known) = (means.count, count)
     let rows = values.count / columns
-    var magnitudes = [Double](repeating: 0, count: columns)
     means.withUnsafeMutableBufferPointer { means in
       squaredDeviations.withUnsafeMutableBufferPointer { squares in
-        magnitudes.withUnsafeMutableBufferPointer { magnitudes in
-          for row in 0..<rows {
-            let factor = 1 / Double(known + row + 1)
-            for column in 0..<columns {
-              let value = widen(values[row &* columns &+ column])
-              let delta = value - means[column]
-              let mean = means[column] + delta * factor
-              means[column] = mean
-              squares[column] += delta * (value - mean)
-              let magnitude = value.magnitude
-              magnitudes[column] = magnitude > magnitudes[column] ? magnitude : magnitudes[column]
+        minima.withUnsafeMutableBufferPointer { minima in
+          maxima.withUnsafeMutableBufferPointer { maxima in
+            for row in 0..<rows {
+              let factor = 1 / Double(known + row + 1)
+              for column in 0..<columns {
+                let value = widen(values[row &* columns &+ column])
+                let delta = value - means[column]
+                let mean = means[column] + delta * factor
+                means[column] = mean
+                squares[column] += delta * (value - mean)
+                minima[column] = value < minima[column] ? value : minima[column]
+                maxima[column] = value > maxima[column] ? value : maxima[column]
+              }
             }
           }
         }
       }
     }
     count = known + rows
-    largestMagnitude = max(largestMagnitude, magnitudes.max() ?? 0)
   }
 }

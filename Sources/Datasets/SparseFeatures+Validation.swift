@@ -30,12 +30,17 @@ extension SparseFeatures {
     withStorage(as: Scalar.self) { starts, indices, values in
       var means = [Double](repeating: 0, count: columns)
       var counts = [Int](repeating: 0, count: columns)
-      var largest = 0.0
+      var minima = [Double](repeating: .infinity, count: columns)
+      var maxima = [Double](repeating: -.infinity, count: columns)
       for index in starts[0]..<starts[rows] {
         let value = Double(values[index])
         means[Int(indices[index])] += value
         counts[Int(indices[index])] += 1
-        largest = max(largest, value.magnitude)
+        minima[Int(indices[index])] = min(minima[Int(indices[index])], value)
+        maxima[Int(indices[index])] = max(maxima[Int(indices[index])], value)
+      }
+      for column in means.indices where counts[column] < rows {
+        (minima[column], maxima[column]) = (min(minima[column], 0), max(maxima[column], 0))
       }
       for column in means.indices { means[column] /= Double(max(1, rows)) }
       // Those of the zeros first.
@@ -44,7 +49,7 @@ extension SparseFeatures {
         let deviation = Double(values[index]) - means[Int(indices[index])]
         squares[Int(indices[index])] += deviation * deviation
       }
-      return FeatureStatistics(count: rows, means: means, squaredDeviations: squares, largestMagnitude: largest)
+      return FeatureStatistics(count: rows, means: means, squaredDeviations: squares, minima: minima, maxima: maxima)
     }
   }
 

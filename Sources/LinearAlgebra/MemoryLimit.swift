@@ -23,7 +23,8 @@ package enum MemoryLimit {
     let known = bytes == .max ? "" : ", of \(bytes) that there are"
     let line = "\(size) of memory cannot be had at once\(known); use a smaller batch, model or data set"
     if let body = handler.withLock({ $0 }) { body(line) }
-    fputs("error: \(line)\n", stderr)
+    let bytes = Array("error: \(line)\n".utf8)
+    _ = write(STDERR_FILENO, bytes, bytes.count)
     exit(70)
   }
 }

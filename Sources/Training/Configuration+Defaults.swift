@@ -5,8 +5,9 @@ extension Configuration {
   /// Keys that may be null: their defaults depend on the method and the network.
   static let dependentDefaults = [
     ["optimizer", "learning_rate"], ["optimizer", "metric", "kind"], ["optimizer", "damping", "initial"],
-    ["optimizer", "damping", "minimum"], shuffleBlock, shuffleWindow,
+    ["optimizer", "damping", "minimum"], ["optimizer", "damping", "maximum"], shuffleBlock, shuffleWindow, normalize,
   ]
+  private static let normalize = ["data", "normalize"]
   private static let shuffleBlock = ["training", "shuffle_block"]
   private static let shuffleWindow = ["training", "shuffle_window"]
 
@@ -15,6 +16,15 @@ extension Configuration {
   package mutating func resolveDefaults(for data: TrainingData? = nil) {
     resolveShuffle(for: data)
     if let indices = data?.train.indices { self.data.indexBase = indices.base }
+    if choosesNormalization, let data { self.data.normalize = data.normalization.kind }
+    resolveOptimizer(for: data)
+  }
+
+  /// Whether the normalization follows from the data.
+  package var choosesNormalization: Bool { defaulted.contains(Self.normalize) }
+
+  /// The same for what follows from the normalised examples.
+  package mutating func resolveOptimizer(for data: TrainingData?) {
     let sparseInputs = data?.train.features.isSparse == true
     let isDeep = model.hasHiddenParameters
     func set<Value>(_ path: WritableKeyPath<Optimizer, Value>, _ key: [String], _ value: Value) {
@@ -34,12 +44,17 @@ extension Configuration {
       λ = 1
     } else if let data, !isDeep || sparseInputs, optimizer.metric.kind == .identity {
       // The curvature of a linear layer goes with the squares of its inputs.
-      λ = min(max((1e-3 * data.meanSquaredNorm).roundedToTwoDigits, 1e-8), optimizer.damping.maximum)
+      // Between bounds that leave λ and its products numbers of single precision.
+      λ = min(max((1e-3 * data.meanSquaredNorm).roundedToTwoDigits, 1e-8), 1e24)
     } else {
       λ = 0.3
     }
-    set(\.damping.initial, ["damping", "initial"], λ)
-    set(\.damping.minimum, ["damping", "minimum"], λ)
+    let isFree = defaulted.contains(["optimizer", "damping", "maximum"])
+    let bounded = isFree ? λ : min(λ, optimizer.damping.maximum)
+    set(\.damping.initial, ["damping", "initial"], bounded)
+    set(\.damping.minimum, ["damping", "minimum"], bounded)
+    let floor = max(optimizer.damping.initial, optimizer.damping.minimum)
+    set(\.damping.maximum, ["damping", "maximum"], floor.isFinite ? min(1e6 * max(1, floor), 1e30) : 1e6)
   }
 
   /// Rows that do not stay in memory are read in blocks of 256 kB, at which disks are nearly as fast as they can be, and mixed
@@ -59,9 +74,10 @@ extension Configuration {
     }
   }
 
-  /// The same with the order of rows that the run of a checkpoint has, where none is asked for.
-  func keepingOrder(of saved: Configuration) -> Configuration {
+  /// The same with the normalization and the order of rows that the run of a checkpoint has, where none is asked for.
+  func keepingChoices(of saved: Configuration) -> Configuration {
     var result = self
+    if choosesNormalization { result.data.normalize = saved.data.normalize }
     if defaulted.contains(Self.shuffleBlock) { result.training.shuffleBlock = saved.training.shuffleBlock }
     if defaulted.contains(Self.shuffleWindow) { result.training.shuffleWindow = saved.training.shuffleWindow }
     return result

@@ -37,6 +37,7 @@ extension Configuration {
     case is String.Type: "text"
     case is [LayerSpecification].Type: "a list of layers, such as [{linear: 128}, relu]"
     case is [Int].Type: "a list of whole numbers"
+    case is Normalization.Kind.Type: "one of auto, \(words(Normalization.Kind.self))"
     case let choice as any (CaseIterable & RawRepresentable).Type: "one of \(words(choice))"
     default: nil
     }

@@ -16,6 +16,11 @@ extension Configuration {
       featureShape: data.train.featureShape, classes: data.classCount, sparseInputs: isSparse)
   }
 
+  /// Whether the features are the values of images, which are of one scale whatever their statistics.
+  func hasImages(_ set: Dataset) -> Bool {
+    set.features.element == .uint8 || set.featureShape.count > 1 || model.inputShape != nil
+  }
+
   /// The batches of a run on `set`.
   package func sampler(of set: Dataset) -> BatchSampler {
     BatchSampler(

@@ -38,6 +38,10 @@ extension Configuration {
         .reduce(value) { Node([(Node(String($1)), $0)]) }
       tree = try overlay(tree, document, source: source, path: [])
     }
+    // Another word for a choice that follows from the data.
+    if value(tree, ["data", "normalize"])?.string == "auto" {
+      replace(&tree, ["data", "normalize"], by: Node("null", Tag(.null)))
+    }
     var configuration = try decode(filled(tree), source: source)
     configuration.defaulted = Set(dependentDefaults.filter { isNull(tree, $0) })
     configuration.resolveDefaults()

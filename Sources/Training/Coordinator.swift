@@ -1,3 +1,4 @@
+import Datasets
 import Foundation
 import GaussNewton
 import MPI
@@ -18,13 +19,17 @@ package final class Coordinator {
 
   /// Opens the files of a run. Collective.
   package init(
-    _ directory: RunDirectory, _ configuration: Configuration, resumingAt step: Int?, over communicator: Communicator
+    _ directory: RunDirectory, _ configuration: Configuration, scales: FeatureScales? = nil, resumingAt step: Int?,
+    over communicator: Communicator
   ) throws {
     let logging = configuration.logging
     self.directory = directory
     self.communicator = communicator
     console = Console(communicator.rank == 0 ? logging.progress : .none, launched: communicator.size > 1)
-    watch = RunWatch(configuration.optimizer.damping, configuration.optimizer.solver)
+    watch = RunWatch(
+      configuration.optimizer.damping, configuration.optimizer.solver,
+      hasFullBatches: configuration.optimizer.batchSize == .full,
+      scales: configuration.scalesToWarnOf(scales), precision: configuration.training.precision)
     let logs = try communicator.onRoot {
       let metrics = try MetricsLog(path: directory.metrics, resumingAt: step)
       let tensorBoard =
@@ -72,6 +77,13 @@ package final class Coordinator {
   package func observe(_ report: StepReport, step: Int, epoch: Int) {
     guard communicator.rank == 0 else { return }
     warn(watch.observe(damping: report.damping, report.solver, epoch: epoch), step: step)
+    watch.count(report)
+  }
+
+  /// Says at the end if steps were not taken.
+  package func warnOfRejectedSteps(step: Int) {
+    guard communicator.rank == 0, let warning = watch.rejection else { return }
+    warn([warning], step: step)
   }
 
   /// Logs an evaluation. A failure waits for `settle`.

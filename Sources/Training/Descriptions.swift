@@ -47,6 +47,16 @@ extension Configuration {
   }
 }
 
+extension Configuration {
+  /// The normalization, and why it is this one where it follows from the data, for people.
+  package func summaryOfNormalization(_ data: TrainingData) -> String {
+    let kind = self.data.normalize
+    guard choosesNormalization, let scales = data.scales else { return kind.rawValue }
+    let isSuited = (scales == .alike) == (kind == .scale)
+    return "\(kind.rawValue) (\(isSuited ? "\(scales)" : "as the run began"))"
+  }
+}
+
 extension Int {
   /// Bytes as megabytes.
   package var megabytes: String { (Double(self) / 1e6).short + " MB" }

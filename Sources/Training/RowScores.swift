@@ -3,9 +3,11 @@ import LinearAlgebra
 /// What rows of logits (n × C) say of the classes, on all threads.
 extension Matrix {
   /// The first row that has a number which is infinite or none.
+  var firstNonFiniteRow: Int? { findNonFiniteRow() }
+
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
-  var firstNonFiniteRow: Int? {
+  private func findNonFiniteRow() -> Int? {
     elements.withElements { elements in
       (0..<rows).first { row in
         // Without an early exit, so that the compiler vectorises it.

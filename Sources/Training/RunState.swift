@@ -22,12 +22,17 @@ package struct RunState {
     package var sparse: Bool?
     /// The checksum of the examples' weights; nil where all count alike.
     package var weights: UInt32?
+    /// The checksum of values and labels, in hexadecimal; nil in checkpoints from before there was one.
+    package var data: String?
   }
 
   package let progress: Progress
   package let contents: TensorFile
-  /// What the run goes on with: as asked for, with the order of rows that it had where none is asked for.
+  /// What the run goes on with: as asked for, with the normalization and the order of rows that it had where none is asked for.
   package let configuration: Configuration
+  /// What the run had until now.
+  package let saved: Configuration
+  package let normalization: Normalization
 
   private static let progressKey = "fgn.progress"
 
@@ -48,8 +53,10 @@ package struct RunState {
   package init(_ contents: TensorFile, for configuration: Configuration) throws {
     self.contents = contents
     progress = try Self.progress(of: contents)
-    let saved = try ModelFile(contents).configuration
-    let configuration = configuration.keepingOrder(of: saved)
+    let model = try ModelFile(contents)
+    saved = model.configuration
+    normalization = model.normalization
+    let configuration = configuration.keepingChoices(of: saved)
     self.configuration = configuration
     func text(_ shape: [Int]?) -> String { shape.map { "\($0)" } ?? "null" }
     var pairs: [(key: String, old: String, new: String)] = [
@@ -106,6 +113,8 @@ package struct RunState {
     }
   }
 
+  static func text(checksum: UInt64) -> String { String(checksum, radix: 16) }
+
   private func impossible(_ problem: String) -> StorageError {
     StorageError(
       .contents, path: contents.path, section: "metadata \"\(Self.progressKey)\"", problem: problem,
@@ -139,6 +148,12 @@ package struct RunState {
         key: "data.train",
         "has \(new.0) examples, \(new.1) features and \(new.2) classes, but \(contents.path) was saved on \(old.0), "
           + "\(old.1) and \(old.2); name the data of that run")
+    }
+    if let before = progress.data, let now = data.checksum, before != Self.text(checksum: now) {
+      throw ConfigurationError(
+        key: "data.train",
+        "has other values, labels or another order than the data that \(contents.path) was saved on; name the data of that "
+          + "run, or start a new one from its parameters with --set model.initialization=\(contents.path)")
     }
   }
 }

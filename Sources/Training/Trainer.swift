@@ -314,7 +314,8 @@ package final class Trainer<Scalar: DistributedScalar> {
       RunState.add(
         RunState.Progress(
           step: step, optimizer: optimizer.counters, examples: data.train.count, exchange: optimizer.message.exchange,
-          ranks: communicator.size, sparse: network.takesSparseInputs, weights: data.weights?.checksum),
+          ranks: communicator.size, sparse: network.takesSparseInputs, weights: data.weights?.checksum,
+          data: data.checksum.map(RunState.text)),
         memory: optimizer.memory, to: &file)
       return file
     }
@@ -341,6 +342,7 @@ package final class Trainer<Scalar: DistributedScalar> {
   private func end(_ reason: String, epoch: Int) throws {
     try recordRanks(epoch: epoch)
     if let summary = clock.summary { coordinator.say("ranks", summary) }
+    coordinator.warnOfRejectedSteps(step: step)
     let optimizer = optimizer as? FastGaussNewton<Scalar>
     let times = optimizer?.solveTimes
     let planned = optimizer?.plan.flatMap { plan in times?.kind.map(plan.seconds) }

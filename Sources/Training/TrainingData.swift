@@ -10,7 +10,11 @@ extension StorageError: ExitCodeProviding {}
 package struct TrainingData {
   package let train: Dataset
   package let test: Dataset?
-  package let normalization: Normalization
+  package var normalization: Normalization
+  /// Whether the features are of one scale, as they are in the files; nil where nobody has looked.
+  package var scales: FeatureScales?
+  /// Of the values and labels of `train`; nil where nobody has looked.
+  package var checksum: UInt64?
   /// C
   package let classCount: Int
   /// How much the examples of `train` count; nil where all count alike.
@@ -80,7 +84,7 @@ package struct TrainingData {
             + "correct the label or set data.classes"))
     }
     try checkWidth(train, trainName, classCount, configuration, over: communicator)
-    try check(
+    let checksum = try check(
       train, features: trainName, labels: options.train.labels?.description ?? trainName, classCount, over: communicator
     )
     if let test {
@@ -95,7 +99,7 @@ package struct TrainingData {
         test, features: testName, labels: options.test.labels?.description ?? testName, classCount, over: communicator)
     }
 
-    let normalization = try normalization(options.normalize, of: train, trainName, over: communicator)
+    let (normalization, scales) = try normalization(of: train, trainName, configuration, over: communicator)
     if configuration.training.precision == .float32 {
       try checkRange(train, trainName, normalization, over: communicator)
       if let test {
@@ -104,8 +108,8 @@ package struct TrainingData {
     }
     let weights = try weights(options, of: train, trainName, classCount, over: communicator)
     return TrainingData(
-      train: train, test: test, normalization: normalization, classCount: classCount, weights: weights,
-      seconds: (ContinuousClock.now - start) / .seconds(1),
+      train: train, test: test, normalization: normalization, scales: scales, checksum: checksum,
+      classCount: classCount, weights: weights, seconds: (ContinuousClock.now - start) / .seconds(1),
       memory: try communicator.allreduce([HostMemory.limit()], .min)[0], note: note)
   }
 
@@ -171,16 +175,18 @@ package struct TrainingData {
     return try source.labels.map { try Dataset(features: features, labels: $0, format: source.format.array, like: other) }
   }
 
-  /// Throws for the first feature that is not finite and the first label that is no class. Collective.
+  /// Throws for the first feature that is not finite and the first label that is no class; the checksum of the set. Collective.
+  @discardableResult
   package static func check(
     _ set: Dataset, features: String, labels: String, _ classCount: Int, over communicator: Communicator
-  ) throws {
+  ) throws -> UInt64 {
     let shard = BatchSampler.shard(of: 0..<set.count, rank: communicator.rank, count: communicator.size)
+    let look = set.look(in: shard)
     // Every rank has all rows, so the number of the first bad one is enough to tell the same story everywhere.
     let firsts = try communicator.allreduce(
       [
         set.firstLabelOutOfRange(classes: classCount, in: shard) ?? .max,
-        set.firstNonFinite(in: shard)?.row ?? .max,
+        look.firstNonFinite?.row ?? .max,
       ], .min)
     if firsts[0] < .max {
       let place = set.labelFiles.place(of: firsts[0], in: labels)
@@ -196,32 +202,46 @@ package struct TrainingData {
         DataError.badContents(
           place.path, "example \(place.row) has a value that is not finite at feature \(column); replace or remove it"))
     }
+    return try communicator.allgather([look.checksum], counts: Array(repeating: 1, count: communicator.size))
+      .reduce(0, &+)
   }
 
+  /// As configured, or as suits the scales of the features: those that stay as they are or share one scale keep it, others get
+  /// a deviation of 1 each, and zeros that are not stored stay zeros. Collective.
   private static func normalization(
-    _ kind: Normalization.Kind, of set: Dataset, _ name: String, over communicator: Communicator
-  ) throws -> Normalization {
-    if kind == .none { return .none }
-    let features: FeatureMatrix
+    of set: Dataset, _ name: String, _ configuration: Configuration, over communicator: Communicator
+  ) throws -> (Normalization, FeatureScales) {
+    let kind = configuration.data.normalize
+    let choosesKind = configuration.choosesNormalization
+    let statistics: FeatureStatistics
     switch set.features {
-    case .dense(let matrix): features = matrix
+    case .dense(let matrix):
+      // Of fixed blocks of rows, so that no bit depends on the number of ranks; a few rows tell of the scales alone.
+      let blocks = 64
+      let isSampled = kind == .none && !choosesKind
+      let parts = try communicator.allgather(
+        (0..<blocks).part(communicator.rank, of: communicator.size).flatMap { block in
+          let rows = (0..<set.count).part(block, of: blocks)
+          return matrix.statistics(in: isSampled ? rows.prefix(32) : rows).flattened
+        })
+      statistics = FeatureStatistics(merging: parts, columns: set.featureCount)
     // Sparse values are so few that every rank counts them all.
     case .sparse(let matrix):
-      guard kind.keepsZeros else {
+      guard kind.keepsZeros || choosesKind else {
         throw CollectiveFailure(
           ConfigurationError(
             key: "data.normalize",
             "\(kind.rawValue) would fill in the zeros of sparse features; set it to unit-variance, or data.storage to dense"
           ))
       }
-      return try checked(kind, matrix.statistics, name)
+      statistics = matrix.statistics
     }
-    // Of fixed blocks of rows, so that no bit depends on the number of ranks.
-    let blocks = 64
-    let parts = try communicator.allgather(
-      (0..<blocks).part(communicator.rank, of: communicator.size)
-        .flatMap { features.statistics(in: (0..<set.count).part($0, of: blocks)).flattened })
-    return try checked(kind, FeatureStatistics(merging: parts, columns: set.featureCount), name)
+    let scales: FeatureScales =
+      configuration.hasImages(set) ? .alike : FeatureScales(statistics, isSparse: set.features.isSparse)
+    guard choosesKind else { return (try checked(kind, statistics, name), scales) }
+    let suited: Normalization.Kind =
+      scales == .alike ? .scale : set.features.isSparse ? .unitVariance : .standardize
+    return (try checked(suited, statistics, name), scales)
   }
 
   /// Makes sure that all ranks read the same values and labels. The ranks of a node that have them in one place share the

@@ -1,9 +1,10 @@
+import Datasets
 import GaussNewton
 
 /// Something in a run that a person should know of: its cause and a remedy, in one line.
 package struct Warning: Equatable, Sendable {
   package enum Kind: String, CaseIterable, Sendable {
-    case damping, iterations, waiting, processors
+    case damping, iterations, waiting, processors, scales, rejection
   }
 
   package let kind: Kind
@@ -12,15 +13,17 @@ package struct Warning: Equatable, Sendable {
 
 extension Warning {
   /// Damping that has been at its maximum for `steps` steps in a row.
-  package static func damping(atMaximumFor steps: Int, _ options: Damping.Options) -> Warning? {
+  package static func damping(
+    atMaximumFor steps: Int, _ options: Damping.Options, hasFullBatches: Bool = false
+  ) -> Warning? {
     guard options.policy == .levenbergMarquardt, options.maximum > options.minimum,
       steps >= max(50, 3 * options.interval)
     else { return nil }
     return Warning(
       kind: .damping,
       text: "damping has been at optimizer.damping.maximum (\(options.maximum.short)) for \(steps) steps: they are "
-        + "next to nothing, for the model predicts none of them well; lower optimizer.learning_rate, raise "
-        + "optimizer.batch_size or go on from an earlier checkpoint")
+        + "next to nothing, for the model predicts none of them well; lower optimizer.learning_rate"
+        + "\(hasFullBatches ? "" : ", raise optimizer.batch_size") or go on from an earlier checkpoint")
   }
 
   /// `limited` of the last `solves` solves that ended at the iteration limit.
@@ -118,6 +121,10 @@ package struct RunWatch: Sendable {
 
   private let damping: Damping.Options
   private let solver: SolverOptions
+  private let hasFullBatches: Bool
+  private let scales: FeatureScales?
+  private let precision: Configuration.Training.Precision
+  private var rejected = RejectedSteps()
   private var epoch = -1
   private var given: Set<Warning.Kind> = []
   private var stepsAtMaximum = 0
@@ -126,9 +133,24 @@ package struct RunWatch: Sendable {
   /// Not judged yet.
   private var times: RankTimes?
 
-  package init(_ damping: Damping.Options, _ solver: SolverOptions) {
+  /// - Parameter scales: those of features that are not normalised as they should be.
+  package init(
+    _ damping: Damping.Options, _ solver: SolverOptions, hasFullBatches: Bool = false, scales: FeatureScales? = nil,
+    precision: Configuration.Training.Precision = .float32
+  ) {
     self.damping = damping
     self.solver = solver
+    self.hasFullBatches = hasFullBatches
+    self.scales = scales
+    self.precision = precision
+  }
+
+  /// Takes note of whether a step was taken.
+  package mutating func count(_ report: StepReport) { rejected.count(report) }
+
+  /// What is to be said at the end of steps that were not taken.
+  package var rejection: Warning? {
+    .rejection(rejected, damping, hasFullBatches: hasFullBatches, scales: scales, precision)
   }
 
   /// The warnings that a step gives occasion to, each kind at most once an epoch.
@@ -140,7 +162,7 @@ package struct RunWatch: Sendable {
       if limited.count > Self.window { limited.removeFirst() }
     }
     return take([
-      .damping(atMaximumFor: stepsAtMaximum, damping),
+      .damping(atMaximumFor: stepsAtMaximum, damping, hasFullBatches: hasFullBatches),
       .iterations(limited: limited.count { $0 }, of: limited.count, solver),
     ])
   }
@@ -154,7 +176,8 @@ package struct RunWatch: Sendable {
   }
 
   private mutating func begin(_ epoch: Int) {
-    if epoch != self.epoch { given = [] }
+    // Every full batch is an epoch, of which each would say the same again.
+    if epoch != self.epoch, !hasFullBatches { given = [] }
     self.epoch = epoch
   }
 

@@ -57,7 +57,7 @@ struct Train: ParsableCommand {
   }
 
   private func train<Scalar: DistributedScalar>(
-    _ configuration: Configuration, _ data: TrainingData, _: Scalar.Type, _ job: Job
+    _ configuration: Configuration, _ loaded: TrainingData, _: Scalar.Type, _ job: Job
   ) throws -> ExitCode {
     let communicator = job.communicator
     // Rank 0 chooses the folder and the checkpoint; the others read the file that it names.
@@ -67,8 +67,12 @@ struct Train: ParsableCommand {
       checkpoint.isEmpty
         ? nil : try RunState(CheckpointFiles.load(checkpoint), for: configuration)
     }
-    let configuration = state?.configuration ?? configuration
+    var (configuration, data) = (state?.configuration ?? configuration, loaded)
     try communicator.collectively { try state?.check(data) }
+    if let state, configuration.choosesNormalization, state.normalization != data.normalization {
+      data.normalization = state.normalization
+      configuration.resolveOptimizer(for: data)
+    }
     // Before anything is written.
     let network = try communicator.collectively {
       try configuration.network(for: data)
@@ -78,6 +82,7 @@ struct Train: ParsableCommand {
     let share = try HostMemory.share(resident: data.residentSize, over: communicator)
     try communicator.collectively { try memory.check(share) }
 
+    let scheduleChange = try communicator.collectively { try state?.scheduleChange(data) }
     let begun = try communicator.onRoot {
       let begun = try begin(choice!, communicator.hostname)
       try AtomicFile.write(begun.directory.configuration) { try $0.write(configuration.yaml) }
@@ -86,8 +91,10 @@ struct Train: ParsableCommand {
     defer { extendLifetime(begun) }
     let directory = RunDirectory(path: try communicator.broadcast(begun?.directory.path ?? ""))
     let coordinator = try Coordinator(
-      directory, configuration, resumingAt: resume == nil ? nil : state?.progress.step ?? 0, over: communicator)
+      directory, configuration, scales: data.scales, resumingAt: resume == nil ? nil : state?.progress.step ?? 0,
+      over: communicator)
     report(configuration, data, network, memory, state, coordinator, job)
+    if let scheduleChange { coordinator.say(scheduleChange) }
     for damage in choice?.latest?.damage ?? [] { coordinator.say("warning: left out, for it is damaged: \(damage)") }
     let trainer = try Trainer<Scalar>(configuration, data, network, coordinator, resuming: state, over: communicator)
     switch try trainer.run() {
@@ -150,7 +157,7 @@ struct Train: ParsableCommand {
       "\(train.count) examples of \(train.featureCount) features"
         + (train.features.isSparse ? " (sparse, \(train.features.valuesPerRow.short) values each)" : "")
         + ", \(data.classCount) classes, " + (train.indices.map { "indices from \($0.base.first), " } ?? "")
-        + "normalize \(configuration.data.normalize.rawValue); "
+        + "normalize \(configuration.summaryOfNormalization(data)); "
         + (data.test.map { "\($0.count) test examples" } ?? "no test set") + "; read in \(data.seconds.short) s")
     if let note = data.note { coordinator.say(note) }
     if let reading = configuration.summaryOfReading(data) { coordinator.say("reading", reading) }
@@ -190,7 +197,10 @@ struct Train: ParsableCommand {
         ranks: job.communicator.size, configuration, data, parameters: network.layout.count,
         memory: memory))
     let crowded = Warning.processors(job.placement?.hosts ?? [])
-    coordinator.warn(crowded.map { [$0] } ?? [], step: state?.progress.step ?? 0)
+    let scales =
+      configuration.choosesNormalization
+      ? nil : Warning.scales(configuration.scalesToWarnOf(data.scales), configuration.data.normalize)
+    coordinator.warn([crowded, scales].compactMap { $0 }, step: state?.progress.step ?? 0)
   }
 }
 

@@ -11,15 +11,15 @@ extension CommandLineTests {
   struct ArrayFormatTests {
     private static let (rows, height, width, classes) = (40, 3, 5, 4)
 
-    private struct Kind {
+    private struct Kind: Sendable {
       let numpy: String
       let safetensors: String
       let size: Int
       let isWide: Bool
-      let bytes: (Double) -> [UInt8]
+      let bytes: @Sendable (Double) -> [UInt8]
 
       init<Bits: FixedWidthInteger>(
-        _ numpy: String, _ safetensors: String, isWide: Bool = false, _ bits: @escaping (Double) -> Bits
+        _ numpy: String, _ safetensors: String, isWide: Bool = false, _ bits: @escaping @Sendable (Double) -> Bits
       ) {
         (self.numpy, self.safetensors, self.isWide) = (numpy, safetensors, isWide)
         size = Bits.bitWidth / 8

@@ -31,7 +31,9 @@ extension CommandLineTests {
           ["optimizer.batch_size=full", "optimizer.solver.kind=gram"], 20_000_000, "optimizer.batch_size",
           "a batch of 2000"
         ),
-        (["model.layers=[{linear: 30000}]", "optimizer.method=sgd"], 15_000_000, "model.layers", "vectors of"),
+        (
+          ["model.layers=[{linear: 30000}]", "optimizer.method=sgd"], 15_000_000, "model.layers", "rows in evaluations"
+        ),
         (["data.classes=100000", "optimizer.solver.kind=cg"], 100_000_000, "data.classes", "8 vectors of 5100000"),
         (
           ["model.layers=[{linear: 2000}]", "optimizer.metric.kind=kronecker", "optimizer.solver.kind=cg"], 30_000_000,
@@ -39,7 +41,7 @@ extension CommandLineTests {
         ),
         (
           ["optimizer.batch_size=2000", "data.classes=2000", "optimizer.solver.kind=cg"], 20_000_000,
-          "optimizer.batch_size", "for 2000 rows"
+          "data.classes", "rows in evaluations"
         ),
       ])
     func runs(settings: [String], memory: Int, key: String, part: String) throws {

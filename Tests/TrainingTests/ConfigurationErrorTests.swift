@@ -168,7 +168,7 @@ import Testing
       Case("optimizer: {schedule: {kind: step}}", "optimizer.schedule.kind", "'step'", "constant, linear, cosine"),
       Case("training: {precision: float16}", "training.precision", "'float16'", "float32, float64"),
       Case("training: {precision: Float32}", "training.precision", "'Float32'"),
-      Case("data: {normalize: yes}", "data.normalize", "'yes'", "none, scale, standardize"),
+      Case("data: {normalize: yes}", "data.normalize", "'yes'", "auto, none, scale, standardize"),
       Case("data: {train: {format: xls}}", "data.train.format", "'xls'", "auto, idx, npy, svmlight, csv"),
       Case("model: {channels: middle}", "model.channels", "'middle'", "first, last"),
       Case("logging: {progress: bar}", "logging.progress", "'bar'", "auto, live, plain, none"),

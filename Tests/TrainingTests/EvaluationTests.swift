@@ -2,6 +2,7 @@ import Datasets
 import Foundation
 import GaussNewton
 import LinearAlgebra
+import MPI
 import Networks
 import TestSupport
 import Testing

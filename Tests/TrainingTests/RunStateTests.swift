@@ -158,6 +158,62 @@ import Testing
     }
   }
 
+  @Test func `Other values are refused, and older checkpoints ask for none`() throws {
+    func data(_ checksum: UInt64) -> TrainingData {
+      let set = Dataset(
+        features: FeatureMatrix([Double](repeating: 1, count: 100), shape: [2]),
+        labels: [Int32](repeating: 0, count: 50), classCount: 2)
+      return TrainingData(train: set, test: nil, normalization: .none, checksum: checksum, classCount: 2)
+    }
+    let progress = RunState.Progress(
+      step: 7, optimizer: .init(damping: 0.125), examples: 50, data: RunState.text(checksum: .max - 1))
+    let state = try RunState(checkpoint(Configuration(), progress), for: Configuration())
+    try state.check(data(.max - 1))
+    let error = #expect(throws: ConfigurationError.self) { try state.check(data(.max)) }
+    #expect(error?.exitCode == 64 && error?.key == "data.train")
+    #expect(error?.description.contains("--set model.initialization=c.safetensors") == true)
+    try RunState(checkpoint(), for: Configuration()).check(data(5))
+  }
+
+  @Test func `A normalization that nobody asked for is that of the checkpoint`() throws {
+    let saved = try Configuration.parse("", source: "", overrides: ["data.normalize=standardize"])
+    let state = try RunState(checkpoint(saved), for: Configuration.parse("", source: ""))
+    #expect(state.configuration.data.normalize == .standardize && state.configuration.choosesNormalization)
+    #expect(throws: ConfigurationError.self) {
+      try RunState(checkpoint(saved), for: Configuration.parse("data: {normalize: scale}", source: ""))
+    }
+  }
+
+  @Test func `A change of the rate is told, and a run cannot end before its checkpoint`() throws {
+    let set = Dataset(
+      features: FeatureMatrix([Double](repeating: 1, count: 100), shape: [2]),
+      labels: [Int32](repeating: 0, count: 50), classCount: 2)
+    let data = TrainingData(train: set, test: nil, normalization: .none, classCount: 2)
+    func change(_ before: [String], _ after: [String]) throws -> String? {
+      let saved = try Configuration.parse("optimizer: {batch_size: 10}", source: "", overrides: before)
+      let new = try Configuration.parse("optimizer: {batch_size: 10}", source: "", overrides: after)
+      return try RunState(checkpoint(saved), for: new).scheduleChange(data)
+    }
+    // Seven steps are done, of five an epoch.
+    #expect(try change([], []) == nil)
+    #expect(
+      try change(["optimizer.schedule.kind=constant"], ["optimizer.schedule.kind=constant", "training.epochs=3"]) == nil
+    )
+    #expect(
+      try change(["training.epochs=2"], ["training.epochs=4"])
+        == "note: the rate goes from 0.2 at step 7 to 0.325, for training.epochs is 4 and was 2")
+    #expect(
+      try change([], ["optimizer.learning_rate=0.1"])?.contains("optimizer.learning_rate is 0.1 and was 0.5") == true)
+    #expect(try change([], ["training.steps=9"])?.contains("training.steps is 9 and was null") == true)
+    #expect(try change([], ["optimizer.schedule.kind=cosine"])?.contains("is cosine and was linear") == true)
+    #expect(try change([], ["training.steps=7"]) == nil, "nothing is left to do but to save the model")
+    for (override, key) in [("training.epochs=1", "training.epochs"), ("training.steps=6", "training.steps")] {
+      let error = #expect(throws: ConfigurationError.self) { try change([], [override]) }
+      #expect(error?.exitCode == 64 && error?.key == key)
+      #expect(error?.problem.contains("c.safetensors has 7 done") == true)
+    }
+  }
+
   @Test("the data must be those of the run", arguments: [(51, 2, 2), (50, 3, 2), (50, 2, 3)])
   func otherData(examples: Int, features: Int, classes: Int) throws {
     func data(_ examples: Int, _ features: Int, _ classes: Int) -> TrainingData {

@@ -1,3 +1,4 @@
+import Datasets
 import Testing
 
 @testable import GaussNewton
@@ -70,6 +71,44 @@ import Testing
     #expect(warning([[0], [0], [1, 2, 3]], [1, 1, 1])?.contains("2 threads of 2 ranks on 1 CPU,") == true)
     // No masks where the system does not tell.
     #expect(warning([[], []], [1, 1]) == nil)
+  }
+
+  @Test func `Steps that are not taken are told at the end, with advice that fits`() {
+    func text(
+      _ accepted: [Bool], λ: Double = 1, gradient: Double = 1, full: Bool = false, scales: FeatureScales? = nil,
+      _ precision: Configuration.Training.Precision = .float32
+    ) -> String? {
+      var watch = RunWatch(damping, SolverOptions(), hasFullBatches: full, scales: scales, precision: precision)
+      for accepted in accepted {
+        var report = StepReport(loss: 2, gradientNorm: gradient, damping: λ)
+        report.stepNorm = 0.1
+        report.accepted = accepted
+        watch.count(report)
+      }
+      return watch.rejection?.text
+    }
+    func run(_ taken: Int, _ rejected: Int) -> [Bool] {
+      [Bool](repeating: true, count: taken) + [Bool](repeating: false, count: rejected)
+    }
+    #expect(text(run(20, 0)) == nil && text([]) == nil && text(run(0, 20) + [true]) == nil)
+    #expect(text(run(1, 3)) == nil && text(run(13, 4)) == nil)
+    #expect(text(run(0, 1))?.hasPrefix("none of the 1 steps was taken") == true)
+    #expect(text(run(0, 200))?.contains("none of the 200 steps") == true)
+    #expect(text(run(12, 4))?.hasPrefix("the last 4 of 16 steps were not taken") == true)
+    #expect(text(run(0, 9))?.contains("raise optimizer.batch_size") == true)
+    let full = text(run(0, 9), full: true)
+    #expect(full?.contains("batch_size") == false && full?.contains("optimizer.learning_rate") == true)
+    #expect(text(run(0, 9), λ: 100, full: true)?.contains("optimizer.damping.maximum (100)") == true)
+    #expect(text(run(9, 9), gradient: 1e-7)?.contains("training.precision to float64") == true)
+    #expect(text(run(9, 9), gradient: 1e-7, .float64)?.contains("raise optimizer.batch_size") == true)
+    #expect(text(run(9, 9), gradient: 1e-16, .float64)?.contains("where float64 goes") == true)
+    let apart = text(run(0, 9), λ: 100, full: true, scales: .apart(column: 3, magnitude: 1e5, typical: 2))
+    #expect(apart?.contains("feature 3 goes to 1e+05") == true && apart?.contains("data.normalize to auto") == true)
+  }
+
+  @Test func `Advice on damping at its maximum asks for no larger batch where all are full`() {
+    #expect(Warning.damping(atMaximumFor: 50, damping)?.text.contains("raise optimizer.batch_size") == true)
+    #expect(Warning.damping(atMaximumFor: 50, damping, hasFullBatches: true)?.text.contains("batch_size") == false)
   }
 
   @Test func aWarningComesOnceAnEpoch() {
