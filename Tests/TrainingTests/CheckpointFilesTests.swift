@@ -55,7 +55,11 @@ import Testing
       return file
     }
     try files.save(step: 1, content(1))
-    for tensor in [Tensor([Float(1), .nan]), Tensor([-Float.infinity]), Tensor([0, 1, Double.infinity])] {
+    for tensor in [
+      Tensor([Float(1), .nan]), Tensor([-Float.infinity]), Tensor([0, 1, Double.infinity]),
+      Tensor(dtype: .float16, shape: [2], bytes: [0, 0, 1, 0x7c]),
+      Tensor(dtype: .bfloat16, shape: [1], bytes: [0x80, 0xff]),
+    ] {
       try files.save(step: 2, file("optimizer.velocity", tensor))
       let error = #expect(throws: StorageError.self) { try files.loadLatest() }
       #expect(error?.exitCode == 65)
