@@ -121,7 +121,7 @@ import Testing
     #expect(first.array == sum.array && second.array == sum.array)
     #expect(square == sum.squaredNorm && both == sum.dotAndSquare(θ))
     let sums = zip(xs, ys).map { Double(Scalar($0) + Scalar($1)) }
-    #expect(abs(square - accurateSum(sums.map { $0 * $0 })) <= 1e-15 * square)
+    #expect(abs(square - accurateSum(sums.map { $0 * $0 })) <= 1e-14 * square)
     let dots = zip(sums, θs).map(*)
     #expect(abs(both.dot - accurateSum(dots)) <= 1e-14 * dots.map(abs).reduce(0, +))
     #expect(x.doubles == xs && y.doubles == ys && θ.doubles == θs)
