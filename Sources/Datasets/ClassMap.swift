@@ -1,14 +1,14 @@
 /// Which label text is which class 0…C-1: the classes in the order of the numbers if all texts are numbers, else in that
 /// of their Unicode scalars.
 ///
-/// Of numbers, the value counts: `2`, `2.0` and `+2` are one class, whose name is the shortest text seen, and of equally
-/// short ones the first. Numbers beyond ±2^53, where neighbours have no doubles of their own, are texts.
+/// Of numbers, the exact value counts: `2`, `2.0` and `+2` are one class, whose name is the shortest text seen, and of
+/// equally short ones the first; 9007199254740992 and 9007199254740993, which are one double, are two.
 package struct ClassMap: Equatable, Sendable {
   /// The name of each class.
   package let names: [String]
   /// Whether labels are compared as numbers.
   package let isNumeric: Bool
-  private let classesOfNumbers: [Double: Int32]
+  private let classesOfNumbers: [ExactDecimal: Int32]
   private let classesOfTexts: [String: Int32]
 
   package var count: Int { names.count }
@@ -17,11 +17,13 @@ package struct ClassMap: Equatable, Sendable {
   package init(_ labels: LabelColumn) { self.init(texts: labels.texts) }
 
   /// The classes of a list of texts, in which a text may be there more than once.
-  package init(texts: [String]) {
-    let numbers = texts.map(Self.number)
+  package init(texts: [String]) { self.init(texts: texts, numbers: texts.map { ExactDecimal($0) }) }
+
+  /// `numbers` are the values of the texts, which are compared as texts if one of them has none.
+  private init(texts: [String], numbers: [ExactDecimal?]) {
     isNumeric = numbers.allSatisfy { $0 != nil }
     if isNumeric {
-      var shortest: [Double: String] = [:]
+      var shortest: [ExactDecimal: String] = [:]
       for (number, text) in zip(numbers, texts) {
         let known = shortest[number!]
         if known.map({ Self.isBetter(text, than: $0) }) ?? true { shortest[number!] = text }
@@ -39,7 +41,7 @@ package struct ClassMap: Equatable, Sendable {
 
   /// The class of a text; nil if there is none for it.
   package func classNumber(of text: String) -> Int32? {
-    isNumeric ? Self.number(text).flatMap { classesOfNumbers[$0] } : classesOfTexts[text]
+    isNumeric ? ExactDecimal(text).flatMap { classesOfNumbers[$0] } : classesOfTexts[text]
   }
 
   /// The class of each row. Throws exit code 65 for a label that is no class here.
@@ -63,17 +65,6 @@ package struct ClassMap: Equatable, Sendable {
     return length < otherLength
       || (length == otherLength && text.unicodeScalars.lexicographicallyPrecedes(other.unicodeScalars))
   }
-
-  private static func number(_ text: String) -> Double? {
-    let line = Array(text.utf8) + [TextFile.newline]
-    return line.withUnsafeBufferPointer { line in
-      var cursor = line.baseAddress!
-      guard let number = DecimalNumber.parse(&cursor, as: Double.self), cursor == line.baseAddress! + line.count - 1,
-        number.magnitude <= 0x1p53
-      else { return nil }
-      return number
-    }
-  }
 }
 
 extension ClassMap: Codable {
@@ -81,6 +72,10 @@ extension ClassMap: Codable {
     let container = try decoder.singleValueContainer()
     let names = try container.decode([String].self)
     self.init(texts: names)
+    // Models from before large numbers were told apart have them in the order of texts.
+    if isNumeric, self.names != names, names.contains(where: { Double($0).map { $0.magnitude > 0x1p53 } ?? false }) {
+      self.init(texts: names, numbers: names.map { _ in nil })
+    }
     guard self.names == names else {
       throw DecodingError.dataCorruptedError(
         in: container, debugDescription: "the names of the classes are not in their order, or one is there twice")

@@ -39,7 +39,8 @@ struct LabelTable {
     }
   }
 
-  /// Throws exit code 65 for a text that is no UTF-8. Lines count from 0, and are rows of arrays.
+  /// Throws exit code 65 for a text that is no UTF-8, or that stands for a missing label. Lines count from 0, and are rows of
+  /// arrays.
   func column(codes: [Int32], ofArrays isArray: Bool = false) throws(DataError) -> LabelColumn {
     var texts: [String] = []
     var places: [LabelColumn.Place] = []
@@ -54,6 +55,12 @@ struct LabelTable {
           places[code].path, "\(places[code].text): the label is no UTF-8 text; convert the file with iconv")
       }
       texts.append(text)
+    }
+    if let missing = MissingLabel.first(in: texts) {
+      throw .badContents(
+        places[missing].path,
+        "\(places[missing].text): the label '\(texts[missing])' stands for a missing one; fill it in, or remove "
+          + "such \(isArray ? "rows" : "lines")")
     }
     return LabelColumn(texts: texts, places: places, codes: codes)
   }

@@ -26,10 +26,17 @@ import Testing
     #expect(try map.classes(of: column(["é", "b"])) == [6, 5])
   }
 
-  @Test func identifiersOfManyDigitsAreNotTakenForNumbers() {
-    let map = ClassMap(texts: ["12345678901234567890", "12345678901234567891", "5"])
-    #expect(map.count == 3 && !map.isNumeric)
-    #expect(ClassMap(texts: ["9007199254740992", "1"]).isNumeric)
+  @Test func identifiersOfManyDigitsAreTheirExactValues() throws {
+    let texts = ["12345678901234567891", "12345678901234567890", "5", "9007199254740993", "9007199254740992"]
+    let map = ClassMap(texts: texts + ["9007199254740992.0", "+12345678901234567890"])
+    #expect(map.isNumeric && map.names == ["5", texts[4], texts[3], texts[1], texts[0]])
+    #expect(map.classNumber(of: "9.007199254740993e15") == 2 && map.classNumber(of: "9007199254740994") == nil)
+    #expect(ClassMap(texts: ["-1e400", "1e-400", "0.0", "1e400", "-0"]).names == ["-1e400", "-0", "1e-400", "1e400"])
+    #expect(ClassMap(texts: ["0.05", ".5e-1", "5e-2", "0.5", "-.50", "-5e-1"]).names == ["-.50", "0.05", "0.5"])
+    // As models have them that are older than this.
+    let old = ["12345678901234567890", "5"]
+    let read = try JSONDecoder().decode(ClassMap.self, from: JSONEncoder().encode(old))
+    #expect(read.names == old && !read.isNumeric)
     for text in ["inf", "nan", "0x1", " 1", "1_0"] { #expect(!ClassMap(texts: ["1", text]).isNumeric) }
   }
 
