@@ -1,4 +1,4 @@
-/// Files that are compressed as nothing here unpacks.
+/// Files that are compressed as nothing here unpacks, or that are text in two bytes a character.
 enum PackedFile {
   private static let packers: [(name: String, ending: String, magic: [UInt8], command: String)] = [
     ("xz", ".xz", [0xfd] + Array("7zXZ".utf8), "unxz -k"),
@@ -11,6 +11,10 @@ enum PackedFile {
 
   /// Throws exit code 65 for such a file, told by its first bytes or the ending of its name.
   static func refuse(_ path: String, _ start: UnsafeRawBufferPointer) throws(DataError) {
+    if start.starts(with: [0xff, 0xfe]) || start.starts(with: [0xfe, 0xff]) {
+      throw .badContents(
+        path, "is UTF-16 text, and only UTF-8 is read; convert it first: iconv -f UTF-16 -t UTF-8 \(path)")
+    }
     let name = path.lowercased()
     let packer = packers.first { packer in
       start.starts(with: packer.magic) || name.hasSuffix(packer.ending)

@@ -8,6 +8,8 @@ final class TextFile {
   private let lines: UnsafeBufferPointer<UInt8>
   /// The last line and a newline, if the file has none there; else empty.
   private let lastLine: UnsafeMutableBufferPointer<UInt8>
+  /// The text with newlines where carriage returns alone end its lines; else empty.
+  private let converted: UnsafeMutableBufferPointer<UInt8>
   /// What keeps `lines` alive.
   private let owner: AnyObject?
 
@@ -31,7 +33,14 @@ final class TextFile {
   private init(_ path: String, _ bytes: UnsafeRawBufferPointer, owner: AnyObject?) throws(DataError) {
     self.path = path
     self.owner = owner
-    let text = Self.withoutByteOrderMark(bytes.bindMemory(to: UInt8.self))
+    var text = Self.withoutByteOrderMark(bytes.bindMemory(to: UInt8.self))
+    let hasReturns = CarriageReturns.endFirstLine(of: text, isAll: true) == true
+    converted = .allocate(capacity: hasReturns ? text.count : 0)
+    if hasReturns {
+      _ = converted.initialize(fromContentsOf: text)
+      CarriageReturns.replace(in: converted, isAll: true)
+      text = UnsafeBufferPointer(converted)
+    }
     let lastNewline = text.lastIndex(of: Self.newline)
     let count = lastNewline.map { $0 + 1 } ?? 0
     lines = UnsafeBufferPointer(rebasing: text[..<count])
@@ -45,7 +54,10 @@ final class TextFile {
     try PackedFile.refuse(path, bytes)
   }
 
-  deinit { lastLine.deallocate() }
+  deinit {
+    lastLine.deallocate()
+    converted.deallocate()
+  }
 
   /// The whole text in pieces, as `wholeLines` cuts it, which live as long as this object.
   func chunks(size: Int) -> [UnsafeBufferPointer<UInt8>] {

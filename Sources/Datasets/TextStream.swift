@@ -11,6 +11,8 @@ final class TextStream {
   private var offset = 0
   private var isAtEnd = false
   private var isAtStart = true
+  /// Whether carriage returns alone end lines, once the first line has told it.
+  private var hasReturns: Bool?
   private var buffer: AlignedBuffer
   /// What of the buffer is read and not yet given out: the start of a line.
   private var rest = 0..<0
@@ -39,7 +41,7 @@ final class TextStream {
   /// Starts again at the first line.
   func rewind() {
     unpacked = compression.map { CompressedStream(file, $0) }
-    (offset, isAtEnd, isAtStart, rest) = (0, false, true, 0..<0)
+    (offset, isAtEnd, isAtStart, hasReturns, rest) = (0, false, true, nil, 0..<0)
   }
 
   /// The next lines, which end with a newline, also where the file has none at its end; nil behind the last ones. They are
@@ -51,7 +53,9 @@ final class TextStream {
     memmove(buffer.bytes.baseAddress!, buffer.bytes.baseAddress! + rest.lowerBound, rest.count)
     var filled = rest.count
     while true {
+      let start = filled
       filled += try fill(from: filled)
+      convertReturns(start..<filled)
       if isAtEnd {
         rest = 0..<0
         let text = UnsafeRawBufferPointer(rebasing: buffer.bytes[..<filled]).bindMemory(to: UInt8.self)
@@ -74,6 +78,17 @@ final class TextStream {
         .copyMemory(from: UnsafeRawBufferPointer(rebasing: buffer.bytes[..<filled]))
       buffer = grown
     }
+  }
+
+  /// Makes the new bytes of the buffer lines that end with newlines.
+  private func convertReturns(_ range: Range<Int>) {
+    let bytes = UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[..<range.upperBound]).bindMemory(to: UInt8.self)
+    let isUnknown = hasReturns == nil
+    if isUnknown { hasReturns = CarriageReturns.endFirstLine(of: UnsafeBufferPointer(bytes), isAll: isAtEnd) }
+    guard hasReturns == true else { return }
+    // The last byte before the new ones may have waited for what follows it.
+    let start = isUnknown ? 0 : max(0, range.lowerBound - 1)
+    CarriageReturns.replace(in: UnsafeMutableBufferPointer(rebasing: bytes[start...]), isAll: isAtEnd)
   }
 
   /// Reads to the end of the buffer but for a byte, or to that of the file. The result is the number of bytes.
