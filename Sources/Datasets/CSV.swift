@@ -4,8 +4,8 @@ import LinearAlgebra
 /// Tables in text, as RFC 4180 has them, plain or compressed: a line for each example, a label among its
 /// numbers.
 ///
-/// Fields may be in quotes, in which two quotes stand for one; newlines within quotes are not read. Spaces around a field
-/// do not belong to it. Blank lines are passed over.
+/// Fields may be in quotes, in which two quotes stand for one; newlines within quotes and comment lines are refused. Spaces
+/// around a field do not belong to it. Blank lines are passed over.
 package enum CSV {
   package enum Separator: String, Codable, CaseIterable, Sendable {
     case comma = ","
@@ -27,23 +27,29 @@ package enum CSV {
   }
 
   package struct Options: Equatable, Sendable {
-    /// nil: a tab if the first line has one outside quotes, else a semicolon if it has one, else a comma.
+    /// nil: a tab, a semicolon or a comma, the first of them that cuts the first two lines into as many fields.
     package var separator: Separator?
-    /// nil: the first line names the columns if one of its features is no number, or if the label is asked for by name.
-    package var hasHeader: Bool?
+    /// `auto`: also a line in which the label is asked for by name.
+    package var header: Header
     package var label: LabelPosition
+    /// Whether `label` was asked for, and a name that is known must not contradict it.
+    package var isLabelGiven = false
+    /// Whether labels are read, or passed over whatever they are.
+    package var readsLabels = true
+    /// What the columns are called where a model or another set has names: they are matched by these, in any order.
+    package var known: TableColumns?
     /// The number of features where it is known: a file that has just so many columns has no labels.
     package var featureCount: Int?
     /// `float32` or `float64`.
     package var element: FeatureMatrix.Element
 
     package init(
-      separator: Separator? = nil, hasHeader: Bool? = nil, label: LabelPosition = .last, featureCount: Int? = nil,
+      separator: Separator? = nil, header: Header = .auto, label: LabelPosition = .last, featureCount: Int? = nil,
       element: FeatureMatrix.Element = .float32
     ) {
       self.featureCount = featureCount
       self.separator = separator
-      self.hasHeader = hasHeader
+      self.header = header
       self.label = label
       self.element = element
     }
@@ -51,10 +57,9 @@ package enum CSV {
 
   package struct Table {
     package let features: FeatureMatrix
-    /// nil where `Options.label` is absent.
+    /// nil where `Options.label` is absent, or not read.
     package let labels: LabelColumn?
-    /// The names of the features; none without a header line.
-    package let featureNames: [String]
+    package let columns: TableColumns
   }
 
   /// The examples of files, which have the same columns; names may be missing in all but the first.
@@ -83,14 +88,17 @@ package enum CSV {
     _ files: [TextFile], _ options: Options, _: Scalar.Type, _ chunkSize: Int
   ) throws(DataError) -> Table {
     var parts = TextPart.parts(of: files, size: chunkSize)
-    let layout = try CSVLayout.ofFiles(&parts, options)
+    let heads = try parts.files.map { file throws(DataError) in try CSVHead(parts[file]) }
+    let (layout, headerLines) = try CSVLayout.ofFiles(heads, options)
+    for (file, line) in zip(parts.files, headerLines) { parts[file].markHeader(line) }
     let rows = try CSVRows<Scalar>(parts, layout)
     try rows.check()
     var labels = LabelTable()
     let codes = rows.labels(in: &labels)
+    var columns = layout.columns
+    columns.note = columns.note ?? rows.indexNote
     return Table(
       features: rows.features,
-      labels: try codes.map { codes throws(DataError) in try labels.column(codes: codes) },
-      featureNames: layout.featureNames)
+      labels: try codes.map { codes throws(DataError) in try labels.column(codes: codes) }, columns: columns)
   }
 }

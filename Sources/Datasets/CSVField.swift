@@ -4,6 +4,7 @@ struct CSVField {
   let bytes: UnsafeBufferPointer<UInt8>
   /// Each pair of quotes within stands for one.
   let hasDoubledQuotes: Bool
+  let isQuoted: Bool
 
   struct Malformed: Error {
     let message: String
@@ -20,7 +21,7 @@ struct CSVField {
         if !Self.isBlank(cursor[-1], separator) { end = cursor }
       }
       bytes = start.upTo(end)
-      hasDoubledQuotes = false
+      (hasDoubledQuotes, isQuoted) = (false, false)
       return
     }
     cursor += 1
@@ -39,7 +40,7 @@ struct CSVField {
       cursor += 1
     }
     bytes = start.upTo(cursor)
-    self.hasDoubledQuotes = hasDoubledQuotes
+    (self.hasDoubledQuotes, isQuoted) = (hasDoubledQuotes, true)
     cursor += 1
     Self.skipBlanks(&cursor, separator)
     guard Self.isEnd(cursor) || cursor.pointee == separator else {

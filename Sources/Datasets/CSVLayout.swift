@@ -1,128 +1,133 @@
-/// What the first line of a table tells about all of them, also about those of further files.
+/// What the first lines of a table tell about all of them, also about those of further files.
 struct CSVLayout {
   let separator: UInt8
   let columnCount: Int
   /// The column of the labels.
   let label: Int?
+  /// Whether labels are read, or passed over.
+  let readsLabels: Bool
   /// All columns' names; empty without a header.
   let names: [String]
+  /// The feature that each column is, in the order of known names; nil where they are in the order of the columns. That of
+  /// the labels is -1.
+  let order: [Int]?
   let element: FeatureMatrix.Element
   /// The file, for errors.
   let path: String
+  private let note: String?
 
   var featureCount: Int { columnCount - (label == nil ? 0 : 1) }
-  var featureNames: [String] { names.indices.filter { $0 != label }.map { names[$0] } }
 
-  /// What the line at `start`, the first one that is not blank, tells; `line` is its number, counted from 0.
+  /// The names of the features, in the order in which they are read, and that of the labels.
+  var columns: TableColumns {
+    if names.isEmpty { return TableColumns(features: [], note: note) }
+    var features = names.indices.filter { $0 != label }
+    if let order { features.sort { order[$0] < order[$1] } }
+    return TableColumns(features: features.map { names[$0] }, label: label.map { names[$0] }, note: note)
+  }
+
+  /// What the head of the first file tells.
   ///
-  /// Throws exit code 65 for options that it does not fit.
-  init(_ start: UnsafePointer<UInt8>, line: Int, _ options: CSV.Options, _ path: String) throws(DataError) {
-    self.path = path
-    separator = options.separator?.byte ?? Self.separator(of: start)
+  /// Throws exit code 65 for options that it does not fit, for a first line that may be names or an example, and for
+  /// names that are not the known ones.
+  init(_ head: CSVHead, _ options: CSV.Options) throws(DataError) {
+    path = head.path
+    separator = options.separator?.byte ?? Self.separator(of: head)
     element = options.element
-    let fields = try Self.fields(of: start, separator, line: line, path)
-    columnCount = fields.count
-    switch options.featureCount == columnCount ? .absent : options.label {
-    case .first: label = 0
-    case .last: label = columnCount - 1
-    case .absent: label = nil
-    case .number(let number):
-      guard (1...columnCount).contains(number) else {
-        throw .badContents(path, "has \(columnCount) columns and no column \(number) for the labels")
-      }
-      label = number - 1
-    case .name(let name):
-      let columns = fields.indices.filter { fields[$0].string == name }
-      guard options.hasHeader ?? true, columns.count == 1 else {
-        let what = columns.count > 1 ? "\(columns.count) columns" : "no column"
-        let known = fields.prefix(8).map { TextFault.quoted($0.bytes) }.joined(separator: ", ")
-        throw .badContents(
-          path, "line \(line + 1) names \(what) '\(name)' for the labels, but \(known)\(columnCount > 8 ? ", …" : "")")
-      }
-      label = columns[0]
+    readsLabels = options.readsLabels
+    let cells = try head.firstCells(separator)
+    columnCount = cells.count
+    try Self.refuseComment(head, cells, options)
+    let hasHeader: Bool
+    let matcher = CSVColumnMatcher(head: head, cells: cells, options: options)
+    let known = options.header == .no ? nil : options.known
+    if let known, matcher.isNamed(as: known) {
+      // The labels are where they are named, whatever their position.
+      hasHeader = true
+      (label, order) = try matcher.match(known)
+    } else {
+      let position = try matcher.position()
+      hasHeader = try Self.hasHeader(head, cells, separator, label: position, options)
+      (label, order) = if hasHeader, let known, known.hasNames { try matcher.match(known) } else { (position, nil) }
     }
-    let features = fields.indices.filter { [label] in $0 != label }
-    guard !features.isEmpty else {
+    guard columnCount > (label == nil ? 0 : 1) else {
       throw .badContents(
-        path, "has one column, that of the labels; check the separator, which is \(Self.name(separator))")
+        path,
+        "line \(head.lines[0].number + 1) has one column, that of the labels; check the separator, which is "
+          + Self.name(separator))
     }
-    let isNamed = if case .name = options.label { label != nil } else { false }
-    let hasHeader = options.hasHeader ?? (isNamed || Self.hasName(among: features.map { fields[$0] }))
-    names = hasHeader ? fields.map(\.string) : []
+    names = hasHeader ? cells.map(\.text) : []
+    if hasHeader { try matcher.refuseIndex(label: label) }
+    note =
+      !hasHeader && options.known?.hasNames == true
+      ? "\(path) has no names for its columns, which are taken in the order of the model's" : nil
   }
 
-  /// The layout of files of one table, whose parts get to know which of their lines has names.
+  /// The layout of files of one table, whose heads are these, and for each file the line with its names, if it has one.
   ///
-  /// Throws exit code 65 for a file without lines, and for one whose columns are others than those of the first one.
-  static func ofFiles(_ parts: inout [TextPart], _ options: CSV.Options) throws(DataError) -> CSVLayout {
-    var layout: CSVLayout?
-    for file in parts.files {
-      guard let next = try ofFile(&parts, file, options, after: layout) else {
-        throw [TextPart].noRows(parts[file.lowerBound].path)
-      }
-      layout = layout ?? next
+  /// Throws exit code 65 for a file whose columns are others than those of the first one.
+  static func ofFiles(
+    _ heads: [CSVHead], _ options: CSV.Options
+  ) throws(DataError) -> (layout: CSVLayout, headerLines: [Int?]) {
+    let layout = try CSVLayout(heads[0], options)
+    var headerLines = [layout.names.isEmpty ? nil : heads[0].lines[0].number]
+    for head in heads.dropFirst() {
+      headerLines.append(try layout.isRepeated(in: head, options) ? head.lines[0].number : nil)
     }
-    guard let layout else { preconditionFailure("no files") }
-    return layout
-  }
-
-  /// What the first line of a file tells, which is in its first parts or in later ones; nil for the latter. It must not
-  /// contradict `known`, what the first file's did.
-  static func ofFile(
-    _ parts: inout [TextPart], _ file: Range<Int>, _ options: CSV.Options, after known: CSVLayout?
-  ) throws(DataError) -> CSVLayout? {
-    for part in file {
-      guard let (start, line) = firstLine(parts[part].text) else { continue }
-      let (number, path) = (parts[part].fileLine + line, parts[part].path)
-      let (layout, hasNames): (CSVLayout, Bool)
-      if let known {
-        (layout, hasNames) = (known, try known.isRepeated(at: start, line: number, options, path))
-      } else {
-        layout = try CSVLayout(start, line: number, options, path)
-        hasNames = !layout.names.isEmpty
-      }
-      if hasNames { parts[part].headerLine = line }
-      return layout
-    }
-    return nil
+    return (layout, headerLines)
   }
 
   /// Whether the first line of a further file has the names again, which may be missing there. Throws exit code 65 if it
   /// has other columns.
-  private func isRepeated(
-    at start: UnsafePointer<UInt8>, line: Int, _ options: CSV.Options, _ path: String
-  ) throws(DataError) -> Bool {
-    let fields = try Self.fields(of: start, separator, line: line, path)
+  private func isRepeated(in head: CSVHead, _ options: CSV.Options) throws(DataError) -> Bool {
+    let cells = try head.firstCells(separator)
     func other(_ reason: String) -> DataError {
-      .badContents(path, "line \(line + 1) \(reason); the files of a set are parts of one table")
+      .badContents(
+        head.path, "line \(head.lines[0].number + 1) \(reason); the files of a set are parts of one table")
     }
-    guard fields.count == columnCount else {
-      throw other("has \(fields.count) columns, and \(self.path) has \(columnCount)")
+    guard cells.count == columnCount else {
+      throw other("has \(cells.count) columns, and \(path) has \(columnCount)")
     }
-    let found = fields.map(\.string)
-    if !names.isEmpty, found == names { return true }
-    guard options.hasHeader ?? Self.hasName(among: fields.indices.filter { $0 != label }.map { fields[$0] }) else {
-      return false
-    }
-    guard !names.isEmpty else { throw other("has names, and \(self.path) has none") }
-    let column = fields.indices.first { found[$0] != names[$0] }!
-    throw other(
-      "has \(TextFault.quoted(fields[column].bytes)) for the name of column \(column + 1), and \(self.path) has "
-        + "'\(names[column])'")
+    if !names.isEmpty, cells.map(\.text) == names { return true }
+    try Self.refuseComment(head, cells, options)
+    let isNamed = CSVColumnMatcher(head: head, cells: cells, options: options).isNamed(as: columns)
+    let hasHeader = if isNamed { true } else { try Self.hasHeader(head, cells, separator, label: label, options) }
+    guard hasHeader else { return false }
+    guard !names.isEmpty else { throw other("has names, and \(path) has none") }
+    let column = cells.indices.first { cells[$0].text != names[$0] }!
+    throw other("has \(cells[column].quoted) for the name of column \(column + 1), and \(path) has '\(names[column])'")
   }
 
-  private static func fields(
-    of start: UnsafePointer<UInt8>, _ separator: UInt8, line: Int, _ path: String
-  ) throws(DataError) -> [CSVField] {
-    do {
-      return try CSVField.all(of: start, separator: separator)
-    } catch {
-      throw .badContents(path, "line \(line + 1): \(error.message)")
+  /// Throws where the first line is a comment, whatever its fields look like, unless they are a label and features.
+  private static func refuseComment(
+    _ head: CSVHead, _ cells: [CSVHead.Cell], _ options: CSV.Options
+  ) throws(DataError) {
+    let isLabel = [.first, .number(1)].contains(options.label) && cells.count > 1
+    if cells[0].text.hasPrefix("#"), !cells[0].isQuoted,
+      !isLabel || cells.dropFirst().contains(where: { $0.number == nil })
+    {
+      throw head.fault(CSVParser<Float>.comment)
     }
   }
 
-  private static func hasName(among features: [CSVField]) -> Bool {
-    features.contains { $0.number(as: Double.self) == nil && !$0.isMissingNumber }
+  /// Whether the first line has names. Throws exit code 65 where that cannot be told.
+  private static func hasHeader(
+    _ head: CSVHead, _ cells: [CSVHead.Cell], _ separator: UInt8, label: Int?, _ options: CSV.Options
+  ) throws(DataError) -> Bool {
+    switch options.header {
+    case .yes: return true
+    case .no: return false
+    case .auto:
+      if case .name(let name) = options.label, let label, cells[label].text == name { return true }
+      let rows = head.rows(separator, columns: cells.count)
+      do {
+        return try CSVHeaderEvidence(cells: cells, rows: rows, label: label).isHeader()
+      } catch {
+        throw head.fault(
+          "column \(error.column + 1) has \(cells[error.column].quoted), which \(error.reason): correct it, or say "
+            + "whether the line has the names of the columns (data.header or --header: yes or no)")
+      }
+    }
   }
 
   /// The column as errors name it.
@@ -132,32 +137,25 @@ struct CSVLayout {
     return "column \(column + 1) \(name)"
   }
 
-  /// The first line of a text that is not blank.
-  private static func firstLine(_ text: UnsafeBufferPointer<UInt8>) -> (start: UnsafePointer<UInt8>, line: Int)? {
-    var cursor = text.baseAddress!
-    var line = 0
-    while cursor < text.baseAddress! + text.count {
-      let start = cursor
-      CSVField.skipSpaces(&cursor)
-      if !CSVField.isEnd(cursor) { return (start, line) }
-      while cursor.pointee != TextFile.newline { cursor += 1 }
-      cursor += 1
-      line += 1
+  /// The first of tab, semicolon and comma that cuts the second line into as many fields as the first; if none does, the
+  /// first of them that the first line has outside quotes.
+  private static func separator(of head: CSVHead) -> UInt8 {
+    let candidates = [CSV.Separator.tab, .semicolon, .comma].map(\.byte)
+    let isCutAlike = { (separator: UInt8) in
+      let counts = head.lines.prefix(2).map { head.fieldCount($0, separator) }
+      return counts.count == 2 && counts[0] == counts[1] && counts[0] ?? 0 > 1
     }
-    return nil
+    return candidates.first(where: isCutAlike) ?? candidates.first { contains($0, head.lines[0].text) }
+      ?? CSV.Separator.comma.byte
   }
 
-  private static func separator(of start: UnsafePointer<UInt8>) -> UInt8 {
-    var cursor = start
+  private static func contains(_ separator: UInt8, _ line: [UInt8]) -> Bool {
     var isQuoted = false
-    var separator = CSV.Separator.comma.byte
-    while cursor.pointee != TextFile.newline {
-      if cursor.pointee == CSVField.quote { isQuoted.toggle() }
-      if !isQuoted && cursor.pointee == CSV.Separator.tab.byte { return cursor.pointee }
-      if !isQuoted && cursor.pointee == CSV.Separator.semicolon.byte { separator = cursor.pointee }
-      cursor += 1
+    for byte in line {
+      if byte == CSVField.quote { isQuoted.toggle() }
+      if byte == separator, !isQuoted { return true }
     }
-    return separator
+    return false
   }
 
   private static func name(_ separator: UInt8) -> String {

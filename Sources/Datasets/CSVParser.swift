@@ -9,6 +9,8 @@ struct CSVParser<Scalar: BLASScalar & DecimalScalar> {
   let values: UnsafeMutablePointer<Scalar>
   let codes: UnsafeMutablePointer<Int32>
 
+  private var carriageReturn: UInt8 { UInt8(ascii: "\r") }
+
   /// Writes the part's rows, from its first line on.
   func parse(_ part: inout TextPart) throws(TextFault) {
     var cursor = part.text.baseAddress!
@@ -22,7 +24,7 @@ struct CSVParser<Scalar: BLASScalar & DecimalScalar> {
         do throws(TextFault) {
           try row(&cursor, &part, line)
         } catch {
-          throw countFault(start, line) ?? error
+          throw lineFault(start, line) ?? countFault(start, line) ?? error
         }
         part.rowCount += 1
       }
@@ -37,9 +39,12 @@ struct CSVParser<Scalar: BLASScalar & DecimalScalar> {
     let row = part.firstLine + part.rowCount
     var target = values + row * layout.featureCount
     let label = layout.label ?? layout.columnCount
+    let order = layout.order
     for column in 0..<layout.columnCount {
       if column == label {
         codes[row] = try self.label(&cursor, &part.labels, line)
+      } else if let order {
+        values[row * layout.featureCount + order[column]] = try number(&cursor, column, line)
       } else {
         target.pointee = try number(&cursor, column, line)
         target += 1
@@ -89,9 +94,11 @@ struct CSVParser<Scalar: BLASScalar & DecimalScalar> {
     _ cursor: inout UnsafePointer<UInt8>, _ labels: inout LabelTable, _ line: Int
   ) throws(TextFault) -> Int32 {
     let field = try field(&cursor, line)
+    if !layout.readsLabels { return 0 }
     if field.bytes.isEmpty {
       throw TextFault(line: line, message: "the label is empty; fill it in, or remove the line")
     }
+    if field.bytes.contains(carriageReturn) { throw TextFault(line: line, message: Self.lineEnd) }
     return field.withText { labels.code(for: $0, line: line) }
   }
 
@@ -101,6 +108,26 @@ struct CSVParser<Scalar: BLASScalar & DecimalScalar> {
     } catch {
       throw TextFault(line: line, message: error.message)
     }
+  }
+
+  /// What is wrong with a line that is none of a table, or several.
+  private func lineFault(_ start: UnsafePointer<UInt8>, _ line: Int) -> TextFault? {
+    var cursor = start
+    CSVField.skipSpaces(&cursor)
+    if cursor.pointee == UInt8(ascii: "#") { return TextFault(line: line, message: Self.comment) }
+    while !CSVField.isEnd(cursor) {
+      if cursor.pointee == carriageReturn { return TextFault(line: line, message: Self.lineEnd) }
+      cursor += 1
+    }
+    return nil
+  }
+
+  private static var lineEnd: String {
+    "has a carriage return within it, which ends no line unless it does so from the first line on; remove it"
+  }
+
+  static var comment: String {
+    "begins with # as a comment does, and tables have none; remove such lines, or the # before names"
   }
 
   /// What is wrong with a line whose number of fields is.

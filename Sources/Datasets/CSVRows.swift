@@ -36,9 +36,20 @@ struct CSVRows<Scalar: BLASScalar & DecimalScalar> {
 
   /// The label of each row as a number of `table`, which gets the new ones; nil for a table without labels.
   func labels(in table: inout LabelTable) -> [Int32]? {
-    if layout.label == nil { return nil }
+    if layout.label == nil || !layout.readsLabels { return nil }
     defer { extendLifetime(codes) }
     return parts.labels(in: &table, codes: codes.bytes.baseAddress!.assumingMemoryBound(to: Int32.self))
+  }
+
+  /// What a person should know where the first feature counts the rows, as an index does; nil elsewhere.
+  var indexNote: String? {
+    let column = layout.label == 0 ? 1 : 0
+    guard count >= 10, layout.featureCount > 1, layout.order == nil else { return nil }
+    defer { extendLifetime(values) }
+    let values = values.bytes.baseAddress!.assumingMemoryBound(to: Scalar.self)
+    for row in 1..<count
+    where values[row * layout.featureCount] != values[(row - 1) * layout.featureCount] + 1 { return nil }
+    return "\(layout.path): \(layout.name(column)) counts the rows; remove it if it is an index, and no feature"
   }
 
   /// Throws exit code 65 for a file without a row.

@@ -9,6 +9,8 @@ package struct Conversion {
     package var format: ExampleFormat
     /// Where a table has its labels.
     package var labelPosition: CSV.LabelPosition
+    /// Whether a table has names.
+    package var header: CSV.Header
     /// The number of features, where a text file does not tell all of them; a table of just so many columns has no labels.
     package var columns: Int?
     package var indexBase: SVMLight.IndexBase
@@ -17,13 +19,14 @@ package struct Conversion {
 
     package init(
       _ files: FileList, labels: FileList? = nil, format: ExampleFormat = .auto,
-      labelPosition: CSV.LabelPosition = .last,
+      labelPosition: CSV.LabelPosition = .last, header: CSV.Header = .auto,
       columns: Int? = nil, indexBase: SVMLight.IndexBase = .auto, classNames: ClassNames? = nil
     ) {
       self.files = files
       self.labels = labels
       self.format = format
       self.labelPosition = labelPosition
+      self.header = header
       self.columns = columns
       self.indexBase = indexBase
       self.classNames = classNames
@@ -141,7 +144,7 @@ package struct Conversion {
     try names?.complete()
     try target.finish()
     try names?.finish()
-    return ConversionSummary(summary, counts, classes)
+    return ConversionSummary(summary, counts, classes, source.tableColumns)
   }
 
   private func source<Scalar: BLASScalar & DecimalScalar>(
@@ -152,7 +155,9 @@ package struct Conversion {
       return try ArrayExampleStream(features: paths, labels: input.labels?.paths(), format: input.format.array)
     }
     return try TextExampleStream<Scalar>(
-      paths, format: text, label: input.labelPosition, columns: input.columns, indexBase: input.indexBase, report)
+      paths, format: text, label: input.labelPosition, header: input.header, columns: input.columns,
+      indexBase: input.indexBase,
+      report)
   }
 
   private func target<Scalar: BLASScalar>(

@@ -7,6 +7,8 @@ package struct ConversionSummary: Equatable {
     package let examples: Int
   }
 
+  /// What a table calls its columns; nil for other files.
+  package var tableColumns: TableColumns?
   package let examples: Int
   package let features: Int
   /// The share of the values that are not zero.
@@ -19,7 +21,10 @@ package struct ConversionSummary: Equatable {
   /// Of equally large ones the first; nil where there are no labels.
   package let smallestClass, largestClass: Class?
 
-  init<Scalar: BLASScalar>(_ values: ValueSummary<Scalar>, _ counts: [Int32: Int], _ classes: ConversionClasses) {
+  init<Scalar: BLASScalar>(
+    _ values: ValueSummary<Scalar>, _ counts: [Int32: Int], _ classes: ConversionClasses, _ tableColumns: TableColumns?
+  ) {
+    self.tableColumns = tableColumns
     examples = values.rows
     features = values.columns
     nonzeroShare = Double(values.nonzeroCount) / (Double(values.rows) * Double(values.columns))

@@ -14,6 +14,8 @@ package struct Dataset {
   package var labelFiles: SetFiles?
   /// Of files in LIBSVM's format.
   package var indices: SVMLight.Indices?
+  /// What a table calls its columns; nil for other files.
+  package var tableColumns: TableColumns?
 
   package var count: Int { labels.count }
   package var featureCount: Int { features.columns }

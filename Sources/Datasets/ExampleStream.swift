@@ -19,6 +19,8 @@ protocol ExampleStream: AnyObject {
   var hasLabels: Bool { get }
   /// The texts that the labels of blocks are numbers of, without any rows' codes; nil where they are class numbers.
   var labelTexts: LabelColumn? { get }
+  /// What a table calls its columns; nil for other files.
+  var tableColumns: TableColumns? { get }
   /// The names of the features and of the labels, in the order in which a table is written; none if they have no names.
   /// Throws exit code 65 for names that are no UTF-8 text.
   var columnNames: [String] { get throws(DataError) }
@@ -45,6 +47,7 @@ final class ArrayExampleStream: ExampleStream {
   var labelTexts: LabelColumn? {
     labels?.column.map { LabelColumn(texts: $0.texts, places: $0.places, codes: []) }
   }
+  var tableColumns: TableColumns? { nil }
   var columnNames: [String] { [] }
   var fractionDone: Double { Double(position) / Double(rows) }
 

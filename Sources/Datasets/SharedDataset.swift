@@ -11,6 +11,7 @@ package struct SharedDataset: Codable {
   private let featureFiles: SetFiles?
   private let labelFiles: SetFiles?
   private let indices: SVMLight.Indices?
+  private let tableColumns: TableColumns?
 
   fileprivate enum Storage: Codable {
     case dense([Piece])
@@ -49,13 +50,15 @@ package struct SharedDataset: Codable {
     featureFiles = set.featureFiles
     labelFiles = set.labelFiles
     indices = set.indices
+    tableColumns = set.tableColumns
   }
 
   /// The examples, with their labels; nil where their memory cannot be mapped here.
   package func dataset(labels: [Int32]) -> Dataset? {
     guard let features = openFeatures() else { return nil }
     var set = Dataset(features: features, labels: labels, classCount: classCount, classes: classes)
-    (set.featureFiles, set.labelFiles, set.indices) = (featureFiles, labelFiles, indices)
+    (set.featureFiles, set.labelFiles) = (featureFiles, labelFiles)
+    (set.indices, set.tableColumns) = (indices, tableColumns)
     return set
   }
 

@@ -11,7 +11,8 @@ final class TextExampleStream<Scalar: BLASScalar & DecimalScalar>: ExampleStream
 
   private enum Layout {
     case sparse(SVMLight.IndexBase, hasLabels: Bool)
-    case table(CSVLayout, CSV.Options)
+    /// With the line of each file that has names.
+    case table(CSVLayout, headerLines: [Int?])
   }
 
   private let stream: TextPartStream
@@ -23,11 +24,15 @@ final class TextExampleStream<Scalar: BLASScalar & DecimalScalar>: ExampleStream
   var hasLabels: Bool { labelTexts != nil }
   var fractionDone: Double { stream.fractionDone }
 
+  var tableColumns: TableColumns? {
+    if case .table(let layout, _) = layout { layout.columns } else { nil }
+  }
+
   var columnNames: [String] {
     get throws(DataError) {
-      guard case .table(let layout, _) = layout, !layout.names.isEmpty else { return [] }
+      guard let tableColumns, tableColumns.hasNames else { return [] }
       if let namesFault { throw namesFault }
-      return layout.featureNames + (layout.label.map { [layout.names[$0]] } ?? [])
+      return tableColumns.features + (tableColumns.label.map { [$0] } ?? [])
     }
   }
 
@@ -36,12 +41,13 @@ final class TextExampleStream<Scalar: BLASScalar & DecimalScalar>: ExampleStream
   /// - Parameters:
   ///   - format: `svmlight` or `csv`.
   ///   - label: where a table has its labels.
+  ///   - header: whether a table has names.
   ///   - columns: the number of features, where it is known; a table of just so many columns has no labels.
   ///
   /// Throws what `report` does, and exit code 65, 66 or 74.
   init(
-    _ paths: [String], format: ExampleFormat, label: CSV.LabelPosition, columns: Int?, indexBase: SVMLight.IndexBase,
-    blockSize: Int = TextStream.blockSize, _ report: (Double) throws -> Void
+    _ paths: [String], format: ExampleFormat, label: CSV.LabelPosition, header: CSV.Header = .auto, columns: Int?,
+    indexBase: SVMLight.IndexBase, blockSize: Int = TextStream.blockSize, _ report: (Double) throws -> Void
   ) throws {
     path = paths[0]
     stream = try TextPartStream(paths, blockSize: blockSize)
@@ -50,7 +56,9 @@ final class TextExampleStream<Scalar: BLASScalar & DecimalScalar>: ExampleStream
     case .svmlight: survey = try Self.survey(stream, indexBase, columns, report)
     case .csv:
       survey = try Self.survey(
-        stream, CSV.Options(label: label, featureCount: columns, element: SparseStorage<Scalar>.element), report)
+        stream,
+        CSV.Options(header: header, label: label, featureCount: columns, element: SparseStorage<Scalar>.element), report
+      )
     case .auto, .idx, .npy, .npz, .safetensors: preconditionFailure("\(format) is no text")
     }
     (layout, labels, rows, self.columns) = (survey.layout!, survey.labels, survey.rows.reduce(0, +), survey.columns)
@@ -75,9 +83,9 @@ final class TextExampleStream<Scalar: BLASScalar & DecimalScalar>: ExampleStream
       guard let parts = try stream.next(counting: Self.colon) else { return nil }
       let rows = try SVMLightRows<Scalar>(parts, indexBase: base, columns: columns, hasLabels: hasLabels)
       return ExampleBlock(features: .sparse(rows.features(columns: columns, path)), labels: rows.labels(in: &labels))
-    case .table(let layout, let options):
+    case .table(let layout, let headerLines):
       guard var parts = try stream.next() else { return nil }
-      _ = try Self.layout(&parts, stream, options, after: layout)
+      parts.markHeader(headerLines[stream.file])
       let rows = try CSVRows<Scalar>(parts, layout)
       return ExampleBlock(features: .dense(rows.features), labels: rows.labels(in: &labels))
     }
@@ -147,40 +155,24 @@ final class TextExampleStream<Scalar: BLASScalar & DecimalScalar>: ExampleStream
     _ stream: TextPartStream, _ options: CSV.Options, _ report: (Double) throws -> Void
   ) throws -> Survey {
     var survey = Survey(stream)
-    var known: CSVLayout?
+    let heads = try stream.paths.map { try CSVHead(path: $0) }
+    let (layout, headerLines) = try CSVLayout.ofFiles(heads, options)
+    if !layout.names.isEmpty { survey.namesFault = namesFault(heads[0]) }
     while var parts = try stream.next() {
-      let isFirst = known == nil
-      known = try layout(&parts, stream, options, after: known)
-      if isFirst { survey.namesFault = parts.lazy.compactMap(namesFault).first }
-      guard let known else { continue }
-      let rows = try CSVRows<Scalar>(parts, known)
+      parts.markHeader(headerLines[stream.file])
+      let rows = try CSVRows<Scalar>(parts, layout)
       survey.rows[stream.file] += rows.count
       survey.hasLabels = rows.labels(in: &survey.labels) != nil
       try report(stream.fractionDone)
     }
     try survey.checkRows(stream)
-    if let known { (survey.layout, survey.columns) = (.table(known, options), known.featureCount) }
+    (survey.layout, survey.columns) = (.table(layout, headerLines: headerLines), layout.featureCount)
     return survey
   }
 
-  /// The layout of the table, as far as it is known; marks the line of a file that has names.
-  private static func layout(
-    _ parts: inout [TextPart], _ stream: TextPartStream, _ options: CSV.Options, after known: CSVLayout?
-  ) throws(DataError) -> CSVLayout? {
-    guard stream.isAtStart else { return known }
-    let all = 0..<parts.count
-    guard let layout = try CSVLayout.ofFile(&parts, all, options, after: known) else { return known }
-    stream.isAtStart = false
-    return layout
-  }
-
   /// What is wrong with names for whoever writes them again; to a reader of the values alone they need not be text.
-  private static func namesFault(_ part: TextPart) -> DataError? {
-    guard let line = part.headerLine else { return nil }
-    var lines = part.text[...]
-    for _ in 0..<line { lines = lines[(lines.firstIndex(of: TextFile.newline)! + 1)...] }
-    if String(validating: lines.prefix { $0 != TextFile.newline }, as: UTF8.self) != nil { return nil }
-    return .badContents(
-      part.path, "line \(part.fileLine + line + 1): the names are no UTF-8 text; convert the file with iconv")
+  private static func namesFault(_ head: CSVHead) -> DataError? {
+    String(validating: head.lines[0].text, as: UTF8.self) == nil
+      ? head.fault("the names are no UTF-8 text; convert the file with iconv") : nil
   }
 }

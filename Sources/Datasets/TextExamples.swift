@@ -5,10 +5,12 @@ package struct TextExamples {
   package let labels: LabelColumn?
   /// Of LIBSVM's format.
   package let indices: SVMLight.Indices?
+  /// What a table calls its columns; nil for other formats.
+  package let tableColumns: TableColumns?
 
   /// - Parameters:
   ///   - format: `svmlight` or `csv`.
-  ///   - label: where a table has its labels.
+  ///   - table: how a table is read; its number of features and its element are `columns` and `element`.
   ///   - columns: the number of features, where it is known; a table of just so many columns has no labels.
   ///   - indexBase: the index of the first column in `svmlight`.
   ///   - storage: whether values of `svmlight` are kept with their zeros.
@@ -16,7 +18,7 @@ package struct TextExamples {
   ///
   /// Throws exit code 65 for wrong contents, 66 for a file that cannot be read.
   package init(
-    paths: [String], format: ExampleFormat, label: CSV.LabelPosition = .last, columns: Int? = nil,
+    paths: [String], format: ExampleFormat, table: CSV.Options = CSV.Options(), columns: Int? = nil,
     indexBase: SVMLight.IndexBase = .auto, storage: FeatureStorage = .auto, element: FeatureMatrix.Element = .float32
   ) throws(DataError) {
     switch format {
@@ -24,11 +26,12 @@ package struct TextExamples {
       let (sparse, labels, indices) = try SVMLight.read(
         paths: paths, indexBase: indexBase, columns: columns, element: element)
       features = storage.isSparse(sparse) ? .sparse(sparse) : .dense(try sparse.dense())
-      (self.labels, self.indices) = (labels, indices)
+      (self.labels, self.indices, tableColumns) = (labels, indices, nil)
     case .csv:
-      let table = try CSV.read(
-        paths: paths, options: CSV.Options(label: label, featureCount: columns, element: element))
-      (features, labels, indices) = (.dense(table.features), table.labels, nil)
+      var options = table
+      (options.featureCount, options.element) = (columns, element)
+      let table = try CSV.read(paths: paths, options: options)
+      (features, labels, indices, tableColumns) = (.dense(table.features), table.labels, nil, table.columns)
     case .auto, .idx, .npy, .npz, .safetensors: preconditionFailure("\(format) is no text")
     }
   }
@@ -51,6 +54,7 @@ extension Dataset {
     self.init(
       features: examples.features, labels: try classes.classes(of: labels), classCount: classes.count, classes: classes)
     indices = examples.indices
+    tableColumns = examples.tableColumns
   }
 }
 

@@ -54,6 +54,16 @@ struct TextPart {
   }
 }
 
+extension MutableCollection<TextPart> {
+  /// Says which line of the file of these parts has names, counted from its start, if one has.
+  mutating func markHeader(_ line: Int?) {
+    guard let line else { return }
+    for part in indices where (0..<self[part].lineCount).contains(line - self[part].fileLine) {
+      self[part].headerLine = line - self[part].fileLine
+    }
+  }
+}
+
 extension [TextPart] {
   var lineCount: Int { last.map { $0.firstLine + $0.lineCount } ?? 0 }
   var rowCount: Int { reduce(0) { $0 + $1.rowCount } }

@@ -9,8 +9,6 @@ final class TextPartStream {
   private(set) var file = 0
   /// Lines of the file before the next block.
   private var line = 0
-  /// Whether no line of the file was given out that is not blank; whoever finds one says so.
-  var isAtStart = true
 
   /// Throws exit code 66 for a file that cannot be read, 65 for an empty one or one that nothing here unpacks.
   init(_ paths: [String], blockSize: Int) throws(DataError) {
@@ -20,7 +18,7 @@ final class TextPartStream {
   }
 
   /// Starts again at the first line of the first file.
-  func rewind() { (stream, file, line, isAtStart) = (nil, 0, 0, true) }
+  func rewind() { (stream, file, line) = (nil, 0, 0) }
 
   /// The part of the files' bytes that has been read, from 0 to 1.
   var fractionDone: Double {
@@ -39,7 +37,7 @@ final class TextPartStream {
       if stream == nil {
         let opened = try TextStream(paths[file], blockSize: blockSize)
         guard opened.version == versions[file] else { throw DataFile.changed(paths[file]) }
-        (stream, line, isAtStart) = (opened, 0, true)
+        (stream, line) = (opened, 0)
       }
       if let text = try stream?.next() {
         let chunks = text.wholeLines(size: max(1, blockSize / 16))

@@ -40,6 +40,9 @@ extension Configuration {
       data.test.features?.description ?? "",
       "of the kind of data.train.features: classes have names in text files, and numbers in arrays")
     try require(
+      data.header == .auto || data.train.text == .csv || data.test.text == .csv, "data.header", data.header.rawValue,
+      "auto but for tables, which alone may have a line of names")
+    try require(
       data.storage != .sparse || data.train.text == .svmlight, "data.storage", data.storage.rawValue,
       "auto or dense but for data.train.features of format svmlight")
     try require(

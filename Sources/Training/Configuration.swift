@@ -27,6 +27,8 @@ package struct Configuration: Codable, Equatable, Sendable {
   package struct Data: Codable, Equatable, Sendable {
     package var train = Source()
     package var test = Source()
+    /// Whether the first line of a table, in either set, has the names of its columns.
+    package var header = CSV.Header.auto
     package var normalize = Normalization.Kind.scale
     /// Whether examples of LIBSVM's format are kept without their zeros.
     package var storage = FeatureStorage.auto
@@ -38,7 +40,7 @@ package struct Configuration: Codable, Equatable, Sendable {
     @Nullable package var classWeights: ClassWeights?
 
     enum CodingKeys: String, CodingKey {
-      case train, test, normalize, storage, classes
+      case train, test, header, normalize, storage, classes
       case indexBase = "index_base"
       case classWeights = "class_weights"
     }

@@ -80,7 +80,8 @@ extension Evaluation: CustomStringConvertible {
 
 extension ConversionSummary: CustomStringConvertible {
   package var description: String {
-    var lines = [
+    var lines = tableColumns.map { ["table:     \($0.decision)"] } ?? []
+    lines += [
       "examples:  \(examples)",
       "features:  \(features), \(constantColumns) of them constant",
       "values:    \(minimum.short) to \(maximum.short), mean \(mean.short), \(nonzeroShare.percent) not zero",

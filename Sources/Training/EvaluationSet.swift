@@ -18,19 +18,21 @@ package struct EvaluationSet {
   ///
   /// - Parameter indexBase: of LIBSVM's format; nil: that of the model.
   package init(
-    _ source: Configuration.Data.Source, for model: ModelFile, indexBase: SVMLight.IndexBase? = nil,
+    _ source: Configuration.Data.Source, header: CSV.Header, indexBase: SVMLight.IndexBase? = nil, for model: ModelFile,
     by reader: inout NodeReader
   ) throws {
     let labelsName: String
     var labelFiles: SetFiles?
     let text = try reader.open {
-      guard let text = try source.textExamples(for: model, indexBase: indexBase) else { return nil }
+      guard
+        let text = try source.textExamples(for: model, header: header, readsLabels: true, indexBase: indexBase)
+      else { return nil }
       let path = "\(source.features!)"
       // Of another number of features, which is the mistake to be told.
       try model.check(featureCount: text.features.columns, of: path)
       return try Dataset(text, path: path, classes: model.classes(for: path))
     }
-    note = text.flatMap { model.noteOnIndices(of: $0, told: indexBase) }
+    note = text.flatMap { $0.tableColumns?.summary(model.tableColumns) ?? model.noteOnIndices(of: $0, told: indexBase) }
     if let text {
       (features, labels) = (text.features, text.labels)
       name = "\(source.features!)"

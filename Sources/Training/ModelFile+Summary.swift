@@ -17,7 +17,7 @@ extension ModelFile {
   /// format count; nil else.
   package func noteOnIndices(of set: Dataset, told: SVMLight.IndexBase?) -> String? {
     guard let indices = set.indices, (told ?? configuration.data.indexBase) == .auto else { return nil }
-    return "note: \(indices.path): indices are taken to count from \(indices.base.first), for "
+    return "indices are taken to count from \(indices.base.first), for "
       + "\(indices.base == .zero ? "one is 0" : "none is 0"), and the model does not know; --index-base says it"
   }
 
@@ -46,6 +46,12 @@ extension ModelFile {
         lines.append(
           "classes: " + names.prefix(12).joined(separator: ", ") + (names.count > 12 ? ", … (\(names.count))" : ""))
       }
+    }
+    if let model = try? ModelFile(file), let columns = model.tableColumns {
+      lines.append(
+        "columns: " + columns.features.prefix(12).joined(separator: ", ")
+          + (columns.features.count > 12 ? ", … (\(columns.features.count))" : "")
+          + (columns.label.map { "; labels: \($0)" } ?? ""))
     }
     if let state = try? RunState.progress(of: file) {
       lines.append(

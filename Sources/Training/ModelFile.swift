@@ -10,6 +10,8 @@ package struct ModelFile {
   package let network: Network
   /// What the data call the classes; nil where they have their numbers.
   package let classes: ClassMap?
+  /// The names of the columns that it was trained on; nil where these had none.
+  package let tableColumns: TableColumns?
   package let contents: TensorFile
 
   private enum Key {
@@ -17,6 +19,8 @@ package struct ModelFile {
     static let normalization = "fgn.normalization"
     static let shape = "fgn.shape"
     static let classes = "fgn.classes"
+    static let featureNames = "fgn.feature_names"
+    static let labelName = "fgn.label_name"
   }
 
   private struct Shape: Codable {
@@ -28,7 +32,7 @@ package struct ModelFile {
   /// The tensors and metadata of a model; the same bytes for the same model.
   package static func contents<Scalar: BLASScalar>(
     _ parameters: Vector<Scalar>, of network: Network, _ configuration: Configuration, _ normalization: Normalization,
-    classes: ClassMap? = nil
+    classes: ClassMap? = nil, tableColumns: TableColumns? = nil
   ) -> TensorFile {
     var file = TensorFile()
     for entry in network.layout.entries {
@@ -38,19 +42,23 @@ package struct ModelFile {
         entry.name,
         Tensor(entry.isTransposed ? Matrix(values, columns, rows).transposed().elements : values, shape: entry.shape))
     }
-    describe(network, configuration, normalization, classes, in: &file)
+    describe(network, configuration, normalization, classes, tableColumns, in: &file)
     return file
   }
 
   /// Adds what it takes to use a model.
   static func describe(
     _ network: Network, _ configuration: Configuration, _ normalization: Normalization, _ classes: ClassMap?,
-    in file: inout TensorFile
+    _ tableColumns: TableColumns?, in file: inout TensorFile
   ) {
     file.encode(configuration, forKey: Key.configuration)
     file.encode(normalization, forKey: Key.normalization)
     file.encode(Shape(input: network.example, classes: network.outputCount), forKey: Key.shape)
     if let classes { file.encode(classes, forKey: Key.classes) }
+    if let tableColumns, tableColumns.hasNames {
+      file.encode(tableColumns.features, forKey: Key.featureNames)
+      if let label = tableColumns.label { file.encode(label, forKey: Key.labelName) }
+    }
   }
 
   /// Reads a model or a checkpoint that this program saved.
@@ -75,6 +83,15 @@ package struct ModelFile {
     classes = try contents.metadata[Key.classes].map { _ in try contents.decode(ClassMap.self, forKey: Key.classes) }
     if let classes, classes.count != shape.classes {
       throw misfit("\(classes.count) names are not those of \(shape.classes) classes")
+    }
+    tableColumns = try contents.metadata[Key.featureNames].map { _ in
+      TableColumns(
+        features: try contents.decode([String].self, forKey: Key.featureNames),
+        label: try contents.metadata[Key.labelName].map { _ in try contents.decode(String.self, forKey: Key.labelName) }
+      )
+    }
+    if let tableColumns, tableColumns.features.count != features {
+      throw misfit("\(tableColumns.features.count) names are not those of \(features) features")
     }
     do {
       network = try configuration.model.network(featureShape: shape.input, classes: shape.classes)

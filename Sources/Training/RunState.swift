@@ -131,6 +131,12 @@ package struct RunState {
         key: "data.train",
         "has other names for its classes than the data that \(contents.path) was saved on; name the data of that run")
     }
+    guard saved.tableColumns?.features ?? [] == data.train.tableColumns?.features ?? [] else {
+      throw ConfigurationError(
+        key: "data.train",
+        "has other names for its columns, or another order, than the data that \(contents.path) was saved on; "
+          + "name the data of that run")
+    }
     let (wasSparse, isSparse) = (progress.sparse ?? false, data.train.features.isSparse)
     guard wasSparse == isSparse else {
       throw ConfigurationError(

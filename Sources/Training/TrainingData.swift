@@ -30,6 +30,8 @@ package struct TrainingData {
   }
   /// What a person should know of how they were read.
   package var note: String?
+  /// The same of the columns of tables.
+  package var tableNotes: [String] { [train, test].compactMap { $0?.tableColumns?.note } }
 
   /// The mean of ω‖x‖² over the normalised training examples, or over 1024 of them, evenly spaced. The same on all ranks.
   package var meanSquaredNorm: Double {
@@ -166,9 +168,11 @@ package struct TrainingData {
       } else {
         configuration.data.storage
       }
+    var table = CSV.Options(header: configuration.data.header)
+    (table.known, table.isLabelGiven) = (other?.tableColumns, source.labelColumn != "last")
     if let examples = try source.textExamples(
       columns: other?.featureCount, indexBase: other?.indices?.base ?? configuration.data.indexBase, storage,
-      configuration.training.precision)
+      configuration.training.precision, table)
     {
       return try Dataset(examples, path: "\(features)", classes: other?.classes)
     }
@@ -261,6 +265,7 @@ package struct TrainingData {
     words += isOnePlace ? try node.allgather(own) : own
     words += set.labels.map { UInt64(bitPattern: Int64($0)) }
     words += set.classes?.names.joined(separator: "\n").utf8.map { UInt64($0) } ?? []
+    words += set.tableColumns?.features.joined(separator: "\n").utf8.map { UInt64($0) } ?? []
     try words.withUnsafeBytes { try communicator.agree($0, about: subject) }
   }
 }
@@ -269,24 +274,27 @@ extension Configuration.Data.Source {
   /// The examples of text files, in memory; nil for arrays.
   func textExamples(
     columns: Int?, indexBase: SVMLight.IndexBase, _ storage: FeatureStorage,
-    _ precision: Configuration.Training.Precision
+    _ precision: Configuration.Training.Precision, _ table: CSV.Options
   ) throws(DataError) -> TextExamples? {
     guard let features, let text else { return nil }
+    var table = table
+    table.label = CSV.LabelPosition(labelColumn)
     return try TextExamples(
-      paths: features.paths(), format: text, label: CSV.LabelPosition(labelColumn), columns: columns,
-      indexBase: indexBase, storage: storage,
+      paths: features.paths(), format: text, table: table, columns: columns, indexBase: indexBase, storage: storage,
       element: precision == .float32 ? .float32 : .float64)
   }
 
-  /// The same for examples that a model is used on, whose indices count as in its training set or as `indexBase` says.
+  /// The same for examples that a model is used on, with their labels or without, whose indices count as in its training set
+  /// or as `indexBase` says.
   package func textExamples(
-    for model: ModelFile, indexBase: SVMLight.IndexBase? = nil
+    for model: ModelFile, header: CSV.Header, readsLabels: Bool, indexBase: SVMLight.IndexBase? = nil
   ) throws(DataError) -> TextExamples? {
+    var table = CSV.Options(header: header)
+    (table.known, table.readsLabels) = (model.tableColumns, readsLabels)
     let configuration = model.configuration
     let canBeSparse = configuration.model.takesSparseInputs && model.normalization.keepsZeros
     return try textExamples(
-      columns: model.network.inputCount, indexBase: indexBase ?? model.configuration.data.indexBase,
-      canBeSparse ? configuration.data.storage : .dense,
-      configuration.training.precision)
+      columns: model.network.inputCount, indexBase: indexBase ?? configuration.data.indexBase,
+      canBeSparse ? configuration.data.storage : .dense, configuration.training.precision, table)
   }
 }

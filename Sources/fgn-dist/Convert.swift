@@ -46,6 +46,9 @@ struct Convert: ParsableCommand {
   @Option(help: "Where a table has its labels: first, last, a number counted from 1, a name, or none. (default: last)")
   var labelColumn: String?
 
+  @Option(help: "Whether the first line of a table has the names of its columns: auto, yes or no. (default: auto)")
+  var header: CSV.Header?
+
   @Option(
     help: """
       Number of features, which LIBSVM's format does not tell if the last ones are zero; a table of just so many columns \
@@ -95,6 +98,7 @@ struct Convert: ParsableCommand {
     let (text, input, labels) = (format.text(inputs), inputs, labelFiles)
     if text != nil, labels != nil { throw ValidationError("\(input) has its labels within it; leave --labels out") }
     if text != .csv, labelColumn != nil { throw ValidationError("--label-column is for tables, which \(input) is not") }
+    if text != .csv, header != nil { throw ValidationError("--header is for tables, which \(input) is not") }
     if text != .svmlight, indexBase != nil {
       throw ValidationError("--index-base is for LIBSVM's format, which \(input) is not in")
     }
@@ -140,7 +144,8 @@ struct Convert: ParsableCommand {
     Conversion(
       .init(
         inputs, labels: labelFiles, format: format,
-        labelPosition: labelColumn == "none" ? .absent : CSV.LabelPosition(labelColumn ?? "last"), columns: columns,
+        labelPosition: labelColumn == "none" ? .absent : CSV.LabelPosition(labelColumn ?? "last"),
+        header: header ?? .auto, columns: columns,
         indexBase: indexBase ?? .auto, classNames: try classNames.map { try ClassNames(path: $0) }),
       to: .init(output, labels: outputLabels, classes: classes, seed: shuffle),
       element: dtype == .float32 ? .float32 : .float64)
@@ -156,4 +161,5 @@ struct Convert: ParsableCommand {
 }
 
 extension ExampleFormat: ExpressibleByArgument {}
+extension CSV.Header: ExpressibleByArgument {}
 extension SVMLight.IndexBase: ExpressibleByArgument {}

@@ -35,6 +35,9 @@ struct Evaluate: ParsableCommand {
     help: "Index of the first column in LIBSVM's format: auto (0 if there is any), zero or one. (default: the model's)")
   var indexBase: SVMLight.IndexBase?
 
+  @Option(help: "Whether the first line of a table has the names of its columns: auto, yes or no. (default: auto)")
+  var header: CSV.Header?
+
   @Option(help: "Where to write a line for each class: examples, accuracy, precision, loss (.csv).")
   var classes: String?
 
@@ -78,6 +81,9 @@ struct Evaluate: ParsableCommand {
     if indexBase != nil, source.text != .svmlight {
       throw ValidationError("--index-base goes with --features in LIBSVM's format; leave it out")
     }
+    if header != nil, source.text != .csv {
+      throw ValidationError("--header goes with --features that are a table, which these are not")
+    }
     if format != .auto, features.isEmpty { throw ValidationError("--format goes with --features; name the files") }
   }
 
@@ -104,12 +110,13 @@ struct Evaluate: ParsableCommand {
         source = self.source
         source.labelColumn = file.configuration.data.train.labelColumn
       }
+      let header = features.isEmpty ? file.configuration.data.header : header ?? .auto
       var reader = try NodeReader(over: communicator)
       let set = try communicator.collectively {
-        try EvaluationSet(source, for: file, indexBase: indexBase, by: &reader)
+        try EvaluationSet(source, header: header, indexBase: indexBase, for: file, by: &reader)
       }
       job.say(try reader.note(over: communicator))
-      job.say(set.note)
+      job.say(set.note.map { "\(set.name): \($0)" })
       var found = Suspects(limit: suspects == nil ? 0 : suspectsCount ?? 100)
       let scores =
         switch file.configuration.training.precision {

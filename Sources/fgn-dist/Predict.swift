@@ -31,6 +31,9 @@ struct Predict: ParsableCommand {
     help: "Index of the first column in LIBSVM's format: auto (0 if there is any), zero or one. (default: the model's)")
   var indexBase: SVMLight.IndexBase?
 
+  @Option(help: "Whether the first line of a table has the names of its columns: auto, yes or no. (default: auto)")
+  var header: CSV.Header?
+
   @Option(help: "Where to write the probabilities, examples × classes.")
   var probabilities: String?
 
@@ -52,6 +55,9 @@ struct Predict: ParsableCommand {
     if indexBase != nil, format.text(list) != .svmlight {
       throw ValidationError("--index-base is for LIBSVM's format, which \(list) is not in")
     }
+    if header != nil, format.text(list) != .csv {
+      throw ValidationError("--header is for tables, which \(list) is not")
+    }
     func file(_ path: String) -> URL { URL(fileURLWithPath: path).standardizedFileURL }
     var files = Set(([model] + ((try? list.paths()) ?? features)).map(file))
     for path in paths where !files.insert(file(path)).inserted {
@@ -69,7 +75,7 @@ struct Predict: ParsableCommand {
         return (examples, note)
       }
       job.say(try reader.note(over: job.communicator))
-      job.say(note)
+      job.say(note.map { "\(list): \($0)" })
       switch file.configuration.training.precision {
       case .float32: try predict(file, examples, Float.self, job.communicator)
       case .float64: try predict(file, examples, Double.self, job.communicator)
@@ -87,15 +93,16 @@ struct Predict: ParsableCommand {
     source.features = list
     source.format = format
     let text = try reader.open {
-      try source.textExamples(for: model, indexBase: indexBase).map { examples in
-        let labels = [Int32](repeating: 0, count: examples.features.rows)
-        var set = Dataset(features: examples.features, labels: labels)
-        set.indices = examples.indices
+      try source.textExamples(for: model, header: header ?? .auto, readsLabels: false, indexBase: indexBase).map {
+        var set = Dataset(features: $0.features, labels: Array(repeating: 0, count: $0.features.rows))
+        (set.indices, set.tableColumns) = ($0.indices, $0.tableColumns)
         return set
       }
     }
     guard let text else { return (try FeatureStream(paths: list.paths(), format: format.array), nil) }
-    return (text.features, model.noteOnIndices(of: text, told: indexBase))
+    return (
+      text.features, text.tableColumns?.summary(model.tableColumns) ?? model.noteOnIndices(of: text, told: indexBase)
+    )
   }
 
   private var list: FileList { FileList(features) }

@@ -157,9 +157,11 @@ struct Train: ParsableCommand {
       "\(train.count) examples of \(train.featureCount) features"
         + (train.features.isSparse ? " (sparse, \(train.features.valuesPerRow.short) values each)" : "")
         + ", \(data.classCount) classes, " + (train.indices.map { "indices from \($0.base.first), " } ?? "")
+        + (train.tableColumns.map { "\($0.decision), " } ?? "")
         + "normalize \(configuration.summaryOfNormalization(data)); "
         + (data.test.map { "\($0.count) test examples" } ?? "no test set") + "; read in \(data.seconds.short) s")
     if let note = data.note { coordinator.say(note) }
+    for note in data.tableNotes { coordinator.say("note", note) }
     if let reading = configuration.summaryOfReading(data) { coordinator.say("reading", reading) }
     if configuration.training.shuffleBlock == 1, configuration.training.shuffleWindow > 1 {
       coordinator.say("note", "training.shuffle_window is not read: the rows are shuffled one by one")

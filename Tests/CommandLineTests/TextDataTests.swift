@@ -140,7 +140,7 @@ extension CommandLineTests {
       arguments: [
         (["data.test.features=other.csv"], 65, ["other.csv", "line 2", "'violet'", "training set"]),
         (["data.train.label_column=colour"], 65, ["train.csv", "'colour'", "'kind'"]),
-        (["data.test.label_column=7"], 65, ["test.csv", "line 2", "column 3 'kind'", "'"]),
+        (["data.test.label_column=7"], 65, ["test.csv", "line 1", "column 3, 'kind'", "column 7, 'f'"]),
         (["data.train.labels=train-labels.npy"], 64, ["data.train.labels", "within it"]),
         (
           ["data.test.features=test-features.npy", "data.test.labels=test-labels.npy"], 64,

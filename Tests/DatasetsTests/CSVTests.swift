@@ -29,16 +29,16 @@ import Testing
       "sepal, \"the \"\"petal\"\"\",species\r\n5.1,\"3.5\",setosa\r\n\r\n -4.9 ,3e0, \"a, \"\"b\"\"\" \n7,.5, c d "
     for chunkSize in 1...text.utf8.count {
       let table = try read(text, chunkSize: chunkSize)
-      #expect(table.featureNames == ["sepal", "the \"petal\""])
+      #expect(table.columns.features == ["sepal", "the \"petal\""])
       #expect(values(of: table.features) == [5.1, 3.5, -4.9, 3, 7, 0.5] && table.features.shape == [2])
       #expect(labels(table) == ["setosa", "a, \"b\"", "c d"] && table.labels?.places.map(\.line) == [2, 4, 5])
     }
   }
 
   @Test func theLabelMayBeInAnyColumn() throws {
-    func read(_ label: CSV.LabelPosition, header: Bool? = nil) throws -> ([Double], [String], [String]) {
-      let table = try self.read("x,y,z\n1,2,3\n4,5,6", .init(hasHeader: header, label: label, element: .float64))
-      return (values(of: table.features), labels(table), table.featureNames)
+    func read(_ label: CSV.LabelPosition, header: CSV.Header = .auto) throws -> ([Double], [String], [String]) {
+      let table = try self.read("x,y,z\n1,2,3\n4,5,6", .init(header: header, label: label, element: .float64))
+      return (values(of: table.features), labels(table), table.columns.features)
     }
     #expect(try read(.last) == ([1, 2, 4, 5], ["3", "6"], ["x", "y"]))
     #expect(try read(.first) == ([2, 3, 5, 6], ["1", "4"], ["y", "z"]))
@@ -48,14 +48,14 @@ import Testing
     #expect(try self.read("1,2", .init(label: .absent)).labels == nil)
   }
 
-  @Test func theFirstLineIsAHeaderIfAFeatureIsNoNumber() throws {
+  @Test func theFirstLineIsAHeaderIfNoFeatureIsANumber() throws {
     #expect(try read("1,2,a\n3,4,b").features.rows == 2)
-    #expect(try read("x,2,a\n3,4,b").features.rows == 1)
-    #expect(try read("\n \n\nx,2,a\n3,4,b").features.rows == 1)
-    #expect(try read("1,2,a\n3,4,b", .init(hasHeader: true)).featureNames == ["1", "2"])
-    #expect(try read("1,2,3\n3,4,5", .init(label: .name("2"))).featureNames == ["1", "3"])
+    #expect(try read("x,y,a\n3,4,b").features.rows == 1)
+    #expect(try read("\n \n\nx,y,a\n3,4,b").features.rows == 1)
+    #expect(try read("1,2,a\n3,4,b", .init(header: .yes)).columns.features == ["1", "2"])
+    #expect(try read("1,2,3\n3,4,5", .init(label: .name("2"))).columns.features == ["1", "3"])
     #expect(
-      error("x,2,a\n3,4,b", .init(hasHeader: false))?.hasPrefix("line 1: column 1 has 'x', which is no number") == true)
+      error("x,2,a\n3,4,b", .init(header: .no))?.hasPrefix("line 1: column 1 has 'x', which is no number") == true)
     // A missing number makes no header.
     for text in ["1,nan,a\n3,4,b", "1,,a\n3,4,b", "NA,2,a\n3,4,b"] {
       #expect(error(text)?.hasPrefix("line 1: column") == true)
@@ -68,7 +68,7 @@ import Testing
         of: "x,y;z", with: separator == "\t" ? "x,y;z" : "w")
       #expect(values(of: try read(text).features) == [1, 2])
     }
-    let options = CSV.Options(separator: .comma, hasHeader: false)
+    let options = CSV.Options(separator: .comma, header: .no)
     #expect(labels(try read("1,a;b\n", options)) == ["a;b"])
     #expect(error("1,5;2,5;x\n1,5;2,5;x\n3")?.contains("has '1,5', which is no number") == true)
   }
@@ -96,7 +96,7 @@ import Testing
     #expect(error("x,y\n1,2", .init(label: .number(0)))?.contains("no column 0") == true)
     #expect(error("x,y\n1,2", .init(label: .name("z"))) == "line 1 names no column 'z' for the labels, but 'x', 'y'")
     #expect(error("x,x\n1,2", .init(label: .name("x")))?.contains("2 columns 'x'") == true)
-    #expect(error("x,y\n1,2", .init(hasHeader: false, label: .name("x"))) != nil)
+    #expect(error("x,y\n1,2", .init(header: .no, label: .name("x"))) != nil)
   }
 
   @Test func singlePrecisionMayBeTooSmall() throws {
@@ -132,7 +132,7 @@ import Testing
       refused += expected == nil ? 1 : 0
       let text = lines.joined(separator: generator.pick(["\n", "\r\n"]))
       let options = CSV.Options(
-        separator: CSV.Separator(rawValue: separator), label: .number(label + 1), element: .float64)
+        separator: CSV.Separator(rawValue: separator), header: .no, label: .number(label + 1), element: .float64)
       for chunkSize in [1, 3, 10, 50, 1 << 20] {
         let table = withThreads(1 + chunkSize % 3) { try? read(text, options, chunkSize: chunkSize) }
         #expect(table.map { values(of: $0.features) } == expected?.0, "\(text)")

@@ -34,12 +34,15 @@ import Testing
     classes: String? = nil, names: String? = nil, label: CSV.LabelPosition = .last, columns: Int? = nil,
     element: FeatureMatrix.Element = .float32, seed: UInt64? = nil
   ) throws -> ConversionSummary {
-    try Conversion(
+    // What only a table has, beside what all formats have in common.
+    var summary = try Conversion(
       .init(
         FileList(path(input)), labels: labels.map { FileList(path($0)) }, labelPosition: label, columns: columns,
         classNames: try names.map { try ClassNames(path: path($0)) }),
       to: .init(path(output), labels: outputLabels.map(path), classes: classes.map(path), seed: seed), element: element
     ).run()
+    summary.tableColumns = nil
+    return summary
   }
 
   @Test func everyFormatGivesTheSameBitsBack() throws {

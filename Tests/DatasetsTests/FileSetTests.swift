@@ -189,7 +189,7 @@ import Testing
       ]
       for label in [CSV.LabelPosition.name("kind"), .number(2)] {
         let table = try CSV.read(paths: paths, options: .init(label: label))
-        #expect(values(of: table.features) == values(of: expected.features) && table.featureNames == ["x", "y"])
+        #expect(values(of: table.features) == values(of: expected.features) && table.columns.features == ["x", "y"])
         #expect(table.labels?.texts == ["a", "b", "c"] && table.labels?.places.map(\.path) == paths)
       }
     }

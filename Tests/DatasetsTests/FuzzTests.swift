@@ -66,7 +66,7 @@ import Testing
         Result {
           try text.csv(
             CSV.Options(
-              separator: iteration % 3 == 0 ? .comma : nil, hasHeader: [nil, nil, true, false][iteration % 4],
+              separator: iteration % 3 == 0 ? .comma : nil, header: [.auto, .auto, .yes, .no][iteration % 4],
               label: labels[iteration % 7 % 5], element: iteration % 2 == 0 ? .float32 : .float64), chunkSize: chunkSize
           )
         }
@@ -77,7 +77,7 @@ import Testing
           whole.map { values(of: $0.features) }, outcome(1 + iteration % 61).map { values(of: $0.features) })
       }
       let table = try whole.get()
-      let hasNames = table.featureNames.isEmpty || table.featureNames.count == table.features.columns
+      let hasNames = table.columns.features.isEmpty || table.columns.features.count == table.features.columns
       return hasNames && values(of: table.features).allSatisfy(\.isFinite) && table.features.rows > 0
         && table.labels.map { isSound($0, rows: table.features.rows) } ?? true
     }

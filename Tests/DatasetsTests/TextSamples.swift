@@ -16,6 +16,9 @@ final class TextInMemory {
 
   deinit { bytes.deallocate() }
 
+  /// Good as long as this object.
+  func file(_ name: String = "text") throws -> TextFile { try TextFile(name, UnsafeRawBufferPointer(bytes)) }
+
   func svmLight(
     indexBase: SVMLight.IndexBase = .auto, columns: Int? = nil, element: FeatureMatrix.Element = .float64,
     chunkSize: Int = 1 << 20

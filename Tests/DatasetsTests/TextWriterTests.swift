@@ -52,7 +52,7 @@ import Testing
         let table = try CSV.read(path: path, options: .init(element: .float64))
         #expect(values(of: table.features) == Self.doubles)
         #expect(table.labels?.codes.map { table.labels!.texts[Int($0)] } == labels)
-        #expect(table.featureNames == (names ?? []).dropLast())
+        #expect(table.columns.features == (names ?? []).dropLast())
       }
     }
     var writer = try CSVWriter(path)

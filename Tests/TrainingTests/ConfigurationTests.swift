@@ -12,7 +12,7 @@ import Testing
     ("data.train.label_column", "last"), ("data.test.label_column", "last"),
     ("data.test.features", "null"), ("data.test.labels", "null"), ("data.test.format", "auto"),
     ("data.train.weights", "null"), ("data.test.weights", "null"), ("data.class_weights", "null"),
-    ("data.storage", "auto"), ("data.index_base", "auto"),
+    ("data.storage", "auto"), ("data.index_base", "auto"), ("data.header", "auto"),
     ("data.normalize", "scale"), ("data.classes", "null"), ("model.layers", "[]"), ("model.input_shape", "null"),
     ("model.channels", "first"), ("model.initialization", "auto"),
     ("optimizer.method", "fgn"), ("optimizer.batch_size", "512"), ("optimizer.learning_rate", "0.5"),

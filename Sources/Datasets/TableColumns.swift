@@ -1,0 +1,31 @@
+/// What a table calls its columns.
+package struct TableColumns: Codable, Equatable, Sendable {
+  /// The names of the features, in their order; none for a table without a line of names.
+  package var features: [String]
+  /// The name of the column of labels, where both are there.
+  package var label: String?
+  /// What a person should know of them.
+  package var note: String?
+
+  package init(features: [String], label: String? = nil, note: String? = nil) {
+    self.features = features
+    self.label = label
+    self.note = note
+  }
+
+  package var hasNames: Bool { !features.isEmpty }
+
+  /// What was decided about the first line of the table, in words.
+  package var decision: String { hasNames ? "header: names" : "no header" }
+
+  /// How a table was read for a model that knows `known`, in words.
+  package func summary(_ known: TableColumns?) -> String {
+    note ?? decision + (hasNames && known?.hasNames == true ? ", columns by name" : ", columns by position")
+  }
+
+  /// Some names for a message, in quotes.
+  static func list(_ names: some Collection<String>) -> String {
+    let shown = names.prefix(8).map { Array($0.utf8).withUnsafeBufferPointer { TextFault.quoted($0) } }
+    return shown.joined(separator: ", ") + (names.count > 8 ? ", … (\(names.count))" : "")
+  }
+}

@@ -1,0 +1,147 @@
+import LinearAlgebra
+import Testing
+
+@testable import Datasets
+
+/// Whether the first line of a table has names.
+@Suite struct CSVHeaderTests {
+  /// The names that are read, none for a table without; nil for an error.
+  func names(
+    _ text: String, _ label: CSV.LabelPosition = .last, _ header: CSV.Header = .auto, known: [String] = []
+  ) -> [String]? {
+    var options = CSV.Options(header: header, label: label, element: .float64)
+    if !known.isEmpty { options.known = TableColumns(features: known, label: "label") }
+    let found = [1, 7, 1 << 20].map { size in
+      (try? TextInMemory(text).csv(options, chunkSize: size)).map { table in
+        table.columns.features + (table.columns.label.map { [$0] } ?? [])
+      }
+    }
+    #expect(found.allSatisfy { $0 == found[0] })
+    return found[0]
+  }
+
+  func message(_ text: String, _ header: CSV.Header = .auto) -> String {
+    dataError { _ = try TextInMemory(text).csv(CSV.Options(header: header)) }?.message ?? "no error"
+  }
+
+  /// Rows of d numbers with fractions, and labels 0, 1, 2.
+  func rows(_ d: Int, labels: [String] = ["0", "1", "2"], separator: String = ",") -> String {
+    (0..<6).map { row in
+      ((0..<d).map { "\(Double(row * d + $0 + 1) / 7 - 1)" } + [labels[row % labels.count]]).joined(
+        separator: separator)
+        + "\n"
+    }.joined()
+  }
+
+  @Test(arguments: [1, 2, 3, 4, 10, 64])
+  func namesThatCountTheFeaturesAreNames(_ d: Int) {
+    for first in [0, 1] {
+      let count = (first..<first + d).map { "\($0)" }
+      for separator in [",", ";", "\t"] {
+        let line = (count + ["label"]).joined(separator: separator) + "\n"
+        #expect(names(line + rows(d, separator: separator)) == count + ["label"])
+      }
+      // As labels come first, or have names themselves.
+      let turned = rows(d).split(separator: "\n").map { line in
+        let fields = line.split(separator: ",")
+        return (fields.suffix(1) + fields.dropLast()).joined(separator: ",") + "\n"
+      }
+      #expect(names("label," + count.joined(separator: ",") + "\n" + turned.joined(), .first) == count + ["label"])
+    }
+    let count = (0..<d).map { "\($0)" }
+    let line = (count + ["species"]).joined(separator: ",") + "\n"
+    #expect(names(line + rows(d, labels: ["setosa", "virginica"])) == count + ["species"])
+    // An array whose last column has the labels.
+    let all = (0...d).map { "\($0)" }
+    let found = names(all.joined(separator: ",") + "\n" + rows(d))
+    #expect(d < 2 || d == 2 ? found != all : found == all, "\(d)")
+    #expect(names(all.joined(separator: ",") + "\n" + rows(d), .absent) == (d < 2 ? nil : all), "\(d)")
+  }
+
+  @Test func otherSignsOfNamesAreSeen() {
+    // Wavelengths, which grow.
+    #expect(names("400.5,410,420,label\n3,1,2,0\n1,5,2,1\n") == ["400.5", "410", "420", "label"])
+    // Quotes around names alone, as R writes them.
+    #expect(names("\"1950\",\"7\",\"kind\"\n3,1,\"a\"\n1,5,\"b\"\n") == ["1950", "7", "kind"])
+    #expect(names("id,2019,2020,label\n1,2,3,0\n4,5,6,1\n") == ["id", "2019", "2020", "label"])
+    #expect(names("7,3,5,label\n1,2,3,a\n4,5,6,b\n", .name("label")) == ["7", "3", "5", "label"])
+    #expect(names("7,3,5,x\n1,2,3,a\n4,5,6,b\n", .last, .yes) == ["7", "3", "5", "x"])
+    // Names that are known from elsewhere.
+    #expect(names("2,0,1,label\n1,2,3,a\n", known: ["0", "1", "2"]) == ["0", "1", "2", "label"])
+    #expect(names("2,x,1,label\n1,2,3,a\n4,5,6,b\n", known: ["x", "1", "2"]) == ["x", "1", "2", "label"])
+  }
+
+  @Test(arguments: [
+    "1,2,a\n3,4,b", "5.1,3.5,setosa\n4.9,3,virginica\n", "0,1,0\n1,0,1\n1,1,0\n",
+    "1,2,3,7\n3,4,5,8\n", "9,8,B\n3,4,A\n1,2,3", "0,0,0,0\n0,0,0,1\n", "3,1,2,1\n",
+    "\"1\",\"2\",\"a\"\n\"3\",\"4\",\"b\"\n",
+  ])
+  func examplesAreNoNames(_ text: String) {
+    #expect(names(text) == [])
+  }
+
+  @Test func aTypoInTheFirstLineIsNamed() {
+    for (text, cell) in [
+      ("5.1,3.S,1.4,a\n4.9,3,1.4,b\n", "column 2 has '3.S', which is no number, and other cells are"),
+      ("5.1,3.5,1.4,O\n4.9,3,1.4,0\n4,3,2,1\n", "column 4 has 'O', which is no number, and the other labels are"),
+      ("l.5,a\n2.5,b\n3.5,a\n", "column 1 has 'l.5', which is no number, and label 'a' is that of other lines, too"),
+      ("0,1,a\n0,0,b\n1,1,b\n", "column 1 has '0', which counts the columns with those behind it"),
+      ("0,1\n5,0\n0,1\n", "column 1 has '0', which counts the columns with those behind it"),
+      ("1,2,u\n5,4,b\n5,3,b\n6,6,b\n", "column 1 has '1', which counts the columns with those behind it"),
+      ("5,2,label\n5,4,b\n5,3,b\n", "column 3 has 'label', which is what columns of labels are called"),
+      ("0,1,2,3\n5,4,3,1\n5,4,3,0\n", "column 1 has '0', which counts the columns with those behind it"),
+    ] {
+      let message = message(text)
+      #expect(message.hasPrefix("line 1: \(cell)"), "\(message)")
+      #expect(message.hasSuffix("(data.header or --header: yes or no)"))
+      #expect(names(text, .last, .yes) != nil, "\(text)")
+    }
+    #expect(message("5.1,3.S,1.4,a\n4.9,3,1.4,b\n", .no).hasPrefix("line 1: column 2 has '3.S', which is no number"))
+    #expect(names("0,1,a\n0,0,b\n1,1,b\n", .last, .no) == [])
+    // A column of text is told to be one.
+    #expect(message("1,red,a\n2,blue,b\n").hasPrefix("line 1: column 2 has 'red', which is no number; encode it"))
+  }
+
+  @Test func anIndexBesideTheDataIsRefused() throws {
+    let indexed = rows(4).split(separator: "\n").enumerated().map { "\($0),\($1)\n" }.joined()
+    for line in [",0,1,2,3,label\n", ",a,b,c,d,label\n", "\"\",\"a\",\"b\",\"c\",\"d\",\"label\"\n", ",0,1,2,3,4\n"] {
+      #expect(message(line + indexed).hasPrefix("line 1: column 1 has no name, as the row numbers"), "\(line)")
+    }
+    #expect(message("Unnamed: 0,a,b,c,d,label\n" + indexed).hasPrefix("line 1: column 1 is 'Unnamed: 0', as pandas"))
+    #expect(message("a,,label\n1,2,0\n").hasPrefix("line 1: column 2 has no name"))
+    // Where nothing has a name, a person is told.
+    let bare = (0..<12).map { "\($0),\($0 % 5 * 2),\($0 % 3)\n" }.joined()
+    #expect(try TextInMemory(bare).csv().columns.note?.contains("column 1 counts the rows") == true)
+    #expect(try TextInMemory("id,x,y\n" + bare).csv().columns.note?.contains("column 1 'id' counts the rows") == true)
+    #expect(try TextInMemory("id,x,y\n" + bare + "7,1,1\n").csv().columns.note == nil)
+  }
+
+  @Test func commentsAreNamedForWhatTheyAre() {
+    for (text, line) in [
+      ("# made by a program\n1,2,a\n", 1), ("# x,y,label\n1,2,0\n3,4,1\n", 1), ("1,2,a\n#3,4,b\n", 2),
+      ("x,y,l\n1,2,a\n # 1 of 2, 3\n", 3), ("# 1,2\n1,2\n", 1),
+    ] {
+      for header in [CSV.Header.auto, .no] {
+        #expect(
+          message(text, header).hasPrefix("line \(line): begins with # as a comment does") || header == .no && line > 2)
+      }
+    }
+    // Labels may begin so, and names in quotes.
+    #expect(names("#a,1,2\n#b,3,4\n", .first) == [])
+    #expect(names("\"#a\",b,l\n1,2,x\n") == ["#a", "b", "l"])
+  }
+
+  @Test func aFurtherFileIsToldFromItsOwnLines() throws {
+    func read(_ texts: [String]) throws -> CSV.Table {
+      let files = texts.map { text in TextInMemory(text) }
+      defer { extendLifetime(files) }
+      return try CSV.read(try files.enumerated().map { try $1.file("file \($0)") })
+    }
+    let line = "0,1,2,label\n"
+    #expect(try read([line + rows(3), line + rows(3), rows(3)]).features.rows == 18)
+    #expect(
+      dataError { _ = try read([rows(3), line + rows(3)]) }?.message.contains("has names, and file 0 has none") == true)
+    let other = dataError { _ = try read([line + rows(3), "0,2,1,label\n" + rows(3)]) }?.message
+    #expect(other?.contains("has '2' for the name of column 2, and file 0 has '1'") == true, "\(other ?? "")")
+  }
+}
