@@ -2,8 +2,8 @@ import Glibc
 
 /// Where an array is: in a file of its own, or in one of several arrays under a name, as `file.npz:name`.
 struct ArrayName: Equatable {
-  let file: String
-  let name: String?
+  private(set) var file: String
+  private(set) var name: String?
 
   /// What is there by the whole path is a file without a name; else the name is behind the first colon before which a file is
   /// named, or for a file that is missing, one that could be of several arrays.

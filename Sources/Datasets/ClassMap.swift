@@ -14,7 +14,9 @@ package struct ClassMap: Equatable, Sendable {
   package var count: Int { names.count }
 
   /// The classes that these labels are of.
-  package init(_ labels: LabelColumn) { self.init(texts: labels.texts) }
+  package init(_ labels: LabelColumn, ignoring ignored: IgnoredLabel? = nil) {
+    self.init(texts: labels.texts.filter { ignored?.matches($0) != true })
+  }
 
   /// The classes of a list of texts, in which a text may be there more than once.
   package init(texts: [String]) { self.init(texts: texts, numbers: texts.map { ExactDecimal($0) }) }
@@ -44,11 +46,17 @@ package struct ClassMap: Equatable, Sendable {
     isNumeric ? ExactDecimal(text).flatMap { classesOfNumbers[$0] } : classesOfTexts[text]
   }
 
-  /// The class of each row. Throws exit code 65 for a label that is no class here.
-  package func classes(of labels: LabelColumn) throws(DataError) -> [Int32] {
+  /// The class of each row, or the mark of an ignored one. Throws exit code 65 for a label that is no class here.
+  package func classes(
+    of labels: LabelColumn, ignoring ignored: IgnoredLabel? = nil
+  ) throws(DataError) -> [Int32] {
     var classes: [Int32] = []
     classes.reserveCapacity(labels.texts.count)
     for (text, place) in zip(labels.texts, labels.places) {
+      if ignored?.matches(text) == true {
+        classes.append(IgnoredLabel.mark)
+        continue
+      }
       guard let number = classNumber(of: text) else {
         throw .badContents(
           place.path,

@@ -16,6 +16,8 @@ package struct Dataset {
   package var indices: SVMLight.Indices?
   /// What a table calls its columns; nil for other files.
   package var tableColumns: TableColumns?
+  /// The rows of the files that these are; nil where they are all.
+  package var kept: KeptRows?
 
   package var count: Int { labels.count }
   package var featureCount: Int { features.columns }
@@ -43,7 +45,8 @@ package struct Dataset {
   ///
   /// - Parameter other: a set of the same classes.
   package init(
-    features: FileList, labels: FileList, format: DataFormat = .auto, classCount: Int? = nil, like other: Dataset? = nil
+    features: FileList, labels: FileList, format: DataFormat = .auto, classCount: Int? = nil, like other: Dataset? = nil,
+    ignoring ignored: IgnoredLabel? = nil
   ) throws(DataError) {
     let (paths, labelPaths) = (try features.paths(), try labels.paths())
     let parts = try paths.map { path throws(DataError) in try FeatureMatrix(path: path, format: format) }
@@ -57,15 +60,15 @@ package struct Dataset {
         throw .badContents(
           labelPaths[0], "has numbers for labels, and the training set has names; save the names of these classes")
       }
-      self.init(features: matrix, labels: numbers, classCount: classCount)
+      self.init(features: matrix, labels: numbers.marking(ignored), classCount: classCount)
     case .names(let column):
       if let other, other.classes == nil {
         throw .badContents(
           labelPaths[0], "has names for labels, and the training set has numbers; save the numbers of these classes")
       }
-      let classes = other?.classes ?? ClassMap(column)
+      let classes = other?.classes ?? ClassMap(column, ignoring: ignored)
       self.init(
-        features: matrix, labels: try classes.classes(of: column), classCount: classes.count, classes: classes)
+        features: matrix, labels: try classes.classes(of: column, ignoring: ignored), classCount: classes.count, classes: classes)
     }
     (featureFiles, self.labelFiles) = (files, labelFiles)
   }

@@ -3,6 +3,8 @@ package struct SetFiles: Codable, Equatable, Sendable {
   package let paths: [String]
   /// The rows of the set before each file, and behind the last one.
   private let starts: [Int]
+  /// The rows of the files that the set has; nil for all.
+  private var kept: KeptRows?
 
   init(_ files: [(path: String, rows: Int)]) {
     precondition(!files.isEmpty, "a set has a file")
@@ -11,6 +13,13 @@ package struct SetFiles: Codable, Equatable, Sendable {
   }
 
   package var rows: Int { starts.last! }
+
+  /// The same files, of which a set has some rows.
+  func keeping(_ kept: KeptRows) -> SetFiles {
+    var files = self
+    files.kept = kept
+    return files
+  }
 
   /// The rows of the set that a file has.
   func range(_ file: Int) -> Range<Int> { starts[file]..<starts[file + 1] }
@@ -53,6 +62,7 @@ package struct SetFiles: Codable, Equatable, Sendable {
 
   /// What errors call a row: its file, and its number there.
   package func place(of row: Int) -> (path: String, row: Int) {
+    let row = kept?.rows[row] ?? row
     let file = file(of: row)
     return (paths[file], row - starts[file])
   }

@@ -12,6 +12,7 @@ package struct SharedDataset: Codable {
   private let labelFiles: SetFiles?
   private let indices: SVMLight.Indices?
   private let tableColumns: TableColumns?
+  private let kept: KeptRows?
 
   fileprivate enum Storage: Codable {
     case dense([Piece])
@@ -51,13 +52,14 @@ package struct SharedDataset: Codable {
     labelFiles = set.labelFiles
     indices = set.indices
     tableColumns = set.tableColumns
+    kept = set.kept
   }
 
   /// The examples, with their labels; nil where their memory cannot be mapped here.
   package func dataset(labels: [Int32]) -> Dataset? {
     guard let features = openFeatures() else { return nil }
     var set = Dataset(features: features, labels: labels, classCount: classCount, classes: classes)
-    (set.featureFiles, set.labelFiles) = (featureFiles, labelFiles)
+    (set.featureFiles, set.labelFiles, set.kept) = (featureFiles, labelFiles, kept)
     (set.indices, set.tableColumns) = (indices, tableColumns)
     return set
   }

@@ -42,7 +42,9 @@ package struct TextExamples {
 extension Dataset {
   /// Examples of text files, whose labels are those of `classes`, or make up the classes themselves. Throws exit code 65
   /// for a file without labels, or with one that is not among the classes.
-  package init(_ examples: TextExamples, path: String, classes known: ClassMap?) throws(DataError) {
+  package init(
+    _ examples: TextExamples, path: String, classes known: ClassMap?, ignoring ignored: IgnoredLabel? = nil
+  ) throws(DataError) {
     guard let labels = examples.labels else {
       throw .badContents(
         path,
@@ -50,9 +52,10 @@ extension Dataset {
           ? "has no column of labels beside its features; use a file with labels"
           : "has lines that begin with an index, and no labels; use a file with labels")
     }
-    let classes = known ?? ClassMap(labels)
+    let classes = known ?? ClassMap(labels, ignoring: ignored)
     self.init(
-      features: examples.features, labels: try classes.classes(of: labels), classCount: classes.count, classes: classes)
+      features: examples.features, labels: try classes.classes(of: labels, ignoring: ignored), classCount: classes.count,
+      classes: classes)
     indices = examples.indices
     tableColumns = examples.tableColumns
   }

@@ -38,11 +38,14 @@ package struct Configuration: Codable, Equatable, Sendable {
     @Nullable package var classes: Int?
     /// How much the examples of each class count in training.
     @Nullable package var classWeights: ClassWeights?
+    /// The label of examples that are left out of training and evaluations.
+    @Nullable package var ignoreLabel: IgnoredLabel?
 
     enum CodingKeys: String, CodingKey {
       case train, test, header, normalize, storage, classes
       case indexBase = "index_base"
       case classWeights = "class_weights"
+      case ignoreLabel = "ignore_label"
     }
 
     /// Files of features and of the labels of the same examples, or text files that have both; none for the embedded digits.

@@ -36,6 +36,16 @@ extension Configuration.Data {
   }
 }
 
+extension Configuration.Data {
+  /// How many examples are left out, for people; nil where none are asked to be.
+  package func summaryOfIgnored(_ data: TrainingData) -> String? {
+    guard let ignoreLabel else { return nil }
+    func count(_ set: Dataset) -> Int { set.kept.map { $0.total - $0.rows.count } ?? 0 }
+    return "\(count(data.train)) examples with label \(ignoreLabel)"
+      + (data.test.map { ", and \(count($0)) of the test set" } ?? "")
+  }
+}
+
 extension Configuration {
   /// How examples are read that do not stay in memory, or in blocks, for people; nil where that needs no word.
   package func summaryOfReading(_ data: TrainingData) -> String? {

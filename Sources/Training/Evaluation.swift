@@ -83,9 +83,13 @@ package final class Evaluator<Scalar: DistributedScalar> {
         let part = try set.features.read(rows)
         bad = part.firstUnusable(in: 0..<rows.count, normalization, Scalar.self)
           .map { (rows.lowerBound + $0.row, $0.column) }
-        forEachChunk(of: 0..<rows.count, parameters, part, normalization) { _, logits in
-          if badLogits == nil { badLogits = logits.firstNonFiniteRow.map { rows.lowerBound + $0 } }
-          score(logits, set.labels[rows], &scores) { suspects.add($0) }
+        forEachChunk(of: 0..<rows.count, parameters, part, normalization) { part, logits in
+          let first = rows.lowerBound + part.lowerBound
+          if badLogits == nil { badLogits = logits.firstNonFiniteRow.map { first + $0 } }
+          for counted in set.countedRows(of: first..<first + part.count) {
+            let logits = logits[rows: counted.lowerBound - first..<counted.upperBound - first]
+            score(logits, set.labels[counted], &scores) { suspects.add($0) }
+          }
         }
       }
       // All ranks look at all of a compressed file, so that all find what is wrong with it.

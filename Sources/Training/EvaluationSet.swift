@@ -7,6 +7,7 @@ package struct EvaluationSet {
   package let features: any FeatureSource
   /// What errors call the features.
   package let name: String
+  /// Of rows that do not count, `IgnoredLabel.mark`.
   package let labels: [Int32]
   /// What a person should know of how they were read.
   package let note: String?
@@ -23,6 +24,7 @@ package struct EvaluationSet {
   ) throws {
     let labelsName: String
     var labelFiles: SetFiles?
+    let ignored = model.configuration.data.ignoreLabel
     let text = try reader.open {
       guard
         let text = try source.textExamples(for: model, header: header, readsLabels: true, indexBase: indexBase)
@@ -30,7 +32,7 @@ package struct EvaluationSet {
       let path = "\(source.features!)"
       // Of another number of features, which is the mistake to be told.
       try model.check(featureCount: text.features.columns, of: path)
-      return try Dataset(text, path: path, classes: model.classes(for: path))
+      return try Dataset(text, path: path, classes: model.classes(for: path), ignoring: ignored)
     }
     note = text.flatMap { $0.tableColumns?.summary(model.tableColumns) ?? model.noteOnIndices(of: $0, told: indexBase) }
     if let text {
@@ -45,8 +47,8 @@ package struct EvaluationSet {
       (stored, labelFiles) = try Dataset.labels(
         labelsList.paths(), format: source.format.array, for: stream.files!)
       switch stored {
-      case .numbers(let numbers): labels = numbers
-      case .names(let column): labels = try model.classes(for: labelsName).classes(of: column)
+      case .numbers(let numbers): labels = numbers.marking(ignored)
+      case .names(let column): labels = try model.classes(for: labelsName).classes(of: column, ignoring: ignored)
       }
     } else if model.configuration.data.train.features == nil {
       let digits = Dataset.digits().test
@@ -59,12 +61,30 @@ package struct EvaluationSet {
     }
     try model.check(featureCount: features.columns, of: name)
     let classes = model.network.outputCount
-    if let row = labels.firstIndex(where: { $0 < 0 || $0 >= classes }) {
+    if let row = labels.firstIndex(where: { ($0 < 0 || $0 >= classes) && $0 != IgnoredLabel.mark }) {
       let place = labelFiles.place(of: row, in: labelsName)
       throw DataError.badContents(
         place.path,
         "example \(place.row) has label \(labels[row]), and classes go from 0 to \(classes - 1); correct the label")
     }
+    guard labels.contains(where: { $0 != IgnoredLabel.mark }) else {
+      throw DataError.badContents(labelsName, "has no examples but those of data.ignore_label; name others")
+    }
+  }
+}
+
+extension EvaluationSet {
+  /// The runs of rows in a range that count.
+  func countedRows(of range: Range<Int>) -> [Range<Int>] {
+    var runs: [Range<Int>] = []
+    for row in range where labels[row] != IgnoredLabel.mark {
+      if let last = runs.last, last.upperBound == row {
+        runs[runs.count - 1] = last.lowerBound..<row + 1
+      } else {
+        runs.append(row..<row + 1)
+      }
+    }
+    return runs
   }
 }
 

@@ -79,6 +79,8 @@ package struct RunState {
     }
     func text(_ weights: ClassWeights?) -> String { weights.map { "\($0)" } ?? "null" }
     pairs.append(("data.class_weights", text(saved.data.classWeights), text(configuration.data.classWeights)))
+    func text(_ label: IgnoredLabel?) -> String { label.map { "\($0)" } ?? "null" }
+    pairs.append(("data.ignore_label", text(saved.data.ignoreLabel), text(configuration.data.ignoreLabel)))
     pairs.append(
       ("training.reproducible", "\(saved.training.reproducible)", "\(configuration.training.reproducible)"))
     if configuration.training.reproducible {

@@ -32,6 +32,8 @@ package struct TrainingData {
   package var note: String?
   /// The same of the columns of tables.
   package var tableNotes: [String] { [train, test].compactMap { $0?.tableColumns?.note } }
+  /// What a person should look at in the labels.
+  package var labelWarning: String?
 
   /// The mean of ω‖x‖² over the normalised training examples, or over 1024 of them, evenly spaced. The same on all ranks.
   package var meanSquaredNorm: Double {
@@ -83,7 +85,7 @@ package struct TrainingData {
         DataError.badContents(
           place.path,
           "example \(place.row) has label \(train.labels[row]), and there are only \(train.count) examples; "
-            + "correct the label or set data.classes"))
+            + "correct the label, set data.classes, or data.ignore_label: \(train.labels[row]) to leave such rows out"))
     }
     try checkWidth(train, trainName, classCount, configuration, over: communicator)
     let checksum = try check(
@@ -112,7 +114,8 @@ package struct TrainingData {
     return TrainingData(
       train: train, test: test, normalization: normalization, scales: scales, checksum: checksum,
       classCount: classCount, weights: weights, seconds: (ContinuousClock.now - start) / .seconds(1),
-      memory: try communicator.allreduce([HostMemory.limit()], .min)[0], note: note)
+      memory: try communicator.allreduce([HostMemory.limit()], .min)[0], note: note,
+      labelWarning: train.classes == nil ? LabelCounts(train.labels, classCount: classCount).warning : nil)
   }
 
   /// The data sets. Collective on a node; errors are those of this rank.
@@ -122,8 +125,8 @@ package struct TrainingData {
     let options = configuration.data
     guard options.train.features != nil else { return (Dataset.digits().train, Dataset.digits().test) }
     let sets = try reader.open([
-      { _ in try open(options.train, configuration) },
-      { try open(options.test, configuration, like: $0[0]) },
+      { _ in try open(options.train, configuration)?.leavingOutIgnored("\(options.train.features!)") },
+      { try open(options.test, configuration, like: $0[0])?.leavingOutIgnored("\(options.test.features!)") },
     ])
     return (sets[0]!, sets[1])
   }
@@ -141,7 +144,10 @@ package struct TrainingData {
           "has \(weights.count) numbers, and there are \(classCount) classes in \(name); give each class one"))
     }
     let own = try communicator.collectively {
-      try options.train.weights.map { try ExampleWeights.read($0, for: train.count, of: name, train.featureFiles) }
+      try options.train.weights.map { list in
+        let all = try ExampleWeights.read(list, for: train.kept?.total ?? train.count, of: name, train.featureFiles)
+        return train.kept?.select(all) ?? all
+      }
     }
     guard let weights = ExampleWeights(own, options.classWeights, labels: train.labels, classCount: classCount) else {
       throw CollectiveFailure(
@@ -174,9 +180,14 @@ package struct TrainingData {
       columns: other?.featureCount, indexBase: other?.indices?.base ?? configuration.data.indexBase, storage,
       configuration.training.precision, table)
     {
-      return try Dataset(examples, path: "\(features)", classes: other?.classes)
+      return try Dataset(
+        examples, path: "\(features)", classes: other?.classes, ignoring: configuration.data.ignoreLabel)
     }
-    return try source.labels.map { try Dataset(features: features, labels: $0, format: source.format.array, like: other) }
+    return try source.labels.map {
+      try Dataset(
+        features: features, labels: $0, format: source.format.array, like: other,
+        ignoring: configuration.data.ignoreLabel)
+    }
   }
 
   /// Throws for the first feature that is not finite and the first label that is no class; the checksum of the set. Collective.
@@ -198,7 +209,8 @@ package struct TrainingData {
         DataError.badContents(
           place.path,
           "example \(place.row) has label \(set.labels[firsts[0]]), and classes go from 0 to \(classCount - 1); "
-            + "correct the label or data.classes"))
+            + "correct the label or data.classes, or set data.ignore_label: \(set.labels[firsts[0]]) to leave such rows out"
+        ))
     }
     if firsts[1] < .max, let (row, column) = set.firstNonFinite(in: firsts[1]..<firsts[1] + 1) {
       let place = set.featureFiles.place(of: row, in: features)

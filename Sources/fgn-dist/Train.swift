@@ -162,6 +162,8 @@ struct Train: ParsableCommand {
         + (data.test.map { "\($0.count) test examples" } ?? "no test set") + "; read in \(data.seconds.short) s")
     if let note = data.note { coordinator.say(note) }
     for note in data.tableNotes { coordinator.say("note", note) }
+    if let left = configuration.data.summaryOfIgnored(data) { coordinator.say("ignored", left) }
+    if let warning = data.labelWarning { coordinator.say("warning", warning) }
     if let reading = configuration.summaryOfReading(data) { coordinator.say("reading", reading) }
     if configuration.training.shuffleBlock == 1, configuration.training.shuffleWindow > 1 {
       coordinator.say("note", "training.shuffle_window is not read: the rows are shuffled one by one")

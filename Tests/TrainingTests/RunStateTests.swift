@@ -83,6 +83,7 @@ import Testing
       "optimizer.method=ggn", "optimizer.method=adam",
       "optimizer.momentum=0", "model.layers=[tanh]", "model.input_shape=[1, 2]", "model.channels=last",
       "training.reproducible=true", "data.class_weights=balanced", "data.class_weights=[1, 2]",
+      "data.ignore_label=255", "data.ignore_label=unknown",
     ])
   func fixedSettings(override: String) throws {
     let changed = try Configuration.parse("", source: "", overrides: [override])
