@@ -5,8 +5,9 @@
     python Benchmarks/solver_plan.py .build/release/fgn-dist --cases 512x512x100 --rounds 5
 
 Cases and data are those of peers.py; settings are the program's defaults but for the learning rate, which makes steps tiny so
-that a step late in a run is like one early on. Solvers take turns, each alone on the cores. The last columns
-are the time with auto over that of the best solver, and what auto expected of its solver over what that took.
+that a step late in a run is like one early on. Solvers take turns, each alone on the cores. `auto` chooses by a model,
+`measured` by timing. The last columns are the times with either over that of the best solver, and what `measured` expected of
+its solver over what that took.
 """
 
 import argparse
@@ -19,7 +20,7 @@ import tempfile
 
 import peers
 
-SOLVERS = ["cg", "gram", "gram-cg", "auto"]
+SOLVERS = ["cg", "gram", "gram-cg", "measured", "auto"]
 CASES = [*peers.CASES, "64x512x1000", "2048x512x100", "128x64x10", "512x784x256x128x10"]
 
 
@@ -62,8 +63,9 @@ def main():
     parser.add_argument("--threads", type=int, default=min(2, len(os.sched_getaffinity(0))))
     parser.add_argument("--limit", type=float, default=900, help="seconds, most time of a process")
     arguments = parser.parse_args()
-    print(f"| case | {' | '.join(f'{solver}, ms' for solver in SOLVERS)} | choice | auto / best | expected / took |")
-    print("| --- |" + " ---: |" * len(SOLVERS) + " --- | ---: | ---: |")
+    columns = [f"{solver}, ms" for solver in SOLVERS] + ["auto's choice", "auto / best", "measured / best", "expected / took"]
+    print(f"| case | {' | '.join(columns)} |")
+    print("| --- |" + " ---: |" * len(SOLVERS) + " --- | ---: | ---: | ---: |")
     for case in arguments.cases:
         with tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)
@@ -76,11 +78,13 @@ def main():
                     seconds[solver].append(median)
                     if solver == "auto":
                         choice = used
+                    if solver == "measured" and end["planned_solve_seconds"] is not None:
                         truths.append(end["planned_solve_seconds"] / end["solve_seconds"])
             medians = {solver: statistics.median(some) for solver, some in seconds.items()}
-            best = min(medians[solver] for solver in SOLVERS if solver != "auto")
+            best = min(medians[solver] for solver in SOLVERS[:3])
             print(f"| {case} | " + " | ".join(f"{1e3 * medians[solver]:.2f}" for solver in SOLVERS),
-                  f"| {choice} | {medians['auto'] / best:.2f} | {statistics.median(truths):.2f} |", flush=True)  # fmt: skip
+                  f"| {choice} | {medians['auto'] / best:.2f} | {medians['measured'] / best:.2f} |",
+                  f"{statistics.median(truths):.2f} |" if truths else "|", flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":

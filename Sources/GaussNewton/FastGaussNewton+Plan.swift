@@ -3,45 +3,62 @@ import MPI
 import Networks
 
 extension FastGaussNewton {
-  /// Measures every solver on a batch and plans with that, where the configuration leaves the choice. The parameters stay
-  /// as they are. Collective.
+  /// Plans with a model of what each solver costs on batches of `batchSize` rows, where the configuration leaves the choice:
+  /// alike whenever the same command is run. The iterations of conjugate gradient are those of the plan before, or else of a
+  /// solve of this batch. The parameters stay as they are. Collective.
+  ///
+  /// - Parameters:
+  ///   - rowCount: rows of this batch, over all ranks.
+  ///   - valuesPerRow: entries of a row of sparse features.
   package func makePlan(
-    _ parameters: Vector<Scalar>, inputs: Matrix<Scalar>, labels: ArraySlice<Int32>, batchSize: Int
+    _ parameters: Vector<Scalar>, inputs: Inputs<Scalar>, labels: ArraySlice<Int32>, weights: Vector<Scalar>? = nil,
+    rowCount: Int, batchSize: Int, valuesPerRow: Double
   ) throws {
-    try makePlan(parameters, inputs: .dense(inputs), labels: labels, batchSize: batchSize)
+    let network = loss.linearization.network
+    guard options.solver.kind == .auto, SolverPlan.isCandidate(batchSize: batchSize, network) else { return }
+    var costs = SolverCosts(network, options, batchSize: batchSize, rates: MachineRates(kernel: Kernels.name))
+    costs.ranks = communicator.size
+    costs.hosts = try communicator.spansHosts() ? 2 : 1
+    costs.threads = Threads.count
+    costs.valuesPerRow = valuesPerRow
+    costs.width = MemoryLayout<Scalar>.size
+    let iterations =
+      try plan?.iterations
+      ?? rehearse(parameters, inputs, labels, weights, batchSize: rowCount) {
+        try Double(solve(.cg, parameters, batchSize: rowCount, interrupt: false).0.solver!.iterations)
+      }
+    plan = try costs.plan(iterations: iterations).slowest(over: communicator)
   }
 
-  /// The same on inputs of either kind. Collective.
-  package func makePlan(
+  /// Measures every solver on a batch and plans with that, where the configuration asks for it. The parameters stay as they
+  /// are. Collective.
+  package func measurePlan(
     _ parameters: Vector<Scalar>, inputs: Inputs<Scalar>, labels: ArraySlice<Int32>, weights: Vector<Scalar>? = nil,
     batchSize: Int
   ) throws {
     guard
-      options.solver.kind == .auto,
+      options.solver.kind == .measured,
       SolverPlan.isCandidate(batchSize: batchSize, loss.linearization.network)
     else { return }
-    linearize(at: parameters, on: inputs, labels, weights: weights, batchSize: batchSize, for: .gram)
-    try metric.rehearse(loss.margin, cotangents: loss.cotangents, batchSize: batchSize)
-    try metric.prepare(decayRatio: decayRatio)
-    isRehearsal = true
-    defer { isRehearsal = false }
     var seconds: [SolverOptions.Kind: [Double]] = [:]
     var iterations = 0
     var iteration: [Double] = []
-    for _ in 0..<4 {
-      for kind in [SolverOptions.Kind.cg, .gram, .gramCG] {
-        try communicator.barrier()
-        phases.reset()
-        let start = ContinuousClock.now
-        let (report, _) = try solve(kind, parameters, batchSize: batchSize, interrupt: false)
-        let time = (ContinuousClock.now - start) / .seconds(1)
-        seconds[kind, default: []].append(try communicator.allreduce(time, .max))
-        if kind == .cg {
-          iterations = report.solver!.iterations
-          let jvps = damped.predictsAnchor ? 1 : 0
-          // The products before the iterations are like theirs: a gradient, and with Δ₀ a pair.
-          let pairs = Double(iterations + jvps) + 0.5
-          iteration.append(seconds[kind]!.last! / pairs)
+    try rehearse(parameters, inputs, labels, weights, batchSize: batchSize) {
+      for _ in 0..<4 {
+        for kind in [SolverOptions.Kind.cg, .gram, .gramCG] {
+          try communicator.barrier()
+          phases.reset()
+          let start = ContinuousClock.now
+          let (report, _) = try solve(kind, parameters, batchSize: batchSize, interrupt: false)
+          let time = (ContinuousClock.now - start) / .seconds(1)
+          seconds[kind, default: []].append(try communicator.allreduce(time, .max))
+          if kind == .cg {
+            iterations = report.solver!.iterations
+            let jvps = damped.predictsAnchor ? 1 : 0
+            // The products before the iterations are like theirs: a gradient, and with Δ₀ a pair.
+            let pairs = Double(iterations + jvps) + 0.5
+            iteration.append(seconds[kind]!.last! / pairs)
+          }
         }
       }
     }
@@ -51,5 +68,36 @@ extension FastGaussNewton {
     plan = SolverPlan(
       matrixFree: median(seconds[.cg]!) - Double(iterations) * pair, iteration: pair, gram: median(seconds[.gram]!),
       gramCG: median(seconds[.gramCG]!), iterations: Double(iterations))
+  }
+
+  /// The result of `body`, which solves for steps that are not taken on a batch of B rows. Collective.
+  private func rehearse<Result>(
+    _ parameters: Vector<Scalar>, _ inputs: Inputs<Scalar>, _ labels: ArraySlice<Int32>, _ weights: Vector<Scalar>?,
+    batchSize: Int, _ body: () throws -> Result
+  ) throws -> Result {
+    linearize(at: parameters, on: inputs, labels, weights: weights, batchSize: batchSize, for: .gram)
+    try metric.rehearse(loss.margin, cotangents: loss.cotangents, batchSize: batchSize)
+    try metric.prepare(decayRatio: decayRatio)
+    isRehearsal = true
+    defer { isRehearsal = false }
+    return try body()
+  }
+}
+
+extension SolverPlan {
+  /// The largest seconds of all ranks, whose threads and processors may differ. Collective.
+  func slowest(over communicator: Communicator) throws -> SolverPlan {
+    let seconds = try communicator.allreduce([matrixFree, iteration, gram, gramCG, gramIteration ?? 0], .max)
+    return SolverPlan(
+      matrixFree: seconds[0], iteration: seconds[1], gram: seconds[2], gramCG: seconds[3],
+      gramIteration: gramIteration == nil ? nil : seconds[4], gramIterationRatio: gramIterationRatio,
+      iterations: iterations, source: source ?? .measured)
+  }
+}
+
+extension Communicator {
+  /// Whether its processes are on several hosts. Collective.
+  func spansHosts() throws -> Bool {
+    try allreduce(splitBySharedMemory().size, .min) < size
   }
 }

@@ -24,16 +24,16 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
   let gramSolver = GramSolver<Scalar>()
   let communicator: Communicator
   let residualRows, productRows: Vector<Scalar>
-  /// What `auto` has measured; nil before, and where there is nothing to choose.
+  /// What the choice of a solver follows from; nil before, and where there is nothing to choose.
   package internal(set) var plan: SolverPlan?
-  /// How the next step is solved; never `auto`.
+  /// How the next step is solved; never a choice itself.
   package var solverKind: SolverOptions.Kind {
-    guard options.solver.kind == .auto else { return options.solver.kind }
+    guard options.solver.kind.isChosen else { return options.solver.kind }
     return options.damping.policy == .sweep ? plan?.bestWithMatrix ?? .gram : plan?.best ?? .cg
   }
   /// Of the steps in which λ stays as it is.
   package private(set) var solveTimes = SolveTimes()
-  /// While solvers are measured.
+  /// While solvers are tried.
   var isRehearsal = false
 
   package var margin: SoftmaxMargin<Scalar> { loss.margin }
@@ -80,7 +80,7 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
     let (kind, sweeps, begin) = (solverKind, damped.sweeps, ContinuousClock.now)
     var (report, model) = try solve(kind, start, batchSize: batchSize, interrupt: interrupt)
     if !sweeps { solveTimes.add(kind, (ContinuousClock.now - begin) / .seconds(1)) }
-    if report.solver?.method == .cg { plan?.observe(iterations: report.solver!.iterations) }
+    if let summary = report.solver { plan?.observe(kind, iterations: summary.iterations) }
 
     // Step length.
     report.stepNorm = model.squaredStep.squareRoot()

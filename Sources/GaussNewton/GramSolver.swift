@@ -34,7 +34,7 @@ final class GramSolver<Scalar: DistributedScalar> {
     if t != nil || kind != .gramCG {
       gradientNorm = try max(0, K.multiply(s, into: product).curvature).squareRoot()
     }
-    if kind != .gramCG, let summary = try cholesky(K, b, λ, options.tolerance) { return summary }
+    if kind != .gramCG, let summary = try cholesky(K, b, λ, options.toleranceWithMatrix) { return summary }
     return try conjugateGradient(K, b, isGradient: t == nil, λ, options)
   }
 
@@ -103,7 +103,7 @@ final class GramSolver<Scalar: DistributedScalar> {
       if isGradient, summary.iterations == 0 { gradientNorm = max(0, sums.curvature).squareRoot() }
       summary.residual = relative(sums.curvature)
       if !summary.residual.isFinite { return summary.ended(.nonFinite) }
-      if summary.residual <= options.tolerance { return summary.ended(.converged) }
+      if summary.residual <= options.toleranceWithMatrix { return summary.ended(.converged) }
       if summary.iterations == options.maxIterations { return summary.ended(.iterationLimit) }
 
       // d ← r + βd, with its products and its curvature dᵀ(K + λI)d.

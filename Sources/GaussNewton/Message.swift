@@ -46,6 +46,9 @@ package final class Message<Scalar: DistributedScalar> {
   /// Whether there is more than one bucket.
   package var hasBuckets: Bool { bucketStarts.count > 1 }
 
+  /// What is mostly faster: the sums of large buckets go on beside the pass.
+  package var usualExchange: Exchange { hasBuckets ? .bucketed : .single }
+
   /// A scalar of the last sum.
   package subscript(scalar index: Int) -> Double { Double(buffer[parameters.count + index]) }
 

@@ -1,20 +1,35 @@
+import Glibc
+
 /// How the damped system is solved.
 package struct SolverOptions: Codable, Equatable, Sendable {
   package enum Kind: String, Codable, CaseIterable, Sendable {
-    /// The program's choice, by what each would cost.
+    /// The program's choice, by a model of what each would cost.
     case auto
+    /// The same by what each takes at the start of a run.
+    case measured
     /// Matrix-free conjugate gradient.
     case cg
     /// The B × B system itself, by Cholesky.
     case gram
     /// The B × B system itself, by conjugate gradient.
     case gramCG = "gram-cg"
+
+    /// Whether it is one that the program chooses.
+    package var isChosen: Bool { self == .auto || self == .measured }
   }
 
   package var kind = Kind.auto
   /// The solver stops when ‖(G + λI)Δ + g‖ ≤ tolerance · ‖g‖.
   package var tolerance = 0.1
+  /// The same with the matrix, where it is the smaller: its iterations cost next to nothing beside the matrix itself.
+  package var gramTolerance = 0.01
   package var maxIterations = 50
+
+  /// Where solves with the matrix stop.
+  package var toleranceWithMatrix: Double { min(tolerance, gramTolerance) }
+
+  /// Iterations with the matrix for each without, as far as one tells of the other: the residual falls faster at the end.
+  var gramIterationRatio: Double { (1 + log(toleranceWithMatrix) / log(tolerance)) / 2 }
 
   /// The true residual replaces the recurrence once in so many iterations.
   static let replacementInterval = 50
@@ -27,6 +42,7 @@ package struct SolverOptions: Codable, Equatable, Sendable {
 
   enum CodingKeys: String, CodingKey {
     case kind, tolerance
+    case gramTolerance = "gram_tolerance"
     case maxIterations = "max_iterations"
   }
 

@@ -16,33 +16,55 @@ package struct SolveTimes: Equatable, Sendable {
   }
 }
 
-/// Which solver `auto` takes: a model of what a step costs with each, from seconds that were measured at the start.
+/// Which solver a run takes where it may choose: what a step costs with each, by a model of sizes or from seconds that were
+/// measured at the start.
 ///
 /// All solvers need the same forward pass; a matrix-free step then costs its gradient and one pair of products an
 /// iteration, a Gram step costs the matrix, its solution and one product. The number of iterations follows the steps of the
-/// run, as a mean that forgets. A Gram step tells nothing of iterations, so a run stays with it.
+/// run, as a mean that forgets. Cholesky tells nothing of iterations, so a run stays with it.
 package struct SolverPlan: Codable, Equatable, Sendable {
+  package enum Source: String, Codable, Sendable {
+    /// `SolverCosts`, whose seconds are good for comparisons.
+    case model
+    /// This machine at the start of the run.
+    case measured
+  }
+
   /// Seconds of a matrix-free solve beside its iterations, and of an iteration, on the slowest rank.
   package var matrixFree, iteration: Double
   /// Seconds of a solve with the matrix, by Cholesky and by conjugate gradient.
   package var gram, gramCG: Double
+  /// Seconds of each iteration with the matrix beside those, and how many of them there are for each without; nil where they
+  /// are part of them.
+  package var gramIteration, gramIterationRatio: Double?
   /// Iterations that conjugate gradient is expected to take.
   package var iterations: Double
+  /// nil in checkpoints from when all were measured.
+  package var source: Source?
 
-  package init(matrixFree: Double, iteration: Double, gram: Double, gramCG: Double, iterations: Double) {
+  package init(
+    matrixFree: Double, iteration: Double, gram: Double, gramCG: Double, gramIteration: Double? = nil,
+    gramIterationRatio: Double? = nil, iterations: Double, source: Source = .measured
+  ) {
     self.matrixFree = matrixFree
     self.iteration = iteration
     self.gram = gram
     self.gramCG = gramCG
+    self.gramIteration = gramIteration
+    self.gramIterationRatio = gramIterationRatio
     self.iterations = iterations
+    self.source = source
   }
+
+  /// Whether its seconds are those of this machine.
+  package var isMeasured: Bool { source != .model }
 
   /// Expected seconds of a step's solve.
   package func seconds(_ kind: SolverOptions.Kind) -> Double {
     switch kind {
-    case .auto, .cg: matrixFree + iterations * iteration
+    case .auto, .measured, .cg: matrixFree + iterations * iteration
     case .gram: gram
-    case .gramCG: gramCG
+    case .gramCG: gramCG + iterations * (gramIterationRatio ?? 1) * (gramIteration ?? 0)
     }
   }
 
@@ -53,10 +75,14 @@ package struct SolverPlan: Codable, Equatable, Sendable {
   }
 
   /// The cheaper solver with the matrix.
-  package var bestWithMatrix: SolverOptions.Kind { gram <= 1.1 * gramCG ? .gram : .gramCG }
+  package var bestWithMatrix: SolverOptions.Kind { gram <= 1.1 * seconds(.gramCG) ? .gram : .gramCG }
 
-  /// Takes the iterations of another matrix-free step into the mean.
-  package mutating func observe(iterations count: Int) { iterations += 0.1 * (Double(count) - iterations) }
+  /// Takes the iterations of another step into the mean.
+  package mutating func observe(_ kind: SolverOptions.Kind, iterations count: Int) {
+    guard kind == .cg || kind == .gramCG && gramIteration != nil else { return }
+    let count = Double(count) / (kind == .cg ? 1 : gramIterationRatio ?? 1)
+    iterations += 0.1 * (count - iterations)
+  }
 
   /// Whether the matrix of a batch of B rows is worth a try: it must fit, and its flops must not be beyond comparison with
   /// those of some hundred iterations.

@@ -195,6 +195,16 @@ package struct Convolution: Layer {
 
   package var rowGradientCount: Int { min(parameterCount, pairCount) }
 
+  package var work: [LayerWork] {
+    var work = LayerWork()
+    (work.inputs, work.outputs, work.positions) = (window.patchCount, output.channels, window.positions)
+    (work.parameterCount, work.pairCount) = (parameterCount, rowGradientCount)
+    work.formsGradients = !pairsPositions
+    work.gatheredCount =
+      pairsPositions ? window.positions * (window.patchCount + output.channels) : parameterCount
+    return [work]
+  }
+
   /// Multiplications for two rows' gradients, of all pairs of their positions.
   private var pairCount: Int { window.positions * window.positions * (window.patchCount + output.channels) }
 

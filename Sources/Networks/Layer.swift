@@ -62,6 +62,9 @@ package protocol Layer: Sendable {
   /// Multiplications that the inner product of two rows' gradients takes.
   var rowGradientCount: Int { get }
 
+  /// What its products take, one after the other; those of a composite layer are those of its parts.
+  var work: [LayerWork] { get }
+
   /// Numbers a row of the cotangents that `rowGradients` shows to `keep`.
   var keptCotangentCount: Int { get }
 

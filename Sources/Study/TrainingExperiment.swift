@@ -278,7 +278,9 @@ private struct TrainingCourse {
       let batch = room.gather(own, of: data.train.features, data.normalization)
       let labels = own.map { data.train.labels[$0] }
       if step == 0, let optimizer = optimizer as? FastGaussNewton<Float> {
-        try optimizer.makePlan(parameters, inputs: batch, labels: labels[...], batchSize: rows.count)
+        try optimizer.makePlan(
+          parameters, inputs: batch, labels: labels[...], rowCount: rows.count, batchSize: sampler.batchSize,
+          valuesPerRow: data.train.features.valuesPerRow)
       }
       let rate = options.schedule.rate(step: step, of: total, peak: options.learningRate)
       let start = ContinuousClock.now

@@ -75,10 +75,11 @@ extension Configuration.Optimizer {
     let start = "\(method.rawValue), batch \(batchSize), rate \(learningRate.short), "
     switch method {
     case .fgn, .ggn:
+      let tolerance = solver.kind == .gramCG ? solver.toleranceWithMatrix : solver.tolerance
       let bound = damping.start == damping.initial ? "" : " (its bound, instead of \(damping.initial.short))"
       return start + "damping \(damping.start.short)\(bound) \(damping.policy.rawValue), "
         + "step length \(stepLength.rawValue), solver \(method == .ggn ? "cg" : solver.kind.rawValue)"
-        + (solver.kind == .gram ? "" : " to \(solver.tolerance.short) in at most \(solver.maxIterations)")
+        + (solver.kind == .gram ? "" : " to \(tolerance.short) in at most \(solver.maxIterations)")
         + (metric.kind == .identity || method == .ggn ? "" : ", metric \(metric.kind.rawValue)")
     case .sgd:
       return start + "momentum \(momentum.short)\(nesterov ? " (Nesterov)" : ""), weight decay \(weightDecay.short)"

@@ -95,6 +95,9 @@ extension Configuration {
       o.solver.tolerance > 0 && o.solver.tolerance < 1, "optimizer.solver.tolerance", o.solver.tolerance,
       "between 0 and 1")
     try require(
+      o.solver.gramTolerance > 0 && o.solver.gramTolerance < 1, "optimizer.solver.gram_tolerance",
+      o.solver.gramTolerance, "between 0 and 1")
+    try require(
       o.solver.maxIterations > 0, "optimizer.solver.max_iterations", o.solver.maxIterations, "at least 1")
     try require(
       o.method != .ggn || [.auto, .cg].contains(o.solver.kind), "optimizer.solver.kind", o.solver.kind.rawValue,
@@ -152,8 +155,11 @@ extension Configuration {
       (1...65536).contains(training.virtualShards), "training.virtual_shards", training.virtualShards, "from 1 to 65536"
     )
     try require(
-      !(training.reproducible && o.allreduce == .bucketed), "optimizer.allreduce", o.allreduce.rawValue,
+      !training.reproducible || [.auto, .single].contains(o.allreduce), "optimizer.allreduce", o.allreduce.rawValue,
       "auto or single for training.reproducible, whose sums go from rank to rank in their order")
+    try require(
+      !(training.reproducible && o.solver.kind == .measured), "optimizer.solver.kind", o.solver.kind.rawValue,
+      "auto, cg, gram or gram-cg for training.reproducible, where nothing may depend on time")
     try require(checkpoint.every >= 0, "checkpoint.every", checkpoint.every, "0 or more steps")
     try require(checkpoint.keep > 0, "checkpoint.keep", checkpoint.keep, "at least 1")
     try require(logging.every > 0, "logging.every", logging.every, "at least 1 step")

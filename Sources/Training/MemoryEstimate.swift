@@ -136,7 +136,7 @@ extension Configuration.Optimizer {
     switch solver.kind {
     case .cg: return false
     case .gram, .gramCG: return true
-    case .auto: return SolverPlan.isCandidate(batchSize: batch, network)
+    case .auto, .measured: return SolverPlan.isCandidate(batchSize: batch, network)
     }
   }
 

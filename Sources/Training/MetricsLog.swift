@@ -211,7 +211,7 @@ package enum MetricsEvent {
     var seconds: Double
     /// Of rank 0, in bytes.
     var peakMemory: Int
-    /// Seconds of a step's solve, as `auto` expected and as they were.
+    /// Seconds of a step's solve where the solver was chosen, as was measured at the start, if it was, and as they were.
     @Nullable var plannedSolve: Double?
     @Nullable var solve: Double?
 

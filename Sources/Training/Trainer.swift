@@ -97,7 +97,7 @@ package final class Trainer<Scalar: DistributedScalar> {
     }
   }
 
-  /// How sums over the ranks travel: as asked for, as before, or as is faster here. Collective.
+  /// How sums over the ranks travel: as asked for, as before, by a rule, or as is faster here. Collective.
   private func chooseExchange(resuming progress: RunState.Progress?) throws {
     let message = optimizer.message
     guard communicator.size > 1, message.hasBuckets, !partition.isVirtual else { return }
@@ -105,9 +105,11 @@ package final class Trainer<Scalar: DistributedScalar> {
     switch configuration.optimizer.allreduce {
     case .single: (message.exchange, reason) = (.single, "as configured")
     case .bucketed: (message.exchange, reason) = (.bucketed, "as configured")
-    case .auto:
+    case .auto, .measured:
       if let progress, progress.ranks == communicator.size {
         (message.exchange, reason) = (progress.exchange, "as before")
+      } else if configuration.optimizer.allreduce == .auto {
+        (message.exchange, reason) = (message.usualExchange, "by rule")
       } else {
         let inputs = try gather(partition.own(of: nextBatch), step: nextStep).0
         let seconds = try message.measureExchanges(at: parameters, on: inputs)
@@ -118,24 +120,30 @@ package final class Trainer<Scalar: DistributedScalar> {
     coordinator.say("sums", "\(message.exchange.rawValue) (\(reason))")
   }
 
-  /// Lets Fast Gauss-Newton measure its solvers on the batch of the next step, if the choice is its own; a run that goes on
+  /// Lets Fast Gauss-Newton plan with the batch of the next step, if the choice of a solver is its own; a run that goes on
   /// between as many ranks goes on with its plan. Collective.
   private func chooseSolver(resuming progress: RunState.Progress?) throws {
-    guard let optimizer = optimizer as? FastGaussNewton<Scalar>, configuration.optimizer.solver.kind == .auto else {
-      return
-    }
-    var reason = "as planned before"
+    let kind = configuration.optimizer.solver.kind
+    guard let optimizer = optimizer as? FastGaussNewton<Scalar>, kind.isChosen else { return }
+    var isOld = true
     if partition.isVirtual, optimizer.solverKind != .cg {
       return coordinator.say(
         "solver", "\(optimizer.solverKind.rawValue) (the rule where a run is reproducible)")
     }
-    if !partition.isVirtual, optimizer.plan == nil || progress?.ranks != communicator.size {
+    let isSuitable = optimizer.plan.map { $0.source == nil || $0.isMeasured == (kind == .measured) } ?? false
+    if !partition.isVirtual, !isSuitable || progress?.ranks != communicator.size {
       let rows = nextBatch
       let (shard, labels) = try gather(partition.own(of: rows), step: nextStep)
-      try optimizer.makePlan(
-        parameters, inputs: shard, labels: labels, weights: gatherWeights(partition.own(of: rows)),
-        batchSize: rows.count)
-      reason = "measured"
+      let weights = gatherWeights(partition.own(of: rows))
+      if kind == .measured {
+        try optimizer.measurePlan(
+          parameters, inputs: shard, labels: labels, weights: weights, batchSize: rows.count)
+      } else {
+        try optimizer.makePlan(
+          parameters, inputs: shard, labels: labels, weights: weights, rowCount: rows.count,
+          batchSize: sampler.batchSize, valuesPerRow: data.train.features.valuesPerRow)
+      }
+      isOld = false
     }
     guard let plan = optimizer.plan else {
       if optimizer.options.damping.policy == .sweep {
@@ -147,12 +155,7 @@ package final class Trainer<Scalar: DistributedScalar> {
       }
       return coordinator.say("solver", "cg (the matrix of such a batch is too large)")
     }
-    let costs = [SolverOptions.Kind.cg, .gram, .gramCG]
-      .map { "\($0.rawValue) \((1000 * plan.seconds($0)).short) ms" }.joined(separator: ", ")
-    coordinator.say(
-      "solver",
-      "\(optimizer.solverKind.rawValue) (\(reason): \(costs) a step, with \(plan.iterations.short) iterations of cg)"
-    )
+    coordinator.say("solver", "\(optimizer.solverKind.rawValue) (\(plan.summary(optimizer.solverKind, isOld: isOld)))")
   }
 
   /// The next step, or the last one.
@@ -347,17 +350,17 @@ package final class Trainer<Scalar: DistributedScalar> {
     coordinator.warnOfRejectedSteps(step: step)
     let optimizer = optimizer as? FastGaussNewton<Scalar>
     let times = optimizer?.solveTimes
-    let planned = optimizer?.plan.flatMap { plan in times?.kind.map(plan.seconds) }
-    if let planned, let times {
-      coordinator.say(
-        "solver",
-        "\(optimizer!.solverKind.rawValue), expected to take \((1000 * planned).short) ms a step, took "
-          + "\((1000 * times.seconds).short) ms")
+    let plan = optimizer?.plan
+    let planned = plan.flatMap { plan in plan.isMeasured ? times?.kind.map(plan.seconds) : nil }
+    if plan != nil, let times, let kind = times.kind {
+      let took = "took \((1000 * times.seconds).short) ms"
+      let text = planned.map { "expected to take \((1000 * $0).short) ms a step, \(took)" } ?? "\(took) a step"
+      coordinator.say("solver", "\(kind.rawValue), \(text)")
     }
     coordinator.record(
       MetricsEvent.End(
         step: step, reason: reason, seconds: elapsed, peakMemory: peakMemory(),
-        plannedSolve: planned, solve: planned == nil ? nil : times?.seconds))
+        plannedSolve: planned, solve: plan == nil || times?.kind == nil ? nil : times?.seconds))
     coordinator.flush()
   }
 

@@ -137,6 +137,8 @@ extension CommandLineTests {
         ("training.reproducible=false", ["training.reproducible", "saved with true"]),
         ("training.virtual_shards=8", ["training.virtual_shards", "8", "saved with 12"]),
         ("optimizer.allreduce=bucketed", ["optimizer.allreduce", "bucketed", "training.reproducible"]),
+        ("optimizer.allreduce=measured", ["optimizer.allreduce", "measured", "training.reproducible"]),
+        ("optimizer.solver.kind=measured", ["optimizer.solver.kind", "measured", "training.reproducible"]),
         ("training.virtual_shards=0", ["training.virtual_shards", "0"]),
       ] {
         let outcome = try Program.run(resume + ["--set", setting], in: workspace)

@@ -100,21 +100,43 @@ extension CommandLineTests {
       }
     }
 
-    @Test("keeps the solver that was chosen at the start", arguments: [Ranks.plain, .mpirun(2)])
-    func keepsItsPlan(ranks: Ranks) throws {
+    @Test(
+      "keeps the solver that was chosen at the start", arguments: [("auto", "model"), ("measured", "measured")],
+      [Ranks.plain, .mpirun(2)])
+    func keepsItsPlan(kind: (name: String, reason: String), ranks: Ranks) throws {
       let workspace = Workspace()
       try workspace.write(
-        "run.yaml", "optimizer: {batch_size: 101}\ntraining: {steps: 20}\ncheckpoint: {every: 7}\n")
+        "run.yaml",
+        """
+        optimizer: {batch_size: 101, solver: {kind: \(kind.name)}, allreduce: \(kind.name)}
+        training: {steps: 20}
+        checkpoint: {every: 7}
+        """)
       let arguments = ["train", "run.yaml", "--run-directory", "run"]
       let first = try Program.run(ranks, arguments, in: workspace)
       first.expectSuccess()
-      #expect(first.output.contains("(measured: cg "))
+      #expect(first.output.contains("(\(kind.reason): "))
+      // Only what was measured tells what to expect.
+      let end = try #require(try workspace.metrics("run").last)
+      #expect((end.plannedSolveSeconds != nil) == (kind.name == "measured"))
+      #expect(end.solveSeconds != nil)
+      #expect(first.output.contains("expected to take") == (kind.name == "measured"))
       let model = try workspace.bytes("run/model.safetensors")
       let second = try Program.run(
         ranks, arguments + ["--resume", "run/checkpoints/step-00000007.safetensors"], in: workspace)
       second.expectSuccess()
-      #expect(second.output.contains("(as planned before: cg "))
+      #expect(second.output.contains("(as planned before: "))
       #expect(try workspace.bytes("run/model.safetensors") == model)
+
+      // Who asks for the other way gets it.
+      let other = kind.name == "auto" ? ("measured", "measured") : ("auto", "model")
+      let third = try Program.run(
+        ranks,
+        arguments + [
+          "--resume", "run/checkpoints/step-00000007.safetensors", "--set", "optimizer.solver.kind=\(other.0)",
+        ], in: workspace)
+      third.expectSuccess()
+      #expect(third.output.contains("(\(other.1): "))
     }
 
     @Test(

@@ -18,6 +18,8 @@ struct MetricsLine: Decodable {
   let evaluationMemory: Int?
   let checkpointMemory: Int?
   let peakMemory: Int?
+  let plannedSolveSeconds: Double?
+  let solveSeconds: Double?
 }
 
 extension Workspace {

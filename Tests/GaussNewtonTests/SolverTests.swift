@@ -59,6 +59,21 @@ import Testing
     #expect(try Trial<Double>(hard, options).advance().solver!.residual > tolerance)
   }
 
+  @Test func `With the matrix the smaller tolerance counts`() throws {
+    var options = exactOptions(for: Double.self, damping: 1e-2)
+    func solver(_ kind: SolverOptions.Kind, _ tolerance: Double, _ gramTolerance: Double) throws -> SolverSummary {
+      (options.solver.kind, options.solver.tolerance, options.solver.gramTolerance) = (kind, tolerance, gramTolerance)
+      return try Trial<Double>(hard, options).advance().solver!
+    }
+    let loose = try solver(.gramCG, 0.1, 0.5)
+    #expect(loose.residual <= 0.1 && loose.residual > 0.01)
+    #expect(try solver(.cg, 0.1, 1e-6).iterations == loose.iterations)
+    let tight = try solver(.gramCG, 0.1, 1e-4)
+    #expect(tight.residual <= 1e-4 && tight.iterations > loose.iterations)
+    #expect(try solver(.gramCG, 1e-4, 0.5).iterations == tight.iterations)
+    #expect(SolverOptions().toleranceWithMatrix == 0.01)
+  }
+
   @Test(arguments: [SolverOptions.Kind.cg, .gramCG])
   func `A tolerance out of reach ends without harm`(kind: SolverOptions.Kind) throws {
     var options = exactOptions(for: Float.self, damping: 1e-2)

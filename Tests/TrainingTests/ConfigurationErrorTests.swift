@@ -164,7 +164,7 @@ import Testing
       Case("optimizer: {method: lbfgs}", "optimizer.method", "'lbfgs'", "fgn, ggn, sgd, adam"),
       Case("optimizer: {step_length: long}", "optimizer.step_length", "'long'", "unit, ggn, line-search"),
       Case("optimizer: {damping: {policy: lm}}", "optimizer.damping.policy", "'lm'", "constant, levenberg-marquardt"),
-      Case("optimizer: {solver: {kind: lu}}", "optimizer.solver.kind", "'lu'", "auto, cg"),
+      Case("optimizer: {solver: {kind: lu}}", "optimizer.solver.kind", "'lu'", "auto, measured, cg"),
       Case("optimizer: {schedule: {kind: step}}", "optimizer.schedule.kind", "'step'", "constant, linear, cosine"),
       Case("training: {precision: float16}", "training.precision", "'float16'", "float32, float64"),
       Case("training: {precision: Float32}", "training.precision", "'Float32'"),

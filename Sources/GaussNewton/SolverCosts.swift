@@ -1,0 +1,232 @@
+import Networks
+
+/// What a step's solve costs with each solver: a model of sizes, ranks, threads and the kind of processor alone, so that the
+/// same command makes the same choice.
+///
+/// It follows the code operation by operation: a matrix product costs its multiplications and its operands, a pass over
+/// vectors its numbers, everything a call, and collectives a start and their bytes. Seconds are those of `MachineRates`.
+package struct SolverCosts {
+  /// B, and the numbers of ranks, hosts and threads of a rank.
+  package var batchSize: Int
+  package var ranks = 1
+  package var hosts = 1
+  package var threads = 1
+  /// Entries of a row of sparse features.
+  package var valuesPerRow = 0.0
+  /// Bytes of a number.
+  package var width = 4
+  private let work: [LayerWork]
+  private let options: GaussNewtonOptions
+  private let rates: MachineRates
+
+  package init(_ network: Network, _ options: GaussNewtonOptions, batchSize: Int, rates: MachineRates) {
+    self.batchSize = batchSize
+    self.options = options
+    self.rates = rates
+    // No layer before the first with parameters takes part in a product with the Jacobian.
+    work = Array(network.body.work.drop { $0.parameterCount == 0 })
+  }
+
+  /// What is expected with so many iterations of conjugate gradient.
+  package func plan(iterations: Double) -> SolverPlan {
+    let common = gramStep
+    return SolverPlan(
+      matrixFree: matrixFreeStep, iteration: matrixFreeIteration, gram: common + cholesky, gramCG: common + gramCGStart,
+      gramIteration: gramIteration, gramIterationRatio: options.solver.gramIterationRatio, iterations: iterations,
+      source: .model)
+  }
+
+  // MARK: Sizes
+
+  /// Rows of a rank.
+  private var rows: Double { Double((batchSize + ranks - 1) / ranks) }
+  private var batch: Double { Double(batchSize) }
+  private var classes: Double { Double(work.last!.outputs) }
+  private var parameterCount: Double { Double(work.reduce(0) { $0 + $1.parameterCount }) }
+  private var isHead: Bool { work.count == 1 }
+  /// Layers that a metric has blocks for.
+  private var metricLayers: [LayerWork] {
+    options.metric.kind == .identity ? [] : work.filter { isConnected($0) && !$0.isSparse }
+  }
+  private var hasMetric: Bool { !metricLayers.isEmpty }
+  private func isConnected(_ layer: LayerWork) -> Bool { layer.positions == 1 && !layer.formsGradients }
+  /// Whether Δ₀ takes products of its own.
+  private var predictsAnchor: Bool { (options.momentum != 0 || options.weightDecay != 0) && !options.nesterov }
+
+  // MARK: Operations
+
+  /// How much slower numbers of this width are than those of float32.
+  private var slowness: Double { Double(width) / 4 }
+
+  private func call(_ count: Double = 1) -> Double { count * (threads == 1 ? rates.call : rates.sharedCall) }
+
+  /// Of so many seconds in a thread the part that each takes. Memory serves a few.
+  private func shared(_ seconds: Double, fromMemory: Bool = false) -> Double {
+    slowness * seconds / Double(fromMemory ? min(threads, 4) : threads)
+  }
+
+  /// A matrix product of m × k by k × n.
+  private func product(_ m: Double, _ n: Double, _ k: Double) -> Double {
+    shared(m * n * k * rates.product + (m * k + k * n + 2 * m * n) * rates.operand) + call()
+  }
+
+  /// So many passes over vectors of `count` numbers.
+  private func pass(_ count: Double, times: Double = 1) -> Double {
+    let fromMemory = count * Double(width) > 4 * 1024 * 1024
+    let seconds = count * times * (fromMemory ? rates.memory : rates.pass)
+    return shared(seconds, fromMemory: fromMemory) + call(times / 2)
+  }
+
+  private func allreduce(_ numbers: Double, width: Int? = nil) -> Double {
+    // As many bytes twice over all ranks as there are in two.
+    collective(numbers * Double(width ?? self.width) * 2 * Double(ranks - 1) / Double(ranks))
+  }
+
+  private func allgather(_ numbers: Double, width: Int? = nil) -> Double {
+    collective(numbers * Double(width ?? self.width) * Double(ranks - 1) / Double(ranks))
+  }
+
+  private func collective(_ bytes: Double) -> Double {
+    if ranks == 1 { return 0 }
+    var (depth, reach) = (0.0, 1)
+    while reach < ranks { (depth, reach) = (depth + 1, 2 * reach) }
+    return hosts > 1 ? depth * rates.farMessage + bytes * rates.farByte : depth * rates.message + bytes * rates.byte
+  }
+
+  /// The product of this rank's rows with the weights of a layer.
+  private func product(of layer: LayerWork) -> Double {
+    let (inputs, outputs) = (Double(layer.inputs), Double(layer.outputs))
+    if layer.positions == 0 { return 0 }
+    if layer.isSparse { return shared(rows * valuesPerRow * outputs * rates.sparseProduct, fromMemory: true) + call() }
+    return product(rows * Double(layer.positions), outputs, inputs) + patches(of: layer)
+  }
+
+  /// The gradient of a layer's weights from the cotangents of its outputs.
+  private func weightGradient(of layer: LayerWork, rows: Double) -> Double {
+    let (inputs, outputs) = (Double(layer.inputs), Double(layer.outputs))
+    if layer.positions == 0 { return 0 }
+    if layer.isSparse { return product(of: layer) + pass(Double(layer.parameterCount)) }
+    return product(outputs, inputs, rows * Double(layer.positions)) + patches(of: layer)
+  }
+
+  private func patches(of layer: LayerWork) -> Double {
+    layer.positions > 1 ? shared(rows * Double(layer.positions * layer.inputs) * rates.patch) : 0
+  }
+
+  private func elementwise(_ layer: LayerWork) -> Double {
+    pass(rows * Double(layer.passes + max(1, layer.positions) * (layer.positions > 0 ? layer.outputs : 0)))
+  }
+
+  /// Ju, and its inner products with the margin cotangents.
+  private var jvp: Double {
+    work.enumerated().reduce(pass(2 * rows * classes)) { sum, layer in
+      // The tangents of the inputs are multiplied as well, but for the first layer.
+      sum + (layer.offset == 0 ? 1 : 2) * product(of: layer.element) + elementwise(layer.element)
+    }
+  }
+
+  /// Jᵀv of scaled cotangents, and its sum over the ranks.
+  private var vjp: Double {
+    let scaled = isHead ? (work[0].isSparse ? 0 : Double(min(work[0].inputs, work[0].outputs))) : classes
+    return work.enumerated().reduce(pass(2 * rows * scaled)) { sum, layer in
+      sum + weightGradient(of: layer.element, rows: rows) + elementwise(layer.element)
+        + (layer.offset == 0 ? 0 : product(of: layer.element))
+    } + allreduce(parameterCount)
+  }
+
+  /// L⁻¹u or L⁻ᵀu in a metric.
+  private var whitening: Double {
+    metricLayers.reduce(0) { sum, layer in
+      let (inputs, outputs) = (Double(layer.inputs + 1), Double(layer.outputs))
+      let isKronecker = options.metric.kind == .kronecker
+      let multiplications = (outputs * inputs * inputs + (isKronecker ? outputs * outputs * inputs : 0)) / 2
+      return sum + shared(multiplications * rates.triangular) + call(2)
+    }
+  }
+
+  // MARK: Matrix-free solves
+
+  private var matrixFreeStep: Double {
+    1.5 * rates.iteration + vjp + pass(parameterCount, times: 16)
+      + (predictsAnchor ? jvp + vjp + pass(parameterCount, times: 6) : 0)
+      + (hasMetric ? 3 * whitening + allreduce(parameterCount) + pass(parameterCount, times: 2) : 0)
+  }
+
+  private var matrixFreeIteration: Double {
+    rates.iteration + jvp + vjp + pass(parameterCount, times: 5)
+      + (hasMetric ? 2 * whitening + pass(parameterCount, times: 2) : 0)
+  }
+
+  // MARK: Solves with the matrix
+
+  /// Elements of the triangle that a rank forms, with what the kernels do beside it.
+  private var area: Double { (batch * batch / 2 + 48 * batch) / Double(ranks) }
+
+  /// What both solvers need: the matrix, and the step from its solution.
+  private var gramStep: Double {
+    let P = parameterCount
+    var sum = predictsAnchor ? jvp + pass(P, times: 3) : 0
+    for (index, layer) in work.enumerated() {
+      sum += elementwise(layer) + (index == 0 ? 0 : product(of: layer))
+      if layer.parameterCount > 0 { sum += pairs(of: layer) }
+    }
+    // Scaled rows and columns; of all ranks s, Rᵀ's factors, sums and scalars.
+    sum += pass(area, times: 2) + allgather(30, width: 8) + allgather(3 * batch) + allreduce(8, width: 8)
+    let gathered = gatheredParameterCount
+    sum += gathered > 0 ? 2 * allgather(gathered / 2) : 0
+    sum += P > gathered ? allreduce(P - gathered) : 0
+    return sum + pass(P, times: 9) + (hasMetric ? allreduce(P) + inverses : 0)
+  }
+
+  /// A layer's part of the matrix, and of the step.
+  private func pairs(of layer: LayerWork) -> Double {
+    let (inputs, outputs) = (Double(layer.inputs), Double(layer.outputs))
+    var sum = allgather(batch * Double(layer.gatheredCount))
+    if layer.isSparse {
+      // Of a row's entries as many meet one of another as columns are full, and each is looked for.
+      let meetings = valuesPerRow * valuesPerRow / max(1, inputs)
+      sum += shared(area * (meetings + 1) * rates.sparseProduct + area * outputs * rates.gram)
+      return sum + shared(area * rates.combination) + call(4) + weightGradient(of: layer, rows: rows)
+    }
+    let combinations = layer.formsGradients ? 1 : Double(layer.positions * layer.positions)
+    sum += shared(area * (Double(layer.pairCount) * rates.gram + combinations * rates.combination)) + call(4)
+    if layer.formsGradients, layer.positions > 0 { sum += product(rows * outputs, inputs, Double(layer.positions)) }
+    if hasMetric, isConnected(layer) {
+      sum += product(rows, inputs + 1, inputs + 1) + product(rows, outputs, outputs)
+      sum += pass(2 * rows * (inputs + outputs)) + pass(2 * Double(layer.parameterCount))
+    } else {
+      sum += pass(2 * rows * min(inputs, outputs))
+    }
+    return sum + weightGradient(of: layer, rows: rows)
+  }
+
+  /// The inverses of a metric, once in an interval of steps, on every rank.
+  private var inverses: Double {
+    let multiplications = metricLayers.reduce(0.0) { sum, layer in
+      let (inputs, outputs) = (Double(layer.inputs + 1), Double(layer.outputs))
+      return sum + inputs * inputs * inputs + (options.metric.kind == .kronecker ? outputs * outputs * outputs : 0)
+    }
+    return shared(multiplications * rates.triangular) / Double(options.metric.interval)
+  }
+
+  /// Parameters of a first layer that the ranks share out.
+  private var gatheredParameterCount: Double {
+    let first = work[0]
+    return !hasMetric && isConnected(first) && !first.isSparse
+      && OutputShares.areWorthwhile(first.outputs, ranks: ranks)
+      ? Double(first.parameterCount) : 0
+  }
+
+  private var cholesky: Double {
+    allgather(batch * batch) + shared(batch * batch * batch / 6 * rates.factor)
+      + shared(batch * batch * (rates.combination / 2 + 3 * rates.symmetricProduct))
+      + slowness * batch * batch * rates.substitution + call(batch / 8 + 10)
+  }
+
+  /// A product with the rows of the matrix, and the vectors of an iteration.
+  private var gramIteration: Double {
+    shared(batch * batch / Double(ranks) * rates.symmetricProduct) + call(8) + allreduce(batch + 4, width: 8)
+  }
+
+  private var gramCGStart: Double { gramIteration * (predictsAnchor ? 2 : 1) }
+}

@@ -1,0 +1,60 @@
+/// What a layer's part of products with the Jacobian takes for one row, as models of their cost need it.
+package struct LayerWork: Equatable, Sendable {
+  /// Its matrix product: `positions` rows of so many numbers with weights to so many outputs; 0 positions where there is none.
+  package var inputs = 0
+  package var outputs = 0
+  package var positions = 0
+  /// Numbers that are read or written one by one.
+  package var passes = 0
+  /// Multiplications of the inner product of two rows' gradients, and numbers a row that ranks exchange for it.
+  package var pairCount = 0
+  package var gatheredCount = 0
+  package var parameterCount = 0
+  /// Whether it multiplies sparse rows: `inputs` is then what a dense row would have.
+  package var isSparse = false
+  /// Whether the gradients of rows are formed for their inner products, as wide as the parameters.
+  package var formsGradients = false
+
+  package init() {}
+
+  /// Of a layer of weights and biases on dense or sparse rows.
+  init(inputs: Int, outputs: Int, isSparse: Bool = false) {
+    (self.inputs, self.outputs, positions) = (inputs, outputs, 1)
+    parameterCount = (inputs + 1) * outputs
+    pairCount = isSparse ? outputs : inputs + outputs
+    gatheredCount = pairCount
+    self.isSparse = isSparse
+  }
+}
+
+extension Layer {
+  package var work: [LayerWork] {
+    var work = LayerWork()
+    work.passes = inputCount + outputCount
+    work.parameterCount = parameterCount
+    if parameterCount > 0 {
+      (work.pairCount, work.gatheredCount, work.formsGradients) = (rowGradientCount, parameterCount, true)
+    }
+    return [work]
+  }
+}
+
+extension Linear {
+  package var work: [LayerWork] { [LayerWork(inputs: inputCount, outputs: outputCount)] }
+}
+
+extension SparseLinear {
+  package var work: [LayerWork] { [LayerWork(inputs: inputCount, outputs: outputCount, isSparse: true)] }
+}
+
+extension Stack {
+  package var work: [LayerWork] { layers.flatMap(\.work) }
+}
+
+extension Residual {
+  package var work: [LayerWork] {
+    var sum = LayerWork()
+    sum.passes = 2 * outputCount
+    return body.work + [sum]
+  }
+}
