@@ -52,7 +52,7 @@ package struct EvaluationSet {
       }
     } else if model.configuration.data.train.features == nil {
       let digits = Dataset.digits().test
-      (features, labels) = (digits.features, digits.labels)
+      (features, labels) = (digits.features, digits.labels.marking(ignored))
       name = "the embedded digits"
       labelsName = name
     } else {

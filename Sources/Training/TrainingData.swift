@@ -123,7 +123,14 @@ package struct TrainingData {
     _ configuration: Configuration, by reader: inout NodeReader
   ) throws -> (Dataset, Dataset?) {
     let options = configuration.data
-    guard options.train.features != nil else { return (Dataset.digits().train, Dataset.digits().test) }
+    guard options.train.features != nil else {
+      let digits = Dataset.digits()
+      func kept(_ set: Dataset) throws(DataError) -> Dataset {
+        try Dataset(features: set.features, labels: set.labels.marking(options.ignoreLabel))
+          .leavingOutIgnored("the embedded digits")
+      }
+      return (try kept(digits.train), try kept(digits.test))
+    }
     let sets = try reader.open([
       { _ in try open(options.train, configuration)?.leavingOutIgnored("\(options.train.features!)") },
       { try open(options.test, configuration, like: $0[0])?.leavingOutIgnored("\(options.test.features!)") },
