@@ -35,12 +35,19 @@ done
 
 # Open MPI refuses to start as root unless it is told twice.
 if [ "$(id -u)" -eq 0 ]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
-code=0
 # With keepalives mpirun notices within seconds that a host is gone; without them it waits for ever.
-mpirun --hostfile "$hostfile" -wdir "$PWD" --map-by "ppr:${FGN_RANKS_PER_HOST:-1}:node" --bind-to none \
+# In a session of its own, so that ^C reaches this script alone: mpirun would leave the ranks a second.
+setsid mpirun --hostfile "$hostfile" -wdir "$PWD" --map-by "ppr:${FGN_RANKS_PER_HOST:-1}:node" --bind-to none \
   --mca plm_rsh_agent "$rsh" --mca oob_tcp_keepalive_time 4 --mca oob_tcp_keepalive_intvl 2 \
   --mca oob_tcp_keepalive_probes 3 ${FGN_MPIRUN_OPTIONS:-} \
-  "$program" train "$config" --resume "$@" || code=$?
+  "$program" train "$config" --resume "$@" &
+ranks=$!
+# Which mpirun hands on to the ranks, and they save a checkpoint.
+trap 'kill -USR1 $ranks 2>/dev/null' TERM INT HUP USR1
+# A signal interrupts `wait`. The last one tells the code, also of ranks that ended meanwhile.
+while kill -0 $ranks 2>/dev/null; do wait $ranks || true; done
+code=0
+wait $ranks || code=$?
 case $code in
   0) ;;
   75) echo "train-hosts.sh: stopped with a checkpoint; the same command goes on" >&2 ;;

@@ -28,8 +28,13 @@ int fgn_signals_install(void) {
   if (failure == 0) failure = catch_signal(SIGUSR1, 0);
   if (failure != 0) return failure;
 
-  // A shell starts background jobs with SIGINT ignored, so that ^C meant for another program does not reach them.
+  // `nohup` has it ignored: the program is to outlive its terminal.
   struct sigaction current;
+  if (sigaction(SIGHUP, NULL, &current) != 0) return errno;
+  if (current.sa_handler != SIG_IGN) failure = catch_signal(SIGHUP, 0);
+  if (failure != 0) return failure;
+
+  // A shell starts background jobs with SIGINT ignored, so that ^C meant for another program does not reach them.
   if (sigaction(SIGINT, NULL, &current) != 0) return errno;
   // SA_RESETHAND: the first SIGINT asks for an orderly end, the second one kills, for a user who will not wait.
   if (current.sa_handler != SIG_IGN) failure = catch_signal(SIGINT, SA_RESETHAND);

@@ -62,6 +62,11 @@ final class BatchLoss<Scalar: DistributedScalar> {
     }
   }
 
+  /// Numbers that every rank has computed for itself, with one rank's word for all. Collective.
+  func agreed(_ values: [Double]) throws -> [Double] {
+    try phases.measure(.communication) { try communicator.agreed(values) }
+  }
+
   /// Each row ż of `tangents` (#b × C) ← ω(diag(π) − ππᵀ)ż/B. Local.
   func applyFullCurvature(to tangents: Matrix<Scalar>) {
     margin.applyFullCurvature(to: tangents, cotangents: cotangents, labels: labels, batchSize: batchSize)

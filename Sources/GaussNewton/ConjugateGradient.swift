@@ -5,8 +5,8 @@ import LinearAlgebra
 ///
 /// Rows are sharded (`#b`), parameters replicated. Δ = Rᵀx and u = Rᵀd follow by recurrence, so an iteration is one
 /// local JVP, one local VJP and one allreduce of P + 2 numbers. The test is on z = Rᵀr, the residual of the step in
-/// parameter space: ‖r‖ itself is dominated by single misclassified examples. Every branch depends on replicated values
-/// alone, so that all ranks take it.
+/// parameter space: ‖r‖ itself is dominated by single misclassified examples. Every branch depends on sums over the ranks, or
+/// on norms of replicated vectors that one rank has the word for, so that all ranks take it.
 package final class ConjugateGradient<Scalar: DistributedScalar> {
   /// x (#b).
   let solution: Vector<Scalar>
@@ -47,9 +47,11 @@ package final class ConjugateGradient<Scalar: DistributedScalar> {
     u.assign(z)
     var ρ = message[scalar: 0]
     var δ = ρ
-    var squaredU = z.squaredNorm
+    let norms = try message.agreed([z.squaredNorm, reference])
+    var squaredU = norms[0]
+    let scale = norms[1]
     var summary = SolverSummary(
-      iterations: 0, residual: squaredU.squareRoot() / reference, termination: .iterationLimit)
+      iterations: 0, residual: squaredU.squareRoot() / scale, termination: .iterationLimit)
     if squaredU == 0 { summary.residual = 0 }
 
     while true {
@@ -86,9 +88,10 @@ package final class ConjugateGradient<Scalar: DistributedScalar> {
       δ = next + 2 * β * σ + β * β * δ
       d.combine(1, r, Scalar(β))
       let squares = step.advance(replaces ? 0 : Scalar(α), u, by: z, Scalar(β))
-      squaredU = squares.u
+      let agreed = try message.agreed([squares.u, squares.z])
+      squaredU = agreed[0]
       ρ = next
-      summary.residual = squares.z.squareRoot() / reference
+      summary.residual = agreed[1].squareRoot() / scale
     }
   }
 }

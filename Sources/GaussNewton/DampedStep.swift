@@ -20,6 +20,8 @@ package final class DampedStep<Scalar: DistributedScalar> {
   private var calmLoss: Double?
   /// Δ₋, the last accepted step before its length and rate (P); zero at first.
   package private(set) var lastStep: Vector<Scalar>
+  /// Is called before an update.
+  var willUpdate: () -> Void = {}
   private let decay: WeightDecay<Scalar>
   /// g + μDθ (P).
   let gradient: Vector<Scalar>
@@ -212,6 +214,8 @@ package final class DampedStep<Scalar: DistributedScalar> {
     _ model: StepModel, fullCurvature: Double?, rate: Double, on loss: BatchLoss<Scalar>,
     from parameters: Vector<Scalar>, _ report: inout StepReport
   ) throws -> Double {
+    let (model, fullCurvature) = try model.agreed(fullCurvature, on: loss)
+    report.stepNorm = model.squaredStep.squareRoot()
     let slope = model.objective.slope
     // The rate is for the way from θ, not for that from θ + Δ₀.
     let rate = looksAhead ? 1 : rate
@@ -239,6 +243,7 @@ package final class DampedStep<Scalar: DistributedScalar> {
 
   /// Adapts λ, and moves θ by `length`·Δ, or by `rate`·(Δ₀ + `length`·y), if the step is good enough.
   func finish(_ parameters: Vector<Scalar>, length: Double, rate: Double, _ report: inout StepReport) {
+    willUpdate()
     let isFinite =
       report.loss.isFinite && report.stepNorm.isFinite && report.solver?.termination != .nonFinite
     let ratio = isFinite ? report.reductionRatio ?? 1 : .nan
@@ -272,6 +277,17 @@ struct StepModel {
   let decay: Quadratic
   /// ‖Δ‖²
   let squaredStep: Double
+
+  /// One rank's word for this and for another curvature, which all ranks branch on. Collective.
+  func agreed(_ fullCurvature: Double?, on loss: BatchLoss<some DistributedScalar>) throws -> (StepModel, Double?) {
+    let numbers = try loss.agreed([
+      objective.slope, objective.curvature, decay.slope, decay.curvature, squaredStep, fullCurvature ?? 0,
+    ])
+    let model = StepModel(
+      objective: Quadratic(slope: numbers[0], curvature: numbers[1]),
+      decay: Quadratic(slope: numbers[2], curvature: numbers[3]), squaredStep: numbers[4])
+    return (model, fullCurvature == nil ? nil : numbers[5])
+  }
 }
 
 /// A change along the step as a function of its length τ: τ·slope + ½τ²·curvature.
@@ -295,6 +311,11 @@ extension DampedOptimizer {
   package var lastStep: Vector<Scalar> { damped.lastStep }
 
   package var memory: [(name: String, vector: Vector<Scalar>)] { damped.memory }
+
+  package var willUpdate: () -> Void {
+    get { damped.willUpdate }
+    set { damped.willUpdate = newValue }
+  }
 
   package var counters: OptimizerCounters {
     get { damped.counters }

@@ -138,4 +138,6 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
   package var memory: [(name: String, vector: Vector<Scalar>)] {
     damped.memory + metric.memory
   }
+
+  package var earlyMemory: [(name: String, vector: Vector<Scalar>)] { metric.memory }
 }

@@ -21,6 +21,7 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
   private let velocity, firstMoment, secondMoment: Vector<Scalar>
   /// t, the steps that the moments have seen.
   private var moments = 0
+  package var willUpdate: () -> Void = {}
 
   /// Allocates for shards of at most `capacity` rows.
   package init(
@@ -67,11 +68,12 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
       .scaledCotangents(linearization.logits, by: margin.gradientFactors(inputs.rows, times: -1 / Scalar(batchSize))),
       [linearization.sums { margin.lossSum(rows: $0) }, linearization.sums(ofRank: interrupt ? 1 : 0)])
 
-    let squaredGradient = phases.measure(.update) {
+    let square = phases.measure(.update) {
       decay.parts.reduce(0) {
         $0 + gradient[$1.range].squaredNorm(adding: Scalar($1.rate), parameters[$1.range])
       }
     }
+    let squaredGradient = try phases.measure(.communication) { try message.agreed([square])[0] }
     var report = StepReport(
       loss: message[scalar: 0] / Double(batchSize), gradientNorm: squaredGradient.squareRoot())
     report.interrupted = message[scalar: 1] > 0
@@ -81,6 +83,7 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
       report.loss.isFinite && report.gradientNorm.isFinite
       && (!options.hasMoments || Scalar(squaredGradient).isFinite)
     if report.accepted {
+      willUpdate()
       phases.measure(.update) { report.stepNorm = update(parameters, gradient, squaredGradient, rate).squareRoot() }
     }
     return report

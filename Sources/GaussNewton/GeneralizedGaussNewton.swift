@@ -70,7 +70,7 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
     report.solver = try phases.measure(.solve) {
       try solver.solve(
         residual, damping: λ + μ, reference: report.gradientNorm > 0 ? report.gradientNorm : residual.norm,
-        step: damped.step, options: options.solver, product: curvatureProduct)
+        step: damped.step, options: options.solver, agree: message.agreed, product: curvatureProduct)
     }
 
     // The quadratic model along Δ, step length: here the model has the full curvature.

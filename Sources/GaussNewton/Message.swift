@@ -52,6 +52,9 @@ package final class Message<Scalar: DistributedScalar> {
   /// A scalar of the last sum.
   package subscript(scalar index: Int) -> Double { Double(buffer[parameters.count + index]) }
 
+  /// Numbers that every rank has computed for itself, with one rank's word for all. Collective.
+  package func agreed(_ values: [Double]) throws -> [Double] { try communicator.agreed(values) }
+
   /// A local backward product of the linearised batch.
   package enum Product {
     /// Jᵀ of cotangents of the logits (#b × C).

@@ -20,6 +20,12 @@ package protocol Optimizer<Scalar>: AnyObject {
   /// The rest of what it remembers.
   var counters: OptimizerCounters { get set }
 
+  /// That part of it which a step changes as it begins; the rest, and the parameters, change at its end.
+  var earlyMemory: [(name: String, vector: Vector<Scalar>)] { get }
+
+  /// Is called before they change at the end of a step.
+  var willUpdate: () -> Void { get set }
+
   /// One global step of the parameters θ (P, the same on all ranks) on a batch of B rows. Collective.
   ///
   /// - Parameters:
@@ -36,6 +42,8 @@ package protocol Optimizer<Scalar>: AnyObject {
 }
 
 extension Optimizer {
+  package var earlyMemory: [(name: String, vector: Vector<Scalar>)] { [] }
+
   /// The same where all rows count alike. Collective.
   package func advance(
     _ parameters: Vector<Scalar>, inputs: Inputs<Scalar>, labels: ArraySlice<Int32>, batchSize: Int, rate: Double,

@@ -57,6 +57,15 @@ extension Communicator {
       subject: subject, rank: differing, hostname: try broadcast(hostname, root: differing), exitCode: exitCode)
   }
 
+  /// Numbers that every rank has computed for itself and may branch on: those of rank 0, unless they are the same on all
+  /// ranks anyway. Collective.
+  package func agreed(_ values: [Double]) throws(MPIError) -> [Double] {
+    if computesAlike { return values }
+    var result = values
+    try result.withUnsafeMutableBufferPointer { buffer throws(MPIError) in try broadcast(buffer) }
+    return result
+  }
+
   /// Makes sure that all ranks hold the same bytes, by their FNV-1a hash. Collective.
   package func agree(_ bytes: some Sequence<UInt8>, about subject: String, exitCode: Int32 = 65) throws {
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325

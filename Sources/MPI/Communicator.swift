@@ -17,6 +17,9 @@ package final class Communicator {
   package var chunkLimit = Int(Int32.max) {
     willSet { precondition(newValue > 0 && newValue <= Int(Int32.max), "no count of MPI") }
   }
+  /// Whether ranks that compute the same each for itself find the same bits: on processors of one type, with as many threads
+  /// each. The same on all ranks.
+  package var computesAlike = true
   /// What this communicator's collective operations, asked for by this process, came to.
   package internal(set) var statistics = Statistics()
 
@@ -125,12 +128,14 @@ package final class Communicator {
   private func copyOfOne() -> Communicator {
     let copy = Communicator(handle: nil, rank: 0, size: 1, ownsHandle: false, hostname: hostname, clock: clock)
     copy.chunkLimit = chunkLimit
+    copy.computesAlike = computesAlike
     return copy
   }
 
   private func adopt(_ part: fgn_comm) throws(MPIError) -> Communicator {
     let communicator = try Communicator(part, ownsHandle: true, hostname: hostname, clock: clock)
     communicator.chunkLimit = chunkLimit
+    communicator.computesAlike = computesAlike
     return communicator
   }
 

@@ -1,20 +1,24 @@
 import Glibc
 import Synchronization
 
-/// A thread that looks after something five times a second, until it is stopped: at once, since that is what short runs
-/// wait for.
-final class Ticker: Sendable {
+/// A thread that looks after something again and again, until it is stopped: at once, since that is what short runs wait
+/// for.
+package final class Ticker: Sendable {
   /// A pipe, whose end for writing is closed when the thread is to end.
   private let (wakeUp, waker): (Int32, Int32)
   /// Says the same where that could not be closed.
   private let isStopping = Atomic(false)
   private let thread: Mutex<pthread_t?> = Mutex(nil)
+  private let milliseconds: Int32
   private let look: @Sendable (_ now: Double, _ wasStopped: Bool) -> Bool
 
-  /// - Parameter look: is called with the time in seconds, and with whether this process, or its machine, has stood still
-  ///   since the last call; returns whether to go on.
-  init(_ look: @escaping @Sendable (_ now: Double, _ wasStopped: Bool) -> Bool) {
+  /// - Parameters:
+  ///   - interval: seconds between looks.
+  ///   - look: is called with the time in seconds, and with whether this process, or its machine, has stood still since the
+  ///     last call; returns whether to go on.
+  package init(interval: Double = 0.2, _ look: @escaping @Sendable (_ now: Double, _ wasStopped: Bool) -> Bool) {
     self.look = look
+    milliseconds = Int32(1000 * interval)
     var ends: [Int32] = [-1, -1]
     precondition(pipe(&ends) == 0, "no pipe for a watching thread: \(String(cString: strerror(errno)))")
     for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
@@ -34,7 +38,7 @@ final class Ticker: Sendable {
   }
 
   /// Ends the thread and waits for that; later calls do nothing. Not from the thread itself.
-  func stop() {
+  package func stop() {
     guard let thread = thread.withLock({ $0.take() }) else { return }
     isStopping.store(true, ordering: .relaxed)
     close(waker)
@@ -45,7 +49,7 @@ final class Ticker: Sendable {
   private func work() {
     var last = monotonicSeconds()
     var wakeUp = pollfd(fd: wakeUp, events: 0, revents: 0)
-    while poll(&wakeUp, 1, 200) <= 0, !isStopping.load(ordering: .relaxed) {
+    while poll(&wakeUp, 1, milliseconds) <= 0, !isStopping.load(ordering: .relaxed) {
       let now = monotonicSeconds()
       guard look(now, now - last > 2) else { return }
       last = now

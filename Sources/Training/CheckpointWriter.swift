@@ -28,12 +28,18 @@ package final class CheckpointWriter: @unchecked Sendable {
     Thread.detachNewThread { self.work() }
   }
 
-  /// Begins to write the checkpoint of `step`, and returns; waits only for the one before.
-  package func begin(step: Int, _ file: TensorFile) {
+  /// Begins to write a checkpoint, and returns; waits only for the one before. On any thread.
+  ///
+  /// - Parameter contents: copies what is to be saved, once the copy before has been given back; nil: nothing is.
+  package func begin(_ contents: () -> (step: Int, file: TensorFile)?) {
     condition.withLock {
       waitUntilIdle()
-      next = (step, file)
       isWriting = true
+    }
+    let contents = contents()
+    condition.withLock {
+      next = contents
+      isWriting = contents != nil
       condition.broadcast()
     }
   }
@@ -69,16 +75,21 @@ package final class CheckpointWriter: @unchecked Sendable {
     condition.lock()
     while true {
       while next == nil, !isEnding { condition.wait() }
-      guard let (step, file) = next else { break }
-      next = nil
-      condition.unlock()
-      let result = write(step: step, file)
-      condition.lock()
+      guard let result = writeNext() else { break }
       results.append(result)
       isWriting = false
       condition.broadcast()
     }
     condition.unlock()
+  }
+
+  /// Writes what is next, unlocked meanwhile; nil if there is nothing. Its memory is free on return.
+  private func writeNext() -> Result<Written, StorageError>? {
+    guard let (step, file) = next else { return nil }
+    next = nil
+    condition.unlock()
+    defer { condition.lock() }
+    return write(step: step, file)
   }
 
   private func write(step: Int, _ file: TensorFile) -> Result<Written, StorageError> {

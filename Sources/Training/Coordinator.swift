@@ -132,10 +132,32 @@ package final class Coordinator {
     try communicator.onRoot { if let failure { throw failure } }
   }
 
-  /// Begins to write a checkpoint of `contents`, which is called at once. Local: a failure waits for `settle`.
+  /// Begins to write a checkpoint of `contents`, which is called as soon as the one before is written. Local: a failure
+  /// waits for `settle`.
   package func beginCheckpoint(step: Int, _ contents: () -> TensorFile) {
     guard let checkpoints, failure == nil else { return }
-    checkpoints.begin(step: step, contents())
+    checkpoints.begin { (step, contents()) }
+  }
+
+  /// Saves `state` on a signal, if a step that is under way does not end soon; nil on other ranks. Local: a failure waits
+  /// for `settle`.
+  func watchSignals(saving state: LastState) -> SignalWatch? {
+    guard let checkpoints else { return nil }
+    let files = directory.checkpoints
+    return SignalWatch {
+      var step: Int?
+      checkpoints.begin {
+        let contents = state.copy()
+        step = contents?.step
+        return contents
+      }
+      checkpoints.wait()
+      guard let step, FileManager.default.fileExists(atPath: files.path(step: step)) else { return }
+      let note =
+        "fgn-dist: a signal came in the midst of a step; what was before it is saved: \(files.path(step: step))\n"
+      // Nobody is left to be told if the launcher has gone.
+      try? FileHandle.standardError.write(contentsOf: Foundation.Data(note.utf8))
+    }
   }
 
   /// Takes note of the checkpoints that have been written. Local.

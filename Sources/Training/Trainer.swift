@@ -31,6 +31,10 @@ package final class Trainer<Scalar: DistributedScalar> {
   private var fullBatch: (Inputs<Scalar>, [Int32])?
   private var step = 0
   private var savedStep: Int?
+  /// What a signal in the midst of a step saves.
+  private let lastState = LastState()
+  /// Seconds of the step before; nil before the first one.
+  private var lastSeconds: Double?
   private let clock: RankClock
   private var begin = ContinuousClock.now
 
@@ -175,6 +179,13 @@ package final class Trainer<Scalar: DistributedScalar> {
     let firstStep = step
     // Whatever ends the run, a checkpoint that is being written is worth its time.
     defer { coordinator.finishCheckpoints() }
+    optimizer.willUpdate = { [lastState] in lastState.beginChange() }
+    lastState.endChange(savedStep == step ? nil : currentState)
+    let watch = coordinator.watchSignals(saving: lastState)
+    defer {
+      lastState.endChange(nil)
+      watch?.stop()
+    }
     while step < totalSteps {
       let (epoch, batch) = sampler.position(ofStep: step)
       let report = try advance(epoch: epoch, batch: batch)
@@ -240,6 +251,8 @@ package final class Trainer<Scalar: DistributedScalar> {
       parameters, inputs: shard, labels: labels, weights: weights, batchSize: rows.count, rate: rate,
       interrupt: Preemption.requested != nil || coordinator.failure != nil)
     step += 1
+    lastSeconds = (ContinuousClock.now - start) / .seconds(1)
+    lastState.endChange(report.loss.isFinite ? currentState : nil)
 
     if step % configuration.logging.every == 0 || step == totalSteps {
       let traffic = communicator.statistics - before
@@ -312,18 +325,39 @@ package final class Trainer<Scalar: DistributedScalar> {
       throw CollectiveFailure(divergence)
     }
     savedStep = step
+    lastState.endChange(nil)
     // A run that goes on from here needs the events up to here.
     coordinator.flush()
-    coordinator.beginCheckpoint(step: step) {
-      var file = modelFile
-      RunState.add(
-        RunState.Progress(
-          step: step, optimizer: optimizer.counters, examples: data.train.count, exchange: optimizer.message.exchange,
-          ranks: communicator.size, sparse: network.takesSparseInputs, weights: data.weights?.checksum,
-          data: data.checksum.map(RunState.text)),
-        memory: optimizer.memory, to: &file)
-      return file
+    coordinator.beginCheckpoint(step: step) { stateFile(step: step, optimizer.counters, optimizer.memory) }
+  }
+
+  /// The run as it is, for as long as parameters and memory do not change.
+  private var currentState: LastState.State? {
+    guard communicator.rank == 0 else { return nil }
+    let (step, counters) = (step, optimizer.counters)
+    var memory = optimizer.memory
+    for (name, vector) in optimizer.earlyMemory {
+      // A copy costs nothing beside a step that takes long, and a short one is waited for.
+      if let lastSeconds, lastSeconds < 0.2 { return nil }
+      let copy = Vector<Scalar>(zeros: vector.count)
+      copy.assign(vector)
+      memory[memory.firstIndex { $0.name == name }!].vector = copy
     }
+    return LastState.State(step: step) { [unowned self, memory] in stateFile(step: step, counters, memory) }
+  }
+
+  /// A checkpoint of this step. On any thread.
+  private func stateFile(
+    step: Int, _ counters: OptimizerCounters, _ memory: [(name: String, vector: Vector<Scalar>)]
+  ) -> TensorFile {
+    var file = modelFile
+    RunState.add(
+      RunState.Progress(
+        step: step, optimizer: counters, examples: data.train.count, exchange: optimizer.message.exchange,
+        ranks: communicator.size, sparse: network.takesSparseInputs, weights: data.weights?.checksum,
+        data: data.checksum.map(RunState.text)),
+      memory: memory, to: &file)
+    return file
   }
 
   /// What a checkpoint would keep and is not finite on some rank, if anything is. Collective.

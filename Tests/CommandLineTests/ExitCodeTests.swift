@@ -49,7 +49,8 @@ extension CommandLineTests {
       kill(try #require(child.programs.randomElement()), SIGUSR1)
       let outcome = try child.wait()
       try expectCodes(75, in: workspace, outcome)
-      #expect(workspace.checkpoints("run").count == 1)
+      // One more from before the step, where the machine is so busy that this takes long.
+      #expect(1...2 ~= workspace.checkpoints("run").count)
     }
 
     @Test func ofARunThatDiverged() throws {

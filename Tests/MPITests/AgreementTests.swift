@@ -3,6 +3,16 @@ import TestSupport
 import Testing
 
 @Suite(.serialized) struct AgreementTests {
+  @Test func `Rank 0 has the word where ranks do not compute alike`() throws {
+    let world = World.communicator
+    defer { world.computesAlike = true }
+    let own = [Double(world.rank), 2, Double(10 * world.rank)]
+    #expect(try world.agreed(own) == own)
+    world.computesAlike = false
+    #expect(try world.agreed(own) == [0, 2, 0])
+    #expect(try world.split(color: 0, key: world.rank).computesAlike == false)
+  }
+
   let world = World.communicator
 
   struct Missing: ExitCodeProviding, CustomStringConvertible {

@@ -15,7 +15,7 @@ struct CheckpointWriterTests {
 
   @Test func writesOneAfterAnotherPrunesAndTells() throws {
     let writer = CheckpointWriter(files, keep: 2)
-    for step in 1...5 { writer.begin(step: step, content(step, count: 100_000)) }
+    for step in 1...5 { writer.begin { (step, content(step, count: 100_000)) } }
     writer.wait()
     let written = try writer.collect()
     #expect(written.map(\.step) == [1, 2, 3, 4, 5])
@@ -31,7 +31,7 @@ struct CheckpointWriterTests {
     let writer = CheckpointWriter(files, keep: 1)
     let large = content(1, count: 20_000_000)
     let start = ContinuousClock.now
-    writer.begin(step: 1, large)
+    writer.begin { (1, large) }
     let begun = ContinuousClock.now - start
     writer.wait()
     let whole = ContinuousClock.now - start
@@ -40,10 +40,23 @@ struct CheckpointWriterTests {
     writer.end()
   }
 
+  @Test func aCopyIsMadeWhenTheOneBeforeIsGone() throws {
+    let writer = CheckpointWriter(files, keep: 1)
+    writer.begin { (1, content(1, count: 5_000_000)) }
+    writer.begin {
+      #expect((try? files.list().map(\.step)) == [1], "the first has been written, and its memory is free")
+      return (2, content(2))
+    }
+    writer.begin { nil }
+    writer.wait()
+    #expect(try writer.collect().map(\.step) == [1, 2])
+    writer.end()
+  }
+
   @Test func aFailureIsKeptUntilItIsAskedFor() throws {
     try folder.write("checkpoints", [0])
     let writer = CheckpointWriter(files, keep: 2)
-    writer.begin(step: 1, content(1))
+    writer.begin { (1, content(1)) }
     writer.wait()
     let error = #expect(throws: StorageError.self) { try writer.collect() }
     #expect(error?.exitCode == 74)

@@ -21,6 +21,7 @@ import Testing
   @Test func theNumbersAreThoseOfTheSystem() {
     #expect(Preemption.Signal.interrupt.rawValue == SIGINT)
     #expect(Preemption.Signal.userDefined1.rawValue == SIGUSR1)
+    #expect(Preemption.Signal.hangUp.rawValue == SIGHUP)
     #expect(Preemption.Signal.terminate.rawValue == SIGTERM)
   }
 
@@ -28,6 +29,8 @@ import Testing
     await #expect(processExitsWith: .success) {
       Preemption.install()
       for _ in 0..<3 { raise(SIGTERM) }
+      for _ in 0..<3 { raise(SIGHUP) }
+      #expect(Preemption.requested == .hangUp)
       for _ in 0..<3 { raise(SIGUSR1) }
       #expect(Preemption.requested == .userDefined1)
     }
@@ -70,6 +73,15 @@ import Testing
       signal(SIGINT, SIG_IGN)
       Preemption.install()
       raise(SIGINT)
+      #expect(Preemption.requested == nil)
+    }
+  }
+
+  @Test func aHangUpThatNohupIgnoresStaysIgnored() async {
+    await #expect(processExitsWith: .success) {
+      signal(SIGHUP, SIG_IGN)
+      Preemption.install()
+      raise(SIGHUP)
       #expect(Preemption.requested == nil)
     }
   }

@@ -1,7 +1,7 @@
 #pragma once
 
-// Catches SIGTERM, SIGUSR1 and SIGINT, which then only set a flag, and ignores SIGPIPE. Call it before MPI_Init: the
-// launcher forwards signals from the first moment, and a rank without a handler dies of them. Unblocks the three for the
+// Catches SIGTERM, SIGUSR1, SIGHUP and SIGINT, which then only set a flag, and ignores SIGPIPE and SIGXFSZ. Call it before MPI_Init: the
+// launcher forwards signals from the first moment, and a rank without a handler dies of them. Unblocks the four for the
 // calling thread. Calling it again arms SIGINT again. Returns 0, or the errno of the call that failed.
 int fgn_signals_install(void);
 
