@@ -12,9 +12,9 @@ void dpotrf_(const char *uplo, const int *n, double *a, const int *lda, int *inf
 void spotrs_(const char *uplo, const int *n, const int *nrhs, const float *a, const int *lda, float *b, const int *ldb, int *info);
 void dpotrs_(const char *uplo, const int *n, const int *nrhs, const double *a, const int *lda, double *b, const int *ldb, int *info);
 
-/// The CPUs that this process may run on, one bit each; returns the number of bytes written, negative on failure.
-static inline long fgn_affinity(unsigned char *mask, size_t bytes) {
-  return syscall(SYS_sched_getaffinity, 0, bytes, mask);
+/// The CPUs that a process may run on (0: this one), one bit each; returns the number of bytes written, negative on failure.
+static inline long fgn_affinity(int process, unsigned char *mask, size_t bytes) {
+  return syscall(SYS_sched_getaffinity, process, bytes, mask);
 }
 
 /// Bits of the vectors that an x86 processor multiplies and adds at once, 256 or 512; 0 for others.

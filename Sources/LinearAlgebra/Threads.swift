@@ -19,9 +19,12 @@ package enum Threads {
   /// The CPUs that this process may run on.
   ///
   /// The affinity mask, not the number of CPUs: launchers bind ranks to cores, and BLAS obeys the mask.
-  package static var affinity: [Int] {
+  package static var affinity: [Int] { affinity(of: 0) }
+
+  /// The CPUs that another process may run on, none if it has gone; 0 is this one.
+  package static func affinity(of process: Int32) -> [Int] {
     var mask = [UInt8](repeating: 0, count: 1024)
-    let bytes = fgn_affinity(&mask, mask.count)
+    let bytes = fgn_affinity(process, &mask, mask.count)
     return (0..<Swift.max(0, Int(bytes)) * 8).filter { mask[$0 / 8] & (1 << ($0 % 8)) != 0 }
   }
 
@@ -30,11 +33,16 @@ package enum Threads {
   package static func recommended(
     environment: [String: String], affinityCount: Int, processesSharingMask: Int
   ) -> Int {
+    chosen(environment: environment) ?? Swift.max(1, affinityCount / Swift.max(1, processesSharingMask))
+  }
+
+  /// The number that the environment asks for; nil if it does not.
+  package static func chosen(environment: [String: String]) -> Int? {
     for name in ["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"] {
       // A list gives the numbers of nested levels, the outermost first.
       if let value = environment[name]?.split(separator: ",").first.flatMap({ Int($0) }), value > 0 { return value }
     }
-    return Swift.max(1, affinityCount / Swift.max(1, processesSharingMask))
+    return nil
   }
 
   /// Makes products and loops use `count` threads. Called once, before any work.

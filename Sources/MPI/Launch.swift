@@ -49,8 +49,12 @@ package enum Launch: Equatable, Sendable {
   package static func mustYield(environment: [String: String], processors: Int, affinity: Int) -> Bool {
     guard let local = AnnouncedSize.largest(of: Self.localSizes, in: environment)?.size else { return false }
     // A rank that the launcher bound has CPUs to itself, so its mask says nothing about the others.
-    let isBound = environment["OMPI_MCA_orte_bound_at_launch"] == "1"
-    return local > (isBound || affinity == 0 ? processors : min(processors, affinity))
+    return local > (isBound(environment: environment) || affinity == 0 ? processors : min(processors, affinity))
+  }
+
+  /// Whether Open MPI has bound this rank to some CPUs. Local.
+  package static func isBound(environment: [String: String]) -> Bool {
+    environment["OMPI_MCA_orte_bound_at_launch"] == "1"
   }
 
   static let override = "FGN_SINGLE_PROCESS"

@@ -52,10 +52,19 @@ extension Warning {
   /// Threads of ranks that share CPUs, on the host where most of them share one.
   package static func processors(_ hosts: [RankPlacement.Host]) -> Warning? {
     guard let worst = hosts.max(by: { $0.crowding < $1.crowding }), worst.crowding > 1 else { return nil }
+    let place = "\(worst.crowdCPUs) \(worst.crowdCPUs == 1 ? "CPU" : "CPUs")"
+    if worst.crowdRanks == 1 {
+      return Warning(
+        kind: .processors,
+        text:
+          "\(worst.name) runs \(worst.crowdThreads) threads of one process on the \(place) that it may use, and they get "
+          + "in each other's way; set OPENBLAS_NUM_THREADS to \(worst.crowdCPUs) or less, or give it more CPUs (mpirun "
+          + "--bind-to none, taskset)")
+    }
     return Warning(
       kind: .processors,
-      text: "\(worst.name) runs \(worst.crowdThreads) threads of \(worst.crowdRanks) ranks on \(worst.crowdCPUs) "
-        + "\(worst.crowdCPUs == 1 ? "CPU" : "CPUs"), and they get in each other's way; start fewer ranks there, lower "
+      text: "\(worst.name) runs \(worst.crowdThreads) threads of \(worst.crowdRanks) ranks on \(place), "
+        + "and they get in each other's way; start fewer ranks there, lower "
         + "OPENBLAS_NUM_THREADS, or let mpirun bind them to other cores (--bind-to none)")
   }
 }
@@ -76,6 +85,9 @@ package struct RankPlacement: Equatable, Sendable {
       self.crowdCPUs = crowdCPUs
     }
 
+    /// The CPUs that the ranks here are bound to, and those that their launcher may use; none where it has not bound them.
+    package var boundCPUs = 0, launcherCPUs = 0
+
     /// Threads a CPU.
     var crowding: Double { crowdCPUs > 0 ? Double(crowdThreads) / Double(crowdCPUs) : 0 }
   }
@@ -95,8 +107,7 @@ package struct RankPlacement: Equatable, Sendable {
     for (mask, members) in Dictionary(grouping: masks.indices, by: { masks[$0] }) {
       groups.append((members.count, members.reduce(0) { $0 + threads[$1] }, mask.count))
     }
-    // More threads than CPUs of its own are one rank's own choice, and no matter of ranks.
-    let crowded = groups.filter { $0.ranks > 1 && $0.cpus > 0 }
+    let crowded = groups.filter { ($0.ranks > 1 || $0.threads > $0.cpus) && $0.cpus > 0 }
       .max { Double($0.threads) / Double($0.cpus) < Double($1.threads) / Double($1.cpus) }
     return Host(
       name: name, ranks: masks.count, crowdRanks: crowded?.ranks ?? 0, crowdThreads: crowded?.threads ?? 0,
@@ -111,6 +122,20 @@ package struct RankPlacement: Equatable, Sendable {
     let shown = hosts.prefix(8).map { "\($0.name) (\($0.ranks))" }
     return "\(ranks) on \(hosts.count) hosts: \(shown.joined(separator: ", "))"
       + (hosts.count > shown.count ? " and \(hosts.count - shown.count) more" : "")
+  }
+}
+
+extension RankPlacement {
+  /// Where the launcher has bound ranks to few CPUs of a host and leaves others free, with the options that help.
+  package var noteOnBinding: String? {
+    guard let host = hosts.first(where: { $0.boundCPUs > 0 && $0.launcherCPUs >= $0.boundCPUs + $0.ranks }) else {
+      return nil
+    }
+    let share = host.launcherCPUs / host.ranks
+    let ranks = host.ranks == 1 ? "its rank" : "its \(host.ranks) ranks"
+    return
+      "mpirun has bound \(ranks) on \(host.name) to \(host.boundCPUs) of \(host.launcherCPUs) CPUs, and the others "
+      + "are free: start with mpirun --bind-to none or --map-by slot:PE=\(share) for \(share) threads a rank"
   }
 }
 

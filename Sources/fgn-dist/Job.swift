@@ -79,12 +79,21 @@ struct Job {
     let threads = Threads.recommended(
       environment: environment, affinityCount: affinity.count, processesSharingMask: sharing)
     Threads.configure(count: threads)
+    let type = "\(Kernels.name) \(threads) \(Self.instructions)"
+    world.computesAlike = Set(try world.allgatherBytes(Array(type.utf8))).count == 1
     placement = try Self.placement(masks, threads: threads, over: world, node)
     let nodes = placement?.hosts.count ?? 0
     library = world.size > 1 ? runtime.libraryVersion : "without MPI"
     description =
       "\(world.size) \(world.size == 1 ? "process" : "ranks") on \(nodes) \(nodes == 1 ? "host" : "hosts"), "
       + "\(threads) \(threads == 1 ? "thread" : "threads") each, \(Kernels.name) kernels, \(library)"
+  }
+
+  /// The instructions that the processor has, by which libraries choose how they compute.
+  private static var instructions: String {
+    let text = FileManager.default.contents(atPath: "/proc/cpuinfo").map { String(decoding: $0, as: UTF8.self) } ?? ""
+    return text.split(separator: "\n").first { $0.hasPrefix("flags") || $0.hasPrefix("Features") }.map { String($0) }
+      ?? ""
   }
 
   /// The affinity masks of the ranks of a node. Collective.
@@ -102,18 +111,28 @@ struct Job {
     _ masks: [[Int]], threads: Int, over world: Communicator, _ node: Communicator
   ) throws -> RankPlacement? {
     let all = try node.allgather([threads], counts: Array(repeating: 1, count: node.size))
-    let own = RankPlacement.host(world.hostname, masks: masks, threads: all)
+    var own = RankPlacement.host(world.hostname, masks: masks, threads: all)
+    // Whoever says how many threads there are to be has chosen.
+    let environment = ProcessInfo.processInfo.environment
+    if Threads.chosen(environment: environment) == nil, Launch.isBound(environment: environment) {
+      own.boundCPUs = Set(masks.joined()).count
+      own.launcherCPUs = Threads.affinity(of: getppid()).count
+    }
     let names = try world.gatherStrings(world.hostname)
     // The first rank of each node speaks for it.
     let facts = try world.gather(
-      node.rank == 0 ? [own.ranks, own.crowdRanks, own.crowdThreads, own.crowdCPUs] : [0, 0, 0, 0])
+      node.rank == 0
+        ? [own.ranks, own.crowdRanks, own.crowdThreads, own.crowdCPUs, own.boundCPUs, own.launcherCPUs]
+        : Array(repeating: 0, count: 6))
     guard let names, let facts else { return nil }
     return RankPlacement(
       hosts: names.enumerated().compactMap { rank, name in
-        let part = Array(facts[4 * rank..<4 * rank + 4])
-        return part[0] == 0
-          ? nil
-          : .init(name: name, ranks: part[0], crowdRanks: part[1], crowdThreads: part[2], crowdCPUs: part[3])
+        let part = Array(facts[6 * rank..<6 * rank + 6])
+        if part[0] == 0 { return nil }
+        var host = RankPlacement.Host(
+          name: name, ranks: part[0], crowdRanks: part[1], crowdThreads: part[2], crowdCPUs: part[3])
+        (host.boundCPUs, host.launcherCPUs) = (part[4], part[5])
+        return host
       })
   }
 
@@ -122,7 +141,7 @@ struct Job {
     if let note, communicator.rank == 0 { Self.write("fgn-dist: \(note)") }
   }
 
-  private static func complain(_ text: String) { write("fgn-dist: error: \(StorageError.oneLine(text))") }
+  static func complain(_ text: String) { write("fgn-dist: error: \(StorageError.oneLine(text))") }
 
   private static func write(_ line: String) {
     try? FileHandle.standardError.write(contentsOf: Foundation.Data("\(line)\n".utf8))

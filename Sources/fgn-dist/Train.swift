@@ -148,6 +148,7 @@ struct Train: ParsableCommand {
     let train = data.train
     coordinator.say("fgn-dist \(FgnDist.version)")
     coordinator.say("ranks", job.placement?.description ?? "")
+    if let note = job.placement?.noteOnBinding { coordinator.say("note", note) }
     coordinator.say(
       "threads",
       "\(Threads.count)\(job.communicator.size == 1 ? "" : " a rank"), \(Kernels.name) kernels, "

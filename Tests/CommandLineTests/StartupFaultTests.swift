@@ -5,12 +5,15 @@ extension CommandLineTests {
   @Suite("The start of a job")
   struct StartupFaultTests {
     /// Ranks that are not bound by the launcher, each with words of its own before the program.
-    private func run(_ prefixes: [[String]], limit: String? = nil) throws -> (outcome: Outcome, workspace: Workspace) {
+    private func run(_ prefixes: [[String]], limit: String? = nil, threads: String = "1") throws -> (
+      outcome: Outcome, workspace: Workspace
+    ) {
       let workspace = Workspace()
       try workspace.write("run.yaml", "training: {steps: 3, evaluate_every: 0}")
       let parts = prefixes.map { ["-np", "1"] + $0 + [Program.path] + Fault.train }
       var environment = ["OMPI_MCA_hwloc_base_binding_policy": "none"]
       environment["FGN_STARTUP_TIMEOUT"] = limit
+      environment["OPENBLAS_NUM_THREADS"] = threads
       let child = try Child(
         Program.launcher + Array(parts.joined(separator: [":"])), in: workspace, environment: environment)
       return (try child.wait(limit: .seconds(30)), workspace)
@@ -20,6 +23,13 @@ extension CommandLineTests {
     func mixedAffinity(bound: Int) throws {
       let prefixes = (0..<3).map { $0 == bound ? ["taskset", "-c", "0"] : [] }
       let (outcome, workspace) = try run(Array(prefixes.prefix(max(2, bound + 1))))
+      outcome.expectSuccess()
+      #expect(workspace.exists("run/model.safetensors"))
+    }
+
+    @Test func trainsWhereRanksHaveUnequalNumbersOfThreads() throws {
+      // None is asked for: as many as a rank has CPUs.
+      let (outcome, workspace) = try run([["taskset", "-c", "0"], []], threads: "")
       outcome.expectSuccess()
       #expect(workspace.exists("run/model.safetensors"))
     }

@@ -62,6 +62,37 @@ extension CommandLineTests {
       #expect(text.contains("\(count) threads of \(count) ranks") && outcome.output.contains("warning: \(text)\n"))
     }
 
+    @Test func moreThreadsThanCPUsInOneProcessAreAWarning() throws {
+      let workspace = try prepare()
+      let count = ProcessInfo.processInfo.activeProcessorCount + 1
+      let outcome = try Program.run(
+        ["train", "run.yaml", "--run-directory", "run"], in: workspace,
+        environment: ["OPENBLAS_NUM_THREADS": "\(count)"])
+      outcome.expectSuccess()
+      let warning = try #require(try events("run", "warning", in: workspace).first)
+      #expect(warning["kind"] as? String == "processors")
+      #expect((warning["text"] as? String)?.contains("\(count) threads of one process on the ") == true)
+    }
+
+    @Test(
+      "a rank that mpirun has bound to one of several CPUs is noted",
+      .enabled("there is but one CPU") { ProcessInfo.processInfo.activeProcessorCount > 1 })
+    func boundRank() throws {
+      let workspace = try prepare()
+      // Only Open MPI tells.
+      guard ProcessInfo.processInfo.environment["FGN_MPIRUN"] == nil else { return }
+      func notes(_ environment: [String: String], _ run: String) throws -> Int {
+        let outcome = try Program.run(
+          .mpirun(1), ["train", "run.yaml", "--run-directory", run], in: workspace, environment: environment)
+        outcome.expectSuccess()
+        return outcome.output.split(separator: "\n").count { $0.hasPrefix("note:") && $0.contains("--bind-to none") }
+      }
+      let bound = ["OMPI_MCA_hwloc_base_binding_policy": "core", "OPENBLAS_NUM_THREADS": ""]
+      #expect(try notes(bound, "bound") == 1)
+      #expect(try notes(bound.merging(["OPENBLAS_NUM_THREADS": "1"]) { $1 }, "chosen") == 0)
+      #expect(try notes(bound.merging(["OMPI_MCA_hwloc_base_binding_policy": "none"]) { $1 }, "free") == 0)
+    }
+
     @Test func solvesAtTheirLimitAreAWarning() throws {
       let workspace = Workspace()
       try workspace.write(

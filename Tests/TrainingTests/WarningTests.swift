@@ -63,7 +63,9 @@ import Testing
     }
     #expect(warning([[0, 1], [0, 1]], [1, 1]) == nil)
     #expect(warning([[0], [1]], [1, 1]) == nil)
-    #expect(warning([[0, 1]], [8]) == nil, "one rank's own choice")
+    #expect(warning([[0, 1]], [2]) == nil)
+    #expect(warning([[0, 1]], [8])?.contains("n runs 8 threads of one process on the 2 CPUs that it may use") == true)
+    #expect(warning([[0], [1]], [8, 1])?.contains("set OPENBLAS_NUM_THREADS to 1 or less") == true)
     #expect(
       warning([[0, 1], [0, 1], [0, 1]], [1, 1, 1])?.contains("n runs 3 threads of 3 ranks on 2 CPUs") == true)
     #expect(warning([[0, 1], [0, 1]], [2, 2])?.contains("4 threads of 2 ranks on 2 CPUs") == true)
@@ -156,6 +158,24 @@ import Testing
     #expect(RankPlacement(hosts: [host("a", 4), host("b", 2)]).description == "6 on 2 hosts: a (4), b (2)")
     let many = RankPlacement(hosts: (0..<20).map { host("n\($0)", 2) }).description
     #expect(many.hasPrefix("40 on 20 hosts: n0 (2), n1 (2)") && many.hasSuffix("n7 (2) and 12 more"))
+  }
+
+  @Test func bindingThatLeavesCPUsFreeIsNoted() {
+    func note(ranks: Int, bound: Int, launcher: Int) -> String? {
+      var host = RankPlacement.host(
+        "n", masks: Array(repeating: [0], count: ranks), threads: Array(repeating: 1, count: ranks))
+      (host.boundCPUs, host.launcherCPUs) = (bound, launcher)
+      return RankPlacement(hosts: [host]).noteOnBinding
+    }
+    #expect(
+      note(ranks: 1, bound: 1, launcher: 16)
+        == "mpirun has bound its rank on n to 1 of 16 CPUs, and the others are free: start with mpirun --bind-to none or "
+        + "--map-by slot:PE=16 for 16 threads a rank")
+    #expect(note(ranks: 2, bound: 2, launcher: 16)?.contains("its 2 ranks on n to 2 of 16 CPUs") == true)
+    #expect(note(ranks: 2, bound: 2, launcher: 16)?.contains("slot:PE=8") == true)
+    #expect(note(ranks: 2, bound: 2, launcher: 3) == nil, "not one for each")
+    #expect(note(ranks: 2, bound: 2, launcher: 2) == nil)
+    #expect(note(ranks: 1, bound: 0, launcher: 0) == nil)
   }
 
   @Test func timeLeftReadsWellHoweverLong() {
