@@ -68,7 +68,7 @@ package struct AtomicFile: ~Copyable {
   }
 
   /// Makes renames and new names in `folder` durable.
-  private static func flushFolder(_ folder: String) throws(StorageError) {
+  static func flushFolder(_ folder: String) throws(StorageError) {
     let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard descriptor >= 0 else { throw StorageError(path: folder, operation: "open folder", code: errno) }
     defer { close(descriptor) }

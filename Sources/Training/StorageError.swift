@@ -57,18 +57,29 @@ package struct StorageError: Error, Equatable, Sendable, CustomStringConvertible
     case ENOSPC, EDQUOT: "free space on that file system or choose another folder, then run again"
     case EFBIG: "raise the limit on file sizes (ulimit -f), then run again"
     case EACCES, EPERM, EROFS: "correct the permissions or choose another folder"
+    case EPIPE: "let its reader read to the end, or write to a file"
+    case EBADF: "do not close it, or write to a file"
     case EISDIR: "name a file instead of a folder"
     default: "check the file system, then run again"
     }
   }
 }
 
-/// Makes a folder, and those above it, unless it is there. Throws exit code 74 with this remedy.
+/// Makes a folder, and those above it, unless it is there; what is new is on the disk then. Throws exit code 74 with this
+/// remedy.
 package func createFolder(_ path: String, remedy: String) throws(StorageError) {
+  // The folders that get a new name in them, the innermost first.
+  var parents: [String] = []
+  var part = URL(fileURLWithPath: path).standardizedFileURL
+  while part.path != "/", !FileManager.default.fileExists(atPath: part.path) {
+    part.deleteLastPathComponent()
+    parents.append(part.path)
+  }
   do {
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
   } catch {
     throw StorageError(
       .inputOutput, path: path, section: "create folder", problem: error.localizedDescription, remedy: remedy)
   }
+  for parent in parents { try AtomicFile.flushFolder(parent) }
 }

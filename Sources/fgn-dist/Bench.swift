@@ -51,7 +51,7 @@ struct Bench: ParsableCommand {
         perceptronIteration: try benchmark.perceptronIteration(),
         convolutionalIteration: try benchmark.convolutionalIteration(), marginPass: benchmark.marginPass(),
         scaling: try benchmark.scaling(), gramScaling: try benchmark.gramScaling())
-      if job.communicator.rank == 0 { print(json ? try report.json() : report.text) }
+      try job.communicator.onRoot { try StandardOutput.print(json ? report.json() : report.text) }
       return .success
     }
   }

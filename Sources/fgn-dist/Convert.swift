@@ -133,8 +133,7 @@ struct Convert: ParsableCommand {
           progress.show(state.pass < state.passes ? "reading \(inputs)" : "writing \(output)", state.fraction)
         }
         progress.clear()
-        print(summary)
-        print("written:   \(written)")
+        try StandardOutput.print("\(summary)\nwritten:   \(written)")
       }
       return .success
     }

@@ -129,7 +129,7 @@ struct Evaluate: ParsableCommand {
         if let classes { try AtomicFile.write(classes) { try $0.write(scores.classTable(names)) } }
         if let confusion { try AtomicFile.write(confusion) { try $0.write(scores.confusionTable(names)) } }
         if let suspects, let list { try AtomicFile.write(suspects) { try $0.write(list.table(names)) } }
-        print(json ? scores.json : "\(Evaluation(scores))\n\(scores.description(names))")
+        try StandardOutput.print(json ? scores.json : "\(Evaluation(scores))\n\(scores.description(names))")
       }
       return .success
     }

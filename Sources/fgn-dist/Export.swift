@@ -69,7 +69,7 @@ struct Export: ParsableCommand {
         case .safetensors: try export.writeSafetensors(to: out)
         case .npy: try export.writeArrays(to: out)
         }
-        print("\(out): \(export.summary)")
+        try StandardOutput.print("\(out): \(export.summary)")
       }
       return .success
     }

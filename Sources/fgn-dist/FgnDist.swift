@@ -26,12 +26,23 @@ struct FgnDist: ParsableCommand {
 
 extension FgnDist {
   static func main() {
+    StandardOutput.reserveDescriptors()
     useBetterKernels()
     allowManyFiles()
     do {
       var command = try parse()
       try command.run()
     } catch {
+      // Help and version are output as well; ArgumentParser would not notice that they get lost.
+      if exitCode(for: error).isSuccess, !fullMessage(for: error).isEmpty {
+        do {
+          try StandardOutput.print(fullMessage(for: error))
+          Foundation.exit(0)
+        } catch {
+          Job.complain("\(error)")
+          Foundation.exit(error.exitCode)
+        }
+      }
       exit(withError: error)
     }
   }

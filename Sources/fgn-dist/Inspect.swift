@@ -17,8 +17,8 @@ struct Inspect: ParsableCommand {
     try Job.run { job in
       try job.communicator.onRoot {
         let contents = try Safetensors.load(path: file)
-        print(try ModelFile.summary(of: contents))
-        if config { print(try ModelFile(contents).configuration.yaml) }
+        try StandardOutput.print(ModelFile.summary(of: contents))
+        if config { try StandardOutput.print(ModelFile(contents).configuration.yaml) }
       }
       return .success
     }

@@ -39,12 +39,12 @@ struct StudyCommand: ParsableCommand {
           ConfigurationError(
             "there is no study \(name); there are \(all.map(\.name).joined(separator: ", ")) and all"))
       }
+      // A study may take hours, and its results are files: lines that get lost are an error at its end.
+      var loss: StorageError?
       let laboratory = Laboratory(
         communicator: job.communicator, isQuick: quick, fashion: fashionMnist, wordnet: wordnet
       ) { line in
-        print(line)
-        // A study may take hours, and a file or a pipe is to tell how far it is.
-        fflush(nil)
+        do throws(StorageError) { try StandardOutput.print(line) } catch { loss = loss ?? error }
       }
       laboratory.say("fgn-dist \(FgnDist.version): \(job.description)")
       var findings: [Finding] = []
@@ -52,6 +52,7 @@ struct StudyCommand: ParsableCommand {
         findings += try Study.run(experiment, in: out, laboratory, drawsFigures: figures)
       }
       laboratory.say("\(findings.count { $0.holds }) of \(findings.count) findings hold; results in \(out)")
+      try job.communicator.onRoot { if let loss { throw loss } }
       return .success
     }
   }

@@ -20,7 +20,8 @@ struct WriteReport: ParsableCommand {
         let records = try runs.map { try RunRecord(path: $0) }
         let page = ReportPage(records).html(version: FgnDist.version)
         try AtomicFile.write(output) { try $0.write(page) }
-        print("\(output): \(records.count == 1 ? "1 run" : "\(records.count) runs"), \(page.utf8.count / 1000) kB")
+        try StandardOutput.print(
+          "\(output): \(records.count == 1 ? "1 run" : "\(records.count) runs"), \(page.utf8.count / 1000) kB")
       }
       return .success
     }
