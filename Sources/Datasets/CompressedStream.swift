@@ -76,7 +76,8 @@ final class CompressedStream {
       case .endsMember: try endMember()
       case .isDamaged(let reason):
         throw .badContents(
-          file.path, "damaged \(compression?.rawValue ?? "deflate") data near byte \(offset) (\(reason)); copy the file again")
+          file.path,
+          "damaged \(compression?.rawValue ?? "deflate") data near byte \(offset) (\(reason)); copy the file again")
       }
     }
     return filled

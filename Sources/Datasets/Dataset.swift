@@ -45,7 +45,8 @@ package struct Dataset {
   ///
   /// - Parameter other: a set of the same classes.
   package init(
-    features: FileList, labels: FileList, format: DataFormat = .auto, classCount: Int? = nil, like other: Dataset? = nil,
+    features: FileList, labels: FileList, format: DataFormat = .auto, classCount: Int? = nil,
+    like other: Dataset? = nil,
     ignoring ignored: IgnoredLabel? = nil
   ) throws(DataError) {
     let (paths, labelPaths) = (try features.paths(), try labels.paths())
@@ -68,7 +69,8 @@ package struct Dataset {
       }
       let classes = other?.classes ?? ClassMap(column, ignoring: ignored)
       self.init(
-        features: matrix, labels: try classes.classes(of: column, ignoring: ignored), classCount: classes.count, classes: classes)
+        features: matrix, labels: try classes.classes(of: column, ignoring: ignored), classCount: classes.count,
+        classes: classes)
     }
     (featureFiles, self.labelFiles) = (files, labelFiles)
   }

@@ -20,23 +20,24 @@ extension FeatureMatrix {
     return found
   }
 
-  /// The first value of the range's rows, of `float64`, that is too large for single precision when it is normalised.
+  /// The first value of the range's rows that is too large for single precision when it is normalised. Other types than
+  /// `float64` have none.
   ///
   /// Local: each rank looks at its shard of the rows.
   func firstOverflow(in range: Range<Int>, _ normalization: Normalization) -> (row: Int, column: Int)? {
-    precondition(element == .float64, "other values fit")
+    guard element == .float64 else { return nil }
     var found: (row: Int, column: Int)?
     normalization.withDoubles { map in
       forEachPiece(in: range) { firstRow, bytes in
-        if found != nil { return }
-        let values = bytes.bindMemory(to: Double.self)
-        for row in 0..<values.count / columns {
-          let line = UnsafeBufferPointer(rebasing: values[row * columns..<(row + 1) * columns])
-          if let column = map.firstOverflow(line) {
-            found = (firstRow + row, column)
-            return
+        var row = firstRow
+        func look(_ values: UnsafeBufferPointer<Double>) {
+          for start in stride(from: 0, to: values.count, by: columns) where found == nil {
+            let line = UnsafeBufferPointer(rebasing: values[start..<start + columns])
+            found = map.firstOverflow(line).map { (row, $0) }
+            row += 1
           }
         }
+        if isInPlace { look(bytes.bindMemory(to: Double.self)) } else { forEachDoubles(of: bytes, look) }
       }
     }
     return found

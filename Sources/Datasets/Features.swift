@@ -80,7 +80,7 @@ package enum Features {
     in range: Range<Int>, _ normalization: Normalization, _: Scalar.Type
   ) -> (row: Int, column: Int)? {
     if let found = firstNonFinite(in: range) { return found }
-    guard case .dense(let matrix) = self, matrix.element.size > MemoryLayout<Scalar>.size else { return nil }
+    guard case .dense(let matrix) = self, Scalar.self == Float.self else { return nil }
     return matrix.firstOverflow(in: range, normalization)
   }
 

@@ -54,7 +54,8 @@ extension Dataset {
     }
     let classes = known ?? ClassMap(labels, ignoring: ignored)
     self.init(
-      features: examples.features, labels: try classes.classes(of: labels, ignoring: ignored), classCount: classes.count,
+      features: examples.features, labels: try classes.classes(of: labels, ignoring: ignored),
+      classCount: classes.count,
       classes: classes)
     indices = examples.indices
     tableColumns = examples.tableColumns

@@ -46,12 +46,16 @@ struct JobProcess: Equatable, CustomStringConvertible {
         Self.job(environment, parent: parent) == job
       else { continue }
       let state: State
+      let file = link("/proc/\(id)/exe")
       if ["T", "t"].contains(fields[0]) {
         state = .stopped
-      } else if link("/proc/\(id)/exe") == program {
+      } else if file == program {
         state = .atWork
-      } else {
+      } else if file != nil {
         state = .notStarted(String(status[status.index(after: open)..<close]))
+      } else {
+        // It is just ending.
+        continue
       }
       // What counts is the program itself, not the shells and the like around it.
       if let before = found[rank], before.isAtWork || state != .atWork { continue }

@@ -24,7 +24,9 @@ extension TrainingData {
     _ kind: Normalization.Kind, _ statistics: FeatureStatistics, _ name: String
   ) throws -> Normalization {
     let columns = zip(statistics.means, statistics.standardDeviations)
-    if kind != .scale, kind != .none, let column = columns.enumerated().first(where: { !($1.0.isFinite && $1.1.isFinite) })?.offset {
+    if kind != .scale, kind != .none,
+      let column = columns.enumerated().first(where: { !($1.0.isFinite && $1.1.isFinite) })?.offset
+    {
       throw CollectiveFailure(
         DataError.badContents(
           name,

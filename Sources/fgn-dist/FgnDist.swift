@@ -35,6 +35,8 @@ extension FgnDist {
     } catch {
       // Help and version are output as well; ArgumentParser would not notice that they get lost.
       if exitCode(for: error).isSuccess, !fullMessage(for: error).isEmpty {
+        // A reader that has gone is then an error of write.
+        signal(SIGPIPE, SIG_IGN)
         do {
           try StandardOutput.print(fullMessage(for: error))
           Foundation.exit(0)

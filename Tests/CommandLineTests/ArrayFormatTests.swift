@@ -18,7 +18,7 @@ extension CommandLineTests {
       let isWide: Bool
       let bytes: @Sendable (Double) -> [UInt8]
 
-      init<Bits: FixedWidthInteger>(
+      init<Bits: FixedWidthInteger & SendableMetatype>(
         _ numpy: String, _ safetensors: String, isWide: Bool = false, _ bits: @escaping @Sendable (Double) -> Bits
       ) {
         (self.numpy, self.safetensors, self.isWide) = (numpy, safetensors, isWide)

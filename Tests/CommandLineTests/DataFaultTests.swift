@@ -44,7 +44,7 @@ extension CommandLineTests {
         try $0.change("train-features.npy") { $0.removeLast($0.count - 40) }
       },
       Fault("empty file", "train-features.npy", "empty") { try $0.write("train-features.npy", "") },
-      Fault("a file of another kind", "train-features.npy", "neither") {
+      Fault("a file of another kind", "train-features.npy", "none of the formats of arrays") {
         try $0.write("train-features.npy", "label,value\n1,2\n")
       },
       Fault("label beyond data.classes", "train-labels.npy", "example 0", "label 7", "0 to 2") {
@@ -90,8 +90,8 @@ extension CommandLineTests {
       Fault("a single class", "train-labels.npy", "one class") {
         try NPY.write([Int64](repeating: 0, count: 40), to: $0.path("train-labels.npy"))
       },
-      Fault("labels that are no integers", "train-labels.npy", "integer") {
-        try NPY.write(Vector<Float>(zeros: 40), to: $0.path("train-labels.npy"))
+      Fault("labels that are no whole numbers", "train-labels.npy", "row 7", "0.5") {
+        try NPY.write(Vector<Float>((0..<40).map { $0 == 7 ? 0.5 : 1 }), to: $0.path("train-labels.npy"))
       },
       weights("negative weight", "example 7", "-0.5", weights: weights(replacing: 7, by: -0.5)),
       weights("weight that is no number", "example 39", "nan", weights: weights(replacing: 39, by: .nan)),

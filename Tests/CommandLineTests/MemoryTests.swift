@@ -42,7 +42,7 @@ extension CommandLineTests {
         ),
         (
           "[{convolution: {channels: 24, kernel: 3, padding: 1}}, relu, {max_pool: 2}, flatten]",
-          ["optimizer.batch_size=full", "training.precision=float64"]
+          ["optimizer.batch_size=full", "optimizer.solver.kind=measured", "training.precision=float64"]
         ),
       ])
     func followsItsFormula(layers: String, settings: [String]) throws {

@@ -71,7 +71,7 @@ extension CommandLineTests {
         String(
           try lines(workspace, "\(run)/metrics.jsonl").split(separator: "\n").last { $0.contains("evaluation") } ?? ""
         )
-        .replacing(/"(seconds|time)":[^,}]*/, with: "")
+        .replacing(/"(elapsed|seconds|time)":[^,}]*/, with: "")
       }
       #expect(try last("run") == last("other") && last("run").contains("accuracy"))
       var outputs: [String: String] = [:]

@@ -169,7 +169,8 @@ import Testing
       Case("training: {precision: float16}", "training.precision", "'float16'", "float32, float64"),
       Case("training: {precision: Float32}", "training.precision", "'Float32'"),
       Case("data: {normalize: yes}", "data.normalize", "'yes'", "auto, none, scale, standardize"),
-      Case("data: {train: {format: xls}}", "data.train.format", "'xls'", "auto, idx, npy, svmlight, csv"),
+      Case(
+        "data: {train: {format: xls}}", "data.train.format", "'xls'", "auto, idx, npy, npz, safetensors, svmlight, csv"),
       Case("model: {channels: middle}", "model.channels", "'middle'", "first, last"),
       Case("logging: {progress: bar}", "logging.progress", "'bar'", "auto, live, plain, none"),
     ])
