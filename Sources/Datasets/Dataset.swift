@@ -2,11 +2,11 @@ import LinearAlgebra
 
 /// Examples and their classes, complete on every rank; the ranks share the pages of mapped files.
 package struct Dataset {
-  package let features: Features
+  package internal(set) var features: Features
   /// The class of each row, counted from 0.
-  package let labels: [Int32]
+  package internal(set) var labels: [Int32]
   /// The number of classes, as given or one more than the largest label.
-  package let classCount: Int
+  package internal(set) var classCount: Int
   /// What the file calls the classes; nil where it has their numbers.
   package let classes: ClassMap?
   /// Where arrays are, for errors.

@@ -19,10 +19,10 @@ extension Dataset {
       throw .badContents(path, "has no examples but those of data.ignore_label; correct it, or set it to null")
     }
     let kept = KeptRows(total: count, rows: rows)
-    var set = Dataset(
-      features: try features.selecting(rows), labels: kept.select(labels),
-      classCount: classes == nil ? nil : classCount, classes: classes)
-    set.kept = kept
+    // All that is known of the files stays.
+    var set = self
+    (set.features, set.labels, set.kept) = (try features.selecting(rows), kept.select(labels), kept)
+    if classes == nil { set.classCount = Dataset(features: set.features, labels: set.labels).classCount }
     set.featureFiles = featureFiles?.keeping(kept)
     set.labelFiles = labelFiles?.keeping(kept)
     return set

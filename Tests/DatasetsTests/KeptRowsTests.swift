@@ -29,6 +29,19 @@ import Testing
     #expect(set.kept?.select(Array(0..<7)) == [1, 4, 5])
   }
 
+  @Test func namesOfColumnsAndTheIndexBaseStayKnown() throws {
+    let table = directory.write(Array("a,b,kind\n1,2,x\n3,4,y\n5,6,z\n".utf8), "t.csv")
+    let sparse = directory.write(Array("x 0:1 2:1\ny 1:2\nz 2:3\n".utf8), "s.svm")
+    for (path, format) in [(table, ExampleFormat.csv), (sparse, .svmlight)] {
+      let all = try Dataset(
+        TextExamples(paths: [path], format: format), path: path, classes: nil, ignoring: .text("y"))
+      let set = try all.leavingOutIgnored(path)
+      #expect(set.count == 2 && set.classCount == 2 && set.classes?.names == ["x", "z"])
+      #expect(set.tableColumns == all.tableColumns && (set.tableColumns != nil) == (format == .csv))
+      #expect(set.indices?.base == all.indices?.base && (set.indices?.base == .zero) == (format == .svmlight))
+    }
+  }
+
   @Test func textsMayBeIgnored() throws {
     let features = directory.write(npy("|u1", "(3, 1)", [0, 1, 2]), "x.npy")
     let labels = directory.write(ArrayLabelsTests.array(["b", "unknown", "a"], "<"), "y.npy")
