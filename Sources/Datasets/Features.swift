@@ -80,8 +80,12 @@ package enum Features {
     in range: Range<Int>, _ normalization: Normalization, _: Scalar.Type
   ) -> (row: Int, column: Int)? {
     if let found = firstNonFinite(in: range) { return found }
-    guard case .dense(let matrix) = self, Scalar.self == Float.self else { return nil }
-    return matrix.firstOverflow(in: range, normalization)
+    return Scalar.self == Float.self ? firstOverflow(in: range, normalization) : nil
+  }
+
+  /// The first value of the range's rows, which are finite, that is too large for single precision when it is normalised.
+  package func firstOverflow(in range: Range<Int>, _ normalization: Normalization) -> (row: Int, column: Int)? {
+    if case .dense(let matrix) = self { matrix.firstOverflow(in: range, normalization) } else { nil }
   }
 
   /// The CRC-32 of the range's values.

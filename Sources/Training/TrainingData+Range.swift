@@ -3,12 +3,12 @@ import MPI
 
 /// What computing with a set would make of its numbers.
 extension TrainingData {
-  /// Throws for the first value that single precision does not hold. Collective.
+  /// Throws for the first value, of those that have been found finite, that single precision does not hold. Collective.
   static func checkRange(
     _ set: Dataset, _ name: String, _ normalization: Normalization, over communicator: Communicator
   ) throws {
     let shard = BatchSampler.shard(of: 0..<set.count, rank: communicator.rank, count: communicator.size)
-    let found = set.features.firstUnusable(in: shard, normalization, Float.self)
+    let found = set.features.firstOverflow(in: shard, normalization)
     let first = try communicator.allreduce(found.map { $0.row * set.featureCount + $0.column } ?? .max, .min)
     guard first < .max else { return }
     let place = set.featureFiles.place(of: first / set.featureCount, in: name)
