@@ -2,14 +2,16 @@
 /// of their Unicode scalars.
 ///
 /// Of numbers, the exact value counts: `2`, `2.0` and `+2` are one class, whose name is the shortest text seen, and of
-/// equally short ones the first; 9007199254740992 and 9007199254740993, which are one double, are two.
+/// equally short ones the first; 9007199254740992 and 9007199254740993, which are one double, are two. Texts are compared
+/// scalar by scalar: an é of one scalar and one of two are two classes, as they are to Python.
 package struct ClassMap: Equatable, Sendable {
   /// The name of each class.
   package let names: [String]
   /// Whether labels are compared as numbers.
   package let isNumeric: Bool
   private let classesOfNumbers: [ExactDecimal: Int32]
-  private let classesOfTexts: [String: Int32]
+  /// By UTF-8: two Swift strings are equal where they only look alike.
+  private let classesOfTexts: [[UInt8]: Int32]
 
   package var count: Int { names.count }
 
@@ -35,15 +37,16 @@ package struct ClassMap: Equatable, Sendable {
       classesOfNumbers = Dictionary(uniqueKeysWithValues: zip(order.map(\.key), 0...))
       classesOfTexts = [:]
     } else {
-      names = Set(texts).sorted { $0.unicodeScalars.lexicographicallyPrecedes($1.unicodeScalars) }
+      let distinct = Dictionary(texts.map { (Array($0.utf8), $0) }) { first, _ in first }
+      names = distinct.values.sorted { $0.unicodeScalars.lexicographicallyPrecedes($1.unicodeScalars) }
       classesOfNumbers = [:]
-      classesOfTexts = Dictionary(uniqueKeysWithValues: zip(names, 0...))
+      classesOfTexts = Dictionary(uniqueKeysWithValues: zip(names.map { Array($0.utf8) }, 0...))
     }
   }
 
   /// The class of a text; nil if there is none for it.
   package func classNumber(of text: String) -> Int32? {
-    isNumeric ? ExactDecimal(text).flatMap { classesOfNumbers[$0] } : classesOfTexts[text]
+    isNumeric ? ExactDecimal(text).flatMap { classesOfNumbers[$0] } : classesOfTexts[Array(text.utf8)]
   }
 
   /// The class of each row, or the mark of an ignored one. Throws exit code 65 for a label that is no class here.
@@ -66,6 +69,40 @@ package struct ClassMap: Equatable, Sendable {
       classes.append(number)
     }
     return labels.codes.map { classes[Int($0)] }
+  }
+
+  /// The class of each row of an array whose numbers are the names of classes, with the mark of ignored rows kept.
+  ///
+  /// Throws exit code 65 for a number that is none of them, and where the classes have other names than numbers; `place` is
+  /// what errors call a row.
+  package func classes(
+    ofNumbers labels: [Int32], place: (Int) -> (path: String, row: Int)
+  ) throws(DataError) -> [Int32] {
+    guard isNumeric else {
+      throw .badContents(
+        place(0).path,
+        "has numbers for labels, and the classes of the training set have names; save the names of these classes")
+    }
+    var known: [Int32: Int32] = [IgnoredLabel.mark: IgnoredLabel.mark]
+    var result: [Int32] = []
+    result.reserveCapacity(labels.count)
+    for (row, label) in labels.enumerated() {
+      guard let number = known[label] ?? classNumber(of: "\(label)") else {
+        let (path, row) = place(row)
+        throw .badContents(
+          path,
+          "example \(row) has label \(label), which is none of the \(count) classes of the training set, "
+            + "\(names.prefix(3).joined(separator: ", "))\(count > 3 ? ", …" : ""); correct the label, or train "
+            + "with examples of it")
+      }
+      known[label] = number
+      result.append(number)
+    }
+    return result
+  }
+
+  package static func == (one: ClassMap, other: ClassMap) -> Bool {
+    one.names.elementsEqual(other.names) { $0.utf8.elementsEqual($1.utf8) }
   }
 
   private static func isBetter(_ text: String, than other: String) -> Bool {

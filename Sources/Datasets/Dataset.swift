@@ -57,11 +57,13 @@ package struct Dataset {
     let matrix = Features.dense(FeatureMatrix(joining: parts))
     switch stored {
     case .numbers(let numbers):
-      guard other?.classes == nil else {
-        throw .badContents(
-          labelPaths[0], "has numbers for labels, and the training set has names; save the names of these classes")
+      let marked = numbers.marking(ignored)
+      if let classes = other?.classes {
+        let labels = try classes.classes(ofNumbers: marked) { labelFiles.place(of: $0) }
+        self.init(features: matrix, labels: labels, classCount: classes.count, classes: classes)
+      } else {
+        self.init(features: matrix, labels: marked, classCount: classCount)
       }
-      self.init(features: matrix, labels: numbers.marking(ignored), classCount: classCount)
     case .names(let column):
       if let other, other.classes == nil {
         throw .badContents(

@@ -3,6 +3,8 @@ package protocol FeatureSource {
   var rows: Int { get }
   /// Numbers of one example.
   var columns: Int { get }
+  /// The axes of one example, such as [28, 28].
+  var shape: [Int] { get }
   /// Whether the rows come without their zeros.
   var isSparse: Bool { get }
   /// The files that the rows are in, if those are known.
@@ -27,6 +29,7 @@ extension Features: FeatureSource {
 /// size of the files, also if they are compressed.
 package final class FeatureStream: FeatureSource {
   package let columns: Int
+  package let shape: [Int]
   package var isSparse: Bool { false }
   package var files: SetFiles? { arrays.files }
   package var rows: Int { arrays.files.rows }
@@ -37,7 +40,8 @@ package final class FeatureStream: FeatureSource {
   package init(paths: [String], format: DataFormat = .auto) throws(DataError) {
     arrays = try ArraySetStream(paths, format: format, as: .features)
     try FeatureMatrix.checkKinds(arrays.layouts.map(FeatureMatrix.Kind.init), paths)
-    columns = arrays.layouts[0].shape.dropFirst().reduce(1, *)
+    shape = Array(arrays.layouts[0].shape.dropFirst())
+    columns = shape.reduce(1, *)
   }
 
   package convenience init(path: String, format: DataFormat = .auto) throws(DataError) {

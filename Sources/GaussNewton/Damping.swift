@@ -24,7 +24,7 @@ package enum Damping {
     /// λ of the first step: `initial`, within the bounds if there are any.
     package var start: Double { policy == .constant ? initial : bounded(initial) }
 
-    func bounded(_ λ: Double) -> Double { min(max(λ, minimum), maximum) }
+    package func bounded(_ λ: Double) -> Double { min(max(λ, minimum), maximum) }
   }
 
   /// λ after a step whose success was looked at, and whether the step is taken.

@@ -31,7 +31,7 @@ package struct EvaluationSet {
       else { return nil }
       let path = "\(source.features!)"
       // Of another number of features, which is the mistake to be told.
-      try model.check(featureCount: text.features.columns, of: path)
+      try model.check(text.features.shape, of: path)
       return try Dataset(text, path: path, classes: model.classes(for: path), ignoring: ignored)
     }
     note = text.flatMap { $0.tableColumns?.summary(model.tableColumns) ?? model.noteOnIndices(of: $0, told: indexBase) }
@@ -47,7 +47,10 @@ package struct EvaluationSet {
       (stored, labelFiles) = try Dataset.labels(
         labelsList.paths(), format: source.format.array, for: stream.files!)
       switch stored {
-      case .numbers(let numbers): labels = numbers.marking(ignored)
+      case .numbers(let numbers):
+        let marked = numbers.marking(ignored)
+        labels =
+          try model.classes?.classes(ofNumbers: marked) { labelFiles.place(of: $0, in: "\(labelsList)") } ?? marked
       case .names(let column): labels = try model.classes(for: labelsName).classes(of: column, ignoring: ignored)
       }
     } else if model.configuration.data.train.features == nil {
@@ -59,7 +62,7 @@ package struct EvaluationSet {
       throw ConfigurationError(
         source: model.contents.path, "was trained without a test set; name one with --features and --labels")
     }
-    try model.check(featureCount: features.columns, of: name)
+    try model.check(features.shape, of: name)
     let classes = model.network.outputCount
     if let row = labels.firstIndex(where: { ($0 < 0 || $0 >= classes) && $0 != IgnoredLabel.mark }) {
       let place = labelFiles.place(of: row, in: labelsName)

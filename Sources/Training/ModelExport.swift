@@ -84,7 +84,7 @@ package struct ModelExport {
         }
       file.add(parameter.name, tensor)
     }
-    ModelFile.describe(model.network, model.configuration, normalization, model.classes, model.tableColumns, in: &file)
+    ModelFile.describe(model.network, model.configuration, normalization, model.data, in: &file)
     file.metadata["fgn.inputs"] = inputs
     // What libraries built on PyTorch look for.
     file.metadata["format"] = "pt"

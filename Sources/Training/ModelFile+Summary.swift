@@ -3,14 +3,17 @@ import Foundation
 import LinearAlgebra
 
 extension ModelFile {
-  /// Throws if rows of `count` features are not what this model takes.
-  package func check(featureCount count: Int, of name: String) throws {
+  /// Throws if examples with these axes are not what this model takes.
+  package func check(_ shape: [Int], of name: String) throws {
+    let count = shape.reduce(1, *)
     guard count == network.inputCount else {
       throw StorageError(
         .contents, path: name, section: "features",
         problem: "has \(count) a row, but \(contents.path) takes \(network.inputCount)",
         remedy: "use the features that the model was trained on")
     }
+    let axes = ExampleAxes(shape)
+    if let trained = data.axes, !axes.agree(with: trained) { throw axes.disagreement(with: trained, name) }
   }
 
   /// What a person should know where neither the model nor an option says from where the indices of a file in LIBSVM's

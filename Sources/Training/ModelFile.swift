@@ -3,16 +3,38 @@ import Foundation
 import LinearAlgebra
 import Networks
 
+/// What a model knows of the data that it was trained on.
+package struct DataDescription {
+  /// What the data call the classes; nil where they have their numbers.
+  package var classes: ClassMap?
+  /// The names of the columns; nil where they have none.
+  package var tableColumns: TableColumns?
+  /// Of one example in its file; nil where they are not known.
+  package var axes: ExampleAxes?
+
+  package init(classes: ClassMap? = nil, tableColumns: TableColumns? = nil, axes: ExampleAxes? = nil) {
+    self.classes = classes
+    self.tableColumns = tableColumns
+    self.axes = axes
+  }
+
+  package init(of set: Dataset) {
+    self.init(classes: set.classes, tableColumns: set.tableColumns, axes: ExampleAxes(set.featureShape))
+  }
+}
+
 /// A trained classifier as a safetensors file: the parameters by name, and as metadata what it takes to use them.
 package struct ModelFile {
   package let configuration: Configuration
   package let normalization: Normalization
   package let network: Network
-  /// What the data call the classes; nil where they have their numbers.
-  package let classes: ClassMap?
-  /// The names of the columns that it was trained on; nil where these had none.
-  package let tableColumns: TableColumns?
+  package let data: DataDescription
   package let contents: TensorFile
+
+  /// What the data call the classes; nil where they have their numbers.
+  package var classes: ClassMap? { data.classes }
+  /// The names of the columns that it was trained on; nil where these had none.
+  package var tableColumns: TableColumns? { data.tableColumns }
 
   private enum Key {
     static let configuration = "fgn.configuration"
@@ -27,12 +49,14 @@ package struct ModelFile {
     /// Of one example, such as [28, 28].
     var input: [Int]
     var classes: Int
+    /// Of one example in the data file, where `model.input_shape` says otherwise.
+    var file: [Int]?
   }
 
   /// The tensors and metadata of a model; the same bytes for the same model.
   package static func contents<Scalar: BLASScalar>(
     _ parameters: Vector<Scalar>, of network: Network, _ configuration: Configuration, _ normalization: Normalization,
-    classes: ClassMap? = nil, tableColumns: TableColumns? = nil
+    _ data: DataDescription = DataDescription()
   ) -> TensorFile {
     var file = TensorFile()
     for entry in network.layout.entries {
@@ -42,20 +66,21 @@ package struct ModelFile {
         entry.name,
         Tensor(entry.isTransposed ? Matrix(values, columns, rows).transposed().elements : values, shape: entry.shape))
     }
-    describe(network, configuration, normalization, classes, tableColumns, in: &file)
+    describe(network, configuration, normalization, data, in: &file)
     return file
   }
 
   /// Adds what it takes to use a model.
   static func describe(
-    _ network: Network, _ configuration: Configuration, _ normalization: Normalization, _ classes: ClassMap?,
-    _ tableColumns: TableColumns?, in file: inout TensorFile
+    _ network: Network, _ configuration: Configuration, _ normalization: Normalization, _ data: DataDescription,
+    in file: inout TensorFile
   ) {
     file.encode(configuration, forKey: Key.configuration)
     file.encode(normalization, forKey: Key.normalization)
-    file.encode(Shape(input: network.example, classes: network.outputCount), forKey: Key.shape)
-    if let classes { file.encode(classes, forKey: Key.classes) }
-    if let tableColumns, tableColumns.hasNames {
+    let axes = configuration.model.inputShape.flatMap { _ in data.axes?.extents }
+    file.encode(Shape(input: network.example, classes: network.outputCount, file: axes), forKey: Key.shape)
+    if let classes = data.classes { file.encode(classes, forKey: Key.classes) }
+    if let tableColumns = data.tableColumns, tableColumns.hasNames {
       file.encode(tableColumns.features, forKey: Key.featureNames)
       if let label = tableColumns.label { file.encode(label, forKey: Key.labelName) }
     }
@@ -80,11 +105,13 @@ package struct ModelFile {
     guard let features = shape.input.elementCount, shape.classes >= 2, normalization.fits(columns: features) else {
       throw misfit("examples of \(shape.input) and \(shape.classes) classes are no classifier")
     }
-    classes = try contents.metadata[Key.classes].map { _ in try contents.decode(ClassMap.self, forKey: Key.classes) }
+    let classes = try contents.metadata[Key.classes].map { _ in
+      try contents.decode(ClassMap.self, forKey: Key.classes)
+    }
     if let classes, classes.count != shape.classes {
       throw misfit("\(classes.count) names are not those of \(shape.classes) classes")
     }
-    tableColumns = try contents.metadata[Key.featureNames].map { _ in
+    let tableColumns = try contents.metadata[Key.featureNames].map { _ in
       TableColumns(
         features: try contents.decode([String].self, forKey: Key.featureNames),
         label: try contents.metadata[Key.labelName].map { _ in try contents.decode(String.self, forKey: Key.labelName) }
@@ -93,6 +120,12 @@ package struct ModelFile {
     if let tableColumns, tableColumns.features.count != features {
       throw misfit("\(tableColumns.features.count) names are not those of \(features) features")
     }
+    if let axes = shape.file, axes.elementCount != features {
+      throw misfit("examples of \(axes) are not of \(shape.input)")
+    }
+    // A model from before files' axes were kept does not know them where its configuration gives others.
+    let axes = shape.file ?? (configuration.model.inputShape == nil ? shape.input : nil)
+    data = DataDescription(classes: classes, tableColumns: tableColumns, axes: axes.map { ExampleAxes($0) })
     do {
       network = try configuration.model.network(featureShape: shape.input, classes: shape.classes)
     } catch {

@@ -109,7 +109,7 @@ package struct RunState {
     guard (saved.damping == nil) == (fresh.damping == nil), (saved.moments == nil) == (fresh.moments == nil) else {
       throw impossible("\(saved) does not fit the method")
     }
-    optimizer.counters = saved
+    optimizer.counters = saved.damped(from: self.saved.optimizer.damping, to: configuration.optimizer.damping)
     for (name, vector) in optimizer.memory {
       vector.assign(try contents.vector(named: "optimizer.\(name)", shape: [vector.count]))
     }
@@ -156,6 +156,10 @@ package struct RunState {
         key: "data.train",
         "has \(new.0) examples, \(new.1) features and \(new.2) classes, but \(contents.path) was saved on \(old.0), "
           + "\(old.1) and \(old.2); name the data of that run")
+    }
+    let axes = ExampleAxes(data.train.featureShape)
+    if let trained = saved.data.axes, !axes.agree(with: trained) {
+      throw axes.disagreement(with: trained, "data.train.features")
     }
     if let before = progress.data, let now = data.checksum, before != Self.text(checksum: now) {
       throw ConfigurationError(

@@ -92,6 +92,11 @@ package enum Safetensors {
     let lengthBytes = try input.read(8)
     let length = lengthBytes.reversed().reduce(0 as UInt64) { $0 << 8 | UInt64($1) }
     guard length <= largestHeader, length <= input.size - 8 else {
+      if let kind = foreignKind(lengthBytes) {
+        throw StorageError(
+          .contents, path: path, section: "format", problem: "is \(kind), not safetensors",
+          remedy: "name a model or checkpoint (.safetensors)")
+      }
       throw damaged(path, section: "header", "its length of \(length) bytes exceeds the file or the format's limit")
     }
     var headerBytes = try input.read(Int(length))
@@ -140,6 +145,19 @@ package enum Safetensors {
         remedy: "use an undamaged copy; a program that rewrites the file must drop \(checksumKey) and \(schemeKey)")
     }
     return Array(stated.utf8)
+  }
+
+  /// What a file of another format is, by its first bytes.
+  private static func foreignKind(_ start: [UInt8]) -> String? {
+    if start.starts(with: [0x93] + Array("NUMPY".utf8)) { return "an array in NPY format" }
+    if start.starts(with: Array("PK\u{3}\u{4}".utf8)) {
+      return "a ZIP archive, such as numpy.savez and torch.save write"
+    }
+    if start.starts(with: [0x89] + Array("HDF".utf8)) { return "in HDF5 format" }
+    if start.starts(with: [0x80]), start.count > 1, (2...5).contains(start[1]) { return "a pickle" }
+    if start.starts(with: [0x1f, 0x8b]) { return "compressed by gzip" }
+    let isText = start.allSatisfy { (0x20..<0x7f).contains($0) || (0x09...0x0d).contains($0) }
+    return isText ? "text" : nil
   }
 
   static func damaged(_ path: String, section: String, _ problem: String) -> StorageError {

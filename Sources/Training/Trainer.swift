@@ -312,8 +312,7 @@ package final class Trainer<Scalar: DistributedScalar> {
   /// The model as it is now. Local.
   private var modelFile: TensorFile {
     ModelFile.contents(
-      parameters, of: network, configuration, data.normalization, classes: data.train.classes,
-      tableColumns: data.train.tableColumns)
+      parameters, of: network, configuration, data.normalization, DataDescription(of: data.train))
   }
 
   /// Begins to save a checkpoint, of finite numbers alone. Collective.

@@ -99,6 +99,8 @@ package struct TrainingData {
             testName,
             "has \(test.featureCount) features, and \(trainName) has \(train.featureCount); use sets of one kind"))
       }
+      let (axes, trained) = (ExampleAxes(test.featureShape), ExampleAxes(train.featureShape))
+      guard axes.agree(with: trained) else { throw CollectiveFailure(axes.disagreement(with: trained, testName)) }
       try check(
         test, features: testName, labels: options.test.labels?.description ?? testName, classCount, over: communicator)
     }

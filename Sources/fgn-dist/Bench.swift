@@ -15,16 +15,16 @@ struct Bench: ParsableCommand {
   @Flag(help: "Print JSON.")
   var json = false
 
-  @Option(help: "Examples in the global batch.")
+  @Option(parsing: .unconditional, help: "Examples in the global batch.")
   var rows = 4096
 
-  @Option(help: "Features of an example.")
+  @Option(parsing: .unconditional, help: "Features of an example.")
   var features = 784
 
-  @Option(help: "Classes.")
+  @Option(parsing: .unconditional, help: "Classes.")
   var classes = 100
 
-  @Option(help: "Paired repetitions of each measurement.")
+  @Option(parsing: .unconditional, help: "Paired repetitions of each measurement.")
   var repetitions = 15
 
   func validate() throws {

@@ -43,13 +43,17 @@ struct Convert: ParsableCommand {
   @Option(help: "Format of the input: \(ExampleFormat.allCases.map(\.rawValue).joined(separator: ", ")).")
   var format = ExampleFormat.auto
 
-  @Option(help: "Where a table has its labels: first, last, a number counted from 1, a name, or none. (default: last)")
+  @Option(
+    parsing: .unconditional,
+    help: "Where a table has its labels: first, last, a number counted from 1, a name, or none. (default: last)"
+  )
   var labelColumn: String?
 
   @Option(help: "Whether the first line of a table has the names of its columns: auto, yes or no. (default: auto)")
   var header: CSV.Header?
 
   @Option(
+    parsing: .unconditional,
     help: """
       Number of features, which LIBSVM's format does not tell if the last ones are zero; a table of just so many columns \
       has no labels.
@@ -63,6 +67,7 @@ struct Convert: ParsableCommand {
   var dtype = Configuration.Training.Precision.float32
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
       "Write the examples in a random order, which follows from this seed and their number.", valueName: "seed"))
   var shuffle: UInt64?

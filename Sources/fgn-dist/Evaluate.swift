@@ -49,7 +49,7 @@ struct Evaluate: ParsableCommand {
       "Where to write the examples whose labels the model finds least probable (.csv).", valueName: "file"))
   var suspects: String?
 
-  @Option(help: ArgumentHelp("How many of them. (default: 100)", valueName: "count"))
+  @Option(parsing: .unconditional, help: ArgumentHelp("How many of them. (default: 100)", valueName: "count"))
   var suspectsCount: Int?
 
   @Flag(help: "Print one JSON object.")

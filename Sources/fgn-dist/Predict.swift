@@ -71,7 +71,7 @@ struct Predict: ParsableCommand {
       var reader = try NodeReader(over: job.communicator)
       let (examples, note) = try job.communicator.collectively {
         let (examples, note) = try source(for: file, by: &reader)
-        try file.check(featureCount: examples.columns, of: "\(list)")
+        try file.check(examples.shape, of: "\(list)")
         return (examples, note)
       }
       job.say(try reader.note(over: job.communicator))

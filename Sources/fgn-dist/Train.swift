@@ -95,6 +95,7 @@ struct Train: ParsableCommand {
       over: communicator)
     report(configuration, data, network, memory, state, coordinator, job)
     if let scheduleChange { coordinator.say(scheduleChange) }
+    for change in state?.settingChanges ?? [] { coordinator.say(change) }
     for damage in choice?.latest?.damage ?? [] { coordinator.say("warning: left out, for it is damaged: \(damage)") }
     let trainer = try Trainer<Scalar>(configuration, data, network, coordinator, resuming: state, over: communicator)
     switch try trainer.run() {

@@ -1,4 +1,5 @@
 import Datasets
+import Foundation
 import LinearAlgebra
 import Testing
 
@@ -40,6 +41,35 @@ extension CommandLineTests {
       #expect(
         more.output.contains("note: the rate goes from 0.08333 at step 6 to 0.25, for training.epochs is 6 and was 3"))
       try workspace.expectEveryStepOnce("run", 12)
+    }
+
+    @Test func `Other settings of the optimizer are said aloud`() throws {
+      let workspace = try prepare()
+      try Program.run(arguments, in: workspace).expectSuccess()
+      func resume(_ settings: [String]) throws -> String {
+        let run = try Program.run(
+          arguments + ["--resume"] + (["training.epochs=4"] + settings).flatMap { ["--set", $0] }, in: workspace)
+        run.expectSuccess()
+        return run.output
+      }
+      let state = try workspace.bytes("run/checkpoints/step-00000006.safetensors")
+      #expect(try !resume(["logging.every=2", "training.evaluate_every=2"]).contains("note: goes on with"))
+      for name in workspace.checkpoints("run") {
+        try FileManager.default.removeItem(atPath: workspace.path("run/checkpoints/\(name)"))
+      }
+      try workspace.write("run/checkpoints/step-00000006.safetensors", state)
+      let settings = [
+        "optimizer.momentum=0.5", "optimizer.weight_decay=0.01", "optimizer.step_length=line-search",
+        "optimizer.solver.max_iterations=7", "optimizer.damping.initial=7", "model.initialization=scaled",
+      ]
+      let output = try resume(settings)
+      for said in [
+        "note: goes on with ", "optimizer.momentum 0.5 (was 0.9)", "optimizer.weight_decay 0.01 (was 0",
+        "optimizer.step_length line-search (was unit)", "optimizer.solver.max_iterations 7 (was 50)",
+        "optimizer.damping.initial 7", "note: model.initialization is not read",
+      ] { #expect(output.contains(said), "\(said): \(output)") }
+      // λ starts anew where its first value is another.
+      #expect(output.contains("λ 7 "), "\(output)")
     }
 
     @Test func `Other values, labels or another order of them are refused, and other files of the same are not`() throws

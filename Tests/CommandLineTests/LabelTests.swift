@@ -63,6 +63,59 @@ extension CommandLineTests {
       #expect(try train("two", ["data.ignore_label=255"], .mpirun(2), in: workspace).contains("200 examples"))
     }
 
+    @Test func `Arrays of numbers are matched with classes by their names, and words are no numbers`() throws {
+      let workspace = Workspace()
+      let examples = Examples(90, features: 4, classes: 3)
+      func table(_ name: String, _ names: [String]) throws {
+        let lines = zip(examples.features, examples.labels).map { row, label in
+          (row.map { "\($0)" } + [names[Int(label)]]).joined(separator: ",")
+        }
+        try workspace.write(name, lines.joined(separator: "\n") + "\n")
+      }
+      // As positions, labels 1 and 2 would be those of 20 and 3.
+      try table("numbers.csv", ["1", "20", "3"])
+      try table("words.csv", ["one", "two", "three"])
+      var named = examples
+      named.labels = examples.labels.map { [1, 20, 3][Int($0)] }
+      try write("named", named, to: workspace)
+      try write("counted", examples, to: workspace)
+      try workspace.write("run.yaml", "{optimizer: {solver: {kind: gram}}, training: {epochs: 4, evaluate_every: 0}}")
+      func evaluate(_ model: String, _ files: [String]) throws -> Outcome {
+        try Program.run(["evaluate", "\(model)/model.safetensors", "--json", "--features"] + files, in: workspace)
+      }
+      for model in ["numbers", "words"] {
+        try Program.run(
+          ["train", "run.yaml", "--run-directory", model, "--set", "data.train.features=\(model).csv"], in: workspace
+        ).expectSuccess()
+      }
+      let byTable = try evaluate("numbers", ["numbers.csv"])
+      let byArray = try evaluate("numbers", ["named-features.npy", "--labels", "named-labels.npy"])
+      byTable.expectSuccess()
+      #expect(byArray.output == byTable.output)
+      let unknown = ["counted-labels.npy", "example", "has label", "none of the 3 classes", "1, 3, 20"]
+      try evaluate("numbers", ["counted-features.npy", "--labels", "counted-labels.npy"])
+        .expectError(65, mentioning: unknown)
+      let words = ["has numbers for labels", "save the names"]
+      try evaluate("words", ["counted-features.npy", "--labels", "counted-labels.npy"]).expectError(
+        65, mentioning: words)
+    }
+
+    @Test func `Labels that only look alike are two`() throws {
+      let workspace = Workspace()
+      let lines = (0..<40).map { "\($0 % 2),\(Double($0) / 40),caf\($0 % 2 == 0 ? "\u{e9}" : "e\u{301}")" }
+      try workspace.write("t.csv", lines.joined(separator: "\n") + "\n")
+      try workspace.write("run.yaml", "{data: {train: {features: t.csv}}, training: {epochs: 30}}")
+      let run = try Program.run(["train", "run.yaml", "--run-directory", "run"], in: workspace)
+      run.expectSuccess()
+      #expect(run.output.contains("2 classes"))
+      try Program.run(
+        ["predict", "run/model.safetensors", "--features", "t.csv", "--classes", "c.csv"], in: workspace
+      ).expectSuccess()
+      let classes = try String(decoding: workspace.bytes("c.csv"), as: UTF8.self).split(separator: "\n").suffix(40)
+      #expect(
+        zip(classes, lines).allSatisfy { $0.unicodeScalars.count == $1.split(separator: ",")[2].unicodeScalars.count })
+    }
+
     @Test func classesThatNoLabelHasAreSaidAloud() throws {
       let workspace = Workspace()
       var examples = Examples(100, features: 4, classes: 3)

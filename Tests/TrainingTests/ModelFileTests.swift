@@ -210,8 +210,8 @@ import Testing
 
   @Test func featuresOfAnotherNumberAreRefused() throws {
     let model = try ModelFile(contents())
-    try model.check(featureCount: 3, of: "x.npy")
-    let error = #expect(throws: StorageError.self) { try model.check(featureCount: 4, of: "x.npy") }
+    try model.check([3], of: "x.npy")
+    let error = #expect(throws: StorageError.self) { try model.check([4], of: "x.npy") }
     #expect(error?.exitCode == 65)
     #expect(error?.description.hasPrefix("x.npy: features: has 4 a row") == true)
   }

@@ -196,25 +196,7 @@ package struct RunRecord: Sendable {
         remedy: "name the run directory of a training run")
     }
     configurationText = text
-    configuration = Self.leaves(of: tree, path: "")
-  }
-
-  private static func leaves(of node: Node, path: String) -> [(key: String, value: String)] {
-    guard case .mapping(let mapping) = node else { return [(path, text(of: node))] }
-    return mapping.flatMap { key, value in
-      leaves(of: value, path: (path.isEmpty ? "" : path + ".") + (key.scalar?.string ?? ""))
-    }
-  }
-
-  /// On one line.
-  private static func text(of node: Node) -> String {
-    switch node {
-    case .scalar(let scalar): scalar.string
-    case .sequence(let sequence): "[" + sequence.map(text).joined(separator: ", ") + "]"
-    case .mapping(let mapping):
-      "{" + mapping.map { "\(text(of: $0)): \(text(of: $1))" }.joined(separator: ", ") + "}"
-    case .alias: "*"
-    }
+    configuration = tree.leaves()
   }
 }
 

@@ -1,0 +1,84 @@
+import Datasets
+import LinearAlgebra
+import Testing
+
+extension CommandLineTests {
+  /// Images whose axes are in another order than those of the training set have as many values, and mean something else.
+  @Suite("Axes of examples")
+  struct ExampleAxesTests {
+    private static let (count, height, width, channels) = (24, 4, 5, 3)
+
+    /// An array of float32 with examples of these extents.
+    private func write(_ name: String, _ extents: [Int], to workspace: Workspace) throws {
+      let shape = ([Self.count] + extents).map(String.init).joined(separator: ", ")
+      let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (\(shape)), }\n"
+      var generator = SplitMix64(seed: 7)
+      let values = (0..<Self.count * extents.reduce(1, *)).map { _ in Float(generator.next(below: 1000)) / 1000 }
+      let data = values.flatMap { withUnsafeBytes(of: $0.bitPattern.littleEndian) { Array($0) } }
+      try workspace.write(
+        name, [0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(header.utf8.count), 0] + Array(header.utf8) + data)
+    }
+
+    private func prepare() throws -> Workspace {
+      let workspace = Workspace()
+      let (height, width, channels) = (Self.height, Self.width, Self.channels)
+      try write("last.npy", [height, width, channels], to: workspace)
+      try write("first.npy", [channels, height, width], to: workspace)
+      try write("flat.npy", [height * width * channels], to: workspace)
+      try write("padded.npy", [1, height, width, 1, channels], to: workspace)
+      try NPY.write((0..<Self.count).map { Int64($0 % 3) }, to: workspace.path("labels.npy"))
+      try workspace.write(
+        "run.yaml",
+        """
+        data: {train: {features: last.npy, labels: labels.npy}}
+        model: {channels: last, layers: [{convolution: {channels: 2, kernel: 3}}, relu, flatten]}
+        training: {steps: 2}
+        """)
+      return workspace
+    }
+
+    private func predict(_ model: String, _ features: String) -> [String] {
+      ["predict", "\(model)/model.safetensors", "--features", features, "--logits", "z.npy"]
+    }
+
+    @Test(arguments: [Ranks.plain, .mpirun(2)])
+    func `Another order of axes is refused, and flat examples or axes of extent 1 are not`(_ ranks: Ranks) throws {
+      let workspace = try prepare()
+      try Program.run(["train", "run.yaml", "--run-directory", "run"], in: workspace).expectSuccess()
+      let said = ["first.npy", "3 × 4 × 5", "4 × 5 × 3", "transpose"]
+      try Program.run(ranks, predict("run", "first.npy"), in: workspace).expectError(65, mentioning: said)
+      try Program.run(
+        ranks, ["evaluate", "run/model.safetensors", "--features", "first.npy", "--labels", "labels.npy"], in: workspace
+      ).expectError(65, mentioning: said)
+      try Program.run(
+        ranks,
+        ["train", "run.yaml", "--run-directory", "other"]
+          + ["--set", "data.test.features=first.npy", "--set", "data.test.labels=labels.npy"], in: workspace
+      ).expectError(65, mentioning: said)
+      try Program.run(
+        ranks, ["train", "run.yaml", "--run-directory", "run", "--resume", "--set", "data.train.features=first.npy"],
+        in: workspace
+      ).expectError(65, mentioning: ["data.train.features", "3 × 4 × 5"])
+      var logits: [[UInt8]] = []
+      for features in ["last.npy", "flat.npy", "padded.npy"] {
+        try Program.run(ranks, predict("run", features), in: workspace).expectSuccess()
+        logits.append(try workspace.bytes("z.npy"))
+      }
+      #expect(Set(logits).count == 1)
+    }
+
+    @Test func `Where input_shape reshapes examples, their axes are those of the training file`() throws {
+      let workspace = try prepare()
+      // A file in another order than the network's, and one that is flat.
+      for (run, features) in [("reshaped", "last.npy"), ("flat", "flat.npy")] {
+        try Program.run(
+          ["train", "run.yaml", "--run-directory", run, "--set", "data.train.features=\(features)"]
+            + ["--set", "model.input_shape=[3, 4, 5]", "--set", "model.channels=first"], in: workspace
+        ).expectSuccess()
+        try Program.run(predict(run, features), in: workspace).expectSuccess()
+      }
+      try Program.run(predict("reshaped", "first.npy"), in: workspace).expectError(65, mentioning: ["4 × 5 × 3"])
+      try Program.run(predict("flat", "first.npy"), in: workspace).expectSuccess()
+    }
+  }
+}
