@@ -110,7 +110,9 @@ final class TextExampleStream<Scalar: BLASScalar & DecimalScalar>: ExampleStream
 
     /// Throws exit code 65 for a file without a row.
     func checkRows(_ stream: TextPartStream) throws(DataError) {
-      if let file = rows.firstIndex(of: 0) { throw [TextPart].noRows(stream.paths[file]) }
+      guard let file = rows.firstIndex(of: 0) else { return }
+      let header: Int? = if case .table(_, let lines) = layout { lines[file] } else { nil }
+      throw [TextPart].noRows(stream.paths[file], header: header)
     }
   }
 
@@ -165,8 +167,8 @@ final class TextExampleStream<Scalar: BLASScalar & DecimalScalar>: ExampleStream
       survey.hasLabels = rows.labels(in: &survey.labels) != nil
       try report(stream.fractionDone)
     }
-    try survey.checkRows(stream)
     (survey.layout, survey.columns) = (.table(layout, headerLines: headerLines), layout.featureCount)
+    try survey.checkRows(stream)
     return survey
   }
 

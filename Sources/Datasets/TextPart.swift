@@ -71,12 +71,20 @@ extension [TextPart] {
   /// Throws exit code 65 for a file without a row.
   func checkRows() throws(DataError) {
     for file in files {
-      guard self[file].contains(where: { $0.rowCount > 0 }) else { throw Self.noRows(self[file.lowerBound].path) }
+      guard self[file].contains(where: { $0.rowCount > 0 }) else {
+        let header = self[file].compactMap { part in part.headerLine.map { part.fileLine + $0 } }.first
+        throw Self.noRows(self[file.lowerBound].path, header: header)
+      }
     }
   }
 
-  static func noRows(_ path: String) -> DataError {
-    .badContents(path, "holds no examples; name the file that does")
+  /// The error for a file without a row; `header` is its line of names, counted from 0, if it has one.
+  static func noRows(_ path: String, header: Int? = nil) -> DataError {
+    let reason = header.map {
+      "holds no examples: line \($0 + 1) is taken for the names of columns; if it is an example, say so with data.header: no "
+        + "or --header no"
+    }
+    return .badContents(path, reason ?? "holds no examples; name the file that does")
   }
 
   /// The places of each file's parts.

@@ -207,7 +207,7 @@ import Testing
       ("1,2,a\n", "x,y,kind\n1,2,a\n", "line 1 has names"),
       ("x,y,kind\n1,2,a\n", "x,z,kind\n1,2,a\n", "line 1 has 'z' for the name of column 2"),
       ("x,y,kind\n1,2,a\n", "x,y,kind\n1,2,a\n1,b,c\n", "line 3: column 2 'y' has 'b'"),
-      ("x,y,kind\n1,2,a\n", "x,y,kind\n", "holds no examples"), ("1,2,a\n", "\n\n", "holds no examples"),
+      ("x,y,kind\n1,2,a\n", "x,y,kind\n", "holds no examples: line 1 is"), ("1,2,a\n", "\n\n", "holds no examples"),
     ] {
       let found = error(first, second)
       #expect(found?.path == path("1.csv") && found?.message.hasPrefix(words) == true, "\(String(describing: found))")
