@@ -111,7 +111,7 @@ def torch_fgn(widths, threads):
     def step(features, labels):
         logits = model(features)
         with torch.no_grad():
-            # Margins m and their gradients v by the logits; R = diag(√(w/B)) A, s as in README.md.
+            # Margins m and their gradients v by the logits; R = diag(√(w/B)) A, s as in docs/method.md.
             true = labels[:, None]
             others = logits.scatter(1, true, -torch.inf)
             v = -torch.softmax(others, 1)
