@@ -7,8 +7,8 @@ threads on the same cores; rounds go through the contenders forwards and backwar
 steps (and compilation) do not count; a process gives the median over its steps, the table the
 median over the processes.
 
-    launch/bench.sh                                          # builds, and makes .venv-bench
-    launch/bench.sh --cases 512x512x100 --rounds 3
+    scripts/bench.sh                                          # builds, and makes .venv-bench
+    scripts/bench.sh --cases 512x512x100 --rounds 3
     python Benchmarks/peers.py .build/release/fgn-dist --contenders fgn-dist-sgd torch-sgd
 
 What is compared:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Whether `solver.kind: auto` chooses well: seconds of a step with each solver, and with its choice.
 
-    launch/bench.sh solver_plan.py
+    scripts/bench.sh solver_plan.py
     python Benchmarks/solver_plan.py .build/release/fgn-dist --cases 512x512x100 --rounds 5
 
 Cases and data are those of peers.py; settings are the program's defaults but for the learning rate, which makes steps tiny so

@@ -7,7 +7,7 @@ without the biases; it is evaluated outside of the clock, in PyTorch for all con
 contender trains alone, in a process of its own with the same number of threads. Reading the data
 and evaluating do not count.
 
-    launch/bench.sh time_to_loss.py --configuration configs/fashion-mnist-head.yaml --target 0.4
+    scripts/bench.sh time_to_loss.py --configuration configs/fashion-mnist-head.yaml --target 0.4
     python Benchmarks/time_to_loss.py .build/release/fgn-dist --configuration wordnet.yaml \\
         --l2 1e-4 --target 0.7 --contenders fgn-dist adam --rates 3e-3 1e-2 --epochs 4 8
 

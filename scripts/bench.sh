@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Compares fgn-dist with its peers: builds, makes a virtual environment of Benchmarks/requirements.txt, and runs
-# Benchmarks/peers.py with the options given here; `launch/bench.sh time_to_loss.py …` runs another script there.
+# Benchmarks/peers.py with the options given here; `scripts/bench.sh time_to_loss.py …` runs another script there.
 # FGN_BENCH_VENV names another virtual environment, PYTHON another interpreter for it.
 cd "$(dirname "$0")/.."
 . launch/install.sh

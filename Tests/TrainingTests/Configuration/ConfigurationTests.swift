@@ -1,6 +1,7 @@
 import Datasets
 import Foundation
 import GaussNewton
+import TestSupport
 import Testing
 
 @testable import Training
@@ -182,8 +183,7 @@ import Testing
   }
 
   @Test func theExampleFilesParse() throws {
-    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent().appendingPathComponent("configs")
+    let folder = Repository.root.appending(path: "configs")
     let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".yaml") }
     #expect(names.contains("digits.yaml"))
     for name in names {

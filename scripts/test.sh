@@ -25,9 +25,9 @@ for ranks in 1 2 3 4; do
 done
 
 echo "== two hosts"
-FGN_SKIP_BUILD=1 launch/test-hosts.sh
+FGN_SKIP_BUILD=1 scripts/test-hosts.sh
 
-launch/test-mpich.sh
+scripts/test-mpich.sh
 
 echo "== swift test"
 timeout --kill-after=10 1500 swift test -c release -Xswiftc -enable-testing --skip-build --disable-xctest

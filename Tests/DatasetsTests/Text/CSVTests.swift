@@ -84,7 +84,8 @@ import Testing
     ("1,2,a\n3,\"4\"5,b", "line 2: something follows the closing quote of '4'"),
     ("1,2,a\n3,0x4,b", "'0x4', which is no"),
     ("1,2,a\n3,4 5,b", "'4 5', which is no number"), ("", "is empty"), ("\n \r\n", "holds no examples"),
-    ("x,y,z\n", "holds no examples: line 1 is taken for the names of columns"), ("a\nb", "has one column, that of the labels; check the separator, which is ','"),
+    ("x,y,z\n", "holds no examples: line 1 is taken for the names of columns"),
+    ("a\nb", "has one column, that of the labels; check the separator, which is ','"),
     ("\"x,1\n", "line 1: a field in quotes"), ("1,2,a\n3,\"4\",\"b", "line 2: a field in quotes"),
   ])
   func whatIsWrongIsNamedWithItsLineAndColumn(_ text: String, _ message: String) {

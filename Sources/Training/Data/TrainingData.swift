@@ -231,44 +231,6 @@ package struct TrainingData {
       .reduce(0, &+)
   }
 
-  /// As configured, or as suits the scales of the features: those that stay as they are or share one scale keep it, others get
-  /// a deviation of 1 each, and zeros that are not stored stay zeros. Collective.
-  private static func normalization(
-    of set: Dataset, _ name: String, _ configuration: Configuration, over communicator: Communicator
-  ) throws -> (Normalization, FeatureScales) {
-    let kind = configuration.data.normalize
-    let choosesKind = configuration.choosesNormalization
-    let statistics: FeatureStatistics
-    switch set.features {
-    case .dense(let matrix):
-      // Of fixed blocks of rows, so that no bit depends on the number of ranks; a few rows tell of the scales alone.
-      let blocks = 64
-      let isSampled = kind == .none && !choosesKind
-      let parts = try communicator.allgather(
-        (0..<blocks).part(communicator.rank, of: communicator.size).flatMap { block in
-          let rows = (0..<set.count).part(block, of: blocks)
-          return matrix.statistics(in: isSampled ? rows.prefix(32) : rows).flattened
-        })
-      statistics = FeatureStatistics(merging: parts, columns: set.featureCount)
-    // Sparse values are so few that every rank counts them all.
-    case .sparse(let matrix):
-      guard kind.keepsZeros || choosesKind else {
-        throw CollectiveFailure(
-          ConfigurationError(
-            key: "data.normalize",
-            "\(kind.rawValue) would fill in the zeros of sparse features; set it to unit-variance, or data.storage to dense"
-          ))
-      }
-      statistics = matrix.statistics
-    }
-    let scales: FeatureScales =
-      configuration.hasImages(set) ? .alike : FeatureScales(statistics, isSparse: set.features.isSparse)
-    guard choosesKind else { return (try checked(kind, statistics, name), scales) }
-    let suited: Normalization.Kind =
-      scales == .alike ? .scale : set.features.isSparse ? .unitVariance : .standardize
-    return (try checked(suited, statistics, name), scales)
-  }
-
   /// Makes sure that all ranks read the same values and labels. The ranks of a node that have them in one place share the
   /// look at them.
   private static func agree(
@@ -288,34 +250,5 @@ package struct TrainingData {
     words += set.classes?.names.joined(separator: "\n").utf8.map { UInt64($0) } ?? []
     words += set.tableColumns?.features.joined(separator: "\n").utf8.map { UInt64($0) } ?? []
     try words.withUnsafeBytes { try communicator.agree($0, about: subject) }
-  }
-}
-
-extension Configuration.Data.Source {
-  /// The examples of text files, in memory; nil for arrays.
-  func textExamples(
-    columns: Int?, indexBase: SVMLight.IndexBase, _ storage: FeatureStorage,
-    _ precision: Configuration.Training.Precision, _ table: CSV.Options
-  ) throws(DataError) -> TextExamples? {
-    guard let features, let text else { return nil }
-    var table = table
-    table.label = CSV.LabelPosition(labelColumn)
-    return try TextExamples(
-      paths: features.paths(), format: text, table: table, columns: columns, indexBase: indexBase, storage: storage,
-      element: precision == .float32 ? .float32 : .float64)
-  }
-
-  /// The same for examples that a model is used on, with their labels or without, whose indices count as in its training set
-  /// or as `indexBase` says.
-  package func textExamples(
-    for model: ModelFile, header: CSV.Header, readsLabels: Bool, indexBase: SVMLight.IndexBase? = nil
-  ) throws(DataError) -> TextExamples? {
-    var table = CSV.Options(header: header)
-    (table.known, table.readsLabels) = (model.tableColumns, readsLabels)
-    let configuration = model.configuration
-    let canBeSparse = configuration.model.takesSparseInputs && model.normalization.keepsZeros
-    return try textExamples(
-      columns: model.network.inputCount, indexBase: indexBase ?? configuration.data.indexBase,
-      canBeSparse ? configuration.data.storage : .dense, configuration.training.precision, table)
   }
 }

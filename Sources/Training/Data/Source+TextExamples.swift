@@ -1,0 +1,30 @@
+import Datasets
+
+extension Configuration.Data.Source {
+  /// The examples of text files, in memory; nil for arrays.
+  func textExamples(
+    columns: Int?, indexBase: SVMLight.IndexBase, _ storage: FeatureStorage,
+    _ precision: Configuration.Training.Precision, _ table: CSV.Options
+  ) throws(DataError) -> TextExamples? {
+    guard let features, let text else { return nil }
+    var table = table
+    table.label = CSV.LabelPosition(labelColumn)
+    return try TextExamples(
+      paths: features.paths(), format: text, table: table, columns: columns, indexBase: indexBase, storage: storage,
+      element: precision == .float32 ? .float32 : .float64)
+  }
+
+  /// The same for examples that a model is used on, with their labels or without, whose indices count as in its training set
+  /// or as `indexBase` says.
+  package func textExamples(
+    for model: ModelFile, header: CSV.Header, readsLabels: Bool, indexBase: SVMLight.IndexBase? = nil
+  ) throws(DataError) -> TextExamples? {
+    var table = CSV.Options(header: header)
+    (table.known, table.readsLabels) = (model.tableColumns, readsLabels)
+    let configuration = model.configuration
+    let canBeSparse = configuration.model.takesSparseInputs && model.normalization.keepsZeros
+    return try textExamples(
+      columns: model.network.inputCount, indexBase: indexBase ?? configuration.data.indexBase,
+      canBeSparse ? configuration.data.storage : .dense, configuration.training.precision, table)
+  }
+}
