@@ -1,5 +1,4 @@
 import LinearAlgebra
-import MPI
 import Networks
 
 /// The mean cross-entropy of one global batch around θ, (1/B) Σ ω_i ℓ_i: the linearised network, its margins, and what the
@@ -9,20 +8,17 @@ final class BatchLoss<Scalar: DistributedScalar> {
   private(set) var margin: SoftmaxMargin<Scalar>
   private let trialMargin: SoftmaxMargin<Scalar>
   private let candidate: Vector<Scalar>
-  private let communicator: Communicator
-  private let phases: Phases
+  let exchange: RowExchange
+  private var phases: Phases { exchange.phases }
   private var labels: ArraySlice<Int32> = []
   private var batchSize = 0
 
-  init(
-    _ network: Network, capacity: Int, partition: RowPartition, communicator: Communicator, phases: Phases
-  ) {
+  init(_ network: Network, capacity: Int, partition: RowPartition, exchange: RowExchange) {
     linearization = Linearization(network, capacity: capacity, partition: partition)
     margin = SoftmaxMargin(capacity: capacity)
     trialMargin = SoftmaxMargin(capacity: capacity)
     candidate = Vector(zeros: network.layout.count)
-    self.communicator = communicator
-    self.phases = phases
+    self.exchange = exchange
   }
 
   /// Linearises the network at θ on this rank's shard (#b × d) of a batch of B rows, and finds the margins. Local.
@@ -48,25 +44,6 @@ final class BatchLoss<Scalar: DistributedScalar> {
   /// Σ ωℓ over each part of the local rows.
   var localSums: [Double] { linearization.sums { margin.lossSum(rows: $0) } }
 
-  /// Sums over the rows of all ranks, given what each part of the local rows has of each. One collective.
-  func totals(_ sums: [[Double]]) throws -> [Double] {
-    try phases.measure(.communication) {
-      guard linearization.parts.areVirtual else { return try communicator.allreduce(sums.map { $0[0] }) }
-      var totals = [Double](repeating: 0, count: sums.count)
-      try totals.withUnsafeMutableBufferPointer { totals in
-        try communicator.orderedSum(totals) { range in
-          for index in range { totals[index] = sums[index].reduce(totals[index], +) }
-        }
-      }
-      return totals
-    }
-  }
-
-  /// Numbers that every rank has computed for itself, with one rank's word for all. Collective.
-  func agreed(_ values: [Double]) throws -> [Double] {
-    try phases.measure(.communication) { try communicator.agreed(values) }
-  }
-
   /// Each row ż of `tangents` (#b × C) ← ω(diag(π) − ππᵀ)ż/B. Local.
   func applyFullCurvature(to tangents: Matrix<Scalar>) {
     margin.applyFullCurvature(to: tangents, cotangents: cotangents, labels: labels, batchSize: batchSize)
@@ -82,7 +59,7 @@ final class BatchLoss<Scalar: DistributedScalar> {
         margin.fullCurvatureSum(cotangents: cotangents, tangents: tangents, labels: labels, rows: $0)
       }
     }
-    return try totals([sums])[0] / Double(batchSize)
+    return try exchange.totals([sums])[0] / Double(batchSize)
   }
 
   /// The change of the loss from θ to θ + τΔ for each τ, summed as differences. One collective.
@@ -90,7 +67,7 @@ final class BatchLoss<Scalar: DistributedScalar> {
     at lengths: [Double], along step: Vector<Scalar>, from parameters: Vector<Scalar>
   ) throws -> [Double] {
     let sums = lengths.map { localChanges(at: $0, along: step, from: parameters, rows: 0..<labels.count) }
-    return try totals(sums).map { $0 / Double(batchSize) }
+    return try exchange.totals(sums).map { $0 / Double(batchSize) }
   }
 
   /// The sum of the changes of the losses from θ to θ + τΔ over some local rows, for each part of them. Local.
@@ -109,12 +86,4 @@ final class BatchLoss<Scalar: DistributedScalar> {
       return parts.map { trialMargin.lossChange(from: margin, rows: $0, start: place($0.lowerBound)) }
     }
   }
-}
-
-extension Linearization {
-  /// What `sum` gives for each part of the local rows.
-  func sums(_ sum: (Range<Int>) -> Double) -> [Double] { parts.all.map(sum) }
-
-  /// A number of this rank as one of its first part.
-  func sums(ofRank number: Double) -> [Double] { parts.all.indices.map { $0 == 0 ? number : 0 } }
 }

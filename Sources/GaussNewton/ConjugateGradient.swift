@@ -28,11 +28,13 @@ package final class ConjugateGradient<Scalar: DistributedScalar> {
   ///
   /// - Parameters:
   ///   - r: r₀ on entry, the residual rows on return (#b).
-  ///   - message: [z | ρ | …]: Rᵀr₀ and r₀ᵀr₀, summed over the ranks, on entry; z of the solution on return (P + 3).
+  ///   - squaredResidual: r₀ᵀr₀ over all ranks.
+  ///   - message: Rᵀr₀, summed over the ranks, on entry; z of the solution on return (P).
   ///   - step: Δ on return (P).
   ///   - reference: the norm that `tolerance` is relative to, ‖g‖.
   package func solve(
-    _ rowSpace: RowSpace<Scalar>, _ r: Vector<Scalar>, damping: Double, reference: Double, message: Message<Scalar>,
+    _ rowSpace: RowSpace<Scalar>, _ r: Vector<Scalar>, squaredResidual: Double, damping: Double, reference: Double,
+    message: Message<Scalar>,
     step: Vector<Scalar>, options: SolverOptions, phases: Phases
   ) throws -> SolverSummary {
     let rows = 0..<r.count
@@ -45,7 +47,7 @@ package final class ConjugateGradient<Scalar: DistributedScalar> {
     r0.assign(r)
     d.assign(r)
     u.assign(z)
-    var ρ = message[scalar: 0]
+    var ρ = squaredResidual
     var δ = ρ
     let norms = try message.agreed([z.squaredNorm, reference])
     var squaredU = norms[0]
@@ -78,12 +80,17 @@ package final class ConjugateGradient<Scalar: DistributedScalar> {
         r.combine(Scalar(-α), t)
       }
 
-      try rowSpace.sumWhitened(
-        r,
-        [rowSpace.sums { r[$0].squaredNorm }, rowSpace.sums { r[$0].dot(d[$0]) }]
-          + (replaces ? [rowSpace.sums { d[$0].squaredNorm }] : []), in: message)
-      let (next, σ) = (message[scalar: 0], message[scalar: 1])
-      if replaces { δ = message[scalar: 2] }
+      let (square, correlation) = (rowSpace.sums { r[$0].squaredNorm }, rowSpace.sums { r[$0].dot(d[$0]) })
+      let terms: RowTerms =
+        replaces
+        ? [
+          .squaredResidual: square, .residualAlongDirection: correlation,
+          .squaredDirection: rowSpace.sums { d[$0].squaredNorm },
+        ]
+        : [.squaredResidual: square, .residualAlongDirection: correlation]
+      let sums = try rowSpace.sumWhitened(r, with: terms, in: message)
+      let (next, σ) = (sums[.squaredResidual], sums[.residualAlongDirection])
+      if replaces { δ = sums[.squaredDirection] }
       let β = SolverOptions.conjugation(next, ρ, replaces: replaces)
       δ = next + 2 * β * σ + β * β * δ
       d.combine(1, r, Scalar(β))

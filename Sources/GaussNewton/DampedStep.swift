@@ -214,7 +214,8 @@ package final class DampedStep<Scalar: DistributedScalar> {
     _ model: StepModel, fullCurvature: Double?, rate: Double, on loss: BatchLoss<Scalar>,
     from parameters: Vector<Scalar>, _ report: inout StepReport
   ) throws -> Double {
-    let (model, fullCurvature) = try model.agreed(fullCurvature, on: loss)
+    let agreed = try loss.exchange.agreed(Prospect(model: model, fullCurvature: fullCurvature))
+    let (model, fullCurvature) = (agreed.model, agreed.fullCurvature)
     report.stepNorm = model.squaredStep.squareRoot()
     let slope = model.objective.slope
     // The rate is for the way from θ, not for that from θ + Δ₀.
@@ -277,17 +278,6 @@ struct StepModel {
   let decay: Quadratic
   /// ‖Δ‖²
   let squaredStep: Double
-
-  /// One rank's word for this and for another curvature, which all ranks branch on. Collective.
-  func agreed(_ fullCurvature: Double?, on loss: BatchLoss<some DistributedScalar>) throws -> (StepModel, Double?) {
-    let numbers = try loss.agreed([
-      objective.slope, objective.curvature, decay.slope, decay.curvature, squaredStep, fullCurvature ?? 0,
-    ])
-    let model = StepModel(
-      objective: Quadratic(slope: numbers[0], curvature: numbers[1]),
-      decay: Quadratic(slope: numbers[2], curvature: numbers[3]), squaredStep: numbers[4])
-    return (model, fullCurvature == nil ? nil : numbers[5])
-  }
 }
 
 /// A change along the step as a function of its length τ: τ·slope + ½τ²·curvature.
@@ -295,6 +285,39 @@ struct Quadratic {
   let slope, curvature: Double
 
   func callAsFunction(_ length: Double) -> Double { length * slope + length * length * curvature / 2 }
+}
+
+/// What the length of a step follows from, which all ranks branch on.
+private struct Prospect {
+  let model: StepModel
+  /// Δᵀ(G_GGN + μD)Δ, if the step length is `ggn`.
+  let fullCurvature: Double?
+}
+
+extension Quadratic: NumberCoded {
+  var numbers: [Double] { slope.numbers + curvature.numbers }
+
+  init(takingFrom numbers: inout ArraySlice<Double>) {
+    self.init(slope: Double(takingFrom: &numbers), curvature: Double(takingFrom: &numbers))
+  }
+}
+
+extension StepModel: NumberCoded {
+  var numbers: [Double] { objective.numbers + decay.numbers + squaredStep.numbers }
+
+  init(takingFrom numbers: inout ArraySlice<Double>) {
+    self.init(
+      objective: Quadratic(takingFrom: &numbers), decay: Quadratic(takingFrom: &numbers),
+      squaredStep: Double(takingFrom: &numbers))
+  }
+}
+
+extension Prospect: NumberCoded {
+  var numbers: [Double] { model.numbers + fullCurvature.numbers }
+
+  init(takingFrom numbers: inout ArraySlice<Double>) {
+    self.init(model: StepModel(takingFrom: &numbers), fullCurvature: Double?(takingFrom: &numbers))
+  }
 }
 
 /// A method whose steps are damped and whose memory is λ and Δ₋.

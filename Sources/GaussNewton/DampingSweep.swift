@@ -38,7 +38,7 @@ extension FastGaussNewton {
     let size = s.count
     let fitted = size - size / DampingSweep.heldOutFraction
     guard fitted < size else { return }
-    let own = gram.ownRows
+    let own = exchange.rows.own
     let heldOut = max(0, min(own.count, fitted - own.lowerBound))..<own.count
     let before = damped.damping
     let candidates = DampingSweep.candidates(around: before, isFirst: damped.steps == 0, options.damping)
@@ -78,11 +78,9 @@ extension FastGaussNewton {
       sums.append(loss.localChanges(at: length, along: damped.step, from: parameters, rows: heldOut))
       decays.append(model.decay(length))
     }
-    let changes = zip(try loss.totals(sums), decays).map { $0 / Double(size - fitted) + $1 }
+    let changes = zip(try exchange.totals(sums), decays).map { $0 / Double(size - fitted) + $1 }
     // One rank's word for all.
-    let best = try phases.measure(.communication) {
-      try communicator.broadcast([DampingSweep.best(changes).map { candidates[$0] } ?? before])[0]
-    }
+    let best = try exchange.broadcast(DampingSweep.best(changes).map { candidates[$0] } ?? before)
     try take(best)
   }
 }

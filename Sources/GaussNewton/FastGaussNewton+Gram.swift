@@ -11,17 +11,11 @@ extension FastGaussNewton {
     let shard = rowSpace.rightHandSide.count
 
     // What is known of each rank: its rows, its wish to stop, the sums of its losses.
-    let partition = loss.linearization.partition
-    let counts = (0..<communicator.size).map { 2 + partition.partCount(of: $0) }
-    let facts = try phases.measure(.communication) {
-      try communicator.allgather([Double(shard), interrupt ? 1 : 0] + loss.localSums, counts: counts)
-    }
-    var factsOfRanks: [ArraySlice<Double>] = []
-    for count in counts { factsOfRanks.append(facts.dropFirst(factsOfRanks.last?.endIndex ?? 0).prefix(count)) }
+    let (lossSum, interrupted) = try exchange.begin(
+      RankFacts(rows: shard, wishesToStop: interrupt, losses: loss.localSums))
 
     // Of all rows s, RΔ₀ and √(w̃/B).
-    gram.begin(counts: factsOfRanks.map { Int($0.first!) })
-    let columns = try gram.gather([rowSpace.rightHandSide, ownPredictedRows(parameters), rowSpace.rowFactors])
+    let columns = try exchange.gather([rowSpace.rightHandSide, ownPredictedRows(parameters), rowSpace.rowFactors])
     let s = columns[0]
     var t = columns[1]
     let sweeps = damped.sweeps && !isRehearsal
@@ -45,12 +39,12 @@ extension FastGaussNewton {
       return RowSpaceSolution(
         gradientNorm: gramSolver.gradientNorm, slope: -s.dot(product), curvature: product.squaredNorm, solver: summary)
     }
-    let solution = try phases.measure(.communication) { try scalars.broadcast(over: communicator) }
+    let solution = try exchange.broadcast(scalars)
 
     var report = StepReport(
-      loss: factsOfRanks.flatMap { $0.dropFirst(2) }.reduce(0, +) / Double(batchSize),
+      loss: lossSum / Double(batchSize),
       gradientNorm: solution.gradientNorm, damping: λ)
-    report.interrupted = factsOfRanks.contains { $0.dropFirst().first! > 0 }
+    report.interrupted = interrupted
     report.solver = solution.solver
 
     let change = try assignStep(gramSolver.solution, rowFactors: columns[2], parameters)
@@ -64,7 +58,7 @@ extension FastGaussNewton {
   ) throws -> StepChange {
     let all = Vector<Scalar>(zeros: x.count)
     all.assignProduct(rowFactors, by: x)
-    let (factors, metric) = (all[gram.ownRows], metric)
+    let (factors, metric) = (all[exchange.rows.own], metric)
     let layer = gram.gatheredLayer
     let omitted = layer?.parameterCount ?? 0
     try message.sum(
@@ -88,7 +82,7 @@ extension FastGaussNewton {
 
   /// The same of all rows (B). Collective.
   func predictedRows(_ parameters: Vector<Scalar>) throws -> Vector<Scalar> {
-    try gram.gather([ownPredictedRows(parameters)])[0]
+    try exchange.gather([ownPredictedRows(parameters)])[0]
   }
 }
 
@@ -97,19 +91,14 @@ private struct RowSpaceSolution {
   /// ‖g‖, gᵀΔ and ΔᵀGΔ.
   var gradientNorm, slope, curvature: Double
   var solver: SolverSummary
+}
 
-  /// What rank 0 has. Collective.
-  func broadcast(over communicator: Communicator) throws -> RowSpaceSolution {
-    typealias Summary = SolverSummary
-    let numbers = try communicator.broadcast([
-      gradientNorm, slope, curvature, Double(solver.iterations), solver.residual,
-      Double(Summary.Method.allCases.firstIndex(of: solver.method)!),
-      Double(Summary.Termination.allCases.firstIndex(of: solver.termination)!),
-    ])
-    return RowSpaceSolution(
-      gradientNorm: numbers[0], slope: numbers[1], curvature: numbers[2],
-      solver: Summary(
-        method: Summary.Method.allCases[Int(numbers[5])], iterations: Int(numbers[3]), residual: numbers[4],
-        termination: Summary.Termination.allCases[Int(numbers[6])]))
+extension RowSpaceSolution: NumberCoded {
+  var numbers: [Double] { gradientNorm.numbers + slope.numbers + curvature.numbers + solver.numbers }
+
+  init(takingFrom numbers: inout ArraySlice<Double>) {
+    self.init(
+      gradientNorm: Double(takingFrom: &numbers), slope: Double(takingFrom: &numbers),
+      curvature: Double(takingFrom: &numbers), solver: SolverSummary(takingFrom: &numbers))
   }
 }

@@ -14,15 +14,16 @@ extension FastGaussNewton {
     // The gradient g = −Rᵀs, the loss, and with them the solver's first collective.
     r.assign(s)
     let linearization = loss.linearization
-    try message.sum(
+    let sums = try message.sum(
       rowSpace.product(r),
-      [
-        linearization.sums { r[$0].squaredNorm }, loss.localSums, linearization.sums(ofRank: interrupt ? 1 : 0),
+      with: [
+        .squaredResidual: linearization.sums { r[$0].squaredNorm }, .loss: loss.localSums,
+        .interruptions: linearization.interruptions(interrupt),
       ])
     var report = phases.measure(.update) {
       damped.begin(
-        parameters, negativeGradient: message.parameters, loss: message[scalar: 1] / Double(batchSize),
-        interrupted: message[scalar: 2] > 0)
+        parameters, negativeGradient: message.parameters, loss: sums[.loss] / Double(batchSize),
+        interrupted: sums[.interruptions] > 0)
     }
 
     let gradientNorm = metric.isActive ? try whitenedGradientNorm() : report.gradientNorm
@@ -33,14 +34,17 @@ extension FastGaussNewton {
       phases.measure(.jvp) { rowSpace.apply(shift, into: t) }
       r.combine(-1, t)
     }
+    var squaredResidual = sums[.squaredResidual]
     if shift != nil || metric.isActive {
-      try rowSpace.sumWhitened(r, [linearization.sums { r[$0].squaredNorm }], in: message)
+      let terms: RowTerms = [.squaredResidual: linearization.sums { r[$0].squaredNorm }]
+      squaredResidual = try rowSpace.sumWhitened(r, with: terms, in: message)[.squaredResidual]
     }
 
     report.solver = try phases.measure(.solve) {
       try solver.solve(
-        rowSpace, r, damping: λ + μ, reference: gradientNorm > 0 ? gradientNorm : message.parameters.norm,
-        message: message, step: damped.step, options: options.solver, phases: phases)
+        rowSpace, r, squaredResidual: squaredResidual, damping: λ + μ,
+        reference: gradientNorm > 0 ? gradientNorm : message.parameters.norm, message: message, step: damped.step,
+        options: options.solver, phases: phases)
     }
     guard metric.isActive else {
       return (report, phases.measure(.update) { damped.model(parameters, residual: message.parameters) })
@@ -51,7 +55,7 @@ extension FastGaussNewton {
     let (z, w, x) = (message.parameters, damped.step, solver.solution[0..<s.count])
     var terms = (damping: w.squaredNorm, residual: z.dot(w))
     if shift != nil {
-      let sums = try loss.totals([
+      let sums = try exchange.totals([
         linearization.sums { t[$0].dot(x[$0]) }, linearization.sums { t[$0].dot(r[$0]) },
       ])
       terms = (terms.damping + sums[0], terms.residual + sums[1])
@@ -59,8 +63,7 @@ extension FastGaussNewton {
     phases.measure(.metric) { metric.unwhiten(damped.step, 0..<damped.step.count) }
     let change = try completeStep(parameters)
     let model = try damped.model(change, damping: (λ + μ) * terms.damping, residual: terms.residual) { own in
-      let word = try phases.measure(.communication) { try communicator.broadcast([own.slope, own.curvature]) }
-      return Quadratic(slope: word[0], curvature: word[1])
+      try exchange.broadcast(own)
     }
     return (report, model)
   }
@@ -70,7 +73,7 @@ extension FastGaussNewton {
     // The step is not yet of use.
     damped.step.assign(damped.gradient)
     phases.measure(.metric) { metric.whiten(damped.step, 0..<damped.step.count) }
-    return try phases.measure(.communication) { try communicator.broadcast([damped.step.norm])[0] }
+    return try exchange.broadcast(damped.step.norm)
   }
 
   /// Adds Δ₀ to y, as far as it is from where the batch was linearised. Collective in a metric.
@@ -84,11 +87,11 @@ extension FastGaussNewton {
   }
 
   /// Whether ranks divide by the metric each for itself.
-  private var agrees: Bool { metric.isActive && communicator.size > 1 }
+  private var agrees: Bool { metric.isActive && !exchange.isAlone }
 
   /// Makes what every rank has divided by the metric for itself one rank's word for all. Collective in a metric.
   func agree(on vector: Vector<Scalar>) throws {
     guard agrees else { return }
-    try phases.measure(.communication) { try vector.withElements { try communicator.broadcast($0) } }
+    try exchange.broadcast(vector)
   }
 }

@@ -15,6 +15,7 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
   package let phases = Phases()
   package let damped: DampedStep<Scalar>
 
+  let exchange: RowExchange
   let loss: BatchLoss<Scalar>
   let metric: Metric<Scalar>
   let rowSpace: RowSpace<Scalar>
@@ -22,6 +23,7 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
   package let message: Message<Scalar>
   let gram: GramMatrix<Scalar>
   let gramSolver = GramSolver<Scalar>()
+  /// For the choice of a solver, which depends on the machines.
   let communicator: Communicator
   let residualRows, productRows: Vector<Scalar>
   /// What the choice of a solver follows from; nil before, and where there is nothing to choose.
@@ -46,13 +48,14 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
     let parameterCount = network.layout.count
     self.options = options
     damped = DampedStep(network.layout, options: options)
-    loss = BatchLoss(network, capacity: capacity, partition: partition, communicator: communicator, phases: phases)
+    exchange = RowExchange(partition: partition, communicator: communicator, phases: phases)
+    loss = BatchLoss(network, capacity: capacity, partition: partition, exchange: exchange)
     metric = Metric(
       loss.linearization, options: options.metric, capacity: capacity, communicator: communicator, phases: phases)
     rowSpace = RowSpace(loss.linearization, metric: metric, capacity: capacity)
     solver = ConjugateGradient(capacity: capacity, parameterCount: parameterCount)
     message = Message(loss.linearization, communicator: communicator, phases: phases)
-    gram = GramMatrix(partition: partition, communicator: communicator, phases: phases)
+    gram = GramMatrix(exchange)
     self.communicator = communicator
     residualRows = Vector(zeros: capacity)
     productRows = Vector(zeros: capacity)

@@ -64,19 +64,21 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
     }
 
     // The gradient g = −(1/B) Σ ω(1−p) Jᵀv, and the loss.
-    try message.sum(
+    let sums = try message.sum(
       .scaledCotangents(linearization.logits, by: margin.gradientFactors(inputs.rows, times: -1 / Scalar(batchSize))),
-      [linearization.sums { margin.lossSum(rows: $0) }, linearization.sums(ofRank: interrupt ? 1 : 0)])
+      with: [
+        .loss: linearization.sums { margin.lossSum(rows: $0) }, .interruptions: linearization.interruptions(interrupt),
+      ])
 
     let square = phases.measure(.update) {
       decay.parts.reduce(0) {
         $0 + gradient[$1.range].squaredNorm(adding: Scalar($1.rate), parameters[$1.range])
       }
     }
-    let squaredGradient = try phases.measure(.communication) { try message.agreed([square])[0] }
+    let squaredGradient = try phases.measure(.communication) { try message.agreed(square) }
     var report = StepReport(
-      loss: message[scalar: 0] / Double(batchSize), gradientNorm: squaredGradient.squareRoot())
-    report.interrupted = message[scalar: 1] > 0
+      loss: sums[.loss] / Double(batchSize), gradientNorm: squaredGradient.squareRoot())
+    report.interrupted = sums[.interruptions] > 0
 
     // Update, unless it would spoil the parameters or the moments, one of which is of squares.
     report.accepted =

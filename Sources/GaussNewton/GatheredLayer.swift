@@ -11,9 +11,6 @@ struct GatheredLayer<Scalar: DistributedScalar> {
 
   /// Weights and biases.
   var parameterCount: Int { weightCount + cotangents.columns }
-
-  /// The outputs of each of `ranks` ranks.
-  func shares(ranks: Int) -> [Range<Int>] { (0..<ranks).map { (0..<cotangents.columns).part($0, of: ranks) } }
 }
 
 /// When the outputs of a gathered layer are shared out among the ranks.

@@ -14,6 +14,7 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
   package let phases = Phases()
   package let damped: DampedStep<Scalar>
 
+  private let exchange: RowExchange
   private let loss: BatchLoss<Scalar>
   private let solver: ParameterConjugateGradient<Scalar>
   package let message: Message<Scalar>
@@ -30,7 +31,8 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
     let parameterCount = network.layout.count
     self.options = options
     damped = DampedStep(network.layout, options: options)
-    loss = BatchLoss(network, capacity: capacity, partition: partition, communicator: communicator, phases: phases)
+    exchange = RowExchange(partition: partition, communicator: communicator, phases: phases)
+    loss = BatchLoss(network, capacity: capacity, partition: partition, exchange: exchange)
     solver = ParameterConjugateGradient(parameterCount: parameterCount)
     message = Message(loss.linearization, communicator: communicator, phases: phases)
     residual = Vector(zeros: parameterCount)
@@ -52,13 +54,13 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
     }
 
     // The gradient, −g = (1/B) Σ ω(1−p) Jᵀv, and the loss.
-    try message.sum(
+    let sums = try message.sum(
       .scaledCotangents(loss.cotangents, by: loss.margin.gradientFactors(inputs.rows, times: 1 / Scalar(batchSize))),
-      [loss.localSums, loss.linearization.sums(ofRank: interrupt ? 1 : 0)])
+      with: [.loss: loss.localSums, .interruptions: loss.linearization.interruptions(interrupt)])
     var report = phases.measure(.update) {
       damped.begin(
-        start, negativeGradient: message.parameters, loss: message[scalar: 0] / Double(batchSize),
-        interrupted: message[scalar: 1] > 0)
+        start, negativeGradient: message.parameters, loss: sums[.loss] / Double(batchSize),
+        interrupted: sums[.interruptions] > 0)
     }
 
     // Momentum and weight decay move the starting point to Δ₀ and the right-hand side to −g − GΔ₀.
@@ -70,7 +72,7 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
     report.solver = try phases.measure(.solve) {
       try solver.solve(
         residual, damping: λ + μ, reference: report.gradientNorm > 0 ? report.gradientNorm : residual.norm,
-        step: damped.step, options: options.solver, agree: message.agreed, product: curvatureProduct)
+        step: damped.step, options: options.solver, agree: { try message.agreed($0) }, product: curvatureProduct)
     }
 
     // The quadratic model along Δ, step length: here the model has the full curvature.

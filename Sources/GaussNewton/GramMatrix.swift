@@ -1,6 +1,4 @@
-import Glibc
 import LinearAlgebra
-import MPI
 import Networks
 
 /// K = RRᵀ of the global batch (B × B, upper triangle), from the margin gradients of all rows.
@@ -12,11 +10,8 @@ import Networks
 /// every rank forms some rows of K, as many as make its share of the triangle. Then the rows of K are gathered, or stay
 /// where they are, and what they add to the product with a vector is summed.
 package final class GramMatrix<Scalar: DistributedScalar> {
-  private let partition: RowPartition
-  private let communicator: Communicator
-  private let phases: Phases
-  /// Numbers of rows on each rank.
-  private(set) var counts: [Int] = []
+  private let exchange: RowExchange
+  private var phases: Phases { exchange.phases }
   /// Whether every rank has all of K.
   private var isGathered = true
   private var storage = Vector<Scalar>(zeros: 0)
@@ -26,14 +21,10 @@ package final class GramMatrix<Scalar: DistributedScalar> {
   /// What was gathered last, of the first layer with parameters, if that is fully connected and wide, and there is no metric.
   private(set) var gatheredLayer: GatheredLayer<Scalar>?
 
-  init(partition: RowPartition, communicator: Communicator, phases: Phases) {
-    self.partition = partition
-    self.communicator = communicator
-    self.phases = phases
-  }
+  init(_ exchange: RowExchange) { self.exchange = exchange }
 
   /// B
-  var size: Int { counts.reduce(0, +) }
+  private var size: Int { exchange.rowCount }
 
   /// K (B × B), where it has been gathered; below the diagonal it is without meaning.
   var matrix: Matrix<Scalar> {
@@ -42,32 +33,12 @@ package final class GramMatrix<Scalar: DistributedScalar> {
   }
 
   /// The rows of K that this rank multiplies.
-  private var multipliedRows: Range<Int> { isGathered ? 0..<size : share(of: communicator.rank) }
-
-  /// The rows of this rank within a vector of all.
-  var ownRows: Range<Int> { rows(of: communicator.rank) }
-
-  private func rows(of rank: Int) -> Range<Int> {
-    let start = counts[..<rank].reduce(0, +)
-    return start..<start + counts[rank]
-  }
-
-  /// Rows of K that rank `rank` forms: a share of the triangle. With virtual shards they are those of whole panels, whose
-  /// bits do not depend on the rank that forms them.
-  private func share(of rank: Int) -> Range<Int> {
-    GramPanel.part(
-      rank, of: communicator.size, 0..<size, size, unit: partition.isVirtual ? GramPanel.rows : 1)
-  }
-
-  /// Takes the numbers of rows on each rank.
-  func begin(counts: [Int]) { self.counts = counts }
+  private var multipliedRows = 0..<0
 
   /// Where a head leaves its cotangents of this rank's `rows` rows of a batch (#b × C), for the gathering to find them in their
   /// place; nil where it is not known before.
   func ownCotangents(rows: Int, batchSize: Int, columns: Int) -> Matrix<Scalar>? {
-    guard communicator.size > 1, !partition.isVirtual, partition.ranks == communicator.size else { return nil }
-    let own = partition.rows(of: batchSize)
-    precondition(rows == own.count, "the rows are not those of this rank's shard")
+    guard let own = exchange.expectedRows(rows, batchSize: batchSize) else { return nil }
     gathered[1].grow(to: batchSize * columns)
     return Matrix(gathered[1][own.lowerBound * columns..<own.upperBound * columns], rows, columns)
   }
@@ -77,8 +48,9 @@ package final class GramMatrix<Scalar: DistributedScalar> {
   func assignGradient(
     _ gradient: Vector<Scalar>, of layer: GatheredLayer<Scalar>, scaledBy factors: Vector<Scalar>
   ) throws {
-    let shares = layer.shares(ranks: communicator.size)
-    let (outputs, count) = (shares[communicator.rank], layer.cotangents.columns)
+    let count = layer.cotangents.columns
+    let shares = exchange.outputShares(count)
+    let outputs = shares.own
     let weights = Matrix(gradient[0..<layer.weightCount], count, layer.inputs.columns)
     let biases = Matrix(gradient[layer.weightCount..<gradient.count], count, 1)
     phases.measure(.vjp) {
@@ -88,8 +60,8 @@ package final class GramMatrix<Scalar: DistributedScalar> {
       weights[rows: outputs].assignProduct(scaled, .yes, layer.inputs, .no)
       biases[rows: outputs].elements.assignColumnSums(scaled)
     }
-    try complete(weights, counts: shares.map(\.count))
-    try complete(biases, counts: shares.map(\.count))
+    try exchange.complete(weights, shares)
+    try exchange.complete(biases, shares)
   }
 
   /// Forms K from the cotangents v (#b × C) and √(w̃/B) of all rows (B). Collective.
@@ -100,9 +72,11 @@ package final class GramMatrix<Scalar: DistributedScalar> {
     _ linearization: Linearization<Scalar>, cotangents: Matrix<Scalar>, rowFactors: Vector<Scalar>,
     metric: Metric<Scalar>, gathers: Bool
   ) throws {
-    let (mine, isAligned) = (share(of: communicator.rank), partition.isVirtual)
-    isGathered = gathers || communicator.size == 1 || partition.isVirtual
-    let rows = multipliedRows
+    let (shares, ownRows, isAligned) = (exchange.triangleShares, exchange.rows.own, exchange.isVirtual)
+    let mine = shares.own
+    isGathered = gathers || exchange.isAlone || isAligned
+    let rows = isGathered ? 0..<size : mine
+    multipliedRows = rows
     storage.grow(to: rows.count * size)
     let all = Matrix(storage[0..<rows.count * size], rows.count, size)
     let block = all[rows: mine.lowerBound - rows.lowerBound..<mine.upperBound - rows.lowerBound]
@@ -118,7 +92,7 @@ package final class GramMatrix<Scalar: DistributedScalar> {
           workspace.grow(to: GramPanel.scratchCount(positions: 1))
           guard metric.isActive else {
             let (x, y) = (try gather(inputs, 0), try gather(cotangents, 1))
-            if !isAligned, OutputShares.areWorthwhile(y.columns, ranks: communicator.size) {
+            if exchange.sharesOut(outputs: y.columns) {
               gatheredLayer = GatheredLayer(inputs: x, cotangents: y)
             }
             return block.assignGramProducts(
@@ -137,7 +111,7 @@ package final class GramMatrix<Scalar: DistributedScalar> {
         case .sparseProducts(let inputs, let cotangents):
           workspace.grow(to: GramPanel.scratchCount(positions: 1))
           block.assignGramProducts(
-            mine, try gather(inputs), try gather(cotangents, 1), shift: 1, beta: beta, isAligned: isAligned,
+            mine, try exchange.gather(inputs), try gather(cotangents, 1), shift: 1, beta: beta, isAligned: isAligned,
             scratch: workspace)
         case .positionProducts(let inputs, let cotangents, let positions):
           workspace.grow(to: GramPanel.scratchCount(positions: positions))
@@ -150,7 +124,7 @@ package final class GramMatrix<Scalar: DistributedScalar> {
       }
       block.scaleGramRows(mine, by: rowFactors)
     }
-    if isGathered { try complete(all, counts: (0..<communicator.size).map { share(of: $0).count }) }
+    if isGathered { try exchange.complete(all, shares) }
   }
 
   /// y ← Kv (B), given v on all ranks; and vᵀKv, and the inner products of the pairs of other vectors (B). One allreduce of
@@ -173,77 +147,15 @@ package final class GramMatrix<Scalar: DistributedScalar> {
         for (index, sum) in own.enumerated() { sums.initializeElement(at: count + index, to: sum) }
         initialized = count + own.count
       }
-      try sums.withUnsafeMutableBufferPointer { try communicator.allreduce($0) }
+      try exchange.sum(&sums)
       for i in 0..<count { y[i] = Scalar(sums[i]) }
       return (sums[count], Array(sums[(count + 1)...]))
     }
   }
 
-  /// Vectors of all rows (B each), of which `own` are this rank's parts (#b each). Collective.
-  func gather(_ own: [Vector<Scalar>]) throws -> [Vector<Scalar>] {
-    let count = own.count
-    let all = Vector<Scalar>(zeros: count * size)
-    /// Part `index` of a rank's numbers: all of a vector are together.
-    func part(_ index: Int, _ rows: Range<Int>) -> Vector<Scalar> {
-      let start = count * rows.lowerBound + index * rows.count
-      return all[start..<start + rows.count]
-    }
-    for (index, vector) in own.enumerated() { part(index, ownRows).assign(vector) }
-    try complete(Matrix(all, size, count), counts: counts)
-    if communicator.size == 1 { return own.indices.map { part($0, 0..<size) } }
-    let result = own.map { _ in Vector<Scalar>(zeros: size) }
-    for rank in 0..<communicator.size {
-      for (index, vector) in result.enumerated() { vector[rows(of: rank)].assign(part(index, rows(of: rank))) }
-    }
-    return result
-  }
-
   /// The rows of all ranks (BT × n, T positions a row), given the parts of this rank's, until the next call with the same
   /// `place`. Collective.
   private func gather(_ parts: [Matrix<Scalar>], _ place: Int, _ positions: Int = 1) throws -> Matrix<Scalar> {
-    if communicator.size == 1, parts.count == 1 { return parts[0] }
-    let columns = parts[0].columns
-    let count = positions * columns
-    gathered[place].grow(to: size * count)
-    let all = Matrix(gathered[place][0..<size * count], size, count)
-    var row = ownRows.lowerBound
-    for part in parts {
-      let rows = row..<row + part.rows / positions
-      let own = all[rows: rows].elements
-      if !own.isSame(as: part.elements) { own.assign(part.elements) }
-      row = rows.upperBound
-    }
-    if communicator.size > 1 { try complete(all, counts: counts) }
-    return Matrix(all.elements, size * positions, columns)
-  }
-
-  /// The sparse rows of all ranks (B × d), given the parts of this rank's. Three allgathers: of the numbers of entries in
-  /// the rows, of their columns, and of their values, of 4, 4 and w bytes each, 4B + (4 + w) · entries in all, where dense
-  /// rows would be wBd. Collective.
-  private func gather(_ parts: [CSRMatrix<Scalar>]) throws -> CSRMatrix<Scalar> {
-    if communicator.size == 1, parts.count == 1 { return parts[0] }
-    let own = CSRMatrix(joining: parts)
-    if communicator.size == 1 { return own.sorted() }
-    return try phases.measure(.communication) {
-      let rowCounts = try communicator.allgather(own.rowCounts, counts: counts)
-      var rowStarts = [0]
-      for count in rowCounts { rowStarts.append(rowStarts.last! + Int(count)) }
-      func entries(of rows: Range<Int>) -> Range<Int> { rowStarts[rows.lowerBound]..<rowStarts[rows.upperBound] }
-      let entryCounts = (0..<communicator.size).map { entries(of: rows(of: $0)).count }
-      let entryColumns = try communicator.allgather(Array(own.entryColumns), counts: entryCounts)
-      let values = Vector<Scalar>(zeros: entryColumns.count)
-      values[entries(of: ownRows)].assign(own.values)
-      try values.withElements { try communicator.allgather(into: $0, counts: entryCounts) }
-      return CSRMatrix(rowStarts: rowStarts, entryColumns: entryColumns, values: values, columns: own.columns)
-    }.sorted()
-  }
-
-  /// Fills in the rows of the other ranks, of which each has `counts`. Collective.
-  func complete(_ rows: Matrix<Scalar>, counts: [Int]) throws {
-    try phases.measure(.communication) {
-      try rows.elements.withElements {
-        try communicator.allgather(into: $0, counts: counts.map { $0 * rows.columns })
-      }
-    }
+    try exchange.gather(parts, positions: positions, in: &gathered[place])
   }
 }

@@ -13,7 +13,7 @@ package enum Exchange: String, Codable, CaseIterable, Sendable {
   case bucketed
 }
 
-/// What a backward pass gives, summed over the ranks: P parameters, and up to three scalars that travel with them.
+/// What a backward pass gives, summed over the ranks: P parameters, and a few numbers that travel with them.
 ///
 /// All P numbers travel also where sparse inputs leave most of them zero. An allgather of the features that each rank's rows
 /// have, once a batch, and sums over their union alone would take (features of the batch) · C numbers instead.
@@ -23,7 +23,9 @@ package final class Message<Scalar: DistributedScalar> {
   package let parameters: Vector<Scalar>
   package var exchange = Exchange.single
 
-  /// What each virtual shard adds (P + 3); none where there are no such shards.
+  /// Numbers that may travel with the parameters.
+  private static var termLimit: Int { 3 }
+  /// What each virtual shard adds (P and its terms); none where there are no such shards.
   private let partials: [Vector<Scalar>]
   private let linearization: Linearization<Scalar>
   private let communicator: Communicator
@@ -33,7 +35,7 @@ package final class Message<Scalar: DistributedScalar> {
 
   package init(_ linearization: Linearization<Scalar>, communicator: Communicator, phases: Phases) {
     let network = linearization.network
-    buffer = Vector(zeros: network.layout.count + 3)
+    buffer = Vector(zeros: network.layout.count + Self.termLimit)
     parameters = buffer[0..<network.layout.count]
     let (size, partition) = (buffer.count, linearization.partition)
     partials = (0..<(partition.isVirtual ? partition.partCount : 0)).map { _ in Vector(zeros: size) }
@@ -49,11 +51,8 @@ package final class Message<Scalar: DistributedScalar> {
   /// What is mostly faster: the sums of large buckets go on beside the pass.
   package var usualExchange: Exchange { hasBuckets ? .bucketed : .single }
 
-  /// A scalar of the last sum.
-  package subscript(scalar index: Int) -> Double { Double(buffer[parameters.count + index]) }
-
-  /// Numbers that every rank has computed for itself, with one rank's word for all. Collective.
-  package func agreed(_ values: [Double]) throws -> [Double] { try communicator.agreed(values) }
+  /// What every rank has computed for itself, with one rank's word for all. Collective.
+  func agreed<Value: NumberCoded>(_ value: Value) throws -> Value { try communicator.agreedValue(value) }
 
   /// A local backward product of the linearised batch.
   package enum Product {
@@ -67,33 +66,38 @@ package final class Message<Scalar: DistributedScalar> {
     case rowGradients(scaledBy: Vector<Scalar>, assigns: (Int, Range<Int>, Vector<Scalar>) -> Bool)
   }
 
-  /// parameters ← the sum of the product over the rows of all ranks, and the sums of the scalars beside it. Collective.
+  /// parameters ← the sum of the product over the rows of all ranks; the terms travel with it, and their sums are returned.
+  /// Collective.
+  @discardableResult
   package func sum(
-    _ product: Product, _ scalars: [[Double]] = [], transform: (Vector<Scalar>, Range<Int>) -> Void = { _, _ in }
-  ) throws {
-    try sum(product, scalars, into: buffer[0..<parameters.count + scalars.count], transform: transform)
+    _ product: Product, with terms: RowTerms = [:],
+    transform: (Vector<Scalar>, Range<Int>) -> Void = { _, _ in }
+  ) throws -> RowSums {
+    precondition(terms.count <= Self.termLimit, "no room for so many terms")
+    let P = parameters.count
+    try sum(product, terms, into: buffer[0..<P + terms.count], transform: transform)
+    return RowSums(terms.enumerated().map { ($1.key, Double(buffer[P + $0])) })
   }
 
   /// target ← the sum of the product over the rows of all ranks (P), but for its first `omitted` numbers, which have no sum
   /// and may be changed. The rest is as above. Collective.
   package func sum(_ product: Product, into target: Vector<Scalar>, omitted: Int = 0) throws {
-    try sum(product, [], into: target, omitted: omitted, transform: { _, _ in })
+    try sum(product, [:], into: target, omitted: omitted, transform: { _, _ in })
   }
 
-  /// target ← the sum of the product over the rows of all ranks, and behind it the sums of the scalars, each given for
-  /// all parts of the local rows. One allreduce, or one a bucket, or one sum in the order of virtual shards. Collective.
+  /// target ← the sum of the product over the rows of all ranks, and behind it the sums of the terms. One allreduce, or one a bucket, or one sum in the order of virtual shards. Collective.
   ///
   /// `transform` may change each range of the local product before its sum, linearly and in the same way on all ranks.
   private func sum(
-    _ product: Product, _ scalars: [[Double]], into target: Vector<Scalar>, omitted: Int = 0,
+    _ product: Product, _ terms: RowTerms, into target: Vector<Scalar>, omitted: Int = 0,
     transform: (Vector<Scalar>, Range<Int>) -> Void
   ) throws {
     if linearization.parts.areVirtual {
       precondition(omitted == 0, "virtual shards are summed in their order")
-      return try sumInOrder(product, scalars, into: target, transform)
+      return try sumInOrder(product, terms, into: target, transform)
     }
     let parameters = target[0..<parameters.count]
-    for (index, scalar) in scalars.enumerated() { target[parameters.count + index] = Scalar(scalar[0]) }
+    for (index, term) in terms.enumerated() { target[parameters.count + index] = Scalar(term.value[0]) }
     let count = target.count
     try target.withElements { elements in
       switch exchange {
@@ -130,7 +134,7 @@ package final class Message<Scalar: DistributedScalar> {
 
   /// The same in the order of virtual shards. The sum itself is transformed, which is as good.
   private func sumInOrder(
-    _ product: Product, _ scalars: [[Double]], into sum: Vector<Scalar>,
+    _ product: Product, _ terms: RowTerms, into sum: Vector<Scalar>,
     _ transform: (Vector<Scalar>, Range<Int>) -> Void
   ) throws {
     let P = parameters.count
@@ -143,8 +147,8 @@ package final class Message<Scalar: DistributedScalar> {
       case .rowGradients(let factors, let assigns):
         linearization.vjp(scaledBy: factors, into: gradients, assigns: assigns)
       }
-      for (index, scalar) in scalars.enumerated() {
-        for (partial, number) in zip(partials, scalar) { partial[P + index] = Scalar(number) }
+      for (index, term) in terms.enumerated() {
+        for (partial, number) in zip(partials, term.value) { partial[P + index] = Scalar(number) }
       }
     }
     try phases.measure(.communication) {

@@ -73,9 +73,9 @@ package final class RowSpace<Scalar: DistributedScalar> {
   /// What `sum` gives for each part of the local rows.
   func sums(_ sum: (Range<Int>) -> Double) -> [Double] { linearization.sums(sum) }
 
-  /// message ← (RL⁻ᵀ)ᵀ u, for u in the row space (#b), and the sums of the scalars. Collective.
-  func sumWhitened(_ u: Vector<Scalar>, _ scalars: [[Double]], in message: Message<Scalar>) throws {
-    try message.sum(product(u), scalars) { metric?.whiten($0, $1) }
+  /// message ← (RL⁻ᵀ)ᵀ u, for u in the row space (#b), and the sums of the terms. Collective.
+  func sumWhitened(_ u: Vector<Scalar>, with terms: RowTerms, in message: Message<Scalar>) throws -> RowSums {
+    try message.sum(product(u), with: terms) { metric?.whiten($0, $1) }
   }
 
   /// Rᵀu, for u in the row space (#b), until the next call.

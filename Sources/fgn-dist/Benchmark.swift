@@ -75,8 +75,8 @@ struct Benchmark {
     let floor = ProductSequence(network, rows: rows)
     let pairs = try (0..<repetitions + 1).map { _ in
       let floorSeconds = time { for _ in 0..<iterations { floor.run() } }
-      try problem.prepare()
-      return (floorSeconds, try time { try problem.solve() })
+      let sums = try problem.prepare()
+      return (floorSeconds, try time { try problem.solve(from: sums) })
     }.suffix(repetitions)
     return Iteration(
       seconds: pairs.map(\.1).median / Double(iterations), productSeconds: pairs.map(\.0).median / Double(iterations),
@@ -216,17 +216,18 @@ private struct Problem {
   }
 
   /// The product that conjugate gradient begins with.
-  func prepare() throws {
+  func prepare() throws -> RowSums {
     residualRows.assign(rowSpace.rightHandSide)
-    try message.sum(rowSpace.product(residualRows), [[residualRows.squaredNorm]])
+    return try message.sum(
+      rowSpace.product(residualRows), with: [.squaredResidual: [residualRows.squaredNorm]])
   }
 
   /// All conjugate gradient iterations of a step.
-  func solve() throws {
+  func solve(from sums: RowSums) throws {
     let options = optimizer.options.solver
     let summary = try solver.solve(
-      rowSpace, residualRows, damping: 1e-3, reference: 1, message: message, step: solution, options: options,
-      phases: phases)
+      rowSpace, residualRows, squaredResidual: sums[.squaredResidual], damping: 1e-3, reference: 1, message: message,
+      step: solution, options: options, phases: phases)
     precondition(summary.iterations == options.maxIterations, "the solver stopped early: \(summary)")
   }
 

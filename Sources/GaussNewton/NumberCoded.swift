@@ -1,0 +1,89 @@
+import MPI
+
+/// A value that travels between ranks as numbers of 8 bytes, as many for every value of the type that ranks exchange at a time.
+protocol NumberCoded {
+  var numbers: [Double] { get }
+
+  /// Takes its numbers off the front.
+  init(takingFrom numbers: inout ArraySlice<Double>)
+}
+
+extension NumberCoded {
+  init(numbers: [Double]) {
+    var rest = numbers[...]
+    self.init(takingFrom: &rest)
+    precondition(rest.isEmpty, "\(Self.self) has fewer numbers")
+  }
+}
+
+extension Double: NumberCoded {
+  var numbers: [Double] { [self] }
+  init(takingFrom numbers: inout ArraySlice<Double>) { self = numbers.removeFirst() }
+}
+
+/// All numbers that are left.
+extension [Double]: NumberCoded {
+  var numbers: [Double] { self }
+
+  init(takingFrom numbers: inout ArraySlice<Double>) {
+    self = Array(numbers)
+    numbers = []
+  }
+}
+
+extension Int: NumberCoded {
+  var numbers: [Double] { [Double(self)] }
+  init(takingFrom numbers: inout ArraySlice<Double>) { self.init(numbers.removeFirst()) }
+}
+
+extension Bool: NumberCoded {
+  var numbers: [Double] { [self ? 1 : 0] }
+  init(takingFrom numbers: inout ArraySlice<Double>) { self = numbers.removeFirst() > 0 }
+}
+
+extension Optional: NumberCoded where Wrapped: NumberCoded & ExpressibleByIntegerLiteral {
+  var numbers: [Double] { [self == nil ? 0 : 1] + (self ?? 0).numbers }
+
+  init(takingFrom numbers: inout ArraySlice<Double>) {
+    let isPresent = Bool(takingFrom: &numbers)
+    let value = Wrapped(takingFrom: &numbers)
+    self = isPresent ? value : nil
+  }
+}
+
+extension NumberCoded where Self: CaseIterable & Equatable, AllCases == [Self] {
+  var numbers: [Double] { [Double(Self.allCases.firstIndex(of: self)!)] }
+  init(takingFrom numbers: inout ArraySlice<Double>) { self = Self.allCases[Int(takingFrom: &numbers)] }
+}
+
+extension SolverSummary.Method: NumberCoded {}
+extension SolverSummary.Termination: NumberCoded {}
+
+extension SolverSummary: NumberCoded {
+  var numbers: [Double] { method.numbers + iterations.numbers + residual.numbers + termination.numbers }
+
+  init(takingFrom numbers: inout ArraySlice<Double>) {
+    self.init(
+      method: Method(takingFrom: &numbers), iterations: Int(takingFrom: &numbers),
+      residual: Double(takingFrom: &numbers), termination: Termination(takingFrom: &numbers))
+  }
+}
+
+extension Communicator {
+  /// What rank 0 has. Collective.
+  func broadcastValue<Value: NumberCoded>(_ value: Value) throws -> Value {
+    Value(numbers: try broadcast(value.numbers))
+  }
+
+  /// What every rank has computed for itself, with one rank's word for all where they do not compute alike. Collective.
+  func agreedValue<Value: NumberCoded>(_ value: Value) throws -> Value { Value(numbers: try agreed(value.numbers)) }
+
+  /// What every rank has, in their order, given how many numbers that is for each. Collective.
+  func allgatherValues<Value: NumberCoded>(_ value: Value, counts: [Int]) throws -> [Value] {
+    var rest = try allgather(value.numbers, counts: counts)[...]
+    return counts.map { count in
+      defer { rest = rest.dropFirst(count) }
+      return Value(numbers: Array(rest.prefix(count)))
+    }
+  }
+}
