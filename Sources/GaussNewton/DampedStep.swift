@@ -22,6 +22,7 @@ package final class DampedStep<Scalar: DistributedScalar> {
   package private(set) var lastStep: Vector<Scalar>
   /// Is called before an update.
   var willUpdate: () -> Void = {}
+  private let space: any ParameterSpace
   private let decay: WeightDecay<Scalar>
   /// g + μDθ (P).
   let gradient: Vector<Scalar>
@@ -38,9 +39,10 @@ package final class DampedStep<Scalar: DistributedScalar> {
   /// θ + Δ₀ (P), if it is ever looked at.
   private let ahead: Vector<Scalar>
 
-  init(_ layout: ParameterLayout, options: GaussNewtonOptions) {
+  init(_ layout: ParameterLayout, options: GaussNewtonOptions, over space: any ParameterSpace) {
     let parameterCount = layout.count
     self.options = options
+    self.space = space
     decay = WeightDecay(rate: options.weightDecay, includesBiases: options.decaysBiases, layout)
     damping = options.damping.start
     lastStep = Vector(zeros: parameterCount)
@@ -113,14 +115,10 @@ package final class DampedStep<Scalar: DistributedScalar> {
     return ahead
   }
 
-  /// gradient ← g + μDθ, given −g; the report of the step begins with it.
-  func begin(
-    _ parameters: Vector<Scalar>, negativeGradient: Vector<Scalar>, loss: Double, interrupted: Bool
-  ) -> StepReport {
+  /// gradient ← g + μDθ, given −g; returns its norm. Collective.
+  func assignGradient(_ parameters: Vector<Scalar>, negativeGradient: Vector<Scalar>) throws -> Double {
     decay.assign(gradient, parameters, times: 1, -1, negativeGradient)
-    var report = StepReport(loss: loss, gradientNorm: gradient.norm, damping: damping)
-    report.interrupted = interrupted
-    return report
+    return try space.total(gradient.squaredNorm).squareRoot()
   }
 
   /// Finds out how far Δ₀ is from where the batch was linearised, for λ and the metric as they are now. Returns it.
@@ -165,32 +163,25 @@ package final class DampedStep<Scalar: DistributedScalar> {
   /// Whether the metric has a part in Δ₀.
   private func divides(_ metric: Metric<Scalar>) -> Bool { metric.isKnown && options.weightDecay > 0 }
 
-  /// Turns y into Δ = Δ₀ + y, seen from where the batch was linearised, and models the objective along it: slope ∇fᵀΔ and the curvature of G and the decay.
+  /// Turns y into Δ = Δ₀ + y, seen from where the batch was linearised, and models the objective along it: slope ∇fᵀΔ and the
+  /// curvature of G and the decay. Collective.
   ///
   /// GΔ comes without another product from the solver's residual, z = −g − GΔ₀ − (G+λ+μ)y. M = I.
-  func model(_ parameters: Vector<Scalar>, residual z: Vector<Scalar>) -> StepModel {
+  func complete(_ parameters: Vector<Scalar>, residual z: Vector<Scalar>) throws -> StepModel {
     let total = damping + options.weightDecay
     let dampingTerm = total * step.squaredNorm + (shift.map { total * step.dot($0) } ?? 0)
-    let change = complete(parameters)
-    return model(change, damping: dampingTerm, residual: z.dot(step)) { $0 }
-  }
-
-  /// The same for Δ, given (λ+μ)ΔᵀMy and Δᵀz, in any metric. `agree` may replace what the loss does along Δ by another
-  /// rank's word.
-  func model(
-    _ change: StepChange, damping dampingTerm: Double, residual: Double, agree: (Quadratic) throws -> Quadratic
-  ) rethrows -> StepModel {
+    let change = completeOwn(parameters)
     let slope = gradient.dot(step) - change.decay.slope
-    let loss = Quadratic(slope: slope, curvature: -slope - dampingTerm - residual)
-    return model(loss: try agree(loss), change)
+    let loss = Quadratic(slope: slope, curvature: -slope - dampingTerm - z.dot(step))
+    return try space.totals(StepModel(loss: loss, change))
   }
 
-  /// The same for Δ, where gᵀΔ and ΔᵀGΔ are known from the row space.
-  func model(loss: Quadratic, _ change: StepChange) -> StepModel {
-    let decay = change.decay
-    return StepModel(
-      objective: Quadratic(slope: loss.slope + decay.slope, curvature: loss.curvature + decay.curvature),
-      decay: decay, squaredStep: change.squaredStep)
+  /// The same where the loss along Δ is known otherwise: what else is to be known of Δ. Collective.
+  func complete(_ parameters: Vector<Scalar>) throws -> StepChange { try space.totals(completeOwn(parameters)) }
+
+  /// The same of this rank's parameters.
+  private func completeOwn(_ parameters: Vector<Scalar>) -> StepChange {
+    shift.map { decay.change(parameters, step, adding: $0) } ?? decay.change(parameters, step)
   }
 
   /// Turns y into Δ = Δ₀ + y, seen from where the batch was linearised.
@@ -198,12 +189,9 @@ package final class DampedStep<Scalar: DistributedScalar> {
     if let shift { step.combine(1, shift) }
   }
 
-  /// What is to be known of Δ.
-  func change(_ parameters: Vector<Scalar>) -> StepChange { decay.change(parameters, step) }
-
-  /// Both at once.
-  func complete(_ parameters: Vector<Scalar>) -> StepChange {
-    shift.map { decay.change(parameters, step, adding: $0) } ?? change(parameters)
+  /// What is to be known of Δ. Collective.
+  func change(_ parameters: Vector<Scalar>) throws -> StepChange {
+    try space.totals(decay.change(parameters, step))
   }
 
   /// How far to go along Δ in all, rate included, or along y from θ + Δ₀; 0 where the objective decreases nowhere.
@@ -214,9 +202,6 @@ package final class DampedStep<Scalar: DistributedScalar> {
     _ model: StepModel, fullCurvature: Double?, rate: Double, on loss: BatchLoss<Scalar>,
     from parameters: Vector<Scalar>, _ report: inout StepReport
   ) throws -> Double {
-    let agreed = try loss.exchange.agreed(Prospect(model: model, fullCurvature: fullCurvature))
-    let (model, fullCurvature) = (agreed.model, agreed.fullCurvature)
-    report.stepNorm = model.squaredStep.squareRoot()
     let slope = model.objective.slope
     // The rate is for the way from θ, not for that from θ + Δ₀.
     let rate = looksAhead ? 1 : rate
@@ -278,6 +263,14 @@ struct StepModel {
   let decay: Quadratic
   /// ‖Δ‖²
   let squaredStep: Double
+
+  /// Given how the loss changes along Δ.
+  init(loss: Quadratic, _ change: StepChange) {
+    objective = Quadratic(
+      slope: loss.slope + change.decay.slope, curvature: loss.curvature + change.decay.curvature)
+    decay = change.decay
+    squaredStep = change.squaredStep
+  }
 }
 
 /// A change along the step as a function of its length τ: τ·slope + ½τ²·curvature.
@@ -285,13 +278,6 @@ struct Quadratic {
   let slope, curvature: Double
 
   func callAsFunction(_ length: Double) -> Double { length * slope + length * length * curvature / 2 }
-}
-
-/// What the length of a step follows from, which all ranks branch on.
-private struct Prospect {
-  let model: StepModel
-  /// Δᵀ(G_GGN + μD)Δ, if the step length is `ggn`.
-  let fullCurvature: Double?
 }
 
 extension Quadratic: NumberCoded {
@@ -306,17 +292,9 @@ extension StepModel: NumberCoded {
   var numbers: [Double] { objective.numbers + decay.numbers + squaredStep.numbers }
 
   init(takingFrom numbers: inout ArraySlice<Double>) {
-    self.init(
-      objective: Quadratic(takingFrom: &numbers), decay: Quadratic(takingFrom: &numbers),
-      squaredStep: Double(takingFrom: &numbers))
-  }
-}
-
-extension Prospect: NumberCoded {
-  var numbers: [Double] { model.numbers + fullCurvature.numbers }
-
-  init(takingFrom numbers: inout ArraySlice<Double>) {
-    self.init(model: StepModel(takingFrom: &numbers), fullCurvature: Double?(takingFrom: &numbers))
+    objective = Quadratic(takingFrom: &numbers)
+    decay = Quadratic(takingFrom: &numbers)
+    squaredStep = Double(takingFrom: &numbers)
   }
 }
 

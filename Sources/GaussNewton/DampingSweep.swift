@@ -69,8 +69,7 @@ extension FastGaussNewton {
         product.combine(1, t)
       }
       let change = try assignStep(x, rowFactors: rowFactors, parameters)
-      let model = damped.model(
-        loss: Quadratic(slope: -s.dot(product), curvature: product.squaredNorm), change)
+      let model = StepModel(loss: Quadratic(slope: -s.dot(product), curvature: product.squaredNorm), change)
       let full =
         options.stepLength == .ggn
         ? try loss.fullCurvature(along: damped.step) + model.decay.curvature : nil

@@ -3,52 +3,49 @@ import MPI
 import Networks
 
 extension FastGaussNewton {
-  /// The matrix K = RRᵀ of all rows: one or two allgathers a layer, four for one on sparse inputs, two more and one for K, or
-  /// an allreduce for each product with it; and those of the step. The gradient itself is never formed. Collective.
-  func solveGram(
-    _ kind: SolverOptions.Kind, _ parameters: Vector<Scalar>, batchSize: Int, interrupt: Bool
-  ) throws -> (StepReport, StepModel) {
-    let shard = rowSpace.rightHandSide.count
-
-    // What is known of each rank: its rows, its wish to stop, the sums of its losses.
+  /// Rows of each rank, and what travels with them. Collective.
+  func beginGram(batchSize: Int, interrupt: Bool) throws -> BatchFacts {
     let (lossSum, interrupted) = try exchange.begin(
-      RankFacts(rows: shard, wishesToStop: interrupt, losses: loss.localSums))
+      RankFacts(rows: rowSpace.rightHandSide.count, wishesToStop: interrupt, losses: loss.localSums))
+    return BatchFacts(loss: lossSum / Double(batchSize), interrupted: interrupted)
+  }
 
+  /// Δ with the matrix K = RM⁻¹Rᵀ of all rows: one or two allgathers a layer, four for one on sparse inputs, two more and one for
+  /// K, or an allreduce for each product with it; and those of the step. The gradient itself is never formed. Collective.
+  ///
+  /// - Parameter t: RΔ₀ of the local rows (#b), zero where Δ₀ takes no product.
+  func solveGram(
+    _ kind: SolverOptions.Kind, _ parameters: Vector<Scalar>, minus t: Vector<Scalar>
+  ) throws -> StepSolution {
     // Of all rows s, RΔ₀ and √(w̃/B).
-    let columns = try exchange.gather([rowSpace.rightHandSide, ownPredictedRows(parameters), rowSpace.rowFactors])
-    let s = columns[0]
+    let columns = try exchange.gather([rowSpace.rightHandSide, t, rowSpace.rowFactors])
+    let (s, rowFactors) = (columns[0], columns[2])
     var t = columns[1]
     let sweeps = damped.sweeps && !isRehearsal
     // What is measured is the step that most are like.
     let gathers = kind == .gram || (isRehearsal ? damped.alwaysSweeps : sweeps)
     func assignMatrix() throws {
       try gram.assign(
-        loss.linearization, cotangents: loss.cotangents, rowFactors: columns[2], metric: metric, gathers: gathers)
+        loss.linearization, cotangents: loss.cotangents, rowFactors: rowFactors, metric: metric, gathers: gathers)
     }
     try assignMatrix()
+    if sweeps { try sweepDamping(s, &t, rowFactors: rowFactors, parameters, assignMatrix: assignMatrix) }
 
-    if sweeps { try sweepDamping(s, &t, rowFactors: columns[2], parameters, assignMatrix: assignMatrix) }
-    let (λ, μ) = (damped.damping, options.weightDecay)
-
-    let scalars = try phases.measure(.solve) {
+    let own = try phases.measure(.solve) {
       let summary = try gramSolver.solve(
-        gram, s, minus: damped.shift == nil ? nil : t, damping: λ + μ, options: options.solver, kind: kind)
+        gram, s, minus: damped.shift == nil ? nil : t, damping: damped.damping + options.weightDecay,
+        options: options.solver, kind: kind)
       // RΔ = RΔ₀ + Kx.
       let product = gramSolver.product.copy()
       product.combine(1, t)
       return RowSpaceSolution(
-        gradientNorm: gramSolver.gradientNorm, slope: -s.dot(product), curvature: product.squaredNorm, solver: summary)
+        gradientNorm: gramSolver.gradientNorm, loss: Quadratic(slope: -s.dot(product), curvature: product.squaredNorm),
+        solver: summary)
     }
-    let solution = try exchange.broadcast(scalars)
-
-    var report = StepReport(
-      loss: lossSum / Double(batchSize),
-      gradientNorm: solution.gradientNorm, damping: λ)
-    report.interrupted = interrupted
-    report.solver = solution.solver
-
-    let change = try assignStep(gramSolver.solution, rowFactors: columns[2], parameters)
-    return (report, damped.model(loss: Quadratic(slope: solution.slope, curvature: solution.curvature), change))
+    let solution = try exchange.broadcast(own)
+    let change = try assignStep(gramSolver.solution, rowFactors: rowFactors, parameters)
+    return StepSolution(
+      gradientNorm: solution.gradientNorm, solver: solution.solver, model: StepModel(loss: solution.loss, change))
   }
 
   /// Δ ← Δ₀ + M⁻¹Rᵀx, given x, √(w̃/B) of all rows (B), and θ for what is to be known of Δ. One allreduce of P numbers; if there is a gathered layer, which has
@@ -69,36 +66,27 @@ extension FastGaussNewton {
     return try completeStep(parameters)
   }
 
-  /// RΔ₀ of the local rows (#b), until the next call; zero where the batch is linearised at θ + Δ₀.
-  private func ownPredictedRows(_ parameters: Vector<Scalar>) -> Vector<Scalar> {
-    let own = productRows[0..<rowSpace.rightHandSide.count]
-    guard let shift = phases.measure(.update, { damped.assignShift(parameters, metric: metric) }) else {
-      own.fill(0)
-      return own
-    }
-    phases.measure(.jvp) { rowSpace.apply(shift, into: own) }
-    return own
-  }
-
-  /// The same of all rows (B). Collective.
+  /// RΔ₀ of all rows (B). Collective.
   func predictedRows(_ parameters: Vector<Scalar>) throws -> Vector<Scalar> {
     try exchange.gather([ownPredictedRows(parameters)])[0]
   }
 }
 
-/// What a solve in the row space says beside x; one rank's word counts for all, should their processors round differently.
+/// What a solve with the matrix says beside x; one rank's word counts for all, should their processors round differently.
 private struct RowSpaceSolution {
-  /// ‖g‖, gᵀΔ and ΔᵀGΔ.
-  var gradientNorm, slope, curvature: Double
+  /// ‖g‖
+  var gradientNorm: Double
+  /// gᵀΔ and ΔᵀGΔ.
+  var loss: Quadratic
   var solver: SolverSummary
 }
 
 extension RowSpaceSolution: NumberCoded {
-  var numbers: [Double] { gradientNorm.numbers + slope.numbers + curvature.numbers + solver.numbers }
+  var numbers: [Double] { gradientNorm.numbers + loss.numbers + solver.numbers }
 
   init(takingFrom numbers: inout ArraySlice<Double>) {
     self.init(
-      gradientNorm: Double(takingFrom: &numbers), slope: Double(takingFrom: &numbers),
-      curvature: Double(takingFrom: &numbers), solver: SolverSummary(takingFrom: &numbers))
+      gradientNorm: Double(takingFrom: &numbers), loss: Quadratic(takingFrom: &numbers),
+      solver: SolverSummary(takingFrom: &numbers))
   }
 }

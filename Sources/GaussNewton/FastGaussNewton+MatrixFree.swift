@@ -1,71 +1,71 @@
 import LinearAlgebra
-import MPI
 import Networks
 
 extension FastGaussNewton {
-  /// Conjugate gradient with products by R and Rᵀ: at most `solver.iterations` + 2 allreduces. Collective.
+  /// The gradient g = −Rᵀs, and what travels with it. Collective.
+  func beginMatrixFree(_ parameters: Vector<Scalar>, batchSize: Int, interrupt: Bool) throws -> BatchFacts {
+    let r = residualRows[0..<rowSpace.rightHandSide.count]
+    r.assign(rowSpace.rightHandSide)
+    let sums = try rows.applyTransposed(
+      r, dots: [(.squaredResidual, r, r)],
+      terms: [(.loss, loss.localSums), (.interruptions, loss.linearization.interruptions(interrupt))])
+    let gradientNorm = try phases.measure(.update) {
+      try damped.assignGradient(parameters, negativeGradient: rows.image)
+    }
+    return BatchFacts(
+      loss: sums[.loss] / Double(batchSize), interrupted: sums[.interruptions] > 0,
+      formed: (gradientNorm, sums[.squaredResidual]))
+  }
+
+  /// Δ by conjugate gradient with products by R and Rᵀ: at most `solver.iterations` + 1 allreduces. In a metric M = LLᵀ it is the
+  /// system of RL⁻ᵀ, whose solution is LᵀΔ. Collective.
+  ///
+  /// - Parameter t: RΔ₀ of the local rows (#b), zero where Δ₀ takes no product.
   func solveMatrixFree(
-    _ parameters: Vector<Scalar>, batchSize: Int, interrupt: Bool
-  ) throws -> (StepReport, StepModel) {
-    let (λ, μ) = (damped.damping, options.weightDecay)
-    let s = rowSpace.rightHandSide
-    let (r, t) = (residualRows[0..<s.count], productRows[0..<s.count])
+    _ parameters: Vector<Scalar>, _ facts: BatchFacts, minus t: Vector<Scalar>
+  ) throws -> StepSolution {
+    let total = damped.damping + options.weightDecay
+    let (gradientNorm, squaredRightHandSide) = facts.formed!
+    let reference = metric.isActive ? try whitenedGradientNorm() : gradientNorm
 
-    // The gradient g = −Rᵀs, the loss, and with them the solver's first collective.
-    r.assign(s)
-    let linearization = loss.linearization
-    let sums = try message.sum(
-      rowSpace.product(r),
-      with: [
-        .squaredResidual: linearization.sums { r[$0].squaredNorm }, .loss: loss.localSums,
-        .interruptions: linearization.interruptions(interrupt),
-      ])
-    var report = phases.measure(.update) {
-      damped.begin(
-        parameters, negativeGradient: message.parameters, loss: sums[.loss] / Double(batchSize),
-        interrupted: sums[.interruptions] > 0)
+    // s − RΔ₀, and its image.
+    let r = residualRows[0..<t.count]
+    var square = squaredRightHandSide
+    if damped.shift != nil { r.combine(-1, t) }
+    if damped.shift != nil || metric.isActive {
+      square = try whitenedRows.applyTransposed(r, dots: [(.squaredResidual, r, r)])[.squaredResidual]
     }
 
-    let gradientNorm = metric.isActive ? try whitenedGradientNorm() : report.gradientNorm
+    let summary = try phases.measure(.solve) {
+      let start = MatrixFreeSolver<Scalar>.Start(
+        residual: r, squaredResidual: square,
+        reference: reference > 0 ? reference : try space.total(rows.image.squaredNorm).squareRoot())
+      return try solver.solve(whitenedRows, start, damping: total, step: damped.step, options: options.solver)
+    }
+    let model =
+      metric.isActive ? try modelWhitened(parameters, t) : try damped.complete(parameters, residual: rows.image)
+    return StepSolution(gradientNorm: gradientNorm, solver: summary, model: model)
+  }
 
-    // Momentum and weight decay move the starting point to Δ₀ and the right-hand side to s − RΔ₀.
-    let shift = phases.measure(.update) { damped.assignShift(parameters, metric: metric) }
-    if let shift {
-      phases.measure(.jvp) { rowSpace.apply(shift, into: t) }
-      r.combine(-1, t)
-    }
-    var squaredResidual = sums[.squaredResidual]
-    if shift != nil || metric.isActive {
-      let terms: RowTerms = [.squaredResidual: linearization.sums { r[$0].squaredNorm }]
-      squaredResidual = try rowSpace.sumWhitened(r, with: terms, in: message)[.squaredResidual]
-    }
-
-    report.solver = try phases.measure(.solve) {
-      try solver.solve(
-        rowSpace, r, squaredResidual: squaredResidual, damping: λ + μ,
-        reference: gradientNorm > 0 ? gradientNorm : message.parameters.norm, message: message, step: damped.step,
-        options: options.solver, phases: phases)
-    }
-    guard metric.isActive else {
-      return (report, phases.measure(.update) { damped.model(parameters, residual: message.parameters) })
-    }
-
-    // GΔ comes from the solver's residual, Lz = −g − GΔ − (λ+μ)Lw with w = Lᵀy; RΔ = s − r − (λ+μ)x would cancel where rows are
-    // badly misclassified. With Δ₀ there is Δ₀ᵀLz = tᵀr and Δ₀ᵀLw = tᵀx, t = RΔ₀.
-    let (z, w, x) = (message.parameters, damped.step, solver.solution[0..<s.count])
-    var terms = (damping: w.squaredNorm, residual: z.dot(w))
-    if shift != nil {
+  /// Turns w = LᵀΔ of a solve into Δ = Δ₀ + L⁻ᵀw, and models the objective along it. Collective.
+  ///
+  /// GΔ comes from the solver's residual, Lz = −g − GΔ − (λ+μ)Lw; RΔ = s − r − (λ+μ)x would cancel where rows are badly
+  /// misclassified. With Δ₀ there is Δ₀ᵀLz = tᵀr and Δ₀ᵀLw = tᵀx, t = RΔ₀.
+  private func modelWhitened(_ parameters: Vector<Scalar>, _ t: Vector<Scalar>) throws -> StepModel {
+    let (z, w, x, r) = (rows.image, damped.step, solver.solution, residualRows[0..<t.count])
+    var terms = try space.totals([w.squaredNorm, z.dot(w)])
+    if damped.shift != nil {
+      let linearization = loss.linearization
       let sums = try exchange.totals([
         linearization.sums { t[$0].dot(x[$0]) }, linearization.sums { t[$0].dot(r[$0]) },
       ])
-      terms = (terms.damping + sums[0], terms.residual + sums[1])
+      terms = zip(terms, sums).map { $0 + $1 }
     }
     phases.measure(.metric) { metric.unwhiten(damped.step, 0..<damped.step.count) }
     let change = try completeStep(parameters)
-    let model = try damped.model(change, damping: (λ + μ) * terms.damping, residual: terms.residual) { own in
-      try exchange.broadcast(own)
-    }
-    return (report, model)
+    let slope = try space.total(damped.gradient.dot(damped.step)) - change.decay.slope
+    let curvature = -slope - (damped.damping + options.weightDecay) * terms[0] - terms[1]
+    return StepModel(loss: try exchange.broadcast(Quadratic(slope: slope, curvature: curvature)), change)
   }
 
   /// ‖L⁻¹(g + μDθ)‖, with one rank's word for all. Collective.
@@ -79,10 +79,10 @@ extension FastGaussNewton {
   /// Adds Δ₀ to y, as far as it is from where the batch was linearised. Collective in a metric.
   func completeStep(_ parameters: Vector<Scalar>) throws -> StepChange {
     try phases.measure(.update) {
-      guard agrees else { return damped.complete(parameters) }
+      guard agrees else { return try damped.complete(parameters) }
       damped.addShift()
       try agree(on: damped.step)
-      return damped.change(parameters)
+      return try damped.change(parameters)
     }
   }
 
@@ -91,7 +91,6 @@ extension FastGaussNewton {
 
   /// Makes what every rank has divided by the metric for itself one rank's word for all. Collective in a metric.
   func agree(on vector: Vector<Scalar>) throws {
-    guard agrees else { return }
-    try exchange.broadcast(vector)
+    if agrees { try exchange.broadcast(vector) }
   }
 }

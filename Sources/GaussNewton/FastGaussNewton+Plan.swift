@@ -25,7 +25,7 @@ extension FastGaussNewton {
     let iterations =
       try plan?.iterations
       ?? rehearse(parameters, inputs, labels, weights, batchSize: rowCount) {
-        try Double(solve(.cg, parameters, batchSize: rowCount, interrupt: false).0.solver!.iterations)
+        try Double(solve(.cg, at: parameters, batchSize: rowCount).solver.iterations)
       }
     plan = try costs.plan(iterations: iterations).slowest(over: communicator)
   }
@@ -49,11 +49,11 @@ extension FastGaussNewton {
           try communicator.barrier()
           phases.reset()
           let start = ContinuousClock.now
-          let (report, _) = try solve(kind, parameters, batchSize: batchSize, interrupt: false)
+          let solution = try solve(kind, at: parameters, batchSize: batchSize)
           let time = (ContinuousClock.now - start) / .seconds(1)
           seconds[kind, default: []].append(try communicator.allreduce(time, .max))
           if kind == .cg {
-            iterations = report.solver!.iterations
+            iterations = solution.solver.iterations
             let jvps = damped.predictsAnchor ? 1 : 0
             // The products before the iterations are like theirs: a gradient, and with Δ₀ a pair.
             let pairs = Double(iterations + jvps) + 0.5

@@ -19,8 +19,11 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
   let loss: BatchLoss<Scalar>
   let metric: Metric<Scalar>
   let rowSpace: RowSpace<Scalar>
-  let solver: ConjugateGradient<Scalar>
+  let space: any ParameterSpace
   package let message: Message<Scalar>
+  /// R, and RL⁻ᵀ.
+  let rows, whitenedRows: any RowOperator<Scalar>
+  let solver: MatrixFreeSolver<Scalar>
   let gram: GramMatrix<Scalar>
   let gramSolver = GramSolver<Scalar>()
   /// For the choice of a solver, which depends on the machines.
@@ -45,16 +48,18 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
     _ network: Network, options: GaussNewtonOptions, capacity: Int, partition: RowPartition = RowPartition(),
     communicator: Communicator
   ) {
-    let parameterCount = network.layout.count
     self.options = options
-    damped = DampedStep(network.layout, options: options)
+    space = ReplicatedParameters(communicator: communicator, phases: phases)
+    damped = DampedStep(network.layout, options: options, over: space)
     exchange = RowExchange(partition: partition, communicator: communicator, phases: phases)
     loss = BatchLoss(network, capacity: capacity, partition: partition, exchange: exchange)
     metric = Metric(
       loss.linearization, options: options.metric, capacity: capacity, communicator: communicator, phases: phases)
-    rowSpace = RowSpace(loss.linearization, metric: metric, capacity: capacity)
-    solver = ConjugateGradient(capacity: capacity, parameterCount: parameterCount)
+    rowSpace = RowSpace(loss.linearization, capacity: capacity)
     message = Message(loss.linearization, communicator: communicator, phases: phases)
+    rows = ShardedRows(rowSpace, message, phases: phases)
+    whitenedRows = ShardedRows(rowSpace, message, whitenedBy: metric, phases: phases)
+    solver = MatrixFreeSolver(capacity: capacity, parameterCount: network.layout.count, over: space)
     gram = GramMatrix(exchange)
     self.communicator = communicator
     residualRows = Vector(zeros: capacity)
@@ -79,14 +84,16 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
     try metric.observe(loss.margin, cotangents: loss.cotangents, batchSize: batchSize)
     try metric.prepare(decayRatio: decayRatio)
 
-    // Solve for Δ = Δ₀ + Rᵀx, with the quadratic model along it.
+    // The loss; RΔ₀; (RM⁻¹Rᵀ + (λ+μ)I) x = s − RΔ₀ and Δ = Δ₀ + M⁻¹Rᵀx, with the quadratic model along it.
     let (kind, sweeps, begin) = (solverKind, damped.sweeps, ContinuousClock.now)
-    var (report, model) = try solve(kind, start, batchSize: batchSize, interrupt: interrupt)
+    let facts = try self.begin(kind, at: start, batchSize: batchSize, interrupt: interrupt)
+    let solution = try solve(kind, start, facts, minus: ownPredictedRows(start))
     if !sweeps { solveTimes.add(kind, (ContinuousClock.now - begin) / .seconds(1)) }
-    if let summary = report.solver { plan?.observe(kind, iterations: summary.iterations) }
+    plan?.observe(kind, iterations: solution.solver.iterations)
+    let model = solution.model
+    var report = StepReport(facts, solution, damping: damped.damping)
 
     // Step length.
-    report.stepNorm = model.squaredStep.squareRoot()
     let full =
       options.stepLength == .ggn
       ? try loss.fullCurvature(along: damped.step) + model.decay.curvature : nil
@@ -116,12 +123,37 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
   /// μ/λ, which the metric's factors depend on.
   var decayRatio: Double { options.weightDecay / damped.damping }
 
-  func solve(
-    _ kind: SolverOptions.Kind, _ parameters: Vector<Scalar>, batchSize: Int, interrupt: Bool
-  ) throws -> (StepReport, StepModel) {
+  /// The loss, and what else is known before the solve. Collective.
+  private func begin(
+    _ kind: SolverOptions.Kind, at parameters: Vector<Scalar>, batchSize: Int, interrupt: Bool
+  ) throws -> BatchFacts {
     kind == .cg
-      ? try solveMatrixFree(parameters, batchSize: batchSize, interrupt: interrupt)
-      : try solveGram(kind, parameters, batchSize: batchSize, interrupt: interrupt)
+      ? try beginMatrixFree(parameters, batchSize: batchSize, interrupt: interrupt)
+      : try beginGram(batchSize: batchSize, interrupt: interrupt)
+  }
+
+  private func solve(
+    _ kind: SolverOptions.Kind, _ parameters: Vector<Scalar>, _ facts: BatchFacts, minus t: Vector<Scalar>
+  ) throws -> StepSolution {
+    kind == .cg
+      ? try solveMatrixFree(parameters, facts, minus: t) : try solveGram(kind, parameters, minus: t)
+  }
+
+  /// A whole solve for the batch that is linearised. Collective.
+  func solve(_ kind: SolverOptions.Kind, at parameters: Vector<Scalar>, batchSize: Int) throws -> StepSolution {
+    let facts = try begin(kind, at: parameters, batchSize: batchSize, interrupt: false)
+    return try solve(kind, parameters, facts, minus: ownPredictedRows(parameters))
+  }
+
+  /// RΔ₀ of the local rows (#b), until the next call; zero where the batch is linearised at θ + Δ₀.
+  func ownPredictedRows(_ parameters: Vector<Scalar>) throws -> Vector<Scalar> {
+    let own = productRows[0..<rowSpace.rightHandSide.count]
+    if let shift = phases.measure(.update, { damped.assignShift(parameters, metric: metric) }) {
+      try rows.apply(shift, into: own)
+    } else {
+      own.fill(0)
+    }
+    return own
   }
 
   package var counters: OptimizerCounters {

@@ -16,6 +16,7 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
   private let linearization: Linearization<Scalar>
   package private(set) var margin: SoftmaxMargin<Scalar>
   package let message: Message<Scalar>
+  private let space: any ParameterSpace
   private let decay: WeightDecay<Scalar>
   /// v of SGD; m and v of Adam (P, or empty where the method has none).
   private let velocity, firstMoment, secondMoment: Vector<Scalar>
@@ -33,6 +34,7 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
     linearization = Linearization(network, capacity: capacity, partition: partition)
     margin = SoftmaxMargin(capacity: capacity)
     message = Message(linearization, communicator: communicator, phases: phases)
+    space = ReplicatedParameters(communicator: communicator, phases: phases)
     decay = WeightDecay(rate: options.weightDecay, includesBiases: options.decaysBiases, network.layout)
     velocity = Vector(zeros: options.hasVelocity ? parameterCount : 0)
     firstMoment = Vector(zeros: options.hasMoments ? parameterCount : 0)
@@ -67,7 +69,8 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
     let sums = try message.sum(
       .scaledCotangents(linearization.logits, by: margin.gradientFactors(inputs.rows, times: -1 / Scalar(batchSize))),
       with: [
-        .loss: linearization.sums { margin.lossSum(rows: $0) }, .interruptions: linearization.interruptions(interrupt),
+        (.loss, linearization.sums { margin.lossSum(rows: $0) }),
+        (.interruptions, linearization.interruptions(interrupt)),
       ])
 
     let square = phases.measure(.update) {
@@ -75,7 +78,7 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
         $0 + gradient[$1.range].squaredNorm(adding: Scalar($1.rate), parameters[$1.range])
       }
     }
-    let squaredGradient = try phases.measure(.communication) { try message.agreed(square) }
+    let squaredGradient = try space.total(square)
     var report = StepReport(
       loss: sums[.loss] / Double(batchSize), gradientNorm: squaredGradient.squareRoot())
     report.interrupted = sums[.interruptions] > 0

@@ -16,7 +16,8 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
 
   private let exchange: RowExchange
   private let loss: BatchLoss<Scalar>
-  private let solver: ParameterConjugateGradient<Scalar>
+  private let space: any ParameterSpace
+  private let scratch: CurvatureSystem<Scalar>.Scratch
   package let message: Message<Scalar>
   /// z, the residual of the system (P).
   private let residual: Vector<Scalar>
@@ -30,10 +31,11 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
   ) {
     let parameterCount = network.layout.count
     self.options = options
-    damped = DampedStep(network.layout, options: options)
+    space = ReplicatedParameters(communicator: communicator, phases: phases)
+    damped = DampedStep(network.layout, options: options, over: space)
     exchange = RowExchange(partition: partition, communicator: communicator, phases: phases)
     loss = BatchLoss(network, capacity: capacity, partition: partition, exchange: exchange)
-    solver = ParameterConjugateGradient(parameterCount: parameterCount)
+    scratch = CurvatureSystem.Scratch(parameterCount: parameterCount)
     message = Message(loss.linearization, communicator: communicator, phases: phases)
     residual = Vector(zeros: parameterCount)
   }
@@ -56,12 +58,11 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
     // The gradient, −g = (1/B) Σ ω(1−p) Jᵀv, and the loss.
     let sums = try message.sum(
       .scaledCotangents(loss.cotangents, by: loss.margin.gradientFactors(inputs.rows, times: 1 / Scalar(batchSize))),
-      with: [.loss: loss.localSums, .interruptions: loss.linearization.interruptions(interrupt)])
-    var report = phases.measure(.update) {
-      damped.begin(
-        start, negativeGradient: message.parameters, loss: sums[.loss] / Double(batchSize),
-        interrupted: sums[.interruptions] > 0)
+      with: [(.loss, loss.localSums), (.interruptions, loss.linearization.interruptions(interrupt))])
+    let gradientNorm = try phases.measure(.update) {
+      try damped.assignGradient(start, negativeGradient: message.parameters)
     }
+    let facts = BatchFacts(loss: sums[.loss] / Double(batchSize), interrupted: sums[.interruptions] > 0)
 
     // Momentum and weight decay move the starting point to Δ₀ and the right-hand side to −g − GΔ₀.
     residual.assign(message.parameters)
@@ -69,15 +70,19 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
     if let shift { residual.combine(-1, try curvatureProduct(shift)) }
 
     // Solve for y = Δ − Δ₀.
-    report.solver = try phases.measure(.solve) {
-      try solver.solve(
-        residual, damping: λ + μ, reference: report.gradientNorm > 0 ? report.gradientNorm : residual.norm,
-        step: damped.step, options: options.solver, agree: { try message.agreed($0) }, product: curvatureProduct)
+    let summary = try phases.measure(.solve) {
+      var system = CurvatureSystem(
+        y: damped.step, z: residual, λ: λ + μ,
+        reference: gradientNorm > 0 ? gradientNorm : try space.total(residual.squaredNorm).squareRoot(), space: space,
+        scratch: scratch, product: curvatureProduct)
+      return try ConjugateGradient.solve(
+        &system, method: .cg, tolerance: options.solver.tolerance, maxIterations: options.solver.maxIterations)
     }
 
     // The quadratic model along Δ, step length: here the model has the full curvature.
-    let model = phases.measure(.update) { damped.model(start, residual: residual) }
-    report.stepNorm = model.squaredStep.squareRoot()
+    let model = try phases.measure(.update) { try damped.complete(start, residual: residual) }
+    var report = StepReport(
+      facts, StepSolution(gradientNorm: gradientNorm, solver: summary, model: model), damping: damped.damping)
     let full = options.stepLength == .ggn ? model.objective.curvature : nil
     let length = try damped.length(
       model, fullCurvature: full, rate: rate, on: loss, from: start, &report)

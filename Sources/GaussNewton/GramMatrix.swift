@@ -9,7 +9,7 @@ import Networks
 /// K is AAᵀ with rows and columns times √(w̃/B). The rows h, d (#b of B) of all ranks are gathered layer by layer;
 /// every rank forms some rows of K, as many as make its share of the triangle. Then the rows of K are gathered, or stay
 /// where they are, and what they add to the product with a vector is summed.
-package final class GramMatrix<Scalar: DistributedScalar> {
+package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
   private let exchange: RowExchange
   private var phases: Phases { exchange.phases }
   /// Whether every rank has all of K.
@@ -132,14 +132,13 @@ package final class GramMatrix<Scalar: DistributedScalar> {
   /// Collective.
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
-  @discardableResult
   func multiply(
-    _ v: Vector<Scalar>, into y: Vector<Scalar>, dots pairs: [(Vector<Scalar>, Vector<Scalar>)] = []
-  ) throws -> (curvature: Double, dots: [Double]) {
+    _ v: Vector<Scalar>, into y: Vector<Scalar>, dots: RowDots<Scalar>
+  ) throws -> (curvature: Double, dots: RowSums) {
     let rows = multipliedRows
     y.assignSymmetricProduct(Matrix(storage[0..<rows.count * size], rows.count, size), rows: rows, v)
-    let own = [v.dot(y)] + pairs.map { $0[rows].dot($1[rows]) }
-    if isGathered { return (own[0], Array(own.dropFirst())) }
+    let (names, own) = (dots.map(\.name), [v.dot(y)] + dots.map { $0.x[rows].dot($0.y[rows]) })
+    if isGathered { return (own[0], RowSums(names, Array(own.dropFirst()))) }
     return try phases.measure(.communication) {
       let count = size
       var sums = [Double](unsafeUninitializedCapacity: count + own.count) { sums, initialized in
@@ -149,7 +148,7 @@ package final class GramMatrix<Scalar: DistributedScalar> {
       }
       try exchange.sum(&sums)
       for i in 0..<count { y[i] = Scalar(sums[i]) }
-      return (sums[count], Array(sums[(count + 1)...]))
+      return (sums[count], RowSums(names, Array(sums[(count + 1)...])))
     }
   }
 

@@ -32,7 +32,7 @@ final class GramSolver<Scalar: DistributedScalar> {
     b.assign(s)
     if let t { b.combine(-1, t) }
     if t != nil || kind != .gramCG {
-      gradientNorm = try max(0, K.multiply(s, into: product).curvature).squareRoot()
+      gradientNorm = try max(0, K.multiply(s, into: product)).squareRoot()
     }
     if kind != .gramCG, let summary = try cholesky(K, b, λ, options.toleranceWithMatrix) { return summary }
     return try conjugateGradient(K, b, isGradient: t == nil, λ, options)
@@ -72,8 +72,8 @@ final class GramSolver<Scalar: DistributedScalar> {
       x.combine(1, r)
       summary.iterations += 1
       try K.multiply(x, into: product)
-      assignResidual(r, of: b, λ)
-      let residual = relative(try K.multiply(r, into: Kr).curvature)
+      r.assignResidual(of: b, product, λ, x)
+      let residual = KernelResidual.relative(try K.multiply(r, into: Kr), to: gradientNorm)
       let improves = residual < summary.residual
       summary.residual = residual
       if !residual.isFinite { return summary.ended(.nonFinite) }
@@ -83,63 +83,19 @@ final class GramSolver<Scalar: DistributedScalar> {
     }
   }
 
-  /// The iteration of `ConjugateGradient` on the matrix.
+  /// By conjugate gradient.
   ///
   /// - Parameter isGradient: whether b is s, so that ‖Rᵀb‖ is what the tolerance is relative to.
   private func conjugateGradient(
     _ K: GramMatrix<Scalar>, _ b: Vector<Scalar>, isGradient: Bool, _ λ: Double, _ options: SolverOptions
   ) throws -> SolverSummary {
     let all = vectors.map { $0[0..<b.count] }
-    let (x, Kx, r, Kr, d, Kd, Ad) = (solution, product, all[3], all[4], all[5], all[6], all[7])
-    for vector in [x, Kx, d, Kd, Ad] { vector.fill(0) }
-    r.assign(b)
-    // ‖r‖²
-    var ρ = 0.0
-    var replaces = false
-    var summary = SolverSummary(method: .gramCG, iterations: 0, residual: .infinity, termination: .iterationLimit)
-    while true {
-      let sums = try K.multiply(r, into: Kr, dots: [(r, r), (r, Ad), (d, Ad)])
-      let (next, correlation, lastCurvature) = (sums.dots[0], sums.dots[1], sums.dots[2])
-      if isGradient, summary.iterations == 0 { gradientNorm = max(0, sums.curvature).squareRoot() }
-      summary.residual = relative(sums.curvature)
-      if !summary.residual.isFinite { return summary.ended(.nonFinite) }
-      if summary.residual <= options.toleranceWithMatrix { return summary.ended(.converged) }
-      if summary.iterations == options.maxIterations { return summary.ended(.iterationLimit) }
-
-      // d ← r + βd, with its products and its curvature dᵀ(K + λI)d.
-      let β = ρ == 0 ? 0 : SolverOptions.conjugation(next, ρ, replaces: replaces)
-      ρ = next
-      let curvature = sums.curvature + λ * ρ + 2 * β * correlation + β * β * lastCurvature
-      guard curvature > 0, ρ > 0 else { return summary.ended(.breakdown) }
-      d.combine(1, r, Scalar(β))
-      Kd.combine(1, Kr, Scalar(β))
-      Ad.assign(Kd)
-      Ad.combine(Scalar(λ), d)
-
-      let α = Scalar(ρ / curvature)
-      summary.iterations += 1
-      x.combine(α, d)
-      replaces = summary.iterations % SolverOptions.replacementInterval == 0
-      if replaces {
-        // The recurrences drift by rounding: begin again from the residual of x itself.
-        try K.multiply(x, into: Kx)
-        assignResidual(r, of: b, λ)
-      } else {
-        r.combine(-α, Ad)
-        Kx.combine(α, Kd)
-      }
-    }
-  }
-
-  /// r ← b − (K + λI)x
-  private func assignResidual(_ r: Vector<Scalar>, of b: Vector<Scalar>, _ λ: Double) {
-    r.assign(b)
-    r.combine(-1, product)
-    r.combine(Scalar(-λ), solution)
-  }
-
-  /// ‖Rᵀr‖ over ‖Rᵀs‖, given rᵀKr; where rounding makes that negative, its size is still the error.
-  private func relative(_ square: Double) -> Double {
-    square == 0 ? 0 : square.magnitude.squareRoot() / gradientNorm
+    var system = GramSystem(
+      K: K, b: b, λ: λ, gradientNorm: isGradient ? nil : gradientNorm,
+      scratch: .init(x: solution, Kx: product, r: all[3], Kr: all[4], d: all[5], Kd: all[6], Ad: all[7]))
+    let summary = try ConjugateGradient.solve(
+      &system, method: .gramCG, tolerance: options.toleranceWithMatrix, maxIterations: options.maxIterations)
+    gradientNorm = system.gradientNorm ?? 0
+    return summary
   }
 }

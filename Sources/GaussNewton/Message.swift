@@ -51,9 +51,6 @@ package final class Message<Scalar: DistributedScalar> {
   /// What is mostly faster: the sums of large buckets go on beside the pass.
   package var usualExchange: Exchange { hasBuckets ? .bucketed : .single }
 
-  /// What every rank has computed for itself, with one rank's word for all. Collective.
-  func agreed<Value: NumberCoded>(_ value: Value) throws -> Value { try communicator.agreedValue(value) }
-
   /// A local backward product of the linearised batch.
   package enum Product {
     /// Jᵀ of cotangents of the logits (#b × C).
@@ -70,19 +67,19 @@ package final class Message<Scalar: DistributedScalar> {
   /// Collective.
   @discardableResult
   package func sum(
-    _ product: Product, with terms: RowTerms = [:],
+    _ product: Product, with terms: RowTerms = [],
     transform: (Vector<Scalar>, Range<Int>) -> Void = { _, _ in }
   ) throws -> RowSums {
     precondition(terms.count <= Self.termLimit, "no room for so many terms")
     let P = parameters.count
     try sum(product, terms, into: buffer[0..<P + terms.count], transform: transform)
-    return RowSums(terms.enumerated().map { ($1.key, Double(buffer[P + $0])) })
+    return RowSums(terms.map(\.name), terms.indices.map { Double(buffer[P + $0]) })
   }
 
   /// target ← the sum of the product over the rows of all ranks (P), but for its first `omitted` numbers, which have no sum
   /// and may be changed. The rest is as above. Collective.
   package func sum(_ product: Product, into target: Vector<Scalar>, omitted: Int = 0) throws {
-    try sum(product, [:], into: target, omitted: omitted, transform: { _, _ in })
+    try sum(product, [], into: target, omitted: omitted, transform: { _, _ in })
   }
 
   /// target ← the sum of the product over the rows of all ranks, and behind it the sums of the terms. One allreduce, or one a bucket, or one sum in the order of virtual shards. Collective.
@@ -97,7 +94,7 @@ package final class Message<Scalar: DistributedScalar> {
       return try sumInOrder(product, terms, into: target, transform)
     }
     let parameters = target[0..<parameters.count]
-    for (index, term) in terms.enumerated() { target[parameters.count + index] = Scalar(term.value[0]) }
+    for (index, term) in terms.enumerated() { target[parameters.count + index] = Scalar(term.ofParts[0]) }
     let count = target.count
     try target.withElements { elements in
       switch exchange {
@@ -148,7 +145,7 @@ package final class Message<Scalar: DistributedScalar> {
         linearization.vjp(scaledBy: factors, into: gradients, assigns: assigns)
       }
       for (index, term) in terms.enumerated() {
-        for (partial, number) in zip(partials, term.value) { partial[P + index] = Scalar(number) }
+        for (partial, number) in zip(partials, term.ofParts) { partial[P + index] = Scalar(number) }
       }
     }
     try phases.measure(.communication) {

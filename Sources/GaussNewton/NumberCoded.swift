@@ -21,16 +21,6 @@ extension Double: NumberCoded {
   init(takingFrom numbers: inout ArraySlice<Double>) { self = numbers.removeFirst() }
 }
 
-/// All numbers that are left.
-extension [Double]: NumberCoded {
-  var numbers: [Double] { self }
-
-  init(takingFrom numbers: inout ArraySlice<Double>) {
-    self = Array(numbers)
-    numbers = []
-  }
-}
-
 extension Int: NumberCoded {
   var numbers: [Double] { [Double(self)] }
   init(takingFrom numbers: inout ArraySlice<Double>) { self.init(numbers.removeFirst()) }
@@ -74,9 +64,6 @@ extension Communicator {
   func broadcastValue<Value: NumberCoded>(_ value: Value) throws -> Value {
     Value(numbers: try broadcast(value.numbers))
   }
-
-  /// What every rank has computed for itself, with one rank's word for all where they do not compute alike. Collective.
-  func agreedValue<Value: NumberCoded>(_ value: Value) throws -> Value { Value(numbers: try agreed(value.numbers)) }
 
   /// What every rank has, in their order, given how many numbers that is for each. Collective.
   func allgatherValues<Value: NumberCoded>(_ value: Value, counts: [Int]) throws -> [Value] {

@@ -107,12 +107,7 @@ final class RowExchange {
     try numbers.withUnsafeMutableBufferPointer { try communicator.allreduce($0) }
   }
 
-  /// What every rank has computed for itself, with one rank's word for all where they do not compute alike. Collective.
-  func agreed<Value: NumberCoded>(_ value: Value) throws -> Value {
-    try phases.measure(.communication) { try communicator.agreedValue(value) }
-  }
-
-  /// The same with one rank's word in any case. Collective.
+  /// One rank's word for all. Collective.
   func broadcast<Value: NumberCoded>(_ value: Value) throws -> Value {
     try phases.measure(.communication) { try communicator.broadcastValue(value) }
   }
@@ -208,10 +203,11 @@ struct RankFacts {
 }
 
 extension RankFacts: NumberCoded {
-  var numbers: [Double] { rows.numbers + wishesToStop.numbers + losses.numbers }
+  var numbers: [Double] { rows.numbers + wishesToStop.numbers + losses }
 
   init(takingFrom numbers: inout ArraySlice<Double>) {
     self.init(
-      rows: Int(takingFrom: &numbers), wishesToStop: Bool(takingFrom: &numbers), losses: [Double](takingFrom: &numbers))
+      rows: Int(takingFrom: &numbers), wishesToStop: Bool(takingFrom: &numbers), losses: Array(numbers))
+    numbers = []
   }
 }

@@ -7,12 +7,9 @@ import Networks
 /// floor) and s_i = √ω_i (1−p_i)/√(w̃_i B): Rᵀs = −g stays exact, and s stays finite for badly misclassified examples. The
 /// weight ω_i of an example scales its row and its number in s alike, by √ω_i, so that one of weight 0 has a row of zeros, and
 /// one of weight 2 is two rows of weight 1.
-/// In a metric M = LLᵀ the rows of RL⁻ᵀ take their place. Products here are local, but where a `Message` sums them.
+/// Products here are local, of this rank's rows.
 package final class RowSpace<Scalar: DistributedScalar> {
   private let linearization: Linearization<Scalar>
-  private let metric: Metric<Scalar>?
-  /// L⁻ᵀu (P), unless L = I.
-  private let parameterTangent: Vector<Scalar>
   private let rootWeights: Vector<Scalar>
   private let residuals: Vector<Scalar>
   /// √(ω_iw̃_i/B) u_i, the weights of v in a product Rᵀu.
@@ -21,10 +18,8 @@ package final class RowSpace<Scalar: DistributedScalar> {
   private var cotangents: Matrix<Scalar>
   private var rows = 0
 
-  package init(_ linearization: Linearization<Scalar>, metric: Metric<Scalar>? = nil, capacity: Int) {
+  package init(_ linearization: Linearization<Scalar>, capacity: Int) {
     self.linearization = linearization
-    self.metric = metric
-    parameterTangent = Vector(zeros: metric?.isActive == true ? linearization.network.layout.count : 0)
     rootWeights = Vector(zeros: capacity)
     residuals = Vector(zeros: capacity)
     factors = Vector(zeros: capacity)
@@ -62,21 +57,8 @@ package final class RowSpace<Scalar: DistributedScalar> {
     weightedRowDots(logitTangents, into: rows)
   }
 
-  /// rows ← RL⁻ᵀ u, for a tangent u (P) in the metric's whitened space.
-  func applyWhitened(_ tangent: Vector<Scalar>, into rows: Vector<Scalar>) {
-    guard let metric, metric.isActive else { return apply(tangent, into: rows) }
-    parameterTangent.assign(tangent)
-    metric.unwhiten(parameterTangent, 0..<tangent.count)
-    apply(parameterTangent, into: rows)
-  }
-
   /// What `sum` gives for each part of the local rows.
   func sums(_ sum: (Range<Int>) -> Double) -> [Double] { linearization.sums(sum) }
-
-  /// message ← (RL⁻ᵀ)ᵀ u, for u in the row space (#b), and the sums of the terms. Collective.
-  func sumWhitened(_ u: Vector<Scalar>, with terms: RowTerms, in message: Message<Scalar>) throws -> RowSums {
-    try message.sum(product(u), with: terms) { metric?.whiten($0, $1) }
-  }
 
   /// Rᵀu, for u in the row space (#b), until the next call.
   package func product(_ u: Vector<Scalar>) -> Message<Scalar>.Product {

@@ -1,3 +1,4 @@
+import LinearAlgebra
 import Networks
 
 /// A number that each part of the rows adds to, and that travels with a sum over all of them.
@@ -12,13 +13,15 @@ package enum RowSum: Equatable, Sendable {
   case residualAlongDirection
   /// dᵀd
   case squaredDirection
+  /// rᵀAd and dᵀAd, in a system with A.
+  case residualAlongImage, directionCurvature
 }
 
 /// What came with a sum over the rows of all ranks, by name; the same on all of them.
 package struct RowSums {
   private let totals: [(name: RowSum, total: Double)]
 
-  init(_ totals: [(name: RowSum, total: Double)]) { self.totals = totals }
+  init(_ names: [RowSum], _ totals: [Double]) { self.totals = Array(zip(names, totals)) }
 
   /// - Precondition: the number was asked for.
   package subscript(name: RowSum) -> Double {
@@ -30,7 +33,10 @@ package struct RowSums {
 }
 
 /// Numbers that travel with a sum, each given for all parts of this rank's rows.
-package typealias RowTerms = KeyValuePairs<RowSum, [Double]>
+package typealias RowTerms = [(name: RowSum, ofParts: [Double])]
+
+/// Inner products xᵀy of vectors in the row space.
+package typealias RowDots<Scalar: BLASScalar> = [(name: RowSum, x: Vector<Scalar>, y: Vector<Scalar>)]
 
 extension Linearization {
   /// What `sum` gives for each part of the local rows.

@@ -34,12 +34,6 @@ package struct SolverOptions: Codable, Equatable, Sendable {
   /// The true residual replaces the recurrence once in so many iterations.
   static let replacementInterval = 50
 
-  /// β of the next direction r + βd, where ‖r‖² was ρ and is `next`. Where the true residual is larger than that before,
-  /// rounding rules and β would follow it without bound, iteration by iteration: conjugacy is lost, and d begins anew.
-  static func conjugation(_ next: Double, _ ρ: Double, replaces: Bool) -> Double {
-    replaces && next > ρ ? 0 : next / ρ
-  }
-
   enum CodingKeys: String, CodingKey {
     case kind, tolerance
     case gramTolerance = "gram_tolerance"

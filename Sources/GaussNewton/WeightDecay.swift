@@ -2,7 +2,18 @@ import LinearAlgebra
 import Networks
 
 /// How the term of weight decay changes along a step Δ, and ‖Δ‖².
-typealias StepChange = (decay: Quadratic, squaredStep: Double)
+struct StepChange {
+  let decay: Quadratic
+  let squaredStep: Double
+}
+
+extension StepChange: NumberCoded {
+  var numbers: [Double] { decay.numbers + squaredStep.numbers }
+
+  init(takingFrom numbers: inout ArraySlice<Double>) {
+    self.init(decay: Quadratic(takingFrom: &numbers), squaredStep: Double(takingFrom: &numbers))
+  }
+}
 
 /// The objective's term (μ/2)‖Dθ‖², where D keeps the parameters that decay: all, or all but biases.
 struct WeightDecay<Scalar: BLASScalar> {
@@ -47,13 +58,13 @@ struct WeightDecay<Scalar: BLASScalar> {
   func change(
     _ parameters: Vector<Scalar>, _ step: Vector<Scalar>, adding y: Vector<Scalar>
   ) -> StepChange {
-    if rate == 0 { return (Quadratic(slope: 0, curvature: 0), step.add(y)) }
+    if rate == 0 { return StepChange(decay: Quadratic(slope: 0, curvature: 0), squaredStep: step.add(y)) }
     return change { step[$0].add(y[$0], dotAndSquare: parameters[$0]) }
   }
 
   /// How the term changes from θ to θ + τΔ, and ‖Δ‖².
   func change(_ parameters: Vector<Scalar>, _ step: Vector<Scalar>) -> StepChange {
-    if rate == 0 { return (Quadratic(slope: 0, curvature: 0), step.squaredNorm) }
+    if rate == 0 { return StepChange(decay: Quadratic(slope: 0, curvature: 0), squaredStep: step.squaredNorm) }
     return change { step[$0].dotAndSquare(parameters[$0]) }
   }
 
@@ -66,6 +77,6 @@ struct WeightDecay<Scalar: BLASScalar> {
       curvature += part.rate * square
       squaredStep += square
     }
-    return (Quadratic(slope: slope, curvature: curvature), squaredStep)
+    return StepChange(decay: Quadratic(slope: slope, curvature: curvature), squaredStep: squaredStep)
   }
 }

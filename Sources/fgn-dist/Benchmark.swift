@@ -75,8 +75,8 @@ struct Benchmark {
     let floor = ProductSequence(network, rows: rows)
     let pairs = try (0..<repetitions + 1).map { _ in
       let floorSeconds = time { for _ in 0..<iterations { floor.run() } }
-      let sums = try problem.prepare()
-      return (floorSeconds, try time { try problem.solve(from: sums) })
+      let start = try problem.prepare()
+      return (floorSeconds, try time { try problem.solve(from: start) })
     }.suffix(repetitions)
     return Iteration(
       seconds: pairs.map(\.1).median / Double(iterations), productSeconds: pairs.map(\.0).median / Double(iterations),
@@ -175,10 +175,9 @@ private struct Problem {
   private let network: Network
   private let linearization: Linearization<Float>
   private let rowSpace: RowSpace<Float>
-  private let solver: ConjugateGradient<Float>
+  private let rows: ShardedRows<Float>
+  private let solver: MatrixFreeSolver<Float>
   private let residualRows, solution: Vector<Float>
-  private let message: Message<Float>
-  private let phases = Phases()
   private let optimizer: FastGaussNewton<Float>
 
   /// With as many iterations of matrix-free conjugate gradient in any case.
@@ -207,27 +206,29 @@ private struct Problem {
     margin.assign(replacing: linearization.logits, labels: labels[...])
     rowSpace = RowSpace(linearization, capacity: rows)
     rowSpace.assign(margin, cotangents: linearization.logits, batchSize: batchSize)
-    solver = ConjugateGradient(capacity: rows, parameterCount: network.layout.count)
     residualRows = Vector(zeros: rows)
-    message = Message(linearization, communicator: communicator, phases: phases)
+    let phases = Phases()
+    self.rows = ShardedRows(
+      rowSpace, Message(linearization, communicator: communicator, phases: phases), phases: phases)
+    solver = MatrixFreeSolver(
+      capacity: rows, parameterCount: network.layout.count,
+      over: ReplicatedParameters(communicator: communicator, phases: phases))
     solution = Vector(zeros: network.layout.count)
     optimizer = FastGaussNewton(
       network, options: options, capacity: rows, partition: partition, communicator: communicator)
   }
 
   /// The product that conjugate gradient begins with.
-  func prepare() throws -> RowSums {
+  func prepare() throws -> MatrixFreeSolver<Float>.Start {
     residualRows.assign(rowSpace.rightHandSide)
-    return try message.sum(
-      rowSpace.product(residualRows), with: [.squaredResidual: [residualRows.squaredNorm]])
+    let sums = try rows.applyTransposed(residualRows, dots: [(.squaredResidual, residualRows, residualRows)])
+    return .init(residual: residualRows, squaredResidual: sums[.squaredResidual], reference: 1)
   }
 
   /// All conjugate gradient iterations of a step.
-  func solve(from sums: RowSums) throws {
+  func solve(from start: MatrixFreeSolver<Float>.Start) throws {
     let options = optimizer.options.solver
-    let summary = try solver.solve(
-      rowSpace, residualRows, squaredResidual: sums[.squaredResidual], damping: 1e-3, reference: 1, message: message,
-      step: solution, options: options, phases: phases)
+    let summary = try solver.solve(rows, start, damping: 1e-3, step: solution, options: options)
     precondition(summary.iterations == options.maxIterations, "the solver stopped early: \(summary)")
   }
 

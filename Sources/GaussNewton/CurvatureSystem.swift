@@ -1,0 +1,88 @@
+import LinearAlgebra
+
+/// (G + λI) y = z₀ in the space of the parameters, for a matrix G that is known by its products; y, its residual z and the
+/// direction d have P numbers. The residual is ‖z‖, relative to ‖g‖.
+struct CurvatureSystem<Scalar: DistributedScalar>: ConjugateGradientSystem {
+  /// Memory of a solve: d, and a copy of z₀.
+  struct Scratch {
+    fileprivate let direction, start: Vector<Scalar>
+
+    init(parameterCount: Int) {
+      direction = Vector(zeros: parameterCount)
+      start = Vector(zeros: parameterCount)
+    }
+  }
+
+  /// y, and z: z₀ until the solve begins.
+  let y, z: Vector<Scalar>
+  let λ: Double
+  /// ‖g‖
+  let reference: Double
+  let space: any ParameterSpace
+  let scratch: Scratch
+  /// G u, which need last only until the next call. One an iteration, and one more where the residual is replaced.
+  let product: (Vector<Scalar>) throws -> Vector<Scalar>
+  /// G d
+  private var productOfDirection: Vector<Scalar>?
+  /// zᵀz and dᵀd
+  private var squaredResidual = 0.0
+  private var squaredDirection = 0.0
+  /// What an advance leaves for the turn: α that y is still to go along d.
+  private var pendingLength: Double?
+
+  private var d: Vector<Scalar> { scratch.direction }
+
+  init(
+    y: Vector<Scalar>, z: Vector<Scalar>, λ: Double, reference: Double, space: any ParameterSpace, scratch: Scratch,
+    product: @escaping (Vector<Scalar>) throws -> Vector<Scalar>
+  ) {
+    (self.y, self.z, self.λ, self.reference, self.space, self.scratch) = (y, z, λ, reference, space, scratch)
+    self.product = product
+  }
+
+  mutating func begin() throws -> ConjugateGradientState {
+    y.fill(0)
+    scratch.start.assign(z)
+    d.assign(z)
+    squaredResidual = try space.total(z.squaredNorm)
+    squaredDirection = squaredResidual
+    return state
+  }
+
+  mutating func curvature() throws -> Double {
+    let Gd = try product(d)
+    productOfDirection = Gd
+    return try space.total(d.dot(Gd)) + λ * squaredDirection
+  }
+
+  mutating func advance(by α: Double, replaces: Bool) throws -> Double {
+    var square = z.subtract(Scalar(α), productOfDirection!, Scalar(α * λ), d)
+    pendingLength = replaces ? nil : α
+    if replaces {
+      y.combine(Scalar(α), d)
+      z.assign(scratch.start)
+      square = z.subtract(1, try product(y), Scalar(λ), y)
+    }
+    squaredResidual = try space.total(square)
+    return squaredResidual
+  }
+
+  mutating func turn(by β: Double) throws -> ConjugateGradientState {
+    let square: Double
+    if let α = pendingLength {
+      // y ← y + αd, d ← z + βd
+      square = y.advance(Scalar(α), d, by: z, Scalar(β)).u
+    } else {
+      d.combine(1, z, Scalar(β))
+      square = d.squaredNorm
+    }
+    squaredDirection = try space.total(square)
+    return state
+  }
+
+  private var state: ConjugateGradientState {
+    ConjugateGradientState(
+      squaredResidual: squaredResidual,
+      residual: squaredResidual == 0 ? 0 : squaredResidual.squareRoot() / reference)
+  }
+}

@@ -1,0 +1,58 @@
+import LinearAlgebra
+
+// What a step needs of the world: where rows and parameters are is known to the implementations alone. A step is the same
+// whether ranks share out the rows and have all parameters each, or parameters are shared out and rows are known to all.
+
+/// R of a linearised batch, one row per example, by its products; or RL⁻ᵀ in a metric M = LLᵀ.
+package protocol RowOperator<Scalar> {
+  associatedtype Scalar: DistributedScalar
+
+  /// Where `applyTransposed` leaves its result, in the space of the parameters; until the next sum.
+  var image: Vector<Scalar> { get }
+
+  /// rows ← R u, for u in the space of the parameters; of this rank's rows. Collective where parameters are shared out.
+  func apply(_ u: Vector<Scalar>, into rows: Vector<Scalar>) throws
+
+  /// image ← Rᵀr, for r in the row space. Returns inner products over all rows, and the sums of other terms. Collective.
+  func applyTransposed(_ r: Vector<Scalar>, dots: RowDots<Scalar>, terms: RowTerms) throws -> RowSums
+}
+
+extension RowOperator {
+  /// The same without other terms.
+  package func applyTransposed(_ r: Vector<Scalar>, dots: RowDots<Scalar>) throws -> RowSums {
+    try applyTransposed(r, dots: dots, terms: [])
+  }
+}
+
+/// K = RM⁻¹Rᵀ of all rows (B × B), by its products.
+protocol KernelOperator<Scalar> {
+  associatedtype Scalar: DistributedScalar
+
+  /// y ← Kv, for vectors of all rows on all ranks (B). Returns vᵀKv and inner products of other vectors of all rows. Collective.
+  func multiply(
+    _ v: Vector<Scalar>, into y: Vector<Scalar>, dots: RowDots<Scalar>
+  ) throws -> (curvature: Double, dots: RowSums)
+}
+
+extension KernelOperator {
+  /// The same without other vectors.
+  @discardableResult
+  func multiply(_ v: Vector<Scalar>, into y: Vector<Scalar>) throws -> Double {
+    try multiply(v, into: y, dots: []).curvature
+  }
+}
+
+/// The space of the parameters, whose vectors have P numbers over all ranks, or on each.
+package protocol ParameterSpace {
+  /// Numbers that are linear in inner products over all parameters, given those over the parameters of this rank: the same on
+  /// all ranks, which may branch on them. Collective.
+  func totals(_ own: [Double]) throws -> [Double]
+}
+
+extension ParameterSpace {
+  /// The same of one number.
+  package func total(_ own: Double) throws -> Double { try totals([own])[0] }
+
+  /// The same of numbers with names.
+  func totals<Value: NumberCoded>(_ own: Value) throws -> Value { Value(numbers: try totals(own.numbers)) }
+}

@@ -1,0 +1,17 @@
+import MPI
+
+/// Parameters that every rank has all of, and computes with for itself.
+package struct ReplicatedParameters: ParameterSpace {
+  private let communicator: Communicator
+  private let phases: Phases
+
+  package init(communicator: Communicator, phases: Phases) {
+    self.communicator = communicator
+    self.phases = phases
+  }
+
+  /// One rank's word for all, where ranks do not compute alike.
+  package func totals(_ own: [Double]) throws -> [Double] {
+    try phases.measure(.communication) { try communicator.agreed(own) }
+  }
+}
