@@ -11,6 +11,7 @@ final class BatchLoss<Scalar: DistributedScalar> {
   let exchange: RowExchange
   private var phases: Phases { exchange.phases }
   private var labels: ArraySlice<Int32> = []
+  /// B
   private var batchSize = 0
 
   init(_ network: Network, capacity: Int, partition: RowPartition, exchange: RowExchange) {
@@ -21,20 +22,14 @@ final class BatchLoss<Scalar: DistributedScalar> {
     self.exchange = exchange
   }
 
-  /// Linearises the network at θ on this rank's shard (#b × d) of a batch of B rows, and finds the margins. Local.
+  /// Linearises the network at θ on this rank's shard of a batch, and finds the margins. Local.
   ///
-  /// - Parameters:
-  ///   - weights: ω of the shard's rows (#b); nil: each is 1.
-  ///   - logits: as for `Linearization.linearize`.
-  func linearize(
-    at parameters: Vector<Scalar>, on inputs: Inputs<Scalar>, _ labels: ArraySlice<Int32>,
-    weights: Vector<Scalar>?, batchSize: Int, logits: Matrix<Scalar>? = nil
-  ) {
-    precondition(weights.map { $0.count == labels.count } ?? true, "one weight a row")
-    self.labels = labels
-    self.batchSize = batchSize
-    linearization.linearize(at: parameters, on: inputs, batchSize: batchSize, logits: logits)
-    margin.weights = weights
+  /// - Parameter logits: as for `Linearization.linearize`.
+  func linearize(at parameters: Vector<Scalar>, on batch: Batch<Scalar>, logits: Matrix<Scalar>? = nil) {
+    labels = batch.labels
+    batchSize = batch.globalSize
+    linearization.linearize(at: parameters, on: batch.inputs, batchSize: batchSize, logits: logits)
+    margin.weights = batch.weights
     margin.assign(replacing: linearization.logits, labels: labels, parts: linearization.parts.all)
   }
 
@@ -43,6 +38,9 @@ final class BatchLoss<Scalar: DistributedScalar> {
 
   /// Σ ωℓ over each part of the local rows.
   var localSums: [Double] { linearization.sums { margin.lossSum(rows: $0) } }
+
+  /// The mean over the rows of all ranks, given their sum.
+  func mean(_ sum: Double) -> Double { sum / Double(batchSize) }
 
   /// Each row ż of `tangents` (#b × C) ← ω(diag(π) − ππᵀ)ż/B. Local.
   func applyFullCurvature(to tangents: Matrix<Scalar>) {
@@ -59,7 +57,7 @@ final class BatchLoss<Scalar: DistributedScalar> {
         margin.fullCurvatureSum(cotangents: cotangents, tangents: tangents, labels: labels, rows: $0)
       }
     }
-    return try exchange.totals([sums])[0] / Double(batchSize)
+    return mean(try exchange.totals([sums])[0])
   }
 
   /// The change of the loss from θ to θ + τΔ for each τ, summed as differences. One collective.
@@ -67,7 +65,7 @@ final class BatchLoss<Scalar: DistributedScalar> {
     at lengths: [Double], along step: Vector<Scalar>, from parameters: Vector<Scalar>
   ) throws -> [Double] {
     let sums = lengths.map { localChanges(at: $0, along: step, from: parameters, rows: 0..<labels.count) }
-    return try exchange.totals(sums).map { $0 / Double(batchSize) }
+    return try exchange.totals(sums).map(mean)
   }
 
   /// The sum of the changes of the losses from θ to θ + τΔ over some local rows, for each part of them. Local.

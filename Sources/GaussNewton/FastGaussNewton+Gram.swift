@@ -4,10 +4,10 @@ import Networks
 
 extension FastGaussNewton {
   /// Rows of each rank, and what travels with them. Collective.
-  func beginGram(batchSize: Int, interrupt: Bool) throws -> BatchFacts {
+  func beginGram(interrupt: Bool) throws -> BatchFacts {
     let (lossSum, interrupted) = try exchange.begin(
       RankFacts(rows: rowSpace.rightHandSide.count, wishesToStop: interrupt, losses: loss.localSums))
-    return BatchFacts(loss: lossSum / Double(batchSize), interrupted: interrupted)
+    return BatchFacts(loss: loss.mean(lossSum), interrupted: interrupted)
   }
 
   /// Δ with the matrix K = RM⁻¹Rᵀ of all rows: one or two allgathers a layer, four for one on sparse inputs, two more and one for

@@ -3,7 +3,7 @@ import Networks
 
 extension FastGaussNewton {
   /// The gradient g = −Rᵀs, and what travels with it. Collective.
-  func beginMatrixFree(_ parameters: Vector<Scalar>, batchSize: Int, interrupt: Bool) throws -> BatchFacts {
+  func beginMatrixFree(_ parameters: Vector<Scalar>, interrupt: Bool) throws -> BatchFacts {
     let r = residualRows[0..<rowSpace.rightHandSide.count]
     r.assign(rowSpace.rightHandSide)
     let sums = try rows.applyTransposed(
@@ -13,7 +13,7 @@ extension FastGaussNewton {
       try damped.assignGradient(parameters, negativeGradient: rows.image)
     }
     return BatchFacts(
-      loss: sums[.loss] / Double(batchSize), interrupted: sums[.interruptions] > 0,
+      loss: self.loss.mean(sums[.loss]), interrupted: sums[.interruptions] > 0,
       formed: (gradientNorm, sums[.squaredResidual]))
   }
 

@@ -7,12 +7,9 @@ extension FastGaussNewton {
   /// alike whenever the same command is run. The iterations of conjugate gradient are those of the plan before, or else of a
   /// solve of this batch. The parameters stay as they are. Collective.
   ///
-  /// - Parameters:
-  ///   - rowCount: rows of this batch, over all ranks.
-  ///   - valuesPerRow: entries of a row of sparse features.
+  /// - Parameter valuesPerRow: entries of a row of sparse features.
   package func makePlan(
-    _ parameters: Vector<Scalar>, inputs: Inputs<Scalar>, labels: ArraySlice<Int32>, weights: Vector<Scalar>? = nil,
-    rowCount: Int, batchSize: Int, valuesPerRow: Double
+    _ parameters: Vector<Scalar>, on batch: Batch<Scalar>, batchSize: Int, valuesPerRow: Double
   ) throws {
     let network = loss.linearization.network
     guard options.solver.kind == .auto, SolverPlan.isCandidate(batchSize: batchSize, network) else { return }
@@ -24,8 +21,8 @@ extension FastGaussNewton {
     costs.width = MemoryLayout<Scalar>.size
     let iterations =
       try plan?.iterations
-      ?? rehearse(parameters, inputs, labels, weights, batchSize: rowCount) {
-        try Double(solve(.cg, at: parameters, batchSize: rowCount).solver.iterations)
+      ?? rehearse(parameters, batch) {
+        try Double(solve(.cg, at: parameters).solver.iterations)
       }
     plan = try costs.plan(iterations: iterations).slowest(over: communicator)
   }
@@ -33,23 +30,22 @@ extension FastGaussNewton {
   /// Measures every solver on a batch and plans with that, where the configuration asks for it. The parameters stay as they
   /// are. Collective.
   package func measurePlan(
-    _ parameters: Vector<Scalar>, inputs: Inputs<Scalar>, labels: ArraySlice<Int32>, weights: Vector<Scalar>? = nil,
-    batchSize: Int
+    _ parameters: Vector<Scalar>, on batch: Batch<Scalar>
   ) throws {
     guard
       options.solver.kind == .measured,
-      SolverPlan.isCandidate(batchSize: batchSize, loss.linearization.network)
+      SolverPlan.isCandidate(batchSize: batch.globalSize, loss.linearization.network)
     else { return }
     var seconds: [SolverOptions.Kind: [Double]] = [:]
     var iterations = 0
     var iteration: [Double] = []
-    try rehearse(parameters, inputs, labels, weights, batchSize: batchSize) {
+    try rehearse(parameters, batch) {
       for _ in 0..<4 {
         for kind in [SolverOptions.Kind.cg, .gram, .gramCG] {
           try communicator.barrier()
           phases.reset()
           let start = ContinuousClock.now
-          let solution = try solve(kind, at: parameters, batchSize: batchSize)
+          let solution = try solve(kind, at: parameters)
           let time = (ContinuousClock.now - start) / .seconds(1)
           seconds[kind, default: []].append(try communicator.allreduce(time, .max))
           if kind == .cg {
@@ -70,13 +66,12 @@ extension FastGaussNewton {
       gramCG: median(seconds[.gramCG]!), iterations: Double(iterations))
   }
 
-  /// The result of `body`, which solves for steps that are not taken on a batch of B rows. Collective.
+  /// The result of `body`, which solves for steps that are not taken on a batch. Collective.
   private func rehearse<Result>(
-    _ parameters: Vector<Scalar>, _ inputs: Inputs<Scalar>, _ labels: ArraySlice<Int32>, _ weights: Vector<Scalar>?,
-    batchSize: Int, _ body: () throws -> Result
+    _ parameters: Vector<Scalar>, _ batch: Batch<Scalar>, _ body: () throws -> Result
   ) throws -> Result {
-    linearize(at: parameters, on: inputs, labels, weights: weights, batchSize: batchSize, for: .gram)
-    try metric.rehearse(loss.margin, cotangents: loss.cotangents, batchSize: batchSize)
+    linearize(at: parameters, on: batch, for: .gram)
+    try metric.rehearse(loss.margin, cotangents: loss.cotangents, batchSize: batch.globalSize)
     try metric.prepare(decayRatio: decayRatio)
     isRehearsal = true
     defer { isRehearsal = false }

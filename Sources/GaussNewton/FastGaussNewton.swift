@@ -68,8 +68,7 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
 
   /// One global step. Collective.
   package func advance(
-    _ parameters: Vector<Scalar>, inputs: Inputs<Scalar>, labels: ArraySlice<Int32>, weights: Vector<Scalar>?,
-    batchSize: Int, rate: Double, interrupt: Bool
+    _ parameters: Vector<Scalar>, on batch: Batch<Scalar>, rate: Double, interrupt: Bool
   ) throws -> StepReport {
     // Where momentum and decay lead, or θ itself.
     if damped.looksAhead { try metric.prepare(decayRatio: decayRatio) }
@@ -78,15 +77,15 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
     }
 
     // Linearise, margins, row space.
-    linearize(at: start, on: inputs, labels, weights: weights, batchSize: batchSize, for: solverKind)
+    linearize(at: start, on: batch, for: solverKind)
 
     // Moments and factors of the metric.
-    try metric.observe(loss.margin, cotangents: loss.cotangents, batchSize: batchSize)
+    try metric.observe(loss.margin, cotangents: loss.cotangents, batchSize: batch.globalSize)
     try metric.prepare(decayRatio: decayRatio)
 
     // The loss; RΔ₀; (RM⁻¹Rᵀ + (λ+μ)I) x = s − RΔ₀ and Δ = Δ₀ + M⁻¹Rᵀx, with the quadratic model along it.
     let (kind, sweeps, begin) = (solverKind, damped.sweeps, ContinuousClock.now)
-    let facts = try self.begin(kind, at: start, batchSize: batchSize, interrupt: interrupt)
+    let facts = try self.begin(kind, at: start, interrupt: interrupt)
     let solution = try solve(kind, start, facts, minus: ownPredictedRows(start))
     if !sweeps { solveTimes.add(kind, (ContinuousClock.now - begin) / .seconds(1)) }
     plan?.observe(kind, iterations: solution.solver.iterations)
@@ -107,16 +106,15 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
 
   /// The network, the margins and the row space at θ. Local.
   func linearize(
-    at parameters: Vector<Scalar>, on inputs: Inputs<Scalar>, _ labels: ArraySlice<Int32>, weights: Vector<Scalar>?,
-    batchSize: Int, for kind: SolverOptions.Kind
+    at parameters: Vector<Scalar>, on batch: Batch<Scalar>, for kind: SolverOptions.Kind
   ) {
     let network = loss.linearization.network
     let place =
       network.isHead && kind != .cg
-      ? gram.ownCotangents(rows: inputs.rows, batchSize: batchSize, columns: network.outputCount) : nil
+      ? gram.ownCotangents(of: batch, columns: network.outputCount) : nil
     phases.measure(.forward) {
-      loss.linearize(at: parameters, on: inputs, labels, weights: weights, batchSize: batchSize, logits: place)
-      rowSpace.assign(loss.margin, cotangents: loss.cotangents, batchSize: batchSize)
+      loss.linearize(at: parameters, on: batch, logits: place)
+      rowSpace.assign(loss.margin, cotangents: loss.cotangents, batchSize: batch.globalSize)
     }
   }
 
@@ -125,11 +123,11 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
 
   /// The loss, and what else is known before the solve. Collective.
   private func begin(
-    _ kind: SolverOptions.Kind, at parameters: Vector<Scalar>, batchSize: Int, interrupt: Bool
+    _ kind: SolverOptions.Kind, at parameters: Vector<Scalar>, interrupt: Bool
   ) throws -> BatchFacts {
     kind == .cg
-      ? try beginMatrixFree(parameters, batchSize: batchSize, interrupt: interrupt)
-      : try beginGram(batchSize: batchSize, interrupt: interrupt)
+      ? try beginMatrixFree(parameters, interrupt: interrupt)
+      : try beginGram(interrupt: interrupt)
   }
 
   private func solve(
@@ -140,8 +138,8 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
   }
 
   /// A whole solve for the batch that is linearised. Collective.
-  func solve(_ kind: SolverOptions.Kind, at parameters: Vector<Scalar>, batchSize: Int) throws -> StepSolution {
-    let facts = try begin(kind, at: parameters, batchSize: batchSize, interrupt: false)
+  func solve(_ kind: SolverOptions.Kind, at parameters: Vector<Scalar>) throws -> StepSolution {
+    let facts = try begin(kind, at: parameters, interrupt: false)
     return try solve(kind, parameters, facts, minus: ownPredictedRows(parameters))
   }
 

@@ -53,21 +53,21 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
 
   /// One global step, with one allreduce. Collective.
   package func advance(
-    _ parameters: Vector<Scalar>, inputs: Inputs<Scalar>, labels: ArraySlice<Int32>, weights: Vector<Scalar>?,
-    batchSize: Int, rate: Double, interrupt: Bool
+    _ parameters: Vector<Scalar>, on batch: Batch<Scalar>, rate: Double, interrupt: Bool
   ) throws -> StepReport {
     let gradient = message.parameters
 
     // Linearise, margins.
     phases.measure(.forward) {
-      linearization.linearize(at: parameters, on: inputs, batchSize: batchSize)
-      margin.weights = weights
-      margin.assign(replacing: linearization.logits, labels: labels, parts: linearization.parts.all)
+      linearization.linearize(at: parameters, on: batch.inputs, batchSize: batch.globalSize)
+      margin.weights = batch.weights
+      margin.assign(replacing: linearization.logits, labels: batch.labels, parts: linearization.parts.all)
     }
 
     // The gradient g = −(1/B) Σ ω(1−p) Jᵀv, and the loss.
     let sums = try message.sum(
-      .scaledCotangents(linearization.logits, by: margin.gradientFactors(inputs.rows, times: -1 / Scalar(batchSize))),
+      .scaledCotangents(
+        linearization.logits, by: margin.gradientFactors(batch.inputs.rows, times: -1 / Scalar(batch.globalSize))),
       with: [
         (.loss, linearization.sums { margin.lossSum(rows: $0) }),
         (.interruptions, linearization.interruptions(interrupt)),
@@ -80,7 +80,7 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
     }
     let squaredGradient = try space.total(square)
     var report = StepReport(
-      loss: sums[.loss] / Double(batchSize), gradientNorm: squaredGradient.squareRoot())
+      loss: sums[.loss] / Double(batch.globalSize), gradientNorm: squaredGradient.squareRoot())
     report.interrupted = sums[.interruptions] > 0
 
     // Update, unless it would spoil the parameters or the moments, one of which is of squares.

@@ -42,8 +42,7 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
 
   /// One global step, with at most `solver.iterations` + 4 allreduces, and one more for every 50 iterations. Collective.
   package func advance(
-    _ parameters: Vector<Scalar>, inputs: Inputs<Scalar>, labels: ArraySlice<Int32>, weights: Vector<Scalar>?,
-    batchSize: Int, rate: Double, interrupt: Bool
+    _ parameters: Vector<Scalar>, on batch: Batch<Scalar>, rate: Double, interrupt: Bool
   ) throws -> StepReport {
     let (λ, μ) = (damped.damping, options.weightDecay)
 
@@ -52,17 +51,18 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
 
     // Linearise, margins.
     phases.measure(.forward) {
-      loss.linearize(at: start, on: inputs, labels, weights: weights, batchSize: batchSize)
+      loss.linearize(at: start, on: batch)
     }
 
     // The gradient, −g = (1/B) Σ ω(1−p) Jᵀv, and the loss.
     let sums = try message.sum(
-      .scaledCotangents(loss.cotangents, by: loss.margin.gradientFactors(inputs.rows, times: 1 / Scalar(batchSize))),
+      .scaledCotangents(
+        loss.cotangents, by: loss.margin.gradientFactors(batch.inputs.rows, times: 1 / Scalar(batch.globalSize))),
       with: [(.loss, loss.localSums), (.interruptions, loss.linearization.interruptions(interrupt))])
     let gradientNorm = try phases.measure(.update) {
       try damped.assignGradient(start, negativeGradient: message.parameters)
     }
-    let facts = BatchFacts(loss: sums[.loss] / Double(batchSize), interrupted: sums[.interruptions] > 0)
+    let facts = BatchFacts(loss: loss.mean(sums[.loss]), interrupted: sums[.interruptions] > 0)
 
     // Momentum and weight decay move the starting point to Δ₀ and the right-hand side to −g − GΔ₀.
     residual.assign(message.parameters)

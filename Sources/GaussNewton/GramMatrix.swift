@@ -35,12 +35,12 @@ package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
   /// The rows of K that this rank multiplies.
   private var multipliedRows = 0..<0
 
-  /// Where a head leaves its cotangents of this rank's `rows` rows of a batch (#b × C), for the gathering to find them in their
+  /// Where a head leaves its cotangents of this rank's rows of a batch (#b × C), for the gathering to find them in their
   /// place; nil where it is not known before.
-  func ownCotangents(rows: Int, batchSize: Int, columns: Int) -> Matrix<Scalar>? {
-    guard let own = exchange.expectedRows(rows, batchSize: batchSize) else { return nil }
-    gathered[1].grow(to: batchSize * columns)
-    return Matrix(gathered[1][own.lowerBound * columns..<own.upperBound * columns], rows, columns)
+  func ownCotangents(of batch: Batch<Scalar>, columns: Int) -> Matrix<Scalar>? {
+    guard let own = exchange.expectedRows(of: batch) else { return nil }
+    gathered[1].grow(to: batch.globalSize * columns)
+    return Matrix(gathered[1][own.lowerBound * columns..<own.upperBound * columns], own.count, columns)
   }
 
   /// gradient ← Σ_i factors_i d_i ⊗ [h_i | 1] over all rows of a gathered layer: weights (out × in), then biases (out). Two

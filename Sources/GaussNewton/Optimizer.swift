@@ -29,39 +29,16 @@ package protocol Optimizer<Scalar>: AnyObject {
   /// One global step of the parameters θ (P, the same on all ranks) on a batch of B rows. Collective.
   ///
   /// - Parameters:
-  ///   - inputs, labels: this rank's shard of the batch (#b × d, #b), possibly empty.
-  ///   - weights: ω of the shard's rows (#b), not negative; the loss is (1/B) Σ ω_i ℓ_i. nil: each is 1.
-  ///   - batchSize: B, over all ranks.
   ///   - rate: the learning rate, a factor on the step.
   ///   - interrupt: this rank's wish to stop after the step; it travels with the gradient.
   /// - Returns: what happened, the same on all ranks.
   func advance(
-    _ parameters: Vector<Scalar>, inputs: Inputs<Scalar>, labels: ArraySlice<Int32>, weights: Vector<Scalar>?,
-    batchSize: Int, rate: Double, interrupt: Bool
+    _ parameters: Vector<Scalar>, on batch: Batch<Scalar>, rate: Double, interrupt: Bool
   ) throws -> StepReport
 }
 
 extension Optimizer {
   package var earlyMemory: [(name: String, vector: Vector<Scalar>)] { [] }
-
-  /// The same where all rows count alike. Collective.
-  package func advance(
-    _ parameters: Vector<Scalar>, inputs: Inputs<Scalar>, labels: ArraySlice<Int32>, batchSize: Int, rate: Double,
-    interrupt: Bool = false
-  ) throws -> StepReport {
-    try advance(
-      parameters, inputs: inputs, labels: labels, weights: nil, batchSize: batchSize, rate: rate, interrupt: interrupt)
-  }
-
-  /// The same on dense inputs. Collective.
-  package func advance(
-    _ parameters: Vector<Scalar>, inputs: Matrix<Scalar>, labels: ArraySlice<Int32>, weights: Vector<Scalar>? = nil,
-    batchSize: Int, rate: Double, interrupt: Bool = false
-  ) throws -> StepReport {
-    try advance(
-      parameters, inputs: .dense(inputs), labels: labels, weights: weights, batchSize: batchSize, rate: rate,
-      interrupt: interrupt)
-  }
 }
 
 /// The numbers that a checkpoint keeps of a method beside its vectors; nil where the method has none.

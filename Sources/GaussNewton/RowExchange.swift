@@ -77,12 +77,12 @@ final class RowExchange {
     return Shares(all: all, own: all[communicator.rank])
   }
 
-  /// This rank's rows of a batch of which it has `rows`, where they are known before ranks tell of them; nil where they are
-  /// not, or nothing is gathered.
-  func expectedRows(_ rows: Int, batchSize: Int) -> Range<Int>? {
+  /// This rank's rows of a batch, where they are known before ranks tell of them; nil where they are not, or nothing is
+  /// gathered.
+  func expectedRows(of batch: Batch<some BLASScalar>) -> Range<Int>? {
     guard !isAlone, !isVirtual, partition.ranks == communicator.size else { return nil }
-    let own = partition.rows(of: batchSize)
-    precondition(rows == own.count, "the rows are not those of this rank's shard")
+    let own = partition.rows(of: batch.globalSize)
+    precondition(batch.inputs.rows == own.count, "the rows are not those of this rank's shard")
     return own
   }
 

@@ -78,7 +78,8 @@ struct Classes: Experiment {
         let clock = ContinuousClock()
         let begin = clock.now
         _ = try trial.optimizer.advance(
-          moved, inputs: inputs[rows: shard], labels: labels[shard], batchSize: rows, rate: 0.1, interrupt: false)
+          moved, on: Batch(inputs: .dense(inputs[rows: shard]), labels: labels[shard], globalSize: rows), rate: 0.1,
+          interrupt: false)
         seconds[index].append(try communicator.allreduce((clock.now - begin) / .seconds(1), .max))
       }
     }

@@ -71,7 +71,8 @@ struct StepComparison {
     func step(_ optimizer: some Optimizer<Double>) throws -> Vector<Double> {
       let moved = parameters.copy()
       let report = try optimizer.advance(
-        moved, inputs: inputs[rows: shard], labels: labels[shard], batchSize: rows, rate: 1, interrupt: false)
+        moved, on: Batch(inputs: .dense(inputs[rows: shard]), labels: labels[shard], globalSize: rows), rate: 1,
+        interrupt: false)
       precondition(
         report.solver?.termination == .converged, "a step has not converged: \(String(describing: report.solver))")
       moved.combine(-1, parameters)

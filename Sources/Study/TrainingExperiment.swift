@@ -275,18 +275,17 @@ private struct TrainingCourse {
       let (epoch, number) = sampler.position(ofStep: step)
       let rows = sampler.batch(epoch: epoch, step: number)
       let own = partition.own(of: rows)
-      let batch = room.gather(own, of: data.train.features, data.normalization)
-      let labels = own.map { data.train.labels[$0] }
+      let batch = Batch(
+        inputs: room.gather(own, of: data.train.features, data.normalization),
+        labels: own.map { data.train.labels[$0] }[...], globalSize: rows.count)
       if step == 0, let optimizer = optimizer as? FastGaussNewton<Float> {
         try optimizer.makePlan(
-          parameters, inputs: batch, labels: labels[...], rowCount: rows.count, batchSize: sampler.batchSize,
-          valuesPerRow: data.train.features.valuesPerRow)
+          parameters, on: batch, batchSize: sampler.batchSize, valuesPerRow: data.train.features.valuesPerRow)
       }
       let rate = options.schedule.rate(step: step, of: total, peak: options.learningRate)
       let start = ContinuousClock.now
       let report = try optimizer.advance(
-        parameters, inputs: batch, labels: labels[...], batchSize: rows.count, rate: rate,
-        interrupt: Preemption.requested != nil)
+        parameters, on: batch, rate: rate, interrupt: Preemption.requested != nil)
       if report.interrupted { throw CollectiveFailure(StudyInterruption()) }
       seconds += try communicator.allreduce((ContinuousClock.now - start) / .seconds(1), .max)
       passes += Self.passes(report, options)

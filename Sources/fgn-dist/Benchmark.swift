@@ -235,6 +235,7 @@ private struct Problem {
   /// A whole step; the parameters stay as they are.
   func step() throws {
     _ = try optimizer.advance(
-      parameters.copy(), inputs: inputs, labels: labels[...], batchSize: batchSize, rate: 1)
+      parameters.copy(),
+      on: Batch(inputs: .dense(inputs), labels: labels[...], globalSize: batchSize), rate: 1, interrupt: false)
   }
 }

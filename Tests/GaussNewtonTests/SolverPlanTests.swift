@@ -146,8 +146,7 @@ import Testing
     for _ in 0..<2 {
       let trial = Trial<Float>(problem, plainOptions())
       try trial.optimizer.makePlan(
-        trial.parameters, inputs: .dense(problem.inputs(trial.shard)), labels: problem.labels(trial.shard),
-        rowCount: problem.rowCount, batchSize: problem.rowCount, valuesPerRow: 0)
+        trial.parameters, on: trial.batch, batchSize: problem.rowCount, valuesPerRow: 0)
       #expect(trial.parameters.doubles == problem.parameters)
       #expect(trial.optimizer.lastStep.norm == 0)
       plans.append(try #require(trial.optimizer.plan))
@@ -163,9 +162,7 @@ import Testing
     var options = plainOptions()
     options.solver.kind = .measured
     let trial = Trial<Float>(problem, options)
-    try trial.optimizer.measurePlan(
-      trial.parameters, inputs: .dense(problem.inputs(trial.shard)), labels: problem.labels(trial.shard),
-      batchSize: problem.rowCount)
+    try trial.optimizer.measurePlan(trial.parameters, on: trial.batch)
     let plan = try #require(trial.optimizer.plan)
     #expect(trial.parameters.doubles == problem.parameters)
     #expect(trial.optimizer.lastStep.norm == 0)

@@ -64,11 +64,16 @@ struct MethodTrial<Method: Optimizer> {
     }
   }
 
+  /// All rows, with this rank's shard of them.
+  var batch: Batch<Scalar> {
+    Batch(
+      inputs: .dense(problem.inputs(shard)), labels: problem.labels(shard), weights: problem.weights(shard),
+      globalSize: problem.rowCount)
+  }
+
   /// One step on all rows. Collective.
   func advance(rate: Double = 1) throws -> StepReport {
-    try optimizer.advance(
-      parameters, inputs: problem.inputs(shard), labels: problem.labels(shard), weights: problem.weights(shard),
-      batchSize: problem.rowCount, rate: rate)
+    try optimizer.advance(parameters, on: batch, rate: rate, interrupt: false)
   }
 
   /// One step, and the change of the parameters that it made. Collective.
@@ -131,4 +136,26 @@ func change(
   for _ in 1..<steps { _ = try advance() }
   let report = try advance()
   return (zip(parameters.array, before).map { $0 - $1 }, report)
+}
+
+extension Optimizer {
+  /// One global step on rows of either kind of inputs. Collective.
+  func advance(
+    _ parameters: Vector<Scalar>, inputs: Inputs<Scalar>, labels: ArraySlice<Int32>, weights: Vector<Scalar>? = nil,
+    batchSize: Int, rate: Double, interrupt: Bool = false
+  ) throws -> StepReport {
+    try advance(
+      parameters, on: Batch(inputs: inputs, labels: labels, weights: weights, globalSize: batchSize), rate: rate,
+      interrupt: interrupt)
+  }
+
+  /// One global step on dense rows. Collective.
+  func advance(
+    _ parameters: Vector<Scalar>, inputs: Matrix<Scalar>, labels: ArraySlice<Int32>, weights: Vector<Scalar>? = nil,
+    batchSize: Int, rate: Double, interrupt: Bool = false
+  ) throws -> StepReport {
+    try advance(
+      parameters, inputs: .dense(inputs), labels: labels, weights: weights, batchSize: batchSize, rate: rate,
+      interrupt: interrupt)
+  }
 }

@@ -28,7 +28,7 @@ package final class Trainer<Scalar: DistributedScalar> {
   private let room: InputRoom<Scalar>
   private var readAhead: ReadAhead
   /// This rank's shard of a full batch, which is gathered only once.
-  private var fullBatch: (Inputs<Scalar>, [Int32])?
+  private var fullBatch: Batch<Scalar>?
   private var step = 0
   private var savedStep: Int?
   /// What a signal in the midst of a step saves.
@@ -115,7 +115,7 @@ package final class Trainer<Scalar: DistributedScalar> {
       } else if configuration.optimizer.allreduce == .auto {
         (message.exchange, reason) = (message.usualExchange, "by rule")
       } else {
-        let inputs = try gather(partition.own(of: nextBatch), step: nextStep).0
+        let inputs = try gather(nextBatch, step: nextStep).inputs
         let seconds = try message.measureExchanges(at: parameters, on: inputs)
         message.exchange = Exchange.allCases.min { seconds[$0]! < seconds[$1]! }!
         reason = Exchange.allCases.map { "\($0.rawValue) \((1000 * seconds[$0]!).short) ms" }.joined(separator: ", ")
@@ -136,16 +136,12 @@ package final class Trainer<Scalar: DistributedScalar> {
     }
     let isSuitable = optimizer.plan.map { $0.source == nil || $0.isMeasured == (kind == .measured) } ?? false
     if !partition.isVirtual, !isSuitable || progress?.ranks != communicator.size {
-      let rows = nextBatch
-      let (shard, labels) = try gather(partition.own(of: rows), step: nextStep)
-      let weights = gatherWeights(partition.own(of: rows))
+      let batch = try gather(nextBatch, step: nextStep)
       if kind == .measured {
-        try optimizer.measurePlan(
-          parameters, inputs: shard, labels: labels, weights: weights, batchSize: rows.count)
+        try optimizer.measurePlan(parameters, on: batch)
       } else {
         try optimizer.makePlan(
-          parameters, inputs: shard, labels: labels, weights: weights, rowCount: rows.count,
-          batchSize: sampler.batchSize, valuesPerRow: data.train.features.valuesPerRow)
+          parameters, on: batch, batchSize: sampler.batchSize, valuesPerRow: data.train.features.valuesPerRow)
       }
       isOld = false
     }
@@ -232,24 +228,20 @@ package final class Trainer<Scalar: DistributedScalar> {
   }
 
   /// One global step, and its line in the metrics.
-  private func advance(epoch: Int, batch: Int) throws -> StepReport {
+  private func advance(epoch: Int, batch number: Int) throws -> StepReport {
     let start = ContinuousClock.now
     coordinator.noteCheckpoints()
     let before = communicator.statistics
     optimizer.phases.reset()
     let rate = rate(ofStep: step)
-    let rows = sampler.batch(epoch: epoch, step: batch)
-    let own = partition.own(of: rows)
+    let rows = sampler.batch(epoch: epoch, step: number)
     let wasReadingAhead = readAhead.isOn
-    let ((shard, labels), weights) = try optimizer.phases.measure(.data) {
-      (try gather(own, step: step), gatherWeights(own))
-    }
+    let batch = try optimizer.phases.measure(.data) { try gather(rows, step: step) }
     if readAhead.isOn != wasReadingAhead {
       coordinator.say("note: the examples do not stay in memory, so each step reads those of the next one")
     }
     let report = try optimizer.advance(
-      parameters, inputs: shard, labels: labels, weights: weights, batchSize: rows.count, rate: rate,
-      interrupt: Preemption.requested != nil || coordinator.failure != nil)
+      parameters, on: batch, rate: rate, interrupt: Preemption.requested != nil || coordinator.failure != nil)
     step += 1
     lastSeconds = (ContinuousClock.now - start) / .seconds(1)
     lastState.endChange(report.loss.isFinite ? currentState : nil)
@@ -265,7 +257,7 @@ package final class Trainer<Scalar: DistributedScalar> {
     let logging = configuration.logging
     if logging.ranksEvery > 0, step % logging.ranksEvery == 0 { try recordRanks(epoch: epoch) }
     if logging.tensorboard, logging.histogramsEvery > 0, step % logging.histogramsEvery == 0, report.loss.isFinite,
-      let histograms = try MarginHistograms.gather(optimizer.margin, rows: labels.count, over: communicator)
+      let histograms = try MarginHistograms.gather(optimizer.margin, rows: batch.labels.count, over: communicator)
     {
       coordinator.record(histograms, step: step)
     }
@@ -285,18 +277,16 @@ package final class Trainer<Scalar: DistributedScalar> {
     if let times = try clock.gather() { coordinator.record(times, step: step, epoch: epoch) }
   }
 
-  /// This rank's rows of the batch of a step, normalised, with their labels.
-  private func gather(_ rows: ArraySlice<Int>, step: Int) throws -> (Inputs<Scalar>, ArraySlice<Int32>) {
-    if let (batch, labels) = fullBatch { return (batch, labels[...]) }
-    let batch = try readAhead.read(rows, step: step) { room.gather($1, of: $0, data.normalization) }
-    let labels = rows.map { data.train.labels[$0] }
-    if sampler.isFull { fullBatch = (batch, labels) }
-    return (batch, labels[...])
-  }
-
-  /// ω of this rank's rows of the batch; nil where all count alike.
-  private func gatherWeights(_ rows: ArraySlice<Int>) -> Vector<Scalar>? {
-    data.weights.map { weights in Vector(rows.map { Scalar(weights.values[$0]) }) }
+  /// A batch with this rank's rows of it, normalised.
+  private func gather(_ rows: ArraySlice<Int>, step: Int) throws -> Batch<Scalar> {
+    if let fullBatch { return fullBatch }
+    let own = partition.own(of: rows)
+    let batch = Batch(
+      inputs: try readAhead.read(own, step: step) { room.gather($1, of: $0, data.normalization) },
+      labels: own.map { data.train.labels[$0] }[...],
+      weights: data.weights.map { weights in Vector(own.map { Scalar(weights.values[$0]) }) }, globalSize: rows.count)
+    if sampler.isFull { fullBatch = batch }
+    return batch
   }
 
   @discardableResult

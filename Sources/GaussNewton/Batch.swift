@@ -1,0 +1,25 @@
+import LinearAlgebra
+import Networks
+
+/// A global batch of B rows, as far as this rank has it: `#b` of them, possibly none.
+package struct Batch<Scalar: BLASScalar> {
+  /// #b × d
+  package let inputs: Inputs<Scalar>
+  /// #b
+  package let labels: ArraySlice<Int32>
+  /// ω of the rows (#b), not negative: the loss is (1/B) Σ ω_i ℓ_i. nil: each is 1.
+  package let weights: Vector<Scalar>?
+  /// B, over all ranks.
+  package let globalSize: Int
+
+  package init(
+    inputs: Inputs<Scalar>, labels: ArraySlice<Int32>, weights: Vector<Scalar>? = nil, globalSize: Int
+  ) {
+    precondition(labels.count == inputs.rows, "one label a row")
+    precondition(weights.map { $0.count == inputs.rows } ?? true, "one weight a row")
+    self.inputs = inputs
+    self.labels = labels
+    self.weights = weights
+    self.globalSize = globalSize
+  }
+}
