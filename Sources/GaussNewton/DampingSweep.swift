@@ -41,17 +41,17 @@ extension FastGaussNewton {
     let own = exchange.rows.own
     let heldOut = max(0, min(own.count, fitted - own.lowerBound))..<own.count
     let before = damped.damping
-    let candidates = DampingSweep.candidates(around: before, isFirst: damped.steps == 0, options.damping)
+    let candidates = DampingSweep.candidates(around: before, isFirst: damped.control.steps == 0, options.damping)
 
     /// Takes λ, on which Δ₀ and M depend if there is weight decay.
     func take(_ λ: Double) throws {
-      damped.damping = λ
+      damped.control.damping = λ
       guard options.weightDecay > 0 else { return }
       if metric.isActive {
         try metric.prepare(decayRatio: decayRatio)
         try assignMatrix()
       }
-      t = try predictedRows(parameters)
+      t = try predictedAllRows(parameters)
     }
 
     let (x, product) = (Vector<Scalar>(zeros: size), Vector<Scalar>(zeros: size))
@@ -70,10 +70,7 @@ extension FastGaussNewton {
       }
       let change = try assignStep(x, rowFactors: rowFactors, parameters)
       let model = StepModel(loss: Quadratic(slope: -s.dot(product), curvature: product.squaredNorm), change)
-      let full =
-        options.stepLength == .ggn
-        ? try loss.fullCurvature(along: damped.step) + model.decay.curvature : nil
-      let length = full.map { StepLength.ggn(slope: model.objective.slope, curvature: $0) } ?? 1
+      let length = try fullCurvature(model).map { StepLength.ggn(slope: model.objective.slope, curvature: $0) } ?? 1
       sums.append(loss.localChanges(at: length, along: damped.step, from: parameters, rows: heldOut))
       decays.append(model.decay(length))
     }

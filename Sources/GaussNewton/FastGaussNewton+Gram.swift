@@ -21,9 +21,9 @@ extension FastGaussNewton {
     let columns = try exchange.gather([rowSpace.rightHandSide, t, rowSpace.rowFactors])
     let (s, rowFactors) = (columns[0], columns[2])
     var t = columns[1]
-    let sweeps = damped.sweeps && !isRehearsal
+    let sweeps = damped.control.sweeps && !isRehearsal
     // What is measured is the step that most are like.
-    let gathers = kind == .gram || (isRehearsal ? damped.alwaysSweeps : sweeps)
+    let gathers = kind == .gram || (isRehearsal ? damped.control.alwaysSweeps : sweeps)
     func assignMatrix() throws {
       try gram.assign(
         loss.linearization, cotangents: loss.cotangents, rowFactors: rowFactors, metric: metric, gathers: gathers)
@@ -33,7 +33,7 @@ extension FastGaussNewton {
 
     let own = try phases.measure(.solve) {
       let summary = try gramSolver.solve(
-        gram, s, minus: damped.shift == nil ? nil : t, damping: damped.damping + options.weightDecay,
+        gram, s, minus: damped.anchor.shift == nil ? nil : t, damping: damped.totalDamping,
         options: options.solver, kind: kind)
       // RΔ = RΔ₀ + Kx.
       let product = gramSolver.product.copy()
@@ -59,7 +59,7 @@ extension FastGaussNewton {
     let layer = gram.gatheredLayer
     let omitted = layer?.parameterCount ?? 0
     try message.sum(
-      .rowGradients(scaledBy: factors) { part, range, gradient in
+      .kept(scaledBy: factors) { part, range, gradient in
         range.upperBound <= omitted || metric.assignProduct(range, part: part, scaledBy: factors, into: gradient)
       }, into: damped.step, omitted: omitted)
     if let layer { try gram.assignGradient(damped.step[0..<omitted], of: layer, scaledBy: all) }
@@ -67,8 +67,8 @@ extension FastGaussNewton {
   }
 
   /// RΔ₀ of all rows (B). Collective.
-  func predictedRows(_ parameters: Vector<Scalar>) throws -> Vector<Scalar> {
-    try exchange.gather([ownPredictedRows(parameters)])[0]
+  func predictedAllRows(_ parameters: Vector<Scalar>) throws -> Vector<Scalar> {
+    try exchange.gather([predictedOwnRows(parameters)])[0]
   }
 }
 

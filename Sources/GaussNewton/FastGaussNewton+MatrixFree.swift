@@ -24,15 +24,14 @@ extension FastGaussNewton {
   func solveMatrixFree(
     _ parameters: Vector<Scalar>, _ facts: BatchFacts, minus t: Vector<Scalar>
   ) throws -> StepSolution {
-    let total = damped.damping + options.weightDecay
     let (gradientNorm, squaredRightHandSide) = facts.formed!
     let reference = metric.isActive ? try whitenedGradientNorm() : gradientNorm
 
     // s − RΔ₀, and its image.
     let r = residualRows[0..<t.count]
     var square = squaredRightHandSide
-    if damped.shift != nil { r.combine(-1, t) }
-    if damped.shift != nil || metric.isActive {
+    if damped.anchor.shift != nil { r.combine(-1, t) }
+    if damped.anchor.shift != nil || metric.isActive {
       square = try whitenedRows.applyTransposed(r, dots: [(.squaredResidual, r, r)])[.squaredResidual]
     }
 
@@ -40,7 +39,8 @@ extension FastGaussNewton {
       let start = MatrixFreeSolver<Scalar>.Start(
         residual: r, squaredResidual: square,
         reference: reference > 0 ? reference : try space.total(rows.image.squaredNorm).squareRoot())
-      return try solver.solve(whitenedRows, start, damping: total, step: damped.step, options: options.solver)
+      return try solver.solve(
+        whitenedRows, start, damping: damped.totalDamping, step: damped.step, options: options.solver)
     }
     let model =
       metric.isActive ? try modelWhitened(parameters, t) : try damped.complete(parameters, residual: rows.image)
@@ -54,7 +54,7 @@ extension FastGaussNewton {
   private func modelWhitened(_ parameters: Vector<Scalar>, _ t: Vector<Scalar>) throws -> StepModel {
     let (z, w, x, r) = (rows.image, damped.step, solver.solution, residualRows[0..<t.count])
     var terms = try space.totals([w.squaredNorm, z.dot(w)])
-    if damped.shift != nil {
+    if damped.anchor.shift != nil {
       let linearization = loss.linearization
       let sums = try exchange.totals([
         linearization.sums { t[$0].dot(x[$0]) }, linearization.sums { t[$0].dot(r[$0]) },
@@ -64,7 +64,7 @@ extension FastGaussNewton {
     phases.measure(.metric) { metric.unwhiten(damped.step, 0..<damped.step.count) }
     let change = try completeStep(parameters)
     let slope = try space.total(damped.gradient.dot(damped.step)) - change.decay.slope
-    let curvature = -slope - (damped.damping + options.weightDecay) * terms[0] - terms[1]
+    let curvature = -slope - damped.totalDamping * terms[0] - terms[1]
     return StepModel(loss: try exchange.broadcast(Quadratic(slope: slope, curvature: curvature)), change)
   }
 

@@ -50,7 +50,7 @@ extension FastGaussNewton {
           seconds[kind, default: []].append(try communicator.allreduce(time, .max))
           if kind == .cg {
             iterations = solution.solver.iterations
-            let jvps = damped.predictsAnchor ? 1 : 0
+            let jvps = damped.anchor.isPredicted ? 1 : 0
             // The products before the iterations are like theirs: a gradient, and with Δ₀ a pair.
             let pairs = Double(iterations + jvps) + 0.5
             iteration.append(seconds[kind]!.last! / pairs)

@@ -28,7 +28,8 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
   let gramSolver = GramSolver<Scalar>()
   /// For the choice of a solver, which depends on the machines.
   let communicator: Communicator
-  let residualRows, productRows: Vector<Scalar>
+  /// r = s − RΔ₀ − (RRᵀ + (λ+μ)I)x, and RΔ₀ (#b each).
+  let residualRows, predictedRows: Vector<Scalar>
   /// What the choice of a solver follows from; nil before, and where there is nothing to choose.
   package internal(set) var plan: SolverPlan?
   /// How the next step is solved; never a choice itself.
@@ -63,45 +64,47 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
     gram = GramMatrix(exchange)
     self.communicator = communicator
     residualRows = Vector(zeros: capacity)
-    productRows = Vector(zeros: capacity)
+    predictedRows = Vector(zeros: capacity)
   }
 
   /// One global step. Collective.
   package func advance(
     _ parameters: Vector<Scalar>, on batch: Batch<Scalar>, rate: Double, interrupt: Bool
   ) throws -> StepReport {
-    // Where momentum and decay lead, or θ itself.
-    if damped.looksAhead { try metric.prepare(decayRatio: decayRatio) }
-    let start = try phases.measure(.update) {
-      try damped.start(from: parameters, metric: metric, agree: agree(on:))
-    }
+    // θ, or θ + Δ₀, where momentum and decay lead.
+    let start = try startingPoint(from: parameters)
 
-    // Linearise, margins, row space.
-    linearize(at: start, on: batch, for: solverKind)
+    // Linearise: the logits, the margins m with v and w, and with them the rows R and s.
+    let kind = solverKind
+    linearize(at: start, on: batch, for: kind)
 
-    // Moments and factors of the metric.
+    // The metric M, from moments of such batches.
     try metric.observe(loss.margin, cotangents: loss.cotangents, batchSize: batch.globalSize)
     try metric.prepare(decayRatio: decayRatio)
 
-    // The loss; RΔ₀; (RM⁻¹Rᵀ + (λ+μ)I) x = s − RΔ₀ and Δ = Δ₀ + M⁻¹Rᵀx, with the quadratic model along it.
-    let (kind, sweeps, begin) = (solverKind, damped.sweeps, ContinuousClock.now)
-    let facts = try self.begin(kind, at: start, interrupt: interrupt)
-    let solution = try solve(kind, start, facts, minus: ownPredictedRows(start))
-    if !sweeps { solveTimes.add(kind, (ContinuousClock.now - begin) / .seconds(1)) }
-    plan?.observe(kind, iterations: solution.solver.iterations)
-    let model = solution.model
+    // Solve (RM⁻¹Rᵀ + (λ+μ)I) x = s − RΔ₀ for Δ = Δ₀ + M⁻¹Rᵀx, with the quadratic model along it.
+    let (facts, solution) = try timingSolve(kind) {
+      let facts = try begin(kind, at: start, interrupt: interrupt)
+      return (facts, try solve(kind, at: start, facts, minus: predictedOwnRows(start)))
+    }
     var report = StepReport(facts, solution, damping: damped.damping)
 
-    // Step length.
-    let full =
-      options.stepLength == .ggn
-      ? try loss.fullCurvature(along: damped.step) + model.decay.curvature : nil
+    // The length of the step, α.
+    let model = solution.model
     let length = try damped.length(
-      model, fullCurvature: full, rate: rate, on: loss, from: start, &report)
+      model, fullCurvature: try fullCurvature(model), rate: rate, on: loss, from: start, &report)
 
-    // Damping, update.
+    // The next λ, and θ ← θ + rate·αΔ.
     phases.measure(.update) { damped.finish(parameters, length: length, rate: rate, &report) }
     return report
+  }
+
+  /// θ, or with `nesterov` θ + Δ₀. Collective in a metric.
+  private func startingPoint(from parameters: Vector<Scalar>) throws -> Vector<Scalar> {
+    if damped.anchor.looksAhead { try metric.prepare(decayRatio: decayRatio) }
+    return try phases.measure(.update) {
+      try damped.anchor.start(from: parameters, damping: damped.damping, metric: metric, agree: agree(on:))
+    }
   }
 
   /// The network, the margins and the row space at θ. Local.
@@ -110,7 +113,7 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
   ) {
     let network = loss.linearization.network
     let place =
-      network.isHead && kind != .cg
+      network.hasSingleLayer && kind != .cg
       ? gram.ownCotangents(of: batch, columns: network.outputCount) : nil
     phases.measure(.forward) {
       loss.linearize(at: parameters, on: batch, logits: place)
@@ -126,12 +129,11 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
     _ kind: SolverOptions.Kind, at parameters: Vector<Scalar>, interrupt: Bool
   ) throws -> BatchFacts {
     kind == .cg
-      ? try beginMatrixFree(parameters, interrupt: interrupt)
-      : try beginGram(interrupt: interrupt)
+      ? try beginMatrixFree(parameters, interrupt: interrupt) : try beginGram(interrupt: interrupt)
   }
 
   private func solve(
-    _ kind: SolverOptions.Kind, _ parameters: Vector<Scalar>, _ facts: BatchFacts, minus t: Vector<Scalar>
+    _ kind: SolverOptions.Kind, at parameters: Vector<Scalar>, _ facts: BatchFacts, minus t: Vector<Scalar>
   ) throws -> StepSolution {
     kind == .cg
       ? try solveMatrixFree(parameters, facts, minus: t) : try solveGram(kind, parameters, minus: t)
@@ -140,29 +142,44 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
   /// A whole solve for the batch that is linearised. Collective.
   func solve(_ kind: SolverOptions.Kind, at parameters: Vector<Scalar>) throws -> StepSolution {
     let facts = try begin(kind, at: parameters, interrupt: false)
-    return try solve(kind, parameters, facts, minus: ownPredictedRows(parameters))
+    return try solve(kind, at: parameters, facts, minus: predictedOwnRows(parameters))
   }
 
   /// RΔ₀ of the local rows (#b), until the next call; zero where the batch is linearised at θ + Δ₀.
-  func ownPredictedRows(_ parameters: Vector<Scalar>) throws -> Vector<Scalar> {
-    let own = productRows[0..<rowSpace.rightHandSide.count]
-    if let shift = phases.measure(.update, { damped.assignShift(parameters, metric: metric) }) {
-      try rows.apply(shift, into: own)
-    } else {
-      own.fill(0)
+  func predictedOwnRows(_ parameters: Vector<Scalar>) throws -> Vector<Scalar> {
+    let own = predictedRows[0..<rowSpace.rightHandSide.count]
+    let shift = phases.measure(.update) {
+      damped.anchor.assignShift(parameters, damping: damped.damping, metric: metric)
     }
+    if let shift { try rows.apply(shift, into: own) } else { own.fill(0) }
     return own
+  }
+
+  /// Δᵀ(G_GGN + μD)Δ, if the step length is `ggn`. Collective.
+  func fullCurvature(_ model: StepModel) throws -> Double? {
+    options.stepLength == .ggn ? try loss.fullCurvature(along: damped.step) + model.decay.curvature : nil
+  }
+
+  /// Counts the time and the iterations of a step's solve.
+  private func timingSolve(
+    _ kind: SolverOptions.Kind, _ solve: () throws -> (BatchFacts, StepSolution)
+  ) rethrows -> (BatchFacts, StepSolution) {
+    let (sweeps, begin) = (damped.control.sweeps, ContinuousClock.now)
+    let result = try solve()
+    if !sweeps { solveTimes.add(kind, (ContinuousClock.now - begin) / .seconds(1)) }
+    plan?.observe(kind, iterations: result.1.solver.iterations)
+    return result
   }
 
   package var counters: OptimizerCounters {
     get {
-      var counters = damped.counters
+      var counters = damped.control.counters
       if metric.isActive { counters.moments = metric.steps }
       counters.plan = plan
       return counters
     }
     set {
-      damped.resume(newValue)
+      damped.control.resume(newValue)
       if let moments = newValue.moments { metric.resume(after: moments) }
       plan = newValue.plan
     }

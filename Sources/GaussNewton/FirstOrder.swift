@@ -66,7 +66,7 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
 
     // The gradient g = −(1/B) Σ ω(1−p) Jᵀv, and the loss.
     let sums = try message.sum(
-      .scaledCotangents(
+      .scaledLogits(
         linearization.logits, by: margin.gradientFactors(batch.inputs.rows, times: -1 / Scalar(batch.globalSize))),
       with: [
         (.loss, linearization.sums { margin.lossSum(rows: $0) }),

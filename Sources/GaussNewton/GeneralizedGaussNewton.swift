@@ -44,10 +44,10 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
   package func advance(
     _ parameters: Vector<Scalar>, on batch: Batch<Scalar>, rate: Double, interrupt: Bool
   ) throws -> StepReport {
-    let (λ, μ) = (damped.damping, options.weightDecay)
-
     // Where momentum and decay lead, or θ itself.
-    let start = phases.measure(.update) { damped.start(from: parameters, metric: nil) { _ in } }
+    let start = phases.measure(.update) {
+      damped.anchor.start(from: parameters, damping: damped.damping, metric: nil) { _ in }
+    }
 
     // Linearise, margins.
     phases.measure(.forward) {
@@ -56,7 +56,7 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
 
     // The gradient, −g = (1/B) Σ ω(1−p) Jᵀv, and the loss.
     let sums = try message.sum(
-      .scaledCotangents(
+      .scaledLogits(
         loss.cotangents, by: loss.margin.gradientFactors(batch.inputs.rows, times: 1 / Scalar(batch.globalSize))),
       with: [(.loss, loss.localSums), (.interruptions, loss.linearization.interruptions(interrupt))])
     let gradientNorm = try phases.measure(.update) {
@@ -66,13 +66,13 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
 
     // Momentum and weight decay move the starting point to Δ₀ and the right-hand side to −g − GΔ₀.
     residual.assign(message.parameters)
-    let shift = phases.measure(.update) { damped.assignShift(parameters) }
+    let shift = phases.measure(.update) { damped.anchor.assignShift(parameters, damping: damped.damping, metric: nil) }
     if let shift { residual.combine(-1, try curvatureProduct(shift)) }
 
     // Solve for y = Δ − Δ₀.
     let summary = try phases.measure(.solve) {
       var system = CurvatureSystem(
-        y: damped.step, z: residual, λ: λ + μ,
+        y: damped.step, z: residual, λ: damped.totalDamping,
         reference: gradientNorm > 0 ? gradientNorm : try space.total(residual.squaredNorm).squareRoot(), space: space,
         scratch: scratch, product: curvatureProduct)
       return try ConjugateGradient.solve(
@@ -96,7 +96,7 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
   private func curvatureProduct(_ tangent: Vector<Scalar>) throws -> Vector<Scalar> {
     let tangents = phases.measure(.jvp) { loss.linearization.jvp(tangent) }
     phases.measure(.vjp) { loss.applyFullCurvature(to: tangents) }
-    try message.sum(.cotangents(tangents))
+    try message.sum(.logits(tangents))
     return message.parameters
   }
 }

@@ -51,47 +51,36 @@ package final class Message<Scalar: DistributedScalar> {
   /// What is mostly faster: the sums of large buckets go on beside the pass.
   package var usualExchange: Exchange { hasBuckets ? .bucketed : .single }
 
-  /// A local backward product of the linearised batch.
-  package enum Product {
-    /// Jᵀ of cotangents of the logits (#b × C).
-    case cotangents(Matrix<Scalar>)
-    /// Jᵀ of cotangents of the logits (#b × C), each row times one of these factors (#b). Overwrites the linearization's
-    /// output scratch.
-    case scaledCotangents(Matrix<Scalar>, by: Vector<Scalar>)
-    /// The sum of the rows' gradients times these factors (#b), of the cotangents that row gradients have kept, but for the
-    /// layers that `assigns` fills in itself, given the number of the part of the rows.
-    case rowGradients(scaledBy: Vector<Scalar>, assigns: (Int, Range<Int>, Vector<Scalar>) -> Bool)
-  }
-
-  /// parameters ← the sum of the product over the rows of all ranks; the terms travel with it, and their sums are returned.
-  /// Collective.
+  /// parameters ← Jᵀ of the cotangents, summed over the rows of all ranks; the terms travel with it, and their sums are
+  /// returned. Collective.
   @discardableResult
   package func sum(
-    _ product: Product, with terms: RowTerms = [],
+    _ cotangents: Cotangents<Scalar>, with terms: RowTerms = [],
     transform: (Vector<Scalar>, Range<Int>) -> Void = { _, _ in }
   ) throws -> RowSums {
     precondition(terms.count <= Self.termLimit, "no room for so many terms")
     let P = parameters.count
-    try sum(product, terms, into: buffer[0..<P + terms.count], transform: transform)
+    try sum(cotangents, terms, into: buffer[0..<P + terms.count], transform: transform)
     return RowSums(terms.map(\.name), terms.indices.map { Double(buffer[P + $0]) })
   }
 
-  /// target ← the sum of the product over the rows of all ranks (P), but for its first `omitted` numbers, which have no sum
+  /// target ← Jᵀ of the cotangents, summed over the rows of all ranks (P), but for its first `omitted` numbers, which have no sum
   /// and may be changed. The rest is as above. Collective.
-  package func sum(_ product: Product, into target: Vector<Scalar>, omitted: Int = 0) throws {
-    try sum(product, [], into: target, omitted: omitted, transform: { _, _ in })
+  package func sum(_ cotangents: Cotangents<Scalar>, into target: Vector<Scalar>, omitted: Int = 0) throws {
+    try sum(cotangents, [], into: target, omitted: omitted, transform: { _, _ in })
   }
 
-  /// target ← the sum of the product over the rows of all ranks, and behind it the sums of the terms. One allreduce, or one a bucket, or one sum in the order of virtual shards. Collective.
+  /// target ← Jᵀ of the cotangents, summed over the rows of all ranks, and behind it the sums of the terms. One allreduce, or
+  /// one a bucket, or one sum in the order of virtual shards. Collective.
   ///
   /// `transform` may change each range of the local product before its sum, linearly and in the same way on all ranks.
   private func sum(
-    _ product: Product, _ terms: RowTerms, into target: Vector<Scalar>, omitted: Int = 0,
+    _ cotangents: Cotangents<Scalar>, _ terms: RowTerms, into target: Vector<Scalar>, omitted: Int = 0,
     transform: (Vector<Scalar>, Range<Int>) -> Void
   ) throws {
     if linearization.parts.areVirtual {
       precondition(omitted == 0, "virtual shards are summed in their order")
-      return try sumInOrder(product, terms, into: target, transform)
+      return try sumInOrder(cotangents, terms, into: target, transform)
     }
     let parameters = target[0..<parameters.count]
     for (index, term) in terms.enumerated() { target[parameters.count + index] = Scalar(term.ofParts[0]) }
@@ -100,7 +89,7 @@ package final class Message<Scalar: DistributedScalar> {
       switch exchange {
       case .single:
         phases.measure(.vjp) {
-          multiply(product, into: parameters) { _ in }
+          linearization.vjp(cotangents, into: [parameters])
           transform(parameters, 0..<parameters.count)
         }
         if omitted == count { return }
@@ -113,7 +102,7 @@ package final class Message<Scalar: DistributedScalar> {
         try phases.measure(.communication) {
           try communicator.withSums(of: Scalar.self) { sum in
             try phases.measure(.vjp) {
-              try multiply(product, into: parameters) { part in
+              try linearization.vjp(cotangents, into: [parameters]) { part in
                 transform(parameters, part)
                 let start = max(omitted, part.lowerBound)
                 guard bucketStarts.contains(part.lowerBound), start < end else { return }
@@ -131,19 +120,13 @@ package final class Message<Scalar: DistributedScalar> {
 
   /// The same in the order of virtual shards. The sum itself is transformed, which is as good.
   private func sumInOrder(
-    _ product: Product, _ terms: RowTerms, into sum: Vector<Scalar>,
+    _ cotangents: Cotangents<Scalar>, _ terms: RowTerms, into sum: Vector<Scalar>,
     _ transform: (Vector<Scalar>, Range<Int>) -> Void
   ) throws {
     let P = parameters.count
     phases.measure(.vjp) {
       let gradients = partials.map { $0[0..<P] }
-      switch product {
-      case .cotangents(let cotangents): linearization.vjp(cotangents, into: gradients)
-      case .scaledCotangents(let cotangents, let factors):
-        linearization.vjp(cotangents, scaledBy: factors, into: gradients)
-      case .rowGradients(let factors, let assigns):
-        linearization.vjp(scaledBy: factors, into: gradients, assigns: assigns)
-      }
+      linearization.vjp(cotangents, into: gradients)
       for (index, term) in terms.enumerated() {
         for (partial, number) in zip(partials, term.ofParts) { partial[P + index] = Scalar(number) }
       }
@@ -155,19 +138,6 @@ package final class Message<Scalar: DistributedScalar> {
           add: { range in phases.measure(.vjp) { sum.add(partials, in: range) } },
           finish: { phases.measure(.vjp) { transform(sum[0..<P], 0..<P) } })
       }
-    }
-  }
-
-  /// parameters ← the local product; calls `finished` with each part that is complete.
-  private func multiply<Failure: Error>(
-    _ product: Product, into parameters: Vector<Scalar>, finished: (Range<Int>) throws(Failure) -> Void
-  ) throws(Failure) {
-    switch product {
-    case .cotangents(let cotangents): try linearization.vjp(cotangents, into: parameters, finished: finished)
-    case .scaledCotangents(let cotangents, let factors):
-      try linearization.vjp(cotangents, scaledBy: factors, into: parameters, finished: finished)
-    case .rowGradients(let factors, let assigns):
-      try linearization.vjp(scaledBy: factors, into: parameters, assigns: assigns, finished: finished)
     }
   }
 
@@ -184,7 +154,7 @@ package final class Message<Scalar: DistributedScalar> {
       for candidate in Exchange.allCases {
         exchange = candidate
         try communicator.barrier()
-        let time = try ContinuousClock().measure { try sum(.cotangents(cotangents)) } / .seconds(1)
+        let time = try ContinuousClock().measure { try sum(.logits(cotangents)) } / .seconds(1)
         seconds[candidate, default: []].append(try communicator.allreduce(time, .max))
       }
     }

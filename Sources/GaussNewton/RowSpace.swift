@@ -60,9 +60,9 @@ package final class RowSpace<Scalar: DistributedScalar> {
   /// What `sum` gives for each part of the local rows.
   func sums(_ sum: (Range<Int>) -> Double) -> [Double] { linearization.sums(sum) }
 
-  /// Rᵀu, for u in the row space (#b), until the next call.
-  package func product(_ u: Vector<Scalar>) -> Message<Scalar>.Product {
-    .scaledCotangents(cotangents, by: factors(scaledBy: u))
+  /// The cotangents whose product with Jᵀ is Rᵀu, for u in the row space (#b); until the next call.
+  package func cotangents(of u: Vector<Scalar>) -> Cotangents<Scalar> {
+    .scaledLogits(cotangents, by: factors(scaledBy: u))
   }
 
   /// Factors on the margin gradients a_i (#b) whose sum is this rank's part of Rᵀu, until the next call.

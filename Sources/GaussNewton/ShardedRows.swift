@@ -39,6 +39,6 @@ package struct ShardedRows<Scalar: DistributedScalar>: RowOperator {
     _ r: Vector<Scalar>, dots: RowDots<Scalar>, terms: RowTerms
   ) throws -> RowSums {
     let own = dots.map { name, x, y in (name, rowSpace.sums { x[$0].dot(y[$0]) }) }
-    return try message.sum(rowSpace.product(r), with: own + terms) { metric?.whiten($0, $1) }
+    return try message.sum(rowSpace.cotangents(of: r), with: own + terms) { metric?.whiten($0, $1) }
   }
 }

@@ -103,24 +103,40 @@ package final class Linearization<Scalar: BLASScalar> {
     return outputScratch
   }
 
-  /// gradient ← Jᵀ `cotangent` (#b × C → P), summed over the local rows, which have one part.
-  package func vjp(_ cotangent: Matrix<Scalar>, into gradient: Vector<Scalar>) {
-    vjp(cotangent, into: gradient, finished: { _ in })
+  /// gradients ← Jᵀ of the cotangents, summed over the local rows: one gradient (P) for each part of them.
+  package func vjp(_ cotangents: Cotangents<Scalar>, into gradients: [Vector<Scalar>]) {
+    vjp(cotangents, into: gradients, finished: { _ in })
   }
 
-  /// The same; calls `finished` with each part of the gradient that is complete, layer by layer from the last to the
-  /// first.
+  /// The same; calls `finished` with each range of the gradient that is complete, layer by layer from the last to the first,
+  /// unless there are virtual shards, which have a gradient each.
   package func vjp<Failure: Error>(
-    _ cotangent: Matrix<Scalar>, into gradient: Vector<Scalar>, finished: (Range<Int>) throws(Failure) -> Void
+    _ cotangents: Cotangents<Scalar>, into gradients: [Vector<Scalar>], finished: (Range<Int>) throws(Failure) -> Void
   ) throws(Failure) {
-    precondition(!parts.areVirtual, "virtual shards have a gradient each")
-    try network.body.vjp(
-      at: point(0, 0..<rows), outputCotangent: cotangent, parameterCotangent: gradient, inputCotangent: nil,
-      scratch: scratches[0], finished: finished)
+    precondition(gradients.count == parts.count, "each part of the rows has a gradient")
+    switch cotangents {
+    case .logits(let cotangent):
+      try vjp(cotangent, gradients, finished)
+    case .scaledLogits(let cotangent, let factors) where network.hasSingleLayer:
+      // The layer scales the narrower side of its product, maybe the inputs.
+      rowGradients(cotangent, keepsCotangents: true) { _ in }
+      try vjpOfKept(factors, gradients, assigns: { _, _, _ in false }, finished)
+    case .scaledLogits(let cotangent, let factors):
+      outputScratch.assignRows(of: cotangent, scaledBy: factors)
+      try vjp(outputScratch, gradients, finished)
+    case .kept(let factors, let assigns):
+      try vjpOfKept(factors, gradients, assigns: assigns, finished)
+    }
   }
 
-  /// The same for each part of the rows, into a gradient of its own.
-  package func vjp(_ cotangent: Matrix<Scalar>, into gradients: [Vector<Scalar>]) {
+  private func vjp<Failure: Error>(
+    _ cotangent: Matrix<Scalar>, _ gradients: [Vector<Scalar>], _ finished: (Range<Int>) throws(Failure) -> Void
+  ) throws(Failure) {
+    guard parts.areVirtual else {
+      return try network.body.vjp(
+        at: point(0, 0..<rows), outputCotangent: cotangent, parameterCotangent: gradients[0], inputCotangent: nil,
+        scratch: scratches[0], finished: finished)
+    }
     parts.forEach { index, rows in
       network.body.vjp(
         at: point(index, rows), outputCotangent: cotangent[rows: rows], parameterCotangent: gradients[index],
@@ -128,40 +144,10 @@ package final class Linearization<Scalar: BLASScalar> {
     }
   }
 
-  /// gradient ← Σ_i factors_i J_iᵀ `cotangent`_i over the local rows (#b). The rest is like `vjp`.
-  package func vjp<Failure: Error>(
-    _ cotangent: Matrix<Scalar>, scaledBy factors: Vector<Scalar>, into gradient: Vector<Scalar>,
-    finished: (Range<Int>) throws(Failure) -> Void
-  ) throws(Failure) {
-    guard let scaled = scaled(cotangent, by: factors) else {
-      return try vjp(scaledBy: factors, into: gradient, finished: finished)
-    }
-    try vjp(scaled, into: gradient, finished: finished)
-  }
-
-  /// The same for each part of the rows, into a gradient of its own.
-  package func vjp(_ cotangent: Matrix<Scalar>, scaledBy factors: Vector<Scalar>, into gradients: [Vector<Scalar>]) {
-    guard let scaled = scaled(cotangent, by: factors) else {
-      return vjp(scaledBy: factors, into: gradients, assigns: { _, _, _ in false })
-    }
-    vjp(scaled, into: gradients)
-  }
-
-  /// The scaled rows, in `outputScratch`. nil for a head, which scales the narrower side of its product, maybe the inputs: its
-  /// cotangents are kept for that instead, without a copy.
-  private func scaled(_ cotangent: Matrix<Scalar>, by factors: Vector<Scalar>) -> Matrix<Scalar>? {
-    if network.isHead {
-      rowGradients(cotangent, keepsCotangents: true) { _ in }
-      return nil
-    }
-    outputScratch.assignRows(of: cotangent, scaledBy: factors)
-    return outputScratch
-  }
-
   /// Hands over the gradients of the rows with respect to all parameters, J_iᵀ `cotangent`_i, part by part from the last
   /// layer to the first.
   ///
-  /// - Parameter keepsCotangents: for `vjp(scaledBy:into:finished:)`; `cotangent` itself is not copied.
+  /// - Parameter keepsCotangents: for products of `Cotangents.kept`; `cotangent` itself is not copied.
   package func rowGradients<Failure: Error>(
     _ cotangent: Matrix<Scalar>, keepsCotangents: Bool = false,
     visit: (RowGradients<Scalar>) throws(Failure) -> Void
@@ -187,42 +173,28 @@ package final class Linearization<Scalar: BLASScalar> {
       }, visit: visit)
   }
 
-  /// gradient ← Σ_i factors_i J_iᵀ `cotangent`_i over the local rows (#b), of the cotangents that `rowGradients` has kept: no
-  /// layer's cotangent is found again. The rest is like `vjp`.
-  ///
-  /// - Parameter assigns: may fill in the gradient of a single layer itself, given the rows and its part of the parameters.
-  package func vjp<Failure: Error>(
-    scaledBy factors: Vector<Scalar>, into gradient: Vector<Scalar>,
-    assigns: (Int, Range<Int>, Vector<Scalar>) -> Bool = { _, _, _ in false },
-    finished: (Range<Int>) throws(Failure) -> Void
+  private func vjpOfKept<Failure: Error>(
+    _ factors: Vector<Scalar>, _ gradients: [Vector<Scalar>], assigns: (Int, Range<Int>, Vector<Scalar>) -> Bool,
+    _ finished: (Range<Int>) throws(Failure) -> Void
   ) throws(Failure) {
-    precondition(!parts.areVirtual, "virtual shards have a gradient each")
-    prepareScaledProducts()
-    for layer in kept {
-      if !assigns(0, layer.range, gradient[layer.range]) {
-        assignScaledProduct(layer, 0, 0..<rows, scaledBy: factors, into: gradient)
-      }
-      try finished(layer.range)
-    }
-  }
-
-  /// The same for each part of the rows, into a gradient of its own; `assigns` gets the number of the part first.
-  package func vjp(
-    scaledBy factors: Vector<Scalar>, into gradients: [Vector<Scalar>],
-    assigns: (Int, Range<Int>, Vector<Scalar>) -> Bool
-  ) {
-    prepareScaledProducts()
-    parts.forEach { index, rows in
-      for layer in kept where !assigns(index, layer.range, gradients[index][layer.range]) {
-        assignScaledProduct(layer, index, rows, scaledBy: factors, into: gradients[index])
-      }
-    }
-  }
-
-  private func prepareScaledProducts() {
     precondition(!kept.isEmpty, "row gradients come first")
     scaledCount = kept.reduce(0) { max($0, $1.layer.scaledCount) }
     scaledStorage.grow(to: capacity * scaledCount)
+    func assign(_ layer: LayerCotangent<Scalar>, _ index: Int, _ rows: Range<Int>) {
+      let gradient = gradients[index]
+      if assigns(index, layer.range, gradient[layer.range]) { return }
+      assignScaledProduct(layer, index, rows, scaledBy: factors, into: gradient)
+    }
+    guard parts.areVirtual else {
+      for layer in kept {
+        assign(layer, 0, 0..<rows)
+        try finished(layer.range)
+      }
+      return
+    }
+    parts.forEach { index, rows in
+      for layer in kept { assign(layer, index, rows) }
+    }
   }
 
   private func assignScaledProduct(

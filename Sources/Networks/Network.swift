@@ -29,7 +29,10 @@ package struct Network: Sendable {
   package var layers: [any Layer] { body.layers }
 
   /// Whether it is a head alone.
-  package var isHead: Bool { layers.count == 1 }
+  package var isHead: Bool { hasSingleLayer }
+
+  /// Whether the cotangents of the logits are those of the only layer, which nothing else depends on.
+  package var hasSingleLayer: Bool { layers.count == 1 }
 
   /// d, the number of features.
   package var inputCount: Int { body.inputCount }

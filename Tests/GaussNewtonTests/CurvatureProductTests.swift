@@ -101,7 +101,7 @@ import Testing
       margin.applyFullCurvature(
         to: tangents, cotangents: linearization.logits, labels: labels[...], batchSize: rows)
       let result = Vector<Double>(zeros: P)
-      linearization.vjp(tangents, into: result)
+      linearization.vjp(.logits(tangents), into: [result])
       return result.array
     }
     #expect(relativeError(product.flatMap { $0 }, full.flatMap { $0 }) < 1e-12)

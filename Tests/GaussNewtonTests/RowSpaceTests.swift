@@ -36,8 +36,7 @@ import Testing
 
     /// gradient ← this rank's part of Rᵀu.
     func assignProduct(_ u: Vector<Scalar>, into gradient: Vector<Scalar>) {
-      guard case .scaledCotangents(let cotangents, let factors) = rowSpace.product(u) else { fatalError() }
-      linearization.vjp(cotangents, scaledBy: factors, into: gradient) { _ in }
+      linearization.vjp(rowSpace.cotangents(of: u), into: [gradient])
     }
 
     /// Rᵀ of all ranks' rows. Collective.

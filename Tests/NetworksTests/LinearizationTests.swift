@@ -44,7 +44,7 @@ private let networks: [[Sketch]] =
     /// Jᵀ of a cotangent, over whatever the target held before.
     func vjp(_ cotangent: Matrix<Scalar>) -> Vector<Scalar> {
       let gradient = Vector<Scalar>.unset(network.layout.count)
-      linearization.vjp(cotangent, into: gradient)
+      linearization.vjp(.logits(cotangent), into: [gradient])
       return gradient
     }
   }
@@ -157,7 +157,7 @@ private let networks: [[Sketch]] =
     let fresh = Linearization<Double>(c.network, capacity: 5)
     fresh.linearize(at: c.parameters, on: c.inputs[rows: 3..<8])
     let expected = Vector<Double>(zeros: u.count)
-    fresh.vjp(cotangent, into: expected)
+    fresh.vjp(.logits(cotangent), into: [expected])
     #expect(c.linearization.logits.rows == 5)
     #expect(relativeError(c.linearization.logits.elements.array, fresh.logits.elements.array) < 1e-14)
     #expect(relativeError(c.linearization.jvp(u).elements.array, fresh.jvp(u).elements.array) < 1e-14)
@@ -177,7 +177,7 @@ private let networks: [[Sketch]] =
       for i in 0..<7 { scaled[row: i].combine(factors[i], cotangent[row: i], 0) }
       let product = Vector<Double>.unset(c.network.layout.count)
       var parts: [Range<Int>] = []
-      c.linearization.vjp(scaledBy: factors, into: product) { parts.append($0) }
+      c.linearization.vjp(.kept(scaledBy: factors) { _, _, _ in false }, into: [product]) { parts.append($0) }
       #expect(relativeError(product.array, c.vjp(scaled).array) < 1e-13)
       #expect(parts.reversed().flatMap { Array($0) } == Array(0..<c.network.layout.count))
     }

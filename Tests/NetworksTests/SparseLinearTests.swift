@@ -69,8 +69,8 @@ import Testing
         dense.logits(at: pair.denseOrder(u), rows: some).elements.doubles))
 
     let (gradient, expected) = (Vector<Scalar>.unset(P), Vector<Scalar>.unset(P))
-    sparse.vjp(cotangent, into: gradient)
-    dense.vjp(cotangent, into: expected)
+    sparse.vjp(.logits(cotangent), into: [gradient])
+    dense.vjp(.logits(cotangent), into: [expected])
     #expect(close(Scalar.self, pair.denseOrder(gradient), expected.doubles))
     let forward = zip(tangent, cotangent.elements.doubles).map { $0 * $1 }
     let backward = zip(gradient.doubles, u.doubles).map { $0 * $1 }
@@ -81,7 +81,7 @@ import Testing
     for (linearization, gradient) in [(sparse, gradient), (dense, expected)] {
       linearization.rowGradients(cotangent, keepsCotangents: true) { _ in }
       gradient.fill(.nan)
-      linearization.vjp(scaledBy: factors, into: gradient) { _ in }
+      linearization.vjp(.kept(scaledBy: factors) { _, _, _ in false }, into: [gradient])
     }
     #expect(close(Scalar.self, pair.denseOrder(gradient), expected.doubles))
   }
@@ -105,7 +105,7 @@ import Testing
     let cotangent: Matrix<Double> = pair.samples.matrix(11, 4)
     func gradients(_ linearization: Linearization<Double>) -> [Vector<Double>] {
       let gradients = (0..<4).map { _ in Vector<Double>.unset(pair.parameters.count) }
-      linearization.vjp(cotangent, into: gradients)
+      linearization.vjp(.logits(cotangent), into: gradients)
       return gradients
     }
     #expect(close(Double.self, pair.sparse.logits.elements.array, pair.dense.logits.elements.array))
