@@ -1,0 +1,78 @@
+import COpenBLAS
+internal import CVectorMath
+
+extension Float: MatrixKernels {
+  package static func gemm(
+    _ opA: Transpose, _ opB: Transpose, m: Int32, n: Int32, k: Int32, alpha: Self, a: UnsafePointer<Self>, lda: Int32,
+    b: UnsafePointer<Self>, ldb: Int32, beta: Self, c: UnsafeMutablePointer<Self>, ldc: Int32
+  ) {
+    flushingSubnormals {
+      cblas_sgemm(CblasRowMajor, opA.cblas, opB.cblas, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
+    }
+  }
+
+  package static func syrk(
+    _ triangle: Triangle, _ opA: Transpose, n: Int32, k: Int32, alpha: Self, a: UnsafePointer<Self>, lda: Int32,
+    beta: Self,
+    c: UnsafeMutablePointer<Self>, ldc: Int32
+  ) {
+    flushingSubnormals {
+      cblas_ssyrk(CblasRowMajor, triangle.cblas, opA.cblas, n, k, alpha, a, lda, beta, c, ldc)
+    }
+  }
+
+  package static func gemv(
+    _ opA: Transpose, rows: Int32, columns: Int32, alpha: Self, a: UnsafePointer<Self>, lda: Int32,
+    x: UnsafePointer<Self>, beta: Self, y: UnsafeMutablePointer<Self>
+  ) {
+    cblas_sgemv(CblasRowMajor, opA.cblas, rows, columns, alpha, a, lda, x, 1, beta, y, 1)
+  }
+
+  package static func symv(
+    n: Int32, a: UnsafePointer<Self>, lda: Int32, x: UnsafePointer<Self>, y: UnsafeMutablePointer<Self>
+  ) {
+    cblas_ssymv(CblasRowMajor, CblasUpper, n, 1, a, lda, x, 1, 0, y, 1)
+  }
+
+  package static func trsm(
+    _ side: Side, _ triangle: Triangle, _ opA: Transpose, m: Int32, n: Int32, a: UnsafePointer<Self>, lda: Int32,
+    b: UnsafeMutablePointer<Self>, ldb: Int32
+  ) {
+    cblas_strsm(
+      CblasRowMajor, side.cblas, triangle.cblas, opA.cblas, CblasNonUnit, m, n, 1, a, lda, b, ldb)
+  }
+
+  package static func substitute(
+    _ u: UnsafePointer<Self>, ldu: Int, k: Int, _ b: UnsafeMutablePointer<Self>, ldb: Int, n: Int
+  ) {
+    fgn_substitute_f32(u, ldu, k, b, ldb, n)
+  }
+
+  package static func trsv(
+    _ triangle: Triangle, _ opA: Transpose, n: Int32, a: UnsafePointer<Self>, lda: Int32, x: UnsafeMutablePointer<Self>
+  ) {
+    cblas_strsv(CblasRowMajor, triangle.cblas, opA.cblas, CblasNonUnit, n, a, lda, x, 1)
+  }
+
+  package static func potrf(_ triangle: Triangle, n: Int32, a: UnsafeMutablePointer<Self>, lda: Int32) -> Int32 {
+    var (n, lda) = (n, lda)
+    var info: Int32 = 0
+    spotrf_(triangle.ofTranspose, &n, a, &lda, &info)
+    return info
+  }
+
+  package static func transpose(
+    _ x: UnsafePointer<Self>, rows: Int, columns: Int, into y: UnsafeMutablePointer<Self>
+  ) {
+    fgn_transpose_f32(x, rows, columns, y)
+  }
+}
+
+/// Calls `body` with subnormal numbers counted as zero. Many processors take a hundred cycles for each of them, and features
+/// that are zero but for rounding, as two of MiniLM's are with 10⁻³¹, make whole columns of products subnormal: backward
+/// products then take twice their time. Terms below 10⁻³⁸ are lost, which no sum notices that is not itself so small.
+private func flushingSubnormals(_ body: () -> Void) {
+  let before = fgn_flush_subnormals()
+  body()
+  fgn_restore_subnormals(before)
+}

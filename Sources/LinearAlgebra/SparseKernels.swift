@@ -1,0 +1,17 @@
+/// Products of compressed sparse rows. One of the families of `BLASScalar`.
+package protocol SparseKernels: BinaryFloatingPoint {
+  /// y ← y + X w, for rows of X as entries `starts`_r ..< `starts`_(r+1).
+  static func sparseProduct(
+    starts: UnsafePointer<Int>, columns: UnsafePointer<Int32>, values: UnsafePointer<Self>, rows: Int,
+    _ w: UnsafePointer<Self>, _ n: Int, into y: UnsafeMutablePointer<Self>)
+  /// Rows of g ← Xᵀ diag(factors) d, those of `count` columns of X that have entries.
+  static func sparseTransposedProduct(
+    columns: UnsafePointer<Int32>, starts: UnsafePointer<Int>, rows: UnsafePointer<Int32>, values: UnsafePointer<Self>,
+    count: Int, factors: UnsafePointer<Self>?, _ d: UnsafePointer<Self>, _ n: Int,
+    into g: UnsafeMutablePointer<Self>)
+  /// y ← the inner products of `count` rows of X with its rows `range`.
+  static func sparseDots(
+    rowStarts: UnsafePointer<Int>, places: UnsafePointer<Int32>, rowValues: UnsafePointer<Self>, count: Int,
+    columnStarts: UnsafePointer<Int>, rows: UnsafePointer<Int32>, values: UnsafePointer<Self>, _ range: Range<Int>,
+    into y: UnsafeMutablePointer<Self>)
+}
