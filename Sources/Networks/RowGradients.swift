@@ -1,0 +1,137 @@
+import LinearAlgebra
+
+/// The gradients of a map's rows one by one, and sums of them with factors.
+package protocol RowGradientProducts: ParametricMap {
+  /// parameterCotangent ← (∂f/∂parameters)ᵀ diag(`factors`) outputCotangent, with a factor for each row.
+  ///
+  /// - Parameter room: `scaledCount` numbers a row to work in.
+  func vjp<Scalar: BLASScalar>(
+    at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, scaledBy factors: Vector<Scalar>,
+    parameterCotangent: Vector<Scalar>, room: Vector<Scalar>, scratch: Vector<Scalar>)
+  var scaledCount: Int { get }
+
+  /// Its fully connected layers on dense inputs, in their order. Their gradients are what `rowGradients` hands over as
+  /// products, in the opposite order.
+  var connections: [Connection] { get }
+
+  /// Numbers of scratch that `rowGradients` takes for `rows` rows.
+  func rowGradientScratchCount(rows: Int) -> Int
+
+  /// Multiplications that the inner product of two rows' gradients takes.
+  var rowGradientCount: Int { get }
+
+  /// Numbers a row of the cotangents that `rowGradients` shows to `keep`.
+  var keptCotangentCount: Int { get }
+
+  /// Numbers a row that `rowGradients` hands over at a time, at most: inputs or whole gradients, and cotangents.
+  var rowGradientCounts: (first: Int, second: Int) { get }
+
+  /// Like `vjp` of all parts of the rows, but hands over the parameter cotangents row by row instead of their sum, as
+  /// `RowGradients`; one layer may do so several times. What is handed over lasts until `visit` returns. Before that, `keep`
+  /// is shown the cotangent of each single layer that has parameters.
+  func rowGradients<Scalar: BLASScalar, Failure: Error>(
+    _ parts: Parts<LayerPart<Scalar>>, keep: (LayerCotangent<Scalar>) -> Void,
+    visit: (RowGradients<Scalar>) throws(Failure) -> Void
+  ) throws(Failure)
+}
+
+/// A fully connected layer among parameters: weights (outputs × inputs, row by row), then biases (outputs).
+package struct Connection: Equatable, Sendable {
+  package let start, inputs, outputs: Int
+
+  package var range: Range<Int> { start..<start + outputs * (inputs + 1) }
+
+  func shifted(by offset: Int) -> Connection {
+    Connection(start: start + offset, inputs: inputs, outputs: outputs)
+  }
+}
+
+/// The gradients of single rows with respect to parameters of a layer (#b of them, in their parts), in the form that their
+/// inner products are cheapest in.
+package enum RowGradients<Scalar: BLASScalar> {
+  /// Row i has the gradient cotangents_i ⊗ [inputs_i | 1]: that of a weight and its bias.
+  case products(inputs: [Matrix<Scalar>], cotangents: [Matrix<Scalar>])
+  /// The same of sparse inputs, sorted by columns, for a weight that is inputs × outputs.
+  case sparseProducts(inputs: [CSRMatrix<Scalar>], cotangents: [Matrix<Scalar>])
+  /// Row i has the gradient Σ_t cotangents_(iT+t) ⊗ [inputs_(iT+t) | 1]: that of a convolution with T positions.
+  case positionProducts(inputs: [Matrix<Scalar>], cotangents: [Matrix<Scalar>], positions: Int)
+  /// The gradients themselves, as rows.
+  case rows([Matrix<Scalar>])
+}
+
+/// The cotangent at the outputs of a single layer (#b × outputs, in its parts), and what else its parameter cotangents follow
+/// from.
+package struct LayerCotangent<Scalar: BLASScalar> {
+  let layer: any Layer
+  /// The layer's part of the parameters.
+  let range: Range<Int>
+  let parts: [(point: LayerPoint<Scalar>, cotangent: Matrix<Scalar>)]
+
+  init(_ layer: some Layer, _ parts: Parts<LayerPart<Scalar>>) {
+    self.init(layer, 0..<layer.parameterCount, parts.all.map { ($0.point, $0.outputCotangent) })
+  }
+
+  private init(
+    _ layer: any Layer, _ range: Range<Int>, _ parts: [(point: LayerPoint<Scalar>, cotangent: Matrix<Scalar>)]
+  ) {
+    (self.layer, self.range, self.parts) = (layer, range, parts)
+  }
+
+  /// Outputs of the layer.
+  var columns: Int { layer.outputCount }
+
+  func shifted(by offset: Int) -> LayerCotangent {
+    LayerCotangent(layer, range.lowerBound + offset..<range.upperBound + offset, parts)
+  }
+
+  /// Whether its parts are the rows `rows` of `cotangent` in memory.
+  func isSame(as cotangent: Matrix<Scalar>, _ rows: [Range<Int>]) -> Bool {
+    zip(parts, rows).allSatisfy { $0.cotangent.elements.isSame(as: cotangent[rows: $1].elements) }
+  }
+
+  /// The same with a copy of its cotangent.
+  func kept(in storage: Vector<Scalar>) -> LayerCotangent {
+    var carver = Carver(storage)
+    return LayerCotangent(
+      layer, range,
+      parts.map { point, cotangent in
+        let copy = carver.matrix(cotangent.rows, cotangent.columns)
+        copy.elements.assign(cotangent.elements)
+        return (point, copy)
+      })
+  }
+}
+
+extension Layer {
+  package var connections: [Connection] { [] }
+  package var scaledCount: Int { outputCount }
+
+  package func vjp<Scalar: BLASScalar>(
+    at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, scaledBy factors: Vector<Scalar>,
+    parameterCotangent: Vector<Scalar>, room: Vector<Scalar>, scratch: Vector<Scalar>
+  ) {
+    let scaled = Matrix(room[0..<outputCotangent.elements.count], outputCotangent.rows, outputCotangent.columns)
+    scaled.assignRows(of: outputCotangent, scaledBy: factors)
+    vjp(
+      at: point, outputCotangent: scaled, parameterCotangent: parameterCotangent, inputCotangent: nil, scratch: scratch)
+  }
+
+  package func rowGradientScratchCount(rows: Int) -> Int { scratchCount(rows: rows) }
+  package var rowGradientCounts: (first: Int, second: Int) { (0, 0) }
+  package var rowGradientCount: Int { parameterCount }
+  package var keptCotangentCount: Int { parameterCount == 0 ? 0 : outputCount }
+
+  /// For layers without parameters.
+  package func rowGradients<Scalar: BLASScalar, Failure: Error>(
+    _ parts: Parts<LayerPart<Scalar>>, keep: (LayerCotangent<Scalar>) -> Void,
+    visit: (RowGradients<Scalar>) throws(Failure) -> Void
+  ) throws(Failure) {
+    precondition(parameterCount == 0, "a layer with parameters has row gradients of its own")
+    parts.forEach { _, part in
+      guard let inputCotangent = part.inputCotangent else { return }
+      vjp(
+        at: part.point, outputCotangent: part.outputCotangent, parameterCotangent: part.point.parameters,
+        inputCotangent: inputCotangent, scratch: part.scratch)
+    }
+  }
+}
