@@ -29,7 +29,7 @@ package struct Laboratory {
 
   /// Prints a line, on rank 0.
   package func say(_ line: String) {
-    if communicator.rank == 0 { announce(line) }
+    if communicator.isRoot { announce(line) }
   }
 }
 

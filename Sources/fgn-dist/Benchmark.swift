@@ -139,7 +139,7 @@ struct Benchmark {
   private func stepPairs(
     _ problem: (Communicator) -> Problem
   ) throws -> [(single: Double, shared: Double, sent: Communicator.Statistics)] {
-    let whole = communicator.rank == 0 ? problem(Communicator()) : nil
+    let whole = communicator.isRoot ? problem(Communicator()) : nil
     let shared = problem(communicator)
     var sent: [Communicator.Statistics] = []
     let pairs = try measure {

@@ -25,7 +25,7 @@ package final class Coordinator {
     let logging = configuration.logging
     self.directory = directory
     self.communicator = communicator
-    console = Console(communicator.rank == 0 ? logging.progress : .none, launched: communicator.size > 1)
+    console = Console(communicator.isRoot ? logging.progress : .none, launched: communicator.size > 1)
     watch = RunWatch(
       configuration.optimizer.damping, configuration.optimizer.solver,
       hasFullBatches: configuration.optimizer.batchSize == .full,
@@ -39,14 +39,14 @@ package final class Coordinator {
     }
     (metrics, tensorBoard) = (logs?.0, logs?.1)
     checkpoints =
-      communicator.rank == 0 ? CheckpointWriter(directory.checkpoints, keep: configuration.checkpoint.keep) : nil
+      communicator.isRoot ? CheckpointWriter(directory.checkpoints, keep: configuration.checkpoint.keep) : nil
   }
 
   deinit { checkpoints?.end() }
 
   /// Prints a line on the terminal.
   package func say(_ line: String) {
-    if communicator.rank == 0 { console.say(line) }
+    if communicator.isRoot { console.say(line) }
   }
 
   /// Prints a line that belongs to `label`, in columns.
@@ -75,14 +75,14 @@ package final class Coordinator {
 
   /// Gives the warnings that follow from a step.
   package func observe(_ report: StepReport, step: Int, epoch: Int) {
-    guard communicator.rank == 0 else { return }
+    guard communicator.isRoot else { return }
     warn(watch.observe(damping: report.damping, report.solver, epoch: epoch), step: step)
     watch.count(report)
   }
 
   /// Says at the end if steps were not taken.
   package func warnOfRejectedSteps(step: Int) {
-    guard communicator.rank == 0, let warning = watch.rejection else { return }
+    guard communicator.isRoot, let warning = watch.rejection else { return }
     warn([warning], step: step)
   }
 
@@ -181,18 +181,5 @@ package final class Coordinator {
   /// Writes a file on rank 0; all ranks fail together. Collective.
   package func write(_ body: () throws -> Void) throws {
     try communicator.onRoot(body)
-  }
-}
-
-extension Communicator {
-  /// The result of `body` on rank 0, nil elsewhere. An error is thrown on every rank. Collective.
-  @discardableResult
-  package func onRoot<Value>(_ body: () throws -> Value) throws -> Value? {
-    do {
-      return try collectively { rank == 0 ? try body() : nil }
-    } catch let failure as CollectiveFailure {
-      // Only rank 0 could fail: that it did says nothing.
-      throw failure.withoutOrigin
-    }
   }
 }

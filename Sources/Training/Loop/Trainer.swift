@@ -322,7 +322,7 @@ package final class Trainer<Scalar: DistributedScalar> {
 
   /// The run as it is, for as long as parameters and memory do not change.
   private var currentState: LastState.State? {
-    guard communicator.rank == 0 else { return nil }
+    guard communicator.isRoot else { return nil }
     let (step, counters) = (step, optimizer.counters)
     var memory = optimizer.memory
     for (name, vector) in optimizer.earlyMemory {
