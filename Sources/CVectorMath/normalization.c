@@ -21,8 +21,10 @@
                                                                                                                   \
   CLONES void fgn_affine_##suffix(const T *x, size_t rows, size_t n, const T *restrict weight,                    \
                                   const T *restrict bias, T *y) {                                                 \
-    for (size_t row = 0; row < rows; row++, x += n, y += n)                                                       \
+    for (size_t row = 0; row < rows; row++, x += n, y += n) {                                                     \
+      _Pragma("clang loop vectorize(assume_safety)") /* y may be x */                                             \
       for (size_t i = 0; i < n; i++) y[i] = x[i] * weight[i] + bias[i];                                           \
+    }                                                                                                             \
   }                                                                                                               \
                                                                                                                   \
   CLONES void fgn_normalize_jvp_##suffix(const T *restrict normal, const T *restrict inverse, const T *restrict dx,\

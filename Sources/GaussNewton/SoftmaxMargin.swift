@@ -39,7 +39,7 @@ package struct SoftmaxMargin<Scalar: BLASScalar> {
   func gradientFactors(_ count: Int, times scale: Scalar) -> Vector<Scalar> {
     let result = gradientFactors[0..<count]
     result.combine(scale, complements[0..<count], 0)
-    if let weights { result.assignProduct(weights, by: result) }
+    if let weights { result.assignProduct(result, by: weights) }
     return result
   }
 

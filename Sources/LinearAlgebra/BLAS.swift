@@ -8,6 +8,7 @@ extension Matrix {
     let (m, k) = opA == .no ? (a.rows, a.columns) : (a.columns, a.rows)
     let (kB, n) = opB == .no ? (b.rows, b.columns) : (b.columns, b.rows)
     precondition(k == kB && m == rows && n == columns, "shapes of the product do not fit")
+    assert(elements.isDisjoint(from: a.elements, b.elements), overlap)
     if m == 0 || n == 0 { return }
     elements.withElements { c in
       a.elements.withElements { aElements in
@@ -34,6 +35,7 @@ extension Matrix {
   package func assignSymmetricProduct(_ a: Matrix, _ opA: Transpose, alpha: Scalar = 1, beta: Scalar = 0) {
     let (n, k) = opA == .no ? (a.rows, a.columns) : (a.columns, a.rows)
     precondition(rows == columns && n == rows, "shapes of the symmetric product do not fit")
+    assert(elements.isDisjoint(from: a.elements), overlap)
     if n == 0 { return }
     elements.withElements { c in
       a.elements.withElements { aElements in
@@ -109,6 +111,7 @@ extension Vector {
   ) {
     let (m, n) = opA == .no ? (a.rows, a.columns) : (a.columns, a.rows)
     precondition(m == count && n == x.count, "shapes of the product do not fit")
+    assert(isDisjoint(from: a.elements, x), overlap)
     if m == 0 { return }
     withElements { y in
       guard n > 0 else { return scaleOrClear(beta) }
@@ -141,6 +144,7 @@ extension Vector {
     precondition(
       a.rows == range.count && range.upperBound <= count && a.columns == count && x.count == count,
       "shapes of the product do not fit")
+    assert(isDisjoint(from: a.elements, x), overlap)
     if range.isEmpty { return fill(0) }
     let n = count
     let pieces = max(1, min(Threads.available, range.count * n / (1 << 15)))
@@ -193,6 +197,7 @@ extension Vector {
   /// self ← a·x + b·self. With b = 0 the old elements do not matter, even if they are not finite.
   package func combine(_ a: Scalar, _ x: Vector, _ b: Scalar = 1) {
     precondition(count == x.count, "vectors differ in count")
+    assert(isDisjoint(from: x), overlap)
     if count == 0 { return }
     withElements { y in
       x.withElements { x in

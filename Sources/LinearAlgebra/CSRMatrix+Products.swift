@@ -2,6 +2,7 @@ extension Matrix {
   /// self ← self + x w, for sparse x (rows × k) and w (k × columns): every entry adds a multiple of a contiguous row.
   package func addProduct(_ x: CSRMatrix<Scalar>, _ w: Matrix) {
     precondition(x.rows == rows && x.columns == w.rows && w.columns == columns, "shapes of the product do not fit")
+    assert(elements.isDisjoint(from: w.elements, x.values), overlap)
     if x.entryCount == 0 || columns == 0 { return }
     elements.withElements { y in
       w.elements.withElements { w in
@@ -27,6 +28,7 @@ extension Matrix {
       x.columns == rows && x.rows == d.rows && d.columns == columns && factors?.count ?? x.rows == x.rows,
       "shapes of the product do not fit")
     guard let byColumns = x.byColumns else { preconditionFailure("the entries are not sorted by columns") }
+    assert(elements.isDisjoint(from: d.elements, factors ?? d.elements, byColumns.values), overlap)
     Threads.parallel(elements.count, grain: 1 << 17) { elements[$0].fill(0) }
     if x.entryCount == 0 || columns == 0 { return }
     let count = byColumns.columns.count

@@ -4,6 +4,7 @@ extension Vector {
   @specialized(where Scalar == Double)
   package func assignColumnSums(_ a: Matrix<Scalar>) {
     precondition(a.columns == count, "one sum a column")
+    assert(isDisjoint(from: a.elements), overlap)
     if count == 0 { return }
     let rows = a.rows
     // Fixed blocks of rows, so that the sums do not depend on the number of threads.

@@ -6,6 +6,7 @@ extension Matrix {
   /// - Parameter isAligned: as for `assignGramProducts`.
   package func assignGramRows(_ range: Range<Int>, of a: Matrix, beta: Scalar = 0, isAligned: Bool = false) {
     checkGram(range, of: a)
+    assert(elements.isDisjoint(from: a.elements), overlap)
     let k = Int32(a.columns)
     forEachPanel(GramPanel.panels(of: range, columns, isAligned: isAligned), of: range) { panel, c, _ in
       a.elements.withElements { a in
@@ -40,6 +41,10 @@ extension Matrix {
     let sides = [(divided?.x ?? x[rows: own], x), (divided?.y ?? y[rows: own], y)]
     precondition(
       sides.allSatisfy { $0.rows == own.count && $0.columns == $1.columns }, "shapes of the product do not fit")
+    assert(
+      sides.allSatisfy {
+        elements.isDisjoint(from: $0.elements, $1.elements) && scratch.isDisjoint(from: $0.elements, $1.elements)
+      }, overlap)
     assignGramTiles(range, positions: T, shift: shift, beta: beta, isAligned: isAligned, scratch: scratch) {
       side, rows, tile, c in
       let (left, right) = sides[side]
@@ -58,6 +63,7 @@ extension Matrix {
     let width = GramPanel.width(positions: T)
     let panels = GramPanel.panels(of: range, columns, positions: T, isAligned: isAligned)
     precondition(scratch.count >= GramPanel.scratchCount(positions: T), "the scratch is too small")
+    assert(elements.isDisjoint(from: scratch), overlap)
     forEachPanel(panels, of: range) { panel, c, thread in
       scratch.withElements { scratch in
         let products = scratch.baseAddress! + thread * GramPanel.tileCount(positions: T)
@@ -107,6 +113,7 @@ extension Matrix {
   /// Element (i, j) of the rows `range` ← factors_i · factors_j times itself.
   package func scaleGramRows(_ range: Range<Int>, by factors: Vector<Scalar>) {
     precondition(factors.count == columns, "shapes do not fit")
+    assert(elements.isDisjoint(from: factors), overlap)
     forEachPanel(GramPanel.panels(of: range, columns), of: range) { panel, c, _ in
       factors.withElements { factors in
         for (index, row) in panel.enumerated() {

@@ -38,6 +38,7 @@ extension Matrix {
   /// b ← op(L)⁻¹ b, or b op(L)⁻¹ on the right side, with L from `factorizeCholesky`.
   package func solveTriangular(_ side: Side, _ op: Transpose, _ b: Matrix) {
     precondition(rows == columns && rows == (side == .left ? b.rows : b.columns), "shapes of the system do not fit")
+    assert(b.elements.isDisjoint(from: elements), overlap)
     if b.elements.count == 0 { return }
     elements.withElements { l in
       b.elements.withElements { elements in

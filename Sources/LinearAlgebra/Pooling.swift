@@ -11,6 +11,7 @@ extension Matrix {
     precondition(
       images.columns < Window.poolingLimit && window.padding <= window.kernel / 2 && indices.count == elements.count,
       "the windows cannot be searched")
+    assert(indices.isDisjoint(from: elements, images.elements), overlap)
     indices.withElements { indices in
       withRows(of: images) { row, image, pooled in
         Scalar.maxPool(image, window, into: pooled, index: indices.baseAddress! + row * columns)
@@ -21,6 +22,7 @@ extension Matrix {
   /// self[r, i] ← images[r, indices[r, i]], with the indices of `assignMaxima`.
   package func assignGathered(_ images: Matrix, indices: Vector<Scalar>) {
     precondition(indices.count == elements.count, "one index an element")
+    assert(elements.isDisjoint(from: indices), overlap)
     indices.withElements { indices in
       withRows(of: images) { row, image, gathered in
         Scalar.gather(image, indices.baseAddress! + row * columns, into: gathered, columns)
@@ -31,6 +33,7 @@ extension Matrix {
   /// self, images, ← the sums of the `pooled` numbers put back at their indices: the adjoint of `assignGathered`.
   package func assignScattered(_ pooled: Matrix, indices: Vector<Scalar>) {
     precondition(indices.count == pooled.elements.count, "one index an element")
+    assert(elements.isDisjoint(from: indices), overlap)
     indices.withElements { indices in
       withRows(of: pooled) { row, pooled, image in
         let count = indices.count / rows
@@ -67,6 +70,7 @@ extension Matrix {
     of source: Matrix, _ body: (Int, UnsafePointer<Scalar>, UnsafeMutablePointer<Scalar>) -> Void
   ) {
     precondition(rows == source.rows, "matrices differ in rows")
+    assert(elements.isDisjoint(from: source.elements), overlap)
     elements.withElements { target in
       source.elements.withElements { from in
         Threads.parallel(rows, grain: max(1, 1 << 15 / max(1, columns + source.columns))) { range in

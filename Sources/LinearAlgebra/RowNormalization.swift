@@ -6,6 +6,7 @@ extension Matrix {
   /// The variance is the biased one, from a second pass over the differences from the mean.
   package func assignNormalized(_ x: Matrix, epsilon: Double, inverse: Vector<Scalar>) {
     precondition(x.rows == rows && x.columns == columns && inverse.count == rows, "shapes differ")
+    assert(elements.isDisjoint(from: x.elements, inverse) && inverse.isDisjoint(from: x.elements), overlap)
     elements.withElements { y in
       x.elements.withElements { x in
         inverse.withElements { inverse in
@@ -23,6 +24,8 @@ extension Matrix {
   package func assignAffine(_ x: Matrix, weight: Vector<Scalar>, bias: Vector<Scalar>) {
     precondition(x.rows == rows && x.columns == columns, "shapes differ")
     precondition(weight.count == columns && bias.count == columns, "one weight and bias a column")
+    assert(elements.isSame(as: x.elements) || elements.isDisjoint(from: x.elements), overlap)
+    assert(elements.isDisjoint(from: weight, bias), overlap)
     elements.withElements { y in
       x.elements.withElements { x in
         weight.withElements { weight in
@@ -64,6 +67,8 @@ extension Matrix {
   package func sumAffineCotangents(_ x: Matrix, weight: Vector<Scalar>, bias: Vector<Scalar>) {
     precondition(x.rows == rows && x.columns == columns, "shapes differ")
     precondition(weight.count == columns && bias.count == columns, "one weight and bias a column")
+    assert(weight.isDisjoint(from: elements, x.elements, bias), overlap)
+    assert(bias.isDisjoint(from: elements, x.elements), overlap)
     elements.withElements { g in
       x.elements.withElements { x in
         weight.withElements { weight in
@@ -91,6 +96,7 @@ extension Matrix {
     precondition(source.rows == rows && source.columns == columns, "shapes differ")
     precondition(normal.rows == rows && normal.columns == columns && inverse.count == rows, "shapes differ")
     precondition(weight.count == columns, "one weight a column")
+    assert(elements.isDisjoint(from: source.elements, normal.elements, inverse, weight), overlap)
     elements.withElements { target in
       source.elements.withElements { source in
         normal.elements.withElements { normal in

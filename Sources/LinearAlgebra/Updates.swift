@@ -11,14 +11,17 @@ package typealias AdamUpdate = fgn_adam
 extension Vector {
   /// self is θ: takes the step, and returns ‖d‖².
   package func descend(_ rule: SGDUpdate, gradient: Vector, velocity: Vector) -> Double {
-    overBlocks(self, gradient, velocity) { x, n in
+    assert(isDisjoint(from: gradient, velocity) && velocity.isDisjoint(from: gradient), overlap)
+    return overBlocks(self, gradient, velocity) { x, n in
       Scalar.descend(rule, gradient: x[1], parameters: x[0], velocity: x[2], n)
     }.reduce(0, +)
   }
 
   /// self is θ: takes the step, and returns ‖d‖².
   package func descend(_ rule: AdamUpdate, gradient: Vector, firstMoment: Vector, secondMoment: Vector) -> Double {
-    overBlocks(self, gradient, firstMoment, secondMoment) { x, n in
+    assert(isDisjoint(from: gradient, firstMoment, secondMoment), overlap)
+    assert(firstMoment.isDisjoint(from: gradient, secondMoment) && secondMoment.isDisjoint(from: gradient), overlap)
+    return overBlocks(self, gradient, firstMoment, secondMoment) { x, n in
       Scalar.descend(rule, gradient: x[1], parameters: x[0], firstMoment: x[2], secondMoment: x[3], n)
     }.reduce(0, +)
   }
@@ -30,11 +33,13 @@ extension Vector {
 
   /// self ← self − (a·x + b·y); returns ‖self‖².
   package func subtract(_ a: Scalar, _ x: Vector, _ b: Scalar, _ y: Vector) -> Double {
-    overBlocks(self, x, y) { x, n in Scalar.subtract(a, x[1], b, x[2], from: x[0], n) }.reduce(0, +)
+    assert(isDisjoint(from: x, y), overlap)
+    return overBlocks(self, x, y) { x, n in Scalar.subtract(a, x[1], b, x[2], from: x[0], n) }.reduce(0, +)
   }
 
   /// self ← a·x + b·y, each rounded as by `combine(b, y, 0)` and then `combine(a, x)`. The vectors share no memory.
   package func assign(_ a: Scalar, _ x: Vector, _ b: Scalar, _ y: Vector) {
+    assert(isDisjoint(from: x, y), overlap)
     _ = overBlocks(self, x, y) { v, n in
       // What the first kernel leaves is still in the nearest cache when the second comes to it.
       let chunk = 1 << 11
@@ -48,12 +53,15 @@ extension Vector {
 
   /// self ← a·x + b·y, and sum ← y + self.
   package func assign(_ a: Scalar, _ x: Vector, _ b: Scalar, _ y: Vector, sum: Vector) {
+    assert(isDisjoint(from: x, y, sum) && sum.isDisjoint(from: x, y), overlap)
     _ = overBlocks(self, x, y, sum) { v, n in Scalar.lookAhead(a, v[1], b, v[2], into: v[0], sum: v[3], n) }
   }
 
   /// self is θ: θ ← θ + rate·step, where step ← a·y + z; returns ‖step‖².
   package func advance(_ a: Scalar, _ y: Vector, _ z: Vector, rate: Scalar, step: Vector) -> Double {
-    overBlocks(self, y, z, step) { v, n in Scalar.goOn(a, v[1], v[2], rate: rate, v[0], step: v[3], n) }.reduce(0, +)
+    assert(isDisjoint(from: y, z, step) && step.isDisjoint(from: y, z), overlap)
+    return overBlocks(self, y, z, step) { v, n in Scalar.goOn(a, v[1], v[2], rate: rate, v[0], step: v[3], n) }.reduce(
+      0, +)
   }
 
   /// Σ self·x and ‖self‖².
@@ -67,7 +75,8 @@ extension Vector {
 
   /// self ← self + y; returns ‖self‖².
   package func add(_ y: Vector) -> Double {
-    overBlocks(self, y) { v, n in
+    assert(isDisjoint(from: y), overlap)
+    return overBlocks(self, y) { v, n in
       Scalar.combine(1, v[1], 1, v[0], n)
       return Scalar.dot(v[0], v[0], n)
     }.reduce(0, +)
@@ -75,7 +84,8 @@ extension Vector {
 
   /// self ← self + y; returns Σ self·x and ‖self‖².
   package func add(_ y: Vector, dotAndSquare x: Vector) -> (dot: Double, square: Double) {
-    overBlocks(self, y, x) { v, n in
+    assert(isDisjoint(from: y), overlap)
+    return overBlocks(self, y, x) { v, n in
       Scalar.combine(1, v[1], 1, v[0], n)
       return Scalar.dotAndSquare(v[0], v[2], n)
     }.reduce((0, 0)) { ($0.0 + $1.dot, $0.1 + $1.square) }

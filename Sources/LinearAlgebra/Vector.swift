@@ -69,6 +69,7 @@ package struct Vector<Scalar: BLASScalar> {
   package func assign(_ other: Vector) {
     precondition(other.count == count, "vectors differ in count")
     if base == other.base { return }
+    assert(isDisjoint(from: other), "threads would read what others have written")
     Threads.parallel(count, grain: 1 << 17) { range in
       // As bytes: typed updates of generic code go through a witness for every element.
       UnsafeMutableRawPointer(base + range.lowerBound)
@@ -90,6 +91,11 @@ package struct Vector<Scalar: BLASScalar> {
 
   /// Whether both are the same numbers in memory.
   package func isSame(as other: Vector) -> Bool { base == other.base && count == other.count }
+
+  /// Whether self has no number in common with any of the others.
+  func isDisjoint(from others: Vector...) -> Bool {
+    withElements { own in others.allSatisfy { $0.withElements { own.isDisjoint(from: $0) } } }
+  }
 
   package var array: [Scalar] { withElements { Array($0) } }
 }

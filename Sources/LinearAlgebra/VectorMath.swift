@@ -1,4 +1,13 @@
+/// Kernels are compiled as if what they write were nobody else's: where it is, their results are undefined. Debug builds look.
+let overlap = "the result shares memory with an operand"
+
 extension UnsafeMutableBufferPointer where Element: BLASScalar {
+  /// Whether both have no number in common.
+  func isDisjoint(from other: UnsafeMutableBufferPointer) -> Bool {
+    guard let start = baseAddress, let otherStart = other.baseAddress, !isEmpty, !other.isEmpty else { return true }
+    return start + count <= otherStart || otherStart + other.count <= start
+  }
+
   /// The largest element; −∞ if there is none. NaN is skipped.
   @inline(__always)
   package var maximum: Element { isEmpty ? -.infinity : Element.max(baseAddress!, count) }
@@ -33,6 +42,7 @@ extension UnsafeMutableBufferPointer where Element: BLASScalar {
   @inline(__always)
   package func assignScaled(_ a: Element, _ x: UnsafeMutableBufferPointer) {
     precondition(count == x.count, "buffers differ in count")
+    assert(isDisjoint(from: x), overlap)
     if !isEmpty { Element.combine(a, x.baseAddress!, 0, baseAddress!, count) }
   }
 
@@ -42,6 +52,7 @@ extension UnsafeMutableBufferPointer where Element: BLASScalar {
     _ v: UnsafeMutableBufferPointer, common: Element, complement: Element, mean: Element
   ) {
     precondition(count == v.count, "buffers differ in count")
+    assert(isDisjoint(from: v), overlap)
     if !isEmpty {
       Element.curvature(
         v.baseAddress!, baseAddress!, common: common, complement: complement, mean: mean, count)
@@ -53,6 +64,8 @@ extension Vector {
   /// softplus(−m), σ(m) and σ(−m) of every margin m in self, each without cancellation; NaN where m is not finite.
   package func logistic(loss: Vector, probability: Vector, complement: Vector) {
     precondition(loss.count == count && probability.count == count && complement.count == count)
+    assert(isDisjoint(from: loss, probability, complement), overlap)
+    assert(loss.isDisjoint(from: probability, complement) && probability.isDisjoint(from: complement), overlap)
     if count == 0 { return }
     withElements { m in
       loss.withElements { loss in
@@ -70,7 +83,8 @@ extension Vector {
 extension Vector {
   /// self ← self + a·u, then u ← z + b·u; returns (‖u‖², ‖z‖²). One pass over memory, on all threads.
   package func advance(_ a: Scalar, _ u: Vector, by z: Vector, _ b: Scalar) -> (u: Double, z: Double) {
-    overBlocks(self, u, z) { x, n in Scalar.advance(a, x[0], x[2], b, x[1], n) }
+    assert(isDisjoint(from: u, z) && u.isDisjoint(from: z), overlap)
+    return overBlocks(self, u, z) { x, n in Scalar.advance(a, x[0], x[2], b, x[1], n) }
       .reduce((0, 0)) { ($0.0 + $1.u, $0.1 + $1.z) }
   }
 }
@@ -79,6 +93,7 @@ extension Vector {
   /// self ← f(x) and `derivative` ← f′(x), element by element, on all threads.
   package func assignActivation(_ function: ActivationFunction, of x: Vector, derivative: Vector) {
     precondition(count == x.count && count == derivative.count, "vectors differ in count")
+    assert(isDisjoint(from: x, derivative) && derivative.isDisjoint(from: x), overlap)
     withElements { y in
       x.withElements { x in
         derivative.withElements { d in
@@ -93,9 +108,10 @@ extension Vector {
     }
   }
 
-  /// self ← x·y, element by element, on all threads.
+  /// self ← x·y, element by element, on all threads; x may be self.
   package func assignProduct(_ x: Vector, by y: Vector) {
     precondition(count == x.count && count == y.count, "vectors differ in count")
+    assert((isSame(as: x) || isDisjoint(from: x)) && isDisjoint(from: y), overlap)
     withElements { z in
       x.withElements { x in
         y.withElements { y in
@@ -117,6 +133,7 @@ extension Matrix {
   @specialized(where Scalar == Double)
   package func scaleRows(by factors: Vector<Scalar>) {
     precondition(rows == factors.count, "one factor a row")
+    assert(elements.isDisjoint(from: factors), overlap)
     elements.withElements { elements in
       factors.withElements { factors in
         Threads.parallel(rows, grain: max(1, 16384 / max(1, columns))) { range in
@@ -140,6 +157,7 @@ extension Matrix {
     precondition(
       rows == source.rows && columns == range.count && range.upperBound <= source.columns && rows == factors.count,
       "shapes do not fit")
+    assert(elements.isDisjoint(from: source.elements, factors), overlap)
     let stride = source.columns
     elements.withElements { target in
       source.elements.withElements { source in

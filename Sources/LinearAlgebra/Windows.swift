@@ -21,6 +21,7 @@ extension Vector {
     precondition(
       image.count == window.imageCount && count >= (window.patchCount - 1) * pitch + window.positions,
       "the patches do not fit")
+    assert(isDisjoint(from: image), overlap)
     withElements { patches in
       image.withElements { Scalar.im2col($0.baseAddress!, window, into: patches.baseAddress!, pitch: pitch) }
     }
@@ -31,6 +32,7 @@ extension Vector {
     precondition(
       count == window.imageCount && patches.count >= (window.patchCount - 1) * pitch + window.positions,
       "the patches do not fit")
+    assert(isDisjoint(from: patches), overlap)
     withElements { image in
       patches.withElements { Scalar.col2im($0.baseAddress!, pitch: pitch, window, into: image.baseAddress!) }
     }

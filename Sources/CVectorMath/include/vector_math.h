@@ -45,7 +45,7 @@ void fgn_restore_subnormals(uint64_t before);
   FGN_DECLARE_ACTIVATION(relu, T, suffix)                                                                         \
   FGN_DECLARE_ACTIVATION(gelu, T, suffix)                                                                         \
   FGN_DECLARE_ACTIVATION(silu, T, suffix)                                                                         \
-  /* z = x·y, element by element; z may be x. */                                                                              \
+  /* z = x·y, element by element; z may be x, but not overlap it otherwise. */                                    \
   void fgn_multiply_##suffix(const T *x, const T *restrict y, T *z, size_t n);
 
 FGN_DECLARE_ACTIVATIONS(float, f32)
@@ -87,7 +87,7 @@ FGN_DECLARE_IMAGES(double, f64)
   /* Rows of n: y ← (x − mean)·r and inverse ← r, where 1/r² = variance + epsilon. */                             \
   void fgn_normalize_##suffix(const T *restrict x, size_t rows, size_t n, double epsilon, T *restrict y,          \
                               T *restrict inverse);                                                               \
-  /* Rows of n: y ← weight·x + bias; y may be x. */                                                               \
+  /* Rows of n: y ← weight·x + bias; y may be x, but not overlap it otherwise. */                                 \
   void fgn_affine_##suffix(const T *x, size_t rows, size_t n, const T *restrict weight, const T *restrict bias, T *y);\
   /* dy ← dy + weight·N dx with the derivative of `normalize`, which is a symmetric map:                          \
      N dx = r(dx − mean(dx) − normal·mean(normal·dx)), r = inverse. */                                            \
