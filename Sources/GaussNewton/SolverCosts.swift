@@ -206,7 +206,7 @@ package struct SolverCosts {
       let (inputs, outputs) = (Double(layer.inputs + 1), Double(layer.outputs))
       return sum + inputs * inputs * inputs + (options.metric.kind == .kronecker ? outputs * outputs * outputs : 0)
     }
-    return shared(multiplications * rates.triangular) / Double(options.metric.interval)
+    return shared(multiplications / 3 * rates.triangular) / Double(options.metric.interval)
   }
 
   /// Parameters of a first layer that the ranks share out.
