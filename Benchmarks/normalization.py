@@ -15,7 +15,7 @@ import tempfile
 
 import numpy as np
 import pyreadr
-from prepare_small import unpack
+from preparation.prepare_small import unpack
 from sklearn import datasets
 
 

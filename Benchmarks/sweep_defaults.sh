@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The sweeps that the defaults follow from, as Markdown tables on standard output (about a quarter of an hour on two cores).
-# Build first: swift build -c release. Data: Debian's dataset-fashion-mnist; Benchmarks/prepare_wordnet.py
-# data/wordnet_minilm, and with --sparse data/wordnet_sparse; Benchmarks/prepare_small.py data.
+# Build first: swift build -c release. Data: Debian's dataset-fashion-mnist; Benchmarks/preparation/prepare_wordnet.py
+# data/wordnet_minilm, and with --sparse data/wordnet_sparse; Benchmarks/preparation/prepare_small.py data.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -13,7 +13,7 @@ package struct Laboratory {
   package let isQuick: Bool
   /// Folder of Fashion-MNIST's four IDX files.
   package let fashion: String
-  /// Folder of `Benchmarks/prepare_wordnet.py`, if it is there.
+  /// Folder of `Benchmarks/preparation/prepare_wordnet.py`, if it is there.
   package let wordnet: String?
   private let announce: (String) -> Void
 

@@ -27,7 +27,7 @@ struct StudyCommand: ParsableCommand {
   @Option(help: "Folder of Fashion-MNIST's four files, which head and network train on.")
   var fashionMnist = "/usr/share/datasets/fashion-mnist"
 
-  @Option(help: "Folder of Benchmarks/prepare_wordnet.py: head trains on that, too.")
+  @Option(help: "Folder of Benchmarks/preparation/prepare_wordnet.py: head trains on that, too.")
   var wordnet: String?
 
   func run() throws {

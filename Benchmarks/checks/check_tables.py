@@ -8,7 +8,7 @@ from an example is read with --header yes or no.
 
     pip install numpy pandas
     swift build -c release
-    python Benchmarks/check_tables.py [--files 500] [--seed 0] [--program PATH]
+    python Benchmarks/checks/check_tables.py [--files 500] [--seed 0] [--program PATH]
 """
 
 import argparse
@@ -23,7 +23,7 @@ import tempfile
 import numpy as np
 import pandas
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / ".build/release/fgn-dist"
 WORDS = ["x", "sepal length", "a,b", 'the "petal"', "ä", "7th", "0x1", "1_0", "ab;c", "-", "k\tv", "label", "Y", "N/A value"]
 FAULTS = ["nan label", "empty label", "text", "short row", "long row", "comment", "newline in quotes", "lone return", "index"]

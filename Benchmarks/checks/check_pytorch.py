@@ -4,7 +4,7 @@
 Logits: a few steps of training from weights that PyTorch saved, then the exported model in the same torch.nn.Sequential.
 Step: one Fast Gauss-Newton step against dense linear algebra in float64 on margin gradients by torch.func.
 
-    python Benchmarks/check_pytorch.py .build/release/fgn-dist
+    python Benchmarks/checks/check_pytorch.py .build/release/fgn-dist
 """
 
 import argparse
@@ -19,10 +19,10 @@ import torch
 from safetensors.torch import save_file
 from torch.func import functional_call, jacrev, vmap
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import sequential
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 CLASSES = 10
 
 

@@ -2,7 +2,7 @@
 """Compare the TensorBoard event files of a run with its metrics.jsonl.
 
     pip install tensorboard pyyaml
-    python Benchmarks/check_tensorboard.py runs/fashion-mnist-head
+    python Benchmarks/checks/check_tensorboard.py runs/fashion-mnist-head
 
 TensorBoard's own reader reads the files. Every scalar of every step and evaluation must be there once and be the number
 of metrics.jsonl in single precision; every histogram must hold as many values as its batch has examples. Exits with 1

@@ -5,7 +5,7 @@ Fetches Debian's `r-cran-mlbench` (the letters; GPL-2) and `dataset-fashion-mnis
 and installs neither.
 
     pip install numpy pandas pyreadr
-    python Benchmarks/prepare_small.py data
+    python Benchmarks/preparation/prepare_small.py data
 
 Writes letters/{train,test}.csv (16000 + 4000 rows of 16 features from 0 to 15, with the letter in the
 first column) and fashion14/{train,test}-{features,labels}.npy (200 + 50 images a class, each pixel the mean of

@@ -4,7 +4,7 @@
 Each network is trained a little and exported from the model and from its checkpoint, in each format and precision, with the
 normalization of the inputs folded into the first layer and without. The reference is `fgn-dist predict --logits`.
 
-    python Benchmarks/check_export.py .build/release/fgn-dist
+    python Benchmarks/checks/check_export.py .build/release/fgn-dist
 """
 
 import argparse
@@ -20,7 +20,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 import sequential
 
 DATA = "/usr/share/datasets/fashion-mnist"

@@ -7,7 +7,7 @@ the optimum, and c times n of fgn-dist's objective is LIBLINEAR's where µ = 2/(
 
     pip install liblinear-official numpy scikit-learn
     swift build -c release
-    python Benchmarks/check_liblinear.py [--file FILE.svm] [--cost 1]
+    python Benchmarks/checks/check_liblinear.py [--file FILE.svm] [--cost 1]
 
 The file is in LIBSVM's format, with labels -1 and 1; without one, the UCI digits, odd against even.
 """
@@ -23,7 +23,7 @@ import numpy as np
 from liblinear.liblinearutil import problem, train
 from sklearn.datasets import dump_svmlight_file, load_digits, load_svmlight_file
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / ".build/release/fgn-dist"
 
 
