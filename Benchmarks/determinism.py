@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 
-import peers
+from step_time import cases
 
 CONFIGS = ["digits", "fashion-mnist-head", "fashion-mnist-mlp", "fashion-mnist-cnn"]
 CASES = ["128x512x1000", "512x512x1000", "1024x512x1000"]
@@ -41,13 +41,12 @@ def disturb(seed):
 
 def configuration(case, folder):
     """A file with a case of peers.py for one epoch, on data that are written beside it."""
-    peers.write_data(case, folder)
-    rows, widths = peers.extents(case)
-    train = {"features": str(folder / "features.npy"), "labels": str(folder / "labels.npy")}
+    cases.write_data(case, folder)
+    rows, widths = cases.extents(case)
     path = folder / "configuration.yaml"
     path.write_text(json.dumps({  # JSON is YAML
-        "data": {"train": train, "classes": widths[-1]},
-        "model": {"layers": [layer for width in widths[1:-1] for layer in ({"linear": width}, "tanh")]},
+        "data": {"train": cases.data_files(folder), "classes": widths[-1]},
+        "model": {"layers": cases.hidden_layers(widths)},
         "optimizer": {"batch_size": rows},
         "training": {"epochs": 1},
     }))  # fmt: skip

@@ -11,43 +11,25 @@ its solver over what that took.
 """
 
 import argparse
-import json
 import os
 import pathlib
 import statistics
 import sys
 import tempfile
 
-import peers
+from step_time import cases, fgn_dist_steps
+from step_time.cases import WARM_UP
 
 SOLVERS = ["cg", "gram", "gram-cg", "measured", "auto"]
-CASES = [*peers.CASES, "64x512x1000", "2048x512x100", "128x64x10", "512x784x256x128x10"]
+CASES = [*cases.CASES, "64x512x1000", "2048x512x100", "128x64x10", "512x784x256x128x10"]
 
 
 def measure(solver, case, folder, arguments):
     """The median of the steps' seconds, and the last line of the metrics."""
-    rows, widths = peers.extents(case)
-    layers = [layer for width in widths[1:-1] for layer in ({"linear": width}, "tanh")]
-    train = {"features": str(folder / "features.npy"), "labels": str(folder / "labels.npy")}
-    configuration = {
-        "data": {"train": train, "normalize": "none", "classes": widths[-1]},
-        "model": {"layers": layers, "initialization": "scaled"},
-        "optimizer": {
-            "batch_size": rows, "learning_rate": peers.RATE, "solver": {"kind": solver},
-            "schedule": {"kind": "constant"},
-        },
-        "training": {"steps": arguments.steps, "evaluate_every": 0},
-        "checkpoint": {"every": 0},
-        "logging": {"progress": "none"},
-    }  # fmt: skip
-    with tempfile.TemporaryDirectory(dir=folder) as run:
-        path = pathlib.Path(run) / "configuration.yaml"
-        path.write_text(json.dumps(configuration))  # JSON is YAML
-        peers.alone([arguments.program, "train", path, "--run-directory", f"{run}/run"], arguments)
-        lines = pathlib.Path(f"{run}/run/metrics.jsonl").read_text().splitlines()
-    events = [json.loads(line) for line in lines]
-    steps = [event for event in events if event["event"] == "step"][peers.WARM_UP :]
-    seconds = [event["seconds"] - event["phases"].get("data", 0) for event in steps]
+    optimizer = {"solver": {"kind": solver}}
+    events = fgn_dist_steps.train(case, folder, optimizer, arguments, arguments.steps)
+    steps = fgn_dist_steps.step_events(events)[WARM_UP:]
+    seconds = fgn_dist_steps.seconds(steps)
     names = {"cg": "cg", "gram-cg": "gram-cg"}
     return statistics.median(seconds), names.get(steps[-1]["solver"], "gram"), events[-1]
 
@@ -69,7 +51,7 @@ def main():
     for case in arguments.cases:
         with tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)
-            peers.write_data(case, folder)
+            cases.write_data(case, folder)
             seconds = {solver: [] for solver in SOLVERS}
             truths = []
             for number in range(arguments.rounds):
