@@ -109,7 +109,7 @@ def check(name, program, folder):
     exact = {"model.initialization": start, "training.steps": 1, "optimizer.damping.initial": damping,
              "optimizer.step_length": "unit", "optimizer.learning_rate": 1, "optimizer.schedule.kind": "constant",
              "optimizer.solver.tolerance": 1e-8, "optimizer.solver.max_iterations": 500, "optimizer.momentum": 0,
-             "optimizer.weight_decay": 0}
+             "optimizer.weight_decay": 0, "optimizer.damping.policy": "constant", "optimizer.metric.kind": "identity"}
     expected = dense_step(model, inputs, labels, damping)
     before = {key: value.clone() for key, value in model.float().state_dict().items()}
     norm = torch.cat([value.flatten() for value in expected.values()])
