@@ -2,28 +2,6 @@ import LinearAlgebra
 import MPI
 import Networks
 
-/// What damping and momentum measure a step by: ‖Δ‖² = ΔᵀMΔ.
-package struct MetricOptions: Codable, Equatable, Sendable {
-  package enum Kind: String, Codable, CaseIterable, Sendable {
-    /// M = I.
-    case identity
-    /// For each fully connected layer M = I ⊗ Â, the second moments of its inputs.
-    case inputs
-    /// M = Ŝ ⊗ Â: those of the gradients at its outputs as well.
-    case kronecker
-  }
-
-  package var kind = Kind.identity
-  /// ε, added to the diagonals of Â and Ŝ, whose mean is 1 without it.
-  package var epsilon = 0.1
-  /// What remains of the running moments when another batch's are taken into them.
-  package var decay = 0.95
-  /// Steps from one batch whose moments are taken to the next.
-  package var interval = 10
-
-  package init() {}
-}
-
 /// N = blkdiag(Ŝ ⊗ Â) over the fully connected layers, and I for all other parameters; M = (λN + μI)/(λ+μ) and its factor L,
 /// M = LLᵀ.
 ///
@@ -37,22 +15,22 @@ package struct MetricOptions: Codable, Equatable, Sendable {
 /// over the ranks. Source of such factors: Martens and Grosse, arXiv 1503.05671.
 package final class Metric<Scalar: DistributedScalar> {
   private let options: MetricOptions
-  private let linearization: Linearization<Scalar>
+  let linearization: Linearization<Scalar>
   private let communicator: Communicator
   private let phases: Phases
-  private let blocks: [Block]
+  let blocks: [Block]
   /// Room for the widest block, and for that of each virtual shard; for rows [h | 1], and for rows d.
-  private let blockStorage: Vector<Scalar>
-  private let partBlocks: [Vector<Scalar>]
+  let blockStorage: Vector<Scalar>
+  let partBlocks: [Vector<Scalar>]
   /// A moment of each virtual shard.
   private var partMoments: [Vector<Scalar>]
-  private var inputStorage = Vector<Scalar>(zeros: 0)
-  private var gradientStorage = Vector<Scalar>(zeros: 0)
-  private let ones: Vector<Scalar>
+  var inputStorage = Vector<Scalar>(zeros: 0)
+  var gradientStorage = Vector<Scalar>(zeros: 0)
+  let ones: Vector<Scalar>
   /// What `divide` has found for the rows of this rank, layer by layer, and its memory.
-  private var divided: [Int: (x: Matrix<Scalar>, y: Matrix<Scalar>)] = [:]
-  private var dividedStorage: [(x: Vector<Scalar>, y: Vector<Scalar>)]
-  private var otherStorage = (x: Vector<Scalar>(zeros: 0), y: Vector<Scalar>(zeros: 0))
+  var divided: [Int: (x: Matrix<Scalar>, y: Matrix<Scalar>)] = [:]
+  var dividedStorage: [(x: Vector<Scalar>, y: Vector<Scalar>)]
+  var otherStorage = (x: Vector<Scalar>(zeros: 0), y: Vector<Scalar>(zeros: 0))
   /// Steps so far.
   private(set) var steps = 0
   /// Whether there has been a batch.
@@ -62,10 +40,10 @@ package final class Metric<Scalar: DistributedScalar> {
   /// How often M has changed.
   private(set) var version = 0
   /// Whether the inverses are those of the factors.
-  private var isInverted = false
+  var isInverted = false
 
   /// The moments of a layer as lower triangles, without scale and ε, and the factors of Â and Ŝ.
-  private struct Block {
+  struct Block {
     let connection: Connection
     let inputMoment, inputFactor: Matrix<Scalar>
     /// 0 × 0 where Ŝ is I.
@@ -256,108 +234,9 @@ package final class Metric<Scalar: DistributedScalar> {
   }
 
   /// inverses ← those of what was factored: a matrix-free solve never asks for them.
-  private func invert() {
+  func invert() {
     for (_, factor, inverse) in blocks.flatMap(\.pairs) { factor.assignInverse(to: inverse) }
     isInverted = true
-  }
-
-  /// The part of `vector` at `range` ← L⁻¹ times itself; the ends of `range` do not cut a layer.
-  func whiten(_ vector: Vector<Scalar>, _ range: Range<Int>) {
-    transform(vector, range) { $0.whiten($1) }
-  }
-
-  /// The part of `vector` at `range` ← L⁻ᵀ times itself.
-  func unwhiten(_ vector: Vector<Scalar>, _ range: Range<Int>) {
-    transform(vector, range) { $0.unwhiten($1) }
-  }
-
-  /// The part of `vector` at `range` ← M⁻¹ times itself.
-  func divide(_ vector: Vector<Scalar>, _ range: Range<Int>) {
-    transform(vector, range) {
-      $0.whiten($1)
-      $0.unwhiten($1)
-    }
-  }
-
-  /// Takes the rows [h | 1] and d of this rank in the fully connected layer `index`, for `assignProduct`; before `divided`.
-  func divide(_ index: Int, ownInputs: Matrix<Scalar>, ownCotangents: Matrix<Scalar>) {
-    if !isInverted { invert() }
-    gradientStorage.grow(to: ownCotangents.rows * widestOutput)
-    divided[index] = divided(index, ownInputs, ownCotangents, linearization.parts, in: &dividedStorage[index])
-  }
-
-  /// [h | 1]A⁻¹ and dS⁻¹ of this rank's rows.
-  func dividedRows(_ index: Int) -> (x: Matrix<Scalar>, y: Matrix<Scalar>) { divided[index]! }
-
-  /// The same of other rows, until the next call; with virtual shards by panels of a Gram matrix, at one of which the rows
-  /// begin.
-  func divided(
-    _ index: Int, inputs: Matrix<Scalar>, cotangents: Matrix<Scalar>
-  ) -> (x: Matrix<Scalar>, y: Matrix<Scalar>) {
-    let (rows, height) = (inputs.rows, GramPanel.rows)
-    let isVirtual = linearization.parts.areVirtual
-    let parts =
-      isVirtual ? stride(from: 0, to: rows, by: height).map { $0..<min($0 + height, rows) } : [0..<rows]
-    return divided(index, inputs, cotangents, Parts(parts, areVirtual: isVirtual), in: &otherStorage)
-  }
-
-  private func divided(
-    _ index: Int, _ inputs: Matrix<Scalar>, _ cotangents: Matrix<Scalar>, _ parts: Parts<Range<Int>>,
-    in storage: inout (x: Vector<Scalar>, y: Vector<Scalar>)
-  ) -> (x: Matrix<Scalar>, y: Matrix<Scalar>) {
-    func product(_ rows: Matrix<Scalar>, _ inverse: Matrix<Scalar>, _ storage: inout Vector<Scalar>) -> Matrix<Scalar> {
-      storage.grow(to: rows.elements.count)
-      let result = Matrix(storage[0..<rows.elements.count], rows.rows, rows.columns)
-      if inverse.rows > 0 {
-        parts.forEach { _, part in result[rows: part].assignProduct(rows[rows: part], .no, inverse, .no) }
-      } else {
-        result.elements.assign(rows.elements)
-      }
-      return result
-    }
-    let block = blocks[index]
-    return (product(inputs, block.inputInverse, &storage.x), product(cotangents, block.gradientInverse, &storage.y))
-  }
-
-  /// The gradient of the fully connected layer whose parameters are `range` ← S⁻¹ Dᵀ diag(factors) [H | 1] A⁻¹ of a part of
-  /// this rank's rows, as they were divided. False where there is no such layer.
-  func assignProduct(
-    _ range: Range<Int>, part: Int, scaledBy factors: Vector<Scalar>, into gradient: Vector<Scalar>
-  ) -> Bool {
-    guard let index = blocks.firstIndex(where: { $0.connection.range == range }), let (x, y) = divided[index] else {
-      return false
-    }
-    let (connection, rows) = (blocks[index].connection, linearization.parts.all[part])
-    let storage = linearization.parts.areVirtual ? partBlocks[part] : blockStorage
-    let values = Matrix(storage[0..<range.count], connection.outputs, connection.inputs + 1)
-    // There has been room enough since the rows were divided; parts are in different layers at the same time.
-    let start = rows.lowerBound * widestOutput
-    let scaled = Matrix(gradientStorage[start..<start + rows.count * y.columns], rows.count, y.columns)
-    scaled.assignRows(of: y[rows: rows], scaledBy: factors[rows])
-    values.assignProduct(scaled, .yes, x[rows: rows], .no)
-    let weights = connection.outputs * connection.inputs
-    values.split(
-      into: Matrix(gradient[0..<weights], connection.outputs, connection.inputs),
-      lastColumn: gradient[weights..<gradient.count])
-    return true
-  }
-
-  /// Most outputs of a fully connected layer.
-  private var widestOutput: Int { blocks.map(\.connection.outputs).max()! }
-
-  /// Number of fully connected layers.
-  var layerCount: Int { blocks.count }
-
-  /// [rows | 1] of each part of the rows, until the next call.
-  func extended(_ parts: [Matrix<Scalar>]) -> [Matrix<Scalar>] {
-    let rows = linearization.parts.all
-    let columns = parts[0].columns + 1
-    inputStorage.grow(to: rows.last!.upperBound * columns)
-    return zip(parts, rows).map { part, rows in
-      let result = Matrix(inputStorage[rows.lowerBound * columns..<rows.upperBound * columns], rows.count, columns)
-      result.assign(part, lastColumn: ones[rows])
-      return result
-    }
   }
 
   /// Each row times its factor, for each part of the rows, until the next call.
@@ -369,22 +248,6 @@ package final class Metric<Scalar: DistributedScalar> {
       let result = Matrix(gradientStorage[rows.lowerBound * columns..<rows.upperBound * columns], rows.count, columns)
       result.assignRows(of: part, scaledBy: factors[rows])
       return result
-    }
-  }
-
-  /// Lets `body` change the blocks X within `range`.
-  private func transform(
-    _ vector: Vector<Scalar>, _ range: Range<Int>, _ body: (Block, Matrix<Scalar>) -> Void
-  ) {
-    for block in blocks where range.contains(block.connection.start) {
-      let (inputs, outputs) = (block.connection.inputs, block.connection.outputs)
-      let part = vector[block.connection.range]
-      let weights = Matrix(part[0..<outputs * inputs], outputs, inputs)
-      let biases = part[outputs * inputs..<part.count]
-      let values = Matrix(blockStorage[0..<part.count], outputs, inputs + 1)
-      values.assign(weights, lastColumn: biases)
-      body(block, values)
-      values.split(into: weights, lastColumn: biases)
     }
   }
 }
@@ -400,17 +263,5 @@ extension Matrix {
     let root = Scalar((mean * Double(rows)).squareRoot() / trace.squareRoot())
     elements.combine(root, moment.elements, 0)
     elements.scale(root)
-  }
-}
-
-/// Rounding has made a metric indefinite: the same on all ranks.
-struct SingularMetric: Error, CustomStringConvertible, ExitCodeProviding {
-  let layer: Int
-  let epsilon: Double
-
-  var exitCode: Int32 { 70 }
-  var description: String {
-    "the metric of fully connected layer \(layer) is not positive definite in this precision; "
-      + "raise optimizer.metric.epsilon above \(epsilon)"
   }
 }

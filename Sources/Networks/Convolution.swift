@@ -127,7 +127,7 @@ package struct Convolution: Layer {
   /// Where the row gradients of a part are formed: what threads work in, and the scratch beyond it.
   private struct Place<Scalar: BLASScalar> {
     let part: LayerPart<Scalar>
-    let rooms: [Room<Scalar>]
+    let rooms: [ConvolutionRoom<Scalar>]
     let rest: Vector<Scalar>
   }
 
@@ -225,17 +225,18 @@ package struct Convolution: Layer {
   private func workers(_ rows: Int) -> Int { max(1, min(rows, Threads.available)) }
 
   /// What each thread works in.
-  private func rooms<Scalar>(_ scratch: Vector<Scalar>, rows: Int) -> [Room<Scalar>] {
+  private func rooms<Scalar>(_ scratch: Vector<Scalar>, rows: Int) -> [ConvolutionRoom<Scalar>] {
     var carver = Carver(scratch)
     // Scratch may be from before the number of threads was chosen.
     return (0..<max(1, min(workers(rows), scratch.count / scratchPerThread))).map { _ in
-      Room(carver.vector(scratchPerThread), window, output.channels, chunk: chunk, parameterCount: parameterCount)
+      ConvolutionRoom(
+        carver.vector(scratchPerThread), window, output.channels, chunk: chunk, parameterCount: parameterCount)
     }
   }
 
   /// Calls `body` on all threads with chunks of images, and each thread's room.
   private func forEachChunk<Scalar>(
-    of count: Int, _ rooms: [Room<Scalar>], _ body: (Range<Int>, Room<Scalar>) -> Void
+    of count: Int, _ rooms: [ConvolutionRoom<Scalar>], _ body: (Range<Int>, ConvolutionRoom<Scalar>) -> Void
   ) {
     func work(_ piece: Int) {
       let end = count * (piece + 1) / rooms.count
@@ -258,81 +259,5 @@ package struct Convolution: Layer {
 
   private func fillChannels<Scalar>(of block: Matrix<Scalar>, with bias: Vector<Scalar>) {
     for channel in 0..<block.rows { block[row: channel].fill(bias[channel]) }
-  }
-}
-
-/// Scratch of one thread: patches and outputs of a chunk of images, and this thread's part of the gradient.
-///
-/// In a chunk of several images the positions of all lie side by side, so that one product serves them.
-private struct Room<Scalar: BLASScalar> {
-  private let window: Window
-  private let channels: Int
-  private let patchStorage, outputStorage: Vector<Scalar>
-  let ones: Vector<Scalar>
-  /// Weight and bias (P of the layer).
-  let gradient: Vector<Scalar>
-
-  init(_ scratch: Vector<Scalar>, _ window: Window, _ channels: Int, chunk: Int, parameterCount: Int) {
-    self.window = window
-    self.channels = channels
-    var carver = Carver(scratch)
-    patchStorage = carver.vector(chunk * window.positions * window.patchCount)
-    outputStorage = carver.vector(chunk * window.positions * channels)
-    ones = carver.vector(chunk * window.positions)
-    ones.fill(1)
-    gradient = carver.vector(parameterCount)
-  }
-
-  /// Patches of `count` images (K × count·T).
-  func patches(_ count: Int) -> Matrix<Scalar> {
-    let columns = count * window.positions
-    return Matrix(patchStorage[0..<window.patchCount * columns], window.patchCount, columns)
-  }
-
-  func fillPatches(from source: Matrix<Scalar>, _ images: Range<Int>) {
-    let elements = patches(images.count).elements
-    for (index, image) in images.enumerated() {
-      elements[index * window.positions..<elements.count]
-        .assignPatches(of: source[row: image], window, pitch: images.count * window.positions)
-    }
-  }
-
-  /// Rows of `target` for `images` ← the sums of their patches.
-  func putBack(_ patches: Matrix<Scalar>, into target: Matrix<Scalar>, _ images: Range<Int>) {
-    for (index, image) in images.enumerated() {
-      target[row: image].assignImage(
-        ofPatches: patches.elements[index * window.positions..<patches.elements.count], window,
-        pitch: images.count * window.positions)
-    }
-  }
-
-  /// Where to compute the outputs of `images` (O × count·T): in place for one image, else in scratch.
-  func outputs(_ matrix: Matrix<Scalar>, _ images: Range<Int>) -> Matrix<Scalar> {
-    let columns = images.count * window.positions
-    let storage = images.count == 1 ? matrix[row: images.lowerBound] : outputStorage[0..<channels * columns]
-    return Matrix(storage, channels, columns)
-  }
-
-  func scatter(_ block: Matrix<Scalar>, into matrix: Matrix<Scalar>, _ images: Range<Int>) {
-    if images.count == 1 { return }
-    forEachRun(images) { inBlock, image, inImage in matrix[row: image][inImage].assign(block.elements[inBlock]) }
-  }
-
-  func gather(_ matrix: Matrix<Scalar>, _ images: Range<Int>) -> Matrix<Scalar> {
-    let block = outputs(matrix, images)
-    if images.count == 1 { return block }
-    forEachRun(images) { inBlock, image, inImage in block.elements[inBlock].assign(matrix[row: image][inImage]) }
-    return block
-  }
-
-  /// The outputs of one channel of one image: where they lie in a block and in the image's row.
-  private func forEachRun(_ images: Range<Int>, _ body: (Range<Int>, Int, Range<Int>) -> Void) {
-    let positions = window.positions
-    for channel in 0..<channels {
-      for (index, image) in images.enumerated() {
-        let start = (channel * images.count + index) * positions
-        body(start..<start + positions, image, channel * positions..<(channel + 1) * positions)
-      }
-    }
   }
 }

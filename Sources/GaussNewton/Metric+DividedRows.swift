@@ -1,0 +1,86 @@
+import LinearAlgebra
+import Networks
+
+/// Rows of the fully connected layers in the metric: what K and the step are formed of there.
+extension Metric {
+  /// Takes the rows [h | 1] and d of this rank in the fully connected layer `index`, for `assignProduct`; before `divided`.
+  func divide(_ index: Int, ownInputs: Matrix<Scalar>, ownCotangents: Matrix<Scalar>) {
+    if !isInverted { invert() }
+    gradientStorage.grow(to: ownCotangents.rows * widestOutput)
+    divided[index] = divided(index, ownInputs, ownCotangents, linearization.parts, in: &dividedStorage[index])
+  }
+
+  /// [h | 1]A⁻¹ and dS⁻¹ of this rank's rows.
+  func dividedRows(_ index: Int) -> (x: Matrix<Scalar>, y: Matrix<Scalar>) { divided[index]! }
+
+  /// The same of other rows, until the next call; with virtual shards by panels of a Gram matrix, at one of which the rows
+  /// begin.
+  func divided(
+    _ index: Int, inputs: Matrix<Scalar>, cotangents: Matrix<Scalar>
+  ) -> (x: Matrix<Scalar>, y: Matrix<Scalar>) {
+    let (rows, height) = (inputs.rows, GramPanel.rows)
+    let isVirtual = linearization.parts.areVirtual
+    let parts =
+      isVirtual ? stride(from: 0, to: rows, by: height).map { $0..<min($0 + height, rows) } : [0..<rows]
+    return divided(index, inputs, cotangents, Parts(parts, areVirtual: isVirtual), in: &otherStorage)
+  }
+
+  private func divided(
+    _ index: Int, _ inputs: Matrix<Scalar>, _ cotangents: Matrix<Scalar>, _ parts: Parts<Range<Int>>,
+    in storage: inout (x: Vector<Scalar>, y: Vector<Scalar>)
+  ) -> (x: Matrix<Scalar>, y: Matrix<Scalar>) {
+    func product(_ rows: Matrix<Scalar>, _ inverse: Matrix<Scalar>, _ storage: inout Vector<Scalar>) -> Matrix<Scalar> {
+      storage.grow(to: rows.elements.count)
+      let result = Matrix(storage[0..<rows.elements.count], rows.rows, rows.columns)
+      if inverse.rows > 0 {
+        parts.forEach { _, part in result[rows: part].assignProduct(rows[rows: part], .no, inverse, .no) }
+      } else {
+        result.elements.assign(rows.elements)
+      }
+      return result
+    }
+    let block = blocks[index]
+    return (product(inputs, block.inputInverse, &storage.x), product(cotangents, block.gradientInverse, &storage.y))
+  }
+
+  /// The gradient of the fully connected layer whose parameters are `range` ← S⁻¹ Dᵀ diag(factors) [H | 1] A⁻¹ of a part of
+  /// this rank's rows, as they were divided. False where there is no such layer.
+  func assignProduct(
+    _ range: Range<Int>, part: Int, scaledBy factors: Vector<Scalar>, into gradient: Vector<Scalar>
+  ) -> Bool {
+    guard let index = blocks.firstIndex(where: { $0.connection.range == range }), let (x, y) = divided[index] else {
+      return false
+    }
+    let (connection, rows) = (blocks[index].connection, linearization.parts.all[part])
+    let storage = linearization.parts.areVirtual ? partBlocks[part] : blockStorage
+    let values = Matrix(storage[0..<range.count], connection.outputs, connection.inputs + 1)
+    // There has been room enough since the rows were divided; parts are in different layers at the same time.
+    let start = rows.lowerBound * widestOutput
+    let scaled = Matrix(gradientStorage[start..<start + rows.count * y.columns], rows.count, y.columns)
+    scaled.assignRows(of: y[rows: rows], scaledBy: factors[rows])
+    values.assignProduct(scaled, .yes, x[rows: rows], .no)
+    let weights = connection.outputs * connection.inputs
+    values.split(
+      into: Matrix(gradient[0..<weights], connection.outputs, connection.inputs),
+      lastColumn: gradient[weights..<gradient.count])
+    return true
+  }
+
+  /// Most outputs of a fully connected layer.
+  var widestOutput: Int { blocks.map(\.connection.outputs).max()! }
+
+  /// Number of fully connected layers.
+  var layerCount: Int { blocks.count }
+
+  /// [rows | 1] of each part of the rows, until the next call.
+  func extended(_ parts: [Matrix<Scalar>]) -> [Matrix<Scalar>] {
+    let rows = linearization.parts.all
+    let columns = parts[0].columns + 1
+    inputStorage.grow(to: rows.last!.upperBound * columns)
+    return zip(parts, rows).map { part, rows in
+      let result = Matrix(inputStorage[rows.lowerBound * columns..<rows.upperBound * columns], rows.count, columns)
+      result.assign(part, lastColumn: ones[rows])
+      return result
+    }
+  }
+}

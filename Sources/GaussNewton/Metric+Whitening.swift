@@ -1,0 +1,39 @@
+import LinearAlgebra
+import Networks
+
+/// Products of vectors in the space of the parameters with the factors of M.
+extension Metric {
+  /// The part of `vector` at `range` ← L⁻¹ times itself; the ends of `range` do not cut a layer.
+  func whiten(_ vector: Vector<Scalar>, _ range: Range<Int>) {
+    transform(vector, range) { $0.whiten($1) }
+  }
+
+  /// The part of `vector` at `range` ← L⁻ᵀ times itself.
+  func unwhiten(_ vector: Vector<Scalar>, _ range: Range<Int>) {
+    transform(vector, range) { $0.unwhiten($1) }
+  }
+
+  /// The part of `vector` at `range` ← M⁻¹ times itself.
+  func divide(_ vector: Vector<Scalar>, _ range: Range<Int>) {
+    transform(vector, range) {
+      $0.whiten($1)
+      $0.unwhiten($1)
+    }
+  }
+
+  /// Lets `body` change the blocks X within `range`.
+  private func transform(
+    _ vector: Vector<Scalar>, _ range: Range<Int>, _ body: (Block, Matrix<Scalar>) -> Void
+  ) {
+    for block in blocks where range.contains(block.connection.start) {
+      let (inputs, outputs) = (block.connection.inputs, block.connection.outputs)
+      let part = vector[block.connection.range]
+      let weights = Matrix(part[0..<outputs * inputs], outputs, inputs)
+      let biases = part[outputs * inputs..<part.count]
+      let values = Matrix(blockStorage[0..<part.count], outputs, inputs + 1)
+      values.assign(weights, lastColumn: biases)
+      body(block, values)
+      values.split(into: weights, lastColumn: biases)
+    }
+  }
+}
