@@ -21,7 +21,7 @@ package enum RowSum: Equatable, Sendable {
 package struct RowSums {
   private let totals: [(name: RowSum, total: Double)]
 
-  init(_ names: [RowSum], _ totals: [Double]) { self.totals = Array(zip(names, totals)) }
+  package init(_ names: [RowSum], _ totals: [Double]) { self.totals = Array(zip(names, totals)) }
 
   /// - Precondition: the number was asked for.
   package subscript(name: RowSum) -> Double {
