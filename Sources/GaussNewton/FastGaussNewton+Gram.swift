@@ -48,8 +48,8 @@ extension FastGaussNewton {
       gradientNorm: solution.gradientNorm, solver: solution.solver, model: StepModel(loss: solution.loss, change))
   }
 
-  /// Δ ← Δ₀ + M⁻¹Rᵀx, given x, √(w̃/B) of all rows (B), and θ for what is to be known of Δ. One allreduce of P numbers; if there is a gathered layer, which has
-  /// the first parameters, of the others alone, and two allgathers. Collective.
+  /// Δ ← Δ₀ + M⁻¹Rᵀx, given x, √(w̃/B) of all rows (B), and θ for what is to be known of Δ. One allreduce of P numbers; if there
+  /// is a gathered layer, which has the first parameters, of the others alone, and two allgathers. Collective.
   func assignStep(
     _ x: Vector<Scalar>, rowFactors: Vector<Scalar>, _ parameters: Vector<Scalar>
   ) throws -> StepChange {

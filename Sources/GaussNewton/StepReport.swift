@@ -2,7 +2,8 @@
 package struct StepReport: Equatable, Sendable {
   /// Mean cross-entropy of the batch before the step, weighted where its rows are, without weight decay.
   package var loss: Double
-  /// ‖g + μθ‖
+  /// ‖g + μDθ‖; of a solve with the matrix of a batch ‖g‖, as the gradient itself is never formed there, and gᵀDθ would take a
+  /// product of its own.
   package var gradientNorm: Double
   /// λ that the step was solved with; nil for a method without damping.
   package var damping: Double?

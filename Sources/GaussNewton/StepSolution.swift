@@ -10,6 +10,7 @@ struct BatchFacts {
 
 /// What a solve finds, beside Δ itself; the same on all ranks.
 struct StepSolution {
+  /// As `StepReport` has it.
   var gradientNorm: Double
   var solver: SolverSummary
   /// The objective along Δ.
