@@ -13,11 +13,17 @@ struct CurvatureSystem<Scalar: DistributedScalar>: ConjugateGradientSystem {
     }
   }
 
-  /// y, and z: z₀ until the solve begins.
-  let y, z: Vector<Scalar>
+  /// Where a solve begins.
+  struct Start {
+    /// z₀, and then z.
+    let residual: Vector<Scalar>
+    /// The norm that the residual is relative to, ‖g‖.
+    let reference: Double
+  }
+
+  let start: Start
+  let y: Vector<Scalar>
   let λ: Double
-  /// ‖g‖
-  let reference: Double
   let space: any ParameterSpace
   let scratch: Scratch
   /// G u, which need last only until the next call. One an iteration, and one more where the residual is replaced.
@@ -30,13 +36,14 @@ struct CurvatureSystem<Scalar: DistributedScalar>: ConjugateGradientSystem {
   /// What an advance leaves for the turn: α that y is still to go along d.
   private var pendingLength: Double?
 
+  private var z: Vector<Scalar> { start.residual }
   private var d: Vector<Scalar> { scratch.direction }
 
   init(
-    y: Vector<Scalar>, z: Vector<Scalar>, λ: Double, reference: Double, space: any ParameterSpace, scratch: Scratch,
+    _ start: Start, y: Vector<Scalar>, λ: Double, over space: any ParameterSpace, scratch: Scratch,
     product: @escaping (Vector<Scalar>) throws -> Vector<Scalar>
   ) {
-    (self.y, self.z, self.λ, self.reference, self.space, self.scratch) = (y, z, λ, reference, space, scratch)
+    (self.start, self.y, self.λ, self.space, self.scratch) = (start, y, λ, space, scratch)
     self.product = product
   }
 
@@ -83,6 +90,6 @@ struct CurvatureSystem<Scalar: DistributedScalar>: ConjugateGradientSystem {
   private var state: ConjugateGradientState {
     ConjugateGradientState(
       squaredResidual: squaredResidual,
-      residual: squaredResidual == 0 ? 0 : squaredResidual.squareRoot() / reference)
+      residual: squaredResidual == 0 ? 0 : squaredResidual.squareRoot() / start.reference)
   }
 }

@@ -14,7 +14,6 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
   package let phases = Phases()
   package let damped: DampedStep<Scalar>
 
-  private let exchange: RowExchange
   private let loss: BatchLoss<Scalar>
   private let space: any ParameterSpace
   private let scratch: CurvatureSystem<Scalar>.Scratch
@@ -33,7 +32,7 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
     self.options = options
     space = ReplicatedParameters(communicator: communicator, phases: phases)
     damped = DampedStep(network.layout, options: options, over: space)
-    exchange = RowExchange(partition: partition, communicator: communicator, phases: phases)
+    let exchange = RowExchange(partition: partition, communicator: communicator, phases: phases)
     loss = BatchLoss(network, capacity: capacity, partition: partition, exchange: exchange)
     scratch = CurvatureSystem.Scratch(parameterCount: parameterCount)
     message = Message(loss.linearization, communicator: communicator, phases: phases)
@@ -71,9 +70,9 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
 
     // Solve for y = Δ − Δ₀.
     let summary = try phases.measure(.solve) {
+      let norm = gradientNorm > 0 ? gradientNorm : try space.total(residual.squaredNorm).squareRoot()
       var system = CurvatureSystem(
-        y: damped.step, z: residual, λ: damped.totalDamping,
-        reference: gradientNorm > 0 ? gradientNorm : try space.total(residual.squaredNorm).squareRoot(), space: space,
+        .init(residual: residual, reference: norm), y: damped.step, λ: damped.totalDamping, over: space,
         scratch: scratch, product: curvatureProduct)
       return try ConjugateGradient.solve(
         &system, method: .cg, tolerance: options.solver.tolerance, maxIterations: options.solver.maxIterations)
