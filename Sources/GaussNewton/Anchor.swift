@@ -40,17 +40,17 @@ final class Anchor<Scalar: DistributedScalar> {
   /// Whether the linear model around θ tells in every step what Δ₀ does.
   var isPredicted: Bool { isMoved && !options.nesterov }
 
-  /// Where the batch is linearised: θ, or θ + Δ₀. `agree` makes one rank's word for all of what each has divided by the metric
+  /// Where the batch is linearised: θ, or θ + Δ₀. `unify` makes one rank's word for all of what each has divided by the metric
   /// for itself.
   func start(
     from parameters: Vector<Scalar>, damping λ: Double, metric: Metric<Scalar>?,
-    agree: (Vector<Scalar>) throws -> Void
+    unify: (Vector<Scalar>) throws -> Void
   ) rethrows -> Vector<Scalar> {
     guard looksAhead else { return parameters }
     outset = (parameters, λ, metric?.version ?? 0)
     if let metric, divides(metric) {
       assign(vector, parameters, λ, metric)
-      try agree(vector)
+      try unify(vector)
       ahead.assign(1, vector, 1, parameters)
     } else {
       let (a, b) = factors(λ)

@@ -76,21 +76,14 @@ extension FastGaussNewton {
     return try exchange.broadcast(damped.step.norm)
   }
 
-  /// Adds Δ₀ to y, as far as it is from where the batch was linearised. Collective in a metric.
+  /// Adds Δ₀ to y, as far as it is from where the batch was linearised. Collective.
   func completeStep(_ parameters: Vector<Scalar>) throws -> StepChange {
     try phases.measure(.update) {
-      guard agrees else { return try damped.complete(parameters) }
+      guard metric.isActive, space.isReplicated else { return try damped.complete(parameters) }
+      // Ranks have divided by the metric each for itself.
       damped.addShift()
-      try agree(on: damped.step)
+      try space.unify(damped.step)
       return try damped.change(parameters)
     }
-  }
-
-  /// Whether ranks divide by the metric each for itself.
-  private var agrees: Bool { metric.isActive && !exchange.isAlone }
-
-  /// Makes what every rank has divided by the metric for itself one rank's word for all. Collective in a metric.
-  func agree(on vector: Vector<Scalar>) throws {
-    if agrees { try exchange.broadcast(vector) }
   }
 }

@@ -103,7 +103,7 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
   private func startingPoint(from parameters: Vector<Scalar>) throws -> Vector<Scalar> {
     if damped.anchor.looksAhead { try metric.prepare(decayRatio: decayRatio) }
     return try phases.measure(.update) {
-      try damped.anchor.start(from: parameters, damping: damped.damping, metric: metric, agree: agree(on:))
+      try damped.anchor.start(from: parameters, damping: damped.damping, metric: metric) { try space.unify($0) }
     }
   }
 

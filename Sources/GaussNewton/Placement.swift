@@ -47,6 +47,12 @@ package protocol ParameterSpace {
   /// Numbers that are linear in inner products over all parameters, given those over the parameters of this rank: the same on
   /// all ranks, which may branch on them. Collective.
   func totals(_ own: [Double]) throws -> [Double]
+
+  /// Whether several ranks have the same parameters, and compute with them each for itself.
+  var isReplicated: Bool { get }
+
+  /// Makes what every rank has computed for itself one rank's word for all that have the same parameters. Collective.
+  func unify<Scalar: DistributedScalar>(_ vector: Vector<Scalar>) throws
 }
 
 extension ParameterSpace {

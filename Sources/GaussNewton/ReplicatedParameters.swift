@@ -1,3 +1,4 @@
+import LinearAlgebra
 import MPI
 
 /// Parameters that every rank has all of, and computes with for itself.
@@ -13,5 +14,12 @@ package struct ReplicatedParameters: ParameterSpace {
   /// One rank's word for all, where ranks do not compute alike.
   package func totals(_ own: [Double]) throws -> [Double] {
     try phases.measure(.communication) { try communicator.agreed(own) }
+  }
+
+  package var isReplicated: Bool { communicator.size > 1 }
+
+  package func unify<Scalar: DistributedScalar>(_ vector: Vector<Scalar>) throws {
+    guard isReplicated else { return }
+    try phases.measure(.communication) { try vector.withElements { try communicator.broadcast($0) } }
   }
 }

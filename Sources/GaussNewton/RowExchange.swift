@@ -112,11 +112,6 @@ final class RowExchange {
     try phases.measure(.communication) { try communicator.broadcastValue(value) }
   }
 
-  /// The same of a vector. Collective.
-  func broadcast<Scalar: DistributedScalar>(_ vector: Vector<Scalar>) throws {
-    try phases.measure(.communication) { try vector.withElements { try communicator.broadcast($0) } }
-  }
-
   // MARK: Gathers
 
   /// Vectors of all rows (B each), given this rank's parts of them (#b each). One allgather. Collective.

@@ -28,6 +28,10 @@ private struct ShardedParameters: ParameterSpace {
   let communicator: Communicator
 
   func totals(_ own: [Double]) throws -> [Double] { try communicator.allreduce(own) }
+
+  var isReplicated: Bool { false }
+
+  func unify<Scalar: DistributedScalar>(_ vector: Vector<Scalar>) {}
 }
 
 @Suite(.serialized) struct PlacementTests {
