@@ -1,33 +1,56 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds, and runs all tests: those of the distributed parts under mpirun with 1, 2, 3 and 4 ranks,
-# runs over two hosts, the same with MPICH, then all in one process.
+# Installs what is missing, and checks everything: format, a build without warnings, all tests in one process, the collective
+# ones under mpirun with 1 to 4 ranks, runs over two hosts, the same with MPICH, examples and documentation. Each step has a
+# name, and its time in the table at the end; `scripts/test.sh NAME…` takes some of them.
 cd "$(dirname "$0")/.."
 . launch/install.sh
+. scripts/steps.sh
 # Some tests inject faults into system calls.
 if command -v dpkg-query >/dev/null; then install_missing strace; fi
 
-swift build -c release --build-tests -Xswiftc -enable-testing
-bundle="$(swift build -c release --show-bin-path)/fgn-distPackageTests.xctest"
+build_options=(-c release -Xswiftc -enable-testing)
 
-for ranks in 1 2 3 4; do
-  echo "== mpirun -np $ranks"
-  # The heartbeat's tests wait for seconds; beyond two ranks there is nothing new to them.
-  skipped=()
-  if [ "$ranks" -gt 2 ]; then skipped=(--skip HeartbeatTests); fi
-  OPENBLAS_NUM_THREADS=1 timeout --kill-after=10 600 mpirun --oversubscribe -np "$ranks" \
-    "$bundle" --testing-library swift-testing --no-parallel --filter 'MPITests|GaussNewtonTests|HistogramTests|RankTimesTests|EvaluationTests|SuspectsTests' "${skipped[@]}" \
-    >".build/mpirun-$ranks.log" 2>&1 || {
-    cat ".build/mpirun-$ranks.log"
-    echo "The tests failed under mpirun -np $ranks." >&2
-    exit 1
-  }
-  grep 'Test run with' ".build/mpirun-$ranks.log"
+format() { swift format lint --strict --parallel -r Sources Tests Examples Package.swift; }
+
+build() {
+  swift build "${build_options[@]}" --build-tests 2>&1 | tee .build/build.log
+  if grep -E '(warning|error):' .build/build.log; then
+    echo "The build has warnings." >&2
+    return 1
+  fi
+}
+
+# Suites of collective operations: their names end in CollectiveTests, which a test sees to.
+ranks() {
+  local bundle ranks skipped
+  bundle="$(swift build -c release --show-bin-path)/fgn-distPackageTests.xctest"
+  for ranks in 1 2 3 4; do
+    # The heartbeat's tests wait for seconds; beyond two ranks there is nothing new to them.
+    skipped=()
+    if [ "$ranks" -gt 2 ]; then skipped=(--skip Heartbeat); fi
+    OPENBLAS_NUM_THREADS=1 timeout --kill-after=10 600 mpirun --oversubscribe -np "$ranks" \
+      "$bundle" --testing-library swift-testing --no-parallel --filter CollectiveTests "${skipped[@]}" \
+      >".build/mpirun-$ranks.log" 2>&1 || {
+      cat ".build/mpirun-$ranks.log"
+      echo "The tests failed under mpirun -np $ranks." >&2
+      return 1
+    }
+    echo "-np $ranks: $(grep 'Test run with' ".build/mpirun-$ranks.log")"
+  done
+}
+
+hosts() { FGN_SKIP_BUILD=1 scripts/test-hosts.sh; }
+
+mpich() { scripts/test-mpich.sh; }
+
+# All tests, once more those of the ranks, for one process is a case of its own.
+unit() { timeout --kill-after=10 1500 swift test "${build_options[@]}" --skip-build --disable-xctest; }
+
+steps=(format build ranks hosts mpich unit)
+for name in "${@:-${steps[@]}}"; do
+  case " ${steps[*]} " in
+    *" $name "*) step "$name" "$name" ;;
+    *) echo "There is no step $name; there are ${steps[*]}." >&2; exit 64 ;;
+  esac
 done
-
-echo "== two hosts"
-FGN_SKIP_BUILD=1 scripts/test-hosts.sh
-
-scripts/test-mpich.sh
-
-echo "== swift test"
-timeout --kill-after=10 1500 swift test -c release -Xswiftc -enable-testing --skip-build --disable-xctest
+show_steps

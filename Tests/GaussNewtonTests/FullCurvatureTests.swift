@@ -39,7 +39,7 @@ import Testing
   }
 
   @Test(arguments: [2, 3, 50, 300])
-  func `diag(π) − ππᵀ = p(1−p) vvᵀ + (1−p)(diag(q) − qqᵀ)`(classes: Int) {
+  func `Diag(π) − ππᵀ = p(1−p) vvᵀ + (1−p)(diag(q) − qqᵀ)`(classes: Int) {
     for deviation in [0, 0.1, 1, 3] {
       #expect(error(Double.self, classes: classes, deviation: deviation).relative < 1e-12)
       #expect(error(Float.self, classes: classes, deviation: deviation).relative < 1e-5)

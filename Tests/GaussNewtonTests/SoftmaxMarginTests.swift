@@ -83,7 +83,7 @@ struct MarginCase<Scalar: BLASScalar> {
   }
 
   @Test(arguments: [2, 3, 50, 1000], [0.1, 1, 30, 300])
-  func `m, ℓ, p, 1 − p and v follow their definitions, and −(1−p)v = π − e_y`(classes: Int, deviation: Double) {
+  func `M, ℓ, p, 1 − p and v follow their definitions, and −(1−p)v = π − e_y`(classes: Int, deviation: Double) {
     checkDefinition(Float.self, classes: classes, deviation: deviation)
     checkDefinition(Double.self, classes: classes, deviation: deviation)
   }

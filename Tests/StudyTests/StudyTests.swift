@@ -13,7 +13,7 @@ struct StudyTests {
     Laboratory(communicator: Communicator(), isQuick: true, fashion: "", wordnet: nil) { _ in }
   }
 
-  @Test func rankCorrelationsAreSpearmans() {
+  @Test func `Rank correlations are spearmans`() {
     #expect(rankCorrelation([1, 2, 3, 10], [1, 4, 9, 1000]) == 1)
     #expect(rankCorrelation([1, 2, 3, 4], [4, 3, 2, 1]) == -1)
     // 1 − 6 Σd²/(n(n² − 1)), d = 1, 1, 0, 1, 1.
@@ -23,7 +23,7 @@ struct StudyTests {
     #expect(rankCorrelation([1, 2], [3, 3]).isNaN)
   }
 
-  @Test func aTableGoesOnWhereItWasStopped() throws {
+  @Test func `A table goes on where it was stopped`() throws {
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let path = "\(folder)/data.csv"
@@ -45,7 +45,7 @@ struct StudyTests {
   }
 
   /// Against dense matrices in Double: (G + λI)Δ = −g with G from π and the features themselves.
-  @Test func bothStepsSolveTheirDenseSystems() throws {
+  @Test func `Both steps solve their dense systems`() throws {
     let comparison = StepComparison(
       classes: 4, rows: 5, features: 3, concentration: 1.5, margin: 0.3, damping: 0.02, seed: 2)
     let problem = comparison.problem()
@@ -95,7 +95,7 @@ struct StudyTests {
     #expect(result.difference > 0.01)
   }
 
-  @Test func marginStatisticsAreThoseOfTheSoftmax() {
+  @Test func `Margin statistics are those of the softmax`() {
     let logits = Matrix(Vector([1.0, 2, 0.5, -1, 0, 0, 3, 1]), 2, 4)
     let statistics = MarginStatistics(logits, [1, 2])
     var (effective, weight, dropped, total) = (0.0, 0.0, 0.0, 0.0)
@@ -116,7 +116,7 @@ struct StudyTests {
   }
 
   @Test(arguments: ["decomposition", "concentration", "damping"])
-  func whatThePaperSaysHolds(name: String) throws {
+  func `What the paper says holds`(name: String) throws {
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let experiment = try #require(Study.experiments(isQuick: true).first { $0.name == name })
     let findings = try Study.run(experiment, in: folder, laboratory(), drawsFigures: false)
@@ -132,7 +132,7 @@ struct StudyTests {
     #expect(summary.contains("**Claim.**") && summary.contains("| holds |"))
   }
 
-  @Test func aQuickStudyIsNotMixedWithAFullOne() throws {
+  @Test func `A quick study is not mixed with a full one`() throws {
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let experiment = Study.experiments(isQuick: true)[0]
     _ = try Study.run(experiment, in: folder, laboratory(), drawsFigures: false)

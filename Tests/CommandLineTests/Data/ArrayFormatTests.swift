@@ -67,7 +67,7 @@ extension CommandLineTests {
       return try workspace.bytes("z.npy")
     }
 
-    @Test func giveTheBitsOfTheFloatsThatTheyStandFor() throws {
+    @Test func `Give the bits of the floats that they stand for`() throws {
       let workspace = Workspace()
       var generator = SplitMix64(seed: UInt64(Thoroughness.isFull ? Date.now.timeIntervalSince1970 : 26))
       let (rows, width, height) = (Self.rows, Self.width, Self.height)

@@ -10,8 +10,8 @@ extension CommandLineTests {
       try Program.run(ranks, ["convert"] + arguments.split(separator: " ").map(String.init), in: workspace)
     }
 
-    @Test("goes from format to format, and trains the same model")
-    func roundTrip() throws {
+    @Test
+    func `Goes from format to format, and trains the same model`() throws {
       try Examples(300, features: 6, classes: 3).write(to: workspace)
       try workspace.write("names.txt", "-1\n2\n5\n")
       let steps = [
@@ -43,8 +43,8 @@ extension CommandLineTests {
       #expect(try lossDifference(workspace.steps("text"), workspace.steps("arrays")) < 1e-6)
     }
 
-    @Test("goes into a random order, the same from every format, without another trace")
-    func shuffled() throws {
+    @Test
+    func `Goes into a random order, the same from every format, without another trace`() throws {
       try Examples(300, features: 6, classes: 3).write(to: workspace)
       for step in [
         "train-features.npy --labels train-labels.npy --output a.csv",
@@ -63,31 +63,29 @@ extension CommandLineTests {
       #expect(workspace.names(".").allSatisfy { !$0.contains(".npy.") })
     }
 
-    @Test(
-      "refuses options that do not fit",
-      arguments: [
-        ("a.csv --output b.txt", ["b.txt", ".npy", ".svm"]), ("a.csv --labels b.npy --output c.npy", ["--labels"]),
-        ("a.csv --output b.csv.gz", ["b.csv.gz"]), ("a.csv --output b.npy --output-labels c.csv", ["c.csv", ".npy"]),
-        ("a.npy --output a.npy", ["a.npy", "twice"]), ("a.csv --output b.npy --output-labels ./b.npy", ["twice"]),
-        ("a.csv --class-names n --classes n --output b.npy", ["n", "twice"]),
-        ("b.npy.partial --output b.npy", ["b.npy.partial", "twice"]),
-        ("a.svm --label-column 1 --output b.npy", ["--label-column"]),
-        ("a.npy --columns 3 --output b.csv", ["--columns"]),
-        ("a.csv --index-base one --output b.npy", ["--index-base"]),
-        ("a.csv --columns 0 --output b.csv", ["--columns 0"]),
-        ("a.npy --output b.svm", ["b.svm", "--labels"]),
-        ("a.npy --output b.npy --classes c", ["--classes", "--labels"]),
-        ("a.npy --labels l.npy --output b.csv --classes c", ["--classes", "--class-names"]),
-        ("a.npy --labels l.npy --output b.npy", ["b.npy", "--output-labels"]),
-        ("a.csv --output b.npy --dtype float16", ["--dtype", "float16"]),
-      ])
-    func usage(arguments: String, words: [String]) throws {
+    @Test(arguments: [
+      ("a.csv --output b.txt", ["b.txt", ".npy", ".svm"]), ("a.csv --labels b.npy --output c.npy", ["--labels"]),
+      ("a.csv --output b.csv.gz", ["b.csv.gz"]), ("a.csv --output b.npy --output-labels c.csv", ["c.csv", ".npy"]),
+      ("a.npy --output a.npy", ["a.npy", "twice"]), ("a.csv --output b.npy --output-labels ./b.npy", ["twice"]),
+      ("a.csv --class-names n --classes n --output b.npy", ["n", "twice"]),
+      ("b.npy.partial --output b.npy", ["b.npy.partial", "twice"]),
+      ("a.svm --label-column 1 --output b.npy", ["--label-column"]),
+      ("a.npy --columns 3 --output b.csv", ["--columns"]),
+      ("a.csv --index-base one --output b.npy", ["--index-base"]),
+      ("a.csv --columns 0 --output b.csv", ["--columns 0"]),
+      ("a.npy --output b.svm", ["b.svm", "--labels"]),
+      ("a.npy --output b.npy --classes c", ["--classes", "--labels"]),
+      ("a.npy --labels l.npy --output b.csv --classes c", ["--classes", "--class-names"]),
+      ("a.npy --labels l.npy --output b.npy", ["b.npy", "--output-labels"]),
+      ("a.csv --output b.npy --dtype float16", ["--dtype", "float16"]),
+    ])
+    func `Refuses options that do not fit`(arguments: String, words: [String]) throws {
       try convert(arguments).expectError(64, mentioning: words)
       #expect(workspace.names(".").allSatisfy { $0.hasPrefix(".") })
     }
 
-    @Test("names what is wrong with the data, on any number of ranks")
-    func faults() throws {
+    @Test
+    func `Names what is wrong with the data, on any number of ranks`() throws {
       try workspace.write("bad.csv", String(repeating: "1,2,a\n", count: 100) + "1,b,a\n1,2,a\n")
       for ranks in [Ranks.plain, .mpirun(2)] {
         try convert("bad.csv --output o.npy --output-labels l.npy", ranks: ranks)
@@ -111,8 +109,8 @@ extension CommandLineTests {
       fclose(file)
     }
 
-    @Test("takes memory that does not grow with the file")
-    func memory() throws {
+    @Test
+    func `Takes memory that does not grow with the file`() throws {
       func peak(_ input: String, _ output: String) throws -> Int {
         let child = try Child(Program.command(.plain, ["convert", input, "--output", output]), in: workspace)
         let peak = child.peakMemory()
@@ -132,8 +130,8 @@ extension CommandLineTests {
       }
     }
 
-    @Test("leaves old files as they were when it is stopped or killed")
-    func interruption() throws {
+    @Test
+    func `Leaves old files as they were when it is stopped or killed`() throws {
       // So large that a conversion takes seconds, also where this process waits for a CPU.
       try writeText("large.svm", 300_000_000)
       for signal in [SIGTERM, SIGINT, SIGKILL] {

@@ -135,9 +135,9 @@ extension CommandLineTests {
     private static let withTestSet = Fault.configuration.replacing(
       "npy}}", with: "npy}, test: {features: test-features.npy, labels: test-labels.npy}}")
 
-    @Test(arguments: faults) func oneLineOfError(fault: Fault) throws { try fault.check() }
+    @Test(arguments: faults) func `One line of error`(fault: Fault) throws { try fault.check() }
 
-    @Test func theUndamagedFilesOfTheseTestsTrain() throws {
+    @Test func `The undamaged files of these tests train`() throws {
       for compressed in [false, true] {
         let workspace = Workspace()
         let end = compressed ? "idx.gz" : "idx"

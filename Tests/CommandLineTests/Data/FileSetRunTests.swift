@@ -50,8 +50,8 @@ extension CommandLineTests {
       try Program.run(ranks, ["train", "run.yaml", "--run-directory", run] + arguments, in: workspace)
     }
 
-    @Test("train the model of the one file", arguments: ["npy", "csv", "svm"])
-    func likeOneFile(format: String) throws {
+    @Test(arguments: ["npy", "csv", "svm"])
+    func `Train the model of the one file`(format: String) throws {
       let workspace = try prepare()
       try train("whole", data(format, "whole"), in: workspace).expectSuccess()
       let list = format == "npy" ? "" : "[part-0.\(format), part-1.\(format), 'part-[2-9].\(format)']"
@@ -79,8 +79,8 @@ extension CommandLineTests {
       #expect(try tensors(workspace.bytes("whole/model.safetensors")) == tensors(model))
     }
 
-    @Test("are scored and predicted as one", arguments: ["npy", "csv", "svm"])
-    func usedAsOneFile(format: String) throws {
+    @Test(arguments: ["npy", "csv", "svm"])
+    func `Are scored and predicted as one`(format: String) throws {
       let workspace = try prepare()
       try train("run", data(format, "whole"), in: workspace).expectSuccess()
       func options(_ names: [String], labels: Bool = false) -> [String] {
@@ -106,8 +106,8 @@ extension CommandLineTests {
       }
     }
 
-    @Test("may be more compressed files than a process may open at first")
-    func manyFiles() throws {
+    @Test
+    func `May be more compressed files than a process may open at first`() throws {
       let workspace = Workspace()
       let all = Examples(100, features: 3, classes: 2)
       try all.writeIDX("whole", to: workspace)
@@ -128,8 +128,8 @@ extension CommandLineTests {
       #expect(try train("parts", "part-*", "idx.gz") == train("one", "whole", "idx"))
     }
 
-    @Test("name the file that is wrong, on any number of ranks")
-    func faults() throws {
+    @Test
+    func `Name the file that is wrong, on any number of ranks`() throws {
       let workspace = try prepare()
       var part = Examples(3, features: 6, classes: 3)
       try part.write("wide", to: workspace)

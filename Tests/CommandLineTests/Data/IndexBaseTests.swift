@@ -23,8 +23,8 @@ extension CommandLineTests {
           + settings.flatMap { ["--set", $0] }, in: workspace)
     }
 
-    @Test("is that of the training set, for tests, evaluate and predict", arguments: [Ranks.plain, .mpirun(2)])
-    func baseOfTheModel(ranks: Ranks) throws {
+    @Test(arguments: [Ranks.plain, .mpirun(2)])
+    func `Is that of the training set, for tests, evaluate and predict`(ranks: Ranks) throws {
       let workspace = Workspace()
       try workspace.write("train.svm", text(0))
       // A guess for itself would shift its columns: the first one is empty.
@@ -54,7 +54,7 @@ extension CommandLineTests {
       #expect(shifted.code == 0 && shifted.output.contains("accuracy 0.00 %"))
     }
 
-    @Test func anIndexThatTheBaseHasNotIsAnErrorThatNamesTheLine() throws {
+    @Test func `An index that the base has not is an error that names the line`() throws {
       let workspace = Workspace()
       try workspace.write("train.svm", text(1))
       try workspace.write("test.svm", "1 2:1\n0 0:1 3:1\n")
@@ -74,7 +74,7 @@ extension CommandLineTests {
         .expectError(64, mentioning: ["--index-base goes with --features"])
     }
 
-    @Test func unlabelledExamplesAreNothingToTrainOrScoreOn() throws {
+    @Test func `Unlabelled examples are nothing to train or score on`() throws {
       let workspace = Workspace()
       try workspace.write("train.svm", text(1))
       try train(in: workspace).expectSuccess()
@@ -92,7 +92,7 @@ extension CommandLineTests {
       try train(["data.train.features=unlabelled.svm"], in: workspace).expectError(65, mentioning: ["no labels"])
     }
 
-    @Test func aModelThatDoesNotKnowTheBaseHasAGuessToldAloud() throws {
+    @Test func `A model that does not know the base has a guess told aloud`() throws {
       let workspace = Workspace()
       try workspace.write("train.svm", text(0))
       try Program.run(

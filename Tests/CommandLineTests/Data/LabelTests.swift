@@ -29,7 +29,7 @@ extension CommandLineTests {
       return run.output + run.errorOutput
     }
 
-    @Test func whatIsIgnoredIsAsIfItWereNotThere() throws {
+    @Test func `What is ignored is as if it were not there`() throws {
       let workspace = Workspace()
       let clean = Examples(200, features: 6, classes: 4)
       var marked = clean
@@ -116,7 +116,7 @@ extension CommandLineTests {
         zip(classes, lines).allSatisfy { $0.unicodeScalars.count == $1.split(separator: ",")[2].unicodeScalars.count })
     }
 
-    @Test func classesThatNoLabelHasAreSaidAloud() throws {
+    @Test func `Classes that no label has are said aloud`() throws {
       let workspace = Workspace()
       var examples = Examples(100, features: 4, classes: 3)
       examples.labels = examples.labels.map { $0 + 1 }
@@ -127,7 +127,7 @@ extension CommandLineTests {
       #expect(try train("far", in: workspace).contains("255 only in 1 rows"))
     }
 
-    @Test func aNegativeLabelNamesTheRemedy() throws {
+    @Test func `A negative label names the remedy`() throws {
       let workspace = Workspace()
       var examples = Examples(100, features: 4, classes: 3)
       examples.labels[5] = -100

@@ -6,8 +6,8 @@ import Testing
 extension CommandLineTests {
   @Suite("Data larger than memory")
   struct LargeDataTests {
-    @Test("are read while steps compute, to the same model", .memoryCanBeLimited)
-    func trainWithinLimit() throws {
+    @Test(.memoryCanBeLimited)
+    func `Are read while steps compute, to the same model`() throws {
       let workspace = Workspace()
       let (rows, columns, megabyte) = (65_536, 1024, 1 << 20)
       var generator = SplitMix64(seed: 3)
@@ -44,8 +44,8 @@ extension CommandLineTests {
       }
     }
 
-    @Test("are in memory once on a host, where they are text", .memoryCanBeLimited)
-    func shareMemory() throws {
+    @Test(.memoryCanBeLimited)
+    func `Are in memory once on a host, where they are text`() throws {
       let workspace = Workspace()
       // 100 MB as numbers, and a third of that as text.
       let row = (0..<1000).map { "\($0 % 10)" }.joined(separator: ",")

@@ -22,8 +22,8 @@ extension CommandLineTests {
       return workspace
     }
 
-    @Test("are named with row and feature", arguments: [Ranks.plain, .mpirun(2)])
-    func features(ranks: Ranks) throws {
+    @Test(arguments: [Ranks.plain, .mpirun(2)])
+    func `Are named with row and feature`(ranks: Ranks) throws {
       let workspace = try prepare(1e300)
       func train(_ settings: String...) throws -> Outcome {
         try Program.run(ranks, Fault.train + settings.flatMap { ["--set", $0] }, in: workspace)
@@ -42,8 +42,8 @@ extension CommandLineTests {
       #expect(!workspace.exists("z.npy"))
     }
 
-    @Test("are not written as logits, nor scored")
-    func logits() throws {
+    @Test
+    func `Are not written as logits, nor scored`() throws {
       let workspace = try prepare(3.4e38)
       try Program.run(Fault.train + ["--set", "data.normalize=unit-variance"], in: workspace).expectSuccess()
       for ranks in [Ranks.plain, .mpirun(2)] {

@@ -54,7 +54,7 @@ extension CommandLineTests {
       try file.close()
     }
 
-    @Test func areReadInMemoryThatDoesNotGrowWithThem() throws {
+    @Test func `Are read in memory that does not grow with them`() throws {
       let workspace = try train()
       let rows = 320_000
       let filled = [0, 1, 777, 160_000, rows - 1]
@@ -92,7 +92,7 @@ extension CommandLineTests {
       #expect(try workspace.bytes("p.csv").count { $0 == UInt8(ascii: "\n") } == rows + 1)
     }
 
-    @Test func areInflatedInMemoryThatDoesNotGrowWithThem() throws {
+    @Test func `Are inflated in memory that does not grow with them`() throws {
       let workspace = try train()
       // One compressed member of zeros many times over, between a header and a last row of its own.
       let (times, block) = (40, 49 << 20)
@@ -132,8 +132,8 @@ extension CommandLineTests {
       Figures.note("evaluate on \(times * block) inflated bytes, resident", evaluation)
     }
 
-    @Test("give the same bytes on any number of ranks", arguments: ["features.npy", "train-features.idx.gz"])
-    func areTheSameOnAnyNumberOfRanks(input: String) throws {
+    @Test(arguments: ["features.npy", "train-features.idx.gz"])
+    func `Give the same bytes on any number of ranks`(input: String) throws {
       let workspace = Workspace()
       // Several blocks for each of four ranks, and a part of one.
       let examples = Examples(input.hasSuffix("npy") ? 5000 : 4000, features: 13, classes: 7)
@@ -159,7 +159,7 @@ extension CommandLineTests {
       }
     }
 
-    @Test func aKilledOrStoppedPredictionLeavesOldFilesAsTheyWere() throws {
+    @Test func `A killed or stopped prediction leaves old files as they were`() throws {
       let workspace = try train()
       try writeSparse(20_000_000, filled: [5], to: workspace)
       let outputs = ["--logits", "z.npy", "--probabilities", "p.csv", "--classes", "new.npy"]
@@ -193,7 +193,7 @@ extension CommandLineTests {
       return stat(path, &status) == 0 ? Int(status.st_size) : 0
     }
 
-    @Test func damageDeepInACompressedFileIsFoundBeforeAnythingIsWritten() throws {
+    @Test func `Damage deep in a compressed file is found before anything is written`() throws {
       let workspace = Workspace()
       try Examples(60, features: 6, classes: 3).write(to: workspace)
       try workspace.write("run.yaml", Fault.configuration)
@@ -215,7 +215,7 @@ extension CommandLineTests {
       #expect(!workspace.exists("c.npy"))
     }
 
-    @Test func aValueThatIsNotFiniteIsNamedWithItsPlace() throws {
+    @Test func `A value that is not finite is named with its place`() throws {
       let workspace = Workspace()
       try Examples(60, features: 6, classes: 3).write(to: workspace)
       try workspace.write("run.yaml", Fault.configuration)
@@ -231,7 +231,7 @@ extension CommandLineTests {
       }
     }
 
-    @Test func outputsAreFilesOfTheirOwn() throws {
+    @Test func `Outputs are files of their own`() throws {
       let workspace = Workspace()
       for names in [["a.npy", "a.npy"], ["./a.npy", "a.npy"], ["in.npy", "b.npy"], ["x/../in.npy", "b.npy"]] {
         try Program.run(

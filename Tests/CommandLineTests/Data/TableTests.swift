@@ -33,8 +33,8 @@ extension CommandLineTests {
       String(decoding: try workspace.bytes(name), as: UTF8.self)
     }
 
-    @Test("whose names are numbers train the model that they train without names")
-    func numbersAsNames() throws {
+    @Test
+    func `Whose names are numbers train the model that they train without names`() throws {
       let workspace = Workspace()
       try workspace.write("named.csv", table(examples, 0..<300, pandas))
       try workspace.write("bare.csv", table(examples, 0..<300, nil))
@@ -55,8 +55,8 @@ extension CommandLineTests {
           .contains("columns: 0, 1, 2, 3, 4; labels: label\n"))
     }
 
-    @Test("are matched by the names that the model knows, in any order")
-    func byName() throws {
+    @Test
+    func `Are matched by the names that the model knows, in any order`() throws {
       let workspace = Workspace()
       let orders = ["same": [0, 1, 2, 3, 4, 5], "moved": [3, 5, 1, 0, 4, 2], "features": [4, 3, 2, 1, 0]]
       for (name, order) in orders {
@@ -97,8 +97,8 @@ extension CommandLineTests {
       #expect(try workspace.bytes("unlabelled.npy") == workspace.bytes("same.npy"))
     }
 
-    @Test("that do not fit end with one line, on any number of ranks")
-    func faults() throws {
+    @Test
+    func `That do not fit end with one line, on any number of ranks`() throws {
       let workspace = Workspace()
       try workspace.write("train.csv", table(examples, 0..<300, words))
       try workspace.write("missing.csv", table(examples, 0..<9, words, order: [0, 2, 3, 4, 5]))
@@ -147,8 +147,8 @@ extension CommandLineTests {
       }
     }
 
-    @Test("of other columns are no data to go on with")
-    func resumed() throws {
+    @Test
+    func `Of other columns are no data to go on with`() throws {
       let workspace = Workspace()
       try workspace.write("train.csv", table(examples, 0..<300, words))
       try train(workspace, ["train.features=train.csv"]).expectSuccess()

@@ -55,8 +55,8 @@ extension CommandLineTests {
       return try Program.run(ranks, ["train", "run.yaml", "--run-directory", name] + options, in: workspace)
     }
 
-    @Test("train the model that the same numbers in arrays train", arguments: ["csv", "tsv", "svm"])
-    func likeArrays(format: String) throws {
+    @Test(arguments: ["csv", "tsv", "svm"])
+    func `Train the model that the same numbers in arrays train`(format: String) throws {
       let workspace = try prepare()
       try train("npy", name: "arrays", in: workspace).expectSuccess()
       let more = format == "csv" ? ["data.train.label_column=kind", "data.test.label_column=3"] : []
@@ -72,8 +72,8 @@ extension CommandLineTests {
       }
     }
 
-    @Test("may have names that do not tell their format", arguments: ["csv", "svm"])
-    func namedOtherwise(format: String) throws {
+    @Test(arguments: ["csv", "svm"])
+    func `May have names that do not tell their format`(format: String) throws {
       let workspace = try prepare()
       let kind = format == "svm" ? "svmlight" : format
       for name in ["train", "test"] {
@@ -102,8 +102,8 @@ extension CommandLineTests {
         .expectError(64, mentioning: ["--features"])
     }
 
-    @Test("give their classes their names back", arguments: ["csv", "svm"])
-    func names(format: String) throws {
+    @Test(arguments: ["csv", "svm"])
+    func `Give their classes their names back`(format: String) throws {
       let workspace = try prepare()
       let more = format == "csv" ? ["data.train.label_column=kind", "data.test.label_column=kind"] : []
       try train(format, more, in: workspace).expectSuccess()
@@ -135,20 +135,18 @@ extension CommandLineTests {
       #expect(try Program.run(["inspect", Self.model], in: workspace).output.contains("classes: "))
     }
 
-    @Test(
-      "that do not fit end with one line",
-      arguments: [
-        (["data.test.features=other.csv"], 65, ["other.csv", "line 2", "'violet'", "training set"]),
-        (["data.train.label_column=colour"], 65, ["train.csv", "'colour'", "'kind'"]),
-        (["data.test.label_column=7"], 65, ["test.csv", "line 1", "column 3, 'kind'", "column 7, 'f'"]),
-        (["data.train.labels=train-labels.npy"], 64, ["data.train.labels", "within it"]),
-        (
-          ["data.test.features=test-features.npy", "data.test.labels=test-labels.npy"], 64,
-          ["data.test.features", "names"]
-        ),
-        (["data.classes=5"], 64, ["data.classes", "5", "3 classes"]),
-      ])
-    func faults(settings: [String], code: Int, words: [String]) throws {
+    @Test(arguments: [
+      (["data.test.features=other.csv"], 65, ["other.csv", "line 2", "'violet'", "training set"]),
+      (["data.train.label_column=colour"], 65, ["train.csv", "'colour'", "'kind'"]),
+      (["data.test.label_column=7"], 65, ["test.csv", "line 1", "column 3, 'kind'", "column 7, 'f'"]),
+      (["data.train.labels=train-labels.npy"], 64, ["data.train.labels", "within it"]),
+      (
+        ["data.test.features=test-features.npy", "data.test.labels=test-labels.npy"], 64,
+        ["data.test.features", "names"]
+      ),
+      (["data.classes=5"], 64, ["data.classes", "5", "3 classes"]),
+    ])
+    func `That do not fit end with one line`(settings: [String], code: Int, words: [String]) throws {
       let workspace = try prepare()
       try workspace.write("other.csv", "a,b,kind,c,d,e,f\n1,2,violet,3,4,5,6\n")
       let columns = ["data.train.label_column=kind", "data.test.label_column=kind"]
@@ -158,8 +156,8 @@ extension CommandLineTests {
       }
     }
 
-    @Test("are refused where xz has packed them, with the command that unpacks them")
-    func packed() throws {
+    @Test
+    func `Are refused where xz has packed them, with the command that unpacks them`() throws {
       let workspace = try prepare()
       try train("csv", ["data.train.label_column=kind", "data.test.label_column=kind"], in: workspace).expectSuccess()
       for (name, labels) in [("a.csv.xz", false), ("b.npy", true), ("c.idx.xz", true)] {
@@ -178,7 +176,7 @@ extension CommandLineTests {
       }
     }
 
-    @Test func areOfTheSameClassesWhereARunGoesOn() throws {
+    @Test func `Are of the same classes where a run goes on`() throws {
       let workspace = try prepare()
       try train("svm", ["training.steps=4", "checkpoint.every=2"], in: workspace).expectSuccess()
       let text = String(decoding: try workspace.bytes("train.svm"), as: UTF8.self)

@@ -68,9 +68,9 @@ extension CommandLineTests {
       },
     ]
 
-    @Test(arguments: faults) func oneLineOfError(fault: Fault) throws { try fault.check() }
+    @Test(arguments: faults) func `One line of error`(fault: Fault) throws { try fault.check() }
 
-    @Test func theRunGoesOnFromTheCheckpointThatTheErrorNames() throws {
+    @Test func `The run goes on from the checkpoint that the error names`() throws {
       let workspace = Workspace()
       try Examples(40, features: 6, classes: 3).write(to: workspace)
       try workspace.write("run.yaml", Fault.configuration)
@@ -83,7 +83,7 @@ extension CommandLineTests {
       try workspace.expectEveryStepOnce("run", 4)
     }
 
-    @Test func fallingBackGoesOnFromTheNewestIntactOneAndSaysSo() throws {
+    @Test func `Falling back goes on from the newest intact one and says so`() throws {
       let workspace = Workspace()
       try Examples(40, features: 6, classes: 3).write(to: workspace)
       try workspace.write("run.yaml", Fault.configuration)
@@ -107,7 +107,7 @@ extension CommandLineTests {
     }
 
     /// Bits flipped, bytes cut off, inserted, repeated and exchanged, at random places.
-    @Test func twoHundredMutationsAreAllNoticed() throws {
+    @Test func `Two hundred mutations are all noticed`() throws {
       let workspace = Workspace()
       try Examples(40, features: 6, classes: 3).write(to: workspace)
       try workspace.write("run.yaml", Fault.configuration)
@@ -143,7 +143,7 @@ extension CommandLineTests {
       }
     }
 
-    @Test func aModelIsNoCheckpoint() throws {
+    @Test func `A model is no checkpoint`() throws {
       let workspace = Workspace()
       try workspace.write("run.yaml", "training: {steps: 2}")
       try Program.run(Fault.train, in: workspace).expectSuccess()
@@ -151,8 +151,8 @@ extension CommandLineTests {
         .expectError(65, mentioning: ["run/model.safetensors", "fgn.progress"])
     }
 
-    @Test("every command refuses a damaged model", arguments: [["inspect"], ["evaluate"], ["predict"]])
-    func damagedModel(command: [String]) throws {
+    @Test(arguments: [["inspect"], ["evaluate"], ["predict"]])
+    func `Every command refuses a damaged model`(command: [String]) throws {
       let workspace = Workspace()
       try Examples(9, features: 64, classes: 3).write(to: workspace)
       try workspace.write("run.yaml", "training: {steps: 2}")

@@ -5,8 +5,8 @@ extension CommandLineTests {
   @Suite("A run that goes on with another number of ranks")
   struct ElasticResumeTests {
     /// 101 rows are divisible by none of the counts.
-    @Test("takes the same course, whatever the numbers", arguments: 1...4)
-    func sameCourse(before: Int) throws {
+    @Test(arguments: 1...4)
+    func `Takes the same course, whatever the numbers`(before: Int) throws {
       let workspace = Workspace()
       try workspace.write(
         "run.yaml",

@@ -5,7 +5,7 @@ extension CommandLineTests {
   @Suite("A killed rank")
   struct KillTests {
     /// Many times in the course of one run: at a random step after the last checkpoint, or while the job starts.
-    @Test func endsTheJobAndCostsNoMoreThanTheStepsSinceTheCheckpoint() throws {
+    @Test func `Ends the job and costs no more than the steps since the checkpoint`() throws {
       let (workspace, total) = (Workspace(), 3000)
       let kills = Thoroughness.isFull ? 50 : 10
       try Examples(2000, features: 48, classes: 12).write(to: workspace)
@@ -61,7 +61,7 @@ extension CommandLineTests {
       #expect(workspace.names("run/checkpoints").count == 2, "temporaries of dead processes are left")
     }
 
-    @Test func mpirunItselfTakesTheRanksWithIt() throws {
+    @Test func `Mpirun itself takes the ranks with it`() throws {
       let workspace = Workspace()
       try workspace.write("run.yaml", "training: {steps: 1000000, evaluate_every: 0}")
       let child = try Child(Program.command(.mpirun(2), ["train", "run.yaml"]), in: workspace)

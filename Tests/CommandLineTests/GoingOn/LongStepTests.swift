@@ -21,8 +21,8 @@ extension CommandLineTests {
       return workspace
     }
 
-    @Test("saves what was before it, though mpirun kills the ranks", arguments: [SIGTERM, SIGINT, SIGHUP])
-    func launcherIsSignalled(signal: Int32) throws {
+    @Test(arguments: [SIGTERM, SIGINT, SIGHUP])
+    func `Saves what was before it, though mpirun kills the ranks`(signal: Int32) throws {
       let workspace = try prepare(iterations: 100_000)
       let child = try Child(Program.command(.mpirun(2), Fault.train), in: workspace)
       try #require(poll(for: Child.limit) { child.hasEnded || workspace.metricsCount("run") > 0 })
@@ -40,7 +40,7 @@ extension CommandLineTests {
       #expect(try workspace.bytes("run/model.safetensors") == workspace.bytes("whole/model.safetensors"))
     }
 
-    @Test func savesTheMemoryThatBelongsToTheStep() throws {
+    @Test func `Saves the memory that belongs to the step`() throws {
       let workspace = try prepare(iterations: 3000)
       let child = try Child(Program.command(.mpirun(2), Fault.train), in: workspace)
       try #require(poll(for: Child.limit) { child.hasEnded || workspace.metricsCount("run") > 2 })
@@ -54,7 +54,7 @@ extension CommandLineTests {
       #expect(try workspace.bytes("run/model.safetensors") == workspace.bytes("whole/model.safetensors"))
     }
 
-    @Test func savesAndGoesOnWhereNobodyKillsTheProcess() throws {
+    @Test func `Saves and goes on where nobody kills the process`() throws {
       let workspace = try prepare(iterations: 100_000)
       let child = try Child(Program.command(.plain, Fault.train), in: workspace)
       try #require(poll(for: Child.limit) { child.hasEnded || workspace.metricsCount("run") > 0 })

@@ -42,8 +42,8 @@ extension CommandLineTests {
       #expect(try workspace.bytes("run/model.safetensors") == workspace.bytes("whole/model.safetensors"))
     }
 
-    @Test("that is stopped ends the job with 76, and the run goes on", arguments: 0..<3)
-    func stopped(rank: Int) throws {
+    @Test(arguments: 0..<3)
+    func `That is stopped ends the job with 76, and the run goes on`(rank: Int) throws {
       let workspace = try prepare(", peer_timeout: 3")
       let (child, programs) = try start(workspace)
       kill(programs[rank], SIGSTOP)
@@ -53,7 +53,7 @@ extension CommandLineTests {
       if rank == 1 { try expectToGoOn(workspace) }
     }
 
-    @Test func thatIsStoppedForThreeSecondsCostsThreeSeconds() throws {
+    @Test func `That is stopped for three seconds costs three seconds`() throws {
       let workspace = try prepare()
       let (child, programs) = try start(workspace)
       kill(programs[1], SIGSTOP)
@@ -65,7 +65,7 @@ extension CommandLineTests {
       #expect(try workspace.bytes("run/model.safetensors") == workspace.bytes("whole/model.safetensors"))
     }
 
-    @Test func aJobThatIsStoppedAsAWholeGoesOnWhenItMay() throws {
+    @Test func `A job that is stopped as a whole goes on when it may`() throws {
       let workspace = try prepare(", peer_timeout: 3")
       let (child, programs) = try start(workspace)
       for process in programs { kill(process, SIGSTOP) }
@@ -74,9 +74,8 @@ extension CommandLineTests {
       try child.wait().expectSuccess()
     }
 
-    @Test(
-      "that crashes ends the job at once, and the run goes on", arguments: [SIGILL, SIGSEGV, SIGABRT, SIGFPE, SIGBUS])
-    func crashed(signal: Int32) throws {
+    @Test(arguments: [SIGILL, SIGSEGV, SIGABRT, SIGFPE, SIGBUS])
+    func `That crashes ends the job at once, and the run goes on`(signal: Int32) throws {
       let workspace = try prepare()
       let (child, programs) = try start(workspace)
       kill(programs[Int(signal) % 3], signal)
@@ -88,8 +87,8 @@ extension CommandLineTests {
       if signal == SIGSEGV { try expectToGoOn(workspace) }
     }
 
-    @Test("is warned through mpirun: one checkpoint, exit code 75, and the same bytes", arguments: [SIGTERM, SIGUSR1])
-    func launcherIsSignalled(signal: Int32) throws {
+    @Test(arguments: [SIGTERM, SIGUSR1])
+    func `Is warned through mpirun: one checkpoint, exit code 75, and the same bytes`(signal: Int32) throws {
       let workspace = try prepare()
       let (child, _) = try start(workspace)
       kill(child.pid, signal)
@@ -101,7 +100,7 @@ extension CommandLineTests {
       try expectToGoOn(workspace)
     }
 
-    @Test func allRanksMayBeSignalledAtOnce() throws {
+    @Test func `All ranks may be signalled at once`() throws {
       let workspace = try prepare()
       let (child, programs) = try start(workspace)
       for process in programs { kill(process, SIGUSR1) }

@@ -66,8 +66,8 @@ extension CommandLineTests {
       return end.step
     }
 
-    @Test("goes on to the same bytes as a run that nothing stopped", arguments: Variant.all)
-    func sameBytes(variant: Variant) throws {
+    @Test(arguments: Variant.all)
+    func `Goes on to the same bytes as a run that nothing stopped`(variant: Variant) throws {
       let workspace = try prepare(precision: variant.precision)
       let whole = try Program.run(variant.ranks, ["train", "run.yaml", "--run-directory", "whole"], in: workspace)
       whole.expectSuccess()
@@ -83,7 +83,7 @@ extension CommandLineTests {
       #expect(try workspace.metrics("run").count { $0.event == "run" } == 2)
     }
 
-    @Test func goesOnWithAnotherNumberOfRanks() throws {
+    @Test func `Goes on with another number of ranks`() throws {
       let workspace = try prepare(precision: "float64")
       try Program.run(.mpirun(2), ["train", "run.yaml", "--run-directory", "whole"], in: workspace).expectSuccess()
       let whole = try workspace.steps("whole")
@@ -101,9 +101,9 @@ extension CommandLineTests {
     }
 
     @Test(
-      "keeps the solver that was chosen at the start", arguments: [("auto", "model"), ("measured", "measured")],
+      arguments: [("auto", "model"), ("measured", "measured")],
       [Ranks.plain, .mpirun(2)])
-    func keepsItsPlan(kind: (name: String, reason: String), ranks: Ranks) throws {
+    func `Keeps the solver that was chosen at the start`(kind: (name: String, reason: String), ranks: Ranks) throws {
       let workspace = Workspace()
       try workspace.write(
         "run.yaml",
@@ -140,14 +140,13 @@ extension CommandLineTests {
     }
 
     @Test(
-      "goes on from a checkpoint to the same bytes with every method",
       arguments: [
         "fgn, solver: {kind: cg}", "fgn, solver: {kind: gram}", "ggn", "sgd", "adam",
         "fgn, solver: {kind: gram}, damping: {policy: sweep, interval: 3}, metric: {kind: kronecker, interval: 4}",
         "fgn, solver: {kind: gram}, damping: {interval: 4}, nesterov: true, momentum: 0.5",
       ],
       [Ranks.plain, .mpirun(2)])
-    func everyMethod(method: String, ranks: Ranks) throws {
+    func `Goes on from a checkpoint to the same bytes with every method`(method: String, ranks: Ranks) throws {
       let workspace = Workspace()
       try workspace.write(
         "run.yaml",
@@ -169,7 +168,7 @@ extension CommandLineTests {
       #expect(summary.output.contains("checkpoint after step 7"))
     }
 
-    @Test func stopsOnceMoreAndGoesOnAgain() throws {
+    @Test func `Stops once more and goes on again`() throws {
       let workspace = try prepare(precision: "float32")
       try Program.run(["train", "run.yaml", "--run-directory", "whole"], in: workspace).expectSuccess()
       let step = try interrupt(.plain, "run", in: workspace)
@@ -185,7 +184,7 @@ extension CommandLineTests {
       #expect(try workspace.bytes("run/model.safetensors") == workspace.bytes("whole/model.safetensors"))
     }
 
-    @Test func resumingAFinishedRunChangesNothingInItsModel() throws {
+    @Test func `Resuming a finished run changes nothing in its model`() throws {
       let workspace = Workspace()
       try workspace.write("run.yaml", "training: {steps: 7}")
       let arguments = ["train", "run.yaml", "--run-directory", "run"]
@@ -196,7 +195,7 @@ extension CommandLineTests {
       try workspace.expectEveryStepOnce("run", 7)
     }
 
-    @Test func resumingWithoutACheckpointStartsAtTheBeginning() throws {
+    @Test func `Resuming without a checkpoint starts at the beginning`() throws {
       let workspace = Workspace()
       try workspace.write("run.yaml", "training: {steps: 7}")
       let outcome = try Program.run(["train", "run.yaml", "--resume"], in: workspace)

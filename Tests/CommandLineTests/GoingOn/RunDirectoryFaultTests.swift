@@ -10,8 +10,8 @@ extension CommandLineTests {
       checkpoint: {every: 50}
       """
 
-    @Test("belongs to one job", arguments: [Ranks.plain, .mpirun(2)])
-    func isLocked(ranks: Ranks) throws {
+    @Test(arguments: [Ranks.plain, .mpirun(2)])
+    func `Belongs to one job`(ranks: Ranks) throws {
       let workspace = Workspace()
       try workspace.write("run.yaml", Self.endless)
       let child = try Child(Program.command(.plain, Fault.train), in: workspace)
@@ -31,7 +31,7 @@ extension CommandLineTests {
       #expect(try last.wait().code == 75)
     }
 
-    @Test func isEachJobsOwnWhereSeveralBeginAtOnce() throws {
+    @Test func `Is each jobs own where several begin at once`() throws {
       let workspace = Workspace()
       try workspace.write("run.yaml", "training: {steps: 30, evaluate_every: 0}")
       let arguments: [[String]] = (1...3).map { ["train", "run.yaml", "--set", "training.seed=\($0)"] }
@@ -43,7 +43,7 @@ extension CommandLineTests {
       #expect(Set(models).count == 3)
     }
 
-    @Test func ofOneNameForSeveralJobsAtOnceIsTheFirstOnes() throws {
+    @Test func `Of one name for several jobs at once is the first ones`() throws {
       let workspace = Workspace()
       try workspace.write("run.yaml", "training: {steps: 30, evaluate_every: 0}")
       let children = try (0..<3).map { _ in try Child(Program.command(.plain, Fault.train), in: workspace) }
@@ -52,7 +52,7 @@ extension CommandLineTests {
       try workspace.expectEveryStepOnce("run", 30)
     }
 
-    @Test func waitsForAJobThatIsJustEnding() throws {
+    @Test func `Waits for a job that is just ending`() throws {
       let workspace = Workspace()
       try workspace.write("run.yaml", Self.endless)
       let first = try Child(Program.command(.plain, Fault.train), in: workspace)
@@ -70,7 +70,7 @@ extension CommandLineTests {
       #expect(try second.wait().code == 75)
     }
 
-    @Test func thatMayNotGrowEndsTheJobWith74() throws {
+    @Test func `That may not grow ends the job with 74`() throws {
       let workspace = Workspace()
       try workspace.write("run.yaml", Self.endless.replacing("1000000", with: "2000"))
       let limited = ["bash", "-c", "ulimit -f 512; exec \"$@\"", "limited"]
@@ -89,10 +89,8 @@ extension CommandLineTests {
       #expect(try workspace.bytes("run/model.safetensors") == workspace.bytes("whole/model.safetensors"))
     }
 
-    @Test(
-      "on a full disk ends the job with 74, and goes on when there is room",
-      .enabled("mounting a small file system needs root") { geteuid() == 0 }, arguments: [Ranks.plain, .mpirun(2)])
-    func fullDisk(ranks: Ranks) throws {
+    @Test(.enabled("mounting a small file system needs root") { geteuid() == 0 }, arguments: [Ranks.plain, .mpirun(2)])
+    func `On a full disk ends the job with 74, and goes on when there is room`(ranks: Ranks) throws {
       let workspace = Workspace()
       try workspace.write("run.yaml", Self.endless.replacing("1000000", with: "2000"))
       try FileManager.default.createDirectory(atPath: workspace.path("run"), withIntermediateDirectories: false)

@@ -21,18 +21,16 @@ extension CommandLineTests {
       return workspace
     }
 
-    @Test(
-      "leaves a good checkpoint, from which the run goes on to the same bytes",
-      arguments: Thoroughness.isFull ? ["ENOSPC", "EIO", "KILL"] : ["ENOSPC", "KILL"])
-    func checkpoint(fault: String) throws {
+    @Test(arguments: Thoroughness.isFull ? ["ENOSPC", "EIO", "KILL"] : ["ENOSPC", "KILL"])
+    func `Leaves a good checkpoint, from which the run goes on to the same bytes`(fault: String) throws {
       let workspace = try prepare(every: 1)
       // A late save: its calls have numbers that no other thread's calls have.
       let calls = try Strace.calls(of: Fault.train, in: workspace) { $0.contains("/.step-00000050") }
       try check(calls, fault, in: workspace, newest: 49)
     }
 
-    @Test("of the model leaves a good checkpoint", arguments: Thoroughness.isFull ? ["ENOSPC", "KILL"] : ["KILL"])
-    func model(fault: String) throws {
+    @Test(arguments: Thoroughness.isFull ? ["ENOSPC", "KILL"] : ["KILL"])
+    func `Of the model leaves a good checkpoint`(fault: String) throws {
       let workspace = try prepare(every: 0)
       let calls = try Strace.calls(of: Fault.train, in: workspace) { $0.contains("/.model.safetensors") }
       try check(calls, fault, in: workspace, newest: Self.steps)
@@ -65,7 +63,7 @@ extension CommandLineTests {
       Figures.note("faults within a save, \(fault)", calls.count)
     }
 
-    @Test func endsAJobWithOneLineAndTheSameCodeEverywhere() throws {
+    @Test func `Ends a job with one line and the same code everywhere`() throws {
       let workspace = try prepare(every: 1)
       let calls = try Strace.calls(of: Fault.train, in: workspace) { $0.contains("/.step-00000050") }
       let call = try #require(calls.first { $0.name == "fsync" })

@@ -20,7 +20,7 @@ extension CommandLineTests {
       return try NPYArray<Float>(workspace.bytes("z.npy")).values
     }
 
-    @Test func saysAsTheModelDoesFoldedOrNot() throws {
+    @Test func `Says as the model does folded or not`() throws {
       let workspace = try train()
       let checkpoint = "run/checkpoints/step-00000002.safetensors"
       for (index, source) in [Self.model, checkpoint].enumerated() {
@@ -41,7 +41,7 @@ extension CommandLineTests {
       }
     }
 
-    @Test func isTheSameWrittenByManyRanks() throws {
+    @Test func `Is the same written by many ranks`() throws {
       let workspace = try train()
       for (ranks, name) in [(Ranks.plain, "a"), (.mpirun(3), "b")] {
         let outcome = try Program.run(ranks, ["export", Self.model, "--out", name], in: workspace)
@@ -54,7 +54,7 @@ extension CommandLineTests {
       #expect(workspace.names("a-arrays") == workspace.names("b-arrays") && workspace.names("a-arrays").count == 5)
     }
 
-    @Test func isReplacedOnlyWhenAsked() throws {
+    @Test func `Is replaced only when asked`() throws {
       let workspace = try train()
       func export(_ arguments: String...) throws -> Outcome {
         try Program.run(["export", Self.model, "--out"] + arguments, in: workspace)
@@ -80,7 +80,7 @@ extension CommandLineTests {
       #expect(workspace.names(".").allSatisfy { !$0.contains(".tmp-") && !$0.contains(".old-") })
     }
 
-    @Test func mistakesAreNamed() throws {
+    @Test func `Mistakes are named`() throws {
       let workspace = try train()
       for ranks in [Ranks.plain, .mpirun(2)] {
         func export(_ arguments: String...) throws -> Outcome {

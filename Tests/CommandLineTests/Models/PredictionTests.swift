@@ -41,7 +41,7 @@ extension CommandLineTests {
       ).expectSuccess()
     }
 
-    @Test func predictsProbabilitiesAndTheirLargest() throws {
+    @Test func `Predicts probabilities and their largest`() throws {
       let (workspace, test) = try train()
       try predict(.plain, "one.npy", in: workspace)
       let probabilities = try NPYArray<Double>(workspace.bytes("p-one.npy"))
@@ -75,7 +75,7 @@ extension CommandLineTests {
       #expect(accuracy > 0.5, "an untrained model proves little")
     }
 
-    @Test func predictsTheSameOnThreeRanks() throws {
+    @Test func `Predicts the same on three ranks`() throws {
       let (workspace, _) = try train()
       try predict(.plain, "one.npy", in: workspace)
       try predict(.mpirun(3), "three.npy", in: workspace)
@@ -89,7 +89,7 @@ extension CommandLineTests {
       #expect(try workspace.bytes("c-one.npy") == workspace.bytes("c-three.npy"))
     }
 
-    @Test func writesTheSameNumbersAsCSV() throws {
+    @Test func `Writes the same numbers as CSV`() throws {
       let (workspace, _) = try train()
       try predict(.plain, "one.npy", in: workspace)
       try predict(.mpirun(3), "three.csv", in: workspace)
@@ -113,7 +113,7 @@ extension CommandLineTests {
       #expect(try classes.dropFirst().map { Int64($0) } == NPYArray<Int64>(workspace.bytes("c-one.npy")).values)
     }
 
-    @Test func scoresExplicitFilesAsConfiguredOnes() throws {
+    @Test func `Scores explicit files as configured ones`() throws {
       let (workspace, _) = try train()
       let configured = try Program.run(["evaluate", Self.model], in: workspace)
       configured.expectSuccess()
@@ -130,7 +130,7 @@ extension CommandLineTests {
     }
 
     /// By the definitions, from the probabilities that `predict` writes.
-    @Test func isScoredClassByClass() throws {
+    @Test func `Is scored class by class`() throws {
       let (workspace, test) = try train()
       try predict(.plain, "one.npy", in: workspace)
       let p = try NPYArray<Double>(workspace.bytes("p-one.npy")).values
@@ -189,7 +189,7 @@ extension CommandLineTests {
       #expect(words.contains("worst class \(accuracies.indices.min { accuracies[$0] < accuracies[$1] }!): "))
     }
 
-    @Test func showsItsTensorsAndItsConfiguration() throws {
+    @Test func `Shows its tensors and its configuration`() throws {
       let (workspace, _) = try train()
       for ranks in [Ranks.plain, .mpirun(2)] {
         let outcome = try Program.run(ranks, ["inspect", Self.model, "--config"], in: workspace)
@@ -206,7 +206,7 @@ extension CommandLineTests {
       #expect(try Program.run(["inspect", checkpoint], in: workspace).output.contains("checkpoint after step 18"))
     }
 
-    @Test func refusesRowsOfAnotherWidth() throws {
+    @Test func `Refuses rows of another width`() throws {
       let (workspace, _) = try train()
       try Examples(5, features: 11, classes: 3).write("other", to: workspace)
       for ranks in [Ranks.plain, .mpirun(3)] {
@@ -220,7 +220,7 @@ extension CommandLineTests {
       #expect(!workspace.exists("out.npy"))
     }
 
-    @Test func leavesNoHalfFileWhenAFeatureIsNotFinite() throws {
+    @Test func `Leaves no half file when a feature is not finite`() throws {
       let workspace = try train().workspace
       var bad = Examples(300, features: 12, classes: 3)
       bad.features[299][11] = .nan
@@ -235,7 +235,7 @@ extension CommandLineTests {
       #expect(workspace.names(".").allSatisfy { !$0.hasPrefix("p.npy") && !$0.contains("c.csv") })
     }
 
-    @Test func cannotBeWrittenWhereThereIsNoFolder() throws {
+    @Test func `Cannot be written where there is no folder`() throws {
       let workspace = try train().workspace
       for ranks in [Ranks.plain, .mpirun(3)] {
         for end in ["npy", "csv"] {

@@ -4,7 +4,7 @@ import Testing
 extension CommandLineTests {
   @Suite("A study")
   struct StudyRunTests {
-    @Test func thatASignalStopsGoesOnWithWhatIsMissing() throws {
+    @Test func `That a signal stops goes on with what is missing`() throws {
       let workspace = Workspace()
       let command = ["study", "concentration", "--quick", "--no-figures", "--out", "out"]
       func lines(_ folder: String) -> [Substring] {

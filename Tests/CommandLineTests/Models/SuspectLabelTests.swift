@@ -37,7 +37,7 @@ extension CommandLineTests {
       return (workspace, planted, labels)
     }
 
-    @Test func areFirstWhereLabelsAreWrong() throws {
+    @Test func `Are first where labels are wrong`() throws {
       let (workspace, planted, labels) = try train()
       let runs = [(Ranks.plain, "1.csv"), (.mpirun(2), "2.csv"), (.mpirun(3), "3.csv")]
       for (ranks, name) in runs {
@@ -73,7 +73,7 @@ extension CommandLineTests {
       #expect(Set(least) == Set(rows.map { Int($0[0]) }))
     }
 
-    @Test func areAHundredUnlessToldAndAtMostAll() throws {
+    @Test func `Are a hundred unless told and at most all`() throws {
       let workspace = try train().workspace
       for (arguments, count) in [([], 100), (["--suspects-count", "1000000"], 1437)] {
         let all = ["evaluate", Self.model, "--suspects", "s.csv"] + arguments + Self.files

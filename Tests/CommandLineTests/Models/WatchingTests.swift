@@ -29,8 +29,8 @@ extension CommandLineTests {
       return workspace
     }
 
-    @Test("every rank's times are in the metrics", arguments: [Ranks.plain, .mpirun(2), .mpirun(3)])
-    func rankTimes(ranks: Ranks) throws {
+    @Test(arguments: [Ranks.plain, .mpirun(2), .mpirun(3)])
+    func `Every rank's times are in the metrics`(ranks: Ranks) throws {
       let workspace = try prepare()
       let outcome = try Program.run(ranks, ["train", "run.yaml", "--run-directory", "run"], in: workspace)
       outcome.expectSuccess()
@@ -51,7 +51,7 @@ extension CommandLineTests {
       #expect(outcome.output.contains("waiting for slower ones; rank ") == (count > 1))
     }
 
-    @Test func moreRanksThanCPUsAreAWarning() throws {
+    @Test func `More ranks than CP us are a warning`() throws {
       let workspace = try prepare()
       let count = ProcessInfo.processInfo.activeProcessorCount + 1
       let outcome = try Program.run(.mpirun(count), ["train", "run.yaml", "--run-directory", "run"], in: workspace)
@@ -62,7 +62,7 @@ extension CommandLineTests {
       #expect(text.contains("\(count) threads of \(count) ranks") && outcome.output.contains("warning: \(text)\n"))
     }
 
-    @Test func moreThreadsThanCPUsInOneProcessAreAWarning() throws {
+    @Test func `More threads than CP us in one process are a warning`() throws {
       let workspace = try prepare()
       let count = ProcessInfo.processInfo.activeProcessorCount + 1
       let outcome = try Program.run(
@@ -74,10 +74,8 @@ extension CommandLineTests {
       #expect((warning["text"] as? String)?.contains("\(count) threads of one process on the ") == true)
     }
 
-    @Test(
-      "a rank that mpirun has bound to one of several CPUs is noted",
-      .enabled("there is but one CPU") { ProcessInfo.processInfo.activeProcessorCount > 1 })
-    func boundRank() throws {
+    @Test(.enabled("there is but one CPU") { ProcessInfo.processInfo.activeProcessorCount > 1 })
+    func `A rank that mpirun has bound to one of several CPUs is noted`() throws {
       let workspace = try prepare()
       // Only Open MPI tells.
       guard ProcessInfo.processInfo.environment["FGN_MPIRUN"] == nil else { return }
@@ -93,7 +91,7 @@ extension CommandLineTests {
       #expect(try notes(bound.merging(["OMPI_MCA_hwloc_base_binding_policy": "none"]) { $1 }, "free") == 0)
     }
 
-    @Test func solvesAtTheirLimitAreAWarning() throws {
+    @Test func `Solves at their limit are a warning`() throws {
       let workspace = Workspace()
       try workspace.write(
         "run.yaml",
@@ -109,7 +107,7 @@ extension CommandLineTests {
       #expect(warnings.allSatisfy { ($0["text"] as? String)?.contains("optimizer.solver.max_iterations (1)") == true })
     }
 
-    @Test func theStartTellsWhatRunsWhere() throws {
+    @Test func `The start tells what runs where`() throws {
       let workspace = try prepare()
       let outcome = try Program.run(.mpirun(2), ["train", "run.yaml", "--run-directory", "run"], in: workspace)
       outcome.expectSuccess()
@@ -122,7 +120,7 @@ extension CommandLineTests {
       #expect(lines.contains { $0.hasPrefix("threads:   1 a rank, ") && $0.contains("MPI") })
     }
 
-    @Test func noEventFileWhereNoneIsWanted() throws {
+    @Test func `No event file where none is wanted`() throws {
       let workspace = try prepare()
       let arguments = ["train", "run.yaml", "--run-directory", "run", "--set", "logging.tensorboard=false"]
       try Program.run(arguments, in: workspace).expectSuccess()
@@ -130,7 +128,7 @@ extension CommandLineTests {
       try workspace.expectEveryStepOnce("run", 30)
     }
 
-    @Test func aResumedRunHasAnotherEventFile() throws {
+    @Test func `A resumed run has another event file`() throws {
       let workspace = try prepare()
       let arguments = ["train", "run.yaml", "--run-directory", "run"]
       try Program.run(.mpirun(2), arguments, in: workspace).expectSuccess()
@@ -146,8 +144,8 @@ extension CommandLineTests {
 
     /// Histograms at every step soon come to the limit on file sizes, 8 MB; nothing else that is written does, and MPI's
     /// shared memory, which counts, is smaller.
-    @Test("an event file that cannot be written ends all ranks", arguments: [Ranks.plain, .mpirun(2)])
-    func fullDisk(ranks: Ranks) throws {
+    @Test(arguments: [Ranks.plain, .mpirun(2)])
+    func `An event file that cannot be written ends all ranks`(ranks: Ranks) throws {
       let workspace = try prepare()
       try workspace.write(
         "run.yaml",
@@ -164,8 +162,8 @@ extension CommandLineTests {
       outcome.expectError(74, mentioning: ["run/events.out.tfevents.", "write", "raise the limit on file sizes"])
     }
 
-    @Test("a report of runs is one page", arguments: [Ranks.plain, .mpirun(2)])
-    func report(ranks: Ranks) throws {
+    @Test(arguments: [Ranks.plain, .mpirun(2)])
+    func `A report of runs is one page`(ranks: Ranks) throws {
       let workspace = try prepare()
       for (run, method) in [("one", "fgn"), ("two", "adam")] {
         try Program.run(
@@ -181,8 +179,8 @@ extension CommandLineTests {
       #expect(page.contains("completed") && page.contains("not ended"))
     }
 
-    @Test("what is no run is refused by the report", arguments: [Ranks.plain, .mpirun(2)])
-    func foreignRuns(ranks: Ranks) throws {
+    @Test(arguments: [Ranks.plain, .mpirun(2)])
+    func `What is no run is refused by the report`(ranks: Ranks) throws {
       let workspace = try prepare()
       try workspace.write("foreign/metrics.jsonl", "{}\n")
       try workspace.write("foreign/config.yaml", "{}\n")

@@ -4,7 +4,7 @@ import Testing
 extension CommandLineTests {
   @Suite("A child process of these tests")
   struct ChildTests {
-    @Test func isKilledWithItsRanksAndFailsTheTestWhenItsTimeIsOver() throws {
+    @Test func `Is killed with its ranks and fails the test when its time is over`() throws {
       let workspace = Workspace()
       try workspace.write("run.yaml", "training: {steps: 1000000, evaluate_every: 0}")
       let child = try Child(Program.command(.mpirun(2), ["train", "run.yaml"]), in: workspace)
@@ -18,7 +18,7 @@ extension CommandLineTests {
       #expect(poll(for: .seconds(10)) { programs.allSatisfy { !isAlive($0) } })
     }
 
-    @Test func reportsSignalsAndExitCodesAndBothOutputs() throws {
+    @Test func `Reports signals and exit codes and both outputs`() throws {
       let workspace = Workspace()
       let script = "pwd; echo $OPENBLAS_NUM_THREADS; echo fgn-dist: error: no >&2; echo other >&2; exit 9"
       let outcome = try Child(["sh", "-c", script], in: workspace).wait()

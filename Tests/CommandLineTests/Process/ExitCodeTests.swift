@@ -32,7 +32,7 @@ extension CommandLineTests {
         Case(code: 66, arguments: Fault.train + ["--set", "data.train.features=other.npy"]),
         Case(code: 74, arguments: ["train", "run.yaml", "--run-directory", "run.yaml/run"]),
       ])
-    func ofOneCommand(_ expected: Case) throws {
+    func `Of one command`(_ expected: Case) throws {
       let workspace = Workspace()
       try Examples(40, features: 6, classes: 3).write(to: workspace)
       try workspace.write("run.yaml", Fault.configuration)
@@ -41,7 +41,7 @@ extension CommandLineTests {
       #expect(outcome.errors.count == (expected.code == 0 ? 0 : 1), "\(outcome.errorOutput)")
     }
 
-    @Test func ofARunThatASignalStopped() throws {
+    @Test func `Of a run that a signal stopped`() throws {
       let workspace = Workspace()
       try workspace.write("run.yaml", "training: {steps: 1000000, evaluate_every: 0}")
       let child = try start(Fault.train, in: workspace)
@@ -53,7 +53,7 @@ extension CommandLineTests {
       #expect(1...2 ~= workspace.checkpoints("run").count)
     }
 
-    @Test func ofARunThatDiverged() throws {
+    @Test func `Of a run that diverged`() throws {
       let workspace = Workspace()
       try Examples(40, features: 6, classes: 3).write(to: workspace)
       try workspace.write("run.yaml", Fault.configuration)

@@ -24,33 +24,33 @@ extension CommandLineTests {
         environment: ["FGN_MEMORY_LIMIT": "\(memory)"])
     }
 
-    @Test(
-      "a run is refused with its largest part and the key that makes it smaller",
-      arguments: [
-        (
-          ["optimizer.batch_size=full", "optimizer.solver.kind=gram"], 20_000_000, "optimizer.batch_size",
-          "a batch of 2000"
-        ),
-        (
-          ["model.layers=[{linear: 30000}]", "optimizer.method=sgd"], 15_000_000, "model.layers", "rows in evaluations"
-        ),
-        (["data.classes=100000", "optimizer.solver.kind=cg"], 100_000_000, "data.classes", "8 vectors of 5100000"),
-        (
-          ["model.layers=[{linear: 2000}]", "optimizer.metric.kind=kronecker", "optimizer.solver.kind=cg"], 30_000_000,
-          "optimizer.metric.kind", "moments"
-        ),
-        (
-          ["optimizer.batch_size=2000", "data.classes=2000", "optimizer.solver.kind=cg"], 20_000_000,
-          "data.classes", "rows in evaluations"
-        ),
-      ])
-    func runs(settings: [String], memory: Int, key: String, part: String) throws {
+    @Test(arguments: [
+      (
+        ["optimizer.batch_size=full", "optimizer.solver.kind=gram"], 20_000_000, "optimizer.batch_size",
+        "a batch of 2000"
+      ),
+      (
+        ["model.layers=[{linear: 30000}]", "optimizer.method=sgd"], 15_000_000, "model.layers", "rows in evaluations"
+      ),
+      (["data.classes=100000", "optimizer.solver.kind=cg"], 100_000_000, "data.classes", "8 vectors of 5100000"),
+      (
+        ["model.layers=[{linear: 2000}]", "optimizer.metric.kind=kronecker", "optimizer.solver.kind=cg"], 30_000_000,
+        "optimizer.metric.kind", "moments"
+      ),
+      (
+        ["optimizer.batch_size=2000", "data.classes=2000", "optimizer.solver.kind=cg"], 20_000_000,
+        "data.classes", "rows in evaluations"
+      ),
+    ])
+    func `A run is refused with its largest part and the key that makes it smaller`(
+      settings: [String], memory: Int, key: String, part: String
+    ) throws {
       let workspace = try prepare()
       try train(settings, memory, in: workspace).expectError(64, mentioning: [key, part, "GB"])
       #expect(!workspace.exists("run"))
     }
 
-    @Test func allRanksRefuseWhatOneHasNoRoomFor() throws {
+    @Test func `All ranks refuse what one has no room for`() throws {
       let workspace = try prepare()
       let settings = ["data.classes=100000", "optimizer.solver.kind=cg"]
       try train(settings, 300_000_000, .mpirun(2), in: workspace)
@@ -60,8 +60,8 @@ extension CommandLineTests {
         .expectSuccess()
     }
 
-    @Test("a huge index is named with its line", arguments: ranks)
-    func index(ranks: Ranks) throws {
+    @Test(arguments: ranks)
+    func `A huge index is named with its line`(ranks: Ranks) throws {
       let workspace = try prepare()
       try workspace.write("train.svm", "0 1:1\n1 2:1\n0 2000000000:1\n1 3:1\n")
       try workspace.write("run.yaml", "data: {train: {features: train.svm}}\n")
@@ -78,7 +78,7 @@ extension CommandLineTests {
       ).expectError(65, mentioning: ["test.svm: line 1", "beyond the 200000 columns"])
     }
 
-    @Test func aTextThatUnpacksToMoreIsRefused() throws {
+    @Test func `A text that unpacks to more is refused`() throws {
       let workspace = try prepare()
       try workspace.write("t.csv", (0..<20000).map { "\($0),2.5,\($0 % 3)\n" }.joined())
       try workspace.write(
@@ -87,7 +87,7 @@ extension CommandLineTests {
       try train([], 100_000_000, in: workspace).expectSuccess()
     }
 
-    @Test func aBenchmarkThatDoesNotFitIsRefused() throws {
+    @Test func `A benchmark that does not fit is refused`() throws {
       let workspace = Workspace()
       try Program.run(["bench", "--rows", "1000000000", "--features", "1000000"], in: workspace)
         .expectError(64, mentioning: ["--rows", "GB"])

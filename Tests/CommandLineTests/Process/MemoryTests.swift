@@ -20,32 +20,30 @@ extension CommandLineTests {
     }
 
     /// The same program with next to no network shows what it takes by itself.
-    @Test(
-      "is as its formula says, with many activations or many parameters",
-      arguments: [
-        (
-          "[{linear: 6000}, tanh, {linear: 32}, tanh]",
-          ["optimizer.batch_size=full", "optimizer.solver.kind=cg", "optimizer.metric.kind=identity"]
-        ),
-        (
-          "[{linear: 2500}, tanh, {linear: 2500}, relu]",
-          ["optimizer.batch_size=8", "optimizer.solver.kind=cg", "optimizer.metric.kind=identity"]
-        ),
-        (
-          "[{linear: 4000}, tanh]",
-          ["optimizer.batch_size=full", "optimizer.solver.kind=gram", "optimizer.metric.kind=identity"]
-        ),
-        ("[{linear: 2500}, tanh, {linear: 2500}, relu]", ["optimizer.batch_size=8", "optimizer.method=adam"]),
-        (
-          "[{linear: 1500}, tanh, {linear: 1500}, relu]",
-          ["optimizer.solver.kind=gram", "optimizer.metric.kind=kronecker", "optimizer.nesterov=true"]
-        ),
-        (
-          "[{convolution: {channels: 24, kernel: 3, padding: 1}}, relu, {max_pool: 2}, flatten]",
-          ["optimizer.batch_size=full", "optimizer.solver.kind=measured", "training.precision=float64"]
-        ),
-      ])
-    func followsItsFormula(layers: String, settings: [String]) throws {
+    @Test(arguments: [
+      (
+        "[{linear: 6000}, tanh, {linear: 32}, tanh]",
+        ["optimizer.batch_size=full", "optimizer.solver.kind=cg", "optimizer.metric.kind=identity"]
+      ),
+      (
+        "[{linear: 2500}, tanh, {linear: 2500}, relu]",
+        ["optimizer.batch_size=8", "optimizer.solver.kind=cg", "optimizer.metric.kind=identity"]
+      ),
+      (
+        "[{linear: 4000}, tanh]",
+        ["optimizer.batch_size=full", "optimizer.solver.kind=gram", "optimizer.metric.kind=identity"]
+      ),
+      ("[{linear: 2500}, tanh, {linear: 2500}, relu]", ["optimizer.batch_size=8", "optimizer.method=adam"]),
+      (
+        "[{linear: 1500}, tanh, {linear: 1500}, relu]",
+        ["optimizer.solver.kind=gram", "optimizer.metric.kind=kronecker", "optimizer.nesterov=true"]
+      ),
+      (
+        "[{convolution: {channels: 24, kernel: 3, padding: 1}}, relu, {max_pool: 2}, flatten]",
+        ["optimizer.batch_size=full", "optimizer.solver.kind=measured", "training.precision=float64"]
+      ),
+    ])
+    func `Is as its formula says, with many activations or many parameters`(layers: String, settings: [String]) throws {
       let workspace = Workspace()
       try workspace.write("run.yaml", "{}")
       let small = try memory(

@@ -20,13 +20,13 @@ extension CommandLineTests {
       return (try child.wait(), workspace)
     }
 
-    @Test func theSameEverywhereTrains() throws {
+    @Test func `The same everywhere trains`() throws {
       let (outcome, workspace) = try run { _ in }
       outcome.expectSuccess()
       try workspace.expectEveryStepOnce("run", 4)
     }
 
-    @Test func aMissingFileIsNamedWithItsRankAndHost() throws {
+    @Test func `A missing file is named with its rank and host`() throws {
       let (outcome, workspace) = try run {
         try FileManager.default.removeItem(atPath: $0.path("b/train-labels.npy"))
       }
@@ -35,13 +35,13 @@ extension CommandLineTests {
       #expect(!workspace.exists("run"))
     }
 
-    @Test func aMissingConfigurationIsNamedWithItsRank() throws {
+    @Test func `A missing configuration is named with its rank`() throws {
       let (outcome, workspace) = try run { try FileManager.default.removeItem(atPath: $0.path("b/run.yaml")) }
       outcome.expectError(66, mentioning: ["rank 2 on ", "run.yaml"])
       #expect(!workspace.exists("run"))
     }
 
-    @Test func faultsOfSeveralRanksAreReportedAsTheFirst() throws {
+    @Test func `Faults of several ranks are reported as the first`() throws {
       let (outcome, _) = try run {
         try FileManager.default.removeItem(atPath: $0.path("b/run.yaml"))
         try $0.write("a/run.yaml", "training: {step: 3}\n")
@@ -49,7 +49,7 @@ extension CommandLineTests {
       outcome.expectError(64, mentioning: ["rank 0 on ", "training.step"])
     }
 
-    @Test func anotherConfigurationIsRefused() throws {
+    @Test func `Another configuration is refused`() throws {
       let (outcome, workspace) = try run {
         try $0.write("b/run.yaml", Fault.configuration.replacing("batch_size: 16", with: "batch_size: 17"))
       }
@@ -59,8 +59,8 @@ extension CommandLineTests {
 
     enum Difference: CaseIterable, Sendable { case values, labels, rows, type }
 
-    @Test("other training data are refused", arguments: Difference.allCases)
-    func otherData(difference: Difference) throws {
+    @Test(arguments: Difference.allCases)
+    func `Other training data are refused`(difference: Difference) throws {
       let (outcome, workspace) = try run { workspace in
         var examples = Examples(difference == .rows ? 39 : 40, features: 6, classes: 3)
         switch difference {

@@ -19,10 +19,8 @@ extension CommandLineTests {
       return workspace
     }
 
-    @Test(
-      "wherever it goes",
-      arguments: ["exec \"$@\" >/dev/full", "exec \"$@\" >&-", "\"$@\" | exec 0<&-; exit ${PIPESTATUS[0]}"])
-    func lost(script: String) throws {
+    @Test(arguments: ["exec \"$@\" >/dev/full", "exec \"$@\" >&-", "\"$@\" | exec 0<&-; exit ${PIPESTATUS[0]}"])
+    func `Wherever it goes`(script: String) throws {
       let workspace = try trained()
       let model = try workspace.bytes("run/model.safetensors")
       for command in Self.commands {
@@ -38,7 +36,7 @@ extension CommandLineTests {
       #expect(try workspace.bytes("run/model.safetensors") == model)
     }
 
-    @Test func aClosedOutputHarmsNoFileOfARun() throws {
+    @Test func `A closed output harms no file of a run`() throws {
       let workspace = try trained()
       let arguments = ["train", "run.yaml", "--run-directory"]
       try Child(

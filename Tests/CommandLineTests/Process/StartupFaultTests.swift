@@ -19,15 +19,15 @@ extension CommandLineTests {
       return (try child.wait(limit: .seconds(30)), workspace)
     }
 
-    @Test("trains where only some ranks must yield while they wait", arguments: [0, 1, 2])
-    func mixedAffinity(bound: Int) throws {
+    @Test(arguments: [0, 1, 2])
+    func `Trains where only some ranks must yield while they wait`(bound: Int) throws {
       let prefixes = (0..<3).map { $0 == bound ? ["taskset", "-c", "0"] : [] }
       let (outcome, workspace) = try run(Array(prefixes.prefix(max(2, bound + 1))))
       outcome.expectSuccess()
       #expect(workspace.exists("run/model.safetensors"))
     }
 
-    @Test func trainsWhereRanksHaveUnequalNumbersOfThreads() throws {
+    @Test func `Trains where ranks have unequal numbers of threads`() throws {
       // None is asked for: as many as a rank has CPUs.
       let (outcome, workspace) = try run([["taskset", "-c", "0"], []], threads: "")
       outcome.expectSuccess()
@@ -37,19 +37,19 @@ extension CommandLineTests {
     /// Becomes the program only if it is told to go on.
     private static let stopped = ["sh", "-c", "kill -STOP $$; exec \"$@\"", "sh"]
 
-    @Test("ends with 76 and names the rank that is stopped", arguments: 0..<3)
-    func aStoppedRank(rank: Int) throws {
+    @Test(arguments: 0..<3)
+    func `Ends with 76 and names the rank that is stopped`(rank: Int) throws {
       let (outcome, workspace) = try run((0..<3).map { $0 == rank ? Self.stopped : [] }, limit: "2")
       outcome.expectError(76, mentioning: ["the job has not started within 2 s: rank \(rank) (process ", "is stopped"])
       #expect(!workspace.exists("run"))
     }
 
-    @Test func endsWith76AndNamesTheRankThatIsAnotherProgramAsYet() throws {
+    @Test func `Ends with 76 and names the rank that is another program as yet`() throws {
       let (outcome, _) = try run([[], ["sh", "-c", "sleep 20; exec \"$@\"", "sh"]], limit: "2")
       outcome.expectError(76, mentioning: ["rank 1 (process ", "is sh and has not started the program"])
     }
 
-    @Test func refusesATimeLimitThatIsNone() throws {
+    @Test func `Refuses a time limit that is none`() throws {
       let (outcome, _) = try run([[], []], limit: "soon")
       #expect(outcome.code == 64)
       #expect(outcome.errors.first?.contains("FGN_STARTUP_TIMEOUT=soon") == true)

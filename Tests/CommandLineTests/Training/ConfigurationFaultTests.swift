@@ -150,10 +150,10 @@ extension CommandLineTests {
       },
     ]
 
-    @Test(arguments: faults) func oneLineOfError(fault: Fault) throws { try fault.check() }
+    @Test(arguments: faults) func `One line of error`(fault: Fault) throws { try fault.check() }
 
     @Test(.enabled("root may write everywhere") { geteuid() != 0 })
-    func anUnwritableRunDirectoryIsAnErrorOfOutput() throws {
+    func `An unwritable run directory is an error of output`() throws {
       let workspace = Workspace()
       try workspace.write("run.yaml", "training: {steps: 2}")
       try FileManager.default.createDirectory(atPath: workspace.path("locked"), withIntermediateDirectories: false)
@@ -163,9 +163,8 @@ extension CommandLineTests {
         .expectError(74, mentioning: ["locked/run"])
     }
 
-    @Test(
-      "processes that a batch system started without a launcher are refused", arguments: ["SLURM_NTASKS", "PMI_SIZE"])
-    func copiesAreRefused(variable: String) throws {
+    @Test(arguments: ["SLURM_NTASKS", "PMI_SIZE"])
+    func `Processes that a batch system started without a launcher are refused`(variable: String) throws {
       let workspace = Workspace()
       try workspace.write("run.yaml", "training: {steps: 2}")
       try Program.run(["train", "run.yaml"], in: workspace, environment: [variable: "2"])
@@ -173,8 +172,8 @@ extension CommandLineTests {
       #expect(!workspace.exists("runs"))
     }
 
-    @Test("help and the version end with 0 and go to standard output", arguments: ["--help", "--version"])
-    func helpIsNoError(option: String) throws {
+    @Test(arguments: ["--help", "--version"])
+    func `Help and the version end with 0 and go to standard output`(option: String) throws {
       let workspace = Workspace()
       for ranks in [Ranks.plain, .mpirun(2)] {
         let outcome = try Program.run(ranks, [option], in: workspace)

@@ -35,7 +35,7 @@ extension CommandLineTests {
       return workspace
     }
 
-    @Test func `is trained, evaluated and asked for predictions from its file alone`() throws {
+    @Test func `Is trained, evaluated and asked for predictions from its file alone`() throws {
       let workspace = try prepare()
       let trained = try Program.run(.mpirun(2), Self.arguments, in: workspace)
       trained.expectSuccess()
@@ -72,7 +72,7 @@ extension CommandLineTests {
       #expect(inspection.output.contains("model: convolution 6×8×8, relu, max_pool 6×4×4, residual"))
     }
 
-    @Test(arguments: ["cg", "gram"]) func `goes on from a checkpoint to the same bytes`(solver: String) throws {
+    @Test(arguments: ["cg", "gram"]) func `Goes on from a checkpoint to the same bytes`(solver: String) throws {
       let workspace = try prepare()
       let choice = ["--set", "optimizer.solver.kind=\(solver)"]
       try Program.run(Self.arguments + choice, in: workspace).expectSuccess()
@@ -89,7 +89,7 @@ extension CommandLineTests {
       #expect(try workspace.bytes("parts/model.safetensors") == workspace.bytes(Self.model))
     }
 
-    @Test func `starts from weights by their names, with and without the prefix`() throws {
+    @Test func `Starts from weights by their names, with and without the prefix`() throws {
       let workspace = try prepare()
       try Program.run(Self.arguments + ["--set", "training.steps=2"], in: workspace).expectSuccess()
       let trained = try Safetensors.load(path: workspace.path(Self.model))
@@ -108,7 +108,7 @@ extension CommandLineTests {
       #expect(try #require(try workspace.steps("b").first?.loss) < last)
     }
 
-    @Test func `takes images whose channels come last`() throws {
+    @Test func `Takes images whose channels come last`() throws {
       let workspace = try prepare("  input_shape: [4, 8, 2]\n  channels: last")
       let trained = try Program.run(Self.arguments, in: workspace)
       trained.expectSuccess()

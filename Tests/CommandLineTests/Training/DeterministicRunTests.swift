@@ -25,10 +25,8 @@ extension CommandLineTests {
     }
 
     /// On the digits all solvers take about as long, and with hidden layers both kinds of sums.
-    @Test(
-      "gives the same bytes whatever else the machine does",
-      arguments: ["", "{linear: 256}, tanh, {linear: 128}, gelu"], [Ranks.plain, .mpirun(2)])
-    func sameBytes(layers: String, ranks: Ranks) throws {
+    @Test(arguments: ["", "{linear: 256}, tanh, {linear: 128}, gelu"], [Ranks.plain, .mpirun(2)])
+    func `Gives the same bytes whatever else the machine does`(layers: String, ranks: Ranks) throws {
       let workspace = Workspace()
       try workspace.write(
         "run.yaml",

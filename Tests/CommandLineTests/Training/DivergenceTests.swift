@@ -20,8 +20,8 @@ extension CommandLineTests {
       return (workspace, Fault.train + settings.flatMap { ["--set", $0] })
     }
 
-    @Test("keeps none of it, and ends with 70", arguments: methods)
-    func atItsLastStep(settings: [String]) throws {
+    @Test(arguments: methods)
+    func `Keeps none of it, and ends with 70`(settings: [String]) throws {
       for ranks in [Ranks.plain, .mpirun(2)] {
         let (workspace, arguments) = try workspace(settings)
         let outcome = try Program.run(
@@ -32,8 +32,8 @@ extension CommandLineTests {
       }
     }
 
-    @Test("leaves the checkpoint before as the newest, from which it goes on", arguments: methods)
-    func afterACheckpoint(settings: [String]) throws {
+    @Test(arguments: methods)
+    func `Leaves the checkpoint before as the newest, from which it goes on`(settings: [String]) throws {
       let (workspace, arguments) = try workspace(settings + ["checkpoint.every=1"])
       try Program.run(arguments + ["--set", "training.steps=2"], in: workspace).expectSuccess()
       try FileManager.default.removeItem(atPath: workspace.path("run/model.safetensors"))
@@ -46,8 +46,8 @@ extension CommandLineTests {
       #expect(resumed.output.contains("resuming after step 2"))
     }
 
-    @Test("whose numbers are finite, but not its training loss, has no model")
-    func lossOfTheModel() throws {
+    @Test
+    func `Whose numbers are finite, but not its training loss, has no model`() throws {
       let (workspace, arguments) = try workspace(["optimizer.method=sgd", "training.precision=float64"])
       let outcome = try Program.run(
         arguments + ["--set", "training.steps=1", "--set", "optimizer.learning_rate=1e308"], in: workspace)
@@ -56,8 +56,8 @@ extension CommandLineTests {
     }
 
     /// As versions have saved them that did not look.
-    @Test("is not resumed", arguments: ["model.0.bias", "optimizer.last_step"], [Float.nan, .infinity])
-    func resume(name: String, number: Float) throws {
+    @Test(arguments: ["model.0.bias", "optimizer.last_step"], [Float.nan, .infinity])
+    func `Is not resumed`(name: String, number: Float) throws {
       let (workspace, arguments) = try workspace(["checkpoint.every=2"])
       try Program.run(arguments, in: workspace).expectSuccess()
       let newest = "run/checkpoints/step-00000004.safetensors"

@@ -20,8 +20,8 @@ extension CommandLineTests {
       try #require(workspace.metrics(run).first { $0.event == "evaluation" && $0.split == "train" }?.loss)
     }
 
-    @Test("is as good as one without, and the same on any number of ranks", arguments: ["cg", "gram"])
-    func loss(solver: String) throws {
+    @Test(arguments: ["cg", "gram"])
+    func `Is as good as one without, and the same on any number of ranks`(solver: String) throws {
       let workspace = Workspace()
       func train(_ ranks: Ranks, _ metric: String) throws -> String {
         try self.train(
@@ -42,8 +42,8 @@ extension CommandLineTests {
       }
     }
 
-    @Test("does not diverge where decay is a tenth of the damping, at the whole step", arguments: [false, true])
-    func strongDecay(isNesterov: Bool) throws {
+    @Test(arguments: [false, true])
+    func `Does not diverge where decay is a tenth of the damping, at the whole step`(isNesterov: Bool) throws {
       let workspace = Workspace()
       let losses = try ["identity", "kronecker", "inputs"].map { kind in
         try trainingLoss(

@@ -19,8 +19,8 @@ extension CommandLineTests {
 
     // 101 rows do not divide by 2, 3 or 4, and an epoch of 1437 rows ends with a batch of 23. The damping stays at 0.01 or
     // more: below, iterations that stop early double their rounding errors as they lose orthogonality.
-    @Test("has the same losses, with at most four collectives a step beyond the solver's", arguments: Variant.all)
-    func sameLosses(variant: Variant) throws {
+    @Test(arguments: Variant.all)
+    func `Has the same losses, with at most four collectives a step beyond the solver's`(variant: Variant) throws {
       let workspace = Workspace()
       try workspace.write(
         "run.yaml",
@@ -62,16 +62,14 @@ extension CommandLineTests {
       }
     }
 
-    @Test(
-      "has the same losses with every other method",
-      arguments: [
-        "method: ggn, damping: {policy: levenberg-marquardt}", "method: sgd, nesterov: true, weight_decay: 1e-3",
-        "method: adam", "method: fgn, solver: {kind: gram}, damping: {policy: levenberg-marquardt, minimum: 0.01}",
-        "method: fgn, solver: {kind: gram-cg, tolerance: 1e-6}, damping: {initial: 0.3, minimum: 0.3}, weight_decay: 1e-3",
-        "method: fgn, solver: {kind: gram}, metric: {kind: kronecker, interval: 3}, nesterov: true, momentum: 0.5",
-        "method: fgn, solver: {kind: gram}, damping: {policy: sweep, interval: 1}, momentum: 0.5, weight_decay: 1e-3",
-      ])
-    func otherMethods(settings: String) throws {
+    @Test(arguments: [
+      "method: ggn, damping: {policy: levenberg-marquardt}", "method: sgd, nesterov: true, weight_decay: 1e-3",
+      "method: adam", "method: fgn, solver: {kind: gram}, damping: {policy: levenberg-marquardt, minimum: 0.01}",
+      "method: fgn, solver: {kind: gram-cg, tolerance: 1e-6}, damping: {initial: 0.3, minimum: 0.3}, weight_decay: 1e-3",
+      "method: fgn, solver: {kind: gram}, metric: {kind: kronecker, interval: 3}, nesterov: true, momentum: 0.5",
+      "method: fgn, solver: {kind: gram}, damping: {policy: sweep, interval: 1}, momentum: 0.5, weight_decay: 1e-3",
+    ])
+    func `Has the same losses with every other method`(settings: String) throws {
       let workspace = Workspace()
       try workspace.write(
         "run.yaml", "optimizer: {batch_size: 101, \(settings)}\ntraining: {steps: 20, precision: float64}\n")
@@ -102,10 +100,11 @@ extension CommandLineTests {
     }
 
     @Test(
-      "has the same losses with a convolutional network, however its sums travel",
       arguments: ["fgn, solver: {kind: cg}", "fgn, solver: {kind: gram}, metric: {kind: kronecker}", "ggn", "adam"],
       ["single", "bucketed"])
-    func convolutionalNetworks(method: String, allreduce: String) throws {
+    func `Has the same losses with a convolutional network, however its sums travel`(method: String, allreduce: String)
+      throws
+    {
       let workspace = Workspace()
       try workspace.write(
         "run.yaml",
@@ -148,7 +147,7 @@ extension CommandLineTests {
       #expect(try workspace.bytes("parts/model.safetensors") == workspace.bytes("whole/model.safetensors"))
     }
 
-    @Test func hasTheSameLossesAtSmallDampingIfTheSolverConverges() throws {
+    @Test func `Has the same losses at small damping if the solver converges`() throws {
       let workspace = Workspace()
       try workspace.write(
         "run.yaml",
@@ -170,7 +169,7 @@ extension CommandLineTests {
       #expect(try workspace.steps("three").allSatisfy { $0.allreduces! <= $0.solverIterations! + 4 })
     }
 
-    @Test func mayHaveRanksWithoutRows() throws {
+    @Test func `May have ranks without rows`() throws {
       let workspace = Workspace()
       try Examples(3, features: 5, classes: 3).write(to: workspace)
       try workspace.write(

@@ -67,8 +67,8 @@ extension CommandLineTests {
       ).expectSuccess()
     }
 
-    @Test("has the same bytes on any number of ranks and threads, also resumed on others", arguments: Variant.all)
-    func sameBytes(variant: Variant) throws {
+    @Test(arguments: Variant.all)
+    func `Has the same bytes on any number of ranks and threads, also resumed on others`(variant: Variant) throws {
       let workspace = Workspace()
       try variant.write(to: workspace)
       try train((.plain, 1), "reference", in: workspace)
@@ -90,8 +90,8 @@ extension CommandLineTests {
       }
     }
 
-    @Test("goes on with the same bytes on another number of ranks after a kill", arguments: [1, 2, 3])
-    func killed(ranks: Int) throws {
+    @Test(arguments: [1, 2, 3])
+    func `Goes on with the same bytes on another number of ranks after a kill`(ranks: Int) throws {
       let workspace = Workspace()
       try Examples(4000, features: 64, classes: 20).write(to: workspace)
       try workspace.write(
@@ -117,7 +117,7 @@ extension CommandLineTests {
       try workspace.expectEveryStepOnce("run", 60)
     }
 
-    @Test func choosesSolversAndSumsByRule() throws {
+    @Test func `Chooses solvers and sums by rule`() throws {
       let workspace = Workspace()
       try workspace.write(
         "run.yaml", "optimizer: {batch_size: 101}\ntraining: {steps: 2, reproducible: true}\n")
@@ -127,7 +127,7 @@ extension CommandLineTests {
       #expect(!outcome.output.contains("measured"))
     }
 
-    @Test func goesOnOnlyAsTheSameRun() throws {
+    @Test func `Goes on only as the same run`() throws {
       let workspace = Workspace()
       try workspace.write("run.yaml", "training: {steps: 4, reproducible: true}\ncheckpoint: {every: 2}\n")
       let arguments = ["train", "run.yaml", "--run-directory", "run"]
@@ -147,7 +147,7 @@ extension CommandLineTests {
       }
     }
 
-    @Test func saysWhereOtherKernelsGoOn() throws {
+    @Test func `Says where other kernels go on`() throws {
       let workspace = Workspace()
       try workspace.write("run.yaml", "training: {steps: 4, reproducible: true}\ncheckpoint: {every: 2}\n")
       let arguments = ["train", "run.yaml", "--run-directory", "run"]

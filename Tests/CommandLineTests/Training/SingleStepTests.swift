@@ -8,8 +8,8 @@ import Training
 extension CommandLineTests {
   @Suite("One step of the whole program")
   struct SingleStepTests {
-    @Test("equals the dense solution", arguments: [0, 1e-2], [0.05, 1])
-    func equalsTheDenseSolution(weightDecay μ: Double, damping λ: Double) throws {
+    @Test(arguments: [0, 1e-2], [0.05, 1])
+    func `Equals the dense solution`(weightDecay μ: Double, damping λ: Double) throws {
       let workspace = Workspace()
       let (rows, d, classes) = (41, 6, 4)
       let problem = ToyProblem(rows: rows, features: d, classes: classes, largestMargin: 4, seed: 11)

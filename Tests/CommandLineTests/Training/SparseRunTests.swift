@@ -41,19 +41,17 @@ extension CommandLineTests {
         in: workspace)
     }
 
-    @Test(
-      "train the model that they train with their zeros",
-      arguments: [
-        ["optimizer.nesterov=true"], ["optimizer.solver.kind=cg", "optimizer.solver.tolerance=1e-12"],
-        ["optimizer.method=sgd"], ["optimizer.method=adam"],
-        ["optimizer.method=ggn", "optimizer.solver.kind=cg"],
-        [
-          "model.layers=[{linear: 8}, tanh]", "optimizer.metric.kind=identity",
-          // The default follows the storage.
-          "optimizer.damping={initial: 0.3, minimum: 0.3}", "model.initialization=start.safetensors",
-        ],
-      ])
-    func likeDense(settings: [String]) throws {
+    @Test(arguments: [
+      ["optimizer.nesterov=true"], ["optimizer.solver.kind=cg", "optimizer.solver.tolerance=1e-12"],
+      ["optimizer.method=sgd"], ["optimizer.method=adam"],
+      ["optimizer.method=ggn", "optimizer.solver.kind=cg"],
+      [
+        "model.layers=[{linear: 8}, tanh]", "optimizer.metric.kind=identity",
+        // The default follows the storage.
+        "optimizer.damping={initial: 0.3, minimum: 0.3}", "model.initialization=start.safetensors",
+      ],
+    ])
+    func `Train the model that they train with their zeros`(settings: [String]) throws {
       let workspace = try prepare()
       if settings.contains(where: { $0.contains("start") }) {
         // Random weights are drawn in the order in which they are kept.
@@ -75,7 +73,7 @@ extension CommandLineTests {
       }
     }
 
-    @Test func theirModelsTakeFeaturesOfEitherKind() throws {
+    @Test func `Their models take features of either kind`() throws {
       let workspace = try prepare()
       let outcome = try train("run", in: workspace)
       outcome.expectSuccess()
@@ -108,7 +106,7 @@ extension CommandLineTests {
       ).expectSuccess()
     }
 
-    @Test func aRunGoesOnToTheSameBytes() throws {
+    @Test func `A run goes on to the same bytes`() throws {
       let workspace = try prepare()
       try train("whole", ["training.reproducible=true"], in: workspace).expectSuccess()
       try train("run", ["training.reproducible=true"], ranks: .mpirun(2), in: workspace).expectSuccess()
@@ -120,23 +118,21 @@ extension CommandLineTests {
         .expectError(64, mentioning: ["data.storage", "set it to sparse"])
     }
 
-    @Test(
-      "refuse what would fill them in",
-      arguments: [
-        (["data.normalize=standardize"], "data.normalize"),
-        (["data.storage=sparse", "data.normalize=standardize"], "data.normalize"),
-        (["optimizer.metric.kind=inputs"], "optimizer.metric.kind"),
-        (["data.storage=sparse", "model.layers=[layer_norm]"], "model.layers[0]"),
-        (["data.storage=sparse", "data.train.format=csv"], "data.storage"),
-      ])
-    func refusals(settings: [String], key: String) throws {
+    @Test(arguments: [
+      (["data.normalize=standardize"], "data.normalize"),
+      (["data.storage=sparse", "data.normalize=standardize"], "data.normalize"),
+      (["optimizer.metric.kind=inputs"], "optimizer.metric.kind"),
+      (["data.storage=sparse", "model.layers=[layer_norm]"], "model.layers[0]"),
+      (["data.storage=sparse", "data.train.format=csv"], "data.storage"),
+    ])
+    func `Refuse what would fill them in`(settings: [String], key: String) throws {
       let workspace = try prepare()
       for ranks in [Ranks.plain, .mpirun(2)] {
         try train("run", settings, ranks: ranks, in: workspace).expectError(64, mentioning: [key])
       }
     }
 
-    @Test func aPerceptronWithDefaultsTrains() throws {
+    @Test func `A perceptron with defaults trains`() throws {
       let workspace = try prepare()
       let outcome = try train("run", ["model.layers=[{linear: 16}, tanh]", "training.epochs=8"], in: workspace)
       outcome.expectSuccess()

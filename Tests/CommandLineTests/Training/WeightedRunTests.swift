@@ -56,13 +56,11 @@ extension CommandLineTests {
       return zip(logits[0], logits[1]).map { abs($0 - $1) }.max()!
     }
 
-    @Test(
-      "are repetitions, on any number of ranks",
-      arguments: [
-        "solver: {kind: gram, tolerance: 1e-13}", "solver: {kind: cg, tolerance: 1e-13, max_iterations: 500}",
-        "method: ggn, solver: {tolerance: 1e-13, max_iterations: 500}", "method: sgd",
-      ])
-    func likeRepetitions(settings: String) throws {
+    @Test(arguments: [
+      "solver: {kind: gram, tolerance: 1e-13}", "solver: {kind: cg, tolerance: 1e-13, max_iterations: 500}",
+      "method: ggn, solver: {tolerance: 1e-13, max_iterations: 500}", "method: sgd",
+    ])
+    func `Are repetitions, on any number of ranks`(settings: String) throws {
       let workspace = try prepare(settings)
       let outcome = try train("weighted", "weighted", in: workspace)
       outcome.expectSuccess()
@@ -81,7 +79,7 @@ extension CommandLineTests {
       #expect(train.loss == test.loss && train.accuracy == test.accuracy)
     }
 
-    @Test func ofClassesMultiplyThoseOfExamples() throws {
+    @Test func `Of classes multiply those of examples`() throws {
       let workspace = try prepare("solver: {kind: gram}")
       let labels = Examples(60, features: 6, classes: 3).labels
       try NPY.write(
@@ -102,7 +100,7 @@ extension CommandLineTests {
       #expect(lossDifference(try workspace.steps("balanced"), try workspace.steps("both")) > 1e-3)
     }
 
-    @Test func stayTheSameWhenARunGoesOn() throws {
+    @Test func `Stay the same when a run goes on`() throws {
       let workspace = try prepare("solver: {kind: gram}")
       try train("weighted", "run", in: workspace).expectSuccess()
       let model = try workspace.bytes("run/model.safetensors")
@@ -126,7 +124,7 @@ extension CommandLineTests {
       try train("weighted", "run", resume, in: workspace).expectError(64, mentioning: ["data.train.weights"])
     }
 
-    @Test func goWithReproducibleRuns() throws {
+    @Test func `Go with reproducible runs`() throws {
       let workspace = try prepare("solver: {kind: gram}")
       let arguments = [
         "--set", "training.reproducible=true", "--set", "optimizer.batch_size=17", "--set",
@@ -138,7 +136,7 @@ extension CommandLineTests {
       #expect(try workspace.bytes("one/model.safetensors") == workspace.bytes("three/model.safetensors"))
     }
 
-    @Test func thatLeaveNothingAreRefused() throws {
+    @Test func `That leave nothing are refused`() throws {
       let workspace = try prepare("solver: {kind: gram}")
       let labels = Examples(60, features: 6, classes: 3).labels
       try NPY.write(Vector(labels.map { $0 == 1 ? 1.0 : 0 }), to: workspace.path("weights.npy"))

@@ -24,7 +24,7 @@ import Testing
 
   let texts = ["größe", "b", "größe", "a c"]
 
-  @Test(arguments: ["<", ">", "|"]) func textsNameTheClasses(_ order: String) throws {
+  @Test(arguments: ["<", ">", "|"]) func `Texts name the classes`(_ order: String) throws {
     let features = directory.write(
       Fixtures.numpy(1, "{'descr': '|u1', 'fortran_order': False, 'shape': (4, 1), }", "00010203"), "x.npy")
     for shape in ["(4,)", "(4, 1)", "(1, 4)"] {
@@ -52,7 +52,7 @@ import Testing
     }
   }
 
-  @Test func textsThatAreNumbersAreOrderedByThem() throws {
+  @Test func `Texts that are numbers are ordered by them`() throws {
     let path = directory.write(Self.array(["10", "9", "2.0", "2"], "<"))
     let labels = try ArrayLabels.read([path], format: .auto).labels
     guard case .names(let column) = labels else {
@@ -62,7 +62,7 @@ import Testing
     #expect(ClassMap(column).names == ["2", "9", "10"] && column.codes.count == 4)
   }
 
-  @Test func filesOfASetHaveNamesOrNumbers() throws {
+  @Test func `Files of a set have names or numbers`() throws {
     let names = directory.write(Self.array(["b", "a"], "<"), "a.npy")
     let more = directory.write(Self.array(["c", "a"], "|"), "b.npy")
     let numbers = directory.write(Fixtures.labelsI4, "c.npy")
@@ -77,7 +77,7 @@ import Testing
     }
   }
 
-  @Test func whatIsNoTextIsAnError() throws {
+  @Test func `What is no text is an error`() throws {
     var bytes = Self.array(["ab", "c"], "<")
     // A surrogate alone.
     bytes.replaceSubrange(bytes.count - 12..<bytes.count - 8, with: [0, 0xd8, 0, 0])
@@ -85,7 +85,7 @@ import Testing
     #expect(error?.message.contains("example 1") == true)
   }
 
-  @Test func convertWritesTheirNames() throws {
+  @Test func `Convert writes their names`() throws {
     let features = directory.write(
       Fixtures.numpy(1, "{'descr': '|u1', 'fortran_order': False, 'shape': (4, 1), }", "00010203"), "x.npy")
     let labels = directory.write(Self.array(["b", "a", "b", "c"], "<"), "y.npy")

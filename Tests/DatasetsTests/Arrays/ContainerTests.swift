@@ -35,7 +35,7 @@ import Testing
     return result
   }
 
-  @Test func arraysOfArchivesAreReadByName() throws {
+  @Test func `Arrays of archives are read by name`() throws {
     for (isDeflated, isWide) in [(false, false), (true, false), (false, true), (true, true)] {
       let path = directory.write(Self.npz(isDeflated: isDeflated, isWide: isWide), "all.npz")
       let features = try FeatureMatrix(path: path + ":X")
@@ -53,7 +53,7 @@ import Testing
     #expect(try streamed(single) == Self.expected)
   }
 
-  @Test func tensorsAreReadByName() throws {
+  @Test func `Tensors are read by name`() throws {
     let path = directory.write(Self.tensors, "all.safetensors")
     let features = try FeatureMatrix(path: path + ":a:b")
     #expect(values(of: features) == Self.expected && features.element == .bfloat16 && features.isMapped)
@@ -64,7 +64,7 @@ import Testing
     #expect(values(of: try FeatureMatrix(path: single)) == [0, 1, 1, 0])
   }
 
-  @Test func patternsNameTheArrayOfEachFile() throws {
+  @Test func `Patterns name the array of each file`() throws {
     for name in ["part-2.npz", "part-1.npz"] { _ = directory.write(Self.npz(), name) }
     let paths = try FileList(directory.path + "/part-*.npz:X").paths()
     #expect(paths == ["part-1.npz:X", "part-2.npz:X"].map { directory.path + "/" + $0 })
@@ -74,7 +74,7 @@ import Testing
     #expect(try FeatureMatrix(path: odd).element == .uint8)
   }
 
-  @Test func whatIsMeantMustBeTold() throws {
+  @Test func `What is meant must be told`() throws {
     let npz = directory.write(Self.npz(), "all.npz"), tensors = directory.write(Self.tensors, "all.safetensors")
     let text = directory.write(ZipFile.bytes([.init(name: "a.csv", contents: Array("1,2".utf8))]), "text.zip")
     let npy = directory.write(Fixtures.uint8Features, "x.npy")
@@ -94,7 +94,7 @@ import Testing
     #expect(missing?.exitCode == 66)
   }
 
-  @Test func damagedArchivesAreErrors() throws {
+  @Test func `Damaged archives are errors`() throws {
     for isDeflated in [false, true] {
       let bytes = Self.npz(isDeflated: isDeflated, isWide: isDeflated)
       for index in bytes.indices {

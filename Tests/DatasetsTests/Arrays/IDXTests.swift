@@ -5,7 +5,7 @@ import Testing
 @Suite struct IDXTests {
   let directory = try! TemporaryDirectory()
 
-  @Test func plainAndCompressedFilesHoldTheSameRows() throws {
+  @Test func `Plain and compressed files hold the same rows`() throws {
     for bytes in [
       Fixtures.plainIDX, Fixtures.gzipIDX, Fixtures.twoMemberIDX, Fixtures.bzip2IDX, Fixtures.memberBzip2IDX,
     ] {
@@ -18,7 +18,7 @@ import Testing
     }
   }
 
-  @Test func everyNumberTypeIsRead() throws {
+  @Test func `Every number type is read`() throws {
     let numbers = [0, 1, -2, 100, -128, 127]
     func check(_ code: UInt8, _ element: FeatureMatrix.Element, _ bytes: [UInt8], _ expected: [Double]) throws {
       let features = try FeatureMatrix(path: directory.write(Fixtures.idx(code, [3, 2, 1], bytes)))
@@ -37,7 +37,7 @@ import Testing
       0x0e, .float64, numbers.flatMap { Fixtures.bigEndian((Double($0) / 3).bitPattern) }, expected.map { $0 / 3 })
   }
 
-  @Test func labelsOfEveryIntegerTypeAreRead() throws {
+  @Test func `Labels of every integer type are read`() throws {
     let labels: [Int32] = [3, -1, 7]
     func read(_ code: UInt8, _ bytes: [UInt8]) throws -> [Int32] {
       try DataFormat.auto.read(directory.write(Fixtures.idx(code, [3], bytes))).labels()
@@ -49,7 +49,7 @@ import Testing
     #expect(try read(0x0d, labels.flatMap { Fixtures.bigEndian(Float($0).bitPattern) }) == labels)
   }
 
-  @Test func headersThatAnnounceMoreThanTheFileHoldsAreErrors() throws {
+  @Test func `Headers that announce more than the file holds are errors`() throws {
     let giant: [[UInt32]] = [
       [1 << 30, 1 << 30], [UInt32.max, UInt32.max, UInt32.max], [1 << 31, 1 << 31, 2], [3, 5],
       [0, UInt32.max, UInt32.max, 2],
@@ -66,7 +66,7 @@ import Testing
     }
   }
 
-  @Test func compressedFilesOfAnotherLengthAreErrors() throws {
+  @Test func `Compressed files of another length are errors`() throws {
     for bytes in [
       Fixtures.gzipShortIDX, Fixtures.gzipLongIDX, Fixtures.gzipIDX + [0], Fixtures.gzipIDX + [0x1f, 0x8b],
       Fixtures.bzip2ShortIDX, Fixtures.bzip2LongIDX, Fixtures.bzip2IDX + [0], Fixtures.bzip2IDX + Fixtures.gzipIDX,
@@ -80,7 +80,7 @@ import Testing
     }
   }
 
-  @Test func aFlippedBitOfCompressedContentsIsNoticed() throws {
+  @Test func `A flipped bit of compressed contents is noticed`() throws {
     // From the deflate data on; the ten bytes before hold a time stamp and the like, which no checksum covers. Only the bits
     // that fill the last byte of the deflate data may be anything.
     try checkFlippedBits(Fixtures.gzipIDX, from: 10, harmless: 8)
@@ -106,7 +106,7 @@ import Testing
     #expect(harmless < limit)
   }
 
-  @Test func missingExamplesAndAxesAreErrors() throws {
+  @Test func `Missing examples and axes are errors`() throws {
     for (extents, elements): ([UInt32], [UInt8]) in [([0, 4], []), ([4, 0], []), ([3], [1, 2, 3]), ([], [1])] {
       let path = directory.write(Fixtures.idx(0x08, extents, elements))
       #expect(dataError { _ = try FeatureMatrix(path: path) }?.exitCode == 65)

@@ -13,7 +13,7 @@ import Testing
     try DataFormat.auto.read(directory.write(bytes)).labels()
   }
 
-  @Test func featuresOfEveryTypeAndVersionAreRead() throws {
+  @Test func `Features of every type and version are read`() throws {
     let expected = [0, 1.5, -2, 3, 4, 255]
     for (bytes, element): ([UInt8], FeatureMatrix.Element) in [
       (Fixtures.float32Features, .float32), (Fixtures.float64Features, .float64), (Fixtures.versionTwo, .float32),
@@ -30,7 +30,7 @@ import Testing
     #expect(values(of: images) == (0..<12).map(Double.init))
   }
 
-  @Test func labelsOfEveryIntegerTypeAreRead() throws {
+  @Test func `Labels of every integer type are read`() throws {
     for bytes in [
       Fixtures.labelsU1, Fixtures.labelsI1, Fixtures.labelsU2, Fixtures.labelsI2, Fixtures.labelsU4, Fixtures.labelsI4,
       Fixtures.labelsU8, Fixtures.labelsI8, Fixtures.columnLabels, Fixtures.floatLabels,
@@ -40,7 +40,7 @@ import Testing
     #expect(try labels(Fixtures.booleanLabels) == [1, 0, 1])
   }
 
-  @Test func labelsOfEveryTypeOrderAndShapeAreRead() throws {
+  @Test func `Labels of every type order and shape are read`() throws {
     let numbers = [2.0, 0, 1, 1]
     let oneHot = numbers.flatMap { label in (0..<3).map { Double($0) == label ? 1.0 : 0 } }
     let names = [
@@ -69,7 +69,7 @@ import Testing
     }
   }
 
-  @Test func threeAxesInFortranOrderAreTheSameRows() throws {
+  @Test func `Three axes in Fortran order are the same rows`() throws {
     let (rows, height, width) = (70, 3, 5)
     let numbers = (0..<rows * height * width).map { Double($0) }
     let columns = (0..<width).flatMap { x in
@@ -87,7 +87,7 @@ import Testing
     }
   }
 
-  @Test func plainFilesOfEveryTypeStayWhereTheyAre() throws {
+  @Test func `Plain files of every type stay where they are`() throws {
     for descriptor in ["|b1", "<f2", ">f2", "<i2", ">i4", "<i8", ">f8", "<V2"] {
       let dictionary = "{'descr': '\(descriptor)', 'fortran_order': False, 'shape': (2, 3), }"
       let zeros = [UInt8](repeating: 0, count: 6 * Int(descriptor.dropFirst(2))!)
@@ -95,7 +95,7 @@ import Testing
     }
   }
 
-  @Test func elementsAcrossTheAlignmentAreRead() throws {
+  @Test func `Elements across the alignment are read`() throws {
     for padding in 0..<9 {
       let dictionary = "{'descr': '<f8', 'fortran_order': False, 'shape': (1, 2)}"
       let features = try features(Fixtures.numpy(1, dictionary, padding: padding, "000000000000f83f00000000000000c0"))
@@ -103,7 +103,7 @@ import Testing
     }
   }
 
-  @Test func whatIsNotReadIsRefusedWithARemedy() throws {
+  @Test func `What is not read is refused with a remedy`() throws {
     func array(_ descriptor: String, _ shape: String, _ size: Int) -> [UInt8] {
       Fixtures.numpy(1, "{'descr': '\(descriptor)', 'fortran_order': False, 'shape': \(shape), }", "")
         + [UInt8](repeating: 1, count: size)
@@ -132,7 +132,7 @@ import Testing
     }
   }
 
-  @Test func headersOfTheSameMeaningAreRead() throws {
+  @Test func `Headers of the same meaning are read`() throws {
     for dictionary in [
       "{'descr':'|u1','fortran_order':False,'shape':(1,2)}",
       "{\"shape\": (1, 2,), \"descr\": \"|u1\", \"fortran_order\": False}",
@@ -142,7 +142,7 @@ import Testing
     }
   }
 
-  @Test func malformedHeadersAreErrors() throws {
+  @Test func `Malformed headers are errors`() throws {
     let rest = "'fortran_order': False, 'shape': (1, 2)}"
     for dictionary in [
       "", "{", "{}", "{'descr'", "{'descr': '|u1'}", "{'descr': '|u1', 'descr': '|u1', \(rest)",

@@ -6,7 +6,7 @@ import Testing
 @Suite struct NPYWriterTests {
   let directory = try! TemporaryDirectory()
 
-  @Test func filesAreByteForByteThoseOfNumPy() throws {
+  @Test func `Files are byte for byte those of num py`() throws {
     let numbers = [0, 1.5, -2, 3, 4, 255]
     try NPY.write(Matrix(Vector(numbers.map { Float($0) }), 3, 2), to: directory.path + "/single")
     #expect(try directory.read("single") == Fixtures.float32Features)
@@ -16,7 +16,7 @@ import Testing
     #expect(try directory.read("integers") == Fixtures.labelsI8)
   }
 
-  @Test func headersEndAtMultiplesOf64Bytes() {
+  @Test func `Headers end at multiples of 64 bytes`() {
     for rows in [0, 1, 1_000_000_000_000, Int.max] {
       for shape in [[rows], [rows, 0], [rows, 123_456_789], [1, rows, rows]] {
         let header = NPYWriter.header(shape: shape, element: .float32)
@@ -26,7 +26,7 @@ import Testing
     }
   }
 
-  @Test func piecesMakeOneArray() throws {
+  @Test func `Pieces make one array`() throws {
     let path = directory.path + "/pieces"
     let writer = try NPYWriter(path, shape: [5, 3], element: .init(Double.self))
     for rows in [0..<2, 2..<2, 2..<5] {
@@ -40,7 +40,7 @@ import Testing
     #expect(values(of: features) == (0..<5).flatMap { row in (0..<3).map { Double(10 * row + $0) } })
   }
 
-  @Test func anUnfinishedFileLeavesNothing() throws {
+  @Test func `An unfinished file leaves nothing`() throws {
     do {
       let writer = try NPYWriter(directory.path + "/unfinished", shape: [5], element: .int64)
       try writer.append([1, 2])
@@ -48,7 +48,7 @@ import Testing
     #expect(directory.names.isEmpty)
   }
 
-  @Test func aDirectoryThatDoesNotExistIsAnOutputError() {
+  @Test func `A directory that does not exist is an output error`() {
     #expect(dataError { try NPY.write([1], to: directory.path + "/missing/file") }?.exitCode == 74)
   }
 }

@@ -20,7 +20,7 @@ import Testing
   }
 
   @Test(arguments: ["x", "x.npy", "x.csv", "x.svm", "x.csv.xz", "x.npy.xz", "x.idx.XZ"])
-  func othersAreToldByTheirFirstBytes(_ name: String) {
+  func `Others are told by their first bytes`(_ name: String) {
     let path = directory.write([0xfd] + Array("7zXZ\u{0}\u{1}".utf8), name)
     for error in errors(path) {
       #expect(error?.exitCode == 65 && error?.path == path)
@@ -29,18 +29,18 @@ import Testing
     }
   }
 
-  @Test func andByTheirNames() {
+  @Test func `And by their names`() {
     let path = directory.write(Array("1,2,a\n".utf8), "x.csv.xz")
     for error in errors(path) { #expect(error?.message.hasSuffix(": unxz -k \(path)") == true) }
   }
 
-  @Test func textMayBeginAsBzip2Does() throws {
+  @Test func `Text may begin as bzip 2 does`() throws {
     let path = directory.write(Array("BZh,kind\n1,a\n".utf8), "x.csv")
     #expect(try TextExamples(path: path, format: .csv).features.rows == 1)
     #expect(try TextStream(path).next()?.count == 13)
   }
 
-  @Test func otherPackersHaveTheirCommands() {
+  @Test func `Other packers have their commands`() {
     let path = directory.write([0x28, 0xb5, 0x2f, 0xfd, 4], "x")
     for error in errors(path) { #expect(error?.message.hasSuffix(": unzstd \(path)") == true) }
     let zip = directory.write(Array("PK\u{3}\u{4}".utf8), "x.csv")
@@ -48,7 +48,7 @@ import Testing
     #expect(dataError { _ = try FeatureStream(path: zip) }?.message.contains("damaged zip") == true)
   }
 
-  @Test func theFormatOfATextIsThatOfTheNameWithin() {
+  @Test func `The format of a text is that of the name within`() {
     for (name, format) in [("a.csv.bz2", ExampleFormat.csv), ("a.SVM.xz", .svmlight), ("a.tsv.gz", .csv)] {
       #expect(ExampleFormat.auto.text(name) == format)
     }

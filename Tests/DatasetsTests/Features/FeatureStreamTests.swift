@@ -38,13 +38,13 @@ import Testing
     return "\(result)"
   }
 
-  @Test(arguments: files) func piecesAreTheRowsOfTheFile(_ bytes: [UInt8]) {
+  @Test(arguments: files) func `Pieces are the rows of the file`(_ bytes: [UInt8]) {
     let path = directory.write(bytes)
     let whole = outcome { values(of: try FeatureMatrix(path: path)) }
     for count in 1...4 { #expect(outcome { try stream(path, by: count) } == whole) }
   }
 
-  @Test(arguments: files) func aDamagedFileIsRefusedAsAWhole(_ bytes: [UInt8]) {
+  @Test(arguments: files) func `A damaged file is refused as a whole`(_ bytes: [UInt8]) {
     for index in bytes.indices {
       for damaged in [
         Array(bytes[..<index]), bytes.prefix(index) + [bytes[index] ^ 0x81] + bytes.suffix(from: index + 1),
@@ -60,14 +60,14 @@ import Testing
     #expect(outcome { try stream(directory.write(bytes + [7]), by: 2) }.hasPrefix("65"))
   }
 
-  @Test func filesThatCannotBeReadAreNamed() {
+  @Test func `Files that cannot be read are named`() {
     for path in [directory.path + "/missing", directory.path, "/dev/null"] {
       #expect(dataError { _ = try FeatureStream(path: path) }?.exitCode == 66)
     }
     #expect(dataError { _ = try FeatureStream(path: directory.write([])) }?.exitCode == 65)
   }
 
-  @Test func impossibleShapesAreErrorsAndTakeNoMemory() {
+  @Test func `Impossible shapes are errors and take no memory`() {
     for shape in ["(0, 99999999999999)", "(0, 999999999999, 999999999999)", "(9999999999, 0, 9999999999, 9999999999)"] {
       let file = Fixtures.numpy(1, "{'descr': '<f8', 'fortran_order': False, 'shape': \(shape), }", "")
       #expect(dataError { _ = try FeatureStream(path: directory.write(file)) }?.exitCode == 65)
@@ -75,13 +75,13 @@ import Testing
     }
   }
 
-  @Test func aHeaderWithoutAnEndIsAnError() {
+  @Test func `A header without an end is an error`() {
     let length = Fixtures.bigEndian(UInt32(3 << 20)).reversed()
     let file = [0x93] + Array("NUMPY".utf8) + [2, 0] + length + [UInt8](repeating: 0x20, count: 4 << 20)
     #expect(dataError { _ = try FeatureStream(path: directory.write(file)) }?.message.contains("announces") == true)
   }
 
-  @Test func aFileThatBecomesShorterIsAnError() throws {
+  @Test func `A file that becomes shorter is an error`() throws {
     let path = directory.write(Fixtures.float64Features)
     let stream = try FeatureStream(path: path)
     _ = try stream.read(0..<1)
@@ -90,7 +90,7 @@ import Testing
   }
 
   /// Large enough for many windows of compressed bytes, and for members to end anywhere in them.
-  @Test func compressedMembersOfAnyLengthAreOneFile() throws {
+  @Test func `Compressed members of any length are one file`() throws {
     var generator = SplitMix64(seed: 4)
     let (rows, columns) = (5000, 300)
     let pixels = (0..<rows * columns).map { _ in UInt8(truncatingIfNeeded: generator.next()) }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Datasets
 
-@Suite struct GatherTests {
+@Suite struct GatherCollectiveTests {
   static let rows = 11
   static let columns = 37
   /// Small whole numbers, so that each type holds them exactly.
@@ -56,7 +56,7 @@ import Testing
   }
 
   @Test(arguments: FeatureMatrix.Element.allCases, Normalization.Kind.allCases)
-  func rowsOfEveryTypeAreNormalised(_ element: FeatureMatrix.Element, _ kind: Normalization.Kind) {
+  func `Rows of every type are normalised`(_ element: FeatureMatrix.Element, _ kind: Normalization.Kind) {
     for (isSwapped, shift) in [(false, 0), (true, 0), (false, 1), (true, 3)] {
       let features = Self.matrix(element, isSwapped: isSwapped, shift: shift)
       #expect(values(of: features) == Self.numbers)
@@ -67,7 +67,7 @@ import Testing
 
   /// The same bits as the values in the type of which they all are: in single precision Float for short ones, else Double.
   @Test(arguments: FeatureMatrix.Element.allCases, Normalization.Kind.allCases)
-  func everyTypeGivesTheBitsOfTheWiderOne(_ element: FeatureMatrix.Element, _ kind: Normalization.Kind) {
+  func `Every type gives the bits of the wider one`(_ element: FeatureMatrix.Element, _ kind: Normalization.Kind) {
     let isShort = element.size < 4 || element == .float32
     let wide = Self.matrix(isShort ? .float32 : .float64)
     for (isSwapped, shift) in [(false, 0), (true, 0), (false, 1), (true, 3)] {
@@ -85,7 +85,7 @@ import Testing
   }
 
   /// All 65536 of each, against the compiler's conversion.
-  @Test(arguments: [FeatureMatrix.Element.float16, .bfloat16]) func everyHalfIsTheNumberItStandsFor(
+  @Test(arguments: [FeatureMatrix.Element.float16, .bfloat16]) func `Every half is the number it stands for`(
     _ element: FeatureMatrix.Element
   ) {
     let patterns = (0...UInt16.max).map { $0 }
@@ -109,7 +109,7 @@ import Testing
     #expect(swapped.firstNonFinite(in: 0..<1).map { $0.column } == 1)
   }
 
-  @Test func theLargestIntegersAreRoundedAsDoublesAre() {
+  @Test func `The largest integers are rounded as doubles are`() {
     let integers: [Int64] = [.max, .min, 1 << 53 + 1, -(1 << 53) - 1, 1 << 24 + 1]
     let target = Matrix<Double>(zeros: 1, 5), single = Matrix<Float>(zeros: 1, 5)
     let features = FeatureMatrix(copying: integers, [5], .int64)
@@ -122,7 +122,7 @@ import Testing
     #expect(target.elements.array == integers.map { Double(UInt64(bitPattern: $0)) })
   }
 
-  @Test func doublesFarFromZeroKeepTheirDigitsInSinglePrecision() {
+  @Test func `Doubles far from zero keep their digits in single precision`() {
     let features = FeatureMatrix((0..<8).map { 1e9 + Double($0) }, shape: [1])
     let normalization = Normalization(.standardize, features.statistics(in: 0..<8))
     let target = Matrix<Float>(zeros: 8, 1)

@@ -39,7 +39,7 @@ import Testing
     #expect(statistics.largestMagnitude == largest)
   }
 
-  @Test func statisticsAgreeWithTheDefinition() {
+  @Test func `Statistics agree with the definition`() {
     let features = FeatureMatrix(Self.numbers, shape: [Self.columns])
     for range in [0..<Self.rows, 0..<1, 17..<64] { expectEqual(features.statistics(in: range), Self.numbers, range) }
     let single = FeatureMatrix(Self.numbers.map { Float($0) }, shape: [Self.columns])
@@ -49,7 +49,7 @@ import Testing
     expectEqual(small.statistics(in: 0..<Self.rows), bytes.map { Double($0) }, 0..<Self.rows)
   }
 
-  @Test func shardsMergeInAnyOrderIntoTheWhole() {
+  @Test func `Shards merge in any order into the whole`() {
     let features = FeatureMatrix(Self.numbers, shape: [Self.columns])
     let whole = features.statistics(in: 0..<Self.rows)
     for count in [1, 2, 3, 7, 150] {
@@ -73,7 +73,7 @@ import Testing
     }
   }
 
-  @Test func standardisedColumnsHaveMeanZeroAndSpreadOne() {
+  @Test func `Standardised columns have mean zero and spread one`() {
     let features = FeatureMatrix(Self.numbers, shape: [Self.columns])
     let normalization = Normalization(.standardize, features.statistics(in: 0..<Self.rows))
     let target = Matrix<Double>(zeros: Self.rows, Self.columns)
@@ -86,7 +86,7 @@ import Testing
     }
   }
 
-  @Test func aColumnThatIsConstantInTrainingIsZeroElsewhere() {
+  @Test func `A column that is constant in training is zero elsewhere`() {
     let extreme = Double(Float.greatestFiniteMagnitude)
     let train = FeatureMatrix([5, -extreme, 5, -extreme].map { Float($0) }, shape: [2])
     let test = FeatureMatrix([-7, extreme, extreme, 0].map { Float($0) }, shape: [2])
@@ -96,7 +96,7 @@ import Testing
     #expect(target.elements.array.allSatisfy { $0 == 0 })
   }
 
-  @Test func scalingDividesByTheLargestMagnitude() {
+  @Test func `Scaling divides by the largest magnitude`() {
     let data = Dataset.digits().train
     #expect(Normalization(.scale, data.features.matrix!.statistics(in: 0..<data.count)).scales == [1 / 16])
     let zeros = FeatureMatrix([0, 0, 0] as [Float], shape: [3])
@@ -106,7 +106,7 @@ import Testing
     #expect(Normalization(.none, negative.statistics(in: 0..<2)) == .none)
   }
 
-  @Test func normalizationsSurviveCoding() throws {
+  @Test func `Normalizations survive coding`() throws {
     let features = FeatureMatrix(Self.numbers, shape: [Self.columns])
     for kind in Normalization.Kind.allCases {
       let normalization = Normalization(kind, features.statistics(in: 0..<Self.rows))

@@ -25,8 +25,8 @@ import Testing
     return target.elements.array
   }
 
-  @Test("rows are read in their order, from files and memory", arguments: [1, 3, 700, 1024])
-  func read(columns: Int) throws {
+  @Test(arguments: [1, 3, 700, 1024])
+  func `Rows are read in their order, from files and memory`(columns: Int) throws {
     let parts = [
       try file("a.npy", rows: 100, columns: columns),
       FeatureMatrix((0..<10 * columns).map { Float(100 * columns + $0) }, shape: [columns]),

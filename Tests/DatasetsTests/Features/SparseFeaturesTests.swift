@@ -39,15 +39,15 @@ import Testing
     }
   }
 
-  @Test("are gathered and normalised as with their zeros", arguments: [Normalization.Kind.none, .scale, .unitVariance])
-  func gather(kind: Normalization.Kind) throws {
+  @Test(arguments: [Normalization.Kind.none, .scale, .unitVariance])
+  func `Are gathered and normalised as with their zeros`(kind: Normalization.Kind) throws {
     try check(Float.self, Float.self, kind)
     try check(Float.self, Double.self, kind)
     try check(Double.self, Float.self, kind)
     try check(Double.self, Double.self, kind)
   }
 
-  @Test func haveTheStatisticsOfAllValues() throws {
+  @Test func `Have the statistics of all values`() throws {
     let features = try sparse(Double.self)
     let (found, expected) = (features.statistics, try features.dense().statistics(in: 0..<4))
     #expect(found.count == 4 && found.largestMagnitude == 7)
@@ -57,7 +57,7 @@ import Testing
     }
   }
 
-  @Test func aRangeOfRowsIsTheirs() throws {
+  @Test func `A range of rows is theirs`() throws {
     let part = try sparse(Float.self)[rows: 1..<4][rows: 1..<3]
     #expect(part.rows == 2 && part.valueCount == 4 && part.density == 0.4)
     #expect(values(of: try part.dense()) == [1, Double(Float(0.1)), 0, 7, 0, 0, 0, 0, 0, -2])
@@ -68,7 +68,7 @@ import Testing
     #expect(whole.checksum(in: 0..<4) != other.checksum(in: 0..<4))
   }
 
-  @Test func tellWhatIsNotFinite() throws {
+  @Test func `Tell what is not finite`() throws {
     var numbers = Self.numbers
     numbers[3] = .infinity
     let features = try SparseFeatures(

@@ -10,7 +10,7 @@ import Testing
     return (0..<sampler.batchesPerEpoch).map { Array(sampler.batch(epoch: epoch, step: $0)) }
   }
 
-  @Test func everyRowIsVisitedOnceAnEpoch() {
+  @Test func `Every row is visited once an epoch`() {
     for count in [1, 2, 10, 97] {
       for size in [1, 3, 10, 97, 1000] {
         let sampler = BatchSampler(count: count, batchSize: .rows(size), seed: 3)
@@ -22,14 +22,14 @@ import Testing
     }
   }
 
-  @Test func theSmallerLastBatchIsDroppedOnRequest() {
+  @Test func `The smaller last batch is dropped on request`() {
     let sampler = BatchSampler(count: 10, batchSize: .rows(4), seed: 3, dropLast: true)
     #expect(epoch(sampler, 0).map(\.count) == [4, 4])
     #expect(epoch(BatchSampler(count: 10, batchSize: .rows(4), seed: 3), 0).map(\.count) == [4, 4, 2])
     #expect(BatchSampler(count: 3, batchSize: .rows(8), seed: 3, dropLast: true).batchesPerEpoch == 1)
   }
 
-  @Test func epochsAndSeedsDiffer() {
+  @Test func `Epochs and seeds differ`() {
     let orders = (0..<3).flatMap { seed in
       (0..<5).map { epoch(BatchSampler(count: 200, batchSize: .rows(200), seed: seed), $0)[0] }
     }
@@ -37,7 +37,7 @@ import Testing
     #expect(orders.allSatisfy { $0 != Array(0..<200) })
   }
 
-  @Test func batchesDoNotDependOnWhatWasAskedBefore() {
+  @Test func `Batches do not depend on what was asked before`() {
     var sampler = BatchSampler(count: 50, batchSize: .rows(7), seed: 11)
     let calls = (0..<4).flatMap { epoch in (0..<sampler.batchesPerEpoch).map { (epoch, $0) } }
     let forward = calls.map { Array(sampler.batch(epoch: $0.0, step: $0.1)) }
@@ -50,7 +50,7 @@ import Testing
     #expect(forward == fresh)
   }
 
-  @Test func theOrderOfASeedStaysTheSameForever() {
+  @Test func `The order of a seed stays the same forever`() {
     // A checkpoint resumes in the middle of an epoch by this order alone.
     var sampler = BatchSampler(count: 10, batchSize: .rows(10), seed: 42)
     #expect(sampler.batch(epoch: 0, step: 0) == [8, 1, 9, 2, 6, 0, 4, 5, 3, 7])
@@ -60,7 +60,7 @@ import Testing
     #expect(strata.batch(epoch: 1, step: 0) == [6, 4, 8, 9, 7, 3, 2, 1, 0, 5])
   }
 
-  @Test func blocksStayTogether() {
+  @Test func `Blocks stay together`() {
     for (count, block) in [(1, 3), (10, 10), (10, 64), (97, 1), (97, 5), (100, 4)] {
       let sampler = BatchSampler(count: count, batchSize: .rows(7), seed: 3, block: block)
       let orders = (0..<4).map { epoch(sampler, $0).flatMap { $0 } }
@@ -76,7 +76,7 @@ import Testing
         == epoch(BatchSampler(count: 97, batchSize: .rows(7), seed: 3, block: 1), 2))
   }
 
-  @Test func windowsMixTheRowsOfTheirBlocks() {
+  @Test func `Windows mix the rows of their blocks`() {
     for (count, size, block, window) in [
       (97, 7, 5, 5), (97, 7, 5, 3), (100, 10, 4, 4), (64, 16, 8, 2), (10, 3, 20, 9),
     ] {
@@ -112,7 +112,7 @@ import Testing
     }
   }
 
-  @Test func aWindowOfOneBatchKeepsBlocksInOrder() {
+  @Test func `A window of one batch keeps blocks in order`() {
     let sampler = BatchSampler(count: 97, batchSize: .rows(7), seed: 3, block: 5)
     let same = BatchSampler(count: 97, batchSize: .rows(7), seed: 3, block: 5, window: 1)
     #expect(epoch(sampler, 1) == epoch(same, 1))
@@ -124,7 +124,7 @@ import Testing
         == [[4, 9, 1, 2], [3, 5, 0, 6], [7, 8]])
   }
 
-  @Test func strataOfOneSizeAreInEachBatchAlike() {
+  @Test func `Strata of one size are in each batch alike`() {
     // 7 strata of 12 rows, in any order: each run of 7 rows has one of each.
     let strata = (0..<84).map { Int32($0 * 5 % 7) }
     for seed in 0..<20 {
@@ -139,7 +139,7 @@ import Testing
     }
   }
 
-  @Test func strataOfAllSizesAreSpread() {
+  @Test func `Strata of all sizes are spread`() {
     // The first stratum has no row, the second has one, the last has half of all.
     var generator = SplitMix64(seed: 5)
     let strata = (0..<997).map { row in
@@ -160,7 +160,7 @@ import Testing
     }
   }
 
-  @Test func everyRowOfAStratumIsInEveryPlaceAlikeOften() {
+  @Test func `Every row of a stratum is in every place alike often`() {
     let strata: [Int32] = [0, 1, 0, 1, 0, 0]
     var counts = Array(repeating: Array(repeating: 0, count: 6), count: 6)
     for seed in 0..<3000 {
@@ -177,7 +177,7 @@ import Testing
     }
   }
 
-  @Test func strataOfSingleRowsOrOfAllRowsChangeNothingOfAnEpoch() {
+  @Test func `Strata of single rows or of all rows change nothing of an epoch`() {
     for count in [1, 2, 31] {
       for strata in [Array(repeating: 0, count: count), (0..<count).map { Int32($0) }] as [[Int32]] {
         let sampler = BatchSampler(count: count, batchSize: .rows(8), seed: 3, strata: strata)
@@ -193,19 +193,19 @@ import Testing
     #expect(Array(full.batch(epoch: 1, step: 0)) == Array(0..<6))
   }
 
-  @Test func fullBatchesKeepTheNaturalOrder() {
+  @Test func `Full batches keep the natural order`() {
     var sampler = BatchSampler(count: 6, batchSize: .full, seed: 1)
     for epoch in 0..<3 { #expect(Array(sampler.batch(epoch: epoch, step: 0)) == Array(0..<6)) }
     #expect(sampler.batchesPerEpoch == 1 && sampler.batchSize == 6)
   }
 
-  @Test func stepsCountThroughTheEpochs() {
+  @Test func `Steps count through the epochs`() {
     let sampler = BatchSampler(count: 10, batchSize: .rows(4), seed: 1)
     #expect((0..<7).map { sampler.position(ofStep: $0).epoch } == [0, 0, 0, 1, 1, 1, 2])
     #expect((0..<7).map { sampler.position(ofStep: $0).step } == [0, 1, 2, 0, 1, 2, 0])
   }
 
-  @Test func shardsPartitionTheBatch() {
+  @Test func `Shards partition the batch`() {
     for size in 0...20 {
       for count in 1...25 {
         let shards = (0..<count).map { BatchSampler.shard(of: 5..<5 + size, rank: $0, count: count) }
@@ -215,7 +215,7 @@ import Testing
     }
   }
 
-  @Test func batchSizesAreNumbersOrFull() throws {
+  @Test func `Batch sizes are numbers or full`() throws {
     func decode(_ text: String) throws -> BatchSize {
       try JSONDecoder().decode(BatchSize.self, from: Data(text.utf8))
     }

@@ -11,7 +11,7 @@ import Testing
       codes: texts.indices.map { Int32($0) })
   }
 
-  @Test func numbersAreOrderedAndComparedByValue() throws {
+  @Test func `Numbers are ordered and compared by value`() throws {
     let map = ClassMap(texts: ["10", "+2", "-1", "2.0", "2.00", "9", "02"])
     #expect(map.isNumeric && map.names == ["-1", "+2", "9", "10"])
     #expect(try map.classes(of: column(["2", "-1.0", "1e1", "2e0"])) == [1, 0, 3, 1])
@@ -19,14 +19,14 @@ import Testing
     #expect(ClassMap(texts: ["0", "-0", "1"]).names == ["0", "1"])
   }
 
-  @Test func textsAreOrderedByScalars() throws {
+  @Test func `Texts are ordered by scalars`() throws {
     let map = ClassMap(texts: ["b", "10", "Z", "é", "9", "b", "a b", ""])
     #expect(!map.isNumeric && map.names == ["", "10", "9", "Z", "a b", "b", "é"])
     #expect(map.classNumber(of: "9.0") == nil)
     #expect(try map.classes(of: column(["é", "b"])) == [6, 5])
   }
 
-  @Test func identifiersOfManyDigitsAreTheirExactValues() throws {
+  @Test func `Identifiers of many digits are their exact values`() throws {
     let texts = ["12345678901234567891", "12345678901234567890", "5", "9007199254740993", "9007199254740992"]
     let map = ClassMap(texts: texts + ["9007199254740992.0", "+12345678901234567890"])
     #expect(map.isNumeric && map.names == ["5", texts[4], texts[3], texts[1], texts[0]])
@@ -40,13 +40,13 @@ import Testing
     for text in ["inf", "nan", "0x1", " 1", "1_0"] { #expect(!ClassMap(texts: ["1", text]).isNumeric) }
   }
 
-  @Test func anUnknownLabelIsNamedWithItsFileAndLine() {
+  @Test func `An unknown label is named with its file and line`() {
     let error = dataError { _ = try ClassMap(texts: ["1", "2"]).classes(of: column(["2", "7"])) }
     #expect(error?.exitCode == 65 && error?.path == "other")
     #expect(error?.message.hasPrefix("line 5: the label '7' is none of the 2 classes of the training set") == true)
   }
 
-  @Test func mapsSurviveCoding() throws {
+  @Test func `Maps survive coding`() throws {
     for texts in [["1", "+2", "03"], ["a", "1"], ["x"], []] {
       let map = ClassMap(texts: texts)
       let coded = try JSONEncoder().encode(map)
@@ -58,7 +58,7 @@ import Testing
     }
   }
 
-  @Test func manyClassesAreReadInAnyNumberOfParts() throws {
+  @Test func `Many classes are read in any number of parts`() throws {
     var generator = SplitMix64(seed: 9)
     let classes = (0..<10_000).map { _ in Int(generator.next(below: 4000)) }
     for suffix in ["", "-label-of-some-length"] {

@@ -45,7 +45,7 @@ import Testing
     return summary
   }
 
-  @Test func everyFormatGivesTheSameBitsBack() throws {
+  @Test func `Every format gives the same bits back`() throws {
     try writeArrays()
     _ = directory.write(Array("two words\nüber\n\"x\"\n".utf8), "names")
     _ = directory.write(Array("-1\n5\n+7\n".utf8), "numbers")
@@ -71,7 +71,7 @@ import Testing
     #expect(!directory.names.contains { $0.hasSuffix(".partial") })
   }
 
-  @Test func numbersAreWrittenInThePrecisionThatIsAskedFor() throws {
+  @Test func `Numbers are written in the precision that is asked for`() throws {
     let numbers = [1 / 3.0, 0.1, -1e-300, 16_777_217, 2, -0.0]
     try NPY.write(Matrix(Vector(numbers), 3, 2), to: path("x.npy"))
     for name in ["a.csv", "b.npy"] {
@@ -85,7 +85,7 @@ import Testing
     }
   }
 
-  @Test func imagesAndTheirLabelsAreConverted() throws {
+  @Test func `Images and their labels are converted`() throws {
     _ = directory.write(Fixtures.gzipIDX, "images.gz")
     _ = directory.write(Fixtures.idx(8, [3], [2, 0, 1]), "labels")
     let summary = try convert("images.gz", labels: "labels", to: "x.npy", outputLabels: "y.npy")
@@ -94,7 +94,7 @@ import Testing
     #expect(summary.examples == 3 && summary.features == 4 && summary.maximum == 11 && summary.mean == 5.5)
   }
 
-  @Test func theSummaryIsThatOfTheValues() throws {
+  @Test func `The summary is that of the values`() throws {
     try writeArrays()
     let summary = try convert("x.npy", labels: "y.npy", to: "a.csv")
     let numbers = Self.numbers.map(Double.init)
@@ -119,7 +119,7 @@ import Testing
     }
   }
 
-  @Test func aTableKeepsItsNamesWithTheLabelsLast() throws {
+  @Test func `A table keeps its names with the labels last`() throws {
     _ = directory.write(Array("kind,x,\"y, z\"\nred,1,2\n\"a b\",3,4.5\n".utf8), "a.csv")
     try convert("a.csv", to: "b.tsv", classes: "names", label: .name("kind"))
     #expect(
@@ -133,7 +133,7 @@ import Testing
     #expect(summary.features == 2 && summary.classes == 0 && summary.smallestClass == nil)
   }
 
-  @Test func classNamesSayWhichClassIsWhich() throws {
+  @Test func `Class names say which class is which`() throws {
     _ = directory.write(Array("high\r\nlow\r\nnever\r\n".utf8), "names")
     _ = directory.write(Array("1,low\n2,high\n3,low".utf8), "a.csv")
     let summary = try convert("a.csv", to: "x.npy", outputLabels: "y.npy", names: "names")
@@ -151,7 +151,7 @@ import Testing
     #expect(dataError { _ = try ClassNames(path: path("missing")) }?.exitCode == 66)
   }
 
-  @Test func whatIsWrongIsNamedAndLeavesNothing() throws {
+  @Test func `What is wrong is named and leaves nothing`() throws {
     try writeArrays()
     let write = { (name: String, text: String) in _ = directory.write(Array(text.utf8), name) }
     write("names", "a\nb\n")
@@ -204,7 +204,7 @@ import Testing
     expect(error { try convert("wide.svm", to: "o.npy") }, 74, "o.npy", "4000000000000000 bytes", "free")
   }
 
-  @Test func everyFormatIsShuffledAlike() throws {
+  @Test func `Every format is shuffled alike`() throws {
     try writeArrays()
     _ = directory.write(Array("-1\n5\n7\n".utf8), "names")
     try convert("x.npy", labels: "y.npy", to: "x.svm", names: "names")
@@ -220,7 +220,7 @@ import Testing
     #expect(directory.names.allSatisfy { name in [".npy", ".svm", ".csv", "names"].contains { name.hasSuffix($0) } })
   }
 
-  @Test func theReportMayEndTheWork() throws {
+  @Test func `The report may end the work`() throws {
     struct Stop: Error {}
     try writeArrays()
     let before = Set(directory.names)
@@ -237,7 +237,7 @@ import Testing
     }
   }
 
-  @Test func whatIsThereIsReplaced() throws {
+  @Test func `What is there is replaced`() throws {
     try writeArrays()
     _ = directory.write(Array("old".utf8), "o.csv")
     try convert("x.npy", labels: "y.npy", to: "o.csv")

@@ -37,7 +37,7 @@ import Testing
     return (isRead, isSound)
   }
 
-  @Test(arguments: files) func aFileThatEndsEarlyIsAnError(_ bytes: [UInt8]) {
+  @Test(arguments: files) func `A file that ends early is an error`(_ bytes: [UInt8]) {
     for count in 0..<bytes.count {
       let path = directory.write(Array(bytes.prefix(count)))
       let result = use(path, size: count, isPlain: true)
@@ -48,13 +48,13 @@ import Testing
     #expect(isWhole == (bytes != Fixtures.records))
   }
 
-  @Test(arguments: files) func extraBytesAreAnError(_ bytes: [UInt8]) {
+  @Test(arguments: files) func `Extra bytes are an error`(_ bytes: [UInt8]) {
     for extra: [UInt8] in [[0], [0x1f], [1, 2, 3, 4, 5, 6, 7, 8]] {
       #expect(!use(directory.write(bytes + extra), size: bytes.count + extra.count, isPlain: true).isRead)
     }
   }
 
-  @Test(arguments: files) func anyChangedByteIsAnErrorOrASoundArray(_ bytes: [UInt8]) {
+  @Test(arguments: files) func `Any changed byte is an error or a sound array`(_ bytes: [UInt8]) {
     for index in bytes.indices {
       for value: UInt8 in [0, 1, 2, 3, 0x08, 0x0a, 0x0d, 0x20, 0x27, 0x28, 0x2c, 0x39, 0x5b, 0x7d, 0x7f, 0x80, 0xff] {
         var changed = bytes
@@ -65,7 +65,7 @@ import Testing
     }
   }
 
-  @Test func filesThatCannotBeReadAreNamed() throws {
+  @Test func `Files that cannot be read are named`() throws {
     let missing = directory.path + "/missing"
     let error = dataError { _ = try FeatureMatrix(path: missing) }
     #expect(error?.exitCode == 66 && error?.path == missing)

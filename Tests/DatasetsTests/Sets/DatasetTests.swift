@@ -5,7 +5,7 @@ import Testing
 @Suite struct DatasetTests {
   let directory = try! TemporaryDirectory()
 
-  @Test func twoFilesMakeADataSet() throws {
+  @Test func `Two files make a data set`() throws {
     let features = directory.write(Fixtures.threeAxes, "features.npy")
     let labels = directory.write(Fixtures.labelsI8, "labels.npy")
     let data = try Dataset(features: FileList(features), labels: FileList(labels))
@@ -16,7 +16,7 @@ import Testing
     #expect(error?.exitCode == 65)
   }
 
-  @Test func filesOfDifferentLengthAreBothNamed() throws {
+  @Test func `Files of different length are both named`() throws {
     let features = directory.write(Fixtures.idx(0x08, [2, 2], [1, 2, 3, 4]), "features")
     let labels = directory.write(Fixtures.labelsI8, "labels")
     let error = dataError { _ = try Dataset(features: FileList(features), labels: FileList(labels)) }
@@ -24,7 +24,7 @@ import Testing
     for part in [features, labels, "2 examples", "3 labels"] { #expect(error?.description.contains(part) == true) }
   }
 
-  @Test func labelsAreCheckedByRange() {
+  @Test func `Labels are checked by range`() {
     let data = Dataset(
       features: FeatureMatrix([UInt8](repeating: 0, count: 6), shape: [1]), labels: [0, 4, 2, -1, 9, 1])
     #expect(data.classCount == 10)
@@ -38,7 +38,7 @@ import Testing
   }
 
   @Test(arguments: [Double.nan, .infinity, -.infinity, .signalingNaN])
-  func theFirstNonFiniteValueIsFound(_ bad: Double) {
+  func `The first non finite value is found`(_ bad: Double) {
     for position in 0..<21 {
       var numbers = (0..<21).map { Double($0) * 1e30 }
       numbers[position] = bad

@@ -3,7 +3,7 @@ import Testing
 @testable import Datasets
 
 @Suite struct DigitsTests {
-  @Test func theEmbeddedDigitsAreThoseOfScikitLearn() {
+  @Test func `The embedded digits are those of scikit learn`() {
     let (train, test) = Dataset.digits()
     #expect(train.count == 1437 && test.count == 360)
     #expect(train.featureShape == [8, 8] && train.classCount == 10 && train.features.element == .uint8)

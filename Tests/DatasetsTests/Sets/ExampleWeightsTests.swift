@@ -14,14 +14,14 @@ import Testing
     try ExampleWeights.read(FileList(directory.write(bytes)), for: count, of: "x.npy")
   }
 
-  @Test func balancedClassesWeighTheSameInAll() throws {
+  @Test func `Balanced classes weigh the same in all`() throws {
     let balanced = try #require(weights(nil, .balanced))
     #expect(balanced == [1.5, 0.75, 0.75, 1.5, 0.75, 0.75])
     // A class without examples has no say.
     #expect(ClassWeights.balanced.values(for: labels, classCount: 4) == [0.75, 0, 0.375, 0])
   }
 
-  @Test func bothKindsMultiplyAndHaveAMeanOf1() throws {
+  @Test func `Both kinds multiply and have a mean of 1`() throws {
     let both = try #require(weights([1, 2, 3, 4, 5, 0], .given([3, 9, 1, 9])))
     let products = [3.0, 2, 3, 12, 5, 0]
     for (weight, product) in zip(both, products) { #expect(abs(weight - product * 6 / 25) < 1e-15) }
@@ -30,14 +30,14 @@ import Testing
     #expect(weights(nil, .given([0, 1, 0, 1])) == nil)
   }
 
-  @Test func noSizeOverflows() throws {
+  @Test func `No size overflows`() throws {
     let huge = try #require(weights([1e308, 1e308, 1e308, 1e308, 0, 0], .given([1e308, 0, 1e308, 0])))
     #expect(huge == [1.5, 1.5, 1.5, 1.5, 0, 0])
     let tiny = try #require(weights([1e-308, 1e-308, 1e-308, 1e-308, 0, 0], .given([1e-300, 0, 1e-300, 0])))
     #expect(tiny == [1.5, 1.5, 1.5, 1.5, 0, 0])
   }
 
-  @Test func arraysOfNumbersOfAllTypesAreRead() throws {
+  @Test func `Arrays of numbers of all types are read`() throws {
     for bytes in [
       Fixtures.labelsU1, Fixtures.labelsI1, Fixtures.labelsI2, Fixtures.labelsI4, Fixtures.labelsI8,
       Fixtures.floatLabels, Fixtures.columnLabels,
@@ -54,7 +54,7 @@ import Testing
     #expect(try read(Fixtures.booleanLabels) == [1, 0, 1])
   }
 
-  @Test func whatIsNoWeightIsRefused() throws {
+  @Test func `What is no weight is refused`() throws {
     func message(_ bytes: [UInt8], count: Int = 3) throws -> String {
       let error = #expect(throws: DataError.self) { try read(bytes, count: count) }
       #expect(error?.exitCode == 65)

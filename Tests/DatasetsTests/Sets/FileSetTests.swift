@@ -13,7 +13,7 @@ import Testing
 
   // MARK: Names
 
-  @Test func aPatternHasItsFilesInTheOrderOfTheirBytes() throws {
+  @Test func `A pattern has its files in the order of their bytes`() throws {
     for name in ["part-2", "part-10", "part-1", "Part-3", "part-ä", "part[1]"] { _ = write("x", name) }
     let names = { (list: [String]) in
       try FileList(list.map(path)).paths().map { String($0.dropFirst(directory.path.count + 1)) }
@@ -45,8 +45,8 @@ import Testing
   }
 
   @Test(arguments: FeatureMatrix.Element.allCases)
-  func piecesAreOneMatrix(_ element: FeatureMatrix.Element) {
-    let whole = GatherTests.matrix(element, isSwapped: element.size == 2)
+  func `Pieces are one matrix`(_ element: FeatureMatrix.Element) {
+    let whole = GatherCollectiveTests.matrix(element, isSwapped: element.size == 2)
     for counts in [[11], [1, 10], [4, 1, 6], Array(repeating: 1, count: 11)] {
       let joined = cut(whole, counts)
       #expect(joined.rows == 11 && joined.pieces.count == counts.count && values(of: joined) == values(of: whole))
@@ -70,7 +70,7 @@ import Testing
     }
   }
 
-  @Test func theFirstValueThatIsNotFiniteIsFoundInItsPiece() {
+  @Test func `The first value that is not finite is found in its piece`() {
     let whole = FeatureMatrix([1, 2, 3, 4, .nan, 6, 7, .infinity] as [Float], shape: [2])
     let joined = cut(whole, [1, 2, 1])
     for range in [0..<4, 0..<2, 3..<4, 2..<3] {
@@ -79,7 +79,7 @@ import Testing
     }
   }
 
-  @Test func filesMakeADataSet() throws {
+  @Test func `Files make a data set`() throws {
     let features = ["a.npy", "b.npy", "c.npy"].map(path)
     for (index, name) in features.enumerated() {
       try NPY.write(Matrix(Vector((0..<2 * (index + 1)).map(Float.init)), index + 1, 2), to: name)
@@ -114,7 +114,7 @@ import Testing
     }
   }
 
-  @Test func streamsGoOnInTheNextFile() throws {
+  @Test func `Streams go on in the next file`() throws {
     let rows = (0..<12).map { UInt8($0) }
     let whole = directory.write(Fixtures.idx(8, [12, 2], rows.flatMap { [$0, 2 * $0] }), "whole")
     var paths: [String] = []
@@ -147,7 +147,7 @@ import Testing
 
   // MARK: Text
 
-  @Test func sparseTextsAreOneText() throws {
+  @Test func `Sparse texts are one text`() throws {
     let texts = ["b 1:1 3:2\n# none\nc 2:1", "a 7:1\nb 1:2\n\n", "d 1:1\n"]
     let paths = texts.enumerated().map { write($1, "\($0).svm") }
     let whole = write(texts.joined(separator: "\n"), "whole.svm")
@@ -180,7 +180,7 @@ import Testing
     #expect(unknown?.path == paths[2] && unknown?.message.hasPrefix("line 1: the label 'd'") == true)
   }
 
-  @Test func tablesAreOneTable() throws {
+  @Test func `Tables are one table`() throws {
     let whole = write("x,kind,y\n1,a,2\n3,b,4\n5,c,6\n", "whole.csv")
     let expected = try CSV.read(path: whole, options: .init(label: .name("kind")))
     for names in ["", "x,kind,y\n", "\n \nx , \"kind\",y\r\n"] {
@@ -214,7 +214,7 @@ import Testing
     }
   }
 
-  @Test func aSetIsConvertedAsOneFile() throws {
+  @Test func `A set is converted as one file`() throws {
     let texts = ["x,y,kind\n1,2,a\n3,0,b\n", "5,6,c\n", "x,y,kind\n7,8,a\n"]
     let paths = texts.enumerated().map { write($1, "t\($0).csv") }
     let whole = write("x,y,kind\n1,2,a\n3,0,b\n5,6,c\n7,8,a\n", "whole.csv")

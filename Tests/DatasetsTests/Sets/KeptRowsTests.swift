@@ -11,7 +11,7 @@ import Testing
     Fixtures.numpy(1, "{'descr': '\(descriptor)', 'fortran_order': False, 'shape': \(shape), }", "") + bytes
   }
 
-  @Test func rowsOfFilesStayWhereTheyAre() throws {
+  @Test func `Rows of files stay where they are`() throws {
     let one = directory.write(npy("|u1", "(3, 2)", [0, 1, 2, 3, 4, 5]), "a.npy")
     let two = directory.write(npy("|u1", "(4, 2)", [6, 7, 8, 9, 10, 11, 12, 13]), "b.npy")
     let labels = directory.write(npy("<i2", "(7,)", TypedBytes.bytes([-1, 0, -1, -1, 1, 2, -1], .int16)), "y.npy")
@@ -29,7 +29,7 @@ import Testing
     #expect(set.kept?.select(Array(0..<7)) == [1, 4, 5])
   }
 
-  @Test func namesOfColumnsAndTheIndexBaseStayKnown() throws {
+  @Test func `Names of columns and the index base stay known`() throws {
     let table = directory.write(Array("a,b,kind\n1,2,x\n3,4,y\n5,6,z\n".utf8), "t.csv")
     let sparse = directory.write(Array("x 0:1 2:1\ny 1:2\nz 2:3\n".utf8), "s.svm")
     for (path, format) in [(table, ExampleFormat.csv), (sparse, .svmlight)] {
@@ -42,7 +42,7 @@ import Testing
     }
   }
 
-  @Test func textsMayBeIgnored() throws {
+  @Test func `Texts may be ignored`() throws {
     let features = directory.write(npy("|u1", "(3, 1)", [0, 1, 2]), "x.npy")
     let labels = directory.write(ArrayLabelsTests.array(["b", "unknown", "a"], "<"), "y.npy")
     let set = try Dataset(features: FileList(features), labels: FileList(labels), ignoring: .text("unknown"))
@@ -56,7 +56,7 @@ import Testing
     #expect(error?.message.contains("data.ignore_label") == true)
   }
 
-  @Test func sparseRowsAreLeftOut() throws {
+  @Test func `Sparse rows are left out`() throws {
     let path = directory.write(Array("1 1:0.5 3:2\n-1 2:7\n2 3:4\n-1 1:1\n".utf8), "x.svm")
     let text = try TextExamples(paths: [path], format: .svmlight, storage: .sparse)
     let set = try Dataset(text, path: path, classes: nil, ignoring: .number(-1)).leavingOutIgnored(path)

@@ -2,7 +2,7 @@ import LinearAlgebra
 import Testing
 
 @Suite struct RandomNumbersTests {
-  @Test func theSequenceIsThatOfTheReferenceCode() {
+  @Test func `The sequence is that of the reference code`() {
     var generator = SplitMix64(seed: 1_234_567)
     #expect(
       (0..<5).map { _ in generator.next() } == [
@@ -11,7 +11,7 @@ import Testing
       ])
   }
 
-  @Test func streamsOfASeedDoNotOverlap() {
+  @Test func `Streams of a seed do not overlap`() {
     var seen: Set<UInt64> = []
     for seed: UInt64 in 0..<4 {
       for stream: UInt64 in 0..<16 {
@@ -22,7 +22,7 @@ import Testing
     #expect(seen.count == 4 * 16 * 256)
   }
 
-  @Test func boundedIntegersAreUniform() {
+  @Test func `Bounded integers are uniform`() {
     var generator = SplitMix64(seed: 2)
     for bound: UInt64 in [1, 2, 3, 7, 10] {
       let draws = 20_000
@@ -38,7 +38,7 @@ import Testing
     #expect(abs(Double(low) - 20_000 / 3) < 5 * (20_000 * 2.0 / 9).squareRoot())
   }
 
-  @Test func normalNumbersHaveTheMomentsOfTheNormalDistribution() {
+  @Test func `Normal numbers have the moments of the normal distribution`() {
     var generator = SplitMix64(seed: 3)
     let count = 200_000
     let numbers = (0..<count).map { _ in generator.nextNormal() }
@@ -51,7 +51,7 @@ import Testing
     #expect(abs(Double(beyond) / Double(count) - 0.0455) < 0.0025)
   }
 
-  @Test func uniformNumbersStayBelowOne() {
+  @Test func `Uniform numbers stay below one`() {
     var generator = SplitMix64(seed: 4)
     let numbers = (0..<100_000).map { _ in generator.nextUniform() }
     #expect(numbers.allSatisfy { $0 >= 0 && $0 < 1 })

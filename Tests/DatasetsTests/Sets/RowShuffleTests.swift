@@ -41,7 +41,7 @@ import Testing
 
   /// Five buckets of 160 KB, which are written in pieces.
   @Test(arguments: [false, true])
-  func keepsEveryRowWithItsClass(isSparse: Bool) throws {
+  func `Keeps every row with its class`(isSparse: Bool) throws {
     let (rows, columns) = (2000, 50)
     // Of row r the values in the columns below r % 51.
     func count(_ row: Int) -> Int { row % (columns + 1) }
@@ -75,7 +75,7 @@ import Testing
 
   /// 24 orders of four rows, with 6000 seeds: 23 degrees of freedom, of which χ² exceeds 70 once in a million.
   @Test(arguments: [1, 2, 1024])
-  func allOrdersAreEquallyLikely(buckets: Int) throws {
+  func `All orders are equally likely`(buckets: Int) throws {
     var counts: [[Double]: Double] = [:]
     for seed in 0..<6000 {
       let result = try shuffle(4, columns: 1, seed: UInt64(seed), buckets: buckets) {
@@ -86,7 +86,7 @@ import Testing
     #expect(counts.count == 24 && counts.values.reduce(0) { $0 + pow($1 - 250, 2) / 250 } < 70)
   }
 
-  @Test func noRowsAreNoRows() throws {
+  @Test func `No rows are no rows`() throws {
     let target = Rows()
     try RowShuffle<Double>(beside: directory.path + "/o.npy", columns: 3, seed: 0).drain(into: target) { _ in }
     #expect(target.features.isEmpty)

@@ -23,7 +23,7 @@ import Testing
     dataError { _ = try read(text, options) }?.message ?? "no error"
   }
 
-  @Test func theyAreMatchedInAnyOrder() throws {
+  @Test func `They are matched in any order`() throws {
     let orders = [[0, 1, 2, 3], [3, 0, 1, 2], [2, 1, 0, 3], [1, 3, 2, 0], [0, 3, 1, 2], [2, 3, 0, 1]]
     let names = ["x", "y", "2", "kind"]
     for order in orders {
@@ -43,7 +43,7 @@ import Testing
     #expect(values(of: try read("y,2,x\n1,2,3\n", options(.name("kind"), reads: false)).features) == [3, 1, 2])
   }
 
-  @Test func labelsMayHaveAnotherNameAtTheirPosition() throws {
+  @Test func `Labels may have another name at their position`() throws {
     let table = try read("y,2,x,class\n1,2,3,a\n")
     #expect(values(of: table.features) == [3, 1, 2] && table.labels?.texts == ["a"] && table.columns.label == "class")
     #expect(try read("class,y,2,x\na,1,2,3\n", options(.first)).labels?.texts == ["a"])
@@ -51,7 +51,7 @@ import Testing
       message("class,y,2,x\na,1,2,3\n").hasPrefix("line 1: names columns that the training set does not have: 'class'"))
   }
 
-  @Test func whatIsMissingOrUnknownIsNamed() {
+  @Test func `What is missing or unknown is named`() {
     for (text, words) in [
       ("x,y,kind\n1,2,a\n", "line 1: names no column '2'; the features are"),
       ("y,kind\n1,a\n", "line 1: names no column 'x', '2'; "),
@@ -67,7 +67,7 @@ import Testing
     #expect(message("x,y,2,kind\n1,2,3,a\n", options(.number(4), given: true)) == "no error")
   }
 
-  @Test func aNameThatSeveralColumnsHaveIsOneInItsPlace() throws {
+  @Test func `A name that several columns have is one in its place`() throws {
     var options = CSV.Options(featureCount: 2, element: .float64)
     options.known = TableColumns(features: ["x", "x"], label: "kind")
     #expect(values(of: try read("x,x,kind\n1,2,a\n", options).features) == [1, 2])
@@ -75,7 +75,7 @@ import Testing
     #expect(message("x,kind,y\n1,a,2\n", options).contains("does not have: 'y'"))
   }
 
-  @Test func aTableWithoutNamesIsReadByPositionAndSaysSo() throws {
+  @Test func `A table without names is read by position and says so`() throws {
     let table = try read("7,2,3,a\n4,5,6,b\n")
     #expect(values(of: table.features) == [7, 2, 3, 4, 5, 6] && !table.columns.hasNames)
     #expect(table.columns.note?.contains("has no names for its columns") == true)
@@ -84,7 +84,7 @@ import Testing
     #expect(message("x,y,2,kind\n1,2,3,a\n", options(.last, .no)).hasPrefix("line 1: column 1 has 'x'"))
   }
 
-  @Test func labelsThatAreNotReadMayBeAnything() throws {
+  @Test func `Labels that are not read may be anything`() throws {
     for text in ["x,y,2,kind\n1,2,3,\n4,5,6,nan\n", "1,2,3,\n4,5,6,nan\n"] {
       #expect(values(of: try read(text, options(reads: false)).features) == [1, 2, 3, 4, 5, 6])
       #expect(message(text).contains("the label is empty"))
@@ -94,7 +94,7 @@ import Testing
   // MARK: Labels
 
   @Test(arguments: ["nan", "NaN", "inf", "-inf", "+Infinity", "\"nan\""])
-  func missingLabelsAreNoClasses(_ text: String) {
+  func `Missing labels are no classes`(_ text: String) {
     for others in ["0", "red"] {
       for (name, error) in [
         ("table", message("1,2,\(others)\n3,4,7\n\n5,6,\(text)\n", CSV.Options())),
@@ -111,7 +111,7 @@ import Testing
     }
   }
 
-  @Test func whatMayNameAClassIsMissingAmongNumbersAlone() throws {
+  @Test func `What may name a class is missing among numbers alone`() throws {
     for text in ["NA", "None", "null", "?", "N/A"] {
       #expect(message("1,2,0\n3,4,1.0\n5,6,\(text)\n", CSV.Options()).hasPrefix("line 3: the label '\(text)' stands"))
       #expect(try read("1,2,yes\n3,4,no\n5,6,\(text)\n", CSV.Options()).labels?.texts == ["yes", "no", text])
@@ -121,7 +121,7 @@ import Testing
     }
   }
 
-  @Test func largeIntegersAreClassesOfTheirOwn() throws {
+  @Test func `Large integers are classes of their own`() throws {
     let labels = ["9007199254740993", "9007199254740992", "9007199254740991", "18446744073709551617"]
     let table = try read(labels.map { "1,2,\($0)\n" }.joined(), CSV.Options())
     let column = try #require(table.labels)

@@ -34,7 +34,7 @@ import Testing
   }
 
   @Test(arguments: [1, 2, 3, 4, 10, 64])
-  func namesThatCountTheFeaturesAreNames(_ d: Int) {
+  func `Names that count the features are names`(_ d: Int) {
     for first in [0, 1] {
       let count = (first..<first + d).map { "\($0)" }
       for separator in [",", ";", "\t"] {
@@ -58,7 +58,7 @@ import Testing
     #expect(names(all.joined(separator: ",") + "\n" + rows(d), .absent) == (d < 2 ? nil : all), "\(d)")
   }
 
-  @Test func otherSignsOfNamesAreSeen() {
+  @Test func `Other signs of names are seen`() {
     // Wavelengths, which grow.
     #expect(names("400.5,410,420,label\n3,1,2,0\n1,5,2,1\n") == ["400.5", "410", "420", "label"])
     // Quotes around names alone, as R writes them.
@@ -76,11 +76,11 @@ import Testing
     "1,2,3,7\n3,4,5,8\n", "9,8,B\n3,4,A\n1,2,3", "0,0,0,0\n0,0,0,1\n", "3,1,2,1\n",
     "\"1\",\"2\",\"a\"\n\"3\",\"4\",\"b\"\n",
   ])
-  func examplesAreNoNames(_ text: String) {
+  func `Examples are no names`(_ text: String) {
     #expect(names(text) == [])
   }
 
-  @Test func aTypoInTheFirstLineIsNamed() {
+  @Test func `A typo in the first line is named`() {
     for (text, cell) in [
       ("5.1,3.S,1.4,a\n4.9,3,1.4,b\n", "column 2 has '3.S', which is no number, and other cells are"),
       ("5.1,3.5,1.4,O\n4.9,3,1.4,0\n4,3,2,1\n", "column 4 has 'O', which is no number, and the other labels are"),
@@ -102,7 +102,7 @@ import Testing
     #expect(message("1,red,a\n2,blue,b\n").hasPrefix("line 1: column 2 has 'red', which is no number; encode it"))
   }
 
-  @Test func anIndexBesideTheDataIsRefused() throws {
+  @Test func `An index beside the data is refused`() throws {
     let indexed = rows(4).split(separator: "\n").enumerated().map { "\($0),\($1)\n" }.joined()
     for line in [",0,1,2,3,label\n", ",a,b,c,d,label\n", "\"\",\"a\",\"b\",\"c\",\"d\",\"label\"\n", ",0,1,2,3,4\n"] {
       #expect(message(line + indexed).hasPrefix("line 1: column 1 has no name, as the row numbers"), "\(line)")
@@ -116,7 +116,7 @@ import Testing
     #expect(try TextInMemory("id,x,y\n" + bare + "7,1,1\n").csv().columns.note == nil)
   }
 
-  @Test func commentsAreNamedForWhatTheyAre() {
+  @Test func `Comments are named for what they are`() {
     for (text, line) in [
       ("# made by a program\n1,2,a\n", 1), ("# x,y,label\n1,2,0\n3,4,1\n", 1), ("1,2,a\n#3,4,b\n", 2),
       ("x,y,l\n1,2,a\n # 1 of 2, 3\n", 3), ("# 1,2\n1,2\n", 1),
@@ -131,7 +131,7 @@ import Testing
     #expect(names("\"#a\",b,l\n1,2,x\n") == ["#a", "b", "l"])
   }
 
-  @Test func aFurtherFileIsToldFromItsOwnLines() throws {
+  @Test func `A further file is told from its own lines`() throws {
     func read(_ texts: [String]) throws -> CSV.Table {
       let files = texts.map { text in TextInMemory(text) }
       defer { extendLifetime(files) }

@@ -24,7 +24,7 @@ import Testing
 
   func labels(_ table: CSV.Table) -> [String] { table.labels?.codes.map { table.labels!.texts[Int($0)] } ?? [] }
 
-  @Test func aTableIsReadAsItIsMeant() throws {
+  @Test func `A table is read as it is meant`() throws {
     let text =
       "sepal, \"the \"\"petal\"\"\",species\r\n5.1,\"3.5\",setosa\r\n\r\n -4.9 ,3e0, \"a, \"\"b\"\"\" \n7,.5, c d "
     for chunkSize in 1...text.utf8.count {
@@ -35,7 +35,7 @@ import Testing
     }
   }
 
-  @Test func theLabelMayBeInAnyColumn() throws {
+  @Test func `The label may be in any column`() throws {
     func read(_ label: CSV.LabelPosition, header: CSV.Header = .auto) throws -> ([Double], [String], [String]) {
       let table = try self.read("x,y,z\n1,2,3\n4,5,6", .init(header: header, label: label, element: .float64))
       return (values(of: table.features), labels(table), table.columns.features)
@@ -48,7 +48,7 @@ import Testing
     #expect(try self.read("1,2", .init(label: .absent)).labels == nil)
   }
 
-  @Test func theFirstLineIsAHeaderIfNoFeatureIsANumber() throws {
+  @Test func `The first line is a header if no feature is a number`() throws {
     #expect(try read("1,2,a\n3,4,b").features.rows == 2)
     #expect(try read("x,y,a\n3,4,b").features.rows == 1)
     #expect(try read("\n \n\nx,y,a\n3,4,b").features.rows == 1)
@@ -62,7 +62,7 @@ import Testing
     }
   }
 
-  @Test func theSeparatorIsToldByTheFirstLine() throws {
+  @Test func `The separator is told by the first line`() throws {
     for separator in [",", ";", "\t"] {
       let text = "\"a,;\"\(separator)b\(separator)c\n1\(separator)2\(separator)x,y;z\n".replacingOccurrences(
         of: "x,y;z", with: separator == "\t" ? "x,y;z" : "w")
@@ -88,11 +88,11 @@ import Testing
     ("a\nb", "has one column, that of the labels; check the separator, which is ','"),
     ("\"x,1\n", "line 1: a field in quotes"), ("1,2,a\n3,\"4\",\"b", "line 2: a field in quotes"),
   ])
-  func whatIsWrongIsNamedWithItsLineAndColumn(_ text: String, _ message: String) {
+  func `What is wrong is named with its line and column`(_ text: String, _ message: String) {
     #expect(error(text)?.contains(message) == true, "\(error(text) ?? "no error")")
   }
 
-  @Test func aLabelColumnThatIsNotThereIsAnError() {
+  @Test func `A label column that is not there is an error`() {
     #expect(error("x,y\n1,2", .init(label: .number(3)))?.contains("has 2 columns and no column 3") == true)
     #expect(error("x,y\n1,2", .init(label: .number(0)))?.contains("no column 0") == true)
     #expect(error("x,y\n1,2", .init(label: .name("z"))) == "line 1 names no column 'z' for the labels, but 'x', 'y'")
@@ -100,12 +100,12 @@ import Testing
     #expect(error("x,y\n1,2", .init(header: .no, label: .name("x"))) != nil)
   }
 
-  @Test func singlePrecisionMayBeTooSmall() throws {
+  @Test func `Single precision may be too small`() throws {
     #expect(values(of: try read("0.1,a", .init()).features) == [Double(Float(0.1))])
     #expect(error("1e39,a", .init())?.contains("too large for float32; read the file as float64") == true)
   }
 
-  @Test func randomTablesAreWhatTheNaiveReaderReads() throws {
+  @Test func `Random tables are what the naive reader reads`() throws {
     var generator = SplitMix64(seed: 6)
     var refused = 0
     for _ in 0..<400 {
@@ -143,7 +143,7 @@ import Testing
     #expect(refused > 20 && refused < 300)
   }
 
-  @Test func filesAreReadPlainOrCompressed() throws {
+  @Test func `Files are read plain or compressed`() throws {
     let plain = directory.write(Array("a 1:0.5\nb 3:3".utf8), "plain")
     let options = CSV.Options(label: .absent)
     let message = dataError { _ = try CSV.read(path: plain, options: options) }?.message

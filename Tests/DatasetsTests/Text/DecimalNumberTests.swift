@@ -21,7 +21,7 @@ import Testing
     #expect(float?.bitPattern == strtof(text, nil).bitPattern, "\(text)")
   }
 
-  @Test func randomNumbersAreThoseOfTheCLibrary() {
+  @Test func `Random numbers are those of the c library`() {
     var generator = SplitMix64(seed: 1)
     for _ in 0..<20_000 {
       // Of all sizes of mantissa and exponent.
@@ -37,7 +37,7 @@ import Testing
     }
   }
 
-  @Test func numbersHalfwayBetweenTwoAreRoundedOnce() {
+  @Test func `Numbers halfway between two are rounded once`() {
     var generator = SplitMix64(seed: 2)
     for _ in 0..<5000 {
       // Between two floats, and a little beside: as doubles, all three may be the same.
@@ -60,7 +60,7 @@ import Testing
     }
   }
 
-  @Test func specialFormsAreRead() {
+  @Test func `Special forms are read`() {
     for text in [
       "0", "-0", "+0", "00", "007", "1.", ".1", "-.5", "+1", "1e5", "1E5", "1e+05", "1e-05", "0e999999999999999999999",
       "-0.0",
@@ -76,7 +76,7 @@ import Testing
     }
   }
 
-  @Test func whatIsNoNumberIsNone() {
+  @Test func `What is no number is none`() {
     for text in [
       "", "+", "-", ".", "e5", "-.", "1e", "1e+", "1e-", "1.5e.", "inf", "nan", "-inf", "infinity", "0x10", "0x1p3",
       "1_000",

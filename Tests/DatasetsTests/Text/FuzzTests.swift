@@ -29,7 +29,7 @@ import Testing
     #expect(readCount > 0)
   }
 
-  @Test func svmLight() {
+  @Test func `Mutated files of LIBSVM's format`() {
     let seeds = [
       "+1 1:0.5 3:-2e3 # c\n-1 qid:4 2:7\r\n\n", "3 0:1\n2 5:.25 9:1e-3", "a 1:17.123456789012345678\nb 2:1\n",
       "1:2 7:1\n2:0.5\n",
@@ -54,7 +54,7 @@ import Testing
     }
   }
 
-  @Test func csv() {
+  @Test func `Mutated tables`() {
     let seeds = [
       "x,\"y,\"\"z\",l\n1,2.5,a\n-3,\"4e1\",\"b\"\"c\"\r\n", "1;2;3\n4;5;6", "1\t2\ta\n\n3\t4\tb\n", "1.25,7\n1e-3,8\n",
     ]
@@ -83,7 +83,7 @@ import Testing
     }
   }
 
-  @Test func npyHeader() {
+  @Test func `NPY header`() {
     let seeds = [
       "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }",
       "{'shape': (3,), 'descr': \"|u1\", 'fortran_order': True}\n",
@@ -96,7 +96,7 @@ import Testing
     }
   }
 
-  @Test func npy() throws {
+  @Test func `Mutated NPY files`() throws {
     let file = try RewrittenFile()
     let seeds = [
       Fixtures.uint8Features, Fixtures.float32Features, Fixtures.float64Features, Fixtures.threeAxes,
@@ -112,7 +112,7 @@ import Testing
     }
   }
 
-  @Test func archives() throws {
+  @Test func `Mutated archives`() throws {
     let file = try RewrittenFile()
     let seeds = [
       ContainerTests.npz(), ContainerTests.npz(isDeflated: true), ContainerTests.npz(isDeflated: true, isWide: true),
@@ -124,7 +124,7 @@ import Testing
     }
   }
 
-  @Test func safetensors() throws {
+  @Test func `Mutated safetensors`() throws {
     let file = try RewrittenFile()
     fuzz(21, [ContainerTests.tensors], ["{", "}", "\"", ":", "[", "]", ",", "0", "9999999999", "\"F64\"", "\u{0}"]) {
       bytes, iteration in
@@ -133,7 +133,7 @@ import Testing
     }
   }
 
-  @Test func idx() throws {
+  @Test func `Mutated IDX files`() throws {
     let file = try RewrittenFile()
     let seeds = [
       Fixtures.plainIDX, Fixtures.idx(0x0d, [1, 1, 2], [0, 1, 2, 3, 4, 5, 6, 7]),
@@ -146,11 +146,11 @@ import Testing
     }
   }
 
-  @Test func gzip() throws {
+  @Test func `Mutated GZIP files`() throws {
     try compressed(6, [Fixtures.gzipIDX, Fixtures.twoMemberIDX, Fixtures.gzipText], ["\u{1f}", "\u{0}", "\u{8}"])
   }
 
-  @Test func bzip2() throws {
+  @Test func `Bzip 2`() throws {
     try compressed(
       18, [Fixtures.bzip2IDX, Fixtures.memberBzip2IDX, Fixtures.bzip2Text], ["BZh", "1AY&SY", "\u{17}rE", "\u{0}"])
   }

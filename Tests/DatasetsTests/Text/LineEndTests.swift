@@ -23,7 +23,7 @@ import Testing
     return [streamed, DatasetsTests.values(of: table.features)]
   }
 
-  @Test func carriageReturnsEndLinesWhereTheyEndTheFirst() throws {
+  @Test func `Carriage returns end lines where they end the first`() throws {
     let lines = ["x,y,kind", "1,2,a", "", "3,4,b c", "5,6,\"d\""]
     for end in Self.ends {
       for last in ["", end] {
@@ -44,14 +44,14 @@ import Testing
     #expect(try rows(sparse.svmLight()).map(\.values) == [[1], [3], [4]])
   }
 
-  @Test func aLineIsCountedOnce() throws {
+  @Test func `A line is counted once`() throws {
     for end in Self.ends where end != "\r\r\n" {
       let error = dataError { _ = try TextInMemory(["x,y,l", "1,2,a", "", "3,?,b"].joined(separator: end)).csv() }
       #expect(error?.message.hasPrefix("line 4: column 2 'y' has no number but '?'") == true, "\(error?.message ?? "")")
     }
   }
 
-  @Test func oneWithinALineIsNamed() throws {
+  @Test func `One within a line is named`() throws {
     for (text, line) in [
       ("x,y,l\n1,2,a\r3,4,b\n", 2), ("x,y,l\n1,2,a\n3,4\r5,b\n", 3), ("x,y,l\r\n1,2,a\r\n3,4,\"b\rc\"\r\n", 3),
       ("x,y,l\n1,2,a\rb\n", 2),
@@ -62,7 +62,7 @@ import Testing
     }
   }
 
-  @Test func newlinesInQuotesAreNamed() throws {
+  @Test func `Newlines in quotes are named`() throws {
     for (text, line) in [
       ("\"x\ny\",z,l\n1,2,a\n", 1), ("x,z,l\n1,2,a\n3,4,\"b\nc\"\n", 3), ("x,z,l\r1,2,\"a\rb\"\r", 2),
     ] {
@@ -72,7 +72,7 @@ import Testing
     }
   }
 
-  @Test func textInTwoBytesACharacterIsNamed() throws {
+  @Test func `Text in two bytes a character is named`() throws {
     for (mark, encoding) in [
       ([0xff, 0xfe] as [UInt8], String.Encoding.utf16LittleEndian), ([0xfe, 0xff], .utf16BigEndian),
     ] {

@@ -22,7 +22,7 @@ import Testing
     return messages[0]
   }
 
-  @Test func aFileIsReadAsItIsMeant() throws {
+  @Test func `A file is read as it is meant`() throws {
     let text = "# made by hand\n+1 1:0.5 3:-2 # first\n\n-1 qid:7 2:1e3\t4:0 \r\n+1\n  3 1:.25"
     let data = try read(text)
     #expect(
@@ -36,7 +36,7 @@ import Testing
     #expect(values(of: try data.features.dense()) == [0.5, 0, -2, 0, 0, 1000, 0, 0, 0, 0, 0, 0, 0.25, 0, 0, 0])
   }
 
-  @Test func indicesCountFromZeroIfOneIsZeroOrAsTold() throws {
+  @Test func `Indices count from zero if one is zero or as told`() throws {
     func columns(_ text: String, _ base: SVMLight.IndexBase, _ columns: Int? = nil) throws -> [[Int]] {
       try [1, 1 << 20].map { chunkSize in
         let data = try read(text, indexBase: base, columns: columns, chunkSize: chunkSize)
@@ -52,7 +52,7 @@ import Testing
     #expect(error("1 1:1\n1 0:1\n", indexBase: .one)?.contains("line 2: the index of '0:1' is 0") == true)
   }
 
-  @Test func indicesBeyondTheTrainingSetAreErrors() {
+  @Test func `Indices beyond the training set are errors`() {
     for base in SVMLight.IndexBase.allCases {
       let message = error("1 1:1\n\n1 2:1 5:1\n", indexBase: base, columns: 4)
       #expect(message == "line 3: the index of '5:1' is beyond the 4 columns of the training set")
@@ -80,11 +80,11 @@ import Testing
     ("1\n2\n", "its examples have no values"), ("PK\u{3}\u{4}", "unzip text"),
     ("1 1:" + String(repeating: "x", count: 1000), "xxx…'"),
   ])
-  func whatIsWrongIsNamedWithItsLine(_ text: String, _ message: String) {
+  func `What is wrong is named with its line`(_ text: String, _ message: String) {
     #expect(error(text)?.contains(message) == true, "\(error(text) ?? "no error")")
   }
 
-  @Test func linesWithoutLabelsAreExamplesToBeClassified() throws {
+  @Test func `Lines without labels are examples to be classified`() throws {
     for chunkSize in [1, 9, 1 << 20] {
       let data = try read("# to be classified\n1:0.5 3:2\nqid:7 2:1e3 # c\n  1:0\n4:1", chunkSize: chunkSize)
       #expect(data.labels == nil && data.indices.base == .one && data.features.columns == 4)
@@ -96,7 +96,7 @@ import Testing
     }
   }
 
-  @Test func theBaseAndTheLargestIndexAreTold() throws {
+  @Test func `The base and the largest index are told`() throws {
     for chunkSize in [1, 1 << 20] {
       let one = try read("1 1:1\n\n2 3:1 9:0\n1 9:1\n", chunkSize: chunkSize).indices
       #expect(one == SVMLight.Indices(base: .one, largest: 9, path: "text", line: 3))
@@ -108,13 +108,13 @@ import Testing
     #expect(error("1 1:1\n2 4:1\n", indexBase: .one, columns: 3)?.contains("if these") == false)
   }
 
-  @Test func labelsThatAreNoTextAreRefused() {
+  @Test func `Labels that are no text are refused`() {
     let message = dataError { _ = try TextInMemory([0x31, 0x20, 0x31, 0x3a, 0x31, 0x0a, 0xff, 0x0a]).svmLight() }?
       .message
     #expect(message?.hasPrefix("line 2: the label is no UTF-8") == true)
   }
 
-  @Test func singlePrecisionIsRoundedOnceAndMayBeTooSmall() throws {
+  @Test func `Single precision is rounded once and may be too small`() throws {
     let text = TextInMemory("1 1:0.1 2:1.00000005960464477539063 3:1e-50")
     let data = try text.svmLight(element: .float32)
     #expect(rows(data)[0].values == [Double(Float(0.1)), Double(Float(1).nextUp)] && data.features.columns == 3)
@@ -122,7 +122,7 @@ import Testing
     #expect(large?.message == "line 1: the value of '1:1e39' is too large for float32; read the file as float64")
   }
 
-  @Test func everyChunkSizeGivesWhatTheNaiveReaderGives() throws {
+  @Test func `Every chunk size gives what the naive reader gives`() throws {
     var generator = SplitMix64(seed: 5)
     var refused = 0
     for _ in 0..<400 {
@@ -138,20 +138,20 @@ import Testing
     #expect(refused > 20 && refused < 300)
   }
 
-  @Test func lineEndsOfWindowsAndByteOrderMarksAreRead() throws {
+  @Test func `Line ends of windows and byte order marks are read`() throws {
     let text = "+1 1:0.5\n\n# c\n-1 2:1\n"
     let expected = rows(try read(text))
     #expect(rows(try read("\u{feff}" + text.replacingOccurrences(of: "\n", with: "\r\n"))) == expected)
   }
 
-  @Test func aLongLineIsOneRow() throws {
+  @Test func `A long line is one row`() throws {
     let text = "a " + (1...50_000).map { "\($0):\($0)" }.joined(separator: " ")
     let data = try read(text + "\nb 1:1\n" + text, chunkSize: 1000)
     #expect(data.features.rows == 3 && data.features.columns == 50_000 && data.features.valueCount == 100_001)
     #expect(rows(data)[2].values == (1...50_000).map(Double.init))
   }
 
-  @Test func compressedFilesAreUnpacked() throws {
+  @Test func `Compressed files are unpacked`() throws {
     for bytes in [Fixtures.gzipText, Fixtures.bzip2Text] {
       let data = try SVMLight.read(path: directory.write(bytes, "file"))
       #expect(
@@ -164,7 +164,7 @@ import Testing
     #expect(dataError { _ = try SVMLight.read(path: directory.path + "/missing") }?.exitCode == 66)
   }
 
-  @Test func sparseFeaturesAreMadeOfArrays() throws {
+  @Test func `Sparse features are made of arrays`() throws {
     func check<Scalar: BLASScalar>(_ numbers: [Scalar], _ element: FeatureMatrix.Element) throws {
       let features = try SparseFeatures(
         name: "arrays", columns: 4, starts: [0, 2, 2, 3], indices: [0, 3, 1], values: numbers)
@@ -180,7 +180,7 @@ import Testing
     try check([1, -2, 0.5] as [Double], .float64)
   }
 
-  @Test func aMatrixThatIsTooLargeIsAnError() throws {
+  @Test func `A matrix that is too large is an error`() throws {
     let indices = [0, Int32.max - 1]
     let features = try SparseFeatures(
       name: "huge", columns: Int(Int32.max), starts: [0, 2] + [Int](repeating: 2, count: 1 << 20), indices: indices,

@@ -67,7 +67,7 @@ import Testing
     return values(of: table.features) == truth.values && labels == truth.labels && table.columns.features == names
   }
 
-  @Test func whatIsReadIsWhatWasWritten() throws {
+  @Test func `What is read is what was written`() throws {
     var generator = SplitMix64(seed: 26)
     var counts: [Bool: Int] = [:]
     for iteration in 0..<max(700, FuzzTests.count / 10) {

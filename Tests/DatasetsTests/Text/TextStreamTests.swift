@@ -27,7 +27,7 @@ import Testing
     "a\nb\n", "a\nb", "\n\n\n", "a", "one line that is longer than some blocks, and another one\nshort\n\nlast",
     "\u{feff}a\nb", String(repeating: "0123456789\n", count: 50),
   ])
-  func blocksAreWholeLines(_ text: String) throws {
+  func `Blocks are whole lines`(_ text: String) throws {
     let expected = Array(text.replacing("\u{feff}", with: "").utf8)
     for compressed in [false, true] {
       for blockSize in Self.blockSizes {
@@ -43,7 +43,7 @@ import Testing
     }
   }
 
-  @Test func filesThatCannotBeReadAreErrors() {
+  @Test func `Files that cannot be read are errors`() {
     #expect(dataError { _ = try TextStream(directory.path + "/missing") }?.exitCode == 66)
     #expect(dataError { _ = try TextStream(directory.write([])) }?.message.hasPrefix("is empty") == true)
     let packed = dataError { _ = try TextStream(directory.write([0xfd] + Array("7zXZ".utf8))) }
@@ -52,7 +52,7 @@ import Testing
     #expect(dataError { _ = try TextStream(directory.write(damaged)).next() }?.exitCode == 65)
   }
 
-  @Test func aFileThatIsWrittenToIsAnError() throws {
+  @Test func `A file that is written to is an error`() throws {
     let path = directory.write(Array(String(repeating: "1 1:2\n", count: 20).utf8))
     let stream = try TextStream(path, blockSize: 16)
     _ = try stream.next()
@@ -126,7 +126,7 @@ import Testing
     }
   }
 
-  @Test func sparseRowsAreThoseOfTheWholeFile() {
+  @Test func `Sparse rows are those of the whole file`() {
     var generator = SplitMix64(seed: 31)
     for _ in 0..<150 {
       let text = Array(generator.svmLightText().utf8)
@@ -141,7 +141,7 @@ import Testing
     expectSame(Array("1 1:1\n".utf8) + [0xff, 0x0a], (.svmlight, .last, nil, .auto))
   }
 
-  @Test func tablesAreThoseOfTheWholeFile() {
+  @Test func `Tables are those of the whole file`() {
     let tables = [
       "x,y,kind\n1,2,a\n3,4,\"b, c\"\n\n5,6,a", "\n \n\n\n            \n\n1;2;3\n4;5;6\n", "1,2,3\n4,5\n6,7,8",
       "1,2\n3,x\n",
@@ -155,7 +155,7 @@ import Testing
     }
   }
 
-  @Test func aFileThatChangesBetweenTheReadingsIsAnError() throws {
+  @Test func `A file that changes between the readings is an error`() throws {
     let texts = ["1 1:2\n2 2:1\n", "1 1:2\n1 2:1\n2 1:1\n", "1 1:2\n3 2:1\n", "1 1:2\n\n2 1:1", "1 1:2\n2 3:1\n"]
     for text in texts.dropFirst() {
       let path = directory.write(Array(texts[0].utf8))
@@ -178,7 +178,7 @@ import Testing
     return packed.prefix(Int(count)).map(UInt8.init(bitPattern:))
   }
 
-  @Test func manyBlocksAndMembersAreOneText() throws {
+  @Test func `Many blocks and members are one text`() throws {
     var samples = Samples(seed: 5)
     let lines = (0..<60_000).map { _ in
       "\(samples.integer(below: 9)) \(samples.integer(below: 1000)):\(samples.integer(below: 1 << 30))\n"

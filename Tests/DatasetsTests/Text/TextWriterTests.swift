@@ -34,13 +34,13 @@ import Testing
     #expect(data.labels?.texts == ["a", "+1"] && data.labels?.codes == [0, 1, 0])
   }
 
-  @Test func sparseRowsAreReadBackAsTheyWere() throws {
+  @Test func `Sparse rows are read back as they were`() throws {
     try checkSVMLight(Self.doubles, .float64)
     try checkSVMLight(Self.floats, .float32)
     #expect(String(decoding: try directory.read("text"), as: UTF8.self).hasSuffix("\n+1\na 2:1 4:-2\n"))
   }
 
-  @Test func tablesAreReadBackAsTheyWere() throws {
+  @Test func `Tables are read back as they were`() throws {
     let labels = ["a", "b c", "\"d\", e;f", "g\th", " i "]
     for separator in CSV.Separator.allCases {
       for names in [nil, ["x", "y z", "a\"b"]] {
@@ -62,7 +62,7 @@ import Testing
     #expect(values(of: features) == Self.floats.map(Double.init))
   }
 
-  @Test func labelsThatAFormatCannotExpressAreErrors() throws {
+  @Test func `Labels that a format cannot express are errors`() throws {
     for label in ["", "a b", "1,2", "1:2", "#", "a\n"] {
       let error = dataError {
         var writer = try SVMLightWriter(path)
@@ -79,7 +79,7 @@ import Testing
     #expect(dataError { _ = try CSVWriter(directory.path + "/missing/file") }?.exitCode == 74)
   }
 
-  @Test func manyRowsAreAllWritten() throws {
+  @Test func `Many rows are all written`() throws {
     var writer = try SVMLightWriter(path)
     for row in 0..<20_000 { try writer.append(label: "\(row % 7)", values: [1, Float(row)]) }
     try writer.finish()

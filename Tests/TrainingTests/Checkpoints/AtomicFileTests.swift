@@ -7,7 +7,7 @@ import Testing
   let folder = TemporaryFolder()
   private struct Stop: Error {}
 
-  @Test func aNewFileHasWhatWasWritten() throws {
+  @Test func `A new file has what was written`() throws {
     try AtomicFile.write(folder.path("a")) { file in
       try file.write("α")
       try file.write([] as [UInt8])
@@ -17,7 +17,7 @@ import Testing
     #expect(try folder.names == ["a"])
   }
 
-  @Test func anOldFileIsReplacedOnlyAtTheEnd() throws {
+  @Test func `An old file is replaced only at the end`() throws {
     try folder.write("a", [7])
     try AtomicFile.write(folder.path("a")) { file in
       try file.write([1, 2])
@@ -27,7 +27,7 @@ import Testing
     #expect(try folder.bytes("a") == [1, 2])
   }
 
-  @Test func anErrorInTheBodyLeavesTheOldFileAndNoTemporary() throws {
+  @Test func `An error in the body leaves the old file and no temporary`() throws {
     try folder.write("a", [7])
     #expect(throws: Stop.self) {
       try AtomicFile.write(folder.path("a")) { file in
@@ -41,7 +41,7 @@ import Testing
 
   /// The kernel itself refuses the write, halfway, as it does on a full disk; in a process of its own because the limit
   /// is one of the process.
-  @Test func aRefusedWriteLeavesTheOldFileAndNoTemporary() async {
+  @Test func `A refused write leaves the old file and no temporary`() async {
     await #expect(processExitsWith: .success) {
       signal(SIGXFSZ, SIG_IGN)
       let folder = TemporaryFolder()
@@ -58,7 +58,7 @@ import Testing
     }
   }
 
-  @Test func aRefusedRenameLeavesNoTemporary() throws {
+  @Test func `A refused rename leaves no temporary`() throws {
     try FileManager.default.createDirectory(atPath: folder.path("a/b"), withIntermediateDirectories: true)
     let error = #expect(throws: StorageError.self) { try AtomicFile.write(folder.path("a")) { try $0.write([1]) } }
     #expect(error?.exitCode == 74)
@@ -66,21 +66,21 @@ import Testing
     #expect(try folder.names == ["a"])
   }
 
-  @Test func aMissingFolderIsAnOutputError() {
+  @Test func `A missing folder is an output error`() {
     let path = folder.path("none/a")
     let error = #expect(throws: StorageError.self) { try AtomicFile.write(path) { _ in } }
     #expect(error?.exitCode == 74)
     #expect(error?.description.hasPrefix("\(path): open for writing: No such file or directory; ") == true)
   }
 
-  @Test func aDeadProcessesTemporaryOfTheSameIdIsNoObstacle() throws {
+  @Test func `A dead processes temporary of the same ID is no obstacle`() throws {
     try folder.write(".a.tmp-\(getpid())", [9, 9, 9])
     try AtomicFile.write(folder.path("a")) { try $0.write([1]) }
     #expect(try folder.bytes("a") == [1])
     #expect(try folder.names == ["a"])
   }
 
-  @Test func aPathWithoutFolderIsInTheCurrentOne() async {
+  @Test func `A path without folder is in the current one`() async {
     await #expect(processExitsWith: .success) {
       let folder = TemporaryFolder()
       #expect(FileManager.default.changeCurrentDirectoryPath(folder.folder))

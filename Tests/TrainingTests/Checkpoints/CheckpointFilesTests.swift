@@ -7,7 +7,7 @@ import Testing
   let folder = TemporaryFolder()
   private var files: CheckpointFiles { CheckpointFiles(folder: folder.folder) }
 
-  @Test func checkpointsAreListedByStepAndStrangersAreNot() throws {
+  @Test func `Checkpoints are listed by step and strangers are not`() throws {
     for step in [100_000_000, 20, 3] { try files.save(step: step - 1, content(step)) }
     for step in [100_000_000, 20, 3].reversed() { try files.save(step: step, content(step)) }
     for stranger in [
@@ -19,7 +19,7 @@ import Testing
     #expect(files.path(step: 3) == folder.path("step-00000003.safetensors"))
   }
 
-  @Test func aFolderThatDoesNotExistIsEmptyAndIsCreated() throws {
+  @Test func `A folder that does not exist is empty and is created`() throws {
     let files = CheckpointFiles(folder: folder.path("run/checkpoints"))
     #expect(try files.latest() == nil)
     #expect(try files.loadLatest()?.checkpoint == nil)
@@ -28,14 +28,14 @@ import Testing
     #expect(try files.loadLatest()?.checkpoint.step == 0)
   }
 
-  @Test func theNewestIsLoaded() throws {
+  @Test func `The newest is loaded`() throws {
     for step in 1...3 { try files.save(step: step, content(step)) }
     let loaded = try #require(try files.loadLatest())
     #expect(loaded.checkpoint.step == 3)
     #expect(loaded.file == content(3))
   }
 
-  @Test func aDamagedNewestNamesThePreviousGoodOneAndIsNotPassedOver() throws {
+  @Test func `A damaged newest names the previous good one and is not passed over`() throws {
     for step in 1...3 { try files.save(step: step, content(step)) }
     try damage(step: 3)
     try damage(step: 2)
@@ -48,7 +48,7 @@ import Testing
     #expect(latest.damage.map(\.path) == [files.path(step: 3), files.path(step: 2)])
   }
 
-  @Test func aCheckpointWithANumberThatIsNotFiniteIsNotIntact() throws {
+  @Test func `A checkpoint with a number that is not finite is not intact`() throws {
     func file(_ name: String, _ tensor: Tensor) -> TensorFile {
       var file = content(2)
       file.add(name, tensor)
@@ -74,7 +74,7 @@ import Testing
     }
   }
 
-  @Test func damageWithoutAGoodOneBeforeItSaysSo() throws {
+  @Test func `Damage without a good one before it says so`() throws {
     try files.save(step: 1, content(1))
     try folder.write("step-00000002.safetensors", [])
     try damage(step: 1)
@@ -84,7 +84,7 @@ import Testing
     #expect(throws: try #require(error)) { try files.loadLatest(fallsBack: true) }
   }
 
-  @Test func pruningKeepsTheLastOnesAndAlwaysTheNewest() throws {
+  @Test func `Pruning keeps the last ones and always the newest`() throws {
     for step in 1...5 { try files.save(step: step, content(step)) }
     try folder.write("notes", [0])
     try files.prune(keepLast: 2)
@@ -94,7 +94,7 @@ import Testing
     #expect(try folder.names.contains("notes"))
   }
 
-  @Test func pruningRemovesTemporariesOfDeadProcessesOnly() throws {
+  @Test func `Pruning removes temporaries of dead processes only`() throws {
     let child = Process()
     child.executableURL = URL(filePath: "/bin/true")
     try child.run()
@@ -110,7 +110,7 @@ import Testing
     #expect(try folder.names == kept.sorted())
   }
 
-  @Test func savingAfterAResumeFromAnEarlierStepSetsTheLaterOnesAside() throws {
+  @Test func `Saving after a resume from an earlier step sets the later ones aside`() throws {
     for step in [10, 20, 30] { try files.save(step: step, content(step)) }
     try damage(step: 30)
     try files.save(step: 15, content(15))
@@ -122,7 +122,7 @@ import Testing
       ])
   }
 
-  @Test func aFailedSaveLeavesTheOldCheckpointAndNoTemporary() throws {
+  @Test func `A failed save leaves the old checkpoint and no temporary`() throws {
     try files.save(step: 1, content(1))
     try FileManager.default.createDirectory(atPath: files.path(step: 2), withIntermediateDirectories: true)
     let error = #expect(throws: StorageError.self) { try files.save(step: 2, content(2)) }

@@ -13,7 +13,7 @@ struct CheckpointWriterTests {
     return file
   }
 
-  @Test func writesOneAfterAnotherPrunesAndTells() throws {
+  @Test func `Writes one after another prunes and tells`() throws {
     let writer = CheckpointWriter(files, keep: 2)
     for step in 1...5 { writer.begin { (step, content(step, count: 100_000)) } }
     writer.wait()
@@ -27,7 +27,7 @@ struct CheckpointWriterTests {
     writer.end()
   }
 
-  @Test func doesNotWaitForTheDisk() throws {
+  @Test func `Does not wait for the disk`() throws {
     let writer = CheckpointWriter(files, keep: 1)
     let large = content(1, count: 20_000_000)
     let start = ContinuousClock.now
@@ -40,7 +40,7 @@ struct CheckpointWriterTests {
     writer.end()
   }
 
-  @Test func aCopyIsMadeWhenTheOneBeforeIsGone() throws {
+  @Test func `A copy is made when the one before is gone`() throws {
     let writer = CheckpointWriter(files, keep: 1)
     writer.begin { (1, content(1, count: 5_000_000)) }
     writer.begin {
@@ -53,7 +53,7 @@ struct CheckpointWriterTests {
     writer.end()
   }
 
-  @Test func aFailureIsKeptUntilItIsAskedFor() throws {
+  @Test func `A failure is kept until it is asked for`() throws {
     try folder.write("checkpoints", [0])
     let writer = CheckpointWriter(files, keep: 2)
     writer.begin { (1, content(1)) }

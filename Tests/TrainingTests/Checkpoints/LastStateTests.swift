@@ -12,7 +12,7 @@ import Testing
     }
   }
 
-  @Test func isThatOfTheLastChange() {
+  @Test func `Is that of the last change`() {
     let last = LastState()
     #expect(last.copy() == nil)
     for step in [0, 1, 5] {
@@ -24,7 +24,7 @@ import Testing
     #expect(last.copy() == nil)
   }
 
-  @Test func isNotCopiedWhileItChanges() async {
+  @Test func `Is not copied while it changes`() async {
     let last = LastState()
     last.endChange(state(1))
     last.beginChange()

@@ -5,7 +5,7 @@ import Testing
 
 /// Each in a process of its own: handlers and the flag belong to the process, and other tests run beside.
 @Suite struct PreemptionTests {
-  @Test func nothingIsRequestedAtFirstAndTheLastSignalIsRemembered() async {
+  @Test func `Nothing is requested at first and the last signal is remembered`() async {
     await #expect(processExitsWith: .success) {
       Preemption.install()
       #expect(Preemption.requested == nil)
@@ -18,14 +18,14 @@ import Testing
     }
   }
 
-  @Test func theNumbersAreThoseOfTheSystem() {
+  @Test func `The numbers are those of the system`() {
     #expect(Preemption.Signal.interrupt.rawValue == SIGINT)
     #expect(Preemption.Signal.userDefined1.rawValue == SIGUSR1)
     #expect(Preemption.Signal.hangUp.rawValue == SIGHUP)
     #expect(Preemption.Signal.terminate.rawValue == SIGTERM)
   }
 
-  @Test func repeatedTerminationStaysOrderly() async {
+  @Test func `Repeated termination stays orderly`() async {
     await #expect(processExitsWith: .success) {
       Preemption.install()
       for _ in 0..<3 { raise(SIGTERM) }
@@ -36,7 +36,7 @@ import Testing
     }
   }
 
-  @Test func theSecondInterruptKills() async {
+  @Test func `The second interrupt kills`() async {
     await #expect(processExitsWith: .signal(SIGINT)) {
       signal(SIGINT, SIG_DFL)
       Preemption.install()
@@ -46,7 +46,7 @@ import Testing
     }
   }
 
-  @Test func installingAgainArmsTheInterruptAgain() async {
+  @Test func `Installing again arms the interrupt again`() async {
     await #expect(processExitsWith: .success) {
       signal(SIGINT, SIG_DFL)
       Preemption.install()
@@ -57,7 +57,7 @@ import Testing
     }
   }
 
-  @Test func signalsThatTheParentBlockedAreUnblocked() async {
+  @Test func `Signals that the parent blocked are unblocked`() async {
     await #expect(processExitsWith: .success) {
       var all = sigset_t()
       sigfillset(&all)
@@ -68,7 +68,7 @@ import Testing
     }
   }
 
-  @Test func anInterruptThatTheParentIgnoredStaysIgnored() async {
+  @Test func `An interrupt that the parent ignored stays ignored`() async {
     await #expect(processExitsWith: .success) {
       signal(SIGINT, SIG_IGN)
       Preemption.install()
@@ -77,7 +77,7 @@ import Testing
     }
   }
 
-  @Test func aHangUpThatNohupIgnoresStaysIgnored() async {
+  @Test func `A hang up that nohup ignores stays ignored`() async {
     await #expect(processExitsWith: .success) {
       signal(SIGHUP, SIG_IGN)
       Preemption.install()
@@ -86,7 +86,7 @@ import Testing
     }
   }
 
-  @Test func aSignalOnAnotherThreadIsSeen() async {
+  @Test func `A signal on another thread is seen`() async {
     await #expect(processExitsWith: .success) {
       Preemption.install()
       let thread = Thread { pthread_kill(pthread_self(), SIGTERM) }
@@ -96,7 +96,7 @@ import Testing
     }
   }
 
-  @Test func aClosedPipeIsAnErrorAndNotTheEnd() async {
+  @Test func `A closed pipe is an error and not the end`() async {
     await #expect(processExitsWith: .success) {
       Preemption.install()
       var ends: [Int32] = [0, 0]

@@ -6,7 +6,7 @@ import Testing
 @Suite struct RunDirectoryTests {
   let folder = TemporaryFolder()
 
-  @Test func filesLieInTheFolder() {
+  @Test func `Files lie in the folder`() {
     let directory = RunDirectory(path: "a/b")
     #expect(directory.configuration == "a/b/config.yaml")
     #expect(directory.metrics == "a/b/metrics.jsonl")
@@ -15,17 +15,16 @@ import Testing
   }
 
   @Test(
-    "the run of a checkpoint is the folder above `checkpoints`",
     arguments: [
       ["runs/x/checkpoints/step-00000001.safetensors", "runs/x"],
       ["/data/runs/x/checkpoints/step-00000001.safetensors", "/data/runs/x"],
       ["elsewhere/copy.safetensors", "elsewhere"],
     ])
-  func ofCheckpoint(paths: [String]) {
+  func `The run of a checkpoint is the folder above its folder`(paths: [String]) {
     #expect(RunDirectory(ofCheckpoint: paths[0]).path == paths[1])
   }
 
-  @Test func aRunIsUsedOnceItHasMetricsOrAModelOrCheckpoints() throws {
+  @Test func `A run is used once it has metrics or a model or checkpoints`() throws {
     for name in ["metrics.jsonl", "model.safetensors", "checkpoints"] {
       let directory = RunDirectory(path: folder.path("used-by-\(name)"))
       #expect(!directory.isUsed)
@@ -41,7 +40,7 @@ import Testing
     }
   }
 
-  @Test func aFolderThatCannotBeMadeIsAnErrorOfOutput() throws {
+  @Test func `A folder that cannot be made is an error of output`() throws {
     try folder.write("file", [])
     let error = #expect(throws: StorageError.self) {
       try RunDirectory(path: folder.path("file/run")).create(resuming: false)
@@ -51,7 +50,7 @@ import Testing
   }
 
   /// In a process of its own, because the names are relative to the working folder.
-  @Test func namesAreNumberedAfterTheConfiguration() async {
+  @Test func `Names are numbered after the configuration`() async {
     await #expect(processExitsWith: .success) {
       let folder = TemporaryFolder()
       try #require(FileManager.default.changeCurrentDirectoryPath(folder.folder))
@@ -72,7 +71,7 @@ import Testing
     }
   }
 
-  @Test func jobsThatBeginAtOnceGetFoldersOfTheirOwn() async {
+  @Test func `Jobs that begin at once get folders of their own`() async {
     await #expect(processExitsWith: .success) {
       let folder = TemporaryFolder()
       try #require(FileManager.default.changeCurrentDirectoryPath(folder.folder))
@@ -82,7 +81,7 @@ import Testing
     }
   }
 
-  @Test func aFolderThatGotARunWhileTheLockWasWaitedForIsRefused() async throws {
+  @Test func `A folder that got a run while the lock was waited for is refused`() async throws {
     let directory = RunDirectory(path: folder.path("run"))
     try directory.create(resuming: false)
     let path = directory.metrics

@@ -26,12 +26,10 @@ import Testing
       network, batchSize: 1, partition: RowPartition(), over: Communicator())
   }
 
-  @Test(
-    "progress and the optimizer's memory come back",
-    arguments: [
-      ["fgn", "last_step"], ["ggn", "last_step"], ["sgd", "velocity"], ["adam", "first_moment", "second_moment"],
-    ])
-  func roundTrip(words: [String]) throws {
+  @Test(arguments: [
+    ["fgn", "last_step"], ["ggn", "last_step"], ["sgd", "velocity"], ["adam", "first_moment", "second_moment"],
+  ])
+  func `Progress and the optimizer's memory come back`(words: [String]) throws {
     let configuration = try Configuration.parse("", source: "", overrides: ["optimizer.method=\(words[0])"])
     let old = optimizer(configuration)
     #expect(old.memory.map(\.name) == Array(words.dropFirst()))
@@ -52,7 +50,7 @@ import Testing
     #expect(try ModelFile.parameters(of: network, in: state.contents, as: Float.self).count == 6)
   }
 
-  @Test func aCheckpointWithoutTheMemoryOfItsMethodIsRefused() throws {
+  @Test func `A checkpoint without the memory of its method is refused`() throws {
     for (method, counters, section) in [
       ("fgn", OptimizerCounters(damping: 1), "optimizer.last_step"), ("sgd", .init(), "optimizer.velocity"),
       ("adam", .init(moments: 3), "optimizer.first_moment"), ("adam", .init(), "fgn.progress"),
@@ -67,25 +65,23 @@ import Testing
     }
   }
 
-  @Test func dampingComesBackToTheLastBit() throws {
+  @Test func `Damping comes back to the last bit`() throws {
     for damping in [0.1, 1.0 / 3, 1e-300, 1.0.nextUp, 1e6 / 1.5 / 1.5 / 1.5] {
       let file = checkpoint(Configuration(), .init(step: 1, optimizer: .init(damping: damping), examples: 5))
       #expect(try RunState(file, for: Configuration()).progress.optimizer.damping == damping)
     }
   }
 
-  @Test(
-    "settings that decide the course of a run cannot change",
-    arguments: [
-      "optimizer.batch_size=8", "optimizer.batch_size=full", "training.seed=5", "training.precision=float64",
-      "training.drop_last=true", "training.shuffle_block=4", "training.shuffle_window=3",
-      "training.stratify=true", "data.normalize=none",
-      "optimizer.method=ggn", "optimizer.method=adam",
-      "optimizer.momentum=0", "model.layers=[tanh]", "model.input_shape=[1, 2]", "model.channels=last",
-      "training.reproducible=true", "data.class_weights=balanced", "data.class_weights=[1, 2]",
-      "data.ignore_label=255", "data.ignore_label=unknown",
-    ])
-  func fixedSettings(override: String) throws {
+  @Test(arguments: [
+    "optimizer.batch_size=8", "optimizer.batch_size=full", "training.seed=5", "training.precision=float64",
+    "training.drop_last=true", "training.shuffle_block=4", "training.shuffle_window=3",
+    "training.stratify=true", "data.normalize=none",
+    "optimizer.method=ggn", "optimizer.method=adam",
+    "optimizer.momentum=0", "model.layers=[tanh]", "model.input_shape=[1, 2]", "model.channels=last",
+    "training.reproducible=true", "data.class_weights=balanced", "data.class_weights=[1, 2]",
+    "data.ignore_label=255", "data.ignore_label=unknown",
+  ])
+  func `Settings that decide the course of a run cannot change`(override: String) throws {
     let changed = try Configuration.parse("", source: "", overrides: [override])
     let error = #expect(throws: ConfigurationError.self) { try RunState(checkpoint(), for: changed) }
     #expect(error?.exitCode == 64)
@@ -94,18 +90,16 @@ import Testing
     _ = try RunState(checkpoint(changed), for: changed)
   }
 
-  @Test(
-    "other settings may change",
-    arguments: [
-      "training.epochs=99", "training.steps=99", "optimizer.learning_rate=0.1", "checkpoint.every=1",
-      "optimizer.momentum=0.5", "logging.every=5", "data.train.format=npy", "training.virtual_shards=8",
-    ])
-  func freeSettings(override: String) throws {
+  @Test(arguments: [
+    "training.epochs=99", "training.steps=99", "optimizer.learning_rate=0.1", "checkpoint.every=1",
+    "optimizer.momentum=0.5", "logging.every=5", "data.train.format=npy", "training.virtual_shards=8",
+  ])
+  func `Other settings may change`(override: String) throws {
     let changed = try Configuration.parse("", source: "", overrides: [override])
     #expect(try RunState(checkpoint(), for: changed).progress.step == 7)
   }
 
-  @Test func theOrderOfRowsIsThatOfTheCheckpointWhereNoneIsAskedFor() throws {
+  @Test func `The order of rows is that of the checkpoint where none is asked for`() throws {
     let saved = try Configuration.parse(
       "", source: "", overrides: ["training.shuffle_block=64", "training.shuffle_window=8"])
     let state = try RunState(checkpoint(saved), for: Configuration.parse("", source: ""))
@@ -117,22 +111,22 @@ import Testing
     #expect(error?.key == "training.shuffle_block")
   }
 
-  @Test("impossible progress is refused", arguments: [(-1, 0.1), (1, 0), (1, -0.5)])
-  func impossibleProgress(step: Int, damping: Double) {
+  @Test(arguments: [(-1, 0.1), (1, 0), (1, -0.5)])
+  func `Impossible progress is refused`(step: Int, damping: Double) {
     let file = checkpoint(Configuration(), .init(step: step, optimizer: .init(damping: damping), examples: 50))
     let error = #expect(throws: StorageError.self) { try RunState(file, for: Configuration()) }
     #expect(error?.exitCode == 65)
     #expect(error?.section.contains("fgn.progress") == true)
   }
 
-  @Test func aModelIsNoCheckpoint() {
+  @Test func `A model is no checkpoint`() {
     var file = checkpoint()
     file.metadata["fgn.progress"] = nil
     let error = #expect(throws: StorageError.self) { try RunState(file, for: Configuration()) }
     #expect(error?.exitCode == 65)
   }
 
-  @Test func theWeightsMustBeThoseOfTheRun() throws {
+  @Test func `The weights must be those of the run`() throws {
     func data(_ weights: [Double]?) -> TrainingData {
       let set = Dataset(
         features: FeatureMatrix([Double](repeating: 1, count: 100), shape: [2]),
@@ -215,8 +209,8 @@ import Testing
     }
   }
 
-  @Test("the data must be those of the run", arguments: [(51, 2, 2), (50, 3, 2), (50, 2, 3)])
-  func otherData(examples: Int, features: Int, classes: Int) throws {
+  @Test(arguments: [(51, 2, 2), (50, 3, 2), (50, 2, 3)])
+  func `The data must be those of the run`(examples: Int, features: Int, classes: Int) throws {
     func data(_ examples: Int, _ features: Int, _ classes: Int) -> TrainingData {
       let values = [Double](repeating: 1, count: examples * features)
       let set = Dataset(

@@ -77,7 +77,7 @@ import Testing
     try Configuration.parse(text, source: "test.yaml", overrides: overrides)
   }
 
-  @Test func aSummaryHasTheDampingOfTheFirstStep() throws {
+  @Test func `A summary has the damping of the first step`() throws {
     for (overrides, text) in [
       ([], "damping 0.3 levenberg"), (["initial=0.001"], "damping 0.3 (its bound, instead of 0.001) levenberg"),
       (["initial=5", "maximum=2"], "damping 2 (its bound, instead of 5) levenberg"),
@@ -89,7 +89,7 @@ import Testing
     }
   }
 
-  @Test func everyKeyHasItsDocumentedDefault() throws {
+  @Test func `Every key has its documented default`() throws {
     let overrides = Self.defaults.map { "\($0.key)=\($0.value)" }
     #expect(try Configuration.parse("", source: "", overrides: overrides) == Configuration())
     // No key is missing from the list.
@@ -97,8 +97,8 @@ import Testing
     #expect(leaves == Self.defaults.count)
   }
 
-  @Test("an override changes its key and nothing else", arguments: others.map { [$0.key, $0.value] })
-  func overrideChangesOneKey(pair: [String]) throws {
+  @Test(arguments: others.map { [$0.key, $0.value] })
+  func `An override changes its key and nothing else`(pair: [String]) throws {
     let changed = try parse("", "\(pair[0])=\(pair[1])")
     #expect(changed != Configuration())
     let original = try #require(Self.defaults.first { $0.key == pair[0] })
@@ -108,13 +108,13 @@ import Testing
     #expect(try Configuration.parse(changed.yaml, source: "", overrides: overrides) == Configuration())
   }
 
-  @Test("what is written out is read back the same", arguments: others.map { [$0.key, $0.value] })
-  func roundTrip(pair: [String]) throws {
+  @Test(arguments: others.map { [$0.key, $0.value] })
+  func `What is written out is read back the same`(pair: [String]) throws {
     let configuration = try parse("", "\(pair[0])=\(pair[1])")
     #expect(try parse(configuration.yaml) == configuration)
   }
 
-  @Test func numbersSurviveTheRoundTripToTheLastBit() throws {
+  @Test func `Numbers survive the round trip to the last bit`() throws {
     for number in [0.1, 1.0 / 3, 1e-300, 123_456.789e-7, Double.leastNormalMagnitude, 1.0.nextUp] {
       var configuration = Configuration()
       configuration.optimizer.learningRate = number
@@ -122,14 +122,14 @@ import Testing
     }
   }
 
-  @Test func numbersAreWrittenAsAPersonWouldWriteThem() throws {
+  @Test func `Numbers are written as a person would write them`() throws {
     let yaml = Configuration().yaml
     for line in ["initial: 0.3", "maximum: 1000000", "momentum: 0.9", "learning_rate: 0.5", "minimum: 0.3"] {
       #expect(yaml.contains("\(line)\n"), "\(yaml)")
     }
   }
 
-  @Test func textSurvivesTheRoundTripWhateverItLooksLike() throws {
+  @Test func `Text survives the round trip whatever it looks like`() throws {
     for text in [
       "null", "~", "12", "true", "a: b", "#x", "'", "\"", " spaces ", "ünïcode/数", "- x", "{}", "1e3", "a\\b",
     ] {
@@ -139,7 +139,7 @@ import Testing
     }
   }
 
-  @Test func theDocumentGoesOverTheDefaultsAndOverridesOverBothInTheirOrder() throws {
+  @Test func `The document goes over the defaults and overrides over both in their order`() throws {
     let text = "training: {epochs: 3, seed: 7}\noptimizer: {damping: {initial: 2}}"
     let configuration = try parse(text, "training.epochs=4", "training.epochs=5", "optimizer.damping.factor=2")
     #expect(configuration.training.epochs == 5)
@@ -149,7 +149,7 @@ import Testing
     #expect(configuration.optimizer.damping.minimum == 0.3)
   }
 
-  @Test func nullUnsetsASettingThatMayBeAbsent() throws {
+  @Test func `Null unsets a setting that may be absent`() throws {
     let text = "training: {steps: 5}\ndata: {classes: 4}"
     #expect(try parse(text).training.steps == 5)
     for nothing in ["null", "~", ""] {
@@ -158,31 +158,29 @@ import Testing
     }
   }
 
-  @Test(
-    "an empty document or section leaves the defaults",
-    arguments: ["", "\n# nothing\n", "---\n", "optimizer:\n", "optimizer: {}\n", "optimizer: null", "{}", "null"])
-  func emptySections(text: String) throws {
+  @Test(arguments: ["", "\n# nothing\n", "---\n", "optimizer:\n", "optimizer: {}\n", "optimizer: null", "{}", "null"])
+  func `An empty document or section leaves the defaults`(text: String) throws {
     #expect(try parse(text) == Configuration())
   }
 
-  @Test func aSectionMayBeOverriddenAsAWhole() throws {
+  @Test func `A section may be overridden as a whole`() throws {
     let configuration = try parse("", "optimizer.damping={initial: 5, policy: sweep}")
     #expect(configuration.optimizer.damping.initial == 5)
     #expect(configuration.optimizer.damping.policy == .sweep)
     #expect(configuration.optimizer.damping.factor == 2)
   }
 
-  @Test func jsonIsYAML() throws {
+  @Test func `JSON is YAML`() throws {
     let configuration = try parse(#"{"training": {"epochs": 3}, "data": {"normalize": "none"}}"#)
     #expect(configuration.training.epochs == 3)
     #expect(configuration.data.normalize == .none)
   }
 
-  @Test func aValueMayHoldAnEqualsSign() throws {
+  @Test func `A value may hold an equals sign`() throws {
     #expect(try parse("", "model.initialization=a=b").model.initialization == "a=b")
   }
 
-  @Test func theExampleFilesParse() throws {
+  @Test func `The example files parse`() throws {
     let folder = Repository.root.appending(path: "configs")
     let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".yaml") }
     #expect(names.contains("digits.yaml"))
@@ -192,10 +190,10 @@ import Testing
     }
   }
 
-  @Test(
-    "without a learning rate each method has its own, and the complete configuration shows it",
-    arguments: [("fgn", "0.5"), ("ggn", "0.5"), ("sgd", "0.1"), ("adam", "0.001")])
-  func defaultLearningRate(method: String, rate: String) throws {
+  @Test(arguments: [("fgn", "0.5"), ("ggn", "0.5"), ("sgd", "0.1"), ("adam", "0.001")])
+  func `Without a learning rate each method has its own, and the complete configuration shows it`(
+    method: String, rate: String
+  ) throws {
     for override in ["optimizer.weight_decay=0", "optimizer.learning_rate=null", "optimizer.learning_rate="] {
       let configuration = try parse("optimizer: {method: \(method)}", override)
       #expect("\(configuration.optimizer.learningRate)" == "\(try #require(Double(rate)))")
@@ -205,18 +203,18 @@ import Testing
     #expect(try parse("optimizer: {learning_rate: 0.5}", "optimizer.method=\(method)").optimizer.learningRate == 0.5)
   }
 
-  @Test(
-    "defaults that depend on the method and the network are those of the documentation",
-    arguments: [
-      ("", 0.5, "identity", 0.3), ("model: {layers: [{linear: 8}, tanh]}", 0.2, "kronecker", 1),
-      ("model: {layers: [{linear: 8}, tanh]}\noptimizer: {metric: {kind: identity}}", 0.2, "identity", 0.3),
-      ("model: {layers: [tanh]}", 0.5, "identity", 0.3),
-      ("model: {layers: [{residual: [{convolution: {channels: 3, kernel: 1}}]}, {linear: 8}]}", 0.2, "identity", 0.3),
-      ("optimizer: {metric: {kind: kronecker}}", 0.5, "kronecker", 1),
-      ("model: {layers: [{linear: 8}, tanh]}\noptimizer: {method: ggn}", 0.2, "identity", 0.3),
-      ("model: {layers: [{linear: 8}, tanh]}\noptimizer: {method: adam}", 0.001, "identity", 0.3),
-    ])
-  func dependentDefaults(text: String, rate: Double, metric: String, damping: Double) throws {
+  @Test(arguments: [
+    ("", 0.5, "identity", 0.3), ("model: {layers: [{linear: 8}, tanh]}", 0.2, "kronecker", 1),
+    ("model: {layers: [{linear: 8}, tanh]}\noptimizer: {metric: {kind: identity}}", 0.2, "identity", 0.3),
+    ("model: {layers: [tanh]}", 0.5, "identity", 0.3),
+    ("model: {layers: [{residual: [{convolution: {channels: 3, kernel: 1}}]}, {linear: 8}]}", 0.2, "identity", 0.3),
+    ("optimizer: {metric: {kind: kronecker}}", 0.5, "kronecker", 1),
+    ("model: {layers: [{linear: 8}, tanh]}\noptimizer: {method: ggn}", 0.2, "identity", 0.3),
+    ("model: {layers: [{linear: 8}, tanh]}\noptimizer: {method: adam}", 0.001, "identity", 0.3),
+  ])
+  func `Defaults that depend on the method and the network are those of the documentation`(
+    text: String, rate: Double, metric: String, damping: Double
+  ) throws {
     let optimizer = try parse(text).optimizer
     #expect(optimizer.learningRate == rate && optimizer.metric.kind.rawValue == metric)
     #expect(optimizer.damping.initial == damping && optimizer.damping.minimum == damping)
@@ -224,34 +222,30 @@ import Testing
     #expect(given.learningRate == 3 && given.damping.initial == 7 && given.damping.minimum == 2)
   }
 
-  @Test(
-    "a method's own settings go with it",
-    arguments: [
-      ["sgd", "nesterov=true"], ["sgd", "momentum=0"], ["adam", "adam.beta1=0"], ["adam", "adam.beta2=0.5"],
-      ["adam", "adam.epsilon=1e-3"], ["adam", "adam.decoupled_weight_decay=true"], ["ggn", "damping.initial=2"],
-      ["ggn", "step_length=ggn"], ["ggn", "solver.tolerance=0.5"],
-    ])
-  func ownSettings(words: [String]) throws {
+  @Test(arguments: [
+    ["sgd", "nesterov=true"], ["sgd", "momentum=0"], ["adam", "adam.beta1=0"], ["adam", "adam.beta2=0.5"],
+    ["adam", "adam.epsilon=1e-3"], ["adam", "adam.decoupled_weight_decay=true"], ["ggn", "damping.initial=2"],
+    ["ggn", "step_length=ggn"], ["ggn", "solver.tolerance=0.5"],
+  ])
+  func `A method's own settings go with it`(words: [String]) throws {
     let plain = try parse("optimizer: {method: \(words[0])}")
     let changed = try parse("optimizer: {method: \(words[0])}", "optimizer.\(words[1])")
     #expect(changed != plain)
     #expect(try parse(changed.yaml) == changed)
   }
 
-  @Test(
-    "settings that the method does not read are known by their keys",
-    arguments: [
-      ("method: adam, damping: {initial: 1}, momentum: 0.5", ["damping", "momentum"]),
-      (
-        "method: sgd, solver: {tolerance: 0.2}, step_length: ggn, adam: {beta1: 0.5}",
-        ["solver", "step_length", "adam"]
-      ),
-      ("method: ggn, damping: {initial: 1}, solver: {tolerance: 0.2}, step_length: unit, momentum: 0.5", []),
-      ("nesterov: true, adam: {epsilon: 1}", ["adam"]), ("method: adam, nesterov: true", ["nesterov"]),
-      ("method: sgd, nesterov: true, momentum: 0.5", []),
-      ("method: adam, adam: {beta1: 0.5}, weight_decay: 0.1", []),
-    ])
-  func unreadSettings(settings: String, keys: [String]) throws {
+  @Test(arguments: [
+    ("method: adam, damping: {initial: 1}, momentum: 0.5", ["damping", "momentum"]),
+    (
+      "method: sgd, solver: {tolerance: 0.2}, step_length: ggn, adam: {beta1: 0.5}",
+      ["solver", "step_length", "adam"]
+    ),
+    ("method: ggn, damping: {initial: 1}, solver: {tolerance: 0.2}, step_length: unit, momentum: 0.5", []),
+    ("nesterov: true, adam: {epsilon: 1}", ["adam"]), ("method: adam, nesterov: true", ["nesterov"]),
+    ("method: sgd, nesterov: true, momentum: 0.5", []),
+    ("method: adam, adam: {beta1: 0.5}, weight_decay: 0.1", []),
+  ])
+  func `Settings that the method does not read are known by their keys`(settings: String, keys: [String]) throws {
     let configuration = try Configuration.parse("optimizer: {\(settings)}", source: "")
     #expect(configuration.optimizer.unreadSettings == keys.map { "optimizer.\($0)" })
   }

@@ -24,9 +24,8 @@ import Testing
     return (configuration, data)
   }
 
-  @Test(
-    "the default is what suits the features, and it is what is written down", arguments: [[], ["data.normalize=auto"]])
-  func choice(overrides: [String]) throws {
+  @Test(arguments: [[], ["data.normalize=auto"]])
+  func `The default is what suits the features, and it is what is written down`(overrides: [String]) throws {
     for (factor, kind) in [(1.0, Normalization.Kind.scale), (1e4, .standardize), (1e-4, .standardize)] {
       let (configuration, data) =
         try overrides.isEmpty ? load(factor: factor) : load(factor: factor, overrides[0])
@@ -39,8 +38,8 @@ import Testing
     }
   }
 
-  @Test("what is asked for stays, with a warning where it does not suit", arguments: ["none", "scale"])
-  func asked(kind: String) throws {
+  @Test(arguments: ["none", "scale"])
+  func `What is asked for stays, with a warning where it does not suit`(kind: String) throws {
     for (factor, isWarned) in [(1.0, false), (1e4, true)] {
       let (configuration, data) = try load(factor: factor, "data.normalize=\(kind)")
       #expect(configuration.data.normalize.rawValue == kind && configuration.summaryOfNormalization(data) == kind)

@@ -25,7 +25,7 @@ import Testing
       .map { $0.joined(separator: ".") }
   }
 
-  @Test func everyKeyHasExactlyOneLineAndNoLineNamesAnother() throws {
+  @Test func `Every key has exactly one line and no line names another`() throws {
     let (rows, keys) = (try Self.rows().map(\.key), try Self.keys())
     #expect(keys.count > 60)
     #expect(Set(keys).subtracting(rows).sorted() == [], "keys without a line")
@@ -33,13 +33,13 @@ import Testing
     #expect(Dictionary(grouping: rows) { $0 }.filter { $1.count > 1 }.keys.sorted() == [], "keys with several lines")
   }
 
-  @Test func noLineOfATableIsPassedOver() throws {
+  @Test func `No line of a table is passed over`() throws {
     let lines = try Documentation.text("docs/configuration.md").split(separator: "\n")
     let dotted = lines.count { $0.contains(/^\| `[a-z][a-z0-9_]*\./) }
     #expect(try Self.rows().count == dotted)
   }
 
-  @Test func everyLineHasTheDefaultOfItsKey() throws {
+  @Test func `Every line has the default of its key`() throws {
     let plain = try Configuration.parse("", source: "")
     let dependent = Configuration.dependentDefaults.map { $0.joined(separator: ".") }
     for row in try Self.rows() {
@@ -52,7 +52,7 @@ import Testing
     }
   }
 
-  @Test func everyWordThatAKeyTakesIsInItsLine() throws {
+  @Test func `Every word that a key takes is in its line`() throws {
     for row in try Self.rows() {
       do {
         _ = try Configuration.parse("", source: "", overrides: ["\(row.key)=no-such-word"])

@@ -5,7 +5,7 @@ import Testing
 @testable import Training
 
 @Suite struct DocumentationTests {
-  @Test func everyRelativeLinkLeadsToAFileAndAHeading() throws {
+  @Test func `Every relative link leads to a file and a heading`() throws {
     let pages = try Documentation.pages()
     #expect(pages.contains("README.md") && pages.contains("docs/configuration.md"))
     var links = 0
@@ -29,11 +29,11 @@ import Testing
     #expect(links > 50)
   }
 
-  @Test func theReadmeStaysShort() throws {
+  @Test func `The README stays short`() throws {
     #expect(try Documentation.text("README.md").split(separator: "\n", omittingEmptySubsequences: false).count <= 151)
   }
 
-  @Test func theTableOfExitCodesHasThoseOfTheProgram() throws {
+  @Test func `The table of exit codes has those of the program`() throws {
     let table = Set(
       try Documentation.prose("docs/distributed.md").compactMap { line in
         line.firstMatch(of: /^\| (\d+) \|/).map { String($0.1) }
@@ -50,7 +50,7 @@ import Testing
     for help in helps { #expect(table == Set(help.matches(of: /\d+/).map { String($0.0) })) }
   }
 
-  @Test func theSymbolsOfTheMethodHaveTheirNamesInTheCode() throws {
+  @Test func `The symbols of the method have their names in the code`() throws {
     let sources = try (Documentation.sources("Sources/GaussNewton") + Documentation.sources("Sources/Networks"))
     let words = sources.map { Set($0.split { !($0.isLetter || $0.isNumber) }) }
     var names = 0

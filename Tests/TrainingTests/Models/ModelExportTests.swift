@@ -67,9 +67,10 @@ import Testing
   }
 
   @Test(
-    "names, shapes and numbers are those of the model, in either precision and without the optimizer's",
     arguments: Configuration.Training.Precision.allCases, [nil, Configuration.Training.Precision.float32, .float64])
-  func exportsParameters(trained: Configuration.Training.Precision, asked: Configuration.Training.Precision?) throws {
+  func `Names, shapes and numbers are those of the model, in either precision and without the optimizer's`(
+    trained: Configuration.Training.Precision, asked: Configuration.Training.Precision?
+  ) throws {
     let layers: [LayerSpecification] = [.linear(4), .activation(.tanh), .residual([.linear(4)])]
     let model = try model(layers, .standardize, examples([6]), precision: trained)
     for (prefix, name) in [("", "2.0.weight"), ("model.", "model.2.0.weight"), ("net é\".", "net é\".2.0.weight")] {
@@ -93,8 +94,8 @@ import Testing
     #expect(again.normalization == model.normalization && again.network.layout == model.network.layout)
   }
 
-  @Test("folding is exact for linear layers", arguments: [.scale, .standardize] as [Normalization.Kind])
-  func foldsIntoLinear(kind: Normalization.Kind) throws {
+  @Test(arguments: [.scale, .standardize] as [Normalization.Kind])
+  func `Folding is exact for linear layers`(kind: Normalization.Kind) throws {
     for layers: [LayerSpecification] in [
       [], [.linear(4), .layerNorm], [.flatten, .flatten, .linear(4), .activation(.gelu)],
     ] {
@@ -103,8 +104,8 @@ import Testing
     }
   }
 
-  @Test("folding is exact for convolutions", arguments: ChannelOrder.allCases)
-  func foldsIntoConvolutions(channels: ChannelOrder) throws {
+  @Test(arguments: ChannelOrder.allCases)
+  func `Folding is exact for convolutions`(channels: ChannelOrder) throws {
     func layers(padding: Int) -> [LayerSpecification] {
       [.convolution(.init(channels: 3, kernel: 2, padding: padding)), .activation(.tanh), .flatten]
     }
@@ -124,8 +125,10 @@ import Testing
     }
   }
 
-  @Test("folding that would leave nothing of the inputs is refused, and done in a precision that has room for it")
-  func foldsNoLargeMeans() throws {
+  @Test
+  func `Folding that would leave nothing of the inputs is refused, and done in a precision that has room for it`()
+    throws
+  {
     var generator = SplitMix64(seed: 3)
     func features(mean: Double) -> FeatureMatrix {
       FeatureMatrix((0..<200).map { _ in mean + generator.nextNormal() }, shape: [10])
@@ -144,12 +147,12 @@ import Testing
     }
   }
 
-  @Test("without normalization there is nothing to fold") func foldsNothing() throws {
+  @Test func `Without normalization there is nothing to fold`() throws {
     let features = examples([4])
     #expect(try foldingError(model([.activation(.tanh), .linear(2)], .none, features), features) == 0)
   }
 
-  @Test("what cannot be folded is refused") func refusesToFold() throws {
+  @Test func `What cannot be folded is refused`() throws {
     let kernel = LayerSpecification.convolution(.init(channels: 3, kernel: 2, padding: 1))
     let (image, uniform) = (examples([2, 4, 3]), examples([2, 4, 3], channelSize: 12))
     let cases: [([LayerSpecification], Normalization.Kind, FeatureMatrix, String)] = [
@@ -168,7 +171,7 @@ import Testing
     }
   }
 
-  @Test func tellsInWhichOrderChannelsAreExpected() throws {
+  @Test func `Tells in which order channels are expected`() throws {
     let layers: [LayerSpecification] = [.convolution(.init(channels: 3, kernel: 2)), .flatten]
     let features = examples([4, 3, 2])
     #expect(
@@ -176,7 +179,7 @@ import Testing
     #expect(try !ModelExport(model(layers, .scale, features)).inputs.contains("height"))
   }
 
-  @Test func numbersThatFloatDoesNotHoldAreRefused() throws {
+  @Test func `Numbers that float does not hold are refused`() throws {
     let values = Vector<Double>([1e39] + Array(repeating: 0, count: 14))
     var file = TensorFile()
     file.metadata = try model([], .none, examples([4])).contents.metadata
@@ -188,7 +191,7 @@ import Testing
     #expect(error?.exitCode == 65 && error?.description.contains("too large for float32") == true)
   }
 
-  @Test func aFolderHasAnArrayForEachParameter() throws {
+  @Test func `A folder has an array for each parameter`() throws {
     let model = try model([.linear(4), .layerNorm], .standardize, examples([6]), precision: .float32)
     for round in 0..<2 {
       try ModelExport(model, prefix: round == 0 ? "" : "p.").writeArrays(to: folder.path("out"))
@@ -220,7 +223,7 @@ import Testing
     #expect(manifest.parameters.allSatisfy { $0.type == "float32" })
   }
 
-  @Test func otherFoldersAreNoExports() throws {
+  @Test func `Other folders are no exports`() throws {
     let files = FileManager.default
     #expect(!ModelExport.isExport(folder: folder.path("missing")))
     #expect(!ModelExport.isExport(folder: folder.folder))
@@ -233,7 +236,7 @@ import Testing
     #expect(!ModelExport.isExport(folder: folder.folder))
   }
 
-  @Test func aFolderThatCannotBeMadeLeavesNothing() throws {
+  @Test func `A folder that cannot be made leaves nothing`() throws {
     let export = try ModelExport(model([], .none, examples([4])))
     let error = #expect(throws: StorageError.self) { try export.writeArrays(to: folder.path("none/out")) }
     #expect(error?.exitCode == 74)

@@ -31,8 +31,8 @@ import Testing
     return #expect(throws: StorageError.self) { try ModelFile(file) }
   }
 
-  @Test("a model comes back as it was", arguments: Normalization.Kind.allCases)
-  func roundTrip(kind: Normalization.Kind) throws {
+  @Test(arguments: Normalization.Kind.allCases)
+  func `A model comes back as it was`(kind: Normalization.Kind) throws {
     let original = contents(kind)
     try Safetensors.save(original, to: folder.path("m"))
     let model = try ModelFile(path: folder.path("m"))
@@ -47,7 +47,7 @@ import Testing
     #expect(model.contents.tensors.map(\.tensor.shape) == [[2, 3], [2]])
   }
 
-  @Test func aModelFromBeforeThereWereSomeSettingsIsRead() throws {
+  @Test func `A model from before there were some settings is read`() throws {
     var file = contents()
     let key = "fgn.configuration"
     let text = try #require(file.metadata[key])
@@ -62,27 +62,25 @@ import Testing
   }
 
   /// None of these may end the process or take memory for a network that the file does not have.
-  @Test(
-    "a file that describes an impossible network is refused",
-    arguments: [
-      #"{"input":[3],"classes":4611686018427387904}"#, #"{"input":[3],"classes":2147483653}"#,
-      #"{"input":[1073741824],"classes":8589934592}"#, #"{"input":[3],"classes":500000000}"#,
-      #"{"input":[2147483647],"classes":2}"#, #"{"input":[-3],"classes":2}"#,
-      #"{"input":[4294967296,4294967296],"classes":2}"#,
-    ])
-  func impossibleNetworks(shape: String) {
+  @Test(arguments: [
+    #"{"input":[3],"classes":4611686018427387904}"#, #"{"input":[3],"classes":2147483653}"#,
+    #"{"input":[1073741824],"classes":8589934592}"#, #"{"input":[3],"classes":500000000}"#,
+    #"{"input":[2147483647],"classes":2}"#, #"{"input":[-3],"classes":2}"#,
+    #"{"input":[4294967296,4294967296],"classes":2}"#,
+  ])
+  func `A file that describes an impossible network is refused`(shape: String) {
     var file = contents(.none)
     file.metadata["fgn.shape"] = shape
     let error = #expect(throws: StorageError.self) { try ModelFile(file).parameters(as: Double.self) }
     #expect(error?.exitCode == 65)
   }
 
-  @Test func equalModelsAreEqualBytes() throws {
+  @Test func `Equal models are equal bytes`() throws {
     for name in ["a", "b"] { try Safetensors.save(contents(), to: folder.path(name)) }
     #expect(try folder.bytes("a") == folder.bytes("b"))
   }
 
-  @Test func aFlippedBitAnywhereIsNoticed() throws {
+  @Test func `A flipped bit anywhere is noticed`() throws {
     try Safetensors.save(contents(), to: folder.path("m"))
     let bytes = try folder.bytes("m")
     for position in bytes.indices {
@@ -92,7 +90,7 @@ import Testing
     }
   }
 
-  @Test func aFileWithoutAChecksumIsNoModel() throws {
+  @Test func `A file without a checksum is no model`() throws {
     let header = Array(#"{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}  "#.utf8)
     try folder.write("foreign", [UInt8(header.count)] + [UInt8](repeating: 0, count: 7) + header + [0, 0, 0, 0])
     #expect(try Safetensors.load(path: folder.path("foreign")).contains("w"))
@@ -102,7 +100,6 @@ import Testing
   }
 
   @Test(
-    "metadata that make no model are refused by name",
     arguments: [
       ["fgn.configuration", nil], ["fgn.configuration", "{}"], ["fgn.configuration", "not JSON"],
       ["fgn.normalization", nil], ["fgn.normalization", #"{"kind":"none"}"#],
@@ -114,7 +111,7 @@ import Testing
       // Fits no normalization of three columns.
       ["fgn.shape", #"{"input":[4],"classes":2}"#],
     ] as [[String?]])
-  func badMetadata(pair: [String?]) throws {
+  func `Metadata that make no model are refused by name`(pair: [String?]) throws {
     let key = try #require(pair[0])
     let error = error(key: key, pair[1])
     #expect(error?.exitCode == 65)
@@ -122,7 +119,7 @@ import Testing
     #expect(error?.description.hasPrefix("m.safetensors: ") == true)
   }
 
-  @Test func tensorsOfAnotherShapeAreRefused() throws {
+  @Test func `Tensors of another shape are refused`() throws {
     var file = contents(.none)
     file.metadata["fgn.shape"] = #"{"input":[3],"classes":5}"#
     let model = try ModelFile(file)
@@ -130,7 +127,7 @@ import Testing
     #expect(error?.section.contains("model.0.weight") == true)
   }
 
-  @Test func startingValuesMayLackThePrefixButNotATensorOrANumber() throws {
+  @Test func `Starting values may lack the prefix but not a tensor or a number`() throws {
     func file(_ prefix: String, bias: [Float]?) -> TensorFile {
       var file = TensorFile()
       file.add("\(prefix)0.weight", Tensor([Float](repeating: 2, count: 6), shape: [2, 3]))
@@ -187,7 +184,7 @@ import Testing
     #expect(none?.description.contains("the file has no tensor") == true)
   }
 
-  @Test func aSummaryShowsTensorsAndWhatTheyAre() throws {
+  @Test func `A summary shows tensors and what they are`() throws {
     var file = contents()
     let lines = try ModelFile.summary(of: file).split(separator: "\n")
     #expect(lines.count == 5)
@@ -208,7 +205,7 @@ import Testing
     #expect(try ModelFile.summary(of: foreign).split(separator: "\n").count == 2)
   }
 
-  @Test func featuresOfAnotherNumberAreRefused() throws {
+  @Test func `Features of another number are refused`() throws {
     let model = try ModelFile(contents())
     try model.check([3], of: "x.npy")
     let error = #expect(throws: StorageError.self) { try model.check([4], of: "x.npy") }

@@ -82,7 +82,7 @@ private struct Hostile: CustomTestStringConvertible, Sendable {
   let folder = TemporaryFolder()
 
   @Test(arguments: Hostile.syntax + Hostile.numbers + Hostile.layouts + Hostile.fields)
-  private func aHostileHeaderIsRefused(_ hostile: Hostile) throws {
+  private func `A hostile header is refused`(_ hostile: Hostile) throws {
     let bytes = fileBytes(Array(hostile.header.utf8), dataCount: hostile.dataCount)
     let line = try #require(try folder.failureToLoad(bytes))
     #expect(line.contains(hostile.named))
@@ -90,7 +90,7 @@ private struct Hostile: CustomTestStringConvertible, Sendable {
     #expect(line.count < 500)
   }
 
-  @Test func namesThatAreNotUTF8AreRefused() throws {
+  @Test func `Names that are not UTF 8 are refused`() throws {
     for broken: [UInt8] in [[0xFF], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0xE2, 0x82]] {
       let rest = #"":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#
       let header = Array("{\"".utf8) + broken + Array(rest.utf8)
@@ -98,20 +98,20 @@ private struct Hostile: CustomTestStringConvertible, Sendable {
     }
   }
 
-  @Test func anImpossibleHeaderLengthIsRefusedBeforeAnyMemoryIsTaken() throws {
+  @Test func `An impossible header length is refused before any memory is taken`() throws {
     for length: UInt64 in [9, 100_000_001, 1 << 62, 1 << 63, .max, .max - 7] {
       let bytes = littleEndian(length) + Array("{}      ".utf8)
       #expect(try folder.failureToLoad(bytes)?.contains("header: its length") == true)
     }
   }
 
-  @Test func anOrderThatDiffersFromTheDataIsSorted() throws {
+  @Test func `An order that differs from the data is sorted`() throws {
     let tensors = ["b [1] [4,8]", "z [0] [4,4]", "a [1] [0,4]"].map(tensor).joined(separator: " ,\n ")
     try folder.write("a", fileBytes(Array("{ \(tensors) }\n\t".utf8), dataCount: 8))
     #expect(try Safetensors.load(path: folder.path("a")).tensors.map(\.name) == ["a", "z", "b"])
   }
 
-  @Test func escapesInNamesAreUnderstood() throws {
+  @Test func `Escapes in names are understood`() throws {
     let header = "{" + tensor(#"\"\\\/\b\f\n\r\t\u00e9\uD83D\uDE00 [2] [0,8]"#) + "}"
     try folder.write("a", fileBytes(Array(header.utf8), dataCount: 8))
     #expect(try Safetensors.load(path: folder.path("a")).contains("\"\\/\u{8}\u{c}\n\r\té😀"))

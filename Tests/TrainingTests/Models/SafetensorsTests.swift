@@ -9,7 +9,7 @@ import Testing
 
   // MARK: Files of our own
 
-  @Test func whatIsSavedIsLoadedAgain() throws {
+  @Test func `What is saved is loaded again`() throws {
     let file = everyType()
     try Safetensors.save(file, to: folder.path("a"))
     let loaded = try Safetensors.load(path: folder.path("a"), requireChecksum: true)
@@ -18,12 +18,12 @@ import Testing
     #expect(loaded.path == folder.path("a"))
   }
 
-  @Test func aFileWithoutTensorsIsAFile() throws {
+  @Test func `A file without tensors is a file`() throws {
     try Safetensors.save(TensorFile(), to: folder.path("a"))
     #expect(try Safetensors.load(path: folder.path("a"), requireChecksum: true) == TensorFile())
   }
 
-  @Test func equalContentsGiveEqualBytes() throws {
+  @Test func `Equal contents give equal bytes`() throws {
     var one = TensorFile()
     var other = TensorFile()
     let keys = (0..<50).map { "key \($0)" }
@@ -38,7 +38,7 @@ import Testing
     #expect(try folder.bytes("one") == folder.bytes("other"))
   }
 
-  @Test func theBytesAreThoseOfTheFormat() throws {
+  @Test func `The bytes are those of the format`() throws {
     var file = TensorFile()
     file.metadata = ["k": "v"]
     file.add("w", Tensor([1, 2] as [Int32], shape: [1, 2]))
@@ -51,7 +51,7 @@ import Testing
     #expect(bytes == [UInt8(header.count), 0, 0, 0, 0, 0, 0, 0] + header + [1, 0, 0, 0, 2, 0, 0, 0])
   }
 
-  @Test(arguments: [true, false]) func everyFlippedBitIsFound(requireChecksum: Bool) throws {
+  @Test(arguments: [true, false]) func `Every flipped bit is found`(requireChecksum: Bool) throws {
     try Safetensors.save(everyType(), to: folder.path("a"))
     let bytes = try folder.bytes("a")
     var survivors: [Int] = []
@@ -64,7 +64,7 @@ import Testing
     #expect(try folder.failureToLoad(bytes, requireChecksum: requireChecksum) == nil)
   }
 
-  @Test(arguments: [true, false]) func everyTruncationAndExtensionIsFound(requireChecksum: Bool) throws {
+  @Test(arguments: [true, false]) func `Every truncation and extension is found`(requireChecksum: Bool) throws {
     try Safetensors.save(everyType(), to: folder.path("a"))
     let bytes = try folder.bytes("a")
     let trials = (0..<bytes.count).map { Array(bytes.prefix($0)) } + [bytes + [0], bytes + [0x20]]
@@ -72,7 +72,7 @@ import Testing
     #expect(survivors.isEmpty)
   }
 
-  @Test func exchangedDataIsFound() throws {
+  @Test func `Exchanged data is found`() throws {
     try Safetensors.save(everyType(), to: folder.path("a"))
     var bytes = try folder.bytes("a")
     bytes.swapAt(bytes.count - 1, bytes.count - 2)
@@ -91,7 +91,7 @@ import Testing
     fSAgIAcAAAAAAAAA+P////////+amZmZmZm5P1nz+MIfbqUBAADAPwAAEMDNzMw9R0QDAMrySXEAAACABQAAAAH/AA==
     """
 
-  @Test func filesOfThePythonLibraryLoad() throws {
+  @Test func `Files of the Python library load`() throws {
     try folder.write("p", Array(Data(base64Encoded: Self.python)!))
     let file = try Safetensors.load(path: folder.path("p"))
     #expect(file.metadata == ["format": "np", "ünï \"q\"\n": "é\\\t"])
@@ -105,7 +105,7 @@ import Testing
     #expect(try file.integers(named: "bytes") == [1, 255, 0])
   }
 
-  @Test func aFileWithoutChecksumIsNoCheckpoint() throws {
+  @Test func `A file without checksum is no checkpoint`() throws {
     let bytes = Array(Data(base64Encoded: Self.python)!)
     #expect(try folder.failureToLoad(bytes, requireChecksum: true)?.contains("checksum: is missing") == true)
   }
@@ -115,12 +115,12 @@ import Testing
     QAAAAAAAAAB7ImhhbGYiOnsiZHR5cGUiOiJGMTYiLCJzaGFwZSI6WzJdLCJkYXRhX29mZnNldHMiOlswLDRdfX0gICAgICAgADwAQA==
     """
 
-  @Test func halfPrecisionIsReadExactly() throws {
+  @Test func `Half precision is read exactly`() throws {
     try folder.write("h", Array(Data(base64Encoded: Self.halfPrecision)!))
     #expect(try Safetensors.load(path: folder.path("h")).vector(named: "half", as: Float.self).array == [1, 2])
   }
 
-  @Test func aMissingFileAndAFolderAreToldApartFromDamage() throws {
+  @Test func `A missing file and a folder are told apart from damage`() throws {
     let missing = #expect(throws: StorageError.self) { try Safetensors.load(path: folder.path("none")) }
     #expect(missing?.exitCode == 66)
     let directory = #expect(throws: StorageError.self) { try Safetensors.load(path: folder.folder) }

@@ -4,7 +4,7 @@ import Testing
 @testable import Training
 
 @Suite struct TensorFileTests {
-  @Test func float32BecomesFloat64Exactly() throws {
+  @Test func `Float 32 becomes float 64 exactly`() throws {
     let numbers: [Float] = [0.1, -0.0, .leastNonzeroMagnitude, .greatestFiniteMagnitude, .infinity]
     let file = single(Tensor(numbers))
     let wide = try file.vector(named: "x", as: Double.self).array
@@ -13,13 +13,13 @@ import Testing
     #expect(same.map(\.bitPattern) == numbers.map(\.bitPattern))
   }
 
-  @Test func float64BecomesTheNearestFloat32() throws {
+  @Test func `Float 64 becomes the nearest float 32`() throws {
     let file = single(Tensor([0.1, -1e-300, .infinity, 1 + 1e-9] as [Double]))
     #expect(try file.vector(named: "x", as: Float.self).array == [0.1, -0.0, .infinity, 1])
     #expect(try file.vector(named: "x", as: Double.self).array == [0.1, -1e-300, .infinity, 1 + 1e-9])
   }
 
-  @Test func aNumberThatFloat32CannotHoldIsAnErrorInsteadOfAnInfinity() {
+  @Test func `A number that float 32 cannot hold is an error instead of an infinity`() {
     let file = single(Tensor([1, 1e39] as [Double]))
     let error = #expect(throws: StorageError.self) { try file.vector(named: "x", as: Float.self) }
     #expect(error?.exitCode == 65)
@@ -47,12 +47,12 @@ import Testing
     #expect(try single(tensor(.bfloat16, [0x7fc0])).vector(named: "x", as: Double.self)[0].isNaN)
   }
 
-  @Test func aNaNStaysOneInEitherDirection() throws {
+  @Test func `A na n stays one in either direction`() throws {
     #expect(try single(Tensor([Float.nan])).vector(named: "x", as: Double.self)[0].isNaN)
     #expect(try single(Tensor([Double.nan])).vector(named: "x", as: Float.self)[0].isNaN)
   }
 
-  @Test func aMisfitNamesFileTensorAndShapes() {
+  @Test func `A misfit names file tensor and shapes`() {
     var file = single(Tensor([1, 2, 3, 4] as [Float], shape: [2, 2]))
     file.path = "run/a.safetensors"
     let shape = #expect(throws: StorageError.self) { try file.vector(named: "x", shape: [4], as: Float.self) }
@@ -72,14 +72,14 @@ import Testing
     var names: [String]
   }
 
-  @Test func valuesInTheMetadataComeBackExactly() throws {
+  @Test func `Values in the metadata come back exactly`() throws {
     let state = State(step: .max, damping: 0.1 + 0.2, names: ["a/b", "\"ü\"\n"])
     var file = TensorFile()
     file.encode(state, forKey: "state")
     #expect(try file.decode(State.self, forKey: "state") == state)
   }
 
-  @Test func aWrongValueInTheMetadataIsNamed() {
+  @Test func `A wrong value in the metadata is named`() {
     var file = TensorFile()
     file.metadata["state"] = #"{"step":"three"}"#
     let wrong = #expect(throws: StorageError.self) { try file.decode(State.self, forKey: "state") }

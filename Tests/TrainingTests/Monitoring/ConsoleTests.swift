@@ -9,7 +9,7 @@ import Testing
     String(decoding: result?.standardOutputContent ?? [], as: UTF8.self)
   }
 
-  @Test func plainShowsMilestonesAndLeavesOutTheRest() async {
+  @Test func `Plain shows milestones and leaves out the rest`() async {
     let result = await #expect(processExitsWith: .success, observing: [\.standardOutputContent]) {
       let console = Console(.plain, launched: false)
       console.say("first")
@@ -21,7 +21,7 @@ import Testing
     #expect(!text(result).contains("\u{1B}"))
   }
 
-  @Test func outputThatGoesToNoTerminalIsPlain() async {
+  @Test func `Output that goes to no terminal is plain`() async {
     let result = await #expect(processExitsWith: .success, observing: [\.standardOutputContent]) {
       let console = Console(.auto, launched: false)
       console.show({ "some" }, isMilestone: false)
@@ -33,7 +33,7 @@ import Testing
     #expect(!text(result).contains("\u{1B}"))
   }
 
-  @Test func noneLeavesOutMilestonesButNotLines() async {
+  @Test func `None leaves out milestones but not lines`() async {
     let result = await #expect(processExitsWith: .success, observing: [\.standardOutputContent]) {
       let console = Console(.none, launched: false)
       console.show({ "epoch" }, isMilestone: true)
@@ -44,7 +44,7 @@ import Testing
     #expect(!text(result).contains("epoch"))
   }
 
-  @Test func liveRewritesItsLineAndClearsItForOthers() async {
+  @Test func `Live rewrites its line and clears it for others`() async {
     let result = await #expect(processExitsWith: .success, observing: [\.standardOutputContent]) {
       let console = Console(.live, launched: false)
       usleep(150_000)
@@ -58,7 +58,7 @@ import Testing
     #expect(!text(result).contains("step 2"), "too soon after the first")
   }
 
-  @Test func aClosedOutputIsNotTheEnd() async {
+  @Test func `A closed output is not the end`() async {
     await #expect(processExitsWith: .exitCode(7)) {
       Preemption.install()
       close(STDOUT_FILENO)

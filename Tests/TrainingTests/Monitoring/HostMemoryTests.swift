@@ -14,7 +14,7 @@ import Testing
 
   private var limit: Int { HostMemory.limit(root: folder.path("") + "/", installed: 1000) }
 
-  @Test func withoutControlGroupsItIsThatOfTheHost() throws {
+  @Test func `Without control groups it is that of the host`() throws {
     #expect(limit == 1000)
     try write("0::/\nnot a group\n", "proc/self/cgroup")
     #expect(limit == 1000)
@@ -22,7 +22,7 @@ import Testing
     #expect(limit == 1000)
   }
 
-  @Test func aGroupOfVersion2AndThoseAboveItSetALimit() throws {
+  @Test func `A group of version 2 and those above it set a limit`() throws {
     try write("0::/user/job 1\n", "proc/self/cgroup")
     try write("max\n", "sys/fs/cgroup/user/job 1/memory.max")
     try write("700\n", "sys/fs/cgroup/user/memory.max")
@@ -33,7 +33,7 @@ import Testing
     #expect(limit == 700)
   }
 
-  @Test func aGroupOfVersion1SetsALimit() throws {
+  @Test func `A group of version 1 sets a limit`() throws {
     try write("5:cpu:/other\n4:hugetlb,memory:/a/b\n0::/\n", "proc/self/cgroup")
     try write("9223372036854771712\n", "sys/fs/cgroup/memory/memory.limit_in_bytes")
     #expect(limit == 1000)
@@ -41,7 +41,7 @@ import Testing
     #expect(limit == 500)
   }
 
-  @Test func whatItIsHereIsNotMoreThanTheHostHas() {
+  @Test func `What it is here is not more than the host has`() {
     let installed = Int(ProcessInfo.processInfo.physicalMemory)
     #expect((1...installed).contains(HostMemory.limit()))
   }

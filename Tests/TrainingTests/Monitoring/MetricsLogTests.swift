@@ -28,32 +28,32 @@ import Testing
     }
   }
 
-  @Test func everyEventIsALineOfJSON() throws {
+  @Test func `Every event is a line of JSON`() throws {
     try log(1...3)
     #expect(try text.hasSuffix("}\n"))
     #expect(try steps == [1, 2, 3])
   }
 
-  @Test func aNewLogDoesNotTouchWhatIsThere() throws {
+  @Test func `A new log does not touch what is there`() throws {
     try log(1...3)
     try log(4...5)
     #expect(try steps == [1, 2, 3, 4, 5])
   }
 
-  @Test func resumingDropsTheEventsAfterTheStep() throws {
+  @Test func `Resuming drops the events after the step`() throws {
     try log(1...9)
     try log(5...6, resumingAt: 4)
     #expect(try steps == [1, 2, 3, 4, 5, 6])
     #expect(try folder.names == ["metrics.jsonl"])
   }
 
-  @Test func resumingAtTheBeginningKeepsWhatCameBeforeTheFirstStep() throws {
+  @Test func `Resuming at the beginning keeps what came before the first step`() throws {
     try log(0...3)
     try log(1...1, resumingAt: 0)
     #expect(try steps == [0, 1])
   }
 
-  @Test func resumingDropsALineThatWasCutAtAnyByte() throws {
+  @Test func `Resuming drops a line that was cut at any byte`() throws {
     try log(1...3)
     let whole = try folder.bytes("metrics.jsonl")
     let lineLength = whole.count / 3
@@ -64,32 +64,32 @@ import Testing
     }
   }
 
-  @Test func resumingKeepsACompleteLastLineWithoutItsNewline() throws {
+  @Test func `Resuming keeps a complete last line without its newline`() throws {
     try log(1...3)
     try folder.write("metrics.jsonl", Array(try folder.bytes("metrics.jsonl").dropLast()))
     try log(4...4, resumingAt: 3)
     #expect(try steps == [1, 2, 3, 4])
   }
 
-  @Test func resumingWithoutALogStartsOne() throws {
+  @Test func `Resuming without a log starts one`() throws {
     try log(8...9, resumingAt: 7)
     #expect(try steps == [8, 9])
   }
 
-  @Test func resumingDropsWhatIsNoEvent() throws {
+  @Test func `Resuming drops what is no event`() throws {
     try folder.write("metrics.jsonl", Array("rubbish\n{\"step\":1}\n{\"event\":\"end\"}\n\0\0\0\n{\"step\":2}\n".utf8))
     try log([3], resumingAt: 2)
     #expect(try steps == [1, 2, 3])
   }
 
-  @Test func numbersThatAreNoneAreWrittenAsWords() throws {
+  @Test func `Numbers that are none are written as words`() throws {
     let log = try MetricsLog(path: path, resumingAt: nil)
     for loss in [Double.nan, .infinity, -.infinity] { try log.write(Event(step: 1, loss: loss)) }
     let words = try text.split(separator: "\n").map { try #require($0.firstMatch(of: /"loss":"([^"]*)"/)).1 }
     #expect(words == ["nan", "inf", "-inf"])
   }
 
-  @Test func aPlaceThatCannotBeWrittenIsAnErrorOfOutput() {
+  @Test func `A place that cannot be written is an error of output`() {
     let error = #expect(throws: StorageError.self) {
       try MetricsLog(path: folder.path("none/metrics.jsonl"), resumingAt: nil)
     }

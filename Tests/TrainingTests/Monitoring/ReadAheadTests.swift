@@ -36,10 +36,10 @@ import Testing
     }
   }
 
-  @Test(
-    "a step has its rows, whatever was read before",
-    arguments: [(1, nil), (2, nil), (3, nil), (2, 3), (5, 3)], [(1, 1), (6, 4), (16, 5)])
-  func read(_ ranks: (Int, Int?), _ shuffle: (block: Int, window: Int)) throws {
+  @Test(arguments: [(1, nil), (2, nil), (3, nil), (2, 3), (5, 3)], [(1, 1), (6, 4), (16, 5)])
+  func `A step has its rows, whatever was read before`(_ ranks: (Int, Int?), _ shuffle: (block: Int, window: Int))
+    throws
+  {
     let data = try data(197)
     let sampler = BatchSampler(
       count: 197, batchSize: .rows(10), seed: 3, block: shuffle.block, window: shuffle.window)
@@ -58,7 +58,7 @@ import Testing
     }
   }
 
-  @Test func windowsThatDoNotFitAreNotRead() throws {
+  @Test func `Windows that do not fit are not read`() throws {
     let data = try data(100)
     for (block, window, size) in [(4, 2, 48_000), (4, 4, 0), (1, 9, 0)] {
       let sampler = BatchSampler(count: 100, batchSize: .rows(10), seed: 3, block: block, window: window)
@@ -72,7 +72,6 @@ import Testing
   }
 
   @Test(
-    "blocks and windows follow from the memory where none are given",
     arguments: [
       // 256 kB are 109 rows of 2400 bytes; an eighth of the memory is 60 kB, or 2 batches.
       ([], 480_000, 109, 2), (["training.shuffle_block=8"], 480_000, 8, 2),
@@ -81,7 +80,9 @@ import Testing
       (["optimizer.batch_size=full"], 480_000, 1, 1), (["optimizer.batch_size=9223372036854775807"], 480_000, 1, 1),
       ([], 1_000_000, 1, 1), (["training.shuffle_block=2"], 10_000_000, 2, 2),
     ] as [([String], Int, Int, Int)])
-  func defaults(_ settings: [String], memory: Int, block: Int, window: Int) throws {
+  func `Blocks and windows follow from the memory where none are given`(
+    _ settings: [String], memory: Int, block: Int, window: Int
+  ) throws {
     var data = try data(200)
     data.memory = memory
     var configuration = try Configuration.parse("", source: "", overrides: ["optimizer.batch_size=12"] + settings)

@@ -32,7 +32,7 @@ import Testing
     return path
   }
 
-  @Test func aRunIsReadWithItsCurves() throws {
+  @Test func `A run is read with its curves`() throws {
     let path = try write(
       "a",
       lines(1...4, ranks: 2) + [
@@ -58,14 +58,14 @@ import Testing
     }
   }
 
-  @Test func theTimeOfAResumedRunGoesOn() throws {
+  @Test func `The time of a resumed run goes on`() throws {
     let run = try RunRecord(
       path: write("a", lines(1...3) + [#"{"event":"end","step":3,"reason":"interrupted","seconds":2}"#] + lines(4...5)))
     #expect(run.loss.map(\.seconds) == [0.5, 1, 1.5, 2.5, 3])
     #expect(run.ending == nil && run.steps == 5)
   }
 
-  @Test func theLastLineMayBeCutAnywhere() throws {
+  @Test func `The last line may be cut anywhere`() throws {
     let whole = lines(1...3)
     let last = whole.last!
     for kept in 0..<last.count {
@@ -74,27 +74,25 @@ import Testing
     }
   }
 
-  @Test func lossesThatAreNoNumbersAreLeftOut() throws {
+  @Test func `Losses that are no numbers are left out`() throws {
     let broken = lines(1...1)[1].replacing("\"loss\":1.0", with: "\"loss\":\"nan\"")
     #expect(broken.contains("nan"))
     let run = try RunRecord(path: write("a", lines(1...1) + [broken]))
     #expect(run.loss.count == 1)
   }
 
-  @Test(
-    "a file that is no run's is an error of its contents that names the line",
-    arguments: [
-      ("rubbish\n", "line 1"), ("", "line 1"), ("{\"event\":\"step\",\"step\":1}\n", "line 1"), ("[1, 2]\n", "line 1"),
-      ("RUN\nrubbish\n{\"event\":\"end\",\"step\":1}\n", "line 2"),
-      ("RUN\n{\"event\":\"step\",\"step\":1}\n", "line 2"),
-    ])
-  func foreignFiles(text: String, word: String) throws {
+  @Test(arguments: [
+    ("rubbish\n", "line 1"), ("", "line 1"), ("{\"event\":\"step\",\"step\":1}\n", "line 1"), ("[1, 2]\n", "line 1"),
+    ("RUN\nrubbish\n{\"event\":\"end\",\"step\":1}\n", "line 2"),
+    ("RUN\n{\"event\":\"step\",\"step\":1}\n", "line 2"),
+  ])
+  func `A file that is no run's is an error of its contents that names the line`(text: String, word: String) throws {
     let path = try write("a", [text.replacing("RUN", with: lines(1...1)[0])])
     let error = #expect(throws: StorageError.self) { try RunRecord(path: path) }
     #expect(error?.exitCode == 65 && error?.description.contains("metrics.jsonl: \(word):") == true, "\(error as Any)")
   }
 
-  @Test func whatIsMissingIsNamed() throws {
+  @Test func `What is missing is named`() throws {
     let path = try write("a", lines(1...2))
     for (missing, name) in [("none", "none"), ("a", "config.yaml"), ("a", "metrics.jsonl")] {
       if name != missing { try FileManager.default.removeItem(atPath: "\(path)/\(name)") }
@@ -105,7 +103,7 @@ import Testing
     #expect(throws: StorageError.self) { try RunRecord(path: other) }
   }
 
-  @Test func theKeysThatDifferAreFound() throws {
+  @Test func `The keys that differ are found`() throws {
     func run(_ name: String, _ configuration: String) throws -> RunRecord {
       try RunRecord(path: write(name, lines(1...1), configuration: configuration))
     }
@@ -117,7 +115,7 @@ import Testing
     #expect(RunRecord.differences([one, one]).isEmpty)
   }
 
-  @Test func downsamplingKeepsSpikesAndMeans() {
+  @Test func `Downsampling keeps spikes and means`() {
     var points = (1...10_000).map { RunRecord.Point(step: $0, seconds: Double($0) / 10, value: 1) }
     points[7321].value = 99
     points[42].value = -7
@@ -141,7 +139,7 @@ import Testing
     return try #require(try JSONSerialization.jsonObject(with: Data(page[start..<end].utf8)) as? [String: Any])
   }
 
-  @Test func aPageIsWholeByItself() throws {
+  @Test func `A page is whole by itself`() throws {
     let runs = try [
       RunRecord(path: write("a", lines(1...2000) + [evaluation("test", 2000, loss: 0.5, elapsed: 1000)])),
       RunRecord(
@@ -164,7 +162,7 @@ import Testing
     #expect(abs(phases[0].dropFirst(2).reduce(0, +) - 400) < 0.1, "milliseconds of a step")
   }
 
-  @Test func namesAreNoMarkup() throws {
+  @Test func `Names are no markup`() throws {
     let name = #"a<b>&"</script><script>"#
     let path = try write(
       "x", lines(1...2) + [#"{"event":"warning","step":1,"kind":"k","text":"<i>&"}"#], configuration: "a: <script>\n")
@@ -176,15 +174,15 @@ import Testing
     #expect((try data(page)["runs"] as? [[String: Any]])?[0]["name"] as? String == run.path)
   }
 
-  @Test func runsOfTheSameNameAreToldApartByTheirPaths() throws {
+  @Test func `Runs of the same name are told apart by their paths`() throws {
     let runs = try [RunRecord(path: write("a/run", lines(1...2))), RunRecord(path: write("b/run", lines(1...2)))]
     let list = try #require(try data(ReportPage(runs).html(version: ""))["runs"] as? [[String: Any]])
     #expect(list.map { $0["name"] as? String } == runs.map(\.path))
   }
 
-  @Test func ofManyRanksThoseThatMatterAreShown() throws {
+  @Test func `Of many ranks those that matter are shown`() throws {
     var run = try RunRecord(path: write("a", lines(1...2, ranks: 500)))
-    run.rankTimes = RankTimesTests.times((0..<500).map { (Double($0 == 77 ? 9 : 1), 1) })
+    run.rankTimes = RankTimes.sample((0..<500).map { (Double($0 == 77 ? 9 : 1), 1) })
     let list = try #require(try data(ReportPage([run]).html(version: ""))["runs"] as? [[String: Any]])
     let ranks = try #require(list[0]["ranks"] as? [String: Any])
     let shown = try #require(ranks["shown"] as? [[String: Any]])

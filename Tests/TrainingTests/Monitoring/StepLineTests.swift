@@ -20,7 +20,7 @@ import Testing
     return try #require(try JSONSerialization.jsonObject(with: Data(line)) as? [String: Any])
   }
 
-  @Test func aLineHasAllKeysWithTheSameBits() throws {
+  @Test func `A line has all keys with the same bits`() throws {
     var report = StepReport(loss: 0.1 + 0.2, gradientNorm: 1e-300, damping: 1.0 / 3)
     report.solver = SolverSummary(iterations: 5, residual: 0.07, termination: .iterationLimit)
     report.stepNorm = 123_456_789.125
@@ -44,7 +44,7 @@ import Testing
     #expect(Set(phases.keys) == Set(Phases.Phase.allCases.map(\.rawValue)))
   }
 
-  @Test func whatIsMissingIsNullAndWhatIsNoNumberIsAWord() throws {
+  @Test func `What is missing is null and what is no number is a word`() throws {
     let object = try object(step(StepReport(loss: .nan, gradientNorm: .infinity, damping: -.infinity)))
     for key in ["reduction_ratio", "solver", "solver_iterations", "residual", "termination"] {
       #expect(object[key] is NSNull, "\(key)")
@@ -55,7 +55,7 @@ import Testing
     #expect(try self.object(first)["damping"] is NSNull)
   }
 
-  @Test func secondsOfPhasesAreDecimalFractions() {
+  @Test func `Seconds of phases are decimal fractions`() {
     for (seconds, text) in [
       (0.0, "0"), (1.5, "1.5"), (0.000000001, "0.000000001"), (0.1234567894, "0.123456789"), (12, "12.0"),
       (4e-10, "0"), (0.9999999999, "1.0"), (-1, "-1.0"), (1e12, "1000000000000.0"), (Double.nan, "\"nan\""),
@@ -67,7 +67,7 @@ import Testing
   }
 
   /// Generous against a busy machine; it is about 10 µs on a quiet one.
-  @Test func aStepIsLoggedInAFewMicroseconds() throws {
+  @Test func `A step is logged in a few microseconds`() throws {
     let folder = TemporaryFolder()
     let metrics = try MetricsLog(path: folder.path("metrics.jsonl"), resumingAt: nil)
     let events = try TensorBoardLog(folder: folder.folder, host: "a", resumingAt: nil)

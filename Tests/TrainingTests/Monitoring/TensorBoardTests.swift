@@ -7,7 +7,7 @@ import Testing
   let folder = TemporaryFolder()
 
   /// RFC 3720, appendix B.4, and the check value of the CRC catalogue.
-  @Test func checksumsAreThoseOfTheStandard() {
+  @Test func `Checksums are those of the standard`() {
     let vectors: [(bytes: [UInt8], crc: UInt32)] = [
       ([], 0), (Array("123456789".utf8), 0xe306_9283), (Array(repeating: 0, count: 32), 0x8a91_36aa),
       (Array(repeating: 0xff, count: 32), 0x62a8_ab43), (Array(0..<32), 0x46dd_794e),
@@ -19,7 +19,7 @@ import Testing
     }
   }
 
-  @Test func aFrameIsThatOfATFRecord() {
+  @Test func `A frame is that of ATF record`() {
     // By the record writer of TensorBoard 2.21.
     #expect(
       TensorBoardEvent.frame(Array("abc".utf8))
@@ -31,7 +31,7 @@ import Testing
     return try EventFile(Array(try Data(contentsOf: URL(filePath: log.path))))
   }
 
-  @Test func whatIsWrittenIsReadBack() throws {
+  @Test func `What is written is read back`() throws {
     let log = try TensorBoardLog(folder: folder.folder, host: "node7", resumingAt: nil)
     try log.add([("step/loss", 0.1), ("step/damping", nil), ("step/seconds", 1e-3)], step: 1)
     try log.add([("step/loss", -.infinity), ("step/größe", .nan)], step: 1 << 40)
@@ -46,7 +46,7 @@ import Testing
     #expect(events.allSatisfy { abs($0.time - now) < 60 && $0.sessionStatus == nil })
   }
 
-  @Test func aHistogramHasTheBucketsBetweenItsExtremes() throws {
+  @Test func `A histogram has the buckets between its extremes`() throws {
     var histogram = Histogram(edges: [0, 1, 2, 3, 4])
     for value in [1.0, 1.5, 1.5, 3.25] { histogram.add(value) }
     let log = try TensorBoardLog(folder: folder.folder, host: "a", resumingAt: nil)
@@ -60,7 +60,7 @@ import Testing
           counts: [3, 0, 1]))
   }
 
-  @Test func aResumedRunStartsAFileAfterTheOthersThatDropsWhatItRepeats() throws {
+  @Test func `A resumed run starts a file after the others that drops what it repeats`() throws {
     let first = try TensorBoardLog(folder: folder.folder, host: "a", resumingAt: nil)
     let second = try TensorBoardLog(folder: folder.folder, host: "a", resumingAt: 41)
     #expect(second.path > first.path)
@@ -69,14 +69,14 @@ import Testing
     #expect(events[1].sessionStatus == 1)
   }
 
-  @Test func filesFollowEachOtherEvenIfTheClockGoesBack() {
+  @Test func `Files follow each other even if the clock goes back`() {
     let names = ["events.out.tfevents.2000000000.a.7", "events.out.tfevents.0000000009.b.7", "config.yaml"]
     #expect(TensorBoardLog.seconds(after: names, now: 1_900_000_000) == 2_000_000_001)
     #expect(TensorBoardLog.seconds(after: names, now: 2_100_000_000) == 2_100_000_000)
     #expect(TensorBoardLog.seconds(after: [], now: 5) == 5)
   }
 
-  @Test func eventsWaitAtMostASecondAsLongAsTheyCome() throws {
+  @Test func `Events wait at most a second as long as they come`() throws {
     let log = try TensorBoardLog(folder: folder.folder, host: "a", resumingAt: nil)
     let size = { try Data(contentsOf: URL(filePath: log.path)).count }
     let before = try size()
@@ -87,7 +87,7 @@ import Testing
     #expect(try size() > before)
   }
 
-  @Test func aFolderThatCannotBeWrittenIsAnErrorOfOutput() throws {
+  @Test func `A folder that cannot be written is an error of output`() throws {
     #expect(throws: (any Error).self) {
       try TensorBoardLog(folder: folder.path("none"), host: "a", resumingAt: nil)
     }

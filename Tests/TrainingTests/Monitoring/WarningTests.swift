@@ -19,7 +19,7 @@ import Testing
     return summary
   }
 
-  @Test func dampingAtItsMaximumForManySteps() {
+  @Test func `Damping at its maximum for many steps`() {
     #expect(Warning.damping(atMaximumFor: 49, damping) == nil)
     let warning = Warning.damping(atMaximumFor: 50, damping)
     for word in ["optimizer.damping.maximum (100)", "50 steps", "optimizer.learning_rate"] {
@@ -35,7 +35,7 @@ import Testing
     #expect(Warning.damping(atMaximumFor: 1000, options) == nil, "nothing else is allowed")
   }
 
-  @Test func solvesAtTheirLimitForMostOfTheLastSteps() {
+  @Test func `Solves at their limit for most of the last steps`() {
     let options = SolverOptions()
     #expect(Warning.iterations(limited: 49, of: 49, options) == nil)
     #expect(Warning.iterations(limited: 50, of: 100, options) == nil)
@@ -45,18 +45,18 @@ import Testing
     }
   }
 
-  @Test func ranksThatWaitForOne() {
-    let warning = Warning.waiting(RankTimesTests.times([(4, 8), (10, 2), (4, 8)], steps: 700))
+  @Test func `Ranks that wait for one`() {
+    let warning = Warning.waiting(RankTimes.sample([(4, 8), (10, 2), (4, 8)], steps: 700))
     for word in ["rank 1 on node1", "50 %", "1.67 times", "700 steps"] {
       #expect(warning?.text.contains(word) == true, "\(warning?.text ?? "none")")
     }
-    #expect(Warning.waiting(RankTimesTests.times([(0.4, 0.8), (1, 0.2), (0.4, 0.8)])) == nil, "too short to tell")
-    #expect(Warning.waiting(RankTimesTests.times([(4, 8), (4.1, 7.9)])) == nil, "nobody is slower")
-    #expect(Warning.waiting(RankTimesTests.times([(10, 4), (14, 0)])) == nil, "little is lost")
-    #expect(Warning.waiting(RankTimesTests.times([(20, 30)])) == nil, "alone")
+    #expect(Warning.waiting(RankTimes.sample([(0.4, 0.8), (1, 0.2), (0.4, 0.8)])) == nil, "too short to tell")
+    #expect(Warning.waiting(RankTimes.sample([(4, 8), (4.1, 7.9)])) == nil, "nobody is slower")
+    #expect(Warning.waiting(RankTimes.sample([(10, 4), (14, 0)])) == nil, "little is lost")
+    #expect(Warning.waiting(RankTimes.sample([(20, 30)])) == nil, "alone")
   }
 
-  @Test func threadsThatShareCPUs() {
+  @Test func `Threads that share CP us`() {
     func warning(_ masks: [[Int]], _ threads: [Int]) -> String? {
       let quiet = RankPlacement.host("quiet", masks: [[0]], threads: [1])
       return Warning.processors([quiet, RankPlacement.host("n", masks: masks, threads: threads)])?.text
@@ -113,7 +113,7 @@ import Testing
     #expect(Warning.damping(atMaximumFor: 50, damping, hasFullBatches: true)?.text.contains("batch_size") == false)
   }
 
-  @Test func aWarningComesOnceAnEpoch() {
+  @Test func `A warning comes once an epoch`() {
     var watch = RunWatch(damping, SolverOptions())
     var steps: [Int] = []
     for step in 1...300 {
@@ -124,14 +124,14 @@ import Testing
     #expect(steps == [50, 100, 200, 300])
   }
 
-  @Test func dampingThatFallsStartsTheCountAnew() {
+  @Test func `Damping that falls starts the count anew`() {
     var watch = RunWatch(damping, SolverOptions())
     for step in 1...200 {
       #expect(watch.observe(damping: step % 40 == 0 ? 50 : 100, nil, epoch: 0).isEmpty)
     }
   }
 
-  @Test func onlyTheLastSolvesCountAndOnlyThoseOfConjugateGradient() {
+  @Test func `Only the last solves count and only those of conjugate gradient`() {
     var watch = RunWatch(damping, SolverOptions())
     for _ in 1...500 { #expect(watch.observe(damping: 1, summary(.converged), epoch: 0).isEmpty) }
     for _ in 1...500 { #expect(watch.observe(damping: 1, summary(.iterationLimit, .cholesky), epoch: 0).isEmpty) }
@@ -139,9 +139,9 @@ import Testing
     #expect(first == 51)
   }
 
-  @Test func shortTimesAreJudgedTogether() {
+  @Test func `Short times are judged together`() {
     var watch = RunWatch(damping, SolverOptions())
-    let slow = RankTimesTests.times([(1, 2), (3, 0)], steps: 100)
+    let slow = RankTimes.sample([(1, 2), (3, 0)], steps: 100)
     #expect((1...3).allSatisfy { _ in watch.observe(slow, epoch: 0).isEmpty })
     let warnings = watch.observe(slow, epoch: 0)
     #expect(warnings.count == 1 && warnings[0].text.contains("the last 400 steps"))
@@ -149,7 +149,7 @@ import Testing
     #expect((1...4).contains { _ in !watch.observe(slow, epoch: 1).isEmpty })
   }
 
-  @Test func placesReadWell() {
+  @Test func `Places read well`() {
     func host(_ name: String, _ ranks: Int) -> RankPlacement.Host {
       RankPlacement.host(name, masks: Array(repeating: [0], count: ranks), threads: Array(repeating: 1, count: ranks))
     }
@@ -160,7 +160,7 @@ import Testing
     #expect(many.hasPrefix("40 on 20 hosts: n0 (2), n1 (2)") && many.hasSuffix("n7 (2) and 12 more"))
   }
 
-  @Test func bindingThatLeavesCPUsFreeIsNoted() {
+  @Test func `Binding that leaves CP us free is noted`() {
     func note(ranks: Int, bound: Int, launcher: Int) -> String? {
       var host = RankPlacement.host(
         "n", masks: Array(repeating: [0], count: ranks), threads: Array(repeating: 1, count: ranks))
@@ -178,7 +178,7 @@ import Testing
     #expect(note(ranks: 1, bound: 0, launcher: 0) == nil)
   }
 
-  @Test func timeLeftReadsWellHoweverLong() {
+  @Test func `Time left reads well however long`() {
     let cases: [(Double, String)] = [
       (0, "0 s"), (-3, "0 s"), (42.4, "42 s"), (59.6, "1 min 0 s"), (754, "12 min 34 s"), (3599.6, "1 h 0 min"),
       (5 * 3600 + 12 * 60, "5 h 12 min"), (86400 * 3 + 4 * 3600 + 59, "3 d 4 h"), (1e12, "more than 30 years"),

@@ -1,0 +1,281 @@
+import Glibc
+import GaussNewton
+import LinearAlgebra
+import MPI
+import Networks
+import TestSupport
+import Testing
+
+@Suite struct MetricCollectiveTests {
+  /// A running mean of second moments, scaled to a mean diagonal of 1, plus ε: as dense numbers in `Double`.
+  struct Moment {
+    var mean: [[Double]] = []
+    var count = 0
+
+    mutating func take(_ rows: [[Double]], of batchSize: Int, decay: Double) {
+      count += 1
+      let n = rows[0].count
+      let weight = max(1 - decay, 1 / Double(count))
+      mean = (0..<n).map { i in
+        (0..<n).map { j in
+          let new = rows.reduce(0) { $0 + $1[i] * $1[j] } / Double(batchSize)
+          return weight * new + (count == 1 ? 0 : (1 - weight) * mean[i][j])
+        }
+      }
+    }
+
+    func factor(_ ε: Double) -> [[Double]] {
+      let n = mean.count
+      let scale = Double(n) / (0..<n).reduce(0) { $0 + mean[$1][$1] }
+      return (0..<n).map { i in (0..<n).map { j in scale * mean[i][j] + (i == j ? ε : 0) } }
+    }
+  }
+
+  /// M of a linear head, (C(d+1))², in the order of its parameters: weights row by row, then biases.
+  func dense(_ inputs: [[Double]], _ outputs: [[Double]]?, classes C: Int) -> [[Double]] {
+    let d = inputs.count - 1
+    func place(_ index: Int) -> (class: Int, input: Int) {
+      index < C * d ? (index / d, index % d) : (index - C * d, d)
+    }
+    return (0..<C * (d + 1)).map { i in
+      (0..<C * (d + 1)).map { j in
+        let (a, b) = (place(i), place(j))
+        return (outputs?[a.class][b.class] ?? (a.class == b.class ? 1 : 0)) * inputs[a.input][b.input]
+      }
+    }
+  }
+
+  func options(_ solver: SolverOptions.Kind, _ metric: MetricOptions.Kind, damping λ: Double = 1e-2)
+    -> GaussNewtonOptions
+  {
+    var options = exactOptions(damping: λ, weightDecay: 1e-3)
+    options.solver.kind = solver
+    options.momentum = 0.5
+    options.metric.kind = metric
+    return options
+  }
+
+  /// How a run of `Steps solve the dense system of the metric` goes.
+  struct Course: Sendable {
+    var interval = 1
+    var decaysBiases = true
+    var isNesterov = false
+    var policy = Damping.Policy.constant
+    var μ = 1e-3
+  }
+
+  static let courses = [
+    Course(), Course(interval: 2, decaysBiases: false), Course(interval: 2, isNesterov: true), Course(μ: 0),
+    Course(decaysBiases: false, μ: 0.3), Course(isNesterov: true, policy: .levenbergMarquardt, μ: 0.3),
+    Course(interval: 2, policy: .sweep), Course(decaysBiases: false, isNesterov: true, policy: .sweep, μ: 0.03),
+    Course(isNesterov: true, policy: .sweep, μ: 0),
+  ]
+
+  /// N of the objective: S ⊗ A, and what damping adds to it where there is weight decay.
+  func dampingMetric(_ A: [[Double]], _ S: [[Double]]?, classes C: Int, decayRatio: Double) -> [[Double]] {
+    let product = dense(A, S, classes: C)
+    guard let S else { return product }
+    let I = A.indices.map { i in A.indices.map { i == $0 ? 1.0 : 0 } }
+    let (inputs, outputs) = (dense(A, nil, classes: C), dense(I, S, classes: C))
+    return product.indices.map { i in
+      product.indices.map { product[i][$0] + decayRatio.squareRoot() * (inputs[i][$0] + outputs[i][$0]) }
+    }
+  }
+
+  /// Five steps, each against the minimum of ½‖R(Δ − a) − s‖² + (λ/2)‖Δ − ηΔ₋‖²_N + (μ/2)‖Dθ + Δ‖² with R and s at θ + a.
+  @Test(
+    arguments: [SolverOptions.Kind.cg, .gram, .gramCG], [MetricOptions.Kind.inputs, .kronecker])
+  func `Steps solve the dense system of the metric`(solver: SolverOptions.Kind, kind: MetricOptions.Kind) throws {
+    for course in Self.courses where solver != .cg || course.policy != .sweep {
+      let problem = ToyProblem(rows: 23, features: 4, classes: 6, largestMargin: 2, seed: 5)
+      var options = options(solver, kind)
+      options.weightDecay = course.μ
+      options.metric.interval = course.interval
+      options.metric.decay = 0.6
+      options.decaysBiases = course.decaysBiases
+      options.nesterov = course.isNesterov
+      options.damping.policy = course.policy
+      options.damping.minimum = 1e-9
+      let (μ, η, C) = (course.μ, options.momentum, 6)
+      let trial = Trial<Double>(problem, options)
+      let rows = problem.oracle.features.indices
+      var (inputs, outputs) = (Moment(), Moment())
+      var (last, λ) = (problem.parameters.map { _ in 0.0 }, options.damping.initial)
+      func metric(_ λ: Double) -> [[Double]] {
+        dampingMetric(
+          inputs.factor(0.1), kind == .kronecker ? outputs.factor(0.1) : nil, classes: C, decayRatio: μ / λ)
+      }
+      for step in 0..<5 {
+        let θ = trial.parameters.doubles
+        let decayed = θ.indices.map { course.decaysBiases || $0 < θ.count - C ? θ[$0] : 0 }
+        /// λN + μI
+        func damping(_ N: [[Double]], _ λ: Double) -> [[Double]] {
+          θ.indices.map { i in θ.indices.map { N[i][$0] * λ + (i == $0 ? μ : 0) } }
+        }
+        /// The gradient of the objective but for the loss.
+        func pull(_ Δ: [Double], _ N: [[Double]], _ λ: Double) -> [Double] {
+          let difference = zip(Δ, last).map { $0 - η * $1 }
+          return θ.indices.map { λ * dot(N[$0], difference) + μ * (decayed[$0] + Δ[$0]) }
+        }
+        var a = θ.map { _ in 0.0 }
+        if course.isNesterov {
+          // Before the first batch no other metric is known.
+          let N = step == 0 ? θ.indices.map { i in θ.indices.map { i == $0 ? 1 : 0 } } : metric(λ)
+          a = solve(damping(N, λ), pull(a, N, λ).map { -$0 })
+        }
+        let start = moved(θ, 1, a)
+        if step % course.interval == 0 {
+          inputs.take(problem.oracle.features.map { $0 + [1] }, of: rows.count, decay: 0.6)
+          // (1 − p) v: the biases' part of the gradient of an example's loss.
+          outputs.take(
+            rows.map { i in
+              let complement = 1 / (1 + exp(problem.oracle.margin(start, row: i)))
+              return problem.oracle.marginGradient(start, row: i).suffix(C).map { complement * $0 }
+            }, of: rows.count, decay: 0.6)
+        }
+        let (Δ, report) = try trial.change()
+        λ = report.damping!
+        let (N, g) = (metric(λ), problem.oracle.gradient(start))
+        let G = problem.oracle.fastGaussNewtonMatrix(start)
+        let system = zip(G, damping(N, λ)).map { zip($0, $1).map { $0 + $1 } }
+        last = moved(a, 1, solve(system, zip(g, pull(a, N, λ)).map { -$0 - $1 }))
+        #expect(relativeError(Δ, last) < 1e-8, "\(course), step \(step)")
+        #expect(abs(report.stepNorm / norm(last) - 1) < 1e-8)
+        #expect(report.solver?.termination == .converged)
+        // What the next step begins with.
+        λ = trial.optimizer.damping
+      }
+    }
+  }
+
+  @Test(arguments: [MetricOptions.Kind.inputs, .kronecker])
+  func `The reduction ratio and the step length are those of the model`(kind: MetricOptions.Kind) throws {
+    for solver in [SolverOptions.Kind.cg, .gram] {
+      let problem = ToyProblem(rows: 19, features: 3, classes: 5, largestMargin: 1, seed: 6)
+      var options = options(solver, kind)
+      options.stepLength = .ggn
+      options.damping.policy = .levenbergMarquardt
+      let trial = Trial<Double>(problem, options)
+      let θ = trial.parameters.doubles
+      let (_, report) = try trial.change()
+      let Δ = trial.optimizer.lastStep.doubles
+      let (oracle, μ) = (problem.oracle, options.weightDecay)
+      let slope = dot(oracle.gradient(θ, weightDecay: μ), Δ)
+      let length = min(1, -slope / (quadraticForm(oracle.gaussNewtonMatrix(θ), Δ) + μ * dot(Δ, Δ)))
+      #expect(abs(report.stepLength / length - 1) < 1e-8)
+      let curvature = quadraticForm(oracle.fastGaussNewtonMatrix(θ), Δ) + μ * dot(Δ, Δ)
+      let change =
+        oracle.objective(moved(θ, length, Δ), weightDecay: μ) - oracle.objective(θ, weightDecay: μ)
+      let ratio = change / (length * slope + length * length * curvature / 2)
+      #expect(abs(try #require(report.reductionRatio) / ratio - 1) < 1e-8)
+    }
+  }
+
+  /// Float's reduction ratio of the first step is that of Double, where many rows are badly misclassified.
+  @Test(arguments: [SolverOptions.Kind.cg, .gram, .gramCG], [false, true])
+  func `Badly misclassified rows do not spoil the quadratic model`(solver: SolverOptions.Kind, hasDecay: Bool) throws {
+    let network = try Network(
+      [.linear(64), .activation(.relu), .linear(64), .activation(.relu)], example: [20], classes: 10)
+    var samples = Samples(seed: 7)
+    let centres = (0..<10).map { _ in (0..<20).map { _ in 20 * samples.normal() } }
+    let labels = (0..<128).map { Int32($0 % 10) }
+    let features = labels.flatMap { label in centres[Int(label)].map { Double(Float($0 + 5 * samples.normal())) } }
+    func ratio<Scalar: DistributedScalar>(_: Scalar.Type) throws -> Double {
+      var options = options(solver, .kronecker, damping: 1)
+      options.weightDecay = hasDecay ? 1e-2 : 0
+      options.momentum = 0
+      options.damping.policy = .levenbergMarquardt
+      options.solver.tolerance = 0.1
+      options.solver.maxIterations = 50
+      let mine = evenShard(of: labels.count, World.communicator)
+      let optimizer = FastGaussNewton<Scalar>(
+        network, options: options, capacity: mine.count, communicator: World.communicator)
+      let report = try optimizer.advance(
+        Vector((network.initialParameters(seed: 4) as Vector<Float>).array.map { Scalar($0) }),
+        inputs: Matrix(Vector(features.map { Scalar($0) }), labels.count, 20)[rows: mine], labels: labels[mine],
+        batchSize: labels.count, rate: 1)
+      if mine.count == labels.count { #expect(optimizer.margin.losses.array.max()! > 14) }
+      return try #require(report.reductionRatio)
+    }
+    let expected = try ratio(Double.self)
+    #expect(abs(try ratio(Float.self) / expected - 1) < 0.01, "\(expected)")
+  }
+
+  @Test func `Moments whose inverse is beyond the precision make a metric all the same`() throws {
+    var generator = SplitMix64(seed: 5)
+    let labels = (0..<23).map { _ in Int.random(in: 0..<6, using: &generator) }
+    func parameters(margin: Double) -> [Double] {
+      (0..<42).map { $0 < 36 && $0 / 6 == $0 % 6 ? (margin + log(5)) / 50 : 0 }
+    }
+    let problem = ToyProblem(
+      features: labels.map { label in (0..<6).map { $0 == label ? 50 : 0 } }, labels: labels, classes: 6,
+      parameters: parameters(margin: 41.9))
+    for solver in [SolverOptions.Kind.cg, .gram] {
+      var options = options(solver, .kronecker)
+      options.metric.decay = 0.6
+      let trial = Trial<Float>(problem, options)
+      // Moments (1 − p)² of 10⁻³⁷, which then decay: those of the later batches are flushed to zero.
+      for _ in 0..<12 {
+        let report = try trial.advance()
+        #expect(report.accepted && trial.parameters.isFinite)
+        trial.parameters.assign(Vector(parameters(margin: 60).map { Float($0) }))
+      }
+    }
+  }
+
+  @Test(arguments: [MetricOptions.Kind.inputs, .kronecker])
+  func `A step of any network is the same by both solvers, on any number of ranks`(kind: MetricOptions.Kind) throws {
+    let networks = [
+      try Network(
+        [
+          .convolution(.init(channels: 3, kernel: 3, padding: 1)), .activation(.tanh), .flatten,
+          .residual([.layerNorm, .linear(75), .activation(.gelu)]), .linear(9), .activation(.tanh),
+        ], example: [5, 5], classes: 4),
+      try Network([.linear(130), .activation(.tanh)], example: [6], classes: 4),
+    ]
+    for (network, rows) in networks.flatMap({ [($0, 1), ($0, 13)] }) {
+      for exchange in [Exchange.single, .bucketed] {
+        func step(_ solver: SolverOptions.Kind, _ communicator: Communicator) throws -> [Double] {
+          try change(
+            of: network, options(solver, kind), rows: rows, steps: 2, exchange: exchange, over: communicator
+          ).0
+        }
+        let expected = try step(.gram, Communicator())
+        #expect(relativeError(try step(.gram, World.communicator), expected) < 1e-8)
+        #expect(relativeError(try step(.cg, World.communicator), expected) < 1e-8)
+      }
+    }
+  }
+
+  @Test func `A restored optimizer goes on with the same bits`() throws {
+    for solver in [SolverOptions.Kind.cg, .gram] {
+      let problem = ToyProblem(rows: 23, features: 4, classes: 6, largestMargin: 2, seed: 5)
+      var options = options(solver, .kronecker)
+      options.metric.interval = 3
+      let (one, other) = (Trial<Float>(problem, options), Trial<Float>(problem, options))
+      for _ in 0..<4 { _ = try one.advance() }
+      other.parameters.assign(one.parameters)
+      other.optimizer.counters = one.optimizer.counters
+      for (mine, theirs) in zip(other.optimizer.memory, one.optimizer.memory) {
+        #expect(mine.name == theirs.name)
+        mine.vector.assign(theirs.vector)
+      }
+      for _ in 0..<4 {
+        _ = try one.advance()
+        _ = try other.advance()
+      }
+      #expect(one.parameters.array == other.parameters.array)
+    }
+  }
+
+  @Test func `A batch that is not finite leaves the moments alone`() throws {
+    let problem = ToyProblem(rows: 23, features: 4, classes: 6, largestMargin: 2, seed: 5)
+    let trial = Trial<Float>(problem, options(.gram, .kronecker))
+    _ = try trial.advance()
+    let before = trial.optimizer.memory.dropFirst().map(\.vector.array)
+    trial.parameters[0] = .nan
+    let report = try trial.advance()
+    #expect(!report.accepted)
+    #expect(trial.optimizer.memory.dropFirst().map(\.vector.array).last == before.last)
+  }
+}

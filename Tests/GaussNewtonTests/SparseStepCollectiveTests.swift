@@ -1,0 +1,183 @@
+import GaussNewton
+import LinearAlgebra
+import MPI
+import Networks
+import TestSupport
+import Testing
+
+@Suite(.serialized) struct SparseStepCollectiveTests {
+  /// A classification problem with sparse rows and the parameters of a dense linear head, C × d.
+  static func problem(rows: Int, features d: Int = 6, classes C: Int, hasEntries: Bool = true) -> ToyProblem {
+    var samples = Samples(seed: UInt64(rows + C))
+    let features = samples.sparseRows(rows, d)
+    return ToyProblem(
+      features: hasEntries ? features : features.map { $0.map { _ in 0 } },
+      labels: (0..<rows).map { _ in samples.integer(below: C) }, classes: C, parameters: samples.normals(C * (d + 1)))
+  }
+
+  /// The changes of the parameters by some steps, in the order of the dense network's, and the reports. Collective.
+  func changes(
+    of problem: ToyProblem, hidden: [Int] = [], parameters θ: [Double], sparse: Bool = true, steps: Int = 2,
+    shards: Int? = nil, shard: Range<Int>? = nil, over communicator: Communicator = World.communicator,
+    _ make: (Network, _ capacity: Int, RowPartition, Communicator) -> some Optimizer<Double>
+  ) throws -> (changes: [[Double]], reports: [StepReport]) {
+    let (B, d, C) = (problem.rowCount, problem.featureCount, problem.oracle.classCount)
+    let network = try Network(
+      hidden.flatMap { [.linear($0), .activation(.tanh)] }, example: [d], classes: C, sparseInputs: sparse)
+    let partition =
+      shard == nil
+      ? RowPartition(rank: communicator.rank, ranks: communicator.size, virtualShards: shards) : RowPartition()
+    let mine = shard ?? partition.rows(of: B)
+    let optimizer = make(network, max(mine.count, partition.capacity(of: B)), partition, communicator)
+    let first = hidden.first ?? C
+    let parameters = Vector(sparse ? transposingFirst(θ, first, d) : θ)
+    func dense() -> [Double] { sparse ? transposingFirst(parameters.array, d, first) : parameters.array }
+    let rows = Array(problem.oracle.features[mine])
+    let inputs: Inputs<Double> = sparse ? .sparse(CSRMatrix(rows, columns: d)) : .dense(problem.inputs(mine))
+    var result: (changes: [[Double]], reports: [StepReport]) = ([], [])
+    for _ in 0..<steps {
+      let before = dense()
+      result.reports.append(
+        try optimizer.advance(
+          parameters, inputs: inputs, labels: problem.labels(mine), batchSize: B, rate: 0.5, interrupt: false))
+      result.changes.append(zip(dense(), before).map { $0 - $1 })
+    }
+    return result
+  }
+
+  func options(_ kind: SolverOptions.Kind, damping λ: Double, weightDecay μ: Double = 0, momentum η: Double = 0)
+    -> GaussNewtonOptions
+  {
+    var options = exactOptions(damping: λ, weightDecay: μ)
+    options.solver.kind = kind
+    options.momentum = η
+    return options
+  }
+
+  func checkAgainstOracle(
+    _ problem: ToyProblem, _ kind: SolverOptions.Kind, full: Bool = false, shards: Int? = nil, shard: Range<Int>? = nil
+  ) throws {
+    // A single row is soon certain, and then there is nothing left to compare.
+    let steps = problem.rowCount == 1 ? 1 : 2
+    for (λ, μ, η) in [(1e-2, 0, 0), (1e-1, 1e-2, 0.8)] {
+      let options = options(kind, damping: λ, weightDecay: μ, momentum: η)
+      let (changes, reports) =
+        try full
+        ? changes(of: problem, parameters: problem.parameters, steps: steps, shards: shards, shard: shard) {
+          GeneralizedGaussNewton($0, options: options, capacity: $1, partition: $2, communicator: $3)
+        }
+        : changes(of: problem, parameters: problem.parameters, steps: steps, shards: shards, shard: shard) {
+          FastGaussNewton($0, options: options, capacity: $1, partition: $2, communicator: $3)
+        }
+      var θ = problem.parameters
+      var last: [Double]?
+      for (Δ, report) in zip(changes, reports) {
+        let expected = problem.oracle.step(θ, damping: λ, weightDecay: μ, momentum: η, lastStep: last, full: full)
+        #expect(relativeError(Δ, expected.map { 0.5 * $0 }) < 1e-9, "\(kind) λ \(λ) μ \(μ) η \(η) \(report.solver!)")
+        #expect(abs(report.loss / problem.oracle.loss(θ) - 1) < 1e-12)
+        θ = moved(θ, 1, Δ)
+        last = expected
+      }
+    }
+  }
+
+  @Test(arguments: [SolverOptions.Kind.cg, .gram, .gramCG], [2, 3, 30])
+  func `A step equals the dense solve`(kind: SolverOptions.Kind, classes: Int) throws {
+    for rows in [1, 2, 5, 37] { try checkAgainstOracle(Self.problem(rows: rows, classes: classes), kind) }
+    try checkAgainstOracle(Self.problem(rows: 5, classes: classes, hasEntries: false), kind)
+  }
+
+  @Test(arguments: [2, 3, 30])
+  func `A step with the full curvature equals the dense solve`(classes: Int) throws {
+    for rows in [1, 5, 37] { try checkAgainstOracle(Self.problem(rows: rows, classes: classes), .cg, full: true) }
+  }
+
+  @Test(arguments: [SolverOptions.Kind.cg, .gram])
+  func `Ranks may have no rows`(kind: SolverOptions.Kind) throws {
+    let world = World.communicator
+    for owner in 0..<world.size {
+      let shard = world.rank < owner ? 0..<0 : world.rank == owner ? 0..<23 : 23..<23
+      try checkAgainstOracle(Self.problem(rows: 23, classes: 4), kind, shard: shard)
+    }
+  }
+
+  @Test(arguments: [([], 0.5), ([6], 0.5), ([6, 5], 0.5), ([130], 0.5), ([6, 130], 0.1)])
+  func `Steps of all methods equal those of the dense network`(hidden: [Int], deviation: Double) throws {
+    let problem = Self.problem(rows: 37, classes: 4)
+    var samples = Samples(seed: 9)
+    let sizes = [problem.featureCount] + hidden + [4]
+    let θ = samples.normals(zip(sizes, sizes.dropFirst()).reduce(0) { $0 + ($1.0 + 1) * $1.1 }, deviation)
+    func check<Method: Optimizer>(
+      _ make: (Network, Int, RowPartition, Communicator) -> Method
+    ) throws where Method.Scalar == Double {
+      let own = try changes(of: problem, hidden: hidden, parameters: θ, steps: 3, make)
+      let expected = try changes(
+        of: problem, hidden: hidden, parameters: θ, sparse: false, steps: 3, over: Communicator(), make)
+      for (Δ, reference) in zip(own.changes, expected.changes) { #expect(relativeError(Δ, reference) < 1e-9) }
+      for (report, reference) in zip(own.reports, expected.reports) {
+        // Losses go up to 50, whose roundings are as many times larger.
+        #expect(abs(report.loss - reference.loss) < 1e-12 * max(10, reference.loss))
+        #expect(abs(report.stepLength - reference.stepLength) < 1e-9)
+      }
+    }
+    for kind in [SolverOptions.Kind.cg, .gram, .gramCG] {
+      for nesterov in [false, true] {
+        var options = options(kind, damping: 1e-1, weightDecay: 1e-2, momentum: 0.5)
+        options.nesterov = nesterov
+        options.stepLength = .ggn
+        options.decaysBiases = false
+        try check { FastGaussNewton($0, options: options, capacity: $1, partition: $2, communicator: $3) }
+      }
+    }
+    var sweep = options(.gram, damping: 1e-1, weightDecay: 1e-2)
+    sweep.damping.policy = .sweep
+    try check { FastGaussNewton($0, options: sweep, capacity: $1, partition: $2, communicator: $3) }
+    let full = options(.cg, damping: 1e-1, weightDecay: 1e-2)
+    try check { GeneralizedGaussNewton($0, options: full, capacity: $1, partition: $2, communicator: $3) }
+    for method in [FirstOrderOptions.Method.sgd(momentum: 0.9, nesterov: true), .adam(.init())] {
+      let options = FirstOrderOptions(method, weightDecay: 1e-3)
+      try check { FirstOrder($0, options: options, capacity: $1, partition: $2, communicator: $3) }
+    }
+  }
+
+  @Test(arguments: [SolverOptions.Kind.cg, .gram], [[], [6]])
+  func `With virtual shards steps have the same bits on any number of ranks and threads`(
+    kind: SolverOptions.Kind, hidden: [Int]
+  ) throws {
+    let problem = Self.problem(rows: 101, features: 300, classes: 5)
+    var samples = Samples(seed: 9)
+    let sizes = [300] + hidden + [5]
+    let θ = samples.normals(zip(sizes, sizes.dropFirst()).reduce(0) { $0 + ($1.0 + 1) * $1.1 }, 0.2)
+    var options = options(kind, damping: 1e-2, weightDecay: 1e-3, momentum: 0.5)
+    options.solver.tolerance = 1e-3
+    for shards in [12, 3] {
+      func run(threads: Int, over communicator: Communicator) throws -> [[Double]] {
+        try withThreads(threads, pieces: 8) {
+          try changes(of: problem, hidden: hidden, parameters: θ, shards: shards, over: communicator) {
+            FastGaussNewton($0, options: options, capacity: $1, partition: $2, communicator: $3)
+          }.changes
+        }
+      }
+      #expect(try run(threads: 2, over: World.communicator) == run(threads: 1, over: Communicator()))
+    }
+    if hidden.isEmpty { try checkAgainstOracle(Self.problem(rows: 37, classes: 4), kind, shards: 5) }
+  }
+
+  @Test func `Communication is what the documentation says`() throws {
+    let problem = Self.problem(rows: 23, classes: 12)
+    let world = World.communicator
+    let before = world.statistics
+    _ = try changes(of: problem, parameters: problem.parameters, steps: 1, over: world) {
+      FastGaussNewton(
+        $0, options: options(.gram, damping: 1e-1), capacity: $1, partition: $2, communicator: $3)
+    }
+    let used = world.statistics - before
+    let (B, N, P) = (23, world.size, problem.parameters.count)
+    let entries = problem.oracle.features.reduce(0) { $0 + $1.count { $0 != 0 } }
+    #expect(used.allreduces == 1 && used.allreducedBytes == 8 * P)
+    #expect(used.allgathers == (N == 1 ? 3 : 7))
+    #expect(
+      used.allgatheredBytes
+        == 24 * N + (N == 1 ? 0 : 4 * B + (4 + 8) * entries + 8 * B * 12) + 8 * (B * B + 3 * B))
+  }
+}
