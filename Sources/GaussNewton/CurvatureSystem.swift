@@ -51,7 +51,7 @@ struct CurvatureSystem<Scalar: DistributedScalar>: ConjugateGradientSystem {
     y.fill(0)
     scratch.start.assign(z)
     d.assign(z)
-    squaredResidual = try space.total(z.squaredNorm)
+    squaredResidual = try space.totals(z.squaredNorm)
     squaredDirection = squaredResidual
     return state
   }
@@ -59,7 +59,7 @@ struct CurvatureSystem<Scalar: DistributedScalar>: ConjugateGradientSystem {
   mutating func curvature() throws -> Double {
     let Gd = try product(d)
     productOfDirection = Gd
-    return try space.total(d.dot(Gd)) + λ * squaredDirection
+    return try space.totals(d.dot(Gd)) + λ * squaredDirection
   }
 
   mutating func advance(by α: Double, replaces: Bool) throws -> Double {
@@ -70,7 +70,7 @@ struct CurvatureSystem<Scalar: DistributedScalar>: ConjugateGradientSystem {
       z.assign(scratch.start)
       square = z.subtract(1, try product(y), Scalar(λ), y)
     }
-    squaredResidual = try space.total(square)
+    squaredResidual = try space.totals(square)
     return squaredResidual
   }
 
@@ -83,7 +83,7 @@ struct CurvatureSystem<Scalar: DistributedScalar>: ConjugateGradientSystem {
       d.combine(1, z, Scalar(β))
       square = d.squaredNorm
     }
-    squaredDirection = try space.total(square)
+    squaredDirection = try space.totals(square)
     return state
   }
 

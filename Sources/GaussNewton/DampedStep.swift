@@ -45,7 +45,7 @@ package final class DampedStep<Scalar: DistributedScalar> {
   /// gradient ← g + μDθ, given −g; returns its norm. Collective.
   func assignGradient(_ parameters: Vector<Scalar>, negativeGradient: Vector<Scalar>) throws -> Double {
     decay.assign(gradient, parameters, times: 1, -1, negativeGradient)
-    return try space.total(gradient.squaredNorm).squareRoot()
+    return try space.totals(gradient.squaredNorm).squareRoot()
   }
 
   /// Turns y into Δ = Δ₀ + y, seen from where the batch was linearised, and models the objective along it: slope ∇fᵀΔ and the

@@ -38,7 +38,7 @@ extension FastGaussNewton {
     let summary = try phases.measure(.solve) {
       let start = MatrixFreeSolver<Scalar>.Start(
         residual: r, squaredResidual: square,
-        reference: reference > 0 ? reference : try space.total(rows.image.squaredNorm).squareRoot())
+        reference: reference > 0 ? reference : try space.totals(rows.image.squaredNorm).squareRoot())
       return try solver.solve(
         whitenedRows, start, damping: damped.totalDamping, step: damped.step, options: options.solver)
     }
@@ -63,7 +63,7 @@ extension FastGaussNewton {
     }
     phases.measure(.metric) { metric.unwhiten(damped.step, 0..<damped.step.count) }
     let change = try completeStep(parameters)
-    let slope = try space.total(damped.gradient.dot(damped.step)) - change.decay.slope
+    let slope = try space.totals(damped.gradient.dot(damped.step)) - change.decay.slope
     let curvature = -slope - damped.totalDamping * terms[0] - terms[1]
     return StepModel(loss: try exchange.broadcast(Quadratic(slope: slope, curvature: curvature)), change)
   }

@@ -78,7 +78,7 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
         $0 + gradient[$1.range].squaredNorm(adding: Scalar($1.rate), parameters[$1.range])
       }
     }
-    let squaredGradient = try space.total(square)
+    let squaredGradient = try space.totals(square)
     var report = StepReport(
       loss: sums[.loss] / Double(batch.globalSize), gradientNorm: squaredGradient.squareRoot())
     report.interrupted = sums[.interruptions] > 0

@@ -70,7 +70,7 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
 
     // Solve for y = Δ − Δ₀.
     let summary = try phases.measure(.solve) {
-      let norm = gradientNorm > 0 ? gradientNorm : try space.total(residual.squaredNorm).squareRoot()
+      let norm = gradientNorm > 0 ? gradientNorm : try space.totals(residual.squaredNorm).squareRoot()
       var system = CurvatureSystem(
         .init(residual: residual, reference: norm), y: damped.step, λ: damped.totalDamping, over: space,
         scratch: scratch, product: curvatureProduct)

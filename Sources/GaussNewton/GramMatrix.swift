@@ -137,7 +137,7 @@ package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
   ) throws -> (curvature: Double, dots: RowSums) {
     let rows = multipliedRows
     y.assignSymmetricProduct(Matrix(storage[0..<rows.count * size], rows.count, size), rows: rows, v)
-    let (names, own) = (dots.map(\.name), [v.dot(y)] + dots.map { $0.x[rows].dot($0.y[rows]) })
+    let (names, own) = (dots.map { $0.name }, [v.dot(y)] + dots.map { $0.x[rows].dot($0.y[rows]) })
     if isGathered { return (own[0], RowSums(names, Array(own.dropFirst()))) }
     return try phases.measure(.communication) {
       let count = size

@@ -92,7 +92,7 @@ private struct MatrixFreeSystem<Rows: RowOperator>: ConjugateGradientSystem {
     scratch.d.assign(r)
     scratch.u.assign(R.image)
     δ = given.squaredResidual
-    squaredU = try space.total(R.image.squaredNorm)
+    squaredU = try space.totals(R.image.squaredNorm)
     return state(given.squaredResidual, squaredImage: squaredU)
   }
 
@@ -113,9 +113,9 @@ private struct MatrixFreeSystem<Rows: RowOperator>: ConjugateGradientSystem {
       t.combine(Rows.Scalar(λ), d)
       r.combine(Rows.Scalar(-α), t)
     }
-    let sums = try R.applyTransposed(
-      r,
-      dots: [(.squaredResidual, r, r), (.residualAlongDirection, r, d)] + (replaces ? [(.squaredDirection, d, d)] : []))
+    var dots: RowDots<Rows.Scalar> = [(.squaredResidual, r, r), (.residualAlongDirection, r, d)]
+    if replaces { dots.append((.squaredDirection, d, d)) }
+    let sums = try R.applyTransposed(r, dots: dots)
     if replaces { δ = sums[.squaredDirection] }
     advanced = (replaces ? 0 : α, sums[.squaredResidual], sums[.residualAlongDirection])
     return advanced.ρ

@@ -61,7 +61,7 @@ package final class Message<Scalar: DistributedScalar> {
     precondition(terms.count <= Self.termLimit, "no room for so many terms")
     let P = parameters.count
     try sum(cotangents, terms, into: buffer[0..<P + terms.count], transform: transform)
-    return RowSums(terms.map(\.name), terms.indices.map { Double(buffer[P + $0]) })
+    return RowSums(terms.map { $0.name }, terms.indices.map { Double(buffer[P + $0]) })
   }
 
   /// target ← Jᵀ of the cotangents, summed over the rows of all ranks (P), but for its first `omitted` numbers, which have no sum

@@ -1,7 +1,7 @@
 import MPI
 
 /// A value that travels between ranks as numbers of 8 bytes, as many for every value of the type that ranks exchange at a time.
-protocol NumberCoded {
+package protocol NumberCoded {
   var numbers: [Double] { get }
 
   /// Takes its numbers off the front.
@@ -9,7 +9,7 @@ protocol NumberCoded {
 }
 
 extension NumberCoded {
-  init(numbers: [Double]) {
+  package init(numbers: [Double]) {
     var rest = numbers[...]
     self.init(takingFrom: &rest)
     precondition(rest.isEmpty, "\(Self.self) has fewer numbers")
@@ -17,24 +17,34 @@ extension NumberCoded {
 }
 
 extension Double: NumberCoded {
-  var numbers: [Double] { [self] }
-  init(takingFrom numbers: inout ArraySlice<Double>) { self = numbers.removeFirst() }
+  package var numbers: [Double] { [self] }
+  package init(takingFrom numbers: inout ArraySlice<Double>) { self = numbers.removeFirst() }
+}
+
+/// All numbers that are left.
+extension [Double]: NumberCoded {
+  package var numbers: [Double] { self }
+
+  package init(takingFrom numbers: inout ArraySlice<Double>) {
+    self = Array(numbers)
+    numbers = []
+  }
 }
 
 extension Int: NumberCoded {
-  var numbers: [Double] { [Double(self)] }
-  init(takingFrom numbers: inout ArraySlice<Double>) { self.init(numbers.removeFirst()) }
+  package var numbers: [Double] { [Double(self)] }
+  package init(takingFrom numbers: inout ArraySlice<Double>) { self.init(numbers.removeFirst()) }
 }
 
 extension Bool: NumberCoded {
-  var numbers: [Double] { [self ? 1 : 0] }
-  init(takingFrom numbers: inout ArraySlice<Double>) { self = numbers.removeFirst() > 0 }
+  package var numbers: [Double] { [self ? 1 : 0] }
+  package init(takingFrom numbers: inout ArraySlice<Double>) { self = numbers.removeFirst() > 0 }
 }
 
 extension Optional: NumberCoded where Wrapped: NumberCoded & ExpressibleByIntegerLiteral {
-  var numbers: [Double] { [self == nil ? 0 : 1] + (self ?? 0).numbers }
+  package var numbers: [Double] { [self == nil ? 0 : 1] + (self ?? 0).numbers }
 
-  init(takingFrom numbers: inout ArraySlice<Double>) {
+  package init(takingFrom numbers: inout ArraySlice<Double>) {
     let isPresent = Bool(takingFrom: &numbers)
     let value = Wrapped(takingFrom: &numbers)
     self = isPresent ? value : nil
@@ -42,17 +52,17 @@ extension Optional: NumberCoded where Wrapped: NumberCoded & ExpressibleByIntege
 }
 
 extension NumberCoded where Self: CaseIterable & Equatable, AllCases == [Self] {
-  var numbers: [Double] { [Double(Self.allCases.firstIndex(of: self)!)] }
-  init(takingFrom numbers: inout ArraySlice<Double>) { self = Self.allCases[Int(takingFrom: &numbers)] }
+  package var numbers: [Double] { [Double(Self.allCases.firstIndex(of: self)!)] }
+  package init(takingFrom numbers: inout ArraySlice<Double>) { self = Self.allCases[Int(takingFrom: &numbers)] }
 }
 
 extension SolverSummary.Method: NumberCoded {}
 extension SolverSummary.Termination: NumberCoded {}
 
 extension SolverSummary: NumberCoded {
-  var numbers: [Double] { method.numbers + iterations.numbers + residual.numbers + termination.numbers }
+  package var numbers: [Double] { method.numbers + iterations.numbers + residual.numbers + termination.numbers }
 
-  init(takingFrom numbers: inout ArraySlice<Double>) {
+  package init(takingFrom numbers: inout ArraySlice<Double>) {
     self.init(
       method: Method(takingFrom: &numbers), iterations: Int(takingFrom: &numbers),
       residual: Double(takingFrom: &numbers), termination: Termination(takingFrom: &numbers))

@@ -46,19 +46,11 @@ extension KernelOperator {
 package protocol ParameterSpace {
   /// Numbers that are linear in inner products over all parameters, given those over the parameters of this rank: the same on
   /// all ranks, which may branch on them. Collective.
-  func totals(_ own: [Double]) throws -> [Double]
+  func totals<Numbers: NumberCoded>(_ own: Numbers) throws -> Numbers
 
   /// Whether several ranks have the same parameters, and compute with them each for itself.
   var isReplicated: Bool { get }
 
   /// Makes what every rank has computed for itself one rank's word for all that have the same parameters. Collective.
   func unify<Scalar: DistributedScalar>(_ vector: Vector<Scalar>) throws
-}
-
-extension ParameterSpace {
-  /// The same of one number.
-  package func total(_ own: Double) throws -> Double { try totals([own])[0] }
-
-  /// The same of numbers with names.
-  func totals<Value: NumberCoded>(_ own: Value) throws -> Value { Value(numbers: try totals(own.numbers)) }
 }

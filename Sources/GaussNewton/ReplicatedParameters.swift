@@ -12,8 +12,9 @@ package struct ReplicatedParameters: ParameterSpace {
   }
 
   /// One rank's word for all, where ranks do not compute alike.
-  package func totals(_ own: [Double]) throws -> [Double] {
-    try phases.measure(.communication) { try communicator.agreed(own) }
+  package func totals<Numbers: NumberCoded>(_ own: Numbers) throws -> Numbers {
+    if communicator.computesAlike { return own }
+    return try phases.measure(.communication) { Numbers(numbers: try communicator.agreed(own.numbers)) }
   }
 
   package var isReplicated: Bool { communicator.size > 1 }

@@ -19,16 +19,19 @@ package enum RowSum: Equatable, Sendable {
 
 /// What came with a sum over the rows of all ranks, by name; the same on all of them.
 package struct RowSums {
-  private let totals: [(name: RowSum, total: Double)]
+  private let names: [RowSum]
+  private let totals: [Double]
 
-  package init(_ names: [RowSum], _ totals: [Double]) { self.totals = Array(zip(names, totals)) }
+  /// - Precondition: each total has a name.
+  package init(_ names: [RowSum], _ totals: [Double]) {
+    precondition(names.count == totals.count, "each total has a name")
+    (self.names, self.totals) = (names, totals)
+  }
 
   /// - Precondition: the number was asked for.
   package subscript(name: RowSum) -> Double {
-    guard let entry = totals.first(where: { $0.name == name }) else {
-      preconditionFailure("\(name) did not travel with the sum")
-    }
-    return entry.total
+    guard let place = names.firstIndex(of: name) else { preconditionFailure("\(name) did not travel with the sum") }
+    return totals[place]
   }
 }
 

@@ -38,7 +38,10 @@ package struct ShardedRows<Scalar: DistributedScalar>: RowOperator {
   package func applyTransposed(
     _ r: Vector<Scalar>, dots: RowDots<Scalar>, terms: RowTerms
   ) throws -> RowSums {
-    let own = dots.map { name, x, y in (name, rowSpace.sums { x[$0].dot(y[$0]) }) }
-    return try message.sum(rowSpace.cotangents(of: r), with: own + terms) { metric?.whiten($0, $1) }
+    var all: RowTerms = []
+    all.reserveCapacity(dots.count + terms.count)
+    for (name, x, y) in dots { all.append((name, rowSpace.sums { x[$0].dot(y[$0]) })) }
+    all += terms
+    return try message.sum(rowSpace.cotangents(of: r), with: all) { metric?.whiten($0, $1) }
   }
 }

@@ -27,7 +27,9 @@ private struct ShardedColumns: RowOperator {
 private struct ShardedParameters: ParameterSpace {
   let communicator: Communicator
 
-  func totals(_ own: [Double]) throws -> [Double] { try communicator.allreduce(own) }
+  func totals<Numbers: NumberCoded>(_ own: Numbers) throws -> Numbers {
+    Numbers(numbers: try communicator.allreduce(own.numbers))
+  }
 
   var isReplicated: Bool { false }
 
@@ -58,7 +60,7 @@ private struct ShardedParameters: ParameterSpace {
     let sums = try placed.applyTransposed(r, dots: [(.squaredResidual, r, r)])
     let start = MatrixFreeSolver<Double>.Start(
       residual: r, squaredResidual: sums[.squaredResidual],
-      reference: try space.total(placed.image.squaredNorm).squareRoot())
+      reference: try space.totals(placed.image.squaredNorm).squareRoot())
     let step = Vector<Double>(zeros: own.count)
     var options = SolverOptions()
     options.tolerance = 1e-12
