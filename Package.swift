@@ -6,9 +6,9 @@ let mpiPackage = Context.environment["FGN_MPI"] ?? "ompi-c"
 
 // glibc's vector maths library is reached through the compiler, which has it on x86-64.
 #if arch(x86_64)
-  let vectorMathFlags: [CSetting] = [.unsafeFlags(["-O3", "-fno-math-errno", "-fveclib=libmvec"])]
+  let kernelFlags: [CSetting] = [.unsafeFlags(["-O3", "-fno-math-errno", "-fveclib=libmvec"])]
 #else
-  let vectorMathFlags: [CSetting] = [.unsafeFlags(["-O3", "-fno-math-errno"])]
+  let kernelFlags: [CSetting] = [.unsafeFlags(["-O3", "-fno-math-errno"])]
 #endif
 
 let package = Package(
@@ -25,27 +25,25 @@ let package = Package(
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CBzip2", providers: [.apt(["libbz2-dev"])]),
-    .target(name: "CVectorMath", cSettings: vectorMathFlags, linkerSettings: [.linkedLibrary("m")]),
-    .target(name: "CMemory"),
-    .target(name: "CSignals"),
-    .target(name: "CThreads"),
+    .target(name: "CKernels", cSettings: kernelFlags, linkerSettings: [.linkedLibrary("m")]),
+    .target(name: "CSystem"),
 
     .target(name: "MPI", dependencies: ["CMPI"]),
-    .target(name: "LinearAlgebra", dependencies: ["COpenBLAS", "CThreads", "CVectorMath"]),
-    .target(name: "Datasets", dependencies: ["LinearAlgebra", "CMemory", "CBzip2", "CVectorMath", "CZlib"]),
+    .target(name: "LinearAlgebra", dependencies: ["COpenBLAS", "CKernels"]),
+    .target(name: "Datasets", dependencies: ["LinearAlgebra", "CSystem", "CBzip2", "CKernels", "CZlib"]),
     .target(name: "Networks", dependencies: ["LinearAlgebra"]),
     .target(name: "GaussNewton", dependencies: ["Networks", "MPI", "LinearAlgebra"]),
     .target(
       name: "Training",
       dependencies: [
-        "GaussNewton", "Networks", "Datasets", "LinearAlgebra", "MPI", "CSignals", "CZlib", "Yams",
+        "GaussNewton", "Networks", "Datasets", "LinearAlgebra", "MPI", "CSystem", "CZlib", "Yams",
       ],
       resources: [.embedInCode("Report/report.css"), .embedInCode("Report/report.js")]),
     .target(name: "Study", dependencies: ["Training", "GaussNewton", "Networks", "Datasets", "LinearAlgebra", "MPI"]),
     .executableTarget(
       name: "fgn-dist",
       dependencies: [
-        "Training", "Study", "CMemory", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Training", "Study", "CSystem", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
     .target(name: "TestSupport", dependencies: ["MPI", "LinearAlgebra", "CZlib"], path: "Tests/TestSupport"),

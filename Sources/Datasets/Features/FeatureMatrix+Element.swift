@@ -1,4 +1,4 @@
-internal import CVectorMath
+internal import CKernels
 
 extension FeatureMatrix {
   /// What the values are, in the file or in memory. Truth values are 0 and 1 in bytes.

@@ -1,4 +1,4 @@
-internal import CMemory
+internal import CSystem
 import Dispatch
 import Glibc
 import Synchronization

@@ -1,4 +1,4 @@
-package import CVectorMath
+package import CKernels
 
 /// One step of stochastic gradient descent: h = g + μθ, v ← ηv + h, d = v, or h + ηv if `nesterov`, θ ← θ − rate·d.
 package typealias SGDUpdate = fgn_sgd

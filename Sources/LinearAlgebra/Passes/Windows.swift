@@ -1,4 +1,4 @@
-package import CVectorMath
+package import CKernels
 
 /// A square window that slides over each channel of an image, kept as channels × height × width.
 package typealias Window = fgn_window

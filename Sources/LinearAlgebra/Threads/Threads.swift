@@ -1,5 +1,5 @@
 import COpenBLAS
-internal import CThreads
+internal import CKernels
 import Synchronization
 
 /// How many threads this process computes with, in matrix products and in loops over rows.

@@ -15,26 +15,26 @@ package final class Trainer<Scalar: DistributedScalar> {
     case interrupted
   }
 
-  private let configuration: Configuration
-  private let data: TrainingData
-  private let communicator: Communicator
-  private let coordinator: Coordinator
-  private let network: Network
-  private let optimizer: any Optimizer<Scalar>
+  let configuration: Configuration
+  let data: TrainingData
+  let communicator: Communicator
+  let coordinator: Coordinator
+  let network: Network
+  let optimizer: any Optimizer<Scalar>
   private let evaluator: Evaluator<Scalar>
-  private var sampler: BatchSampler
-  private let partition: RowPartition
-  private let parameters: Vector<Scalar>
+  var sampler: BatchSampler
+  let partition: RowPartition
+  let parameters: Vector<Scalar>
   private let room: InputRoom<Scalar>
   private var readAhead: ReadAhead
   /// This rank's shard of a full batch, which is gathered only once.
   private var fullBatch: Batch<Scalar>?
-  private var step = 0
-  private var savedStep: Int?
+  var step = 0
+  var savedStep: Int?
   /// What a signal in the midst of a step saves.
-  private let lastState = LastState()
+  let lastState = LastState()
   /// Seconds of the step before; nil before the first one.
-  private var lastSeconds: Double?
+  var lastSeconds: Double?
   private let clock: RankClock
   private var begin = ContinuousClock.now
 
@@ -73,101 +73,7 @@ package final class Trainer<Scalar: DistributedScalar> {
     try chooseSolver(resuming: state?.progress)
   }
 
-  /// What such a run takes on each of `ranks` ranks.
-  package static func memory(
-    of configuration: Configuration, _ data: TrainingData, _ network: Network, ranks: Int
-  ) -> MemoryEstimate {
-    let sampler = configuration.sampler(of: data.train)
-    // No rank has more than the last one.
-    let partition = configuration.training.partition(rank: ranks - 1, ranks: ranks)
-    let window = ReadAhead.windowSize(data, sampler)
-    let windowShare = window / sampler.batchSize * partition.capacity(of: sampler.batchSize)
-    return MemoryEstimate(
-      network, configuration.optimizer, batch: sampler.batchSize, valuesPerRow: data.train.features.valuesPerRow,
-      partition, ranks: ranks, readAhead: 2 * windowShare, Scalar.self)
-  }
-
-  /// Says where other kernels of OpenBLAS than one kind spoil what bits have in common. Collective.
-  private func compareKernels(resuming progress: RunState.Progress?) throws {
-    let own = Kernels.name
-    if let kernels = try communicator.gatherStrings(own), let other = kernels.first(where: { $0 != own }) {
-      coordinator.say(
-        "note: ranks compute with \(own) and \(other) kernels: another number of ranks will not give the same bits")
-    }
-    if let before = progress?.kernel, before != own {
-      coordinator.say(
-        "note: the checkpoint is from \(before) kernels, and these are \(own): "
-          + "the run does not go on with the same bits")
-    }
-  }
-
-  /// How sums over the ranks travel: as asked for, as before, by a rule, or as is faster here. Collective.
-  private func chooseExchange(resuming progress: RunState.Progress?) throws {
-    let message = optimizer.message
-    guard communicator.size > 1, message.hasBuckets, !partition.isVirtual else { return }
-    let reason: String
-    switch configuration.optimizer.allreduce {
-    case .single: (message.exchange, reason) = (.single, "as configured")
-    case .bucketed: (message.exchange, reason) = (.bucketed, "as configured")
-    case .auto, .measured:
-      if let progress, progress.ranks == communicator.size {
-        (message.exchange, reason) = (progress.exchange, "as before")
-      } else if configuration.optimizer.allreduce == .auto {
-        (message.exchange, reason) = (message.usualExchange, "by rule")
-      } else {
-        let inputs = try gather(nextBatch, step: nextStep).inputs
-        let seconds = try message.measureExchanges(at: parameters, on: inputs)
-        message.exchange = Exchange.allCases.min { seconds[$0]! < seconds[$1]! }!
-        reason = Exchange.allCases.map { "\($0.rawValue) \((1000 * seconds[$0]!).short) ms" }.joined(separator: ", ")
-      }
-    }
-    coordinator.say("sums", "\(message.exchange.rawValue) (\(reason))")
-  }
-
-  /// Lets Fast Gauss-Newton plan with the batch of the next step, if the choice of a solver is its own; a run that goes on
-  /// between as many ranks goes on with its plan. Collective.
-  private func chooseSolver(resuming progress: RunState.Progress?) throws {
-    let kind = configuration.optimizer.solver.kind
-    guard let optimizer = optimizer as? FastGaussNewton<Scalar>, kind.isChosen else { return }
-    var isOld = true
-    if partition.isVirtual, optimizer.solverKind != .cg {
-      return coordinator.say(
-        "solver", "\(optimizer.solverKind.rawValue) (the rule where a run is reproducible)")
-    }
-    let isSuitable = optimizer.plan.map { $0.source == nil || $0.isMeasured == (kind == .measured) } ?? false
-    if !partition.isVirtual, !isSuitable || progress?.ranks != communicator.size {
-      let batch = try gather(nextBatch, step: nextStep)
-      if kind == .measured {
-        try optimizer.measurePlan(parameters, on: batch)
-      } else {
-        try optimizer.makePlan(
-          parameters, on: batch, batchSize: sampler.batchSize, valuesPerRow: data.train.features.valuesPerRow)
-      }
-      isOld = false
-    }
-    guard let plan = optimizer.plan else {
-      if optimizer.options.damping.policy == .sweep {
-        throw CollectiveFailure(
-          ConfigurationError(
-            key: "optimizer.damping.policy",
-            "sweep needs the matrix of a batch, which is too large here; lower optimizer.batch_size or take another policy"
-          ))
-      }
-      return coordinator.say("solver", "cg (the matrix of such a batch is too large)")
-    }
-    coordinator.say("solver", "\(optimizer.solverKind.rawValue) (\(plan.summary(optimizer.solverKind, isOld: isOld)))")
-  }
-
-  /// The next step, or the last one.
-  private var nextStep: Int { min(step, totalSteps - 1) }
-
-  /// The rows of its batch.
-  private var nextBatch: ArraySlice<Int> {
-    let (epoch, batch) = sampler.position(ofStep: nextStep)
-    return sampler.batch(epoch: epoch, step: batch)
-  }
-
-  private var totalSteps: Int { configuration.training.steps(of: sampler) }
+  var totalSteps: Int { configuration.training.steps(of: sampler) }
 
   /// Trains to the end, or until a signal asks any rank to stop. Collective.
   package func run() throws -> Outcome {
@@ -278,7 +184,7 @@ package final class Trainer<Scalar: DistributedScalar> {
   }
 
   /// A batch with this rank's rows of it, normalised.
-  private func gather(_ rows: ArraySlice<Int>, step: Int) throws -> Batch<Scalar> {
+  func gather(_ rows: ArraySlice<Int>, step: Int) throws -> Batch<Scalar> {
     if let fullBatch { return fullBatch }
     let own = partition.own(of: rows)
     let batch = Batch(
@@ -297,73 +203,6 @@ package final class Trainer<Scalar: DistributedScalar> {
     coordinator.record(
       evaluation: MetricsEvent.Evaluation(step: step, epoch: epoch + 1, split: split, result, elapsed: elapsed))
     return result
-  }
-
-  /// The model as it is now. Local.
-  private var modelFile: TensorFile {
-    ModelFile.contents(
-      parameters, of: network, configuration, data.normalization, DataDescription(of: data.train))
-  }
-
-  /// Begins to save a checkpoint, of finite numbers alone. Collective.
-  private func beginSave() throws {
-    if savedStep == step { return }
-    if let divergence = try findDivergence() {
-      coordinator.finishCheckpoints()
-      coordinator.flush()
-      throw CollectiveFailure(divergence)
-    }
-    savedStep = step
-    lastState.endChange(nil)
-    // A run that goes on from here needs the events up to here.
-    coordinator.flush()
-    coordinator.beginCheckpoint(step: step) { stateFile(step: step, optimizer.counters, optimizer.memory) }
-  }
-
-  /// The run as it is, for as long as parameters and memory do not change.
-  private var currentState: LastState.State? {
-    guard communicator.isRoot else { return nil }
-    let (step, counters) = (step, optimizer.counters)
-    var memory = optimizer.memory
-    for (name, vector) in optimizer.earlyMemory {
-      // A copy costs nothing beside a step that takes long, and a short one is waited for.
-      if let lastSeconds, lastSeconds < 0.2 { return nil }
-      let copy = Vector<Scalar>(zeros: vector.count)
-      copy.assign(vector)
-      memory[memory.firstIndex { $0.name == name }!].vector = copy
-    }
-    return LastState.State(step: step) { [unowned self, memory] in stateFile(step: step, counters, memory) }
-  }
-
-  /// A checkpoint of this step. On any thread.
-  private func stateFile(
-    step: Int, _ counters: OptimizerCounters, _ memory: [(name: String, vector: Vector<Scalar>)]
-  ) -> TensorFile {
-    var file = modelFile
-    RunState.add(
-      RunState.Progress(
-        step: step, optimizer: counters, examples: data.train.count, exchange: optimizer.message.exchange,
-        ranks: communicator.size, sparse: network.takesSparseInputs, weights: data.weights?.checksum,
-        data: data.checksum.map(RunState.text)),
-      memory: memory, to: &file)
-    return file
-  }
-
-  /// What a checkpoint would keep and is not finite on some rank, if anything is. Collective.
-  private func findDivergence() throws -> Divergence? {
-    let kept =
-      network.layout.entries.map { ($0.name, parameters[$0.range]) }
-      + optimizer.memory.map { ("optimizer.\($0.name)", $0.vector) }
-    let own = kept.firstIndex { !$0.1.isFinite } ?? kept.count
-    let first = try communicator.allreduce(own, .min)
-    return first == kept.count ? nil : Divergence(step: step, sign: "\(kept[first].0) is not finite")
-  }
-
-  /// Saves a checkpoint, and waits until it is safe. Collective.
-  private func save() throws {
-    try beginSave()
-    coordinator.finishCheckpoints()
-    try coordinator.settle()
   }
 
   /// Collective.

@@ -1,4 +1,4 @@
-import CSignals
+import CSystem
 import Glibc
 
 /// Requests from outside to stop: the batch system's warning before it takes the node away, or a user's ^C.

@@ -1,4 +1,4 @@
-internal import CVectorMath
+internal import CKernels
 import LinearAlgebra
 
 /// An array as a file holds it, or some of its rows: in the mapped file or in memory, of any alignment.

@@ -1,5 +1,5 @@
 import COpenBLAS
-internal import CVectorMath
+internal import CKernels
 
 extension Double: MatrixKernels {
   package static func gemm(

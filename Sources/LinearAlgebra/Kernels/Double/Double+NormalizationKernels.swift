@@ -1,4 +1,4 @@
-internal import CVectorMath
+internal import CKernels
 
 extension Double: NormalizationKernels {
   package static func normalize(

@@ -1,4 +1,4 @@
-internal import CVectorMath
+internal import CKernels
 
 extension Float: ImageKernels {
   package static func im2col(

@@ -1,5 +1,5 @@
 import COpenBLAS
-internal import CVectorMath
+internal import CKernels
 
 extension Float: MatrixKernels {
   package static func gemm(

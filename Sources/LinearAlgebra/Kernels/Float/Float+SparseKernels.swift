@@ -1,4 +1,4 @@
-internal import CVectorMath
+internal import CKernels
 
 extension Float: SparseKernels {
   package static func sparseProduct(

@@ -1,4 +1,4 @@
-internal import CVectorMath
+internal import CKernels
 
 extension Float: VectorKernels {
   package static func max(_ x: UnsafePointer<Self>, _ n: Int) -> Self { fgn_max_f32(x, n) }

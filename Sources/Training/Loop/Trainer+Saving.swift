@@ -1,0 +1,75 @@
+import Datasets
+import GaussNewton
+import LinearAlgebra
+import MPI
+import Networks
+
+/// What a run leaves: checkpoints and the model.
+extension Trainer {
+  /// The model as it is now. Local.
+  var modelFile: TensorFile {
+    ModelFile.contents(
+      parameters, of: network, configuration, data.normalization, DataDescription(of: data.train))
+  }
+
+  /// Begins to save a checkpoint, of finite numbers alone. Collective.
+  func beginSave() throws {
+    if savedStep == step { return }
+    if let divergence = try findDivergence() {
+      coordinator.finishCheckpoints()
+      coordinator.flush()
+      throw CollectiveFailure(divergence)
+    }
+    savedStep = step
+    lastState.endChange(nil)
+    // A run that goes on from here needs the events up to here.
+    coordinator.flush()
+    coordinator.beginCheckpoint(step: step) { stateFile(step: step, optimizer.counters, optimizer.memory) }
+  }
+
+  /// The run as it is, for as long as parameters and memory do not change.
+  var currentState: LastState.State? {
+    guard communicator.isRoot else { return nil }
+    let (step, counters) = (step, optimizer.counters)
+    var memory = optimizer.memory
+    for (name, vector) in optimizer.earlyMemory {
+      // A copy costs nothing beside a step that takes long, and a short one is waited for.
+      if let lastSeconds, lastSeconds < 0.2 { return nil }
+      let copy = Vector<Scalar>(zeros: vector.count)
+      copy.assign(vector)
+      memory[memory.firstIndex { $0.name == name }!].vector = copy
+    }
+    return LastState.State(step: step) { [unowned self, memory] in stateFile(step: step, counters, memory) }
+  }
+
+  /// A checkpoint of this step. On any thread.
+  private func stateFile(
+    step: Int, _ counters: OptimizerCounters, _ memory: [(name: String, vector: Vector<Scalar>)]
+  ) -> TensorFile {
+    var file = modelFile
+    RunState.add(
+      RunState.Progress(
+        step: step, optimizer: counters, examples: data.train.count, exchange: optimizer.message.exchange,
+        ranks: communicator.size, sparse: network.takesSparseInputs, weights: data.weights?.checksum,
+        data: data.checksum.map(RunState.text)),
+      memory: memory, to: &file)
+    return file
+  }
+
+  /// What a checkpoint would keep and is not finite on some rank, if anything is. Collective.
+  private func findDivergence() throws -> Divergence? {
+    let kept =
+      network.layout.entries.map { ($0.name, parameters[$0.range]) }
+      + optimizer.memory.map { ("optimizer.\($0.name)", $0.vector) }
+    let own = kept.firstIndex { !$0.1.isFinite } ?? kept.count
+    let first = try communicator.allreduce(own, .min)
+    return first == kept.count ? nil : Divergence(step: step, sign: "\(kept[first].0) is not finite")
+  }
+
+  /// Saves a checkpoint, and waits until it is safe. Collective.
+  func save() throws {
+    try beginSave()
+    coordinator.finishCheckpoints()
+    try coordinator.settle()
+  }
+}
