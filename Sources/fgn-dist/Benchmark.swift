@@ -221,7 +221,8 @@ private struct Problem {
   /// The product that conjugate gradient begins with.
   func prepare() throws -> MatrixFreeSolver<Float>.Start {
     residualRows.assign(rowSpace.rightHandSide)
-    let sums = try rows.applyTransposed(residualRows, dots: [(.squaredResidual, residualRows, residualRows)])
+    let sums = try rows.applyTransposed(
+      residualRows, with: [(.squaredResidual, rows.dot(residualRows, residualRows))])
     return .init(residual: residualRows, squaredResidual: sums[.squaredResidual], reference: 1)
   }
 

@@ -13,32 +13,32 @@ package protocol RowOperator<Scalar> {
   /// rows ← R u, for u in the space of the parameters; of this rank's rows. Collective where parameters are shared out.
   func apply(_ u: Vector<Scalar>, into rows: Vector<Scalar>) throws
 
-  /// image ← Rᵀr, for r in the row space. Returns inner products over all rows, and the sums of other terms. Collective.
-  func applyTransposed(_ r: Vector<Scalar>, dots: RowDots<Scalar>, terms: RowTerms) throws -> RowSums
-}
+  /// What each part of this rank's rows adds to xᵀy, for x and y in the row space; for `applyTransposed`. Local.
+  func dot(_ x: Vector<Scalar>, _ y: Vector<Scalar>) -> [Double]
 
-extension RowOperator {
-  /// The same without other terms.
-  package func applyTransposed(_ r: Vector<Scalar>, dots: RowDots<Scalar>) throws -> RowSums {
-    try applyTransposed(r, dots: dots, terms: [])
-  }
+  /// image ← Rᵀr, for r in the row space. Returns the sums of the terms over all rows, which travel with it. Collective.
+  func applyTransposed(_ r: Vector<Scalar>, with terms: RowTerms) throws -> RowSums
 }
 
 /// K = RM⁻¹Rᵀ of all rows (B × B), by its products.
 protocol KernelOperator<Scalar> {
   associatedtype Scalar: DistributedScalar
 
-  /// y ← Kv, for vectors of all rows on all ranks (B). Returns vᵀKv and inner products of other vectors of all rows. Collective.
+  /// This rank's share of xᵀy, for vectors of all rows on all ranks (B); for `multiply`. Local.
+  func dot(_ x: Vector<Scalar>, _ y: Vector<Scalar>) -> Double
+
+  /// y ← Kv, for vectors of all rows on all ranks (B). Returns vᵀKv, and the sums of the ranks' shares of other inner products.
+  /// Collective.
   func multiply(
-    _ v: Vector<Scalar>, into y: Vector<Scalar>, dots: RowDots<Scalar>
-  ) throws -> (curvature: Double, dots: RowSums)
+    _ v: Vector<Scalar>, into y: Vector<Scalar>, with shares: RowShares
+  ) throws -> (curvature: Double, sums: RowSums)
 }
 
 extension KernelOperator {
   /// The same without other vectors.
   @discardableResult
   func multiply(_ v: Vector<Scalar>, into y: Vector<Scalar>) throws -> Double {
-    try multiply(v, into: y, dots: []).curvature
+    try multiply(v, into: y, with: []).curvature
   }
 }
 

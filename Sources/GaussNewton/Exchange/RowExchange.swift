@@ -109,7 +109,8 @@ final class RowExchange {
 
   /// One rank's word for all. Collective.
   func broadcast<Value: NumberCoded>(_ value: Value) throws -> Value {
-    try phases.measure(.communication) { try communicator.broadcastValue(value) }
+    if isAlone { return value }
+    return try phases.measure(.communication) { try communicator.broadcastValue(value) }
   }
 
   // MARK: Gathers

@@ -1,4 +1,3 @@
-import LinearAlgebra
 import Networks
 
 /// A number that each part of the rows adds to, and that travels with a sum over all of them.
@@ -38,8 +37,8 @@ package struct RowSums {
 /// Numbers that travel with a sum, each given for all parts of this rank's rows.
 package typealias RowTerms = [(name: RowSum, ofParts: [Double])]
 
-/// Inner products xᵀy of vectors in the row space.
-package typealias RowDots<Scalar: BLASScalar> = [(name: RowSum, x: Vector<Scalar>, y: Vector<Scalar>)]
+/// The same, each given for this rank.
+typealias RowShares = [(name: RowSum, own: Double)]
 
 extension Linearization {
   /// What `sum` gives for each part of the local rows.

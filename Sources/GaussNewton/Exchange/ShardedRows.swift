@@ -35,13 +35,9 @@ package struct ShardedRows<Scalar: DistributedScalar>: RowOperator {
     }
   }
 
-  package func applyTransposed(
-    _ r: Vector<Scalar>, dots: RowDots<Scalar>, terms: RowTerms
-  ) throws -> RowSums {
-    var all: RowTerms = []
-    all.reserveCapacity(dots.count + terms.count)
-    for (name, x, y) in dots { all.append((name, rowSpace.sums { x[$0].dot(y[$0]) })) }
-    all += terms
-    return try message.sum(rowSpace.cotangents(of: r), with: all) { metric?.whiten($0, $1) }
+  package func dot(_ x: Vector<Scalar>, _ y: Vector<Scalar>) -> [Double] { rowSpace.sums { x[$0].dot(y[$0]) } }
+
+  package func applyTransposed(_ r: Vector<Scalar>, with terms: RowTerms) throws -> RowSums {
+    try message.sum(rowSpace.cotangents(of: r), with: terms) { metric?.whiten($0, $1) }
   }
 }

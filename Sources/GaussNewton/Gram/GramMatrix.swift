@@ -127,24 +127,27 @@ package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
     if isGathered { try exchange.complete(all, shares) }
   }
 
-  /// y ← Kv (B), given v on all ranks; and vᵀKv, and the inner products of the pairs of other vectors (B). One allreduce of
-  /// B + 1 numbers of 8 bytes and one more a pair, which makes the scalars the same on all ranks, unless K has been gathered.
+  func dot(_ x: Vector<Scalar>, _ y: Vector<Scalar>) -> Double { x[multipliedRows].dot(y[multipliedRows]) }
+
+  /// y ← Kv (B), given v on all ranks; and vᵀKv, and the sums of the shares of other inner products. One allreduce of B + 1
+  /// numbers of 8 bytes and one more a share, which makes the scalars the same on all ranks, unless K has been gathered.
   /// Collective.
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
   func multiply(
-    _ v: Vector<Scalar>, into y: Vector<Scalar>, dots: RowDots<Scalar>
-  ) throws -> (curvature: Double, dots: RowSums) {
+    _ v: Vector<Scalar>, into y: Vector<Scalar>, with shares: RowShares
+  ) throws -> (curvature: Double, sums: RowSums) {
     let rows = multipliedRows
     y.assignSymmetricProduct(Matrix(storage[0..<rows.count * size], rows.count, size), rows: rows, v)
-    let (names, own) = (dots.map { $0.name }, [v.dot(y)] + dots.map { $0.x[rows].dot($0.y[rows]) })
-    if isGathered { return (own[0], RowSums(names, Array(own.dropFirst()))) }
+    let (curvature, names) = (v.dot(y), shares.map { $0.name })
+    if isGathered { return (curvature, RowSums(names, shares.map { $0.own })) }
     return try phases.measure(.communication) {
       let count = size
-      var sums = [Double](unsafeUninitializedCapacity: count + own.count) { sums, initialized in
+      var sums = [Double](unsafeUninitializedCapacity: count + 1 + shares.count) { sums, initialized in
         for i in 0..<count { sums.initializeElement(at: i, to: Double(y[i])) }
-        for (index, sum) in own.enumerated() { sums.initializeElement(at: count + index, to: sum) }
-        initialized = count + own.count
+        sums.initializeElement(at: count, to: curvature)
+        for (index, share) in shares.enumerated() { sums.initializeElement(at: count + 1 + index, to: share.own) }
+        initialized = count + 1 + shares.count
       }
       try exchange.sum(&sums)
       for i in 0..<count { y[i] = Scalar(sums[i]) }

@@ -67,10 +67,13 @@ struct GramSystem<Kernel: KernelOperator>: ConjugateGradientSystem {
   /// Kr ← K r; returns rᵀr.
   private mutating func multiplyResidual() throws -> Double {
     let (r, Ad) = (scratch.r, scratch.Ad)
-    let (curvature, dots) = try K.multiply(
+    let (curvature, sums) = try K.multiply(
       r, into: scratch.Kr,
-      dots: [(.squaredResidual, r, r), (.residualAlongImage, r, Ad), (.directionCurvature, scratch.d, Ad)])
-    product = (curvature, dots[.squaredResidual], dots[.residualAlongImage], dots[.directionCurvature])
+      with: [
+        (.squaredResidual, K.dot(r, r)), (.residualAlongImage, K.dot(r, Ad)),
+        (.directionCurvature, K.dot(scratch.d, Ad)),
+      ])
+    product = (curvature, sums[.squaredResidual], sums[.residualAlongImage], sums[.directionCurvature])
     return product.squaredResidual
   }
 }

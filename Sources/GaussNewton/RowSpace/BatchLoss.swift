@@ -8,7 +8,7 @@ final class BatchLoss<Scalar: DistributedScalar> {
   private(set) var margin: SoftmaxMargin<Scalar>
   private let trialMargin: SoftmaxMargin<Scalar>
   private let candidate: Vector<Scalar>
-  let exchange: RowExchange
+  private let exchange: RowExchange
   private var phases: Phases { exchange.phases }
   private var labels: ArraySlice<Int32> = []
   /// B

@@ -113,9 +113,9 @@ private struct MatrixFreeSystem<Rows: RowOperator>: ConjugateGradientSystem {
       t.combine(Rows.Scalar(λ), d)
       r.combine(Rows.Scalar(-α), t)
     }
-    var dots: RowDots<Rows.Scalar> = [(.squaredResidual, r, r), (.residualAlongDirection, r, d)]
-    if replaces { dots.append((.squaredDirection, d, d)) }
-    let sums = try R.applyTransposed(r, dots: dots)
+    var terms: RowTerms = [(.squaredResidual, R.dot(r, r)), (.residualAlongDirection, R.dot(r, d))]
+    if replaces { terms.append((.squaredDirection, R.dot(d, d))) }
+    let sums = try R.applyTransposed(r, with: terms)
     if replaces { δ = sums[.squaredDirection] }
     advanced = (replaces ? 0 : α, sums[.squaredResidual], sums[.residualAlongDirection])
     return advanced.ρ

@@ -7,8 +7,11 @@ extension FastGaussNewton {
     let r = residualRows[0..<rowSpace.rightHandSide.count]
     r.assign(rowSpace.rightHandSide)
     let sums = try rows.applyTransposed(
-      r, dots: [(.squaredResidual, r, r)],
-      terms: [(.loss, loss.localSums), (.interruptions, loss.linearization.interruptions(interrupt))])
+      r,
+      with: [
+        (.squaredResidual, rows.dot(r, r)), (.loss, loss.localSums),
+        (.interruptions, loss.linearization.interruptions(interrupt)),
+      ])
     let gradientNorm = try phases.measure(.update) {
       try damped.assignGradient(parameters, negativeGradient: rows.image)
     }
@@ -32,7 +35,7 @@ extension FastGaussNewton {
     var square = squaredRightHandSide
     if damped.anchor.shift != nil { r.combine(-1, t) }
     if damped.anchor.shift != nil || metric.isActive {
-      square = try whitenedRows.applyTransposed(r, dots: [(.squaredResidual, r, r)])[.squaredResidual]
+      square = try whitenedRows.applyTransposed(r, with: [(.squaredResidual, rows.dot(r, r))])[.squaredResidual]
     }
 
     let summary = try phases.measure(.solve) {

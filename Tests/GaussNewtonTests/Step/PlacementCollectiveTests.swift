@@ -16,10 +16,12 @@ private struct ShardedColumns: RowOperator {
     try rows.withElements { try communicator.allreduce($0) }
   }
 
-  func applyTransposed(_ r: Vector<Double>, dots: RowDots<Double>, terms: RowTerms) throws -> RowSums {
+  func dot(_ x: Vector<Double>, _ y: Vector<Double>) -> [Double] { [x.dot(y)] }
+
+  func applyTransposed(_ r: Vector<Double>, with terms: RowTerms) throws -> RowSums {
     image.fill(0)
     for i in 0..<r.count { image.combine(r[i], columns[row: i]) }
-    return RowSums(dots.map(\.name), dots.map { $0.x.dot($0.y) })
+    return RowSums(terms.map { $0.name }, terms.map { $0.ofParts[0] })
   }
 }
 
@@ -57,7 +59,7 @@ private struct ShardedParameters: ParameterSpace {
 
     let solver = MatrixFreeSolver<Double>(capacity: rows, parameterCount: own.count, over: space)
     let r = Vector(s)
-    let sums = try placed.applyTransposed(r, dots: [(.squaredResidual, r, r)])
+    let sums = try placed.applyTransposed(r, with: [(.squaredResidual, placed.dot(r, r))])
     let start = MatrixFreeSolver<Double>.Start(
       residual: r, squaredResidual: sums[.squaredResidual],
       reference: try space.totals(placed.image.squaredNorm).squareRoot())
