@@ -5,7 +5,7 @@ import Testing
 import Training
 
 extension CommandLineTests {
-  @Suite struct `A small convolutional network on the digits` {
+  @Suite("A small convolutional network on the digits") struct ConvolutionalNetworkTests {
     private static let arguments = ["train", "run.yaml", "--run-directory", "run"]
     private static let model = "run/model.safetensors"
 

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Datasets
 
-@Suite struct GatherCollectiveTests {
+@Suite struct GatherTests {
   static let rows = 11
   static let columns = 37
   /// Small whole numbers, so that each type holds them exactly.
