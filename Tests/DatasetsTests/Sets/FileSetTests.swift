@@ -46,7 +46,7 @@ import Testing
 
   @Test(arguments: FeatureMatrix.Element.allCases)
   func `Pieces are one matrix`(_ element: FeatureMatrix.Element) {
-    let whole = GatherCollectiveTests.matrix(element, isSwapped: element.size == 2)
+    let whole = GatherTests.matrix(element, isSwapped: element.size == 2)
     for counts in [[11], [1, 10], [4, 1, 6], Array(repeating: 1, count: 11)] {
       let joined = cut(whole, counts)
       #expect(joined.rows == 11 && joined.pieces.count == counts.count && values(of: joined) == values(of: whole))
