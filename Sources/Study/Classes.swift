@@ -59,7 +59,7 @@ struct Classes: Experiment {
     let trials = Self.methods.map { method in
       let parts = method.split(separator: "-")
       var options = Configuration().optimizer
-      options.method = Configuration.Optimizer.Method(rawValue: String(parts[0]))!
+      options.method = Configuration.OptimizerOptions.Method(rawValue: String(parts[0]))!
       options.solver.kind = parts.last == "gram" ? .gram : .cg
       options.solver.tolerance = .leastNonzeroMagnitude
       options.solver.maxIterations = 10

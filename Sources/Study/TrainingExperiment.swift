@@ -46,7 +46,7 @@ struct TrainingExperiment: Experiment {
     "effective", "weight", "dropped",
   ]
 
-  private static let methods: [Configuration.Optimizer.Method] = [.fgn, .ggn, .sgd, .adam]
+  private static let methods: [Configuration.OptimizerOptions.Method] = [.fgn, .ggn, .sgd, .adam]
   private static let factors = [1.0 / 3, 1, 3, 10]
   private var epochs: Int { isQuick ? 10 : 5 }
 
@@ -92,7 +92,7 @@ struct TrainingExperiment: Experiment {
   func measure(_ table: Table, _ laboratory: Laboratory) throws {
     let communicator = laboratory.communicator
     for task in tasks(laboratory) {
-      func configuration(_ method: Configuration.Optimizer.Method) throws -> Configuration {
+      func configuration(_ method: Configuration.OptimizerOptions.Method) throws -> Configuration {
         try Configuration.parse(
           task.configuration, source: task.name, overrides: ["optimizer.method=\(method.rawValue)"])
       }
@@ -102,8 +102,7 @@ struct TrainingExperiment: Experiment {
         func train(_ factor: Double, _ seed: Int) throws {
           let key = ["task": task.name, "method": method.rawValue, "factor": factor.rounded3, "seed": "\(seed)"]
           if table.contains(key) { return }
-          var configuration = try configuration(method)
-          configuration.resolveDefaults(for: data)
+          var configuration = try configuration(method).resolved(for: data.facts)
           configuration.optimizer.learningRate *= factor
           configuration.training.seed = UInt64(seed)
           let course = try TrainingCourse.run(configuration, data, over: communicator)
@@ -120,13 +119,13 @@ struct TrainingExperiment: Experiment {
     }
   }
 
-  private func bestFactor(_ table: Table, _ task: String, _ method: Configuration.Optimizer.Method) -> Double {
+  private func bestFactor(_ table: Table, _ task: String, _ method: Configuration.OptimizerOptions.Method) -> Double {
     Self.factors.min { final(table, task, method, $0) < final(table, task, method, $1) }!
   }
 
   /// The last training loss of seed 0, infinite where the run diverged.
   private func final(
-    _ table: Table, _ task: String, _ method: Configuration.Optimizer.Method, _ factor: Double
+    _ table: Table, _ task: String, _ method: Configuration.OptimizerOptions.Method, _ factor: Double
   ) -> Double {
     let key = ["task": task, "method": method.rawValue, "factor": factor.rounded3, "seed": "0"]
     let loss = table.rows(where: key).last?["train_loss"] ?? .nan
@@ -134,7 +133,7 @@ struct TrainingExperiment: Experiment {
   }
 
   /// The three runs with the best factor.
-  private func best(_ table: Table, _ task: String, _ method: Configuration.Optimizer.Method) -> [Table.Row] {
+  private func best(_ table: Table, _ task: String, _ method: Configuration.OptimizerOptions.Method) -> [Table.Row] {
     table.rows(
       where: ["task": task, "method": method.rawValue, "factor": bestFactor(table, task, method).rounded3])
   }
@@ -179,7 +178,7 @@ struct TrainingExperiment: Experiment {
 
   func findings(_ table: Table) -> [Finding] {
     table.values("task").flatMap { task -> [Finding] in
-      func last(_ method: Configuration.Optimizer.Method, _ column: String) -> Double {
+      func last(_ method: Configuration.OptimizerOptions.Method, _ column: String) -> Double {
         let rows = best(table, task, method)
         let end = rows.map { $0["epoch"] }.max() ?? 0
         return rows.filter { $0["epoch"] == end }.map { $0[column] }.median

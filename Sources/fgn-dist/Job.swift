@@ -144,6 +144,6 @@ struct Job {
   static func complain(_ text: String) { write("fgn-dist: error: \(StorageError.oneLine(text))") }
 
   private static func write(_ line: String) {
-    try? FileHandle.standardError.write(contentsOf: Foundation.Data("\(line)\n".utf8))
+    try? FileHandle.standardError.write(contentsOf: Data("\(line)\n".utf8))
   }
 }

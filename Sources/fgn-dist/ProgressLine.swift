@@ -27,6 +27,6 @@ final class ProgressLine {
 
   private func put(_ text: String) {
     // Nobody is left to be told if the terminal has gone.
-    try? FileHandle.standardError.write(contentsOf: Foundation.Data(text.utf8))
+    try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
   }
 }

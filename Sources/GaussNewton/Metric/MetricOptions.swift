@@ -9,7 +9,7 @@ package struct MetricOptions: Codable, Equatable, Sendable {
     case kronecker
   }
 
-  package var kind = Kind.identity
+  @Setting package var kind = Kind.identity
   /// ε, added to the diagonals of Â and Ŝ, whose mean is 1 without it.
   package var epsilon = 0.1
   /// What remains of the running moments when another batch's are taken into them.

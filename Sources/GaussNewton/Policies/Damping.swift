@@ -8,12 +8,12 @@ package enum Damping {
   }
 
   package struct Options: Codable, Equatable, Sendable {
-    package var initial = 0.3
+    @Setting package var initial = 0.3
     package var policy = Policy.levenbergMarquardt
     /// λ moves between these, unless it is constant. On the rows that a step was made for, its model is too good a prophet,
     /// and a few held-out rows do not know what the next batches need: without a floor λ falls too far.
-    package var minimum = 0.3
-    package var maximum = 1e6
+    @Setting package var minimum = 0.3
+    @Setting package var maximum = 1e6
     /// Factor by which λ rises, and by whose inverse it falls.
     package var factor = 2.0
     /// Steps from one adaptation to the next.

@@ -56,7 +56,7 @@ package struct RunState {
     let model = try ModelFile(contents)
     saved = model.configuration
     normalization = model.normalization
-    let configuration = configuration.keepingChoices(of: saved)
+    let configuration = configuration.goingOn(from: saved)
     self.configuration = configuration
     func text(_ shape: [Int]?) -> String { shape.map { "\($0)" } ?? "null" }
     var pairs: [(key: String, old: String, new: String)] = [

@@ -1,86 +1,93 @@
+import Datasets
 import Foundation
 import GaussNewton
 
+extension Normalization.Kind: NamesAutomatic {}
+
 extension Configuration {
-  /// Keys that may be null: their defaults depend on the method and the network.
-  static let dependentDefaults = [
-    ["optimizer", "learning_rate"], ["optimizer", "metric", "kind"], ["optimizer", "damping", "initial"],
-    ["optimizer", "damping", "minimum"], ["optimizer", "damping", "maximum"], shuffleBlock, shuffleWindow, normalize,
-  ]
-  private static let normalize = ["data", "normalize"]
-  private static let shuffleBlock = ["training", "shuffle_block"]
-  private static let shuffleWindow = ["training", "shuffle_window"]
-
-  /// Gives the keys that were null their values. They follow from the sweeps in Benchmarks/defaults.md, and some of them
-  /// from the data, once these are known.
-  package mutating func resolveDefaults(for data: TrainingData? = nil) {
-    resolveShuffle(for: data)
-    if let indices = data?.train.indices { self.data.indexBase = indices.base }
-    if choosesNormalization, let data { self.data.normalize = data.normalization.kind }
-    resolveOptimizer(for: data)
+  /// With all automatic settings chosen: by the other settings, by the data once it is known, and for a run that goes on
+  /// by what it had until now. The choices follow from the sweeps in Benchmarks/defaults.md.
+  ///
+  /// Throws a `ConfigurationError` for a value that is impossible then; `source` names where it was set.
+  package func resolved(
+    for facts: DataFacts? = nil, goingOnFrom saved: Configuration? = nil, source: String = ""
+  ) throws -> Configuration {
+    var result = self
+    result.data.$normalize.choose(facts?.normalization ?? .scale)
+    if let base = facts?.indexBase { result.data.indexBase = base }
+    result.training.chooseShuffle(result.optimizer.batchSize, facts)
+    result.optimizer.choose(for: model, facts)
+    if let saved { result = result.goingOn(from: saved) }
+    try result.validate(source: source)
+    return result
   }
 
-  /// Whether the normalization follows from the data.
-  package var choosesNormalization: Bool { defaulted.contains(Self.normalize) }
-
-  /// The same for what follows from the normalised examples.
-  package mutating func resolveOptimizer(for data: TrainingData?) {
-    let sparseInputs = data?.train.features.isSparse == true
-    let isDeep = model.hasHiddenParameters
-    func set<Value>(_ path: WritableKeyPath<Optimizer, Value>, _ key: [String], _ value: Value) {
-      if defaulted.contains(["optimizer"] + key) { optimizer[keyPath: path] = value }
-    }
-    switch optimizer.method {
-    case .fgn, .ggn: set(\.learningRate, ["learning_rate"], isDeep ? 0.2 : 0.5)
-    case .sgd: set(\.learningRate, ["learning_rate"], 0.1)
-    case .adam: set(\.learningRate, ["learning_rate"], 0.001)
-    }
-    let isPerceptron = isDeep && !model.layers.contains(where: \.hasConvolution)
-    let hasMetric = optimizer.method == .fgn && isPerceptron && !sparseInputs
-    set(\.metric.kind, ["metric", "kind"], hasMetric ? .kronecker : .identity)
-    guard optimizer.method.isDamped else { return }
-    let λ: Double
-    if optimizer.metric.kind == .kronecker {
-      λ = 1
-    } else if let data, !isDeep || sparseInputs, optimizer.metric.kind == .identity {
-      // The curvature of a linear layer goes with the squares of its inputs.
-      // Between bounds that leave λ and its products numbers of single precision.
-      λ = min(max((1e-3 * data.meanSquaredNorm).roundedToTwoDigits, 1e-8), 1e24)
-    } else {
-      λ = 0.3
-    }
-    let isFree = defaulted.contains(["optimizer", "damping", "maximum"])
-    let bounded = isFree ? λ : min(λ, optimizer.damping.maximum)
-    set(\.damping.initial, ["damping", "initial"], bounded)
-    set(\.damping.minimum, ["damping", "minimum"], bounded)
-    let floor = max(optimizer.damping.initial, optimizer.damping.minimum)
-    set(\.damping.maximum, ["damping", "maximum"], floor.isFinite ? min(1e6 * max(1, floor), 1e30) : 1e6)
+  /// With the normalization and the order of rows that the run of a checkpoint has, where none is asked for.
+  func goingOn(from saved: Configuration) -> Configuration {
+    var result = self
+    result.data.$normalize.choose(saved.data.normalize)
+    result.training.$shuffleBlock.choose(saved.training.shuffleBlock)
+    result.training.$shuffleWindow.choose(saved.training.shuffleWindow)
+    return result
   }
+}
 
+extension Configuration.TrainingOptions {
   /// Rows that do not stay in memory are read in blocks of 256 kB, at which disks are nearly as fast as they can be, and mixed
   /// in windows, of which two are in memory. What is reproducible does not depend on the memory.
-  private mutating func resolveShuffle(for data: TrainingData?) {
-    guard let data, let matrix = data.train.features.matrix, case .rows(let batchSize) = optimizer.batchSize else {
+  fileprivate mutating func chooseShuffle(_ batchSize: BatchSize, _ facts: DataFacts?) {
+    guard let facts, let rows = facts.rows, let rowSize = facts.rowSize, case .rows(let batchSize) = batchSize else {
+      $shuffleBlock.choose(1)
+      $shuffleWindow.choose(1)
       return
     }
-    let batch = min(batchSize, matrix.rows) * matrix.rowSize
-    let batches = min(128 << 20, data.memory / 8) / max(1, batch)
-    let takesBlocks = data.exceedsMemory && batches > 0 && !training.stratify && !training.reproducible
-    if defaulted.contains(Self.shuffleBlock) {
-      training.shuffleBlock = takesBlocks ? min(max(1, (256 << 10) / matrix.rowSize), 65536) : 1
+    let batch = min(batchSize, rows) * rowSize
+    let batches = min(128 << 20, facts.memory / 8) / max(1, batch)
+    let takesBlocks = facts.exceedsMemory && batches > 0 && !stratify && !reproducible
+    $shuffleBlock.choose(takesBlocks ? min(max(1, (256 << 10) / rowSize), 65536) : 1)
+    $shuffleWindow.choose(reproducible ? 1 : min(max(1, batches), shuffleBlock))
+  }
+}
+
+extension Configuration.OptimizerOptions {
+  fileprivate mutating func choose(for model: Configuration.ModelOptions, _ facts: DataFacts?) {
+    let isDeep = model.hasHiddenParameters
+    switch method {
+    case .fgn, .ggn: $learningRate.choose(isDeep ? 0.2 : 0.5)
+    case .sgd: $learningRate.choose(0.1)
+    case .adam: $learningRate.choose(0.001)
     }
-    if defaulted.contains(Self.shuffleWindow) {
-      training.shuffleWindow = training.reproducible ? 1 : min(max(1, batches), training.shuffleBlock)
-    }
+    let isPerceptron = isDeep && !model.layers.contains(where: \.hasConvolution)
+    let hasMetric = method == .fgn && isPerceptron && facts?.isSparse != true
+    metric.$kind.choose(hasMetric ? .kronecker : .identity)
+    damping.choose(method.isDamped ? suitedDamping(isDeep: isDeep, facts) : nil)
   }
 
-  /// The same with the normalization and the order of rows that the run of a checkpoint has, where none is asked for.
-  func keepingChoices(of saved: Configuration) -> Configuration {
-    var result = self
-    if choosesNormalization { result.data.normalize = saved.data.normalize }
-    if defaulted.contains(Self.shuffleBlock) { result.training.shuffleBlock = saved.training.shuffleBlock }
-    if defaulted.contains(Self.shuffleWindow) { result.training.shuffleWindow = saved.training.shuffleWindow }
-    return result
+  /// λ at the start.
+  private func suitedDamping(isDeep: Bool, _ facts: DataFacts?) -> Double {
+    if metric.kind == .kronecker { return 1 }
+    guard let facts, !isDeep || facts.isSparse, metric.kind == .identity else { return 0.3 }
+    // The curvature of a linear layer goes with the squares of its inputs.
+    // Between bounds that leave λ and its products numbers of single precision.
+    return min(max((1e-3 * facts.meanSquaredNorm()).roundedToTwoDigits, 1e-8), 1e24)
+  }
+}
+
+extension Damping.Options {
+  /// The start and the bounds for the λ that suits a method; nil for one that does not damp.
+  fileprivate mutating func choose(_ λ: Double?) {
+    guard let λ else {
+      let standard = Self()
+      $initial.choose(standard.initial)
+      $minimum.choose(standard.minimum)
+      $maximum.choose(standard.maximum)
+      return
+    }
+    let bounded = $maximum.isAutomatic ? λ : min(λ, maximum)
+    $initial.choose(bounded)
+    $minimum.choose(bounded)
+    let floor = max(initial, minimum)
+    $maximum.choose(floor.isFinite ? min(1e6 * max(1, floor), 1e30) : 1e6)
   }
 }
 

@@ -1,4 +1,5 @@
 import Datasets
+import GaussNewton
 import Networks
 
 extension Configuration {
@@ -19,16 +20,17 @@ extension Configuration {
       guard let child = children?.first(where: { $0.label == name || $0.label == "_" + name }) else { return nil }
       (type, value) = (Swift.type(of: child.value), child.value)
     }
-    let kind = unwrapped(type)
     let mayBeNull = type is any NullableType.Type
-    return name(of: kind).map { "it must be \(mayBeNull ? "null or " : "")\($0)" }
+    return name(of: unwrapped(type), automaticWord: (type as? any SettingType.Type)?.automaticWord).map {
+      "it must be \(mayBeNull ? "null or " : "")\($0)"
+    }
   }
 
   private static func unwrapped(_ type: Any.Type) -> Any.Type {
-    (type as? any NullableType.Type)?.wrapped ?? type
+    (type as? any NullableType.Type)?.wrapped ?? (type as? any SettingType.Type)?.wrapped ?? type
   }
 
-  private static func name(of type: Any.Type) -> String? {
+  private static func name(of type: Any.Type, automaticWord: String?) -> String? {
     switch type {
     case is Bool.Type: "true or false"
     case is Int.Type: "a whole number"
@@ -37,14 +39,14 @@ extension Configuration {
     case is String.Type: "text"
     case is [LayerSpecification].Type: "a list of layers, such as [{linear: 128}, relu]"
     case is [Int].Type: "a list of whole numbers"
-    case is Normalization.Kind.Type: "one of auto, \(words(Normalization.Kind.self))"
-    case let choice as any (CaseIterable & RawRepresentable).Type: "one of \(words(choice))"
+    case let choice as any (CaseIterable & RawRepresentable).Type:
+      "one of " + ([automaticWord].compactMap { $0 } + words(choice)).joined(separator: ", ")
     default: nil
     }
   }
 
-  private static func words<Choice: CaseIterable & RawRepresentable>(_: Choice.Type) -> String {
-    Choice.allCases.map { "\($0.rawValue)" }.joined(separator: ", ")
+  private static func words<Choice: CaseIterable & RawRepresentable>(_: Choice.Type) -> [String] {
+    Choice.allCases.map { "\($0.rawValue)" }
   }
 }
 
@@ -54,6 +56,15 @@ private protocol NullableType {
 }
 
 extension Nullable: NullableType {
+  static var wrapped: Any.Type { Value.self }
+}
+
+private protocol SettingType {
+  static var wrapped: Any.Type { get }
+  static var automaticWord: String? { get }
+}
+
+extension Setting: SettingType {
   static var wrapped: Any.Type { Value.self }
 }
 

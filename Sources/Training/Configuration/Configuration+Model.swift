@@ -30,12 +30,12 @@ extension Configuration {
   }
 }
 
-extension Configuration.Training {
+extension Configuration.TrainingOptions {
   /// The steps of a run.
   func steps(of sampler: BatchSampler) -> Int { steps ?? epochs * sampler.batchesPerEpoch }
 }
 
-extension Configuration.Model {
+extension Configuration.ModelOptions {
   /// The network for examples of the extents `featureShape`, as a data file has them, and with their zeros or without.
   package func network(
     featureShape: [Int], classes: Int, sparseInputs: Bool = false

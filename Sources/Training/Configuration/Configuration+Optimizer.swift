@@ -3,19 +3,19 @@ import LinearAlgebra
 import MPI
 import Networks
 
-extension Configuration.Training {
+extension Configuration.TrainingOptions {
   /// How ranks share the rows of batches.
   func partition(rank: Int, ranks: Int) -> RowPartition {
     RowPartition(rank: rank, ranks: ranks, virtualShards: reproducible ? virtualShards : nil)
   }
 }
 
-extension Configuration.Optimizer {
+extension Configuration.OptimizerOptions {
   /// The method's implementation, for batches of at most `batchSize` rows. A run that is reproducible chooses no solver by
   /// the time that it takes: `auto` is then the matrix of a batch where there is one.
   package func makeOptimizer<Scalar: DistributedScalar>(
     _ network: Network, batchSize: Int, partition: RowPartition, over communicator: Communicator
-  ) -> any GaussNewton.Optimizer<Scalar> {
+  ) -> any Optimizer<Scalar> {
     let capacity = partition.capacity(of: batchSize)
     switch method {
     case .fgn:

@@ -1,4 +1,5 @@
 import Foundation
+import GaussNewton
 import Networks
 import Yams
 
@@ -38,23 +39,19 @@ extension Configuration {
         .reduce(value) { Node([(Node(String($1)), $0)]) }
       tree = try overlay(tree, document, source: source, path: [])
     }
-    // Another word for a choice that follows from the data.
-    if value(tree, ["data", "normalize"])?.string == "auto" {
-      replace(&tree, ["data", "normalize"], by: Node("null", Tag(.null)))
-    }
-    var configuration = try decode(filled(tree), source: source)
-    configuration.defaulted = Set(dependentDefaults.filter { isNull(tree, $0) })
-    configuration.resolveDefaults()
-    try configuration.validate(source: source)
-    return configuration
+    return try decode(tree, source: source).resolved(source: source)
   }
 
   /// The complete configuration as YAML; `parse` gives the same configuration back.
-  package var yaml: String {
+  package var yaml: String { yaml(userInfo: [:]) }
+
+  private func yaml(userInfo: [CodingUserInfoKey: any Sendable]) -> String {
     do {
-      let text = try YAMLEncoder().encode(self)
+      let text = try YAMLEncoder().encode(self, userInfo: userInfo)
       // Yams keeps 16 digits of a number and writes 0.3 as 3e-1; JSON, which is YAML too, has all digits.
-      let json = String(decoding: try JSONEncoder().encode(self), as: UTF8.self)
+      let encoder = JSONEncoder()
+      encoder.userInfo = userInfo
+      let json = String(decoding: try encoder.encode(self), as: UTF8.self)
       guard let tree = try Yams.compose(yaml: text), let exact = try? Yams.compose(yaml: json) else { return text }
       return try Yams.serialize(node: Self.withNumbers(of: exact, in: tree), allowUnicode: true)
     } catch {
@@ -97,33 +94,12 @@ extension Configuration {
     return .mapping(result)
   }
 
-  private static func defaultTree() throws -> Node {
-    guard var tree = try Yams.compose(yaml: Configuration().yaml) else {
+  /// The defaults written out in full, and null for what is automatic.
+  static func defaultTree() throws -> Node {
+    guard let tree = try Yams.compose(yaml: Configuration().yaml(userInfo: [.opensSettings: true])) else {
       preconditionFailure("the default configuration is empty")
     }
-    for path in dependentDefaults { replace(&tree, path, by: Node("null", Tag(.null))) }
     return tree
-  }
-
-  /// `tree` with some value of the right type for each default that is not known yet.
-  private static func filled(_ tree: Node) throws -> Node {
-    guard let standard = try Yams.compose(yaml: Configuration().yaml) else { return tree }
-    var tree = tree
-    for path in dependentDefaults where isNull(tree, path) { replace(&tree, path, by: value(standard, path)!) }
-    return tree
-  }
-
-  private static func value(_ tree: Node, _ path: [String]) -> Node? {
-    path.reduce(Optional(tree)) { $0?[$1] }
-  }
-
-  private static func isNull(_ tree: Node, _ path: [String]) -> Bool { value(tree, path)?.tag == Tag(.null) }
-
-  private static func replace(_ tree: inout Node, _ path: [String], by value: Node) {
-    guard let first = path.first else { return tree = value }
-    guard var child = tree[first] else { return }
-    replace(&child, Array(path.dropFirst()), by: value)
-    tree[first] = child
   }
 
   private static func compose(_ text: String, source: String) throws -> Node? {
@@ -165,7 +141,7 @@ extension Configuration {
 
   private static func decode(_ tree: Node, source: String) throws -> Configuration {
     do {
-      return try YAMLDecoder().decode(Configuration.self, from: tree)
+      return try YAMLDecoder().decode(Configuration.self, from: tree, userInfo: [.opensSettings: true])
     } catch let error as DecodingError {
       let (context, problem) = describe(error)
       let node = context.codingPath.reduce(Optional(tree)) { node, key in

@@ -2,16 +2,15 @@ import Datasets
 import GaussNewton
 import Networks
 
-/// Everything that steers a run. The defaults are the values here and in the option types it composes.
+/// Everything that steers a run. The defaults are the values here and in the option types it composes; a `Setting` that is
+/// not given is chosen by `resolved(for:goingOnFrom:source:)`.
 package struct Configuration: Codable, Equatable, Sendable {
-  package var data = Data()
-  package var model = Model()
-  package var optimizer = Optimizer()
-  package var training = Training()
-  package var checkpoint = Checkpoint()
-  package var logging = Logging()
-  /// Keys that have their default values, where those depend on others: how a configuration came about, and not part of it.
-  var defaulted: Set<[String]> = []
+  package var data = DataOptions()
+  package var model = ModelOptions()
+  package var optimizer = OptimizerOptions()
+  package var training = TrainingOptions()
+  package var checkpoint = CheckpointOptions()
+  package var logging = LoggingOptions()
 
   package init() {}
 
@@ -19,17 +18,12 @@ package struct Configuration: Codable, Equatable, Sendable {
     case data, model, optimizer, training, checkpoint, logging
   }
 
-  package static func == (one: Configuration, other: Configuration) -> Bool {
-    one.data == other.data && one.model == other.model && one.optimizer == other.optimizer
-      && one.training == other.training && one.checkpoint == other.checkpoint && one.logging == other.logging
-  }
-
-  package struct Data: Codable, Equatable, Sendable {
+  package struct DataOptions: Codable, Equatable, Sendable {
     package var train = Source()
     package var test = Source()
     /// Whether the first line of a table, in either set, has the names of its columns.
     package var header = CSV.Header.auto
-    package var normalize = Normalization.Kind.scale
+    @Setting package var normalize = Normalization.Kind.scale
     /// Whether examples of LIBSVM's format are kept without their zeros.
     package var storage = FeatureStorage.auto
     /// The index of the first column in LIBSVM's format; once the training set is read it is not `auto` any more.
@@ -74,7 +68,7 @@ package struct Configuration: Codable, Equatable, Sendable {
     }
   }
 
-  package struct Model: Codable, Equatable, Sendable {
+  package struct ModelOptions: Codable, Equatable, Sendable {
     /// Hidden layers, before the linear head into the classes.
     package var layers: [LayerSpecification] = []
     /// The extents of one example where the data file has them flat.
@@ -91,7 +85,7 @@ package struct Configuration: Codable, Equatable, Sendable {
     }
   }
 
-  package struct Optimizer: Codable, Equatable, Sendable {
+  package struct OptimizerOptions: Codable, Equatable, Sendable {
     package enum Method: String, Codable, CaseIterable, Sendable {
       /// Fast Gauss-Newton.
       case fgn
@@ -108,7 +102,7 @@ package struct Configuration: Codable, Equatable, Sendable {
     package var method = Method.fgn
     /// B, over all ranks.
     package var batchSize = BatchSize.rows(512)
-    package var learningRate = 0.5
+    @Setting package var learningRate = 0.5
     package var schedule = LearningRateSchedule()
     package var damping = Damping.Options()
     package var solver = SolverOptions()
@@ -144,7 +138,7 @@ package struct Configuration: Codable, Equatable, Sendable {
     }
   }
 
-  package struct Training: Codable, Equatable, Sendable {
+  package struct TrainingOptions: Codable, Equatable, Sendable {
     package enum Precision: String, Codable, CaseIterable, Sendable {
       case float32, float64
     }
@@ -157,9 +151,9 @@ package struct Configuration: Codable, Equatable, Sendable {
     /// Leaves out an epoch's last, smaller batch.
     package var dropLast = false
     /// Rows of the blocks that an epoch is shuffled by, which are read at once.
-    package var shuffleBlock = 1
+    @Setting package var shuffleBlock = 1
     /// Batches among which the rows of blocks are mixed.
-    package var shuffleWindow = 1
+    @Setting package var shuffleWindow = 1
     /// Whether the rows of each class are spread evenly over the batches of an epoch.
     package var stratify = false
     /// Epochs from one evaluation on the test set to the next; 0: only at the end.
@@ -189,14 +183,14 @@ package struct Configuration: Codable, Equatable, Sendable {
     package init() {}
   }
 
-  package struct Checkpoint: Codable, Equatable, Sendable {
+  package struct CheckpointOptions: Codable, Equatable, Sendable {
     /// Steps from one checkpoint to the next; 0: only at the end.
     package var every = 200
     /// How many of the newest checkpoints stay.
     package var keep = 3
   }
 
-  package struct Logging: Codable, Equatable, Sendable {
+  package struct LoggingOptions: Codable, Equatable, Sendable {
     package enum Progress: String, Codable, CaseIterable, Sendable {
       /// `live` on a terminal, `plain` elsewhere.
       case auto

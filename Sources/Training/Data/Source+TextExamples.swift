@@ -1,10 +1,10 @@
 import Datasets
 
-extension Configuration.Data.Source {
+extension Configuration.DataOptions.Source {
   /// The examples of text files, in memory; nil for arrays.
   func textExamples(
     columns: Int?, indexBase: SVMLight.IndexBase, _ storage: FeatureStorage,
-    _ precision: Configuration.Training.Precision, _ table: CSV.Options
+    _ precision: Configuration.TrainingOptions.Precision, _ table: CSV.Options
   ) throws(DataError) -> TextExamples? {
     guard let features, let text else { return nil }
     var table = table

@@ -8,7 +8,7 @@ extension TrainingData {
     of set: Dataset, _ name: String, _ configuration: Configuration, over communicator: Communicator
   ) throws -> (Normalization, FeatureScales) {
     let kind = configuration.data.normalize
-    let choosesKind = configuration.choosesNormalization
+    let choosesKind = configuration.data.$normalize.isAutomatic
     let statistics: FeatureStatistics
     switch set.features {
     case .dense(let matrix):

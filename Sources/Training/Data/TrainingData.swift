@@ -142,7 +142,7 @@ package struct TrainingData {
 
   /// The weights of the training set, whose labels have been checked. Collective: they are the same on all ranks.
   private static func weights(
-    _ options: Configuration.Data, of train: Dataset, _ name: String, _ classCount: Int,
+    _ options: Configuration.DataOptions, of train: Dataset, _ name: String, _ classCount: Int,
     over communicator: Communicator
   ) throws -> ExampleWeights? {
     if options.classWeights == nil, options.train.weights == nil { return nil }
@@ -172,7 +172,7 @@ package struct TrainingData {
   ///
   /// - Parameter other: a set of the same classes and features, which a text file does not tell of itself.
   private static func open(
-    _ source: Configuration.Data.Source, _ configuration: Configuration, like other: Dataset? = nil
+    _ source: Configuration.DataOptions.Source, _ configuration: Configuration, like other: Dataset? = nil
   ) throws -> Dataset? {
     guard let features = source.features else { return nil }
     let storage: FeatureStorage =

@@ -19,7 +19,8 @@ package struct EvaluationSet {
   ///
   /// - Parameter indexBase: of LIBSVM's format; nil: that of the model.
   package init(
-    _ source: Configuration.Data.Source, header: CSV.Header, indexBase: SVMLight.IndexBase? = nil, for model: ModelFile,
+    _ source: Configuration.DataOptions.Source, header: CSV.Header, indexBase: SVMLight.IndexBase? = nil,
+    for model: ModelFile,
     by reader: inout NodeReader
   ) throws {
     let labelsName: String

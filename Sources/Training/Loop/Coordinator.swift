@@ -156,7 +156,7 @@ package final class Coordinator {
       let note =
         "fgn-dist: a signal came in the midst of a step; what was before it is saved: \(files.path(step: step))\n"
       // Nobody is left to be told if the launcher has gone.
-      try? FileHandle.standardError.write(contentsOf: Foundation.Data(note.utf8))
+      try? FileHandle.standardError.write(contentsOf: Data(note.utf8))
     }
   }
 

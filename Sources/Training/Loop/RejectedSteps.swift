@@ -24,7 +24,7 @@ extension Warning {
   /// A run that took no step, or none in its last quarter of four steps or more.
   package static func rejection(
     _ rejected: RejectedSteps, _ options: Damping.Options, hasFullBatches: Bool, scales: FeatureScales?,
-    _ precision: Configuration.Training.Precision
+    _ precision: Configuration.TrainingOptions.Precision
   ) -> Warning? {
     let (steps, streak) = (rejected.steps, rejected.streak)
     guard streak > 0, streak == steps || streak >= 4 && 4 * streak >= steps else { return nil }

@@ -27,7 +27,7 @@ package struct MemoryEstimate: Equatable, Sendable {
   package let checkpoint: Int
 
   package init<Scalar: DistributedScalar>(
-    _ network: Network, _ optimizer: Configuration.Optimizer, batch: Int, valuesPerRow: Double,
+    _ network: Network, _ optimizer: Configuration.OptimizerOptions, batch: Int, valuesPerRow: Double,
     _ partition: RowPartition, ranks: Int, readAhead: Int = 0, _: Scalar.Type
   ) {
     let (rows, shards) = (partition.capacity(of: batch), partition.partCount)
@@ -129,7 +129,7 @@ extension MemoryEstimate {
   }
 }
 
-extension Configuration.Optimizer {
+extension Configuration.OptimizerOptions {
   /// Whether steps form the matrix of their batch, or at least one does for a measurement.
   fileprivate func formsGram(_ network: Network, batch: Int) -> Bool {
     guard method == .fgn else { return false }

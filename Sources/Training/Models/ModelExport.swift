@@ -11,7 +11,7 @@ package struct ModelExport {
   }
 
   package let parameters: [Parameter]
-  package let precision: Configuration.Training.Precision
+  package let precision: Configuration.TrainingOptions.Precision
   /// What remains to be done to the inputs before the first layer; nothing if it is folded in.
   package let normalization: Normalization
   private let model: ModelFile
@@ -25,7 +25,7 @@ package struct ModelExport {
   /// - Throws: exit code 64 where the normalization cannot be folded in, 65 for damaged parameters and for numbers that
   ///   float32 does not hold.
   package init(
-    _ model: ModelFile, precision: Configuration.Training.Precision? = nil, prefix: String = "",
+    _ model: ModelFile, precision: Configuration.TrainingOptions.Precision? = nil, prefix: String = "",
     foldsNormalization: Bool = false
   ) throws {
     self.model = model

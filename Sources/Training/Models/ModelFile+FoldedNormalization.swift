@@ -11,7 +11,7 @@ extension ModelFile {
   /// That layer must be linear, or a convolution with the same scale and offset for all pixels of a channel, and no padding
   /// unless the offsets are zero (padded zeros would have to be the offsets). Throws exit code 64 for another.
   func foldingNormalization(
-    into parameters: Vector<Double>, precision: Configuration.Training.Precision
+    into parameters: Vector<Double>, precision: Configuration.TrainingOptions.Precision
   ) throws(ConfigurationError) {
     guard normalization.kind != .none else { return }
     let layers = configuration.model.layers

@@ -2,12 +2,12 @@ import Foundation
 
 /// What a person sees while the program runs: lines, and on a terminal a progress line that is rewritten in place.
 package final class Console {
-  private let progress: Configuration.Logging.Progress
+  private let progress: Configuration.LoggingOptions.Progress
   private var isShowing = false
   private var lastShown = ContinuousClock.now
 
   /// `launched`: by mpirun, whose own terminal is the one that counts.
-  package init(_ progress: Configuration.Logging.Progress, launched: Bool) {
+  package init(_ progress: Configuration.LoggingOptions.Progress, launched: Bool) {
     self.progress = progress == .auto ? (Self.hasTerminal(launched: launched) ? .live : .plain) : progress
   }
 
@@ -50,7 +50,7 @@ package final class Console {
     var output = pollfd(fd: STDOUT_FILENO, events: Int16(POLLOUT), revents: 0)
     guard poll(&output, 1, Int32(patience / .milliseconds(1))) == 1 else { return }
     // Nobody is left to be told if the terminal has gone.
-    try? FileHandle.standardOutput.write(contentsOf: Foundation.Data(text.utf8))
+    try? FileHandle.standardOutput.write(contentsOf: Data(text.utf8))
   }
 
   /// Whether a person watches. Under mpirun standard output is a terminal of mpirun's making whatever becomes of its

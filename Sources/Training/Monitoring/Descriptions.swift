@@ -26,7 +26,7 @@ extension Duration {
   }
 }
 
-extension Configuration.Data {
+extension Configuration.DataOptions {
   /// What gives the examples their weights, and their range, for people.
   package func summary(of weights: ExampleWeights) -> String {
     let sources = [classWeights.map { "classes \($0)" }, train.weights?.description].compactMap { $0 }
@@ -36,7 +36,7 @@ extension Configuration.Data {
   }
 }
 
-extension Configuration.Data {
+extension Configuration.DataOptions {
   /// How many examples are left out, for people; nil where none are asked to be.
   package func summaryOfIgnored(_ data: TrainingData) -> String? {
     guard let ignoreLabel else { return nil }
@@ -61,7 +61,7 @@ extension Configuration {
   /// The normalization, and why it is this one where it follows from the data, for people.
   package func summaryOfNormalization(_ data: TrainingData) -> String {
     let kind = self.data.normalize
-    guard choosesNormalization, let scales = data.scales else { return kind.rawValue }
+    guard self.data.$normalize.isAutomatic, let scales = data.scales else { return kind.rawValue }
     let isSuited = (scales == .alike) == (kind == .scale)
     return "\(kind.rawValue) (\(isSuited ? "\(scales)" : "as the run began"))"
   }

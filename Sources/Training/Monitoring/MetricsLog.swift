@@ -37,7 +37,7 @@ package final class MetricsLog {
     try step.line.span.bytes.writeAll(to: descriptor, path: path)
   }
 
-  private static func lines(of log: Foundation.Data, upTo step: Int) -> [UInt8] {
+  private static func lines(of log: Data, upTo step: Int) -> [UInt8] {
     struct Position: Decodable { var step: Int }
     var kept: [UInt8] = []
     for line in log.split(separator: UInt8(ascii: "\n")) {

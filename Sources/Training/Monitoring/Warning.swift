@@ -148,7 +148,7 @@ package struct RunWatch: Sendable {
   private let solver: SolverOptions
   private let hasFullBatches: Bool
   private let scales: FeatureScales?
-  private let precision: Configuration.Training.Precision
+  private let precision: Configuration.TrainingOptions.Precision
   private var rejected = RejectedSteps()
   private var epoch = -1
   private var given: Set<Warning.Kind> = []
@@ -161,7 +161,7 @@ package struct RunWatch: Sendable {
   /// - Parameter scales: those of features that are not normalised as they should be.
   package init(
     _ damping: Damping.Options, _ solver: SolverOptions, hasFullBatches: Bool = false, scales: FeatureScales? = nil,
-    precision: Configuration.Training.Precision = .float32
+    precision: Configuration.TrainingOptions.Precision = .float32
   ) {
     self.damping = damping
     self.solver = solver

@@ -206,7 +206,7 @@ private enum JSON {
   }
 
   static func text(_ value: String) -> String {
-    let bytes = (try? JSONEncoder().encode(value)) ?? Foundation.Data("\"\"".utf8)
+    let bytes = (try? JSONEncoder().encode(value)) ?? Data("\"\"".utf8)
     return String(decoding: bytes, as: UTF8.self).replacing("<", with: "\\u003c")
   }
 

@@ -80,9 +80,9 @@ package struct RunRecord: Sendable {
   /// The last evaluation on `split`.
   package func final(_ split: String) -> Evaluation? { evaluations.last { $0.split == split } }
 
-  private static func contents(_ path: String) throws(StorageError) -> Foundation.Data {
+  private static func contents(_ path: String) throws(StorageError) -> Data {
     do {
-      return try Foundation.Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped)
+      return try Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped)
     } catch {
       let isMissing = !FileManager.default.fileExists(atPath: path)
       throw StorageError(

@@ -64,7 +64,7 @@ struct Convert: ParsableCommand {
   var indexBase: SVMLight.IndexBase?
 
   @Option(help: "Precision of the values: float32 or float64.")
-  var dtype = Configuration.Training.Precision.float32
+  var dtype = Configuration.TrainingOptions.Precision.float32
 
   @Option(
     parsing: .unconditional,

@@ -87,8 +87,8 @@ struct Evaluate: ParsableCommand {
     if format != .auto, features.isEmpty { throw ValidationError("--format goes with --features; name the files") }
   }
 
-  private var source: Configuration.Data.Source {
-    var source = Configuration.Data.Source(
+  private var source: Configuration.DataOptions.Source {
+    var source = Configuration.DataOptions.Source(
       features: features.isEmpty ? nil : FileList(features), labels: labels.isEmpty ? nil : FileList(labels))
     source.format = format
     return source

@@ -30,7 +30,7 @@ struct Export: ParsableCommand {
   var prefix = ""
 
   @Option(help: "float32 or float64. (default: as trained)")
-  var precision: Configuration.Training.Precision?
+  var precision: Configuration.TrainingOptions.Precision?
 
   @Flag(help: "Put the normalization of the inputs into the first layer, where that is exact.")
   var foldNormalization = false
@@ -93,4 +93,4 @@ struct Export: ParsableCommand {
   }
 }
 
-extension Configuration.Training.Precision: ExpressibleByArgument {}
+extension Configuration.TrainingOptions.Precision: ExpressibleByArgument {}

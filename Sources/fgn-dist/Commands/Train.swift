@@ -48,7 +48,7 @@ struct Train: ParsableCommand {
         Threads.configure(count: Threads.count, pieces: Threads.fixedPieces)
       }
       let data = try TrainingData.load(configuration, over: job.communicator)
-      configuration.resolveDefaults(for: data)
+      configuration = try job.communicator.collectively { try configuration.resolved(for: data.facts) }
       switch configuration.training.precision {
       case .float32: return try train(configuration, data, Float.self, job)
       case .float64: return try train(configuration, data, Double.self, job)
@@ -69,9 +69,11 @@ struct Train: ParsableCommand {
     }
     var (configuration, data) = (state?.configuration ?? configuration, loaded)
     try communicator.collectively { try state?.check(data) }
-    if let state, configuration.choosesNormalization, state.normalization != data.normalization {
+    if let state, configuration.data.$normalize.isAutomatic, state.normalization != data.normalization {
       data.normalization = state.normalization
-      configuration.resolveOptimizer(for: data)
+      configuration = try communicator.collectively {
+        try configuration.resolved(for: data.facts, goingOnFrom: state.saved)
+      }
     }
     // Before anything is written.
     let network = try communicator.collectively {
@@ -204,13 +206,13 @@ struct Train: ParsableCommand {
         memory: memory))
     let crowded = Warning.processors(job.placement?.hosts ?? [])
     let scales =
-      configuration.choosesNormalization
+      configuration.data.$normalize.isAutomatic
       ? nil : Warning.scales(configuration.scalesToWarnOf(data.scales), configuration.data.normalize)
     coordinator.warn([crowded, scales].compactMap { $0 }, step: state?.progress.step ?? 0)
   }
 }
 
-extension Configuration.Training {
+extension Configuration.TrainingOptions {
   fileprivate var heartbeatLimits: Heartbeat.Limits {
     func limit(_ seconds: Double) -> Double { seconds == 0 ? .infinity : seconds }
     return Heartbeat.Limits(silence: limit(peerTimeout), wait: limit(stallTimeout))

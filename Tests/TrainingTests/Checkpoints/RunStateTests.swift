@@ -173,7 +173,7 @@ import Testing
   @Test func `A normalization that nobody asked for is that of the checkpoint`() throws {
     let saved = try Configuration.parse("", source: "", overrides: ["data.normalize=standardize"])
     let state = try RunState(checkpoint(saved), for: Configuration.parse("", source: ""))
-    #expect(state.configuration.data.normalize == .standardize && state.configuration.choosesNormalization)
+    #expect(state.configuration.data.normalize == .standardize && state.configuration.data.$normalize.isAutomatic)
     #expect(throws: ConfigurationError.self) {
       try RunState(checkpoint(saved), for: Configuration.parse("data: {normalize: scale}", source: ""))
     }

@@ -103,7 +103,7 @@ import Testing
     #expect(changed != Configuration())
     let original = try #require(Self.defaults.first { $0.key == pair[0] })
     // Some defaults follow from others, and stand in what is written out.
-    let unset = Configuration.dependentDefaults.map { $0.joined(separator: ".") + "=null" }
+    let unset = try Configuration.automaticKeys.map { "\($0)=null" }
     let overrides = ["\(original.key)=\(original.value)"] + unset
     #expect(try Configuration.parse(changed.yaml, source: "", overrides: overrides) == Configuration())
   }

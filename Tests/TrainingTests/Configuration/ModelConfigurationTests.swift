@@ -5,7 +5,7 @@ import Testing
 @testable import Training
 
 @Suite struct ModelConfigurationTests {
-  private func model(_ text: String) throws -> Configuration.Model {
+  private func model(_ text: String) throws -> Configuration.ModelOptions {
     try Configuration.parse("model: {\(text)}", source: "").model
   }
 

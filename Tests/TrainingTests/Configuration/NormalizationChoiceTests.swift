@@ -16,12 +16,11 @@ import Testing
     }
     try NPY.write(Matrix(Vector(values), 60, 2), to: folder.path("x.npy"))
     try NPY.write((0..<60).map { Int64($0 % 2) }, to: folder.path("y.npy"))
-    var configuration = try Configuration.parse(
+    let configuration = try Configuration.parse(
       "data: {train: {features: \(folder.path("x.npy")), labels: \(folder.path("y.npy"))}}", source: "",
       overrides: overrides)
     let data = try TrainingData.load(configuration, over: Communicator())
-    configuration.resolveDefaults(for: data)
-    return (configuration, data)
+    return (try configuration.resolved(for: data.facts), data)
   }
 
   @Test(arguments: [[], ["data.normalize=auto"]])

@@ -26,7 +26,7 @@ import Testing
   /// A saved model with random parameters, normalised for `features`.
   private func model(
     _ layers: [LayerSpecification], _ kind: Normalization.Kind, _ features: FeatureMatrix,
-    channels: ChannelOrder = .first, precision: Configuration.Training.Precision = .float64
+    channels: ChannelOrder = .first, precision: Configuration.TrainingOptions.Precision = .float64
   ) throws -> ModelFile {
     var configuration = Configuration()
     configuration.model.layers = layers
@@ -215,7 +215,7 @@ import Testing
       let parameters: [Parameter]
       let normalization: Normalization
     }
-    let manifest = try JSONDecoder().decode(Manifest.self, from: Foundation.Data(folder.bytes("out/metadata.json")))
+    let manifest = try JSONDecoder().decode(Manifest.self, from: Data(folder.bytes("out/metadata.json")))
     #expect(manifest.normalization == model.normalization)
     let names = model.network.layout.entries.map { "p." + $0.name.dropFirst("model.".count) }
     #expect(manifest.parameters.map(\.name) == names && manifest.parameters.map(\.file) == names.map { $0 + ".npy" })

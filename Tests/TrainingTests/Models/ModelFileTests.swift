@@ -158,7 +158,7 @@ import Testing
     func parameters(_ file: TensorFile, _ network: Network) throws -> [Double] {
       try ModelFile.initialParameters(of: network, in: file, as: Double.self).array
     }
-    let head = try Configuration.Model().network(featureShape: [3], classes: 2)
+    let head = try Configuration.ModelOptions().network(featureShape: [3], classes: 2)
     let others = ("body.weight", Tensor([Float](repeating: 0, count: 9), shape: [3, 3]))
     let counts = ("steps", Tensor([1, 2] as [Int64]))
     let named = try parameters(file(("model.0.weight", weight), ("model.0.bias", bias)), head)

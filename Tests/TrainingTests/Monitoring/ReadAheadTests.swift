@@ -85,13 +85,11 @@ import Testing
   ) throws {
     var data = try data(200)
     data.memory = memory
-    var configuration = try Configuration.parse("", source: "", overrides: ["optimizer.batch_size=12"] + settings)
-    configuration.resolveDefaults(for: data)
+    let configuration = try Configuration.parse("", source: "", overrides: ["optimizer.batch_size=12"] + settings)
+      .resolved(for: data.facts)
     #expect(configuration.training.shuffleBlock == block)
     #expect(configuration.training.shuffleWindow == window)
     // What is written out stays what it is.
-    var same = try Configuration.parse(configuration.yaml, source: "")
-    same.resolveDefaults()
-    #expect(same == configuration)
+    #expect(try Configuration.parse(configuration.yaml, source: "").resolved(for: data.facts) == configuration)
   }
 }

@@ -78,7 +78,7 @@ import Testing
   @Test func `Steps that are not taken are told at the end, with advice that fits`() {
     func text(
       _ accepted: [Bool], λ: Double = 1, gradient: Double = 1, full: Bool = false, scales: FeatureScales? = nil,
-      _ precision: Configuration.Training.Precision = .float32
+      _ precision: Configuration.TrainingOptions.Precision = .float32
     ) -> String? {
       var watch = RunWatch(damping, SolverOptions(), hasFullBatches: full, scales: scales, precision: precision)
       for accepted in accepted {

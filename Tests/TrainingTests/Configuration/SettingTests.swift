@@ -1,0 +1,103 @@
+import Foundation
+import GaussNewton
+import Testing
+import Yams
+
+@testable import Training
+
+extension Configuration {
+  /// The keys whose defaults follow from others or from the data.
+  static var automaticKeys: [String] {
+    get throws {
+      let values = Dictionary(uniqueKeysWithValues: Configuration().leaves.map { ($0.key, $0.value) })
+      return try defaultTree().leaves().filter { $0.value == "null" && values[$0.key] != "null" }.map(\.key)
+    }
+  }
+}
+
+@Suite struct SettingTests {
+  private struct Options: Codable, Equatable {
+    @Setting var rate = 0.5
+  }
+
+  @Test func anAutomaticSettingTakesChoicesUntilItIsGiven() throws {
+    var options = try YAMLDecoder().decode(Options.self, from: "rate: null", userInfo: [.opensSettings: true])
+    #expect(options.$rate.isAutomatic)
+    options.$rate.choose(1)
+    options.$rate.choose(2)
+    #expect(options.rate == 2 && options.$rate.isAutomatic)
+    options.rate = 3
+    options.$rate.choose(4)
+    #expect(options.rate == 3 && !options.$rate.isAutomatic)
+  }
+
+  @Test func valuesInCodeAreGiven() {
+    var options = Options()
+    options.$rate.choose(1)
+    #expect(options.rate == 0.5 && !options.$rate.isAutomatic)
+  }
+
+  @Test func settingsOfOneValueAreEqualHoweverTheyCameAbout() throws {
+    var options = try YAMLDecoder().decode(Options.self, from: "rate: ~", userInfo: [.opensSettings: true])
+    #expect(options != Options())
+    options.$rate.choose(0.5)
+    #expect(options == Options())
+  }
+
+  @Test func aSettingIsWrittenAndReadAsItsValue() throws {
+    var options = try YAMLDecoder().decode(Options.self, from: "rate:", userInfo: [.opensSettings: true])
+    options.$rate.choose(0.25)
+    #expect(String(decoding: try JSONEncoder().encode(options), as: UTF8.self) == #"{"rate":0.25}"#)
+    for text in ["rate: null", "rate:", "rate: auto"] {
+      #expect(throws: DecodingError.self) { try YAMLDecoder().decode(Options.self, from: text) }
+    }
+    #expect(throws: DecodingError.self) {
+      try YAMLDecoder().decode(Options.self, from: "rate: auto", userInfo: [.opensSettings: true])
+    }
+  }
+
+  @Test func theAutomaticKeysAreThoseOfTheDocumentation() throws {
+    #expect(
+      try Configuration.automaticKeys == [
+        "data.normalize", "optimizer.learning_rate", "optimizer.damping.initial", "optimizer.damping.minimum",
+        "optimizer.damping.maximum", "optimizer.metric.kind", "training.shuffle_block", "training.shuffle_window",
+      ])
+  }
+
+  @Test func aSavedConfigurationHasAllItsValues() throws {
+    for (key, word) in [("\"learning_rate\":0.5", "\"learning_rate\":null"), ("\"scale\"", "\"auto\"")] {
+      let json = String(decoding: try JSONEncoder().encode(Configuration()), as: UTF8.self)
+      #expect(json.contains(key))
+      #expect(try Configuration.saved(json) == Configuration())
+      #expect(throws: (any Error).self) {
+        try Configuration.saved(json.replacingOccurrences(of: key, with: word))
+      }
+    }
+  }
+
+  @Test func whatIsChosenByTheDataIsCheckedLikeWhatIsGiven() throws {
+    let facts = DataFacts(
+      isSparse: false, rows: nil, rowSize: nil, memory: .max, exceedsMemory: false, indexBase: nil,
+      normalization: .standardize, meanSquaredNorm: { 1 })
+    let sparse = try Configuration.parse(
+      "data: {storage: sparse, train: {features: x.svm, format: svmlight}}", source: "run.yaml")
+    let error = #expect(throws: ConfigurationError.self) { try sparse.resolved(for: facts) }
+    #expect(error?.key == "data.normalize" && error?.exitCode == 64)
+  }
+
+  @Test func whatIsGivenIsNotChosen() throws {
+    let facts = DataFacts(
+      isSparse: false, rows: 1000, rowSize: 8, memory: 800, exceedsMemory: true, indexBase: nil,
+      normalization: .standardize, meanSquaredNorm: { 123_456 })
+    let settings = [
+      "data.normalize=none", "optimizer.learning_rate=7", "optimizer.metric.kind=inputs", "optimizer.damping.initial=3",
+      "optimizer.damping.minimum=2", "optimizer.damping.maximum=9", "training.shuffle_block=5",
+      "training.shuffle_window=4",
+    ]
+    let given = try Configuration.parse("", source: "", overrides: settings)
+    #expect(try given.resolved(for: facts) == given)
+    let chosen = try Configuration.parse("optimizer: {batch_size: 2}", source: "").resolved(for: facts)
+    #expect(chosen.data.normalize == .standardize && chosen.optimizer.damping.initial == 120)
+    #expect(chosen.training.shuffleBlock == 32768 && chosen.training.shuffleWindow == 6)
+  }
+}
