@@ -87,7 +87,7 @@ struct TrainingCourse {
 
   /// A gradient is two passes. An iteration of conjugate gradient is two, with the matrix none; momentum takes one where it is
   /// not looked ahead for, and a trial loss one.
-  private static func passes(_ report: StepReport, _ options: Configuration.Optimizer) -> Double {
+  private static func passes(_ report: StepReport, _ options: Configuration.OptimizerOptions) -> Double {
     guard let solver = report.solver else { return 2 }
     let isMatrixFree = solver.method == .cg
     let anchor = options.momentum > 0 && !options.nesterov ? 1 : 0

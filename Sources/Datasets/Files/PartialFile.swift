@@ -1,59 +1,40 @@
 import Glibc
 
-/// A file that appears at its path complete or not at all: what is written goes to `PATH.partial`, and `finish()` gives
-/// that its name; without it nothing is left.
+/// A file of examples that appears at its path with `finish()`, complete; what is written goes to `PATH.partial`.
 final class PartialFile {
   let path: String
-  private let descriptor: Int32
-  private var isComplete = false
-  private var isFinished = false
-
-  private var partialPath: String { path + ".partial" }
+  /// Nil once it is finished.
+  private var writer: AtomicWriter<DataError>?
 
   /// Throws exit code 74.
   init(_ path: String) throws(DataError) {
     self.path = path
     var status = stat()
     guard stat(path, &status) != 0 || status.st_mode & S_IFMT != S_IFDIR else {
-      descriptor = -1
       throw .unwritable(path, "is a directory; name a file in it")
     }
-    descriptor = open(path + ".partial", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
-    guard descriptor >= 0 else { throw .unwritable(path, "cannot be created (\(errorText()))") }
-  }
-
-  deinit {
-    if !isFinished && descriptor >= 0 {
-      close(descriptor)
-      unlink(partialPath)
-    }
+    writer = try AtomicWriter(path, by: .partial)
   }
 
   /// Throws exit code 74.
-  func write(_ bytes: UnsafeRawBufferPointer) throws(DataError) {
-    guard writeAll(bytes, to: descriptor) else { throw failure() }
-  }
+  func write(_ bytes: UnsafeRawBufferPointer) throws(DataError) { try writer!.write(bytes) }
 
   /// Throws exit code 74.
-  func write(_ bytes: [UInt8]) throws(DataError) {
-    try bytes.span.bytes.withUnsafeBytes { bytes throws(DataError) in try write(bytes) }
-  }
+  func write(_ bytes: [UInt8]) throws(DataError) { try writer!.write(bytes) }
 
-  /// Makes sure that all of the file is on the disk, where it has no name of its own yet: nothing but that can fail later.
-  /// Throws exit code 74.
-  func complete() throws(DataError) {
-    guard fsync(descriptor) == 0 else { throw failure() }
-    isComplete = true
-  }
+  /// Makes sure that all of the file is on the disk: nothing but its name can fail later. Throws exit code 74.
+  func complete() throws(DataError) { try writer!.flush() }
 
   /// Puts the complete file in place. Throws exit code 74.
   func finish() throws(DataError) {
-    precondition(!isFinished, "the file is finished")
-    if !isComplete { try complete() }
-    guard rename(partialPath, path) == 0 else { throw failure() }
-    isFinished = true
-    close(descriptor)
+    guard let writer = writer.take() else { preconditionFailure("the file is finished") }
+    try writer.commit()
   }
+}
 
-  private func failure() -> DataError { .unwritable(path, "cannot be written (\(errorText()))") }
+extension DataError: FileFailure {
+  package init(_ operation: FileOperation, on path: String, code: Int32) {
+    let reason = String(cString: strerror(code))
+    self = .unwritable(path, "cannot be \(operation == .open ? "created" : "written") (\(reason))")
+  }
 }

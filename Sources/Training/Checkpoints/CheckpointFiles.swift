@@ -1,3 +1,4 @@
+import Datasets
 import Foundation
 
 /// The checkpoints of one run: `step-00000120.safetensors` and the like in one folder. Only rank 0 uses it.
@@ -106,7 +107,7 @@ package struct CheckpointFiles: Sendable {
   }
 
   private static func isStaleTemporary(_ name: String) -> Bool {
-    guard name.hasPrefix("."), let marker = name.range(of: AtomicFile.temporaryMarker, options: .backwards),
+    guard name.hasPrefix("."), let marker = name.range(of: TemporaryName.marker, options: .backwards),
       step(ofFile: String(name[..<marker.lowerBound].dropFirst())) != nil,
       let process = Int32(name[marker.upperBound...]), process > 0
     else { return false }

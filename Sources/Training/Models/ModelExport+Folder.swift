@@ -1,6 +1,5 @@
 import Datasets
 import Foundation
-import Glibc
 import LinearAlgebra
 
 extension ModelExport {
@@ -21,36 +20,9 @@ extension ModelExport {
 
   private static let manifest = "metadata.json"
 
-  /// Writes a folder with `NAME.npy` for each parameter and `metadata.json`, which appears complete or not at all.
-  ///
-  /// An earlier export at `path` is moved aside and deleted once the new one is there: a process that is killed in between
-  /// leaves it as `.NAME.old-PID`. Throws exit code 74.
+  /// Writes a folder with `NAME.npy` for each parameter and `metadata.json`, as `AtomicFolder` does. Throws exit code 74.
   package func writeArrays(to path: String) throws {
-    let target = URL(fileURLWithPath: path).standardizedFileURL
-    let parent = target.deletingLastPathComponent()
-    func sibling(_ kind: String) -> URL {
-      parent.appendingPathComponent(".\(target.lastPathComponent).\(kind)-\(getpid())")
-    }
-    let (temporary, old) = (sibling("tmp"), sibling("old"))
-    let files = FileManager.default
-    try step("create folder", path) {
-      // In a container the process id repeats from run to run, so a dead run's folder may have this very name.
-      if files.fileExists(atPath: temporary.path) { try files.removeItem(at: temporary) }
-      try files.createDirectory(at: temporary, withIntermediateDirectories: false)
-    }
-    defer { try? files.removeItem(at: temporary) }
-    try writeContents(to: temporary.path)
-    try step("rename folder", path) {
-      let isReplaced = files.fileExists(atPath: target.path)
-      if isReplaced { try files.moveItem(at: target, to: old) }
-      do {
-        try files.moveItem(at: temporary, to: target)
-      } catch {
-        if isReplaced { try? files.moveItem(at: old, to: target) }
-        throw error
-      }
-      if isReplaced { try files.removeItem(at: old) }
-    }
+    try AtomicFolder.write(path, writeContents)
   }
 
   /// Whether the folder at `path` has nothing but what `writeArrays` writes, so that it may be replaced.
@@ -78,15 +50,5 @@ extension ModelExport {
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     let text = String(decoding: try encoder.encode(manifest), as: UTF8.self)
     try AtomicFile.write("\(folder)/\(Self.manifest)") { try $0.write(text + "\n") }
-  }
-
-  private func step(_ operation: String, _ path: String, _ body: () throws -> Void) throws {
-    do {
-      try body()
-    } catch {
-      throw StorageError(
-        .inputOutput, path: path, section: operation, problem: error.localizedDescription,
-        remedy: "check the path, the permissions and the space, then run again")
-    }
   }
 }

@@ -67,9 +67,9 @@ import Testing
   }
 
   @Test(
-    arguments: Configuration.Training.Precision.allCases, [nil, Configuration.Training.Precision.float32, .float64])
+    arguments: Configuration.TrainingOptions.Precision.allCases, [nil, Configuration.TrainingOptions.Precision.float32, .float64])
   func `Names, shapes and numbers are those of the model, in either precision and without the optimizer's`(
-    trained: Configuration.Training.Precision, asked: Configuration.Training.Precision?
+    trained: Configuration.TrainingOptions.Precision, asked: Configuration.TrainingOptions.Precision?
   ) throws {
     let layers: [LayerSpecification] = [.linear(4), .activation(.tanh), .residual([.linear(4)])]
     let model = try model(layers, .standardize, examples([6]), precision: trained)
