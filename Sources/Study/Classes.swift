@@ -67,7 +67,7 @@ struct Classes: Experiment {
       let optimizer: any Optimizer<Float> = options.makeOptimizer(
         network, batchSize: rows, partition: partition, over: communicator)
       let memory = MemoryEstimate(
-        network, options, batch: rows, valuesPerRow: Double(features), partition, ranks: communicator.size, Float.self)
+        network, options, batch: rows, valuesPerRow: Double(features), partition, Float.self)
       return (optimizer: optimizer, bytes: memory.step)
     }
     var seconds = [[Double]](repeating: [], count: trials.count)

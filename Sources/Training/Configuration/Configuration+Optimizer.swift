@@ -34,7 +34,7 @@ extension Configuration.OptimizerOptions {
     }
   }
 
-  private var gaussNewton: GaussNewtonOptions {
+  var gaussNewton: GaussNewtonOptions {
     var options = GaussNewtonOptions()
     options.damping = damping
     options.solver = solver
@@ -47,7 +47,7 @@ extension Configuration.OptimizerOptions {
     return options
   }
 
-  private var firstOrder: FirstOrderOptions {
+  var firstOrder: FirstOrderOptions {
     FirstOrderOptions(
       method == .adam ? .adam(adam) : .sgd(momentum: momentum, nesterov: nesterov), weightDecay: weightDecay,
       decaysBiases: decayBiases)

@@ -50,6 +50,12 @@ package final class Evaluator<Scalar: DistributedScalar> {
   /// Enough rows for the matrix products to be fast, few enough to keep memory small.
   static func chunk(for network: Network) -> Int { max(16, min(4096, (1 << 23) / network.forwardCount)) }
 
+  /// The numbers that it keeps for a chunk of rows beside their features: logits, and what the layers work in.
+  static func memoryCount(_ network: Network) -> Double {
+    let rows = chunk(for: network)
+    return Double(rows) * Double(network.outputCount) + Double(network.body.scratchCount(rows: rows))
+  }
+
   /// Scores the network with the given parameters on all of `set`, which errors call `name`. Collective; the same on all
   /// ranks. Throws exit code 70 for logits that are not finite.
   package func evaluate(

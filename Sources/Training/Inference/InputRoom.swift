@@ -17,6 +17,15 @@ package final class InputRoom<Scalar: BLASScalar> {
     rows = Matrix(zeros: features.isSparse ? 0 : capacity, features.columns)
   }
 
+  /// Bytes for `rows` rows of the network's features. Sparse ones take as many numbers and three indices as they have
+  /// values, and twice the numbers while they are sorted.
+  static func size(_ network: Network, rows: Int, valuesPerRow: Double) -> Double {
+    let size = MemoryLayout<Scalar>.size
+    return network.takesSparseInputs
+      ? (Double(rows) * valuesPerRow).rounded(.down) * Double(2 * size + 3 * MemoryLayout<Int32>.size)
+      : Double(size) * Double(rows) * Double(network.inputCount)
+  }
+
   /// The normalised features of `rows`, in that order: good until the next call.
   package func gather(
     _ rows: some Collection<Int>, of features: Features, _ normalization: Normalization

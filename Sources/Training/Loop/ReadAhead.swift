@@ -52,6 +52,11 @@ struct ReadAhead {
     return size <= data.memory / 4 ? size : 0
   }
 
+  /// Bytes of the windows that a rank has in memory: its part of the present one and of the next.
+  static func memorySize(_ data: TrainingData, _ sampler: BatchSampler, _ partition: RowPartition) -> Int {
+    2 * (windowSize(data, sampler) / sampler.batchSize * partition.capacity(of: sampler.batchSize))
+  }
+
   /// Calls `body` with features, and the rows among them that are this rank's `rows` of step `step`.
   mutating func read<Result>(
     _ rows: ArraySlice<Int>, step: Int, _ body: (Features, ArraySlice<Int>) throws -> Result

@@ -13,11 +13,9 @@ extension Trainer {
     let sampler = configuration.sampler(of: data.train)
     // No rank has more than the last one.
     let partition = configuration.training.partition(rank: ranks - 1, ranks: ranks)
-    let window = ReadAhead.windowSize(data, sampler)
-    let windowShare = window / sampler.batchSize * partition.capacity(of: sampler.batchSize)
     return MemoryEstimate(
       network, configuration.optimizer, batch: sampler.batchSize, valuesPerRow: data.train.features.valuesPerRow,
-      partition, ranks: ranks, readAhead: 2 * windowShare, Scalar.self)
+      partition, readAhead: ReadAhead.memorySize(data, sampler, partition), Scalar.self)
   }
 
   /// Says where other kernels of OpenBLAS than one kind spoil what bits have in common. Collective.
