@@ -67,7 +67,8 @@ import Testing
   }
 
   @Test(
-    arguments: Configuration.TrainingOptions.Precision.allCases, [nil, Configuration.TrainingOptions.Precision.float32, .float64])
+    arguments: Configuration.TrainingOptions.Precision.allCases,
+    [nil, Configuration.TrainingOptions.Precision.float32, .float64])
   func `Names, shapes and numbers are those of the model, in either precision and without the optimizer's`(
     trained: Configuration.TrainingOptions.Precision, asked: Configuration.TrainingOptions.Precision?
   ) throws {
