@@ -19,7 +19,7 @@ final class Bzip2Decoder: CompressedStream.Decoder {
 
   private func start() {
     stream.initialize(to: bz_stream())
-    // Neither messages nor the slower way that saves memory. Fails only without memory.
+    // Verbosity 0, and not the slower mode that saves memory. The call fails only where memory is short.
     let code = BZ2_bzDecompressInit(stream, 0, 0)
     precondition(code == BZ_OK, "libbz2 cannot start: code \(code)")
   }

@@ -1,39 +1,39 @@
-/// Unpacks a compressed file piece by piece, all of its members (as `gzip` and `bzip2` themselves do), in memory that does
-/// not depend on its size.
+/// Unpacks a compressed file piece by piece, with all its members (as `gzip` and `bzip2` do), in memory that does not
+/// depend on the size of the file.
 final class CompressedStream {
   private let file: DataFile
-  /// nil for the member of an archive.
+  /// The compression of a file; nil for the member of an archive.
   private let compression: Compression?
-  /// Of the compressed data, in the file.
+  /// The end of the compressed data in the file.
   private let end: Int
   private let decoder: any Decoder
-  /// A part of the compressed file, of which `pending` is not consumed yet.
+  /// The bytes of the compressed file that are in memory; `pending` is the part that is not consumed yet.
   private let window = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 17, alignment: 64)
   private var pending = 0..<0
-  /// Up to where the file has been read into the window.
+  /// The offset in the file up to which the window has been filled.
   private var readCount = 0
-  /// The last member is complete and its checksum was right.
+  /// Whether the last member is complete and its checksum right.
   private var isFinished = false
 
-  /// How much of the file is consumed.
+  /// The number of bytes of the file that are consumed.
   var offset: Int { readCount - pending.count }
 
   /// Unpacks one member after another.
   protocol Decoder: AnyObject {
-    /// Unpacks what it can.
+    /// Unpacks as much of the source as the target has room for.
     func decode(_ source: UnsafeMutableRawBufferPointer, into target: UnsafeMutableRawBufferPointer) -> Progress
-    /// Makes ready for the next member.
+    /// Prepares the decoder for the next member.
     func reset()
   }
 
   struct Progress {
-    /// Bytes of the source, and of the target.
+    /// Bytes consumed of the source, and bytes produced in the target.
     var consumed, produced: Int
     var outcome: Outcome
   }
 
   enum Outcome {
-    /// There is more to do, if there was any source and room.
+    /// There is more to do, if the call had any source and any room.
     case goesOn
     /// The member is complete and its checksum right.
     case endsMember
@@ -47,7 +47,7 @@ final class CompressedStream {
     decoder = compression.decoder()
   }
 
-  /// What is deflated in a range of a file.
+  /// The deflated data in a range of a file; `checksum` is the CRC-32 of its contents.
   init(_ file: DataFile, deflated range: Range<Int>, checksum: UInt32) {
     self.file = file
     compression = nil
@@ -57,7 +57,7 @@ final class CompressedStream {
 
   deinit { window.deallocate() }
 
-  /// Fills `target`; a result below its size means that the data end there, complete and with a right checksum.
+  /// Fills `target`. A result below its size means that the data ends there, complete and with the right checksum.
   ///
   /// Throws exit code 65 for truncated or damaged files, 74 for one that the system fails to read.
   func read(into target: UnsafeMutableRawBufferPointer) throws(DataError) -> Int {
@@ -104,7 +104,7 @@ final class CompressedStream {
     }
   }
 
-  /// Moves what is pending to the front of the window, and reads as much of the file behind it as fits.
+  /// Moves the pending bytes to the front of the window, and reads as much of the file behind them as fits.
   private func refill() throws(DataError) {
     window.copyMemory(from: UnsafeRawBufferPointer(rebasing: window[pending]))
     let count = min(window.count - pending.count, end - readCount)

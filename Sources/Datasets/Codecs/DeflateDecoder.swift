@@ -1,17 +1,18 @@
 import CZlib
 
-/// Inflates the one member of an archive, and checks its checksum, which the archive has elsewhere.
+/// Inflates the one member of an archive and verifies the checksum that the archive stores elsewhere.
 final class DeflateDecoder: CompressedStream.Decoder {
   // zlib keeps the address of this struct, which therefore must not move.
   private let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
   private let checksum: UInt32
   private var computed: UInt = 0
 
-  /// - Parameter checksum: the CRC-32 of what comes out.
+  /// - Parameter checksum: the CRC-32 of the unpacked contents.
   init(checksum: UInt32) {
     self.checksum = checksum
     stream.initialize(to: z_stream())
-    // 15 bits of window, and the sign asks for no header. Fails only without memory or with a wrong zlib.
+    // A window of 15 bits; the negative sign means that there is no header. Fails only without memory or with a wrong
+    // zlib.
     let code = inflateInit2_(stream, -15, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
     precondition(code == Z_OK, "zlib cannot start: code \(code)")
   }

@@ -7,7 +7,7 @@ final class GzipDecoder: CompressedStream.Decoder {
 
   init() {
     stream.initialize(to: z_stream())
-    // 15 bits of window, and 16 asks for a gzip header. Fails only without memory or with a wrong zlib.
+    // A window of 15 bits; adding 16 asks for a gzip header. Fails only without memory or with a wrong zlib.
     let code = inflateInit2_(stream, 15 + 16, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
     precondition(code == Z_OK, "zlib cannot start: code \(code)")
   }

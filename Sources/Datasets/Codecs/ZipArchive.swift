@@ -1,4 +1,4 @@
-/// The directory of a zip archive, also of one beyond 4 GB (zip64).
+/// The directory of a zip archive, including archives beyond 4 GB (zip64).
 ///
 /// https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 struct ZipArchive {
@@ -6,9 +6,9 @@ struct ZipArchive {
     let name: String
     let method: Method?
     let checksum: UInt32
-    /// Where the compressed contents are in the file.
+    /// The range of the compressed contents in the file.
     let range: Range<Int>
-    /// Bytes of the contents.
+    /// Bytes of the unpacked contents.
     let count: Int
   }
 
@@ -22,7 +22,7 @@ struct ZipArchive {
     start.starts(with: "PK\u{3}\u{4}".utf8) || start.starts(with: "PK\u{5}\u{6}".utf8)
   }
 
-  /// More than the directory of any archive of arrays has.
+  /// The size in bytes above which a directory counts as damaged: no archive of arrays needs as much.
   private static let largestDirectory = 1 << 26
 
   /// Throws exit code 65 for a damaged archive, 74 for one that the system fails to read.
@@ -39,7 +39,7 @@ struct ZipArchive {
         var packed = bytes.number(offset + 20, 4), var count = bytes.number(offset + 24, 4),
         var place = bytes.number(offset + 42, 4), offset + 46 + nameCount + extraCount + commentCount <= bytes.count
       else { throw Self.damaged(file.path) }
-      // Numbers that do not fit are in a field of their own, in this order.
+      // Numbers that do not fit are in an extra field, in this order.
       var wide = try Self.wideNumbers(bytes, offset + 46 + nameCount, extraCount, file.path)[...]
       if count == 0xffff_ffff { count = wide.popFirst() ?? count }
       if packed == 0xffff_ffff { packed = wide.popFirst() ?? packed }
@@ -58,7 +58,7 @@ struct ZipArchive {
     self.entries = entries
   }
 
-  /// Where the directory is, and how many entries it has: told by the record at the end of the file.
+  /// The range of the directory in the file, and its number of entries, from the record at the end of the file.
   private static func directory(_ file: DataFile) throws(DataError) -> (range: Range<Int>, count: Int) {
     let start = max(0, file.size - 65557)
     let tail = try Fields(file, start..<file.size)
@@ -85,7 +85,7 @@ struct ZipArchive {
     return (offset..<offset + size, count)
   }
 
-  /// The numbers of 64 bits among an entry's extra fields.
+  /// The 64-bit numbers among an entry's extra fields.
   private static func wideNumbers(
     _ bytes: Fields, _ start: Int, _ count: Int, _ path: String
   ) throws(DataError) -> [Int] {
@@ -106,7 +106,7 @@ struct ZipArchive {
     return []
   }
 
-  /// Where the contents begin of the entry whose own header is at `place`.
+  /// The offset of the contents of the entry whose local header is at `place`.
   private static func contentsStart(of place: Int, in file: DataFile) throws(DataError) -> Int {
     guard place <= file.size - 30 else { throw damaged(file.path) }
     let header = try Fields(file, place..<place + 30)
@@ -121,7 +121,7 @@ struct ZipArchive {
   }
 }
 
-/// Bytes of a file that are looked at field by field, and not beyond their end.
+/// Bytes of a file that are read field by field, with bounds checked.
 private struct Fields {
   private let bytes: [UInt8]
 
@@ -134,7 +134,7 @@ private struct Fields {
     extendLifetime(room)
   }
 
-  /// The little-endian number of `size` bytes; nil beyond the end, or for one of 64 bits.
+  /// The little-endian number of `size` bytes; nil beyond the end, and where 64 bits exceed an `Int`.
   func number(_ place: Int, _ size: Int) -> Int? {
     guard place >= 0, place + size <= bytes.count else { return nil }
     let number = bytes[place..<place + size].reversed().reduce(0 as UInt64) { $0 << 8 | UInt64($1) }

@@ -1,20 +1,21 @@
 import LinearAlgebra
 
-/// Rewrites files of examples as one in another format, in memory that does not grow with the number of examples.
+/// Rewrites files of examples as one file in another format, in memory that does not grow with the number of examples.
 package struct Conversion {
   package struct Input {
     package var files: FileList
-    /// The class numbers that go with features in arrays.
+    /// The files with the class numbers of features in arrays.
     package var labels: FileList?
     package var format: ExampleFormat
-    /// Where a table has its labels.
+    /// The column of a table that has the labels.
     package var labelPosition: CSV.LabelPosition
-    /// Whether a table has names.
+    /// Whether a table has a line of names.
     package var header: CSV.Header
-    /// The number of features, where a text file does not tell all of them; a table of just so many columns has no labels.
+    /// The number of features, where a text file does not show all of them; a table of exactly this many columns has no
+    /// labels.
     package var columns: Int?
     package var indexBase: SVMLight.IndexBase
-    /// The names of the classes, where others than the labels of a text file are meant.
+    /// The names of the classes, where the labels of a text file are not to define them.
     package var classNames: ClassNames?
 
     package init(
@@ -32,7 +33,7 @@ package struct Conversion {
       self.classNames = classNames
     }
 
-    /// The format of text, in which the labels are; nil for arrays.
+    /// The format of a text file, which also holds the labels; nil for arrays.
     package var text: ExampleFormat? { format.text(files) }
   }
 
@@ -41,7 +42,7 @@ package struct Conversion {
       case npy, svmlight
       case csv(CSV.Separator)
 
-      /// By the ending of the file's name; nil for any other.
+      /// The format that the ending of the file's name stands for; nil for any other ending.
       package init?(_ path: String) {
         let name = path.lowercased()
         if name.hasSuffix(".npy") {
@@ -58,13 +59,13 @@ package struct Conversion {
       }
     }
 
-    /// Its ending must be one that `Format` knows.
+    /// The file to write; its ending must be one that `Format` knows.
     package var path: String
-    /// Where the class numbers go, which an array of features has no place for.
+    /// The file for the class numbers, for which an array of features has no place.
     package var labels: String?
-    /// Where the names of the classes go, a line each.
+    /// The file for the names of the classes, one per line.
     package var classes: String?
-    /// What a random order of the examples follows from; nil: the order in which they are read.
+    /// The seed of a random order of the examples; nil keeps the order in which they are read.
     package var seed: UInt64?
 
     package init(_ path: String, labels: String? = nil, classes: String? = nil, seed: UInt64? = nil) {
@@ -75,17 +76,18 @@ package struct Conversion {
     }
   }
 
-  /// How far the work is.
+  /// How far the work has come.
   package struct Progress {
-    /// Of `passes`, counted from 1: a text file is read twice, and shuffled rows are written after the last has been read.
+    /// The current pass of `passes`, counted from 1: a text file is read twice, and shuffled rows are written after the
+    /// last has been read.
     package let pass, passes: Int
-    /// Of the pass, from 0 to 1.
+    /// The fraction of the pass that is done, from 0 to 1.
     package let fraction: Double
   }
 
   package let input: Input
   package let output: Output
-  /// Of the values that are written: `float32` or `float64`.
+  /// The type of the written values: `float32` or `float64`.
   package let element: FeatureMatrix.Element
 
   package init(_ input: Input, to output: Output, element: FeatureMatrix.Element = .float32) {
@@ -94,10 +96,11 @@ package struct Conversion {
     self.element = element
   }
 
-  /// Writes the files, which appear when all are complete, over what is there; `report` is called at short intervals.
+  /// Writes the files; they appear when all are complete and replace files of these names. Calls `report` at short
+  /// intervals.
   ///
-  /// Throws what `report` does, exit code 65 for wrong contents, 66 for a file that cannot be read, 74 for one that cannot
-  /// be written.
+  /// Throws the errors of `report`; exit code 65 for wrong contents, 66 for a file that cannot be read, 74 for one that
+  /// cannot be written.
   package func run(_ report: (Progress) throws -> Void = { _ in }) throws -> ConversionSummary {
     switch element {
     case .float32: try run(Float.self, report)
@@ -139,7 +142,7 @@ package struct Conversion {
     }
     try shuffle?.drain(into: target) { try report(Progress(pass: passes, passes: passes, fraction: $0)) }
 
-    // What has no room on its disk shows before the first of the files has its name.
+    // A file that does not fit on its disk must fail before the first of the files gets its name.
     try target.complete()
     try names?.complete()
     try target.finish()
@@ -174,7 +177,7 @@ package struct Conversion {
     return try LabelledTarget(target, labels: labels, rows: source.rows)
   }
 
-  /// What can be told to be wrong before anything is written.
+  /// Throws exit code 65 or 74 for anything that is known to be wrong before the first byte is written.
   private func check(_ source: any ExampleStream, _ classes: ConversionClasses, _ size: Int) throws(DataError) {
     if let columns = input.columns, columns != source.columns {
       throw .badContents(source.path, "has \(source.columns) features, and not \(columns)")
@@ -195,12 +198,12 @@ package struct Conversion {
     }
     var files = [(output.path, format == .svmlight ? 2 * source.rows : bytes(format == .npy ? size : 2))]
     if let labels = output.labels { files.append((labels, 8 * source.rows)) }
-    // Rows that are shuffled are on the disk twice.
+    // Shuffled rows are on the disk twice.
     if output.seed != nil, input.text != .svmlight { files.append((output.path, bytes(size))) }
     try DiskSpace.check(files)
   }
 
-  /// The values in the precision that is written. Throws exit code 65 for one that is not finite in it.
+  /// The values in the written precision. Throws exit code 65 for a value that is not finite in that precision.
   private func dense<Scalar: BLASScalar>(
     _ features: FeatureMatrix, firstRow: Int, of source: any ExampleStream
   ) throws(DataError) -> Matrix<Scalar> {

@@ -1,14 +1,14 @@
-/// What the labels of examples that are converted stand for.
+/// The classes that the labels of converted examples stand for.
 struct ConversionClasses {
-  /// nil where the classes have numbers only.
+  /// The names of the classes; nil where they have numbers only.
   let names: [String]?
-  /// The class of each text of the labels; nil where the labels are class numbers.
+  /// The class of each distinct label text; nil where the labels are class numbers.
   private let numbers: [Int32]?
   /// The files of class numbers.
   private let files: SetFiles?
   private let namesPath: String?
 
-  /// Throws exit code 65 for a label that is none of the names that the input comes with.
+  /// Throws exit code 65 for a label that is not among the names that the input comes with.
   init(_ stream: any ExampleStream, _ input: Conversion.Input) throws(DataError) {
     files = stream.labelFiles
     namesPath = input.classNames?.path
@@ -28,7 +28,7 @@ struct ConversionClasses {
     }
   }
 
-  /// None of any class, of those that are known.
+  /// A count of 0 for each class that is known.
   var emptyCounts: [Int32: Int] {
     Dictionary(uniqueKeysWithValues: (names ?? []).indices.map { (Int32($0), 0) })
   }

@@ -1,24 +1,24 @@
 import LinearAlgebra
 
-/// What was converted.
+/// The result of a conversion, for the user.
 package struct ConversionSummary: Equatable {
   package struct Class: Equatable {
     package let name: String
     package let examples: Int
   }
 
-  /// What a table calls its columns; nil for other files.
+  /// The names of a table's columns; nil for other files.
   package var tableColumns: TableColumns?
   package let examples: Int
   package let features: Int
-  /// The share of the values that are not zero.
+  /// The share of values other than zero.
   package let nonzeroShare: Double
   package let minimum, maximum, mean: Double
-  /// Columns with one value in all examples.
+  /// The number of columns that have one value in all examples.
   package let constantColumns: Int
-  /// The number of classes, those without examples included if they are known; 0 where there are no labels.
+  /// The number of classes, including known classes without examples; 0 where there are no labels.
   package let classes: Int
-  /// Of equally large ones the first; nil where there are no labels.
+  /// The classes with the fewest and the most examples, the first one of equals; nil where there are no labels.
   package let smallestClass, largestClass: Class?
 
   init<Scalar: BLASScalar>(
@@ -35,7 +35,7 @@ package struct ConversionSummary: Equatable {
       .init(name: classes.name(count.key), examples: count.value)
     }
     smallestClass = order.min { $0.value < $1.value }.map(entry)
-    // `max` would take the last of equals.
+    // `max` would return the last of equals.
     largestClass = order.min { $0.value > $1.value }.map(entry)
   }
 }

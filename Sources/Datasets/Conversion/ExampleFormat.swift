@@ -4,12 +4,12 @@ package enum ExampleFormat: String, Codable, CaseIterable, Sendable {
   case auto
   /// The format of the MNIST files, plain or compressed.
   case idx
-  /// NumPy's.
+  /// NumPy's format for one array.
   case npy
-  /// NumPy's archives of arrays.
+  /// NumPy's format for archives of arrays.
   case npz
   case safetensors
-  /// That of LIBSVM and LIBLINEAR: text with the labels and what is not zero.
+  /// The format of LIBSVM and LIBLINEAR: text with the labels and the values other than zero.
   case svmlight
   /// Text with the labels in one column.
   case csv
@@ -18,20 +18,20 @@ package enum ExampleFormat: String, Codable, CaseIterable, Sendable {
     .svmlight: ["svm", "svmlight", "libsvm"], .csv: ["csv", "tsv"],
   ]
 
-  /// `svmlight` or `csv`, if the file has text; its labels are then within it.
+  /// `svmlight` or `csv` if the file has text, which then includes the labels; nil for arrays.
   package func text(_ path: String) -> ExampleFormat? {
     guard self == .auto else { return Self.endings[self] == nil ? nil : self }
     let name = path.lowercased()
-    // That of a file that nothing here unpacks, too: it is refused by the reader of its format.
+    // The inner ending counts even where no reader unpacks the file: the reader of that format then refuses it.
     let packed = (Compression.allCases.map(\.ending) + PackedFile.endings).first { name.hasSuffix($0) }
     let plain = name.dropLast(packed?.utf8.count ?? 0)
     return Self.endings.first { $0.value.contains { plain.hasSuffix(".\($0)") } }?.key
   }
 
-  /// That of the first of some files, which are of one format.
+  /// The text format of the first file; all files of a set have one format.
   package func text(_ files: FileList) -> ExampleFormat? { files.entries.first.flatMap { text($0) } }
 
-  /// Whether the names of some files are those of one format, as far as names tell.
+  /// Whether all names have endings of one format, as far as endings tell.
   package func isOne(of files: FileList) -> Bool { files.entries.allSatisfy { text($0) == text(files) } }
 
   /// The format of an array.

@@ -1,33 +1,34 @@
 /// Consecutive examples.
 struct ExampleBlock {
   let features: Features
-  /// Of each row the class, or the number of its label's text; nil where there are no labels.
+  /// The class of each row, or the number of its label text; nil where there are no labels.
   let labels: [Int32]?
 
   var count: Int { features.rows }
 }
 
-/// Examples with their labels, read from the first to the last, a block in memory at a time.
+/// Examples with their labels, read in order with one block in memory at a time.
 protocol ExampleStream: AnyObject {
   /// The first file of the features, for errors.
   var path: String { get }
-  /// The files of the features and of the labels, where errors may name a row of them.
+  /// The files of the features and of the labels, where errors can name a row in them.
   var files: SetFiles? { get }
   var labelFiles: SetFiles? { get }
   var rows: Int { get }
   var columns: Int { get }
   var hasLabels: Bool { get }
-  /// The texts that the labels of blocks are numbers of, without any rows' codes; nil where they are class numbers.
+  /// The distinct label texts that the labels of blocks are numbers of, without codes; nil where labels are class
+  /// numbers.
   var labelTexts: LabelColumn? { get }
-  /// What a table calls its columns; nil for other files.
+  /// The names of a table's columns; nil for other files.
   var tableColumns: TableColumns? { get }
-  /// The names of the features and of the labels, in the order in which a table is written; none if they have no names.
-  /// Throws exit code 65 for names that are no UTF-8 text.
+  /// The names of the features and of the labels, in the order in which a table is written; empty without names. Throws
+  /// exit code 65 for names that are not UTF-8 text.
   var columnNames: [String] { get throws(DataError) }
-  /// How much of the files has been read, from 0 to 1.
+  /// The fraction of the files that has been read, from 0 to 1.
   var fractionDone: Double { get }
 
-  /// The next examples, at least one; nil behind the last ones. Good until the next call. Throws exit code 65 or 74.
+  /// The next examples, at least one; nil at the end. Valid until the next call. Throws exit code 65 or 74.
   func next() throws(DataError) -> ExampleBlock?
 }
 
@@ -51,7 +52,7 @@ final class ArrayExampleStream: ExampleStream {
   var columnNames: [String] { [] }
   var fractionDone: Double { Double(position) / Double(rows) }
 
-  /// - Parameter valuesAtATime: in a block of more than one row.
+  /// - Parameter valuesAtATime: the largest number of values in a block of more than one row.
   ///
   /// Throws exit code 65, 66 or 74.
   init(

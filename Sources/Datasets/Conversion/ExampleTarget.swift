@@ -1,15 +1,15 @@
 import LinearAlgebra
 
-/// What examples are handed to.
+/// A consumer of examples.
 protocol ExampleSink<Scalar>: AnyObject {
   associatedtype Scalar: BLASScalar
 
-  /// The next rows with the classes of all of them, or of none. Throws exit code 74.
+  /// Appends rows with the classes of all of them, or of none. Throws exit code 74.
   func append(_ rows: Matrix<Scalar>, classes: ArraySlice<Int32>?) throws(DataError)
   func append(_ rows: SparseFeatures, classes: [Int32]?) throws(DataError)
 }
 
-/// Files that examples are written to, which appear with `finish()`; without it nothing is left.
+/// Files that examples are written to. They appear with `finish()`; without it nothing is left.
 protocol ExampleTarget<Scalar>: ExampleSink {
   /// Makes sure that all rows are on the disk. Throws exit code 74.
   func complete() throws(DataError)
@@ -17,7 +17,7 @@ protocol ExampleTarget<Scalar>: ExampleSink {
 }
 
 extension ExampleTarget {
-  /// Sparse rows with all their zeros, some at a time.
+  /// Appends sparse rows with their zeros, a block at a time.
   func append(_ features: SparseFeatures, classes: [Int32]?) throws(DataError) {
     let rowsAtATime = min(features.rows, max(1, (1 << 20) / features.columns))
     let all = Vector<Scalar>(zeros: rowsAtATime * features.columns)
@@ -30,7 +30,7 @@ extension ExampleTarget {
   }
 }
 
-/// Examples in one file, and their classes also in an array of their own.
+/// Examples in one file, and their classes in a separate array as well.
 final class LabelledTarget<Scalar: BLASScalar>: ExampleTarget {
   private let target: any ExampleTarget<Scalar>
   private let labels: NPYWriter
@@ -61,7 +61,7 @@ final class LabelledTarget<Scalar: BLASScalar>: ExampleTarget {
   }
 }
 
-/// An array of features; the classes go to a file of their own.
+/// An array of features; the classes go to a separate file.
 final class NPYTarget<Scalar: BLASScalar>: ExampleTarget {
   private let writer: NPYWriter
 
@@ -104,7 +104,7 @@ final class CSVTarget<Scalar: BLASScalar>: ExampleTarget {
   func finish() throws(DataError) { try writer.finish() }
 }
 
-/// Lines of what is not zero, each with a label.
+/// Lines with a label and the values other than zero.
 final class SVMLightTarget<Scalar: BLASScalar>: ExampleTarget {
   private var writer: SVMLightWriter
   private let name: (Int32) -> String

@@ -1,16 +1,17 @@
-/// The axes of one example as its file has them, such as [28, 28].
+/// The axes of one example as its file stores them, such as [28, 28].
 package struct ExampleAxes: Equatable, Sendable {
   package let extents: [Int]
 
   package init(_ extents: [Int]) { self.extents = extents }
 
-  /// Whether examples of both have their values in one order. Axes of extent 1 do not count, and flat examples may be in any.
+  /// Whether examples with either axes have their values in one order. Axes of extent 1 do not count, and flat examples
+  /// agree with any axes.
   package func agree(with other: ExampleAxes) -> Bool {
     let (own, others) = (extents.filter { $0 != 1 }, other.extents.filter { $0 != 1 })
     return own == others || own.count < 2 || others.count < 2
   }
 
-  /// The error for the examples of `path`, whose values have another order than those of the training set. Exit code 65.
+  /// The error for examples of `path` whose values have another order than the training set. Exit code 65.
   package func disagreement(with trained: ExampleAxes, _ path: String) -> DataError {
     .badContents(
       path,

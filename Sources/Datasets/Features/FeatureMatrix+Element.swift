@@ -1,7 +1,7 @@
 internal import CKernels
 
 extension FeatureMatrix {
-  /// What the values are, in the file or in memory. Truth values are 0 and 1 in bytes.
+  /// The type of the values, in the file or in memory. Truth values are bytes of 0 and 1.
   package enum Element: String, Codable, CaseIterable, Sendable {
     case uint8, float32, float64
     case int8, int16, uint16, int32, uint32, int64, uint64, float16, bfloat16
@@ -15,7 +15,7 @@ extension FeatureMatrix {
       }
     }
 
-    /// What all bits of the exponent set are, which are not a finite number; nil for integers.
+    /// The bit mask of the exponent: a value with all these bits set is not finite. nil for integers.
     var fullExponent: UInt64? {
       switch self {
       case .float16: 0x7c00
@@ -29,11 +29,11 @@ extension FeatureMatrix {
 }
 
 extension FeatureMatrix.Element {
-  /// Values, their number, whether they are swapped, and where they go.
+  /// Converts values, given their address, their number, whether they are byte-swapped, and the target.
   typealias ToFloats = @convention(c) (UnsafeRawPointer?, Int, Int32, UnsafeMutablePointer<Float>?) -> Void
   typealias ToDoubles = @convention(c) (UnsafeRawPointer?, Int, Int32, UnsafeMutablePointer<Double>?) -> Void
 
-  /// Values as Floats; nil for a type with values that are none.
+  /// The conversion to Float; nil for a type with values that Float cannot represent.
   var toFloats: ToFloats? {
     switch self {
     case .uint8: fgn_widen_uint8_f32
@@ -47,7 +47,7 @@ extension FeatureMatrix.Element {
     }
   }
 
-  /// Values as Doubles, which integers beyond ±2^53 are rounded to.
+  /// The conversion to Double; integers beyond ±2^53 are rounded.
   var toDoubles: ToDoubles {
     switch self {
     case .uint8: fgn_widen_uint8_f64

@@ -3,8 +3,8 @@ import LinearAlgebra
 extension FeatureMatrix {
   /// target ← the normalised rows `rows`, #rows.count × columns, in that order.
   ///
-  /// Values of 32-bit and longer integers and of Float64 are normalised in double precision before they are rounded, the
-  /// other types in the target's. Integers beyond ±2^53 are rounded to doubles first.
+  /// 32-bit and longer integers and Float64 are normalised in double precision and then rounded; other types are
+  /// normalised in the target's precision. Integers beyond ±2^53 are rounded to doubles first.
   package func gather<Scalar: BLASScalar>(
     rows: some Collection<Int>, into target: Matrix<Scalar>, normalization: Normalization
   ) {
@@ -42,7 +42,7 @@ extension FeatureMatrix {
   ) {
     target.elements.withElements { elements in
       guard let output = UnsafeMutableRawPointer(elements.baseAddress) else { return }
-      // The generic code ends here: an unspecialised inner loop is a hundred times slower than these.
+      // The generic code ends here: an unspecialised inner loop is a hundred times slower than these calls.
       if Scalar.self == Float.self {
         let output = output.assumingMemoryBound(to: Float.self)
         switch element {
@@ -68,11 +68,11 @@ extension FeatureMatrix {
     }
   }
 
-  /// Whether values are numbers of the processor where they lie.
+  /// Whether the stored values are aligned and in the processor's byte order, so that loops can read them directly.
   var isInPlace: Bool { isAligned && !isSwapped }
 }
 
-/// The rows that are asked for.
+/// The rows to gather.
 enum RowSelection {
   case range(Range<Int>)
   case list(UnsafeBufferPointer<Int>)
@@ -92,19 +92,19 @@ enum RowSelection {
   }
 }
 
-/// Where rows of a matrix are found.
+/// The storage from which rows of a matrix are gathered.
 struct RowSource {
   let rows: RowSelection
-  /// Of these, those that are wanted.
+  /// The indices into `rows` of the rows that this call gathers.
   let part: Range<Int>
   let available: Int
   let columns: Int
   let rowSize: Int
-  /// That of the first piece, which most sets have alone.
+  /// The address of the first piece; most sets have no other.
   let base: UnsafeRawPointer
   let pieces: UnsafeBufferPointer<FeatureMatrix.Piece>
 
-  /// Where the row with a number in `rows` is.
+  /// The address of the row with the number `index` in `rows`.
   @inline(__always)
   func address(at index: Int) -> UnsafeRawPointer {
     let row = rows[index]

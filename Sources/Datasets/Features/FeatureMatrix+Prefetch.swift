@@ -1,22 +1,22 @@
 import Glibc
 
 extension FeatureMatrix {
-  /// Whether rows are read from their files as they are needed.
+  /// Whether rows are read from their files on demand.
   package var isMapped: Bool { pieces.contains { $0.owner is MappedFile } }
 
-  /// Bytes of the rows that are read from their files as they are needed.
+  /// Bytes of the rows that are read from their files on demand.
   package var mappedSize: Int {
     pieces.reduce(0) { $0 + ($1.owner is MappedFile ? $1.rows.count * rowSize : 0) }
   }
 
-  /// Lets the system know that rows are read in no order, so that it reads none beside them. Where a file does not fit into
-  /// memory, the pages that it would read ahead drive out those that are needed.
+  /// Tells the system that rows are read in random order, so that it does not read ahead. Where a file does not fit
+  /// into memory, pages read ahead would drive out pages that are needed.
   package func expectRandomAccess() {
     guard isMapped else { return }
     advise(0..<rows, MADV_RANDOM)
   }
 
-  /// Has the system begin to read rows that are not in memory, without waiting for them.
+  /// Starts reading rows that are not in memory, without waiting for them.
   package func prefetch(_ rows: some Collection<Int>) {
     guard isMapped, var run = rows.first.map({ $0..<$0 }) else { return }
     for row in rows {
@@ -29,7 +29,7 @@ extension FeatureMatrix {
     advise(run, MADV_WILLNEED)
   }
 
-  /// Advice about the pages of a range of rows. It is advice: the values are the same where the system does not take it.
+  /// Advises the system about the pages of a range of rows. The values do not depend on whether it follows the advice.
   private func advise(_ range: Range<Int>, _ advice: some BinaryInteger) {
     forEachPiece(in: range) { _, bytes in
       guard let start = bytes.baseAddress else { return }

@@ -20,8 +20,7 @@ extension FeatureMatrix {
     return found
   }
 
-  /// The first value of the range's rows that is too large for single precision when it is normalised. Other types than
-  /// `float64` have none.
+  /// The first value of the range's rows that exceeds single precision once normalised. Only `float64` has such values.
   ///
   /// Local: each rank looks at its shard of the rows.
   func firstOverflow(in range: Range<Int>, _ normalization: Normalization) -> (row: Int, column: Int)? {
@@ -45,7 +44,7 @@ extension FeatureMatrix {
 
   /// Mean, spread and magnitude of the range's rows, which must be finite.
   ///
-  /// Local: the caller merges those of all ranks in rank order.
+  /// Local: the caller merges the statistics of all ranks in rank order.
   package func statistics(in range: Range<Int>) -> FeatureStatistics {
     var statistics = FeatureStatistics(columns: columns)
     forEachPiece(in: range) { _, bytes in
@@ -70,7 +69,7 @@ extension FeatureMatrix {
 }
 
 extension ColumnMap<Double> {
-  /// The first column whose value has no place in single precision.
+  /// The first column whose normalised value exceeds single precision.
   fileprivate func firstOverflow(_ row: UnsafeBufferPointer<Double>) -> Int? {
     switch self {
     case .identity: Self.firstOverflow(row) { $1 }
@@ -80,7 +79,7 @@ extension ColumnMap<Double> {
     }
   }
 
-  /// Without an early exit, so that the compiler vectorises it.
+  /// The loop has no early exit, so that the compiler vectorises it.
   @inline(__always)
   private static func firstOverflow(
     _ row: UnsafeBufferPointer<Double>, _ normalised: (Int, Double) -> Double
@@ -91,7 +90,7 @@ extension ColumnMap<Double> {
   }
 }
 
-/// Row by row: the test of a whole row has no early exit and no order, so the compiler vectorises it.
+/// Tests row by row: the test of one row has no early exit and no order, so that the compiler vectorises it.
 @inline(__always)
 private func firstWithFullExponent<Bits: FixedWidthInteger & BitwiseCopyable>(
   _ values: UnsafeRawBufferPointer, _ columns: Int, mask: Bits, _ isSwapped: Bool

@@ -1,7 +1,7 @@
 import LinearAlgebra
 
-/// Rows whose values are not numbers of the processor where they lie: they are converted as they are gathered, and no copy
-/// of the others is made.
+/// Rows whose stored values the processor cannot read directly: they are converted as they are gathered, so that no
+/// copy of all rows is made.
 extension FeatureMatrix {
   /// target ← the normalised rows of `source`.
   func widen(_ source: RowSource, into target: UnsafeMutablePointer<Float>, _ normalization: Normalization) {
@@ -29,7 +29,7 @@ extension FeatureMatrix {
     }
   }
 
-  /// In double precision up to the last rounding, some columns at a time.
+  /// Gathers in double precision up to the last rounding, a block of columns at a time.
   private func widen(_ source: RowSource, into target: UnsafeMutablePointer<Float>, _ map: ColumnMap<Double>) {
     let toDoubles = element.toDoubles
     withUnsafeTemporaryAllocation(of: Double.self, capacity: min(columns, Self.valuesAtATime)) { room in
@@ -46,7 +46,7 @@ extension FeatureMatrix {
     }
   }
 
-  /// Calls `body` with values as doubles, rows one behind another, some at a time.
+  /// Calls `body` with blocks of the values as doubles, in row order.
   func forEachDoubles(of values: UnsafeRawBufferPointer, _ body: (UnsafeBufferPointer<Double>) -> Void) {
     let (rowSize, toDoubles) = (rowSize, element.toDoubles)
     let rowsAtATime = max(1, Self.valuesAtATime / columns)

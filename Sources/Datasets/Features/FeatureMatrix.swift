@@ -1,23 +1,23 @@
-/// The values of all examples, #rows × columns in row-major order, in the type that the file has: mapped from it or in
-/// memory, in one piece or, of a set of files, several. Copies share the storage.
+/// The values of all examples, #rows × columns in row-major order, in the type of the file: mapped or in memory, in one
+/// piece or, for a set of files, in several. Copies share the storage.
 package struct FeatureMatrix {
   package let rows: Int
   package let columns: Int
   /// The axes of one example, such as [28, 28]; their product is `columns`.
   package let shape: [Int]
   package let element: Element
-  /// Whether the bytes of each number are in the other order than the processor's.
+  /// Whether the byte order of numbers differs from the processor's.
   let isSwapped: Bool
-  /// Whether the numbers can be used where they are, which those of files that align nothing cannot.
+  /// Whether all numbers are aligned, which files do not guarantee.
   let isAligned: Bool
-  /// All rows in their order, in at least one piece.
+  /// All rows in order, in at least one piece.
   let pieces: [Piece]
 
-  /// Rows that lie together.
+  /// Consecutive rows that are contiguous in memory.
   struct Piece {
     let rows: Range<Int>
     let base: UnsafeRawPointer
-    /// What keeps `base` alive.
+    /// The object that keeps `base` alive.
     let owner: AnyObject
   }
 
@@ -26,14 +26,14 @@ package struct FeatureMatrix {
     self = try format.read(path).features()
   }
 
-  /// The examples of files, those of the first one first; mapped files stay where they are. Throws exit code 65 or 66.
+  /// The examples of files, in the order of `paths`; mapped files stay in place. Throws exit code 65 or 66.
   package init(paths: [String], format: DataFormat = .auto) throws(DataError) {
     let parts = try paths.map { path throws(DataError) in try FeatureMatrix(path: path, format: format) }
     try Self.checkKinds(parts.map(\.kind), paths)
     self.init(joining: parts)
   }
 
-  /// What the files of a set have in common.
+  /// The properties that all files of a set share.
   struct Kind: Equatable {
     /// The axes of one example.
     let shape: [Int]
@@ -43,7 +43,7 @@ package struct FeatureMatrix {
 
   var kind: Kind { Kind(shape: shape, element: element, isSwapped: isSwapped) }
 
-  /// Throws exit code 65 unless all are of the first one's kind.
+  /// Throws exit code 65 unless all files are of the first one's kind.
   static func checkKinds(_ kinds: [Kind], _ paths: [String]) throws(DataError) {
     for (kind, path) in zip(kinds, paths).dropFirst() where kind != kinds[0] {
       throw .badContents(
@@ -51,7 +51,7 @@ package struct FeatureMatrix {
     }
   }
 
-  /// Rows of the extents `shape`, one after another in `values`, whose count must be a multiple of the row's.
+  /// Rows with the axes `shape`, one after another in `values`, whose count must be a multiple of the row's.
   package init(_ values: [UInt8], shape: [Int]) { self.init(copying: values, shape, .uint8) }
   package init(_ values: [Float], shape: [Int]) { self.init(copying: values, shape, .float32) }
   package init(_ values: [Double], shape: [Int]) { self.init(copying: values, shape, .float64) }
@@ -68,12 +68,12 @@ package struct FeatureMatrix {
     self.init(rows: rows, shape: shape, element: element, base: owner.bytes.baseAddress!, owner: owner)
   }
 
-  /// Other rows of the same kind, in at least one piece.
+  /// A matrix of the same kind with other rows, in at least one piece.
   func like(rows: Int, _ pieces: [Piece]) -> FeatureMatrix {
     FeatureMatrix(rows: rows, shape: shape, element: element, isSwapped: isSwapped, pieces: pieces)
   }
 
-  /// The rows of all matrices, which have one shape and type, without a copy of their values.
+  /// The rows of all matrices, which share one shape and type; their values are not copied.
   init(joining parts: [FeatureMatrix]) {
     precondition(!parts.isEmpty, "nothing to join")
     precondition(parts.allSatisfy { $0.kind == parts[0].kind }, "the parts are of several kinds")
@@ -98,7 +98,7 @@ package struct FeatureMatrix {
     self.pieces = pieces
   }
 
-  /// Values of as many bytes as those of `element`.
+  /// Copies values whose size is that of `element`.
   init<Value: BitwiseCopyable>(copying values: [Value], _ shape: [Int], _ element: Element) {
     let columns = shape.reduce(1, *)
     precondition(columns > 0 && values.count % columns == 0, "\(values.count) values are no rows of \(shape)")
@@ -110,7 +110,7 @@ package struct FeatureMatrix {
   /// Bytes of a row.
   package var rowSize: Int { columns * element.size }
 
-  /// The rows of `range` alone, counted from 0.
+  /// The rows of `range` as a matrix of their own, counted from 0.
   subscript(rows range: Range<Int>) -> FeatureMatrix {
     precondition(range.lowerBound >= 0 && range.upperBound <= rows, "rows out of range")
     var parts = pieces.filter { $0.rows.overlaps(range) }.map { piece in
@@ -119,18 +119,19 @@ package struct FeatureMatrix {
         rows: part.lowerBound - range.lowerBound..<part.upperBound - range.lowerBound,
         base: piece.base + (part.lowerBound - piece.rows.lowerBound) * rowSize, owner: piece.owner)
     }
-    // Of no rows, too, there is a piece.
+    // A matrix without rows still needs one piece.
     if parts.isEmpty { parts = [Piece(rows: 0..<0, base: pieces[0].base, owner: pieces[0].owner)] }
     return like(rows: range.count, parts)
   }
 
-  /// The same for all processes of a host that have these values in one place: they are those of one set of files.
+  /// An identifier of the storage, equal in all processes of a host that share these values. The pieces belong to one
+  /// set of files.
   var place: UInt64? {
     let places = pieces.compactMap { ($0.owner as? MappedFile)?.file.place ?? ($0.owner as? AlignedBuffer)?.place }
     return places.count < pieces.count ? nil : places.dropFirst().reduce(places[0]) { $0 &* 31 &+ $1 }
   }
 
-  /// Calls `body` with the bytes of the rows of `range`, one piece after another; the buffers must not outlive the calls.
+  /// Calls `body` with the bytes of the rows of `range`, piece by piece; the buffers must not outlive the calls.
   func forEachPiece(in range: Range<Int>, _ body: (_ firstRow: Int, UnsafeRawBufferPointer) -> Void) {
     precondition(range.lowerBound >= 0 && range.upperBound <= rows, "rows out of range")
     if range.isEmpty { return }
@@ -145,7 +146,7 @@ package struct FeatureMatrix {
 }
 
 extension FeatureMatrix.Kind: CustomStringConvertible {
-  /// That of an array of features.
+  /// The kind of an array of features.
   init(_ layout: ArrayLayout) {
     self.init(
       shape: Array(layout.shape.dropFirst()), element: layout.type.element!,
@@ -159,13 +160,13 @@ extension FeatureMatrix.Kind: CustomStringConvertible {
 }
 
 extension RandomAccessCollection<FeatureMatrix.Piece> where Index == Int {
-  /// The piece that has a row.
+  /// The index of the piece that contains a row.
   func index(of row: Int) -> Int { lastIndex(startingBy: row) { $0.rows.lowerBound } }
 }
 
 extension RandomAccessCollection where Index == Int {
-  /// The last element that starts at `row` or before it, of elements in the order of their starts, of which the first one
-  /// does.
+  /// The index of the last element that starts at `row` or before. Elements are in the order of their starts, and the
+  /// first one must qualify.
   @inline(__always)
   func lastIndex(startingBy row: Int, start: (Element) -> Int) -> Int {
     var (low, high) = (startIndex, endIndex)

@@ -1,21 +1,21 @@
-/// Examples that are read from the first to the last, some at a time.
+/// Examples that are read in order, a range of rows at a time.
 package protocol FeatureSource {
   var rows: Int { get }
-  /// Numbers of one example.
+  /// The number of values of one example.
   var columns: Int { get }
   /// The axes of one example, such as [28, 28].
   var shape: [Int] { get }
-  /// Whether the rows come without their zeros.
+  /// Whether rows come without their zeros.
   var isSparse: Bool { get }
-  /// The files that the rows are in, if those are known.
+  /// The files that contain the rows, if they are known.
   var files: SetFiles? { get }
 
-  /// The rows of `range`, counted from 0, which is not empty and begins where the last one ended or behind that. The
-  /// result is good until the next call. Throws exit code 65 or 74.
+  /// The rows of `range`, counted from 0. The range is not empty and begins at or behind the end of the previous one.
+  /// Valid until the next call. Throws exit code 65 or 74.
   func read(_ range: Range<Int>) throws(DataError) -> Features
 
-  /// Passes over the rows before `row`; when that is behind the last one, checks the end of the file. Keeps the result of
-  /// `read`. Throws exit code 65 or 74.
+  /// Skips the rows before `row`; where that is the number of rows, verifies the end of the file. The last result of
+  /// `read` stays valid. Throws exit code 65 or 74.
   func skip(to row: Int) throws(DataError)
 }
 
@@ -25,8 +25,8 @@ extension Features: FeatureSource {
   package func skip(to row: Int) {}
 }
 
-/// The examples of files, read as they are asked for: in memory for as many rows as are asked for at a time, whatever the
-/// size of the files, also if they are compressed.
+/// The examples of files, read on demand. Memory is proportional to the rows of one call, whatever the size of the
+/// files, compressed ones included.
 package final class FeatureStream: FeatureSource {
   package let columns: Int
   package let shape: [Int]
@@ -36,7 +36,7 @@ package final class FeatureStream: FeatureSource {
 
   private let arrays: ArraySetStream
 
-  /// Opens the files and checks their headers, and for plain files their sizes. Throws exit code 65, 66 or 74.
+  /// Opens the files and checks their headers, and the sizes of plain files. Throws exit code 65, 66 or 74.
   package init(paths: [String], format: DataFormat = .auto) throws(DataError) {
     arrays = try ArraySetStream(paths, format: format, as: .features)
     try FeatureMatrix.checkKinds(arrays.layouts.map(FeatureMatrix.Kind.init), paths)
@@ -57,13 +57,13 @@ package final class FeatureStream: FeatureSource {
   package func skip(to row: Int) throws(DataError) { try arrays.skip(to: row) }
 }
 
-/// The class numbers in files, or those of the texts in `column`, read in the same way.
+/// The class numbers in files, or the codes of the texts in `column`, read on demand.
 final class LabelStream {
   var count: Int { arrays.files.rows }
   var files: SetFiles { arrays.files }
 
   private let arrays: ArraySetStream
-  /// Of labels that are texts, which are all in memory; nil of numbers.
+  /// All label texts, in memory; nil where labels are numbers.
   private(set) var column: LabelColumn?
 
   /// Throws exit code 65, 66 or 74.

@@ -1,6 +1,6 @@
 import LinearAlgebra
 
-/// The values of all examples, #rows × columns, with their zeros or without.
+/// The values of all examples, #rows × columns, stored with or without their zeros.
 package enum Features {
   case dense(FeatureMatrix)
   case sparse(SparseFeatures)
@@ -36,13 +36,13 @@ package enum Features {
 
   package var isSparse: Bool { matrix == nil }
 
-  /// All values; nil where zeros are left out.
+  /// The dense values; nil where zeros are left out.
   package var matrix: FeatureMatrix? {
     if case .dense(let matrix) = self { matrix } else { nil }
   }
 
-  /// The same for all processes of a host that have these values in one place, in a file or in memory; nil for memory that
-  /// cannot be shared.
+  /// An identifier of the storage, equal in all processes of a host that share these values in a file or in memory; nil
+  /// for memory that cannot be shared.
   package var place: UInt64? {
     switch self {
     case .dense(let matrix): matrix.place
@@ -50,7 +50,7 @@ package enum Features {
     }
   }
 
-  /// The mean number of values of an example that are stored.
+  /// The mean number of stored values per example.
   package var valuesPerRow: Double {
     switch self {
     case .dense(let matrix): Double(matrix.columns)
@@ -58,7 +58,7 @@ package enum Features {
     }
   }
 
-  /// The rows of `range` alone, counted from 0.
+  /// The rows of `range` as features of their own, counted from 0.
   package subscript(rows range: Range<Int>) -> Features {
     switch self {
     case .dense(let matrix): .dense(matrix[rows: range])
@@ -74,8 +74,8 @@ package enum Features {
     }
   }
 
-  /// The same, or where the precision of a model is lower than that of the file, the first value that is not finite in it
-  /// when it is normalised.
+  /// The first value of the range's rows that a model cannot use: one that is not finite, or that is not finite in the
+  /// model's lower precision once normalised.
   package func firstUnusable<Scalar: BLASScalar>(
     in range: Range<Int>, _ normalization: Normalization, _: Scalar.Type
   ) -> (row: Int, column: Int)? {
@@ -83,7 +83,7 @@ package enum Features {
     return Scalar.self == Float.self ? firstOverflow(in: range, normalization) : nil
   }
 
-  /// The first value of the range's rows, which are finite, that is too large for single precision when it is normalised.
+  /// The first value of the range's rows, which are finite, that exceeds single precision once normalised.
   package func firstOverflow(in range: Range<Int>, _ normalization: Normalization) -> (row: Int, column: Int)? {
     if case .dense(let matrix) = self { matrix.firstOverflow(in: range, normalization) } else { nil }
   }

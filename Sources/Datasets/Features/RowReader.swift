@@ -3,10 +3,10 @@ import Dispatch
 import Glibc
 import Synchronization
 
-/// Reads rows of mapped files into memory of its own, on other threads, and past the memory that the system keeps of files:
-/// where a set does not stay there, to make room for pages and to map them takes longer than to read them.
+/// Reads rows of mapped files into private memory, on other threads and bypassing the page cache. For a set that does
+/// not stay in memory, making room for pages and mapping them takes longer than reading them.
 package final class RowReader: Sendable {
-  /// Nobody writes to what it points to.
+  /// Nobody writes to the memory that it points to.
   nonisolated(unsafe) private let source: FeatureMatrix
   private let state = Mutex(State())
   private let group = DispatchGroup()
@@ -14,37 +14,37 @@ package final class RowReader: Sendable {
 
   private struct State {
     var room = Room(byteCount: 0)
-    /// Of what has been asked for.
+    /// The pieces of the requested rows.
     var pieces: [FeatureMatrix.Piece] = []
     var failure: DataError?
-    /// Open past the system's memory, by the mapped ones.
+    /// The files that are open past the page cache, by their mapped files.
     var files: [ObjectIdentifier: OpenFile] = [:]
   }
 
-  /// Several threads may read from it at once.
+  /// Several threads may read from the file at once.
   private struct OpenFile: Sendable { nonisolated(unsafe) let file: DataFile }
 
   /// Consecutive rows in a file, with the pages around them.
   private struct Read {
     let file: DataFile
-    /// Both a multiple of a page.
+    /// Offset and length are multiples of a page.
     let offset: Int
     let target: UnsafeMutableRawBufferPointer
-    /// Bytes of `target` that the file must have.
+    /// The number of bytes that the file must provide.
     let needed: Int
   }
 
-  /// A process has few descriptors, and a set may have many files.
+  /// The limit of open files: a process has few descriptors, and a set may have many files.
   private static var mostFiles: Int { 32 }
 
   package init(_ matrix: FeatureMatrix) { source = matrix }
 
-  /// Begins to read rows; what was read before is gone.
+  /// Starts reading rows; the previous rows become invalid.
   package func begin(_ rows: [Int]) {
     group.wait()
     let reads = state.withLock { plan(rows, &$0) }
     for read in reads {
-      // Each has a part of the room for itself, which this object keeps.
+      // Each read has a part of the room for itself, and this object keeps the room.
       nonisolated(unsafe) let read = read
       queue.async(group: group) { [self] in
         do throws(DataError) {
@@ -56,7 +56,8 @@ package final class RowReader: Sendable {
     }
   }
 
-  /// The rows of the last call of `begin`, in their order, until the next one. Throws exit code 65, 66 or 74.
+  /// Waits for the rows of the last call of `begin`, in their order; valid until the next `begin`. Throws exit code 65,
+  /// 66 or 74.
   package func finish() throws(DataError) -> FeatureMatrix {
     group.wait()
     let (pieces, failure) = state.withLock { ($0.pieces, $0.failure) }
@@ -67,7 +68,7 @@ package final class RowReader: Sendable {
 
   /// Throws exit code 65, 66 or 74.
   private func perform(_ read: Read) throws(DataError) {
-    // Not all file systems can read past the system's memory, and some say so only when they are to read.
+    // Not all file systems can bypass the page cache, and some refuse only when they read.
     if let known = open(read.file) {
       do throws(DataError) {
         return try known.file.read(into: read.target, at: read.offset, needed: read.needed)
@@ -76,19 +77,19 @@ package final class RowReader: Sendable {
     try read.file.reopened().read(into: read.target, at: read.offset, needed: read.needed)
   }
 
-  /// The file, open past the system's memory; nil where that cannot be.
+  /// The file, opened past the page cache; nil where that is not possible.
   private func open(_ file: DataFile) -> OpenFile? {
     if let known = state.withLock({ $0.files[ObjectIdentifier(file)] }) { return known }
     guard let opened = (try? file.reopened(flags: fgn_direct_flag())).map({ OpenFile(file: $0) }) else { return nil }
     return state.withLock { state in
-      // Those that are being read are closed after that.
+      // Files with reads under way are closed after these reads.
       if state.files.count == Self.mostFiles { state.files = [:] }
       state.files[ObjectIdentifier(file)] = opened
       return opened
     }
   }
 
-  /// Where each run of consecutive rows is to be, and how it is read. What is in memory stays there.
+  /// The target of each run of consecutive rows, and the reads that fill it. Rows in memory stay in place.
   private func plan(_ rows: [Int], _ state: inout State) -> [Read] {
     let size = source.rowSize
     (state.pieces, state.failure) = ([], nil)
@@ -122,7 +123,7 @@ package final class RowReader: Sendable {
   }
 }
 
-/// Memory that begins at a page.
+/// Memory that begins at a page boundary.
 private final class Room {
   let bytes: UnsafeMutableRawBufferPointer
 

@@ -1,8 +1,8 @@
 import LinearAlgebra
 
 extension SparseFeatures {
-  /// The normalised rows `rows`, #rows.count × columns, in that order. Values are normalised in double precision before they
-  /// are rounded.
+  /// The normalised rows `rows`, #rows.count × columns, in that order. Values are normalised in double precision and
+  /// then rounded.
   ///
   /// - Precondition: the normalization keeps zeros.
   package func gather<Scalar: BLASScalar>(

@@ -19,7 +19,7 @@ extension SparseFeatures {
     }
   }
 
-  /// Mean, spread and magnitude of all rows, which must be finite, zeros counted.
+  /// Mean, spread and magnitude of all rows, zeros included; the values must be finite.
   package var statistics: FeatureStatistics {
     element == .float32 ? statistics(Float.self) : statistics(Double.self)
   }
@@ -43,7 +43,7 @@ extension SparseFeatures {
         (minima[column], maxima[column]) = (min(minima[column], 0), max(maxima[column], 0))
       }
       for column in means.indices { means[column] /= Double(max(1, rows)) }
-      // Those of the zeros first.
+      // The zeros contribute first.
       var squares = zip(means, counts).map { Double(rows - $1) * $0 * $0 }
       for index in starts[0]..<starts[rows] {
         let deviation = Double(values[index]) - means[Int(indices[index])]
@@ -53,7 +53,7 @@ extension SparseFeatures {
     }
   }
 
-  /// The CRC-32 of the range's values and their places.
+  /// The CRC-32 of the range's values and their positions.
   package func checksum(in range: Range<Int>) -> UInt32 {
     element == .float32 ? checksum(range, Float.self) : checksum(range, Double.self)
   }

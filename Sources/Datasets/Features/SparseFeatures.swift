@@ -1,27 +1,27 @@
 import LinearAlgebra
 
-/// The values of examples of which most are zero, #rows × columns: of each row, the others with their columns
+/// The values of examples that are mostly zero, #rows × columns: the other values of each row with their columns
 /// (compressed sparse rows). Copies share the storage.
 package struct SparseFeatures {
   /// The file, for errors.
   package let path: String
   package let rows: Int
   package let columns: Int
-  /// How many values are stored of these rows.
+  /// The number of stored values of these rows.
   package let valueCount: Int
-  /// `float32` or `float64`.
+  /// The type of the values: `float32` or `float64`.
   package let element: FeatureMatrix.Element
-  /// The place of the first of these rows among those that are stored.
+  /// The index of the first of these rows in the storage.
   private let firstRow: Int
   private let starts: AlignedBuffer
   private let indices: AlignedBuffer
   private let values: AlignedBuffer
 
-  /// The largest number of columns: indices are 32 bits, with a sign as gather instructions want them.
+  /// The largest number of columns: indices are 32-bit and signed, as gather instructions require.
   package static let largestColumnCount = Int(Int32.max)
 
   /// Row r has the values of starts[r]..<starts[r + 1] in the columns `indices`, which increase within a row and are
-  /// below `columns`. `name` stands for a file in errors.
+  /// below `columns`. `name` names the examples in errors. Throws exit code 65 where there is no memory.
   package init<Scalar: BLASScalar>(
     name: String, columns: Int, starts: [Int], indices: [Int32], values: [Scalar]
   ) throws(DataError) {
@@ -59,15 +59,15 @@ package struct SparseFeatures {
     valueCount = stored[rows]
   }
 
-  /// The same for all processes of a host that have these values in one place.
+  /// An identifier of the storage, equal in all processes of a host that share these values.
   var place: UInt64? { values.place }
 
-  /// Starts, indices and values, if the rows are the first ones.
+  /// Starts, indices and values; nil unless the first of these rows is the first of the storage.
   var wholeStorage: [AlignedBuffer]? {
     firstRow == 0 ? [starts, indices, values] : nil
   }
 
-  /// The rows of `range` alone, counted from 0.
+  /// The rows of `range` as features of their own, counted from 0.
   package subscript(rows range: Range<Int>) -> SparseFeatures { SparseFeatures(range, of: self) }
 
   private init(_ range: Range<Int>, of whole: SparseFeatures) {
@@ -83,11 +83,11 @@ package struct SparseFeatures {
     extendLifetime(whole.starts)
   }
 
-  /// The part of all values that is stored.
+  /// The share of values that are stored.
   package var density: Double { Double(valueCount) / (Double(rows) * Double(columns)) }
 
-  /// Calls `body` with where each row starts (rows + 1 numbers, of which the first is 0 but for a range of rows), and the
-  /// column and number of each stored value. `Scalar` is that of `element`; the buffers must not outlive the call.
+  /// Calls `body` with the start of each row (rows + 1 numbers; the first is 0 unless the rows are a range), and with
+  /// the column and value of each stored entry. `Scalar` must match `element`; the buffers must not outlive the call.
   @inline(__always)
   package func withStorage<Scalar: BLASScalar, Result, Failure: Error>(
     as _: Scalar.Type,
@@ -104,7 +104,7 @@ package struct SparseFeatures {
       UnsafeBufferPointer(start: storage(of: values), count: rowStarts[rows]))
   }
 
-  /// The same values with all the zeros. Throws exit code 65 where there is no memory for them.
+  /// All values in dense storage, zeros included. Throws exit code 65 where there is no memory for them.
   package func dense() throws(DataError) -> FeatureMatrix {
     switch element {
     case .float32: try dense(Float.self)
@@ -124,7 +124,7 @@ package struct SparseFeatures {
     return FeatureMatrix(rows: rows, shape: [columns], element: element, owner: buffer)
   }
 
-  /// target ← the rows of a range with all their zeros, range.count × columns.
+  /// target ← the rows of a range with their zeros, range.count × columns.
   func scatter<Scalar: BLASScalar>(rows range: Range<Int>, into target: UnsafeMutablePointer<Scalar>) {
     precondition(range.lowerBound >= 0 && range.upperBound <= rows, "rows out of range")
     withStorage(as: Scalar.self) { starts, indices, values in
@@ -146,7 +146,7 @@ private func storage<Number: BitwiseCopyable>(of buffer: AlignedBuffer) -> Unsaf
   UnsafePointer(buffer.bytes.baseAddress!.assumingMemoryBound(to: Number.self))
 }
 
-/// Room for the arrays of sparse rows, not initialised but for the first start, which is 0.
+/// Storage for the arrays of sparse rows, uninitialised except for the first start, which is 0.
 struct SparseStorage<Scalar: BLASScalar> {
   let startBuffer, indexBuffer, valueBuffer: AlignedBuffer
   let starts: UnsafeMutablePointer<Int>
@@ -155,7 +155,7 @@ struct SparseStorage<Scalar: BLASScalar> {
 
   static var element: FeatureMatrix.Element { MemoryLayout<Scalar>.size == 4 ? .float32 : .float64 }
 
-  /// Throws exit code 65 where there is no memory for so many.
+  /// Throws exit code 65 where there is no memory for so many rows and values.
   init(rows: Int, values count: Int, _ path: String) throws(DataError) {
     guard let starts = AlignedBuffer(byteCount: 8 * (rows + 1)), let indices = AlignedBuffer(byteCount: 4 * count),
       let values = AlignedBuffer(byteCount: MemoryLayout<Scalar>.size * count)

@@ -2,26 +2,26 @@ internal import CSystem
 import Glibc
 import LinearAlgebra
 
-/// The owner of memory that begins at a cache line, zero at first: this process's own, or that of another process on this
-/// host. It goes when the last process that has it lets go.
+/// Zeroed memory that begins at a cache line, of this process or shared by another process of this host. It is freed
+/// when the last process that holds it lets go.
 final class AlignedBuffer {
   let bytes: UnsafeMutableRawBufferPointer
   /// The memory as a file, by which other processes map it; -1 where the system has no such files.
   private let descriptor: Int32
-  /// The same for all processes that have this memory, another for another; nil where it is no file.
+  /// An identifier of the memory, equal in all processes of a host that share it; nil where it is not a file.
   let place: UInt64?
 
-  /// How another process finds a buffer, as long as this one holds it.
+  /// The information by which another process finds a buffer while this process holds it.
   struct Address: Codable, Equatable {
     let process: Int32
     let descriptor: Int32
     let byteCount: Int
-    /// By which the memory is known again: numbers of processes differ between containers.
+    /// Identifies the memory: process numbers differ between containers.
     let place: UInt64
   }
 
-  /// nil when the system has no such amount of memory: the size may come from a damaged file, so this is no trap. The system
-  /// itself would promise any amount, and end the process when it is used.
+  /// nil where the system lacks the memory. The size may come from a damaged file, so this is not a trap. The system
+  /// itself would promise any amount, and end the process when the memory is used.
   init?(byteCount: Int) {
     if byteCount > MemoryLimit.bytes { return nil }
     let length = max(1, byteCount)
@@ -41,7 +41,7 @@ final class AlignedBuffer {
     bytes = UnsafeMutableRawBufferPointer(start: base, count: byteCount)
   }
 
-  /// The memory of another process, to be read; nil where it is gone, or the system keeps it from this one.
+  /// Maps the memory of another process, read-only; nil where it is gone or not accessible.
   init?(_ address: Address) {
     let descriptor = open("/proc/\(address.process)/fd/\(address.descriptor)", O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return nil }
@@ -56,7 +56,7 @@ final class AlignedBuffer {
     bytes = UnsafeMutableRawBufferPointer(start: base, count: address.byteCount)
   }
 
-  /// nil where the memory is not this process's own, or no file.
+  /// The address for other processes; nil where the memory belongs to another process or is not a file.
   var address: Address? {
     guard descriptor >= 0, let place else { return nil }
     return Address(process: getpid(), descriptor: descriptor, byteCount: bytes.count, place: place)

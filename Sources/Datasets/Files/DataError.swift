@@ -1,8 +1,9 @@
-/// What is wrong with a data file, where, and what to do about it, in one line.
+/// One line that says what is wrong with a data file, where, and how to mend it.
 package struct DataError: Error, Equatable, CustomStringConvertible {
   package let path: String
   package let message: String
-  /// The exit code of the process (sysexits.h): 65 bad contents, 66 missing or not readable as a file, 74 not writable.
+  /// The exit code of the process (sysexits.h): 65 wrong contents, 66 missing or not readable as a file, 74 not
+  /// writable.
   package let exitCode: Int32
 
   package init(path: String, message: String, exitCode: Int32) {

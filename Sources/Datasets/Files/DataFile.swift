@@ -6,20 +6,20 @@ final class DataFile {
   private(set) var descriptor: Int32
   let version: Version
   var size: Int { version.size }
-  /// The same for all processes of a host that have this file open, another for another file.
+  /// An identifier of the file, equal in all processes of a host that have it open.
   let place: UInt64
 
-  /// What tells whether a file was written to.
+  /// Size and time of modification, which tell whether a file was written to.
   struct Version: Equatable {
     /// In bytes.
     var size = 0
-    /// When it was written, in seconds and nanoseconds.
+    /// The time of modification, in seconds and nanoseconds.
     var seconds = 0
     var nanoseconds = 0
   }
 
-  /// Throws a `DataError` with exit code 66 when `path` is missing, is not a regular file or is not readable. `flags` are
-  /// further ones of `open`.
+  /// Throws a `DataError` with exit code 66 when `path` is missing, is not a regular file or is not readable. `flags`
+  /// are added to the flags of `open`.
   init(_ path: String, flags: Int32 = 0) throws(DataError) {
     // Without O_NONBLOCK, opening a named pipe would wait for a writer.
     descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags)
@@ -41,22 +41,22 @@ final class DataFile {
 
   deinit { closeDescriptor() }
 
-  /// Ends reading: a process has few descriptors, and a set may have many files.
+  /// Closes the descriptor: a process has few of them, and a set may have many files.
   func closeDescriptor() {
     if descriptor >= 0 { close(descriptor) }
     descriptor = -1
   }
 
-  /// The same file, open once more. Throws exit code 65 if it is another one by now or was written to, 66 if it cannot be
-  /// opened.
+  /// Opens the file once more. Throws exit code 65 if the path holds another file or the file was written to, 66 if it
+  /// cannot be opened.
   func reopened(flags: Int32 = 0) throws(DataError) -> DataFile {
     let file = try DataFile(path, flags: flags)
     guard file.place == place, file.version == version else { throw Self.changed(path) }
     return file
   }
 
-  /// Fills `target` with the bytes from `offset` on, or if they are fewer, at least the first `needed` of it. Throws exit code
-  /// 65 for a file that has become shorter, 74 for one that the system fails to read.
+  /// Fills `target` with the bytes from `offset` on, or at least its first `needed` bytes where the file ends earlier.
+  /// Throws exit code 65 for a file that has become shorter, 74 for one that the system fails to read.
   func read(into target: UnsafeMutableRawBufferPointer, at offset: Int, needed: Int? = nil) throws(DataError) {
     let (count, isFailure) = readAll(into: target, from: descriptor, at: offset)
     if count >= needed ?? target.count { return }
@@ -68,7 +68,7 @@ final class DataFile {
     throw .badContents(path, "became shorter while it was read; use a file that nobody is writing")
   }
 
-  /// Throws exit code 65 if the file was written to since it was opened.
+  /// Throws exit code 65 if the file was written to after it was opened.
   func checkUnchanged() throws(DataError) {
     var status = stat()
     guard fstat(descriptor, &status) == 0, Version(status) == version else { throw Self.changed(path) }
@@ -89,6 +89,6 @@ extension DataFile.Version {
 func errorText() -> String { String(cString: strerror(errno)) }
 
 extension stat {
-  /// The file's number and that of its file system in one.
+  /// The file's number and its file system's number, combined.
   var place: UInt64 { UInt64(st_ino) ^ UInt64(st_dev) << 40 }
 }

@@ -13,8 +13,8 @@ package func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> 
   return true
 }
 
-/// Fills `target` with the bytes from `offset` on, as far as there are any, and tells how many; where the system fails,
-/// how many came before that, with `errno`.
+/// Fills `target` with the bytes from `offset` on, up to the end of the file, and returns their count; on failure
+/// returns the count before it, with `errno` set.
 func readAll(
   into target: UnsafeMutableRawBufferPointer, from descriptor: Int32, at offset: Int
 ) -> (count: Int, isFailure: Bool) {

@@ -1,8 +1,8 @@
 import Glibc
 
-/// Whether files fit on their disks.
+/// The free space on the disks of files.
 enum DiskSpace {
-  /// Throws exit code 74 if files of so many bytes, written beside what is there, exceed the free space.
+  /// Throws exit code 74 if files of these sizes, written beside existing ones, exceed the free space.
   static func check(_ files: [(path: String, byteCount: Int)]) throws(DataError) {
     var needed: [UInt: Int] = [:]
     for (path, byteCount) in files {

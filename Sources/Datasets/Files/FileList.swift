@@ -2,16 +2,16 @@ import Glibc
 
 /// The files of one set of examples: a path, a pattern of paths such as `part-*.npy`, or several of them.
 package struct FileList: Equatable, Sendable {
-  /// As they were given.
+  /// The entries as the user gave them.
   package let entries: [String]
 
   package init(_ entries: [String]) { self.entries = entries }
   package init(_ entry: String) { entries = [entry] }
 
-  /// The paths in their order; those of a pattern in the order of their bytes.
+  /// The paths in order; matches of a pattern are in the order of their bytes.
   ///
-  /// What is there by that very name is no pattern. Throws exit code 66 for a pattern that no file has or a variable of the
-  /// shell, 65 for a file that is named twice.
+  /// An entry that names an existing file is not a pattern. Throws exit code 66 for a pattern without a match or with a
+  /// variable of the shell, 65 for a file that occurs twice.
   package func paths() throws(DataError) -> [String] {
     var paths: [String] = []
     for entry in entries {
@@ -33,7 +33,7 @@ package struct FileList: Equatable, Sendable {
   private static func expand(_ pattern: String) throws(DataError) -> [String] {
     var found = glob_t()
     defer { globfree(&found) }
-    // Each file that fits has the array of that name.
+    // Each file that matches must have the array of that name.
     let array = ArrayName(pattern)
     let code = glob(array.file, GLOB_NOSORT, nil, &found)
     guard code == 0 || code == GLOB_NOMATCH else {
@@ -72,7 +72,7 @@ extension FileList: Codable {
     }
   }
 
-  /// One entry as it was before there were several.
+  /// A single entry is encoded as a string.
   package func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
     if entries.count == 1 { try container.encode(entries[0]) } else { try container.encode(entries) }

@@ -21,7 +21,7 @@ package final class MappedFile {
       throw .unreadable(path, "cannot be mapped into memory (\(errorText()))")
     }
     bytes = UnsafeRawBufferPointer(start: base, count: file.size)
-    // A compressed file is read by its descriptor.
+    // Readers of compressed files read through the descriptor.
     if Compression(bytes) == nil { file.closeDescriptor() }
   }
 

@@ -1,4 +1,4 @@
-/// Files that are compressed as nothing here unpacks, or that are text in two bytes a character.
+/// Files in compressions that the program does not unpack, and text in UTF-16.
 enum PackedFile {
   private static let packers: [(name: String, ending: String, magic: [UInt8], command: String)] = [
     ("xz", ".xz", [0xfd] + Array("7zXZ".utf8), "unxz -k"),
@@ -6,7 +6,7 @@ enum PackedFile {
     ("zip", ".zip", Array("PK\u{3}\u{4}".utf8), "unzip"),
   ]
 
-  /// The endings of their names.
+  /// The endings of the names of such files.
   static let endings = packers.map(\.ending)
 
   /// Throws exit code 65 for such a file, told by its first bytes or the ending of its name.

@@ -1,8 +1,8 @@
 import Glibc
 
-/// The path that `path` means as a shell takes it: `~` and `~name` at its start are home folders.
+/// The path that a shell would use for `path`: `~` and `~name` at its start are home folders.
 ///
-/// Throws exit code 66 for a file that is not there and has a variable of the shell in its name: nothing here expands it.
+/// Throws exit code 66 for a missing file whose name contains a variable of the shell, since the program expands none.
 package func resolvedPath(_ path: String) throws(DataError) -> String {
   let result = expandingTilde(path)
   guard access(result, F_OK) != 0, let variable = shellVariable(in: result) else { return result }
@@ -12,7 +12,7 @@ package func resolvedPath(_ path: String) throws(DataError) -> String {
       + "--set KEY=\"\(path)\"")
 }
 
-/// `path` with `~` or `~name` at its start replaced by that home folder, if there is one.
+/// `path` with `~` or `~name` at its start replaced by that home folder, if it exists.
 package func expandingTilde(_ path: String) -> String {
   guard path.first == "~" else { return path }
   let name = path.dropFirst().prefix { $0 != "/" }

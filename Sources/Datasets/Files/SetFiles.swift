@@ -1,9 +1,9 @@
-/// The files that the rows of a set lie in, one file's behind the other's.
+/// The files that contain the rows of a set, one after another.
 package struct SetFiles: Codable, Equatable, Sendable {
   package let paths: [String]
-  /// The rows of the set before each file, and behind the last one.
+  /// The first row of each file in the set, and the number of rows.
   private let starts: [Int]
-  /// The rows of the files that the set has; nil for all.
+  /// The rows of the files that belong to the set; nil for all.
   private var kept: KeptRows?
 
   init(_ files: [(path: String, rows: Int)]) {
@@ -14,23 +14,23 @@ package struct SetFiles: Codable, Equatable, Sendable {
 
   package var rows: Int { starts.last! }
 
-  /// The same files, of which a set has some rows.
+  /// These files, for a set that keeps some of their rows.
   func keeping(_ kept: KeptRows) -> SetFiles {
     var files = self
     files.kept = kept
     return files
   }
 
-  /// The rows of the set that a file has.
+  /// The rows of the set that are in a file.
   func range(_ file: Int) -> Range<Int> { starts[file]..<starts[file + 1] }
 
-  /// The file that has a row.
+  /// The file that contains a row.
   func file(of row: Int) -> Int {
     precondition(row >= 0 && row < rows, "row out of range")
     return starts[..<paths.count].lastIndex(startingBy: row) { $0 }
   }
 
-  /// Throws exit code 65 unless so many files may have what belongs to the examples of these.
+  /// Throws exit code 65 unless these examples can be matched by this number of other files: one, or one per file.
   func checkCount(_ others: [String], of kind: String) throws(DataError) {
     guard others.count == 1 || others.count == paths.count else {
       throw .badContents(
@@ -40,7 +40,7 @@ package struct SetFiles: Codable, Equatable, Sendable {
     }
   }
 
-  /// Throws exit code 65 unless the others have as many rows, file by file or all in one.
+  /// Throws exit code 65 unless the other files have as many rows, file by file or all in one.
   func check(_ others: SetFiles, of kind: String) throws(DataError) {
     try checkCount(others.paths, of: kind)
     if others.paths.count == 1, paths.count > 1 {
@@ -60,7 +60,7 @@ package struct SetFiles: Codable, Equatable, Sendable {
     }
   }
 
-  /// What errors call a row: its file, and its number there.
+  /// The place of a row for errors: its file, and its number in that file.
   package func place(of row: Int) -> (path: String, row: Int) {
     let row = kept?.rows[row] ?? row
     let file = file(of: row)
@@ -69,7 +69,7 @@ package struct SetFiles: Codable, Equatable, Sendable {
 }
 
 extension SetFiles? {
-  /// What errors call a row of a set that is called `name` where its files are not known.
+  /// The place of a row for errors; where the files are not known, it is a row of the set `name`.
   package func place(of row: Int, in name: String) -> (path: String, row: Int) {
     self?.place(of: row) ?? (path: name, row: row)
   }

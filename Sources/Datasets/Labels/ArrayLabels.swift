@@ -3,7 +3,8 @@ package enum ArrayLabels {
   case numbers([Int32])
   case names(LabelColumn)
 
-  /// The labels of files, and how many each has. Throws exit code 65, also for numbers in one file and names in another, or 66.
+  /// The labels of files, and the number of rows of each file. Throws exit code 65, also for numbers in one file and
+  /// names in another, or 66.
   static func read(
     _ paths: [String], format: DataFormat
   ) throws(DataError) -> (labels: ArrayLabels, counts: [(path: String, rows: Int)]) {
@@ -29,7 +30,7 @@ package enum ArrayLabels {
 }
 
 extension StoredArray {
-  /// The text of each row, as numbers of the table. The array is one of texts, in the shape of labels.
+  /// The text of each row as a code of the table. The array must hold texts, in the shape of labels.
   func texts(into table: inout LabelTable) -> [Int32] {
     var own = LabelTable()
     let codes = (0..<shape[0]).map { row in
@@ -40,7 +41,7 @@ extension StoredArray {
     return codes.map { numbers[Int($0)] }
   }
 
-  /// The UTF-8 of a text, without the zeros behind it; of what is no Unicode, bytes that are no UTF-8 either.
+  /// The UTF-8 of a text, without the padding zeros; a text that is not valid Unicode gives bytes that are not UTF-8.
   private func text(ofRow row: Int) -> [UInt8] {
     let start = base + row * type.size
     defer { extendLifetime(owner) }

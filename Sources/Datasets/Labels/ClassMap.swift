@@ -1,29 +1,29 @@
-/// Which label text is which class 0…C-1: the classes in the order of the numbers if all texts are numbers, else in that
-/// of their Unicode scalars.
+/// Maps label texts to classes 0…C-1: classes are in the order of their numbers if all texts are numbers, otherwise in
+/// the order of their Unicode scalars.
 ///
-/// Of numbers, the exact value counts: `2`, `2.0` and `+2` are one class, whose name is the shortest text seen, and of
-/// equally short ones the first; 9007199254740992 and 9007199254740993, which are one double, are two. Texts are compared
-/// scalar by scalar: an é of one scalar and one of two are two classes, as they are to Python.
+/// Numbers are compared by exact value: `2`, `2.0` and `+2` are one class, named by the shortest text seen, or the
+/// first of equally short ones. 9007199254740992 and 9007199254740993, which are equal as doubles, are two classes.
+/// Texts are compared scalar by scalar: an é of one scalar and an é of two are two classes, as in Python.
 package struct ClassMap: Equatable, Sendable {
   /// The name of each class.
   package let names: [String]
   /// Whether labels are compared as numbers.
   package let isNumeric: Bool
   private let classesOfNumbers: [ExactDecimal: Int32]
-  /// By UTF-8: two Swift strings are equal where they only look alike.
+  /// Keyed by UTF-8, since Swift strings compare equal where they are only canonically equivalent.
   private let classesOfTexts: [[UInt8]: Int32]
 
   package var count: Int { names.count }
 
-  /// The classes that these labels are of.
+  /// The classes of these labels.
   package init(_ labels: LabelColumn, ignoring ignored: IgnoredLabel? = nil) {
     self.init(texts: labels.texts.filter { ignored?.matches($0) != true })
   }
 
-  /// The classes of a list of texts, in which a text may be there more than once.
+  /// The classes of a list of texts, which may contain duplicates.
   package init(texts: [String]) { self.init(texts: texts, numbers: texts.map { ExactDecimal($0) }) }
 
-  /// `numbers` are the values of the texts, which are compared as texts if one of them has none.
+  /// `numbers` are the values of the texts. The texts are compared as such if one of them has no value.
   private init(texts: [String], numbers: [ExactDecimal?]) {
     isNumeric = numbers.allSatisfy { $0 != nil }
     if isNumeric {
@@ -44,12 +44,12 @@ package struct ClassMap: Equatable, Sendable {
     }
   }
 
-  /// The class of a text; nil if there is none for it.
+  /// The class of a text; nil if no class has it.
   package func classNumber(of text: String) -> Int32? {
     isNumeric ? ExactDecimal(text).flatMap { classesOfNumbers[$0] } : classesOfTexts[Array(text.utf8)]
   }
 
-  /// The class of each row, or the mark of an ignored one. Throws exit code 65 for a label that is no class here.
+  /// The class of each row, or the mark of an ignored row. Throws exit code 65 for a label that is not a class here.
   package func classes(
     of labels: LabelColumn, ignoring ignored: IgnoredLabel? = nil
   ) throws(DataError) -> [Int32] {
@@ -71,10 +71,10 @@ package struct ClassMap: Equatable, Sendable {
     return labels.codes.map { classes[Int($0)] }
   }
 
-  /// The class of each row of an array whose numbers are the names of classes, with the mark of ignored rows kept.
+  /// The class of each row of an array whose numbers are the names of classes; marks of ignored rows are kept.
   ///
-  /// Throws exit code 65 for a number that is none of them, and where the classes have other names than numbers; `place` is
-  /// what errors call a row.
+  /// Throws exit code 65 for a number that no class has, and where classes have names other than numbers; `place` says
+  /// where a row is, for errors.
   package func classes(
     ofNumbers labels: [Int32], place: (Int) -> (path: String, row: Int)
   ) throws(DataError) -> [Int32] {
@@ -117,7 +117,7 @@ extension ClassMap: Codable {
     let container = try decoder.singleValueContainer()
     let names = try container.decode([String].self)
     self.init(texts: names)
-    // Models from before large numbers were told apart have them in the order of texts.
+    // Model files of earlier versions list large numbers in the order of their texts.
     if isNumeric, self.names != names, names.contains(where: { Double($0).map { $0.magnitude > 0x1p53 } ?? false }) {
       self.init(texts: names, numbers: names.map { _ in nil })
     }
@@ -127,7 +127,7 @@ extension ClassMap: Codable {
     }
   }
 
-  /// The names alone: all else follows from them.
+  /// Encodes the names alone; the rest follows from them.
   package func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
     try container.encode(names)

@@ -1,13 +1,13 @@
-/// A file of text with the name of each class on a line of its own, class 0 on the first.
+/// A text file with the name of one class per line, class 0 on the first.
 package struct ClassNames: Equatable {
   package let names: [String]
   /// The file, for errors.
   let path: String
   private let map: ClassMap
-  /// The class of each of the map's names.
+  /// The class number in the file of each class of the map.
   private let numbers: [Int32]
 
-  /// Throws exit code 66 for a file that cannot be read, 65 for one that is empty or no UTF-8 text, or has a name twice.
+  /// Throws exit code 66 for a file that cannot be read, 65 for one that is empty, not UTF-8, or has a name twice.
   package init(path: String) throws(DataError) {
     let file = try MappedFile(path)
     guard let text = String(validating: file.bytes, as: UTF8.self) else {
@@ -32,8 +32,8 @@ package struct ClassNames: Equatable {
     self.numbers = numbers
   }
 
-  /// The class of each of a column's texts, which are compared as `ClassMap` does. Throws exit code 65 for one that is
-  /// none of these names.
+  /// The class of each text of a column, compared as `ClassMap` does. Throws exit code 65 for a text that is not among
+  /// these names.
   func numbers(of labels: LabelColumn) throws(DataError) -> [Int32] {
     var result: [Int32] = []
     for (text, place) in zip(labels.texts, labels.places) {
@@ -48,7 +48,7 @@ package struct ClassNames: Equatable {
     return result
   }
 
-  /// Writes such a file. Throws exit code 74, also for a name with a line break.
+  /// Writes a file of names. Throws exit code 74, also for a name with a line break.
   static func write(_ names: [String], to path: String) throws(DataError) -> TextWriter {
     var text = try TextWriter(path)
     for name in names {

@@ -1,11 +1,11 @@
-/// How much the examples of each class count in training.
+/// The weight of the examples of each class in training.
 package enum ClassWeights: Equatable, Sendable {
-  /// Every class as much as any other: an example n/(C n_c), in a class that has n_c of n examples.
+  /// All classes weigh alike: an example weighs n/(C n_c), where its class has n_c of n examples.
   case balanced
-  /// A weight for each class, in their order.
+  /// A weight per class, in the order of the classes.
   case given([Double])
 
-  /// The weights of the classes: as given, or balanced for these labels, with 0 for a class that no example has.
+  /// The weight of each class, as given or balanced for these labels; a class without examples has 0 when balanced.
   func values(for labels: [Int32], classCount: Int) -> [Double] {
     switch self {
     case .given(let weights):
@@ -19,7 +19,7 @@ package enum ClassWeights: Equatable, Sendable {
 }
 
 extension [Int32] {
-  /// How often each number below `bound` is there; none is negative or not below it.
+  /// How often each number below `bound` occurs; all numbers must be in 0..<bound.
   func counts(below bound: Int) -> [Int] {
     reduce(into: [Int](repeating: 0, count: bound)) { $0[Int($1)] += 1 }
   }

@@ -1,16 +1,17 @@
 import CZlib
 
-/// How much each example of a training set counts.
+/// The weight of each example of a training set.
 package struct ExampleWeights: Equatable, Sendable {
   /// ω (n): finite, not negative, of mean 1.
   package let values: [Double]
 
-  /// The weight of each example times that of its class, of which one kind may be missing, divided by their mean; nil if no
-  /// example has one above 0.
+  /// Multiplies the weight of each example by the weight of its class and divides by the mean; either kind may be
+  /// absent. nil if no product exceeds 0.
   ///
+  /// - Precondition: weights are finite and not negative, and labels count from 0 to `classCount` − 1.
   /// - Precondition: they are finite and not negative, and labels count from 0 to `classCount` − 1.
   package init?(_ own: [Double]?, _ classes: ClassWeights?, labels: [Int32], classCount: Int) {
-    // Relative to the largest, so that neither products nor sums overflow.
+    // Weights relative to the largest keep products and sums from overflowing.
     let own = own.map(Self.relative)
     let classes = classes.map { Self.relative($0.values(for: labels, classCount: classCount)) }
     let products = labels.indices.map { (own?[$0] ?? 1) * (classes?[Int(labels[$0])] ?? 1) }
@@ -25,10 +26,11 @@ package struct ExampleWeights: Equatable, Sendable {
     return largest > 0 ? weights.map { $0 / largest } : weights
   }
 
-  /// The weights in files (IDX or NPY), for the `count` examples that are called `examples`, or those of each of `files`.
+  /// Reads the weights in files (IDX or NPY) for the `count` examples of `examples`; several files must match `files`
+  /// one by one.
   ///
-  /// Throws exit code 66 for a file that cannot be read, and 65 for one with another count, for the first weight that is
-  /// negative or not finite, and if none is above 0.
+  /// Throws exit code 66 for a file that cannot be read; 65 for another count, for the first weight that is negative or
+  /// not finite, and if no weight exceeds 0.
   package static func read(
     _ list: FileList, for count: Int, of examples: String, _ files: SetFiles? = nil
   ) throws(DataError) -> [Double] {

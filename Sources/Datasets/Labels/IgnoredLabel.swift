@@ -1,14 +1,14 @@
-/// The label of examples that are left out, as a class number or as the text of a label.
+/// The label of examples to leave out, as a class number or as a label text.
 package enum IgnoredLabel: Equatable, Sendable {
   case number(Int)
   case text(String)
 
-  /// What such an example has in the place of its class, where rows keep their numbers.
+  /// Stands in the place of the class of an ignored example, where rows keep their numbers.
   package static let mark = Int32.min
 
   package func matches(_ label: Int32) -> Bool { self == .number(Int(label)) }
 
-  /// Numbers match by value, and texts letter by letter.
+  /// Numbers match by value, and texts scalar by scalar.
   package func matches(_ text: String) -> Bool {
     let map = ClassMap(texts: [description])
     return map.classNumber(of: text) != nil
@@ -47,7 +47,7 @@ extension IgnoredLabel: Codable {
 }
 
 extension [Int32] {
-  /// These class numbers, with the mark in the place of those that are to be ignored.
+  /// These class numbers, with the mark in the place of ignored ones.
   package func marking(_ ignored: IgnoredLabel?) -> [Int32] {
     guard let ignored, contains(where: ignored.matches) else { return self }
     return map { ignored.matches($0) ? IgnoredLabel.mark : $0 }

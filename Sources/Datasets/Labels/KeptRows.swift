@@ -1,17 +1,17 @@
 import LinearAlgebra
 
-/// Rows of files that a set has, of all of them.
+/// The rows that a set keeps, of all rows of its files.
 package struct KeptRows: Codable, Equatable, Sendable {
   package let total: Int
   package let rows: [Int]
 
-  /// Those of values that belong to the rows of the files.
+  /// The kept ones of values that belong to all rows of the files.
   package func select<Value>(_ values: [Value]) -> [Value] { rows.map { values[$0] } }
 }
 
 extension Dataset {
-  /// The same examples without those that are marked as ignored: of dense ones, those that stay are where they were. Throws
-  /// exit code 65 where none are left, or there is no memory for sparse ones.
+  /// The examples that are not marked as ignored; dense rows stay in place. Throws exit code 65 where none is left, or
+  /// where there is no memory for sparse rows.
   package func leavingOutIgnored(_ path: String) throws(DataError) -> Dataset {
     guard labels.contains(IgnoredLabel.mark) else { return self }
     let rows = labels.indices.filter { labels[$0] != IgnoredLabel.mark }
@@ -19,7 +19,7 @@ extension Dataset {
       throw .badContents(path, "has no examples but those of data.ignore_label; correct it, or set it to null")
     }
     let kept = KeptRows(total: count, rows: rows)
-    // All that is known of the files stays.
+    // All facts about the files stay.
     var set = self
     (set.features, set.labels, set.kept) = (try features.selecting(rows), kept.select(labels), kept)
     if classes == nil { set.classCount = Dataset(features: set.features, labels: set.labels).classCount }
@@ -30,7 +30,7 @@ extension Dataset {
 }
 
 extension Features {
-  /// Some of the rows, in their order. Throws exit code 65.
+  /// The rows `rows`, in that order. Throws exit code 65.
   fileprivate func selecting(_ rows: [Int]) throws(DataError) -> Features {
     switch self {
     case .dense(let matrix): .dense(matrix.selecting(rows))
@@ -40,7 +40,7 @@ extension Features {
 }
 
 extension FeatureMatrix {
-  /// Some of the rows, in their order, where they are.
+  /// The rows `rows`, in that order and in place.
   fileprivate func selecting(_ rows: [Int]) -> FeatureMatrix {
     var parts: [Piece] = []
     var (first, piece) = (0, 0)
@@ -59,7 +59,7 @@ extension FeatureMatrix {
 }
 
 extension SparseFeatures {
-  /// A copy of some of the rows, in their order. Throws exit code 65 where there is no memory for it.
+  /// A copy of the rows `rows`, in that order. Throws exit code 65 where there is no memory for it.
   fileprivate func selecting(_ rows: [Int]) throws(DataError) -> SparseFeatures {
     element == .float32 ? try selecting(rows, Float.self) : try selecting(rows, Double.self)
   }

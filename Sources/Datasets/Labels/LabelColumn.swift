@@ -1,8 +1,8 @@
-/// The label texts of rows of files, as numbers into the list of distinct ones.
+/// The label texts of the rows of files, as indices into the list of distinct texts.
 package struct LabelColumn {
-  /// The distinct texts, in the order in which the files have them.
+  /// The distinct texts, in the order in which they first appear.
   package let texts: [String]
-  /// Where each of `texts` is first seen.
+  /// The place where each of `texts` first appears.
   package let places: [Place]
   /// The index into `texts` of each row.
   package let codes: [Int32]
@@ -11,7 +11,7 @@ package struct LabelColumn {
     package let path: String
     /// Counted from 1.
     package let line: Int
-    /// Whether the file is an array, which has rows in the place of lines.
+    /// Whether the file is an array, which has rows instead of lines.
     package var isArray = false
 
     package init(path: String, line: Int, isArray: Bool = false) {
@@ -20,7 +20,7 @@ package struct LabelColumn {
       self.isArray = isArray
     }
 
-    /// For errors: examples of arrays count from 0.
+    /// The place in words for errors; examples of arrays count from 0.
     package var text: String { isArray ? "example \(line - 1)" : "line \(line)" }
   }
 

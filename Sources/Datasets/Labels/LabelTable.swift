@@ -1,19 +1,19 @@
-/// The distinct label texts of some rows, numbered in the order in which they appear: a hash table over bytes, since a
-/// `String` for every row would take longer than reading it.
+/// The distinct label texts of some rows, numbered in the order of their first appearance. This is a hash table over
+/// bytes, since a `String` for each row would take longer than reading it.
 struct LabelTable {
   private var bytes: [UInt8] = []
-  /// Where the text of each code ends in `bytes`.
+  /// The end of each code's text in `bytes`.
   private var ends: [Int] = []
-  /// The line of its file in which each text is first seen.
+  /// The line of its file on which each text first appears.
   private var lines: [Int] = []
-  /// The files in which texts are first seen, with the number of the first of those.
+  /// The files in which texts first appear, each with the code of its first new text.
   private var origins: [(code: Int, path: String)] = []
-  /// Codes at places that follow from the hash, or -1; a power of two of them, at most half of them taken.
+  /// An open hash table of codes, -1 where free; its size is a power of two, and at most half of it is taken.
   private var slots = [Int32](repeating: -1, count: 64)
 
   var count: Int { ends.count }
 
-  /// The number of a text, new or seen before.
+  /// The code of a text, new or seen before.
   mutating func code(for text: UnsafeBufferPointer<UInt8>, line: Int) -> Int32 {
     var slot = Self.hash(text) & (slots.count - 1)
     while slots[slot] >= 0 {
@@ -29,7 +29,8 @@ struct LabelTable {
     return code
   }
 
-  /// The texts of `other` as numbers of this table; its lines are counted from the line `firstLine` of a file.
+  /// Adds the texts of `other` and returns their codes here. Lines of `other` are counted from line `firstLine` of the
+  /// file.
   mutating func merge(_ other: LabelTable, _ path: String, firstLine: Int) -> [Int32] {
     if origins.last?.path != path { origins.append((count, path)) }
     return other.bytes.withUnsafeBufferPointer { bytes in
@@ -39,8 +40,8 @@ struct LabelTable {
     }
   }
 
-  /// Throws exit code 65 for a text that is no UTF-8, or that stands for a missing label. Lines count from 0, and are rows of
-  /// arrays.
+  /// Throws exit code 65 for a text that is not UTF-8 or stands for a missing label. Lines count from 0, and are rows
+  /// for arrays.
   func column(codes: [Int32], ofArrays isArray: Bool = false) throws(DataError) -> LabelColumn {
     var texts: [String] = []
     var places: [LabelColumn.Place] = []
@@ -85,7 +86,7 @@ struct LabelTable {
     }
   }
 
-  /// FNV-1a, with the high bits mixed into the low ones that are used.
+  /// FNV-1a, with the high bits folded into the low bits, which are the ones in use.
   private static func hash(_ text: UnsafeBufferPointer<UInt8>) -> Int {
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
     for byte in text { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }

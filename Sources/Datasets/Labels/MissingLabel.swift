@@ -1,11 +1,11 @@
-/// Texts that programs write for a label that is not there.
+/// Texts that programs write in place of a missing label.
 enum MissingLabel {
-  /// What no class is called.
+  /// Texts that never name a class.
   private static let always: Set<String> = ["nan", "inf", "infinity"]
-  /// What a class of text may be called, but no number.
+  /// Texts that may name a class among other texts, but not among numbers.
   private static let amongNumbers: Set<String> = ["na", "n/a", "<na>", "#n/a", "null", "none", "nat", "?"]
 
-  /// The first of the distinct labels that is none.
+  /// The index of the first of the distinct labels that stands for a missing one.
   static func first(in texts: [String]) -> Int? {
     let words = texts.map { $0.lowercased() }
     if let index = words.firstIndex(where: isAlways) { return index }

@@ -1,16 +1,17 @@
 extension StoredArray {
-  /// The same array in the shape of labels. Throws exit code 65 unless it can be that.
+  /// This array, viewed in the shape of labels. Throws exit code 65 for a shape that labels do not have.
   func asLabels() throws(DataError) -> StoredArray {
     StoredArray(layout: try layout.labels(), base: base, owner: owner)
   }
 
-  /// One class number for each example. Throws exit code 65 for an array that has none.
+  /// The class number of each example. Throws exit code 65 for an array that holds no class numbers.
   func labels() throws(DataError) -> [Int32] {
     guard !type.isText else { throw .badContents(path, "has texts for labels, and numbers are needed") }
     return try asLabels().labels(firstRow: 0)
   }
 
-  /// One class number for each example; errors count rows from `firstRow`. The array has the shape of labels, and numbers.
+  /// The class number of each example; errors count rows from `firstRow`. The array must hold numbers, in the shape of
+  /// labels.
   func labels(firstRow: Int) throws(DataError) -> [Int32] {
     if shape.count == 2 { return try oneHotLabels(firstRow) }
     var labels: [Int32] = []
@@ -24,7 +25,7 @@ extension StoredArray {
     return labels
   }
 
-  /// The place of the one in each row of zeros.
+  /// The column of the 1 in each one-hot row.
   private func oneHotLabels(_ firstRow: Int) throws(DataError) -> [Int32] {
     let classes = shape[1]
     var labels: [Int32] = []
@@ -53,7 +54,7 @@ extension StoredArray {
     }
   }
 
-  /// A number with all its digits.
+  /// The number with all its digits.
   private func text(at index: Int) -> String {
     func load<Number: FixedWidthInteger & BitwiseCopyable>(_: Number.Type) -> Number {
       let number = base.loadUnaligned(fromByteOffset: index * type.size, as: Number.self)

@@ -1,4 +1,4 @@
-/// The number of rows of a global batch: a positive number, or `full` for all of them.
+/// The number of rows of a global batch: a positive number, or `full` for all rows.
 package enum BatchSize: Equatable, Sendable {
   case full
   case rows(Int)

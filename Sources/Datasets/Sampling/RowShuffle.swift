@@ -1,16 +1,16 @@
 import Glibc
 import LinearAlgebra
 
-/// Brings examples into random order, in memory that does not grow with their number: each row goes at random to one of
-/// many buckets, which a file without a name holds, and when all are there the rows of each bucket are shuffled.
+/// Shuffles examples in memory that does not grow with their number. Each row goes to one of many buckets at random,
+/// which are kept in an unnamed file; at the end the rows of each bucket are shuffled.
 ///
-/// All orders are equally likely, and which one it is follows from the seed and the number of rows alone.
+/// All orders are equally likely; seed and number of rows alone determine the order.
 final class RowShuffle<Scalar: BLASScalar>: ExampleSink {
-  /// Rows as bytes: the class, the columns where they are sparse, and the values.
+  /// Rows as bytes: class, columns where rows are sparse, and values.
   private struct Bucket {
-    /// Where its rows are in the file, in their order.
+    /// The ranges of the bucket's rows in the file, in order.
     var pieces: [Range<Int>] = []
-    /// Rows that are not in the file yet.
+    /// Rows that are not yet in the file.
     var pending: [UInt8] = []
   }
 
@@ -24,10 +24,10 @@ final class RowShuffle<Scalar: BLASScalar>: ExampleSink {
 
   /// Bytes of a bucket that are written at once.
   private static var pieceSize: Int { 1 << 16 }
-  /// The class, and the number of values.
+  /// Bytes of the class and of the number of values, which precede each row.
   private static var headerSize: Int { 8 }
 
-  /// The file is in the directory of `path` for as long as this is in use. Throws exit code 74.
+  /// The file is in the directory of `path` while this object lives. Throws exit code 74.
   init(beside path: String, columns: Int, seed: UInt64, buckets count: Int = 1024) throws(DataError) {
     file = try ScratchFile(beside: path)
     self.columns = columns
@@ -68,8 +68,8 @@ final class RowShuffle<Scalar: BLASScalar>: ExampleSink {
     }
   }
 
-  /// Hands all rows on, some at a time. Throws what `report`, which is given the part that is done, and `target` do, and
-  /// exit code 74.
+  /// Passes all rows on to `target`, a block at a time, and calls `report` with the fraction that is done. Throws the
+  /// errors of both, and exit code 74.
   func drain(into target: any ExampleSink<Scalar>, _ report: (Double) throws -> Void) throws {
     var done = 0
     for index in buckets.indices {
@@ -107,7 +107,7 @@ final class RowShuffle<Scalar: BLASScalar>: ExampleSink {
     buckets[index].pending.removeAll(keepingCapacity: true)
   }
 
-  /// The rows of a bucket, which is empty then. Throws exit code 74.
+  /// Removes and returns the rows of a bucket. Throws exit code 74.
   private func take(_ index: Int) throws -> [UInt8] {
     let bucket = buckets[index]
     buckets[index] = Bucket()
@@ -122,7 +122,7 @@ final class RowShuffle<Scalar: BLASScalar>: ExampleSink {
     return bytes + bucket.pending
   }
 
-  /// Where the rows begin, in random order.
+  /// The offsets of the rows, in random order.
   private func shuffledRows(_ bytes: UnsafeRawBufferPointer) -> [Int] {
     let valueSize = MemoryLayout<Scalar>.size + (isSparse ? MemoryLayout<Int32>.size : 0)
     var order: [Int] = []
@@ -171,9 +171,9 @@ final class RowShuffle<Scalar: BLASScalar>: ExampleSink {
   }
 }
 
-/// A file without a name, in the directory of another one; nothing is left of it, however the process ends.
+/// An unnamed file in the directory of another file; nothing is left of it, however the process ends.
 private final class ScratchFile {
-  /// The file beside it, for errors.
+  /// The other file, for errors.
   let path: String
   private let descriptor: Int32
   private var size = 0
@@ -189,7 +189,7 @@ private final class ScratchFile {
 
   deinit { if descriptor >= 0 { close(descriptor) } }
 
-  /// Returns where the bytes are. Throws exit code 74.
+  /// Appends bytes and returns their range in the file. Throws exit code 74.
   func append(_ bytes: [UInt8]) throws(DataError) -> Range<Int> {
     guard bytes.withUnsafeBytes({ writeAll($0, to: descriptor) }) else {
       throw .unwritable(path, "cannot be written (shuffled rows: \(errorText()))")

@@ -1,11 +1,11 @@
 import LinearAlgebra
 
 extension Dataset {
-  /// A sum over the rows of the range, mod 2⁶⁴, that tells data sets apart, and the first value that is infinite or not a
-  /// number: one look at the values, in blocks that stay in the cache between the two.
+  /// Checksum and check in one pass: a sum over the range's rows, mod 2⁶⁴, that tells data sets apart, and the first
+  /// value that is infinite or not a number. A block of values stays in the cache between the two.
   ///
-  /// The sum of all rows, over any ranges, is the same whatever files, number types and ranks the same values and labels come
-  /// from, and another one for another order of the rows.
+  /// Added up over ranges that cover all rows, the sum depends only on values, labels and their order: not on files,
+  /// number types or ranks.
   package func look(in range: Range<Int>) -> (checksum: UInt64, firstNonFinite: (row: Int, column: Int)?) {
     let multipliers = (0..<featureCount).map { mixed(UInt64($0) &+ 1) | 1 }
     let rows = max(1, (1 << 15) / max(1, Int(features.valuesPerRow)))
@@ -56,7 +56,7 @@ extension Dataset {
 }
 
 extension SparseFeatures {
-  /// Those of the range's rows; columns without a value add nothing, as zeros add nothing to the hash of a dense row.
+  /// The hash of each of the range's rows. Absent columns add nothing, as zeros add nothing to the hash of a dense row.
   fileprivate func hashes<Scalar: BLASScalar>(
     in range: Range<Int>, _ multipliers: UnsafeBufferPointer<UInt64>, _: Scalar.Type
   ) -> [UInt64] {
@@ -70,14 +70,15 @@ extension SparseFeatures {
   }
 }
 
-/// Σ f(x_j) c_j mod 2⁶⁴ over the columns j of a row, with odd multipliers c and an f that is one to one and 0 of zero.
+/// Σ f(x_j) c_j mod 2⁶⁴ over the columns j of a row, with odd multipliers c and a one-to-one f with f(0) = 0.
 private func hash(_ values: UnsafeBufferPointer<Double>, _ multipliers: UnsafeBufferPointer<UInt64>) -> UInt64 {
   var sum: UInt64 = 0
   for column in values.indices { sum &+= folded(values[column]) &* multipliers[column] }
   return sum
 }
 
-/// The bits of a number, of either zero none; those of short numbers, whose low bits are zeros, at both ends.
+/// The bits of a number, 0 for both zeros. The high half is folded into the low half, where numbers of few digits have
+/// zeros.
 @inline(__always)
 private func folded(_ value: Double) -> UInt64 {
   let bits = (value + 0).bitPattern
@@ -92,7 +93,7 @@ private func mixed(_ number: UInt64) -> UInt64 {
   return bits ^ bits >> 31
 }
 
-/// What the blocks have given; each is written by one thread.
+/// The results of the blocks; each block is written by one thread.
 private final class BlockResults: @unchecked Sendable {
   let sums: UnsafeMutableBufferPointer<UInt64>
   let rows: UnsafeMutableBufferPointer<Int>

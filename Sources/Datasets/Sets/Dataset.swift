@@ -1,22 +1,22 @@
 import LinearAlgebra
 
-/// Examples and their classes, complete on every rank; the ranks share the pages of mapped files.
+/// Examples and their classes, complete on all ranks; ranks of one host share the pages of mapped files.
 package struct Dataset {
   package internal(set) var features: Features
   /// The class of each row, counted from 0.
   package internal(set) var labels: [Int32]
-  /// The number of classes, as given or one more than the largest label.
+  /// The number of classes, as given, or one more than the largest label.
   package internal(set) var classCount: Int
-  /// What the file calls the classes; nil where it has their numbers.
+  /// The names of the classes; nil where files have class numbers.
   package let classes: ClassMap?
-  /// Where arrays are, for errors.
+  /// The files of arrays, for errors.
   package var featureFiles: SetFiles?
   package var labelFiles: SetFiles?
-  /// Of files in LIBSVM's format.
+  /// The indices of files in the LIBSVM format; nil for other files.
   package var indices: SVMLight.Indices?
-  /// What a table calls its columns; nil for other files.
+  /// The names of a table's columns; nil for other files.
   package var tableColumns: TableColumns?
-  /// The rows of the files that these are; nil where they are all.
+  /// The rows of the files that form this set; nil for all.
   package var kept: KeptRows?
 
   package var count: Int { labels.count }
@@ -24,12 +24,12 @@ package struct Dataset {
   /// The axes of one example, such as [28, 28].
   package var featureShape: [Int] { features.shape }
 
-  /// Rows of `features` with their labels, as many as rows.
+  /// Rows of `features` with one label per row.
   package init(features: FeatureMatrix, labels: [Int32], classCount: Int? = nil) {
     self.init(features: .dense(features), labels: labels, classCount: classCount)
   }
 
-  /// Rows of `features` with their labels, as many as rows.
+  /// Rows of `features` with one label per row.
   package init(features: Features, labels: [Int32], classCount: Int? = nil, classes: ClassMap? = nil) {
     precondition(features.rows == labels.count, "\(features.rows) rows have \(labels.count) labels")
     self.features = features
@@ -38,12 +38,12 @@ package struct Dataset {
     self.classes = classes
   }
 
-  /// The examples of arrays in files, as many with features as with labels, or all labels in one.
+  /// The examples of arrays in files. Labels come in as many files as features, or all in one file.
   ///
   /// Throws exit code 66 for a file that cannot be read, 65 for one with wrong contents or another number of examples.
-  /// Values and labels are looked at by `firstNonFinite` and `firstLabelOutOfRange`, whose work ranks can share.
+  /// Values and labels are checked by `firstNonFinite` and `firstLabelOutOfRange`, which ranks can share.
   ///
-  /// - Parameter other: a set of the same classes.
+  /// - Parameter other: a set whose classes apply.
   package init(
     features: FileList, labels: FileList, format: DataFormat = .auto, classCount: Int? = nil,
     like other: Dataset? = nil,
@@ -77,7 +77,7 @@ package struct Dataset {
     (featureFiles, self.labelFiles) = (files, labelFiles)
   }
 
-  /// The labels in files, for the examples of others. Throws exit code 65 or 66.
+  /// The labels in files, for the examples of other files. Throws exit code 65 or 66.
   package static func labels(
     _ paths: [String], format: DataFormat = .auto, for examples: SetFiles
   ) throws(DataError) -> (labels: ArrayLabels, files: SetFiles) {

@@ -1,5 +1,5 @@
 extension Dataset {
-  /// The handwritten digits, packed as `Digits.swift` explains; two images a line.
+  /// The handwritten digits, packed as `Digits.swift` explains; two images per line.
   static let packedDigits = #"""
     $%ZN$$%b,.$$Z,$$$403$$41WZ$'g_KH$BQeP[$Ag\%C$&[:$$&M$$$$fL$$$gE'$$DKgZ$(eSRf$BRaT`$AhJ%C
     $&g'$$&-8=$&f]$$$gAV$$DKhZ$)h(P($2Z6a($di(%C$.aJ$$DK<B$0[e$$&'ZN$$$48=$$@&$$$4^%E8&.i1I,

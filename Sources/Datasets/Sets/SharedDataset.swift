@@ -1,5 +1,5 @@
-/// Where the examples of a process are, and what they are: enough for another process of the host to use them in place, as
-/// long as the first one holds them.
+/// The place and the properties of a process's examples, with which another process of the host can use them in place
+/// while the first one holds them.
 package struct SharedDataset: Codable {
   private let features: Storage
   private let rows: Int
@@ -16,21 +16,21 @@ package struct SharedDataset: Codable {
 
   fileprivate enum Storage: Codable {
     case dense([Piece])
-    /// Where rows start, their columns and their values.
+    /// The row starts, the columns and the values.
     case sparse(
       path: String, starts: AlignedBuffer.Address, indices: AlignedBuffer.Address, values: AlignedBuffer.Address)
   }
 
-  /// Rows of a dense matrix that lie together.
+  /// Rows of a dense matrix that are contiguous in memory.
   fileprivate struct Piece: Codable {
     let rows: Range<Int>
-    /// In bytes, from the start of the memory or of the file.
+    /// The offset in bytes from the start of the memory or of the file.
     let offset: Int
     let memory: AlignedBuffer.Address?
     let file: MappedFile.Address?
   }
 
-  /// nil where there is no memory that can be shared. Mapped files alone are shared without this.
+  /// nil where the memory cannot be shared, and where all of it is mapped files, which processes share anyway.
   package init?(_ set: Dataset) {
     switch set.features {
     case .dense(let matrix):
@@ -55,7 +55,7 @@ package struct SharedDataset: Codable {
     kept = set.kept
   }
 
-  /// The examples, with their labels; nil where their memory cannot be mapped here.
+  /// The examples with these labels; nil where their memory cannot be mapped in this process.
   package func dataset(labels: [Int32]) -> Dataset? {
     guard let features = openFeatures() else { return nil }
     var set = Dataset(features: features, labels: labels, classCount: classCount, classes: classes)
@@ -109,7 +109,7 @@ extension SharedDataset.Piece {
 }
 
 extension MappedFile {
-  /// How another process of the host finds a file, and knows that it is the same one.
+  /// The information by which another process of the host finds a file and recognises it.
   struct Address: Codable {
     let path: String
     let place: UInt64
@@ -118,7 +118,7 @@ extension MappedFile {
 
   var address: Address { Address(path: path, place: file.place, byteCount: bytes.count) }
 
-  /// The file of another process; nil where it is not there, or is another one by now.
+  /// Opens the file of another process; nil where it is missing or another one has taken its place.
   fileprivate static func open(_ address: Address) -> MappedFile? {
     guard let opened = try? MappedFile(address.path), opened.file.place == address.place,
       opened.bytes.count == address.byteCount

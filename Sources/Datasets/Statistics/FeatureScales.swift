@@ -1,41 +1,41 @@
-/// Whether the columns of a training set are of one scale, or what sets one of them apart: next to a column of far larger values
-/// the others have little curvature, and far from zero a column's changes have.
+/// Whether the columns of a training set share one scale, and the column that stands out if not. Beside a column of far
+/// larger values the others have little curvature, and so have the changes of a column that is far from zero.
 package enum FeatureScales: Equatable, Sendable {
   case alike
-  /// A column whose values go to `magnitude`, where those of the others typically go to `typical`.
+  /// A column whose values reach `magnitude`, where the other columns typically reach `typical`.
   case apart(column: Int, magnitude: Double, typical: Double)
-  /// A column whose values are far from zero for their spread.
+  /// A column whose values are far from zero relative to their spread.
   case shifted(column: Int, mean: Double, deviation: Double)
 
-  /// Where the largest magnitude of a dense column is so many times the typical one, training suffers with `scale`.
+  /// Training with `scale` suffers if the largest magnitude of a dense column exceeds the typical one by this factor.
   private static let factor = 10.0
-  /// The same for a column of which nearly all values are far below its largest.
+  /// The factor for a column with nearly all values far below its largest.
   private static let outlierFactor = 30.0
-  /// Counts of words in sparse rows go that far without harm, and rare columns would grow by `unit-variance`.
+  /// Counts of words in sparse rows reach this factor without harm, and `unit-variance` would magnify rare columns.
   private static let sparseFactor = 1000.0
-  /// Times its range that a column is from zero.
+  /// The distance of a column from zero, in multiples of its range, above which it counts as shifted.
   private static let shift = 3.0
 
-  /// - Parameter isSparse: whether zeros have to stay zeros, so that a shift is nothing to correct.
+  /// - Parameter isSparse: whether zeros have to stay zeros, so that no shift can be corrected.
   package init(_ statistics: FeatureStatistics, isSparse: Bool) {
     let deviations = statistics.standardDeviations
-    // The deviation over the range of a column that is the same but in about four rows, or one in 400.
+    // Deviation over range of a column that is constant except for about four rows, or one in 400.
     let rareSpread = max(0.05, min(0.15, 2 / Double(statistics.count).squareRoot()))
     var columns: [(column: Int, magnitude: Double)] = []
     var active: [(column: Int, magnitude: Double)] = []
     for (column, deviation) in deviations.enumerated() {
       let mean = statistics.means[column]
-      // A spread of a few roundings of the values is none.
+      // A spread of a few roundings does not count.
       guard deviation > 4 * mean.magnitude.ulp else { continue }
       let magnitude = max(-statistics.minima[column], statistics.maxima[column])
       let range = statistics.maxima[column] - statistics.minima[column]
-      // Where the spread is far below the range, nearly all values are the same: the paper of white pages is not far from zero.
+      // A spread far below the range means nearly constant values: the paper of white pages is not far from zero.
       if !isSparse, mean.magnitude > Self.shift * range, deviation > rareSpread * range {
         self = .shifted(column: column, mean: mean, deviation: deviation)
         return
       }
       columns.append((column, magnitude))
-      // A column that is nearly always zero, or but for two or three rows, says nothing of scales.
+      // A column that is nearly always zero, or zero except for two or three rows, says nothing about scales.
       let fill = (mean / magnitude) * (mean / magnitude) + (deviation / magnitude) * (deviation / magnitude)
       if fill > max(0.01, 3 / Double(statistics.count)) { active.append((column, magnitude)) }
     }

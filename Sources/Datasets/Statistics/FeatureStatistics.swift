@@ -1,12 +1,12 @@
-/// Count, mean, sum of squared deviations and extremes of every column.
+/// Count, mean, sum of squared deviations and extremes of each column.
 ///
-/// Statistics of disjoint sets of rows merge into those of their union.
+/// Statistics of disjoint sets of rows merge into the statistics of their union.
 package struct FeatureStatistics: Equatable, Sendable {
   package private(set) var count: Int
   package private(set) var means: [Double]
   /// Σ (x − mean)², by column.
   package private(set) var squaredDeviations: [Double]
-  /// The least and the greatest value, by column; ∞ and −∞ of no rows.
+  /// The smallest and the largest value, by column; ∞ and −∞ without rows.
   package private(set) var minima, maxima: [Double]
 
   init(count: Int, means: [Double], squaredDeviations: [Double], minima: [Double], maxima: [Double]) {
@@ -17,7 +17,7 @@ package struct FeatureStatistics: Equatable, Sendable {
     self.maxima = maxima
   }
 
-  /// Those of no rows.
+  /// The statistics of no rows.
   package init(columns: Int) {
     count = 0
     means = Array(repeating: 0, count: columns)
@@ -26,7 +26,7 @@ package struct FeatureStatistics: Equatable, Sendable {
     maxima = Array(repeating: -.infinity, count: columns)
   }
 
-  /// The merge, in order, of the concatenated `flattened` forms of any number of statistics.
+  /// Merges, in order, the concatenated `flattened` forms of any number of statistics.
   package init(merging flattened: [Double], columns: Int) {
     self.init(columns: columns)
     let length = 1 + 4 * columns
@@ -45,17 +45,17 @@ package struct FeatureStatistics: Equatable, Sendable {
   /// 1 + 4 · columns numbers: count, means, squared deviations, minima, maxima.
   package var flattened: [Double] { [Double(count)] + means + squaredDeviations + minima + maxima }
 
-  /// The largest magnitude of all values; 0 of no rows.
+  /// The largest magnitude of all values; 0 without rows.
   package var largestMagnitude: Double {
     count == 0 ? 0 : zip(minima, maxima).reduce(0) { max($0, max(-$1.0, $1.1)) }
   }
 
-  /// The population's standard deviations, by column; 0 of no rows.
+  /// The population's standard deviations, by column; 0 without rows.
   package var standardDeviations: [Double] {
     squaredDeviations.map { count > 0 ? ($0 / Double(count)).squareRoot() : 0 }
   }
 
-  /// self ← statistics of both sets of rows (Chan, Golub, LeVeque: Updating formulae and a pairwise algorithm for
+  /// self ← the statistics of both sets of rows (Chan, Golub, LeVeque: Updating formulae and a pairwise algorithm for
   /// computing sample variances, 1979).
   package mutating func merge(_ other: FeatureStatistics) {
     precondition(other.means.count == means.count, "the statistics differ in columns")
@@ -73,8 +73,8 @@ package struct FeatureStatistics: Equatable, Sendable {
     count += other.count
   }
 
-  /// Takes further rows in. Welford's recurrence, all columns side by side: it is exact for constant columns, and vectorises
-  /// over the columns. The result does not depend on how rows are shared out to calls.
+  /// Adds rows by Welford's recurrence, all columns side by side: it is exact for constant columns, and vectorises over
+  /// the columns. The result does not depend on how rows are split over calls.
   @inline(__always)
   mutating func add<Value>(_ values: UnsafeBufferPointer<Value>, _ widen: (Value) -> Double) {
     let (columns, known) = (means.count, count)

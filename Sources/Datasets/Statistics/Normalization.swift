@@ -1,32 +1,34 @@
-/// What is done to the values of every example before the network sees them: (x − offset) · scale.
+/// The transformation of the values of each example before the network sees them: (x − offset) · scale.
 ///
-/// Resolved once from the training set, kept with the model, and applied to whatever the model is used on.
+/// It is determined once from the training set, stored with the model, and applied to all data that the model is used
+/// on.
 package struct Normalization: Equatable, Sendable {
   package enum Kind: String, Codable, CaseIterable, Sendable {
-    /// The values as they are.
+    /// Values stay as they are.
     case none
-    /// Every value divided by the largest magnitude of the training set.
+    /// All values are divided by the largest magnitude of the training set.
     case scale
-    /// Every column shifted and scaled to mean 0 and standard deviation 1 over the training set.
+    /// Each column is shifted and scaled to mean 0 and standard deviation 1 over the training set.
     case standardize
-    /// Every column scaled to standard deviation 1 over the training set, and not shifted: zeros stay zeros.
+    /// Each column is scaled to standard deviation 1 over the training set without a shift, so that zeros stay zeros.
     case unitVariance = "unit-variance"
   }
 
   package let kind: Kind
-  /// One number a column of `standardize`, otherwise none.
+  /// One number per column for `standardize`, otherwise empty.
   package let offsets: [Double]
-  /// One number a column of `standardize` and `unit-variance`, a single number of `scale`, otherwise none.
+  /// One number per column for `standardize` and `unit-variance`, a single number for `scale`, otherwise empty.
   package let scales: [Double]
   private let singleOffsets: [Float]
   private let singleScales: [Float]
 
-  /// The values as they are.
+  /// Keeps values as they are.
   package static let none = Normalization(kind: .none, offsets: [], scales: [])
 
   /// The normalization of a training set with these statistics.
   ///
-  /// A column that is constant there carries no information and becomes 0, on other data too. All-zero values stay.
+  /// A column that is constant in the training set carries no information and becomes 0, on other data as well. Columns
+  /// of zeros stay.
   package init(_ kind: Kind, _ statistics: FeatureStatistics) {
     switch kind {
     case .none: self = .none
@@ -36,7 +38,7 @@ package struct Normalization: Equatable, Sendable {
     case .standardize, .unitVariance:
       let means = statistics.means
       let deviations = statistics.standardDeviations
-      // A spread of a few roundings of the values is none.
+      // A spread of a few roundings does not count.
       let isConstant = zip(means, deviations).map { max(Self.smallest, 4 * $0.magnitude.ulp) > $1 }
       self.init(
         kind: kind, offsets: kind == .unitVariance ? [] : zip(means, isConstant).map { $1 ? 0 : $0 },
@@ -52,20 +54,20 @@ package struct Normalization: Equatable, Sendable {
     singleScales = scales.map { Float($0) }
   }
 
-  /// Whether rows of `columns` values can be normalised so.
+  /// Whether the normalization applies to rows of `columns` values.
   package func fits(columns: Int) -> Bool {
     [.none, .scale].contains(kind) || scales.count == columns
   }
 
-  /// Whether a value of zero is zero afterwards, as sparse features need it.
+  /// Whether zeros stay zeros, as sparse features require.
   package var keepsZeros: Bool { kind.keepsZeros }
 
-  /// What is smaller has no reciprocal in single precision.
+  /// Smaller numbers have no reciprocal in single precision.
   private static let smallest = Double(Float.leastNormalMagnitude)
 }
 
 extension Normalization.Kind {
-  /// Whether a value of zero is zero afterwards.
+  /// Whether zeros stay zeros.
   package var keepsZeros: Bool { self != .standardize }
 }
 
@@ -102,7 +104,7 @@ extension Normalization: Codable {
   }
 }
 
-/// A normalization as the inner loops use it, in their precision.
+/// A normalization in the form and precision of the inner loops.
 enum ColumnMap<Work> {
   case identity
   case scale(Work)

@@ -1,15 +1,15 @@
 import LinearAlgebra
 
-/// Extremes, mean and zeros of values that come row by row.
+/// Extremes, mean and zeros of values, collected row by row.
 struct ValueSummary<Scalar: BLASScalar> {
   private(set) var rows = 0
   let columns: Int
-  /// Values other than zero.
+  /// The number of values other than zero.
   private(set) var nonzeroCount = 0
   private var sum = 0.0
-  /// Of each column the values that were seen; that of a sparse one with no value is not initialised.
+  /// The extremes of the values seen in each column; uninitialised for a sparse column without values.
   private let lows, highs: UnsafeMutablePointer<Scalar>
-  /// Of each column the values that sparse rows have.
+  /// The number of stored values in each column of sparse rows.
   private let counts: UnsafeMutablePointer<Int>
   private let owner: AnyObject
 
@@ -27,7 +27,7 @@ struct ValueSummary<Scalar: BLASScalar> {
     highs = lows + columns
   }
 
-  /// Rows of dense values, which must be finite.
+  /// Adds dense rows, whose values must be finite.
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
   mutating func add(_ matrix: Matrix<Scalar>) {
@@ -51,7 +51,7 @@ struct ValueSummary<Scalar: BLASScalar> {
     }
   }
 
-  /// Rows of sparse values; either all rows are sparse or none.
+  /// Adds sparse rows; either all rows are sparse or none.
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
   mutating func add(_ features: SparseFeatures) {
@@ -73,7 +73,7 @@ struct ValueSummary<Scalar: BLASScalar> {
 
   private var isSparse = false
 
-  /// What there is to tell of the rows, at least one, so far.
+  /// The summary of the rows so far, at least one.
   var result: (minimum: Double, maximum: Double, mean: Double, constantColumns: Int) {
     var (minimum, maximum, constant) = (Double.infinity, -Double.infinity, 0)
     for column in 0..<columns {

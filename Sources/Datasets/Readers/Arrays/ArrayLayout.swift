@@ -1,15 +1,15 @@
-/// What the header of a file says about its array.
+/// The facts about an array in the header of its file.
 struct ArrayLayout: Equatable {
   let path: String
   var shape: [Int]
   let type: ValueType
   let isBigEndian: Bool
-  /// Whether the first index of the array runs fastest in the file, and not the last one.
+  /// Whether the first index runs fastest in the file, instead of the last.
   var isFortranOrder = false
-  /// Where the values begin, in bytes from the start of the file.
+  /// The offset of the values in the file, in bytes.
   var headerCount: Int
 
-  /// Throws exit code 65 unless this is an array of examples with values.
+  /// Throws exit code 65 unless the array can hold the values of examples.
   func checkFeatures() throws(DataError) {
     guard type.element != nil else {
       throw .badContents(
@@ -25,8 +25,8 @@ struct ArrayLayout: Equatable {
     guard !shape.contains(0) else { throw .badContents(path, "its rows hold no values; its shape is \(shape)") }
   }
 
-  /// The same array as the labels of examples, of shape [n], or [n, C] for one-hot ones. Throws exit code 65 unless it can be
-  /// that.
+  /// This layout as labels of examples: shape [n], or [n, C] for one-hot labels. Throws exit code 65 for any other
+  /// shape.
   func labels() throws(DataError) -> ArrayLayout {
     var labels = self
     if shape.count == 2, shape.contains(1) {
@@ -45,10 +45,10 @@ struct ArrayLayout: Equatable {
     return labels
   }
 
-  /// Bytes of a row. Of a shape that was checked: any other may have no such number.
+  /// Bytes of a row. The shape must have been checked: for others the product may overflow.
   var rowSize: Int { shape.dropFirst().reduce(type.size, *) }
 
-  /// The product of `shape` times the size of a value. Throws exit code 65 when it is no 63-bit number.
+  /// The product of `shape` and the size of a value, in bytes. Throws exit code 65 if it exceeds 63 bits.
   static func byteCount(_ shape: [Int], _ type: ValueType, _ path: String) throws(DataError) -> Int {
     var product = type.size
     for extent in shape {

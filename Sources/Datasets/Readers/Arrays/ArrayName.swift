@@ -1,12 +1,12 @@
 import Glibc
 
-/// Where an array is: in a file of its own, or in one of several arrays under a name, as `file.npz:name`.
+/// The place of an array: a file of its own, or a name in a file of several arrays, as in `file.npz:name`.
 struct ArrayName: Equatable {
   private(set) var file: String
   private(set) var name: String?
 
-  /// What is there by the whole path is a file without a name; else the name is behind the first colon before which a file is
-  /// named, or for a file that is missing, one that could be of several arrays.
+  /// A path that exists is a file without a name. Otherwise a colon separates file and name: the first colon that
+  /// follows an existing file, or else the first that follows the ending of a format with several arrays.
   init(_ path: String) {
     guard let colon = Self.colon(in: path) else {
       (file, name) = (path, nil)

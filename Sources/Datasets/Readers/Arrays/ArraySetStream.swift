@@ -1,11 +1,11 @@
-/// Arrays in files, whose rows are read one file's behind the other's, as they are asked for.
+/// Arrays in files, whose rows are read on demand, one file after another.
 final class ArraySetStream {
   let files: SetFiles
   private let format: DataFormat
   private let role: ArrayStream.Role
   let layouts: [ArrayLayout]
-  /// The file that is read, and its array once that is open: one at a time, since a set may have more files than a process
-  /// may open.
+  /// The index of the current file, and its array once it is open. One file is open at a time, since a set may have
+  /// more files than a process may open.
   private var file = 0
   private var stream: ArrayStream?
 
@@ -23,8 +23,8 @@ final class ArraySetStream {
     files = SetFiles(layouts.map { ($0.path, $0.shape[0]) })
   }
 
-  /// Calls `body` with the rows of `range` that each file has, and the number of the first of them in it. The range is as
-  /// `FeatureSource.read` has it, and so is how long the rows are good.
+  /// Calls `body` with the rows of `range` in each file, and the number of their first row within the range. The range
+  /// and the validity of the rows are as in `FeatureSource.read`.
   func read(
     _ range: Range<Int>, _ body: (StoredArray, _ firstRow: Int) throws(DataError) -> Void
   ) throws(DataError) {
@@ -40,7 +40,7 @@ final class ArraySetStream {
     }
   }
 
-  /// As `FeatureSource.skip` has it.
+  /// Skips rows as `FeatureSource.skip` does.
   func skip(to row: Int) throws(DataError) {
     precondition(row >= files.range(file).lowerBound && row <= files.rows, "rows are read in order")
     while file + 1 < files.paths.count && row >= files.range(file).upperBound { try pass() }
@@ -48,7 +48,7 @@ final class ArraySetStream {
     if row > first { try open().skip(to: row - first) }
   }
 
-  /// Goes on to the next file when the end of this one has been checked.
+  /// Verifies the end of the current file and moves to the next one.
   private func pass() throws(DataError) {
     try open().skip(to: files.range(file).count)
     stream = nil

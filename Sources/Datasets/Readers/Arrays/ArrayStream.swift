@@ -1,5 +1,5 @@
-/// An array in a file, whose rows are read as they are asked for: in memory for as many as are asked for at a time, whatever
-/// the size of the file, also if it is compressed. An array in Fortran order is in memory as a whole.
+/// An array in a file, whose rows are read on demand. Memory is proportional to the rows of one call, whatever the size
+/// of the file, compressed files included. An array in Fortran order is in memory as a whole.
 final class ArrayStream {
   let layout: ArrayLayout
 
@@ -10,7 +10,7 @@ final class ArrayStream {
   }
 
   private let source: Source
-  /// Rows that were read or passed over.
+  /// The number of rows that were read or skipped.
   private var position = 0
   private var buffer: AlignedBuffer?
 
@@ -21,7 +21,7 @@ final class ArrayStream {
     case features, labels
   }
 
-  /// Opens a file and checks its header, and for a plain file its size. Throws exit code 65, 66 or 74.
+  /// Opens the file and checks its header, and the size of a plain file. Throws exit code 65, 66 or 74.
   init(_ path: String, format: DataFormat, as role: Role) throws(DataError) {
     let stored: ArrayLayout
     let name = ArrayName(path)
@@ -61,7 +61,7 @@ final class ArrayStream {
     }
   }
 
-  /// The rows of `range`, as `FeatureSource.read` has them.
+  /// The rows of `range`, on the terms of `FeatureSource.read`.
   func read(_ range: Range<Int>) throws(DataError) -> StoredArray {
     precondition(
       range.lowerBound >= position && !range.isEmpty && range.upperBound <= layout.shape[0], "rows are read in order")
@@ -83,7 +83,7 @@ final class ArrayStream {
     return array(rows: range.count, UnsafeRawPointer(room.bytes.baseAddress!), room)
   }
 
-  /// As `FeatureSource.skip` has it.
+  /// Skips rows as `FeatureSource.skip` does.
   func skip(to row: Int) throws(DataError) {
     let rows = layout.shape[0]
     precondition(row >= position && row <= rows, "rows are read in order")

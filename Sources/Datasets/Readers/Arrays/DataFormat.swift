@@ -1,18 +1,18 @@
-/// The file formats that are read.
+/// The file formats of arrays.
 package enum DataFormat: String, Codable, CaseIterable, Sendable {
-  /// Told by the file's first bytes.
+  /// The format that the file's first bytes show.
   case auto
   /// The format of the MNIST files, plain or compressed.
   case idx
-  /// NumPy's.
+  /// NumPy's format for one array.
   case npy
 
-  /// NumPy's archives of arrays.
+  /// NumPy's format for archives of arrays.
   case npz
   case safetensors
 
-  /// The array of a path, which may have the name of one of several behind it. Throws a `DataError` with exit code 65 for a
-  /// format that is none of these, and those of the readers.
+  /// The array at a path, which may end in the name of one of several arrays. Throws a `DataError` with exit code 65
+  /// for an unknown format, and the errors of the readers.
   func read(_ path: String) throws(DataError) -> StoredArray {
     let name = ArrayName(path)
     let file = try MappedFile(name.file)
@@ -26,8 +26,7 @@ package enum DataFormat: String, Codable, CaseIterable, Sendable {
     }
   }
 
-  /// The format of a file of `size` bytes, where `auto` goes by the first bytes of the file. Throws exit code 65 for a format
-  /// that is none of these.
+  /// The format of a file of `size` bytes; `auto` goes by its first bytes. Throws exit code 65 for an unknown format.
   func resolved(
     _ start: UnsafeRawBufferPointer, size: Int, _ path: String, _ name: ArrayName
   ) throws(DataError) -> DataFormat {

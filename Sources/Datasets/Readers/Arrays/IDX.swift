@@ -1,16 +1,16 @@
-/// The format of the MNIST files: 0, 0, a type byte, the number of axes, their extents as big-endian 32-bit numbers, and
-/// the values in row-major order, also big-endian; plain or compressed.
+/// The format of the MNIST files: 0, 0, a type byte, the number of axes, their extents as big-endian 32-bit numbers,
+/// and the values in row-major order, also big-endian. Files may be plain or compressed.
 ///
 /// http://yann.lecun.com/exdb/mnist/
 enum IDX {
-  /// Bytes before the extents.
+  /// The number of bytes before the extents.
   private static let prefix = 4
 
   static func isIDX(_ bytes: UnsafeRawBufferPointer) -> Bool {
     bytes.count >= prefix && bytes[0] == 0 && bytes[1] == 0 && type(code: bytes[2]) != nil
   }
 
-  /// Throws exit code 65 when the header is none, or announces another size than the file has.
+  /// Throws exit code 65 for a malformed header, or where the header announces a size that the file does not have.
   static func read(_ file: MappedFile) throws(DataError) -> StoredArray {
     if let compression = Compression(file.bytes) { return try unpack(file, compression) }
     return try readPlain(file)
@@ -21,8 +21,8 @@ enum IDX {
     return StoredArray(layout: layout, base: file.bytes.baseAddress! + layout.headerCount, owner: file)
   }
 
-  /// The array in a plain file of `size` bytes, of which `start` has the first, all of the header if there are so many.
-  /// Throws exit code 65 for a malformed header, or a size that the file does not have.
+  /// The array in a plain file of `size` bytes; `start` holds the first bytes, with the whole header unless the file is
+  /// shorter. Throws exit code 65 for a malformed header, or for a size that the file does not have.
   static func layout(start bytes: UnsafeRawBufferPointer, size: Int, _ path: String) throws(DataError) -> ArrayLayout {
     guard bytes.count >= prefix else { throw tooShort(path) }
     let (type, axes) = try parse(prefix: UnsafeRawBufferPointer(rebasing: bytes[..<prefix]), path)
@@ -51,7 +51,7 @@ enum IDX {
   }
 
   /// The array in a compressed file, whose header is read from `stream`. Throws exit code 65 for a malformed header, or
-  /// a size that no such file unpacks to.
+  /// for a size that no such file unpacks to.
   static func layout(
     unpacking stream: CompressedStream, _ file: DataFile, _ compression: Compression
   ) throws(DataError) -> ArrayLayout {
@@ -66,7 +66,7 @@ enum IDX {
     defer { extendLifetime(extents) }
     let shape = parse(extents: UnsafeRawBufferPointer(extents.bytes))
     let expected = try ArrayLayout.byteCount(shape, type, file.path)
-    // Before anything is allocated: a damaged header may announce any size.
+    // This check precedes the allocation, since a damaged header may announce any size.
     guard expected / compression.largestRatio <= file.size else {
       throw .badContents(
         file.path,
@@ -77,7 +77,7 @@ enum IDX {
       path: file.path, shape: shape, type: type, isBigEndian: true, headerCount: prefix + 4 * axes)
   }
 
-  /// The next bytes of a stream, in memory. Throws exit code 65 where they are fewer.
+  /// The next `count` bytes of a stream, in memory. Throws exit code 65 where the stream has fewer.
   static func unpack(_ count: Int, of stream: CompressedStream, _ path: String) throws(DataError)
     -> AlignedBuffer
   {

@@ -6,18 +6,20 @@ package enum NPY {
 
   static func isNPY(_ bytes: UnsafeRawBufferPointer) -> Bool { bytes.starts(with: magic) }
 
-  /// More than the header of any array has.
+  /// The size in bytes above which a header counts as damaged: no array needs as much.
   static let largestHeader = 1 << 20
 
-  /// Throws as `layout` does.
+  /// Throws the errors of `layout`.
   static func read(_ file: MappedFile) throws(DataError) -> StoredArray {
     let layout = try layout(start: file.bytes, size: file.bytes.count, file.path)
     return try StoredArray(layout: layout, base: file.bytes.baseAddress! + layout.headerCount, owner: file).inRowOrder()
   }
 
-  /// The array in a file of `size` bytes, of which `start` has the first, as many as `largestHeader` if there are.
+  /// The array in a file of `size` bytes; `start` holds its first bytes, at least `largestHeader` unless the file is
+  /// shorter.
   ///
-  /// Throws exit code 65 for a malformed header, values that are not read, or a size that the file does not have.
+  /// Throws exit code 65 for a malformed header, for an unsupported type of values, or for a size that the file does
+  /// not have.
   static func layout(start bytes: UnsafeRawBufferPointer, size: Int, _ path: String) throws(DataError) -> ArrayLayout {
     guard isNPY(bytes) else { throw .badContents(path, "is no NPY file: it does not start with \\x93NUMPY") }
     guard bytes.count > magic.count else { throw tooShort(path) }
@@ -50,7 +52,7 @@ package enum NPY {
     }
     return ArrayLayout(
       path: path, shape: header.shape, type: type, isBigEndian: isBigEndian,
-      // Of one axis that is longer than 1, both orders are the same.
+      // With at most one axis longer than 1, both orders are the same.
       isFortranOrder: header.isFortranOrder && header.shape.count { $0 != 1 } > 1, headerCount: start + length)
   }
 
@@ -70,11 +72,11 @@ package enum NPY {
   private static let types: [Substring: ValueType] = [
     "b1": .bool, "u1": .uint8, "i1": .int8, "u2": .uint16, "i2": .int16, "u4": .uint32, "i4": .int32, "u8": .uint64,
     "i8": .int64, "f2": .float16, "f4": .float32, "f8": .float64,
-    // What NumPy calls the bfloat16 of the package ml_dtypes, and raw bytes.
+    // NumPy's name for the bfloat16 of the package ml_dtypes, and for raw bytes.
     "V2": .bfloat16,
   ]
 
-  /// `U5`, `S5`.
+  /// The type of texts, such as `U5` or `S5`.
   private static func textType(_ kind: Substring) -> ValueType? {
     guard let count = Int(kind.dropFirst()), (1...largestText).contains(count) else { return nil }
     return switch kind.first {
@@ -84,7 +86,7 @@ package enum NPY {
     }
   }
 
-  /// More characters than the name of a class has.
+  /// The length above which texts are refused: no name of a class needs as many characters.
   private static let largestText = 1 << 16
 
   private static func remedy(for kind: Substring) -> String {

@@ -8,11 +8,11 @@ struct NPYHeader: Equatable {
 
   struct Malformed: Error {
     let message: String
-    /// Counted in bytes of the dictionary.
+    /// The offset in bytes within the dictionary.
     let offset: Int
   }
 
-  /// Reads exactly the three keys, in any order, each once; spaces and one final newline may follow.
+  /// Reads exactly the three keys, in any order, once each; spaces and one final newline may follow.
   init(parsing bytes: UnsafeRawBufferPointer) throws(Malformed) {
     var parser = Parser(bytes: bytes)
     var descriptor: String??
@@ -44,7 +44,7 @@ struct NPYHeader: Equatable {
   }
 }
 
-/// As much of Python's grammar as the header needs; reads within `bytes` whatever they hold.
+/// The part of Python's grammar that the header needs. Never reads outside `bytes`, whatever they hold.
 private struct Parser {
   let bytes: UnsafeRawBufferPointer
   var offset = 0
@@ -70,7 +70,7 @@ private struct Parser {
     guard offset == bytes.count else { throw malformed("something follows the dictionary") }
   }
 
-  /// Printable ASCII in single or double quotes, without escapes.
+  /// A string of printable ASCII in single or double quotes, without escapes.
   mutating func string() throws(NPYHeader.Malformed) -> String {
     skipSpace()
     guard offset < bytes.count, bytes[offset] == UInt8(ascii: "'") || bytes[offset] == UInt8(ascii: "\"") else {
@@ -90,7 +90,7 @@ private struct Parser {
     return text
   }
 
-  /// A type name, or nil for the list of a record's fields, which is stepped over.
+  /// The name of a type; nil for the list of a record's fields, which is skipped.
   mutating func descriptor() throws(NPYHeader.Malformed) -> String? {
     skipSpace()
     guard skip("[") else { return try string() }
@@ -116,7 +116,7 @@ private struct Parser {
     throw malformed("expected True or False")
   }
 
-  /// `()`, `(3,)`, `(3, 4)` or `(3, 4,)`.
+  /// A tuple of extents: `()`, `(3,)`, `(3, 4)` or `(3, 4,)`.
   mutating func tuple() throws(NPYHeader.Malformed) -> [Int] {
     try expect("(")
     var extents: [Int] = []

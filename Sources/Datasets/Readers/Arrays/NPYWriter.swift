@@ -1,6 +1,6 @@
 import LinearAlgebra
 
-/// Writes one NPY file (version 1.0) piece by piece, as batches of predictions become known.
+/// Writes one NPY file (version 1.0) piece by piece, so that predictions go to disk batch by batch.
 ///
 /// The file appears at its path with `finish()`; without it nothing is left.
 package final class NPYWriter {
@@ -20,7 +20,7 @@ package final class NPYWriter {
   private let file: PartialFile
   private var missingBytes: Int
 
-  /// `shape` is that of the complete array: [n] or [n, columns]. Throws exit code 74.
+  /// `shape` is the shape of the complete array: [n] or [n, columns]. Throws exit code 74.
   package init(_ path: String, shape: [Int], element: Element) throws(DataError) {
     precondition(!shape.isEmpty && shape.allSatisfy { $0 >= 0 }, "a shape has extents, none of them negative")
     self.element = element
@@ -29,33 +29,32 @@ package final class NPYWriter {
     try file.write(Self.header(shape: shape, element: element))
   }
 
-  /// The next elements, row after row. Throws exit code 74.
+  /// Appends elements, row after row. Throws exit code 74.
   package func append<Scalar: BLASScalar>(_ vector: Vector<Scalar>) throws(DataError) {
     precondition(element == Element(Scalar.self), "the file holds \(element.rawValue)")
     try vector.withElements { elements throws(DataError) in try append(UnsafeRawBufferPointer(elements)) }
   }
 
-  /// The next elements. Throws exit code 74.
+  /// Appends elements. Throws exit code 74.
   package func append(_ integers: [Int64]) throws(DataError) {
     precondition(element == .int64, "the file holds \(element.rawValue)")
     try integers.span.bytes.withUnsafeBytes { bytes throws(DataError) in try append(bytes) }
   }
 
-  /// Makes sure that all elements are on the disk, as `PartialFile` does. Throws exit code 74; fewer elements than the shape
-  /// has are a broken precondition.
+  /// Ensures that all elements are on disk, as `PartialFile.complete` does. Throws exit code 74; fewer elements than
+  /// the shape needs violate a precondition.
   func complete() throws(DataError) {
     precondition(missingBytes == 0, "\(missingBytes / element.size) elements are missing")
     try file.complete()
   }
 
-  /// Puts the complete file in place. Throws exit code 74; fewer elements than the shape has are a broken
-  /// precondition.
+  /// Puts the complete file in place. Throws exit code 74; fewer elements than the shape needs violate a precondition.
   package func finish() throws(DataError) {
     precondition(missingBytes == 0, "\(missingBytes / element.size) elements are missing")
     try file.finish()
   }
 
-  /// Padded with spaces so that the elements start at a multiple of 64 bytes, as NumPy does it for mapping.
+  /// The header, padded with spaces so that the elements start at a multiple of 64 bytes; NumPy does so for mapping.
   static func header(shape: [Int], element: Element) -> [UInt8] {
     let extents = shape.count == 1 ? "\(shape[0])," : shape.map(String.init).joined(separator: ", ")
     let dictionary = "{'descr': '\(element.rawValue)', 'fortran_order': False, 'shape': (\(extents)), }"

@@ -1,15 +1,15 @@
-/// NumPy's archives of arrays: zip files of NPY files, as they are or deflated.
+/// NumPy's archives of arrays: zip files of NPY files, stored or deflated.
 enum NPZ {
   /// An array in an archive.
   struct Member {
     let layout: ArrayLayout
-    /// The rest of the contents; nil where they are in the file as they are, and the layout tells where.
+    /// The contents behind the header; nil for a stored array, whose place in the file the layout tells.
     let stream: CompressedStream?
     let file: DataFile
     let count: Int
   }
 
-  /// The array of a path, stored ones in place and deflated ones in memory. Throws exit code 65, 66 or 74.
+  /// The array at a path: stored ones in place, deflated ones in memory. Throws exit code 65, 66 or 74.
   static func read(_ path: String, _ name: ArrayName) throws(DataError) -> StoredArray {
     let member = try open(path, name)
     let layout = member.layout
@@ -43,7 +43,7 @@ enum NPZ {
       extendLifetime(start)
       return Member(layout: layout, stream: nil, file: file, count: entry.count)
     case .deflated:
-      // Before anything is allocated: a damaged directory may announce any size.
+      // This check precedes the allocation, since a damaged directory may announce any size.
       guard entry.count / Compression.gzip.largestRatio <= entry.range.count else { throw ZipArchive.damaged(path) }
       let stream = CompressedStream(file, deflated: entry.range, checksum: entry.checksum)
       let layout = try NPY.layout(unpacking: stream, size: entry.count, path)
@@ -56,7 +56,7 @@ enum NPZ {
 }
 
 extension NPY {
-  /// The array of `size` bytes that a stream unpacks to, of which the header is read. Throws as `layout` does.
+  /// The array of `size` bytes that a stream unpacks to; the header is consumed. Throws the errors of `layout`.
   static func layout(unpacking stream: CompressedStream, size: Int, _ path: String) throws(DataError) -> ArrayLayout {
     // Magic, version, and the length of the header in 2 or 4 bytes.
     let prefix = 12
@@ -78,7 +78,7 @@ extension NPY {
 }
 
 extension ArrayName {
-  /// The number of the array that is meant among those of a file. Throws exit code 65 where that is none, or several.
+  /// The index of the requested array among the arrays of a file. Throws exit code 65 where none or several match.
   static func choose(_ name: ArrayName, among names: [String], _ path: String) throws(DataError) -> Int {
     let list = names.prefix(20).joined(separator: ", ") + (names.count > 20 ? ", …" : "")
     if let wanted = name.name {

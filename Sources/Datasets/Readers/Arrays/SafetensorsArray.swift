@@ -1,6 +1,6 @@
 /// Arrays in safetensors files, in place.
 enum SafetensorsArray {
-  /// Whether the first bytes of a file of `size` bytes are those of a header.
+  /// Whether the first bytes of a file of `size` bytes can begin a header.
   static func isSafetensors(_ start: UnsafeRawBufferPointer, size: Int) -> Bool {
     start.count > 8 && start[8] == UInt8(ascii: "{") && headerCount(start).map { $0 <= size - 8 } ?? false
   }
@@ -15,7 +15,7 @@ enum SafetensorsArray {
     return StoredArray(layout: layout, base: file.bytes.baseAddress! + layout.headerCount, owner: file)
   }
 
-  /// The array of a path in an open file. Throws exit code 65 or 74.
+  /// The array at a path in an open file. Throws exit code 65 or 74.
   static func layout(_ path: String, _ name: ArrayName, _ file: DataFile) throws(DataError) -> ArrayLayout {
     let file = try file.reopened()
     let prefix = try StoredArray.allocate(8, path)

@@ -1,18 +1,18 @@
-/// The header of a safetensors file, taken apart and checked.
+/// The header of a safetensors file, parsed and checked.
 ///
-/// A parser of its own instead of Foundation's, which accepts what a damaged or hostile header may contain: of two equal
-/// keys it drops one without a word, and it rounds numbers that are too large.
+/// Foundation's parser accepts too much from a damaged or hostile header: it silently drops one of two equal keys, and
+/// it rounds numbers that are too large.
 package struct SafetensorsLayout {
   package struct Entry {
     package let name: String
-    /// As the format names it: `F32`.
+    /// The format's name of the type, such as `F32`.
     package let type: String
     package let shape: [Int]
-    /// Where the data lies, counted from the end of the header.
+    /// The range of the data, counted from the end of the header.
     package let range: Range<Int>
   }
 
-  /// What is wrong, and with which part of the file.
+  /// A fault, and the part of the file that has it.
   package struct Fault: Error {
     package let section: String
     package let problem: String
@@ -22,33 +22,33 @@ package struct SafetensorsLayout {
       self.problem = problem
     }
 
-    /// With one tensor.
+    /// A fault of one tensor.
     package init(tensor name: String, _ problem: String) {
       self.init(section: "tensor \(quoted(name))", problem)
     }
   }
 
-  /// In the order of their data.
+  /// The tensors, in the order of their data.
   package let entries: [Entry]
   package let metadata: [String: String]
 
   package static let metadataKey = "__metadata__"
-  /// The format's own limit.
+  /// The limit that the format sets, in bytes.
   package static let largestHeader = 100_000_000
 
-  /// Bytes of a value, by the name of its type, of the types that have whole bytes.
+  /// Bytes of a value by the name of its type, for types of whole bytes.
   package static let widths = [
     "F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8, "U32": 4, "U16": 2,
     "U8": 1,
     "BOOL": 1, "C64": 8, "F8_E4M3": 1, "F8_E5M2": 1, "F8_E8M0": 1,
   ]
 
-  /// Parses `bytes` and checks that the tensors fill `dataCount` bytes of data without overlap or hole.
+  /// Parses `bytes` and verifies that the tensors fill `dataCount` bytes of data without overlap or gap.
   package init(_ bytes: [UInt8], dataCount: Int) throws(Fault) {
     var entries: [Entry] = []
     var metadata: [String: String] = [:]
     var parser = JSONParser(bytes: bytes)
-    // The format wants the first byte to be the brace; blanks may only follow the object.
+    // The format requires the brace to be the first byte; blanks may only follow the object.
     guard bytes.first == UInt8(ascii: "{") else { throw parser.fault("does not begin with {") }
     try parser.object { (parser, name) throws(Fault) in
       if name == Self.metadataKey {
@@ -59,7 +59,7 @@ package struct SafetensorsLayout {
     }
     try parser.end()
 
-    // Sorted by where they lie; empty tensors come before the one that begins at the same place.
+    // In the order of their data; empty tensors precede the tensor that begins at the same offset.
     self.entries = entries.sorted {
       ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound)
     }
@@ -77,7 +77,7 @@ package struct SafetensorsLayout {
     }
   }
 
-  /// Reads what follows a tensor's name.
+  /// Reads the value of a tensor's name.
   private static func entry(_ name: String, _ parser: inout JSONParser) throws(Fault) -> Entry {
     var type: String?
     var shape: [Int]?
@@ -110,12 +110,12 @@ package struct SafetensorsLayout {
   }
 }
 
-/// `name` as it may stand in a line: quoted, without control characters, and not longer than a line.
+/// `name` as a line of text can show it: quoted, without control characters, and shortened.
 private func quoted(_ name: String) -> String {
   name.count <= 100 ? name.debugDescription : String(name.prefix(100)).debugDescription + "…"
 }
 
-/// The part of JSON that such a header consists of: objects with unique keys, strings, and lists of integers ≥ 0.
+/// The part of JSON that such a header needs: objects with unique keys, strings, and lists of integers ≥ 0.
 private struct JSONParser {
   let bytes: [UInt8]
   private var position = 0
@@ -202,7 +202,7 @@ private struct JSONParser {
       var code = try hexadecimal()
       if (0xD800..<0xDC00).contains(code), next() == UInt8(ascii: "\\"), next() == UInt8(ascii: "u") {
         let low = try hexadecimal()
-        // Anything but a low half makes a number that is no scalar, hence the error below.
+        // Anything but a low surrogate gives a number that is not a scalar, hence the error below.
         code = (0xDC00..<0xE000).contains(low) ? 0x10000 + (code - 0xD800) << 10 + (low - 0xDC00) : code
       }
       guard let scalar = Unicode.Scalar(code) else { throw fault("has half a surrogate pair") }

@@ -1,21 +1,21 @@
 internal import CKernels
 import LinearAlgebra
 
-/// An array as a file holds it, or some of its rows: in the mapped file or in memory, of any alignment.
+/// An array as a file stores it, or a range of its rows: in the mapped file or in memory, with any alignment.
 struct StoredArray {
   let layout: ArrayLayout
   let base: UnsafeRawPointer
-  /// What keeps `base` alive.
+  /// The object that keeps `base` alive.
   let owner: AnyObject
 
   var path: String { layout.path }
   var shape: [Int] { layout.shape }
   var type: ValueType { layout.type }
 
-  /// Whether the bytes of numbers are in the other order than the processor's.
+  /// Whether the byte order of numbers differs from the processor's.
   var isSwapped: Bool { type.hasByteOrder && layout.isBigEndian }
 
-  /// One row for each index of the first axis, the other axes flattened, as they are.
+  /// One row per index of the first axis; the other axes are flattened in the order of the file.
   func features() throws(DataError) -> FeatureMatrix {
     try layout.checkFeatures()
     return FeatureMatrix(
@@ -23,7 +23,7 @@ struct StoredArray {
       owner: owner)
   }
 
-  /// One number for each example.
+  /// One number per example.
   func numbers() throws(DataError) -> [Double] {
     guard shape.count == 1 || (shape.count == 2 && shape.contains(1)) else {
       throw .badContents(path, "weights need the shape (n), this one is \(shape); save array.reshape(-1)")
@@ -34,7 +34,7 @@ struct StoredArray {
     return doubles(0..<shape.reduce(1, *))
   }
 
-  /// The values of a range, counted from 0 in the order of the file, as doubles. The array is one of numbers.
+  /// The values of a range as doubles, counted from 0 in the order of the file. The array must hold numbers.
   func doubles(_ range: Range<Int>) -> [Double] {
     defer { extendLifetime(owner) }
     return [Double](unsafeUninitializedCapacity: range.count) { target, count in
@@ -44,8 +44,8 @@ struct StoredArray {
     }
   }
 
-  /// The same array with its last index running fastest: a copy in memory if it is not so in the file. Throws exit code 65
-  /// where there is no memory for that.
+  /// This array in row-major order; an array in Fortran order is copied. Throws exit code 65 where there is no memory
+  /// for the copy.
   func inRowOrder() throws(DataError) -> StoredArray {
     guard layout.isFortranOrder else { return self }
     let (rows, extents) = (shape[0], shape.dropFirst())
@@ -55,7 +55,7 @@ struct StoredArray {
     let columnPlaces = places.bytes.bindMemory(to: Int.self)
     var index = extents.map { _ in 0 }
     for column in 0..<columns {
-      // Of the index of the remaining axes the first part runs fastest.
+      // In Fortran order the first of the remaining indices runs fastest.
       columnPlaces[column] = zip(index, extents).reversed().reduce(0) { $0 * $1.1 + $1.0 }
       for axis in index.indices.reversed() {
         index[axis] += 1

@@ -1,9 +1,9 @@
-/// What the values of an array in a file are.
+/// The type of an array's values in a file.
 enum ValueType: Equatable {
   case bool, uint8, int8, uint16, int16, uint32, int32, uint64, int64, float16, bfloat16, float32, float64
-  /// Texts of as many characters at most, of 4 bytes each, behind a shorter one zeros.
+  /// Texts of at most this many characters, 4 bytes each, padded with zeros.
   case unicode(Int)
-  /// Texts of as many bytes at most, behind a shorter one zeros.
+  /// Texts of at most this many bytes, padded with zeros.
   case bytes(Int)
 
   /// Bytes of a value.
@@ -15,7 +15,7 @@ enum ValueType: Equatable {
     }
   }
 
-  /// What numbers are kept as; nil for texts.
+  /// The type that numbers are kept in; nil for texts.
   var element: FeatureMatrix.Element? {
     switch self {
     case .bool, .uint8: .uint8
@@ -36,7 +36,7 @@ enum ValueType: Equatable {
 
   var isText: Bool { element == nil }
 
-  /// Whether values are of more bytes than one in an order.
+  /// Whether values have several bytes, whose order matters.
   var hasByteOrder: Bool {
     switch self {
     case .unicode: true

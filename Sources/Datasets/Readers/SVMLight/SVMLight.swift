@@ -1,39 +1,38 @@
 import LinearAlgebra
 
-/// The text format of LIBSVM, LIBLINEAR and SVMlight, plain or compressed: a line for each example,
-/// `label index:value index:value … # comment`, where the values that are not there are zero. Of examples that are to be
-/// classified no line has a label.
+/// The text format of LIBSVM, LIBLINEAR and SVMlight, plain or compressed: one example per line, `label index:value
+/// index:value … # comment`. Absent values are zero. In files of unlabelled examples no line has a label.
 ///
 /// https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/
 package enum SVMLight {
   /// The index of the first column.
   package enum IndexBase: String, Codable, CaseIterable, Sendable {
-    /// 0 if any index of the files is 0, else 1.
+    /// 0 if any index of the files is 0, otherwise 1.
     case auto
     case zero, one
   }
 
-  /// What the indices of a set's files tell.
+  /// The facts that the indices of a set's files show.
   package struct Indices: Codable, Equatable, Sendable {
     /// `zero` or `one`.
     package let base: IndexBase
-    /// -1 where there are no values.
+    /// The largest index; -1 where there are no values.
     package let largest: Int
-    /// Where the largest is first: the file, and its line counted from 1.
+    /// The first place of the largest index: the file, and the line counted from 1.
     package let path: String
     package let line: Int
   }
 
-  /// What is read.
+  /// The result of reading.
   package typealias Examples = (features: SparseFeatures, labels: LabelColumn?, indices: Indices)
 
-  /// The examples of files: their values as `element`, `float32` or `float64`, and their labels as text, if they have any.
+  /// Reads the examples of files: values as `element`, `float32` or `float64`, and labels as text if the files have
+  /// labels.
   ///
-  /// `columns` is the number of columns where it is known, as that of the training set; else the largest index tells it.
-  /// Zeros are not stored, whether the text has them or rounding made them. Blank lines and comments are passed over, as
-  /// is `qid:N` behind a label: it groups examples to be ranked, and means nothing to a classifier. A line without labels
-  /// begins with an index and a colon; then all lines must, and none may be blank.
-  ///
+  /// `columns` is the number of columns where it is known, for instance from the training set; otherwise the largest
+  /// index determines it. Zeros are not stored, whether the text has them or rounding makes them. Blank lines and
+  /// comments are skipped, and so is `qid:N` after a label: it groups examples for ranking, and means nothing to a
+  /// classifier. A line without a label begins with an index and a colon; then all lines must, and none may be blank.
   /// Throws exit code 66 for a file that cannot be read, 65 for one with wrong contents; its message names the line.
   package static func read(
     paths: [String], indexBase: IndexBase = .auto, columns: Int? = nil, element: FeatureMatrix.Element = .float32
@@ -63,13 +62,13 @@ package enum SVMLight {
     _ files: [TextFile], _ indexBase: IndexBase, _ columns: Int?, _: Scalar.Type, _ chunkSize: Int
   ) throws(DataError) -> Examples {
     let parts = TextPart.parts(of: files, size: chunkSize, counting: UInt8(ascii: ":"))
-    // 1-based unless a 0 turns up.
+    // Columns are counted from 1 unless an index 0 occurs.
     let rows = try SVMLightRows<Scalar>(parts, indexBase: indexBase, columns: indexBase == .auto ? nil : columns)
     try rows.check()
     let base = indexBase.resolved(smallestIndex: rows.smallestIndex)
     let count = base.columnCount(largestIndex: rows.largestIndex)
     if let columns, count > columns {
-      // Now that the base is known, the line is found where the index is too large.
+      // Another pass with the known base finds the line with the index that is too large.
       return try read(files, base, columns, Scalar.self, chunkSize)
     }
     guard columns ?? count > 0 else { throw .badContents(files[0].path, "its examples have no values; check the file") }
@@ -86,15 +85,15 @@ package enum SVMLight {
 }
 
 extension SVMLight.IndexBase {
-  /// What `auto` means in a file whose smallest index is known.
+  /// The base that `auto` resolves to, given the smallest index.
   func resolved(smallestIndex: Int) -> Self { self == .auto ? (smallestIndex == 0 ? .zero : .one) : self }
 
-  /// The index of the first column. It must be known.
+  /// The index of the first column. The base must be known.
   package var first: Int {
     precondition(self != .auto, "the first index is not known yet")
     return self == .zero ? 0 : 1
   }
 
-  /// The number of columns of a file with this base; its largest index is -1 if it has none.
+  /// The number of columns of a file with this base; the largest index is -1 for a file without values.
   func columnCount(largestIndex: Int) -> Int { largestIndex + (self == .zero ? 1 : 0) }
 }

@@ -2,22 +2,22 @@ import LinearAlgebra
 
 /// Reads one part of a file in the LIBSVM format.
 ///
-/// The text ends with a newline, at which every loop over bytes stops: none of them looks for the end of the text.
+/// The text ends with a newline, at which every loop over bytes stops, so that no loop tests for the end of the text.
 struct SVMLightParser<Scalar: BLASScalar & DecimalScalar> {
   var room: SVMLightRows<Scalar>.Room
   let storage: SparseStorage<Scalar>
   let codes: UnsafeMutablePointer<Int32>
-  /// What is subtracted from an index; a column is -1 where that is not the smallest one.
+  /// The number subtracted from an index to get the column; a smaller index gives column -1.
   let base: Int
   let smallestIndex: Int
-  /// The number of columns where it is known.
+  /// The number of columns; nil where it is not known.
   let columns: Int?
-  /// Whether lines begin with a label: all of them or none.
+  /// Whether all lines begin with a label, or none.
   let hasLabels: Bool
 
   private typealias Bytes = UnsafePointer<UInt8>
 
-  /// Writes rows, values and labels to this part's room.
+  /// Writes rows, values and labels to the room of this part.
   mutating func parse(_ part: inout TextPart) throws(TextFault) {
     var cursor = part.text.baseAddress!
     let end = cursor + part.text.count
@@ -44,7 +44,7 @@ struct SVMLightParser<Scalar: BLASScalar & DecimalScalar> {
     }
   }
 
-  /// Whether the first line with data has a label before its values, as all others then must; nil without such a line.
+  /// Whether the first line with data begins with a label, as all others then must; nil without such a line.
   static func beginsWithLabel(_ text: UnsafeBufferPointer<UInt8>) -> Bool? {
     var cursor = text.baseAddress!
     let end = cursor + text.count
@@ -61,7 +61,7 @@ struct SVMLightParser<Scalar: BLASScalar & DecimalScalar> {
     return nil
   }
 
-  /// The label of a line, if lines have any, and the group that may follow it.
+  /// The label of a line, if lines have labels; also consumes the group that may follow.
   private func label(_ cursor: inout Bytes, _ labels: inout LabelTable, _ line: Int) throws(TextFault) -> Int32 {
     let start = cursor
     Self.skipToken(&cursor)
@@ -73,7 +73,7 @@ struct SVMLightParser<Scalar: BLASScalar & DecimalScalar> {
         line: line, message: "starts with \(TextFault.quoted(text)), \(reason); give all lines a label, or none")
     }
     if hasColon {
-      // The values begin here, or behind a group.
+      // The values begin here, or after a group.
       if !text.starts(with: "qid:".utf8) { cursor = start }
       return 0
     }
@@ -129,7 +129,7 @@ struct SVMLightParser<Scalar: BLASScalar & DecimalScalar> {
     room.valueCount = count
   }
 
-  /// What is wrong with the pair at `start`.
+  /// The fault of the pair at `start`.
   @inline(never)
   private func fault(_ start: Bytes, _ line: Int, previous: Int, largest: Int) -> TextFault {
     var end = start
@@ -155,7 +155,7 @@ struct SVMLightParser<Scalar: BLASScalar & DecimalScalar> {
     }
     guard index <= largest else {
       guard let columns else { return fault("the index of \(text) is too large; the largest is \(largest)") }
-      // What a file that counts from 1 has in its last column.
+      // The last column of a file that counts from 1 has this index.
       let isShifted = base == 0 && smallestIndex == 0 && index == columns
       return fault(
         "the index of \(text) is beyond the \(columns) columns of the training set"
@@ -185,7 +185,7 @@ struct SVMLightParser<Scalar: BLASScalar & DecimalScalar> {
     byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") || byte == UInt8(ascii: "\r")
   }
 
-  /// Of a line's data.
+  /// Whether the data of a line ends at `byte`.
   @inline(__always)
   private static func isEnd(_ byte: UInt8) -> Bool { byte == TextFile.newline || byte == UInt8(ascii: "#") }
 

@@ -7,47 +7,47 @@ struct SVMLightRows<Scalar: BLASScalar & DecimalScalar> {
   private let storage: SparseStorage<Scalar>
   private let codes: AlignedBuffer
 
-  /// Where a part's values are, and what their indices are.
+  /// The range of a part's values in the storage, and the extremes of its indices.
   struct Room {
-    /// At most.
+    /// The largest possible number of values.
     let values: Int
     var firstValue = 0
     var valueCount = 0
     var smallestIndex = Int.max
     var largestIndex = -1
-    /// The part's line that has the largest index first.
+    /// The part's first line with the largest index.
     var largestLine = 0
   }
 
   var count: Int { parts.rowCount }
-  /// `Int.max` where there are no values.
+  /// The smallest index; `Int.max` where there are no values.
   var smallestIndex: Int { rooms.reduce(.max) { min($0, $1.smallestIndex) } }
-  /// -1 where there are no values.
+  /// The largest index; -1 where there are no values.
   var largestIndex: Int { rooms.reduce(-1) { max($0, $1.largestIndex) } }
-  /// Where the largest index is first.
+  /// The first place of the largest index.
   var largestPlace: LabelColumn.Place? {
     guard let part = rooms.firstIndex(where: { $0.largestIndex == largestIndex }) else { return nil }
     return .init(path: parts[part].path, line: parts[part].fileLine + rooms[part].largestLine + 1)
   }
-  /// Whether the lines begin with labels; nil where there are no rows.
+  /// Whether lines begin with labels; nil where there are no rows.
   let hasLabels: Bool?
 
   /// - Parameters:
-  ///   - parts: with their colons counted.
-  ///   - indexBase: with `auto` columns are counted as from 1, and that of an index 0 is -1.
-  ///   - columns: the number of columns where it is known, with a base that is.
-  ///   - hasLabels: whether lines begin with labels, where earlier ones tell it.
+  ///   - parts: the text, with its colons counted.
+  ///   - indexBase: with `auto`, columns are computed as if indices counted from 1; index 0 gives column -1.
+  ///   - columns: the number of columns where it is known; requires a known base.
+  ///   - hasLabels: whether lines begin with labels, where earlier lines decide it.
   ///
-  /// Throws exit code 65 for wrong contents, or more than there is memory for.
+  /// Throws exit code 65 for wrong contents, or where there is no memory for them.
   init(
     _ parts: [TextPart], indexBase: SVMLight.IndexBase, columns: Int?, hasLabels: Bool? = nil
   ) throws(DataError) {
     var parts = parts
-    // The first line decides for all, so that each of them can be looked at on its own.
+    // The first line decides for all lines, so that each can be checked on its own.
     let hasLabels = hasLabels ?? Self.beginWithLabels(parts)
     self.hasLabels = hasLabels
     let path = parts.first?.path ?? ""
-    // A value has a colon: this is room for all of them, and for hardly more.
+    // Each value has a colon, so the count of colons is an upper bound, and hardly too large.
     var rooms = parts.map { Room(values: $0.markCount) }
     for part in 1..<max(1, rooms.count) { rooms[part].firstValue = rooms[part - 1].firstValue + rooms[part - 1].values }
     let storage = try SparseStorage<Scalar>(
@@ -74,7 +74,7 @@ struct SVMLightRows<Scalar: BLASScalar & DecimalScalar> {
     parts.lazy.compactMap { SVMLightParser<Scalar>.beginsWithLabel($0.text) }.first
   }
 
-  /// What is wrong with the first blank line of parts, of which there is none with data, where lines have no labels.
+  /// The error for the first blank line, where lines have no labels and the parts have no line of data.
   static func blankLine(_ parts: [TextPart]) -> DataError? {
     do throws(DataError) {
       _ = try SVMLightRows(parts, indexBase: .auto, columns: nil, hasLabels: false)
@@ -84,7 +84,7 @@ struct SVMLightRows<Scalar: BLASScalar & DecimalScalar> {
     }
   }
 
-  /// Counts the columns from 0 that were counted from 1.
+  /// Adds 1 to all columns, which were computed for a base of 1: the base is 0.
   func shift() {
     Threads.parallel(storage.starts[count], grain: 1 << 17) { range in
       for index in range { storage.indices[index] += 1 }
@@ -95,7 +95,7 @@ struct SVMLightRows<Scalar: BLASScalar & DecimalScalar> {
     SparseFeatures(storage, rows: count, columns: columns, path)
   }
 
-  /// The label of each row as a number of `table`, which gets the new ones; nil where the lines have none.
+  /// The label of each row as a code of `table`, which gains new texts; nil where lines have no labels.
   func labels(in table: inout LabelTable) -> [Int32]? {
     if hasLabels == false { return nil }
     defer { extendLifetime(codes) }
@@ -105,7 +105,7 @@ struct SVMLightRows<Scalar: BLASScalar & DecimalScalar> {
   /// Throws exit code 65 for a file without a row.
   func check() throws(DataError) { try parts.checkRows() }
 
-  /// Moves each part's rows and values to where those before it end, and makes its rows start there.
+  /// Moves the rows and values of each part to the end of the previous part, and adjusts the starts of its rows.
   private func closeGaps() {
     var row = 0
     var value = 0

@@ -1,14 +1,14 @@
 import LinearAlgebra
 
-/// Writes a file in the LIBSVM format row by row, with indices from 1. It appears at its path with `finish()`; without it
-/// nothing is left.
+/// Writes a file in the LIBSVM format row by row, with indices from 1. The file appears at its path with `finish()`;
+/// without it nothing is left.
 package struct SVMLightWriter: ~Copyable {
   private var text: TextWriter
 
   /// Throws exit code 74.
   package init(_ path: String) throws(DataError) { text = try TextWriter(path) }
 
-  /// The next row: the columns, counted from 0 and increasing, of its values.
+  /// Appends a row, given its values and their columns, which count from 0 and increase.
   ///
   /// Throws exit code 74, also for a label that the format cannot express.
   package mutating func append<Scalar: BLASScalar>(
@@ -22,7 +22,7 @@ package struct SVMLightWriter: ~Copyable {
     try text.endLine()
   }
 
-  /// The next row, of which the zeros are left out. Throws as the other one does.
+  /// Appends a row without its zeros. Throws exit code 74, also for a label that the format cannot express.
   package mutating func append<Scalar: BLASScalar>(
     label: String, values: some Collection<Scalar>
   ) throws(DataError) {
@@ -33,7 +33,7 @@ package struct SVMLightWriter: ~Copyable {
     try text.endLine()
   }
 
-  /// Makes sure that all rows are on the disk. Throws exit code 74.
+  /// Ensures that all rows are on disk. Throws exit code 74.
   mutating func complete() throws(DataError) { try text.complete() }
 
   /// Puts the complete file in place. Throws exit code 74.

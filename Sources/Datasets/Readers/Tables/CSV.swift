@@ -1,11 +1,10 @@
 import Glibc
 import LinearAlgebra
 
-/// Tables in text, as RFC 4180 has them, plain or compressed: a line for each example, a label among its
-/// numbers.
+/// Tables in text according to RFC 4180, plain or compressed: one example per line, a label among its numbers.
 ///
-/// Fields may be in quotes, in which two quotes stand for one; newlines within quotes and comment lines are refused. Spaces
-/// around a field do not belong to it. Blank lines are passed over.
+/// Fields may be quoted; two quotes within stand for one. Newlines within quotes and comment lines are refused. Spaces
+/// around a field do not belong to it. Blank lines are skipped.
 package enum CSV {
   package enum Separator: String, Codable, CaseIterable, Sendable {
     case comma = ","
@@ -15,32 +14,32 @@ package enum CSV {
     var byte: UInt8 { rawValue.utf8.first! }
   }
 
-  /// Which column has the labels.
+  /// The column of the labels.
   package enum LabelPosition: Equatable, Sendable {
     case first, last
-    /// Counted from 1.
+    /// The number of the column, counted from 1.
     case number(Int)
-    /// As the header line has it.
+    /// The name of the column in the header line.
     case name(String)
-    /// All columns are features.
+    /// No column: all columns are features.
     case absent
   }
 
   package struct Options: Equatable, Sendable {
-    /// nil: a tab, a semicolon or a comma, the first of them that cuts the first two lines into as many fields.
+    /// nil: the first of tab, semicolon and comma that splits the first two lines into equally many fields.
     package var separator: Separator?
-    /// `auto`: also a line in which the label is asked for by name.
+    /// `auto` also takes a line as names if it has the requested name of the label column.
     package var header: Header
     package var label: LabelPosition
-    /// Whether `label` was asked for, and a name that is known must not contradict it.
+    /// Whether the user gave `label`; then a known name must not contradict it.
     package var isLabelGiven = false
-    /// Whether labels are read, or passed over whatever they are.
+    /// Whether labels are read; otherwise their column is skipped, whatever it holds.
     package var readsLabels = true
-    /// What the columns are called where a model or another set has names: they are matched by these, in any order.
+    /// The names of the columns in the model or another set; columns are matched by these names, in any order.
     package var known: TableColumns?
-    /// The number of features where it is known: a file that has just so many columns has no labels.
+    /// The number of features where it is known: a file with exactly this many columns has no labels.
     package var featureCount: Int?
-    /// `float32` or `float64`.
+    /// The type of the values: `float32` or `float64`.
     package var element: FeatureMatrix.Element
 
     package init(
@@ -57,15 +56,15 @@ package enum CSV {
 
   package struct Table {
     package let features: FeatureMatrix
-    /// nil where `Options.label` is absent, or not read.
+    /// The labels; nil where `Options.label` is absent or labels are not read.
     package let labels: LabelColumn?
     package let columns: TableColumns
   }
 
-  /// The examples of files, which have the same columns; names may be missing in all but the first.
+  /// The examples of files with the same columns; names may be missing in all files but the first.
   ///
   /// Throws exit code 66 for a file that cannot be read, 65 for one with wrong contents, such as an empty field or one
-  /// that is no finite number; its message names the line and the column.
+  /// that is not a finite number. The message names the line and the column.
   package static func read(paths: [String], options: Options = Options()) throws(DataError) -> Table {
     try read(paths.map { path throws(DataError) in try TextFile(path) }, options: options)
   }

@@ -1,4 +1,4 @@
-/// Finds the columns of a table by their positions, or by names that are known from elsewhere.
+/// Finds the columns of a table by their positions, or by known names.
 struct CSVColumnMatcher {
   let head: CSVHead
   let cells: [CSVHead.Cell]
@@ -6,16 +6,17 @@ struct CSVColumnMatcher {
 
   private var names: [String] { cells.map(\.text) }
 
-  /// Whether the line has the known names, of which an example may have two that are numbers, or one that is no number.
+  /// Whether the line has the known names: one that is not a number, or all of them where there are at least three. An
+  /// example may match two names that are numbers by chance.
   func isNamed(as known: TableColumns) -> Bool {
     let names = Set(names)
     if known.features.contains(where: { names.contains($0) && ExactDecimal($0) == nil }) { return true }
     return known.features.count >= 3 && known.features.allSatisfy(names.contains)
   }
 
-  /// The column of the labels by `Options.label`; nil where there is none.
+  /// The column of the labels according to `Options.label`; nil where there is none.
   ///
-  /// Throws exit code 65 for one that is not there.
+  /// Throws exit code 65 for a column that does not exist.
   func position() throws(DataError) -> Int? {
     switch options.featureCount == cells.count ? .absent : options.label {
     case .first: return 0
@@ -38,9 +39,10 @@ struct CSVColumnMatcher {
     }
   }
 
-  /// The column of the labels, and which feature each column is, by the names; nil for the latter where all are in order.
+  /// Matches columns to features by name: the column of the labels, and the feature of each column, nil if all are in
+  /// order.
   ///
-  /// Throws exit code 65 where a feature has no column or two, and where a column is neither a feature nor the labels.
+  /// Throws exit code 65 where a feature has no column or two, or where a column is neither a feature nor the labels.
   func match(_ known: TableColumns) throws(DataError) -> (label: Int?, order: [Int]?) {
     let features = Set(known.features)
     let label = try label(known, features)
@@ -67,8 +69,8 @@ struct CSVColumnMatcher {
     return (label, cells.indices.map { $0 == label ? -1 : numbers[cells[$0].text]! })
   }
 
-  /// The column of the labels where features are known by their names: that which is asked for by name, or has the known
-  /// name, or else the one at the position that is asked for, unless that is a feature.
+  /// The column of the labels where features have known names: the column of the requested name or of the known label
+  /// name, or else the column at the requested position, unless it is a feature.
   private func label(_ known: TableColumns, _ features: Set<String>) throws(DataError) -> Int? {
     if case .absent = options.label { return nil }
     if case .name(let name) = options.label {
@@ -85,13 +87,13 @@ struct CSVColumnMatcher {
       }
       return named[0]
     }
-    // One that is a feature of the training set has a name that is known.
+    // A column with the name of a feature of the training set is a feature.
     guard let column = try? position(), cells.count > known.features.count else { return nil }
     let isFeature = features.contains(cells[column].text) && names.count { $0 == cells[column].text } == 1
     return isFeature ? nil : column
   }
 
-  /// Throws exit code 65 for a feature without a name, which is how programs write an index beside the data.
+  /// Throws exit code 65 for a feature without a name: programs write an index beside the data in this way.
   func refuseIndex(label: Int?) throws(DataError) {
     for (column, cell) in cells.enumerated() where column == 0 || column != label {
       if cell.text.isEmpty {

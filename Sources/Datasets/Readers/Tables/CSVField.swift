@@ -1,8 +1,8 @@
 /// One field of a line of separated fields.
 struct CSVField {
-  /// Without the quotes and the spaces around it.
+  /// The bytes of the field, without surrounding quotes and spaces.
   let bytes: UnsafeBufferPointer<UInt8>
-  /// Each pair of quotes within stands for one.
+  /// Whether pairs of quotes within stand for one quote.
   let hasDoubledQuotes: Bool
   let isQuoted: Bool
 
@@ -10,7 +10,8 @@ struct CSVField {
     let message: String
   }
 
-  /// The field at the cursor, which moves to the separator or the end of the line behind it. A newline must be there.
+  /// Reads the field at the cursor and moves the cursor to the separator or the end of the line behind it. A newline
+  /// must follow.
   init(_ cursor: inout UnsafePointer<UInt8>, separator: UInt8) throws(Malformed) {
     Self.skipBlanks(&cursor, separator)
     guard cursor.pointee == Self.quote else {
@@ -74,16 +75,16 @@ struct CSVField {
 
   var string: String { withText { String(decoding: $0, as: UTF8.self) } }
 
-  /// The number that is all of the field.
+  /// The number, if the whole field is one.
   func number<Scalar: DecimalScalar>(as _: Scalar.Type) -> Scalar? {
     if bytes.isEmpty { return nil }
-    // A quote, a blank, a separator or a newline follows the bytes, and none of them belongs to a number.
+    // A quote, a blank, a separator or a newline follows the bytes, and none of these belongs to a number.
     var cursor = bytes.baseAddress!
     let number = DecimalNumber.parse(&cursor, as: Scalar.self)
     return cursor == bytes.baseAddress! + bytes.count ? number : nil
   }
 
-  /// Whether it stands where a number should be, and for none: such a line is no header.
+  /// Whether the field marks a missing number: a line with such a field is not a header.
   var isMissingNumber: Bool {
     ["", "nan", "na", "n/a", "null", "none", "?", "inf", "infinity", "-inf", "-infinity", "+inf"]
       .contains(string.lowercased())
@@ -104,7 +105,7 @@ struct CSVField {
     while cursor.pointee == UInt8(ascii: " ") { cursor += 1 }
   }
 
-  /// Of a line: a newline, or a carriage return before it.
+  /// Whether a line ends at the cursor: a newline, or a carriage return before it.
   @inline(__always)
   static func isEnd(_ cursor: UnsafePointer<UInt8>) -> Bool {
     cursor.pointee == TextFile.newline || (cursor.pointee == UInt8(ascii: "\r") && cursor[1] == TextFile.newline)

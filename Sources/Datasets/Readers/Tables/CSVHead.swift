@@ -1,9 +1,9 @@
-/// The first lines of a table that are not blank, as far as it takes to tell what the first of them is.
+/// The first lines of a table that are not blank, as many as it takes to tell whether the first one has names.
 struct CSVHead {
   struct Line {
-    /// Counted from 0, in the file.
+    /// The line's number in the file, counted from 0.
     let number: Int
-    /// With the newline.
+    /// The bytes of the line, including the newline.
     let text: [UInt8]
   }
 
@@ -12,7 +12,7 @@ struct CSVHead {
   private var lineCount = 0
   private var byteCount = 0
 
-  /// Enough to see what columns hold; the second line counts however long it is.
+  /// The limits that show enough of the columns; the second line is read whatever its length.
   private static let largestLineCount = 1000
   private static let largestByteCount = 1 << 16
 
@@ -20,7 +20,7 @@ struct CSVHead {
     lines.count >= 2 && (lines.count >= Self.largestLineCount || byteCount >= Self.largestByteCount)
   }
 
-  /// Of a file whose lines come in `texts`.
+  /// Reads the lines of the texts that `next` returns.
   private init(_ path: String, _ next: () throws(DataError) -> UnsafeBufferPointer<UInt8>?) throws(DataError) {
     self.path = path
     while !isComplete, let text = try next() { append(text) }
@@ -33,7 +33,8 @@ struct CSVHead {
     try self.init(parts.first!.path) { () throws(DataError) in rest.popFirst()?.text }
   }
 
-  /// Reads as much of a file. Throws exit code 66 for one that cannot be read, 65 for a damaged one or one without lines.
+  /// Reads the first lines of a file. Throws exit code 66 for a file that cannot be read, 65 for one that is damaged or
+  /// has no lines.
   init(path: String) throws(DataError) {
     let stream = try TextStream(path, blockSize: Self.largestByteCount)
     try self.init(path) { () throws(DataError) in try stream.next() }
@@ -57,11 +58,11 @@ struct CSVHead {
 }
 
 extension CSVHead {
-  /// A field as what it is taken for.
+  /// A field, and the kinds of content that it may be.
   struct Cell {
     let text: String
     let isQuoted: Bool
-    /// Of a text that is a number.
+    /// The value; nil for a text that is not a number.
     let number: Double?
     let isMissing: Bool
 
@@ -72,12 +73,12 @@ extension CSVHead {
       isMissing = number == nil && field.isMissingNumber
     }
 
-    /// Whether it is neither a number nor what stands for a missing one.
+    /// Whether the field is neither a number nor a mark for a missing one.
     var isName: Bool { number == nil && !isMissing }
     var quoted: String { Array(text.utf8).withUnsafeBufferPointer { TextFault.quoted($0) } }
   }
 
-  /// The fields of the first line. Throws exit code 65 for quotes that are wrong.
+  /// The fields of the first line. Throws exit code 65 for malformed quotes.
   func firstCells(_ separator: UInt8) throws(DataError) -> [Cell] {
     do {
       return try cells(lines[0], separator)
@@ -86,12 +87,12 @@ extension CSVHead {
     }
   }
 
-  /// Those of the lines behind it, as far as they have as many.
+  /// The fields of the other lines, as far as lines have this many columns.
   func rows(_ separator: UInt8, columns: Int) -> [[Cell]] {
     lines.dropFirst().compactMap { try? cells($0, separator) }.filter { $0.count == columns }
   }
 
-  /// nil for quotes that are wrong.
+  /// The number of fields of a line; nil for malformed quotes.
   func fieldCount(_ line: Line, _ separator: UInt8) -> Int? { try? cells(line, separator).count }
 
   private func cells(_ line: Line, _ separator: UInt8) throws(CSVField.Malformed) -> [Cell] {
@@ -100,6 +101,6 @@ extension CSVHead {
     }
   }
 
-  /// What is wrong with the first line.
+  /// An error for the first line.
   func fault(_ message: String) -> DataError { .badContents(path, "line \(lines[0].number + 1): \(message)") }
 }

@@ -1,20 +1,20 @@
 extension CSV {
   /// Whether the first line of a table has the names of its columns.
   package enum Header: String, Codable, CaseIterable, Sendable {
-    /// As the line itself, those behind it and the names that are known tell; an error where they do not.
+    /// The line itself, the lines behind it and known names decide; it is an error where they do not.
     case auto
     case yes, no
   }
 }
 
-/// Tells a line of names from an example, by the first line of a table and some of those behind it.
+/// Decides whether the first line of a table has names or is an example, from that line and some of those behind it.
 struct CSVHeaderEvidence {
   let cells: [CSVHead.Cell]
   let rows: [[CSVHead.Cell]]
   /// The column of the labels.
   let label: Int?
 
-  /// The cell for which the line may be either.
+  /// The cell that makes the line ambiguous.
   struct Doubt: Error {
     let column: Int
     let reason: String
@@ -22,13 +22,13 @@ struct CSVHeaderEvidence {
 
   private var features: [Int] { cells.indices.filter { $0 != label } }
 
-  /// Throws where the line may be either: an example that is taken for names is lost, and names that are numbers are a
-  /// wrong example.
+  /// Throws where the line is ambiguous: an example taken for names would be lost, and names that are numbers would
+  /// become a wrong example.
   func isHeader() throws(Doubt) -> Bool {
     let named = features.filter { cells[$0].isName }
     let numbers = features.filter { cells[$0].number != nil }
     if named.isEmpty { return try numbers.isEmpty ? false : isHeaderOfNumbers(numbers) }
-    // Names alone. A single one may be a number with a typo, which its label tells if others have it too.
+    // All features are names. A single name may be a mistyped number, which shows where other lines have its label.
     if numbers.isEmpty {
       if let label, features.count == 1, labelIsSeen {
         throw doubt(named[0], "is no number, and label \(cells[label].quoted) is that of other lines, too")
@@ -36,14 +36,14 @@ struct CSVHeaderEvidence {
       return true
     }
     if rows.isEmpty || labelIsName || isQuotedAlone { return true }
-    // Columns of text, which are told to be no features.
+    // Columns of text, which the reader of numbers refuses as features.
     if named.allSatisfy({ column in rows.contains { $0[column].isName } }) { return false }
     throw doubt(named.first { column in !rows.contains { $0[column].isName } }!, "is no number, and other cells are")
   }
 
-  /// The same for a line whose features are all numbers.
+  /// Whether a line whose features are all numbers has names.
   private func isHeaderOfNumbers(_ numbers: [Int]) throws(Doubt) -> Bool {
-    // The first cell above an index has no name.
+    // The cell above an index has no name.
     let isWhole = features.allSatisfy { cells[$0].number != nil || ($0 == 0 && cells[0].text.isEmpty) }
     guard isWhole, !rows.isEmpty else { return false }
     if isQuotedAlone { return true }
@@ -57,13 +57,13 @@ struct CSVHeaderEvidence {
     if let label, cells[label].isName {
       guard counts || countsFromOne, !labelIsSeen else { return false }
       if counts ? numbers.count >= 3 || hasFractions : numbers.count >= (hasFractions ? 3 : 6) { return true }
-      // An example of a class that has no other one is as likely, unless other classes have more.
+      // It may as well be the only example of its class, unless most classes have several.
       if countsFromOne, numbers.count < 3, !hasFractions, 2 * Set(rows.map { $0[label].text }).count > rows.count {
         return false
       }
       throw doubt(numbers[0], "counts the columns with those behind it")
     }
-    // As of an array whose last column has the labels.
+    // The line counts all its columns, as for an array whose last column has the labels.
     let all = cells.indices.filter { cells[$0].number != nil }
     guard count(all, from: 0) else { return false }
     if all.count >= 6 || (all.count >= 3 && hasFractions && !labelIsSeen) { return true }
@@ -73,8 +73,8 @@ struct CSVHeaderEvidence {
 
   private func doubt(_ column: Int, _ reason: String) -> Doubt { Doubt(column: column, reason: reason) }
 
-  /// Whether the labels of all other lines are numbers, but that of the first is a word; or what labels are often called,
-  /// and no other line has it.
+  /// Whether the label of the first line is a word while all others are numbers, or is a usual name for labels that no
+  /// other line has.
   private var labelIsName: Bool {
     guard let label, cells[label].isName, !rows.isEmpty else { return false }
     let isUsual = Self.usualNames.contains(cells[label].text.lowercased())
@@ -85,25 +85,26 @@ struct CSVHeaderEvidence {
     "label", "labels", "target", "targets", "class", "classes", "category", "kind", "species",
   ]
 
-  /// Whether another line has the label of the first.
+  /// Whether another line has the label of the first line.
   private var labelIsSeen: Bool {
     guard let label else { return false }
     let cell = cells[label]
     return rows.contains { $0[label].text == cell.text || (cell.number != nil && $0[label].number == cell.number) }
   }
 
-  /// Whether the first line is in quotes, and the numbers of the others are not.
+  /// Whether the first line is quoted and the numbers of the others are not.
   private var isQuotedAlone: Bool {
     !rows.isEmpty && features.allSatisfy { cells[$0].isQuoted }
       && rows.allSatisfy { row in features.allSatisfy { !row[$0].isQuoted } }
   }
 
-  /// Whether the cells are first, first + 1, …, as a program counts.
+  /// Whether the cells are first, first + 1, …, as a program numbers columns.
   private func count(_ columns: [Int], from first: Int) -> Bool {
     columns.enumerated().allSatisfy { cells[$1].text == "\(first + $0)" }
   }
 
-  /// Whether the numbers of the first line grow, as names such as wavelengths do, and those of another line do not.
+  /// Whether the numbers of the first line increase, as names such as wavelengths do, and the numbers of another line
+  /// do not.
   private func isOrderedAlone(_ columns: [Int]) -> Bool {
     func grows(_ row: [CSVHead.Cell]) -> Bool {
       zip(columns, columns.dropFirst()).allSatisfy { (row[$0].number ?? 0) < (row[$1].number ?? 0) }
@@ -111,7 +112,7 @@ struct CSVHeaderEvidence {
     return columns.count >= 3 && grows(cells) && !rows.allSatisfy(grows)
   }
 
-  /// Whether features have values that are no integers.
+  /// Whether features have fractional values.
   private var hasFractions: Bool {
     rows.contains { row in features.contains { row[$0].number.map { $0 != $0.rounded() } ?? false } }
   }

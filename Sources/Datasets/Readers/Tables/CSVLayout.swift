@@ -1,15 +1,15 @@
-/// What the first lines of a table tell about all of them, also about those of further files.
+/// The layout of all lines of a table, and of further files, as its first lines show it.
 struct CSVLayout {
   let separator: UInt8
   let columnCount: Int
   /// The column of the labels.
   let label: Int?
-  /// Whether labels are read, or passed over.
+  /// Whether labels are read; otherwise their column is skipped.
   let readsLabels: Bool
-  /// All columns' names; empty without a header.
+  /// The names of all columns; empty without a header.
   let names: [String]
-  /// The feature that each column is, in the order of known names; nil where they are in the order of the columns. That of
-  /// the labels is -1.
+  /// The feature of each column, in the order of known names, and -1 for the labels; nil where features are in the
+  /// order of the columns.
   let order: [Int]?
   let element: FeatureMatrix.Element
   /// The file, for errors.
@@ -18,7 +18,7 @@ struct CSVLayout {
 
   var featureCount: Int { columnCount - (label == nil ? 0 : 1) }
 
-  /// The names of the features, in the order in which they are read, and that of the labels.
+  /// The names of the features, in the order in which they are read, and the name of the labels.
   var columns: TableColumns {
     if names.isEmpty { return TableColumns(features: [], note: note) }
     var features = names.indices.filter { $0 != label }
@@ -26,10 +26,10 @@ struct CSVLayout {
     return TableColumns(features: features.map { names[$0] }, label: label.map { names[$0] }, note: note)
   }
 
-  /// What the head of the first file tells.
+  /// The layout that the head of the first file shows.
   ///
-  /// Throws exit code 65 for options that it does not fit, for a first line that may be names or an example, and for
-  /// names that are not the known ones.
+  /// Throws exit code 65 for options that do not fit the file, for a first line that may be names or an example, and
+  /// for names other than the known ones.
   init(_ head: CSVHead, _ options: CSV.Options) throws(DataError) {
     path = head.path
     separator = options.separator?.byte ?? Self.separator(of: head)
@@ -42,7 +42,7 @@ struct CSVLayout {
     let matcher = CSVColumnMatcher(head: head, cells: cells, options: options)
     let known = options.header == .no ? nil : options.known
     if let known, matcher.isNamed(as: known) {
-      // The labels are where they are named, whatever their position.
+      // The labels are in the column that has their name, whatever the position.
       hasHeader = true
       (label, order) = try matcher.match(known)
     } else {
@@ -63,9 +63,9 @@ struct CSVLayout {
       ? "\(path) has no names for its columns, which are taken in the order of the model's" : nil
   }
 
-  /// The layout of files of one table, whose heads are these, and for each file the line with its names, if it has one.
+  /// The layout of the files of one table with these heads, and the line of names of each file that has one.
   ///
-  /// Throws exit code 65 for a file whose columns are others than those of the first one.
+  /// Throws exit code 65 for a file with other columns than the first one.
   static func ofFiles(
     _ heads: [CSVHead], _ options: CSV.Options
   ) throws(DataError) -> (layout: CSVLayout, headerLines: [Int?]) {
@@ -77,8 +77,8 @@ struct CSVLayout {
     return (layout, headerLines)
   }
 
-  /// Whether the first line of a further file has the names again, which may be missing there. Throws exit code 65 if it
-  /// has other columns.
+  /// Whether the first line of a further file repeats the names, which it may leave out. Throws exit code 65 if the
+  /// file has other columns.
   private func isRepeated(in head: CSVHead, _ options: CSV.Options) throws(DataError) -> Bool {
     let cells = try head.firstCells(separator)
     func other(_ reason: String) -> DataError {
@@ -98,7 +98,8 @@ struct CSVLayout {
     throw other("has \(cells[column].quoted) for the name of column \(column + 1), and \(path) has '\(names[column])'")
   }
 
-  /// Throws where the first line is a comment, whatever its fields look like, unless they are a label and features.
+  /// Throws where the first line is a comment, whatever its fields look like, unless it consists of a label and
+  /// features.
   private static func refuseComment(
     _ head: CSVHead, _ cells: [CSVHead.Cell], _ options: CSV.Options
   ) throws(DataError) {
@@ -110,7 +111,7 @@ struct CSVLayout {
     }
   }
 
-  /// Whether the first line has names. Throws exit code 65 where that cannot be told.
+  /// Whether the first line has names. Throws exit code 65 where it is ambiguous.
   private static func hasHeader(
     _ head: CSVHead, _ cells: [CSVHead.Cell], _ separator: UInt8, label: Int?, _ options: CSV.Options
   ) throws(DataError) -> Bool {
@@ -130,14 +131,14 @@ struct CSVLayout {
     }
   }
 
-  /// The column as errors name it.
+  /// The column in the words of an error.
   func name(_ column: Int) -> String {
     guard !names.isEmpty else { return "column \(column + 1)" }
     let name = Array(names[column].utf8).withUnsafeBufferPointer { TextFault.quoted($0) }
     return "column \(column + 1) \(name)"
   }
 
-  /// The first of tab, semicolon and comma that cuts the second line into as many fields as the first; if none does, the
+  /// The first of tab, semicolon and comma that splits the second line into as many fields as the first; otherwise the
   /// first of them that the first line has outside quotes.
   private static func separator(of head: CSVHead) -> UInt8 {
     let candidates = [CSV.Separator.tab, .semicolon, .comma].map(\.byte)

@@ -2,16 +2,16 @@ import LinearAlgebra
 
 /// Reads one part of a table.
 ///
-/// The text ends with a newline, at which every loop over bytes stops: none of them looks for the end of the text.
+/// The text ends with a newline, at which every loop over bytes stops, so that no loop tests for the end of the text.
 struct CSVParser<Scalar: BLASScalar & DecimalScalar> {
   let layout: CSVLayout
-  /// The features of all lines, blank ones and the header included.
+  /// Room for the features of all lines, blank lines and the header included.
   let values: UnsafeMutablePointer<Scalar>
   let codes: UnsafeMutablePointer<Int32>
 
   private var carriageReturn: UInt8 { UInt8(ascii: "\r") }
 
-  /// Writes the part's rows, from its first line on.
+  /// Writes the rows of the part, from the place of its first line on.
   func parse(_ part: inout TextPart) throws(TextFault) {
     var cursor = part.text.baseAddress!
     let end = cursor + part.text.count
@@ -69,7 +69,7 @@ struct CSVParser<Scalar: BLASScalar & DecimalScalar> {
     return try unusualNumber(&cursor, column, line)
   }
 
-  /// In quotes, or none.
+  /// A number in quotes, or an error.
   @inline(never)
   private func unusualNumber(
     _ cursor: inout UnsafePointer<UInt8>, _ column: Int, _ line: Int
@@ -110,7 +110,7 @@ struct CSVParser<Scalar: BLASScalar & DecimalScalar> {
     }
   }
 
-  /// What is wrong with a line that is none of a table, or several.
+  /// The fault of a line that no table has, or that holds several lines.
   private func lineFault(_ start: UnsafePointer<UInt8>, _ line: Int) -> TextFault? {
     var cursor = start
     CSVField.skipSpaces(&cursor)
@@ -130,7 +130,7 @@ struct CSVParser<Scalar: BLASScalar & DecimalScalar> {
     "begins with # as a comment does, and tables have none; remove such lines, or the # before names"
   }
 
-  /// What is wrong with a line whose number of fields is.
+  /// The fault of a line with a wrong number of fields.
   private func countFault(_ start: UnsafePointer<UInt8>, _ line: Int) -> TextFault? {
     guard let count = try? CSVField.all(of: start, separator: layout.separator).count, count != layout.columnCount
     else {

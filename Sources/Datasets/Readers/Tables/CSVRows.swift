@@ -10,7 +10,7 @@ struct CSVRows<Scalar: BLASScalar & DecimalScalar> {
 
   var count: Int { parts.rowCount }
 
-  /// Throws exit code 65 for wrong contents, or more than there is memory for.
+  /// Throws exit code 65 for wrong contents, or where there is no memory for them.
   init(_ parts: [TextPart], _ layout: CSVLayout) throws(DataError) {
     var parts = parts
     let (count, overflow) = parts.lineCount.multipliedReportingOverflow(by: layout.featureCount)
@@ -34,14 +34,14 @@ struct CSVRows<Scalar: BLASScalar & DecimalScalar> {
     FeatureMatrix(rows: count, shape: [layout.featureCount], element: layout.element, owner: values)
   }
 
-  /// The label of each row as a number of `table`, which gets the new ones; nil for a table without labels.
+  /// The label of each row as a code of `table`, which gains new texts; nil for a table without labels.
   func labels(in table: inout LabelTable) -> [Int32]? {
     if layout.label == nil || !layout.readsLabels { return nil }
     defer { extendLifetime(codes) }
     return parts.labels(in: &table, codes: codes.bytes.baseAddress!.assumingMemoryBound(to: Int32.self))
   }
 
-  /// What a person should know where the first feature counts the rows, as an index does; nil elsewhere.
+  /// A note for the user where the first feature counts the rows, as an index does; nil otherwise.
   var indexNote: String? {
     let column = layout.label == 0 ? 1 : 0
     guard count >= 10, layout.featureCount > 1, layout.order == nil else { return nil }
@@ -55,7 +55,7 @@ struct CSVRows<Scalar: BLASScalar & DecimalScalar> {
   /// Throws exit code 65 for a file without a row.
   func check() throws(DataError) { try parts.checkRows() }
 
-  /// Moves each part's rows to where those before it end.
+  /// Moves the rows of each part to the end of the previous part.
   private func closeGaps() {
     let rowSize = layout.featureCount * MemoryLayout<Scalar>.size
     var row = 0

@@ -1,13 +1,13 @@
 import LinearAlgebra
 
-/// Writes a table row by row, its labels in the last column. It appears at its path with `finish()`; without it nothing
-/// is left.
+/// Writes a table row by row, with its labels in the last column. The file appears at its path with `finish()`; without
+/// it nothing is left.
 package struct CSVWriter: ~Copyable {
   private var text: TextWriter
   private let separator: CSV.Separator
 
-  /// `names` is the header line, that of the labels included; none is written for nil. Throws exit code 74, also for a
-  /// name with a newline.
+  /// `names` is the header line, including the name of the labels; nil writes no header. Throws exit code 74, also for
+  /// a name with a newline.
   package init(_ path: String, names: [String]? = nil, separator: CSV.Separator = .comma) throws(DataError) {
     var text = try TextWriter(path)
     if let names {
@@ -21,7 +21,7 @@ package struct CSVWriter: ~Copyable {
     self.separator = separator
   }
 
-  /// The next row, without a label for nil. Throws exit code 74, also for a label with a newline.
+  /// Appends a row; a `label` of nil writes no label. Throws exit code 74, also for a label with a newline.
   package mutating func append<Scalar: BLASScalar>(
     values: some Collection<Scalar>, label: String?
   ) throws(DataError) {
@@ -38,7 +38,7 @@ package struct CSVWriter: ~Copyable {
     try text.endLine()
   }
 
-  /// Makes sure that all rows are on the disk. Throws exit code 74.
+  /// Ensures that all rows are on disk. Throws exit code 74.
   mutating func complete() throws(DataError) { try text.complete() }
 
   /// Puts the complete file in place. Throws exit code 74.
@@ -55,8 +55,8 @@ package struct CSVWriter: ~Copyable {
 }
 
 extension CSV {
-  /// A text as a field of a table, in quotes if it may be read as something else: as a separator, or as the spaces around
-  /// a field.
+  /// A text as a field of a table, quoted if a reader could take a part of it for a separator or for spaces around a
+  /// field.
   package static func field(_ text: String) -> String {
     if !text.isEmpty && !text.utf8.contains(where: { "\",;\t\r ".utf8.contains($0) }) { return text }
     let quoted = text.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"")

@@ -1,10 +1,10 @@
-/// What a table calls its columns.
+/// The names of a table's columns.
 package struct TableColumns: Codable, Equatable, Sendable {
-  /// The names of the features, in their order; none for a table without a line of names.
+  /// The names of the features, in their order; empty for a table without a line of names.
   package var features: [String]
-  /// The name of the column of labels, where both are there.
+  /// The name of the label column; nil without labels or names.
   package var label: String?
-  /// What a person should know of them.
+  /// A remark on the columns for the user.
   package var note: String?
 
   package init(features: [String], label: String? = nil, note: String? = nil) {
@@ -15,7 +15,7 @@ package struct TableColumns: Codable, Equatable, Sendable {
 
   package var hasNames: Bool { !features.isEmpty }
 
-  /// What was decided about the first line of the table, in words.
+  /// The decision about the first line of the table, in words.
   package var decision: String { hasNames ? "header: names" : "no header" }
 
   /// How a table was read for a model that knows `known`, in words.
@@ -23,7 +23,7 @@ package struct TableColumns: Codable, Equatable, Sendable {
     note ?? decision + (hasNames && known?.hasNames == true ? ", columns by name" : ", columns by position")
   }
 
-  /// Some names for a message, in quotes.
+  /// Some of the names for a message, in quotes.
   static func list(_ names: some Collection<String>) -> String {
     let shown = names.prefix(8).map { Array($0.utf8).withUnsafeBufferPointer { TextFault.quoted($0) } }
     return shown.joined(separator: ", ") + (names.count > 8 ? ", … (\(names.count))" : "")

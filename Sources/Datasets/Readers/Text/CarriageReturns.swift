@@ -1,11 +1,12 @@
 import Glibc
 
-/// Text whose lines end with carriage returns alone, as some programs on the Macintosh write it; a newline behind one ends
-/// the same line.
+/// Text whose lines end with a carriage return alone, as some programs on the Macintosh write it. A newline behind a
+/// carriage return ends the same line.
 enum CarriageReturns {
   private static let byte = UInt8(ascii: "\r")
 
-  /// Whether one alone ends the first line of a text, of which this is the start, or all; nil where the start does not tell.
+  /// Whether a lone carriage return ends the first line of a text with this start; nil where the start does not show
+  /// it. `isAll` says that the start is the whole text.
   static func endFirstLine(of text: UnsafeBufferPointer<UInt8>, isAll: Bool) -> Bool? {
     guard let base = text.baseAddress, !text.isEmpty else { return isAll ? false : nil }
     let newline = memchr(base, Int32(TextFile.newline), text.count)
@@ -16,7 +17,7 @@ enum CarriageReturns {
     return text[index + 1] != TextFile.newline
   }
 
-  /// Makes each of them that no newline follows a newline; one that is last only if this is all of the text.
+  /// Replaces lone carriage returns by newlines; a last one is replaced only if this is the end of the text.
   static func replace(in text: UnsafeMutableBufferPointer<UInt8>, isAll: Bool) {
     for index in text.indices where text[index] == byte {
       if index + 1 < text.count ? text[index + 1] != TextFile.newline : isAll { text[index] = TextFile.newline }

@@ -1,6 +1,6 @@
-/// The numbers that text is read as: Float and Double.
+/// The types that numbers in text are read as: Float and Double.
 protocol DecimalScalar: LosslessStringConvertible, BinaryFloatingPoint {
-  /// The value nearest to the decimal number whose nearest Double is `number`, as far as that tells.
+  /// The value nearest to a decimal number, given the nearest Double; nil where the Double does not determine it.
   static func nearest(_ number: Double) -> Self?
 }
 
@@ -10,7 +10,8 @@ extension Double: DecimalScalar {
 }
 
 extension Float: DecimalScalar {
-  /// nil where rounding twice may differ from rounding once: halfway between two floats, or too small for all their bits.
+  /// nil where rounding twice may differ from rounding once: halfway between two floats, or where a float loses bits to
+  /// underflow.
   @inline(__always)
   static func nearest(_ number: Double) -> Float? {
     let isHalfway = number.bitPattern & 0x1fff_ffff == 0x1000_0000
@@ -21,11 +22,12 @@ extension Float: DecimalScalar {
 
 /// Decimal numbers in text: a sign, digits with or without a point, an exponent; no names, no hexadecimal digits.
 enum DecimalNumber {
-  /// The number at `cursor`, rounded to the nearest value, ties to even; infinite when it is too large. Moves the cursor
-  /// behind it.
+  /// Parses the number at `cursor`, rounded to the nearest value, ties to even; infinite where it is too large. Moves
+  /// the cursor behind the number.
   ///
-  /// nil, with the cursor anywhere up to the first byte that does not fit, where there is no number. The text must have
-  /// a byte that belongs to no number at or behind the cursor, such as a newline: nothing is read behind that.
+  /// Without a number the result is nil, and the cursor is anywhere up to the first byte that does not fit. At or
+  /// behind the cursor the text must have a byte that belongs to no number, such as a newline: nothing is read beyond
+  /// it.
   @inline(__always)
   static func parse<Scalar: DecimalScalar>(_ cursor: inout UnsafePointer<UInt8>, as _: Scalar.Type) -> Scalar? {
     let start = cursor
@@ -58,7 +60,7 @@ enum DecimalNumber {
     return exact(start, cursor)
   }
 
-  /// mantissa · 10^exponent, rounded once, where that takes 128 bits at most.
+  /// mantissa · 10^exponent, rounded once; nil where that takes more than 128 bits.
   @inline(__always)
   static func nearest(_ mantissa: UInt64, _ exponent: Int) -> Double? {
     // Both factors are exact, so the one operation rounds correctly (Clinger: How to read floating point numbers
@@ -70,13 +72,14 @@ enum DecimalNumber {
     return nearestOfWide(mantissa, exponent)
   }
 
-  /// The same with a product or quotient of integers: 5^27 is the last power that 64 bits hold.
+  /// mantissa · 10^exponent by an integer product or quotient; nil for |exponent| > 27: 5^27 is the last power within
+  /// 64 bits.
   @inline(never)
   private static func nearestOfWide(_ mantissa: UInt64, _ exponent: Int) -> Double? {
     if mantissa == 0 { return 0 }
     guard exponent >= -27 && exponent <= 27 else { return nil }
     let power = powersOfFive[abs(exponent)]
-    // The value is (bits + something below 1, if not exact) · 2^scale, and the first of the 64 bits is set.
+    // The value is (bits + a fraction, unless exact) · 2^scale, and the top bit of the 64 is set.
     let bits: UInt64
     let isExact: Bool
     var scale = exponent
@@ -103,7 +106,7 @@ enum DecimalNumber {
     return Double(significand) * Double(sign: .plus, exponent: scale + 11, significand: 1)
   }
 
-  /// What the standard library makes of a number that the loop above has seen to be one.
+  /// Converts a valid number with the standard library.
   @inline(never)
   private static func exact<Scalar: DecimalScalar>(
     _ start: UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>
@@ -121,7 +124,7 @@ enum DecimalNumber {
     }
   }
 
-  /// Beyond ±100,000 it stops counting: no number of digits in memory brings that back.
+  /// Parses an exponent, and stops counting beyond ±100,000: no number of digits in memory makes up for that.
   @inline(__always)
   private static func parseExponent(_ cursor: inout UnsafePointer<UInt8>) -> Int? {
     let isNegative = cursor.pointee == UInt8(ascii: "-")

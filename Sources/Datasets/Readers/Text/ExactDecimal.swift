@@ -1,15 +1,15 @@
-/// A decimal number with all its digits: ± 0.d₁d₂…dₙ · 10^exponent, with d₁ and dₙ other than 0; no digits for 0. Two texts
-/// are one number exactly where these are equal, however many digits they have.
+/// A decimal number with all its digits: ± 0.d₁d₂…dₙ · 10^exponent, where d₁ and dₙ are not 0; 0 has no digits. Two
+/// texts are the same number exactly if these are equal, however many digits the texts have.
 struct ExactDecimal: Hashable {
   private let isNegative: Bool
-  /// In ASCII, which has them in their order.
+  /// ASCII digits, which compare in numeric order.
   private let digits: [UInt8]
   private let exponent: Int
 
   private static let largestExponent = 100_000
 
-  /// The number that is all of the text: a sign, digits with or without a point, an exponent. nil for any other text, and
-  /// for an exponent beyond ±100,000.
+  /// The number, if the whole text is one: a sign, digits with or without a point, an exponent. nil for any other text,
+  /// and for an exponent beyond ±100,000.
   init?(_ text: String) {
     var rest = Array(text.utf8)[...]
     let sign = Self.sign(&rest)
@@ -38,7 +38,7 @@ struct ExactDecimal: Hashable {
     (isNegative, digits, self.exponent) = (sign, Array(all[first...last]), exponent - (first - all.startIndex))
   }
 
-  /// Whether there is a minus, and moves behind a sign.
+  /// Skips a sign, and returns whether it is a minus.
   private static func sign(_ rest: inout ArraySlice<UInt8>) -> Bool {
     let isNegative = rest.first == UInt8(ascii: "-")
     if isNegative || rest.first == UInt8(ascii: "+") { rest = rest.dropFirst() }
@@ -58,7 +58,7 @@ extension ExactDecimal: Comparable {
     return one.isNegative ? other.isSmaller(than: one) : one.isSmaller(than: other)
   }
 
-  /// In magnitude.
+  /// Compares magnitudes.
   private func isSmaller(than other: ExactDecimal) -> Bool {
     if digits.isEmpty || other.digits.isEmpty { return digits.isEmpty && !other.digits.isEmpty }
     return exponent == other.exponent

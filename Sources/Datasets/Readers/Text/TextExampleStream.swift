@@ -1,6 +1,6 @@
 import LinearAlgebra
 
-/// Examples in files of text, which are read twice: once to learn their rows, columns and labels, and once for the values.
+/// Examples in text files, which are read twice: first for rows, columns and labels, then for the values.
 final class TextExampleStream<Scalar: BLASScalar & DecimalScalar>: ExampleStream {
   let path: String
   let columns: Int
@@ -11,7 +11,7 @@ final class TextExampleStream<Scalar: BLASScalar & DecimalScalar>: ExampleStream
 
   private enum Layout {
     case sparse(SVMLight.IndexBase, hasLabels: Bool)
-    /// With the line of each file that has names.
+    /// A table, with the line of names of each file that has one.
     case table(CSVLayout, headerLines: [Int?])
   }
 
@@ -36,15 +36,15 @@ final class TextExampleStream<Scalar: BLASScalar & DecimalScalar>: ExampleStream
     }
   }
 
-  /// Reads the files for the first time, and calls `report` with the share that is done.
+  /// Reads the files for the first time, and calls `report` with the fraction that is done.
   ///
   /// - Parameters:
   ///   - format: `svmlight` or `csv`.
-  ///   - label: where a table has its labels.
-  ///   - header: whether a table has names.
-  ///   - columns: the number of features, where it is known; a table of just so many columns has no labels.
+  ///   - label: the column of a table that has the labels.
+  ///   - header: whether a table has a line of names.
+  ///   - columns: the number of features where it is known; a table with exactly this many columns has no labels.
   ///
-  /// Throws what `report` does, and exit code 65, 66 or 74.
+  /// Throws the errors of `report`, and exit code 65, 66 or 74.
   init(
     _ paths: [String], format: ExampleFormat, label: CSV.LabelPosition, header: CSV.Header = .auto, columns: Int?,
     indexBase: SVMLight.IndexBase, blockSize: Int = TextStream.blockSize, _ report: (Double) throws -> Void
@@ -91,15 +91,15 @@ final class TextExampleStream<Scalar: BLASScalar & DecimalScalar>: ExampleStream
     }
   }
 
-  /// After the first reading, so that a file was written to.
+  /// The error for a second pass that differs from the first: the file was written to in between.
   private var changed: DataError { DataFile.changed(path) }
 
   private static var colon: UInt8 { UInt8(ascii: ":") }
 
-  /// What the first reading learns.
+  /// The facts that the first pass collects.
   private struct Survey {
     var layout: Layout?
-    /// Of each file.
+    /// The number of rows of each file.
     var rows: [Int]
     var columns = 0
     var labels = LabelTable()
@@ -125,7 +125,7 @@ final class TextExampleStream<Scalar: BLASScalar & DecimalScalar>: ExampleStream
     var blankLine: DataError?
     while let parts = try stream.next(counting: colon) {
       if hasLabels == nil {
-        // Before the first example a blank line means what it does behind that.
+        // Before the first example, a blank line means the same as after it.
         hasLabels = SVMLightRows<Scalar>.beginWithLabels(parts)
         if hasLabels == nil { blankLine = blankLine ?? SVMLightRows<Scalar>.blankLine(parts) }
         if hasLabels == false, let blankLine { throw blankLine }
@@ -141,7 +141,7 @@ final class TextExampleStream<Scalar: BLASScalar & DecimalScalar>: ExampleStream
     let base = indexBase.resolved(smallestIndex: smallestIndex)
     let count = base.columnCount(largestIndex: largestIndex)
     if let columns, count > columns {
-      // Now that the base is known, the line is found where the index is too large.
+      // Another pass with the known base finds the line with the index that is too large.
       stream.rewind()
       return try Self.survey(stream, base, columns, report)
     }
@@ -172,7 +172,7 @@ final class TextExampleStream<Scalar: BLASScalar & DecimalScalar>: ExampleStream
     return survey
   }
 
-  /// What is wrong with names for whoever writes them again; to a reader of the values alone they need not be text.
+  /// The error for names that cannot be written as text; for reading values alone, names may have any bytes.
   private static func namesFault(_ head: CSVHead) -> DataError? {
     String(validating: head.lines[0].text, as: UTF8.self) == nil
       ? head.fault("the names are no UTF-8 text; convert the file with iconv") : nil

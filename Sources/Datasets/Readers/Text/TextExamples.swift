@@ -1,20 +1,20 @@
-/// The examples of text files, all in memory, with their labels as the files have them.
+/// The examples of text files in memory, with the labels that the files have.
 package struct TextExamples {
   package let features: Features
-  /// nil where the file has none.
+  /// The labels; nil where the files have none.
   package let labels: LabelColumn?
-  /// Of LIBSVM's format.
+  /// The indices of the LIBSVM format; nil for other formats.
   package let indices: SVMLight.Indices?
-  /// What a table calls its columns; nil for other formats.
+  /// The names of a table's columns; nil for other formats.
   package let tableColumns: TableColumns?
 
   /// - Parameters:
   ///   - format: `svmlight` or `csv`.
-  ///   - table: how a table is read; its number of features and its element are `columns` and `element`.
-  ///   - columns: the number of features, where it is known; a table of just so many columns has no labels.
+  ///   - table: how a table is read; `columns` and `element` override its number of features and its element.
+  ///   - columns: the number of features where it is known; a table with exactly this many columns has no labels.
   ///   - indexBase: the index of the first column in `svmlight`.
-  ///   - storage: whether values of `svmlight` are kept with their zeros.
-  ///   - element: what the values are kept as, `float32` or `float64`.
+  ///   - storage: whether values of `svmlight` are stored with their zeros.
+  ///   - element: the type of the values, `float32` or `float64`.
   ///
   /// Throws exit code 65 for wrong contents, 66 for a file that cannot be read.
   package init(
@@ -40,8 +40,8 @@ package struct TextExamples {
 }
 
 extension Dataset {
-  /// Examples of text files, whose labels are those of `classes`, or make up the classes themselves. Throws exit code 65
-  /// for a file without labels, or with one that is not among the classes.
+  /// The examples of text files with the classes `known`, or with the classes that their labels define. Throws exit
+  /// code 65 for files without labels, or for a label that is not among the classes.
   package init(
     _ examples: TextExamples, path: String, classes known: ClassMap?, ignoring ignored: IgnoredLabel? = nil
   ) throws(DataError) {

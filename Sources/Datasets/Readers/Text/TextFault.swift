@@ -1,10 +1,10 @@
-/// What is wrong with a line of text.
+/// A fault of a line of text.
 struct TextFault: Error {
-  /// Counted from 0, from the start of the chunk.
+  /// The line, counted from 0 at the start of the part.
   let line: Int
   let message: String
 
-  /// Words for an error: the bytes as text of one line, of which a long one keeps its start.
+  /// The bytes as quoted text on one line, for errors; long text is cut.
   static func quoted(_ bytes: UnsafeBufferPointer<UInt8>) -> String {
     let text = String(decoding: bytes.prefix(32), as: UTF8.self)
     let scalars = text.unicodeScalars.map { scalar in

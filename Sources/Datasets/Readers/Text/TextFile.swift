@@ -1,20 +1,20 @@
 import Glibc
 import LinearAlgebra
 
-/// A file of text, plain in the mapped file or unpacked in memory, as lines that can be shared out to threads.
+/// A text file, mapped or unpacked in memory, as lines that can be distributed to threads.
 final class TextFile {
   let path: String
-  /// All lines that end with a newline.
+  /// All lines that end with a newline in the file.
   private let lines: UnsafeBufferPointer<UInt8>
-  /// The last line and a newline, if the file has none there; else empty.
+  /// The last line and an added newline, if the file lacks one there; otherwise empty.
   private let lastLine: UnsafeMutableBufferPointer<UInt8>
-  /// The text with newlines where carriage returns alone end its lines; else empty.
+  /// The text with newlines in place of lone carriage returns; empty where lines end otherwise.
   private let converted: UnsafeMutableBufferPointer<UInt8>
-  /// What keeps `lines` alive.
+  /// The object that keeps `lines` alive.
   private let owner: AnyObject?
 
-  /// Throws exit code 66 for a file that cannot be read, 65 for an empty one, a damaged compressed one or one that unpacks to
-  /// more than there is memory for.
+  /// Throws exit code 66 for a file that cannot be read, 65 for one that is empty, damaged, or unpacks to more than
+  /// memory holds.
   convenience init(_ path: String) throws(DataError) {
     let file = try MappedFile(path)
     if let compression = Compression(file.bytes) {
@@ -59,7 +59,7 @@ final class TextFile {
     converted.deallocate()
   }
 
-  /// The whole text in pieces, as `wholeLines` cuts it, which live as long as this object.
+  /// The text in pieces of whole lines, as `wholeLines` cuts it; they live as long as this object.
   func chunks(size: Int) -> [UnsafeBufferPointer<UInt8>] {
     lines.wholeLines(size: size) + (lastLine.isEmpty ? [] : [UnsafeBufferPointer(lastLine)])
   }
@@ -68,15 +68,15 @@ final class TextFile {
     text.starts(with: byteOrderMark) ? .init(rebasing: text.dropFirst(byteOrderMark.count)) : text
   }
 
-  /// Bytes of text for a thread at a time.
+  /// Bytes of text per task of a thread.
   static let chunkSize = 1 << 20
   static let newline = UInt8(ascii: "\n")
   private static let byteOrderMark: [UInt8] = [0xef, 0xbb, 0xbf]
 }
 
 extension UnsafeBufferPointer<UInt8> {
-  /// Lines, the last of which ends with a newline, cut behind newlines into pieces of at least `size` bytes, except for the
-  /// last one.
+  /// Cuts lines into pieces of whole lines with at least `size` bytes each, except for the last piece. The text must
+  /// end with a newline.
   func wholeLines(size: Int) -> [UnsafeBufferPointer<UInt8>] {
     var pieces: [UnsafeBufferPointer<UInt8>] = []
     var start = 0
@@ -91,7 +91,7 @@ extension UnsafeBufferPointer<UInt8> {
   }
 }
 
-/// What a compressed file unpacks to, whose size is known only at its end.
+/// The unpacked contents of a compressed file, whose size is known only at its end.
 private final class UnpackedText {
   private(set) var bytes: UnsafeRawBufferPointer
   private var storage: UnsafeMutableRawPointer?

@@ -1,34 +1,35 @@
 import LinearAlgebra
 
-/// A part of a file that one thread reads: whole lines, each of which holds at most one row.
+/// A part of a file for one thread: whole lines, each with at most one row.
 struct TextPart {
-  /// Ends with a newline.
+  /// The lines; the text ends with a newline.
   let text: UnsafeBufferPointer<UInt8>
   /// The file, for errors.
   let path: String
-  /// Lines of the file before this part.
+  /// The number of the file's lines before this part.
   private(set) var fileLine = 0
-  /// Lines of all parts before this one. Since no line has two rows, it is also where there is room for this part's rows.
+  /// The number of lines in all parts before this one, which also locates the room for this part's rows, since a line
+  /// has at most one.
   private(set) var firstLine = 0
   private(set) var lineCount = 0
-  /// How often the byte is there that was to be counted.
+  /// The number of occurrences of the counted byte.
   private(set) var markCount = 0
-  /// Rows that were read.
+  /// The number of rows read.
   var rowCount = 0
-  /// The part's line that names the columns, if it has one.
+  /// The index of the line that names the columns, if this part has it.
   var headerLine: Int?
   var labels = LabelTable()
   var fault: TextFault?
 
-  /// Consecutive pieces of a file's text as parts, with their lines counted and the bytes `mark`; `line` is the number of
-  /// the file's lines before them.
+  /// Parts from consecutive pieces of a file's text, with their lines and the bytes `mark` counted; `line` is the
+  /// number of the file's lines before them.
   static func parts(
     of chunks: [UnsafeBufferPointer<UInt8>], _ path: String, line: Int = 0, counting mark: UInt8? = nil
   ) -> [TextPart] {
     counted(chunks.map { TextPart(text: $0, path: path, fileLine: line) }, mark)
   }
 
-  /// The parts of files, one file's behind the other's.
+  /// The parts of files, one file after another.
   static func parts(of files: [TextFile], size: Int, counting mark: UInt8? = nil) -> [TextPart] {
     counted(files.flatMap { file in file.chunks(size: size).map { TextPart(text: $0, path: file.path) } }, mark)
   }
@@ -55,7 +56,7 @@ struct TextPart {
 }
 
 extension MutableCollection<TextPart> {
-  /// Says which line of the file of these parts has names, counted from its start, if one has.
+  /// Marks the line of names in the parts of a file; `line` counts from the start of the file.
   mutating func markHeader(_ line: Int?) {
     guard let line else { return }
     for part in indices where (0..<self[part].lineCount).contains(line - self[part].fileLine) {
@@ -87,7 +88,7 @@ extension [TextPart] {
     return .badContents(path, reason ?? "holds no examples; name the file that does")
   }
 
-  /// The places of each file's parts.
+  /// The range of parts of each file.
   var files: [Range<Int>] {
     var files: [Range<Int>] = []
     for part in indices {
@@ -100,7 +101,7 @@ extension [TextPart] {
     return files
   }
 
-  /// Calls `body` with each part, on all threads. Throws exit code 65 with what it finds wrong in the first line of those.
+  /// Calls `body` for each part, on all threads. Throws exit code 65 with the fault of the first part that has one.
   mutating func read(
     _ body: (_ part: inout TextPart, _ index: Int) throws(TextFault) -> Void
   ) throws(DataError) {
@@ -120,8 +121,8 @@ extension [TextPart] {
     }
   }
 
-  /// The labels of all parts' rows as numbers of `table`, which gets the new ones; `codes` has those of each part from its
-  /// first line on, as its own table numbers them.
+  /// The labels of the rows of all parts as codes of `table`, which gains new texts. `codes` holds the labels of each
+  /// part from the place of its first line on, numbered by the part's own table.
   func labels(in table: inout LabelTable, codes: UnsafePointer<Int32>) -> [Int32] {
     var all: [Int32] = []
     all.reserveCapacity(rowCount)
@@ -134,7 +135,7 @@ extension [TextPart] {
 }
 
 extension UnsafeBufferPointer<UInt8> {
-  /// How many of the bytes are `byte`.
+  /// The number of bytes equal to `byte`.
   func count(of byte: UInt8) -> Int {
     let ones: UInt64 = 0x0101_0101_0101_0101
     let low = 0x7f &* ones
@@ -142,12 +143,12 @@ extension UnsafeBufferPointer<UInt8> {
     var total = 0
     var index = 0
     while index + 8 <= count {
-      // Eight bytes at a time are counted in eight lanes, as often as these can count.
+      // Eight bytes at a time are counted in eight lanes, until a lane could overflow.
       var lanes: UInt64 = 0
       let end = Swift.min(index + 8 * 255, count - 7)
       while index < end {
         let word = UnsafeRawPointer(baseAddress! + index).loadUnaligned(as: UInt64.self)
-        // The bytes looked for are 0 in `differences`, and exactly those have no bit set in the sum.
+        // A byte of `differences` is 0 where `byte` occurs, and exactly these bytes have no bit set in the sum.
         let differences = word ^ pattern
         lanes &+= (~(((differences & low) &+ low) | differences) >> 7) & ones
         index += 8

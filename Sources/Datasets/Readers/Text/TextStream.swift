@@ -1,32 +1,32 @@
 import Glibc
 
-/// The lines of a text file, plain or compressed, block by block: in memory for one block, whatever the size of
-/// the file, and for the longest line.
+/// The lines of a text file, plain or compressed, block by block. Memory holds one block, or the longest line if that
+/// is longer, whatever the size of the file.
 final class TextStream {
   private let file: DataFile
   private let compression: Compression?
-  /// Unpacks a compressed file from where it was opened or rewound.
+  /// Unpacks a compressed file, from its start or from the last rewind on.
   private var unpacked: CompressedStream?
-  /// Bytes that were read of a plain file.
+  /// The number of bytes read of a plain file.
   private var offset = 0
   private var isAtEnd = false
   private var isAtStart = true
-  /// Whether carriage returns alone end lines, once the first line has told it.
+  /// Whether lone carriage returns end lines; nil until the first line shows it.
   private var hasReturns: Bool?
   private var buffer: AlignedBuffer
-  /// What of the buffer is read and not yet given out: the start of a line.
+  /// The range of the buffer that is read and not yet returned: the start of a line.
   private var rest = 0..<0
 
   var path: String { file.path }
   var version: DataFile.Version { file.version }
 
-  /// How much of the file as it is stored has been read, from 0 to 1.
+  /// The fraction of the stored file that has been read, from 0 to 1.
   var fractionDone: Double { Double(unpacked?.offset ?? offset) / Double(file.size) }
 
-  /// Bytes of a block that has no longer lines.
+  /// Bytes of a block, unless a line is longer.
   static let blockSize = 4 << 20
 
-  /// Throws exit code 66 for a file that cannot be read, 65 for an empty one or one that nothing here unpacks.
+  /// Throws exit code 66 for a file that cannot be read, 65 for one that is empty or in an unsupported compression.
   init(_ path: String, blockSize: Int = TextStream.blockSize) throws(DataError) {
     file = try DataFile(path)
     guard file.size > 0 else { throw .badContents(path, "is empty; copy the file again") }
@@ -38,17 +38,17 @@ final class TextStream {
     rewind()
   }
 
-  /// Starts again at the first line.
+  /// Restarts at the first line.
   func rewind() {
     unpacked = compression.map { CompressedStream(file, $0) }
     (offset, isAtEnd, isAtStart, hasReturns, rest) = (0, false, true, nil, 0..<0)
   }
 
-  /// The next lines, which end with a newline, also where the file has none at its end; nil behind the last ones. They are
-  /// good until the next call.
+  /// The next lines, each ending with a newline, which is added if the file lacks it at its end; nil at the end. Valid
+  /// until the next call.
   ///
-  /// Throws exit code 65 for a damaged file, one without text, or one that has changed since it was opened, 74 for one that the system fails
-  /// to read.
+  /// Throws exit code 65 for a file that is damaged, has no text, or has changed since it was opened; 74 for one that
+  /// the system fails to read.
   func next() throws(DataError) -> UnsafeBufferPointer<UInt8>? {
     memmove(buffer.bytes.baseAddress!, buffer.bytes.baseAddress! + rest.lowerBound, rest.count)
     var filled = rest.count
@@ -80,18 +80,18 @@ final class TextStream {
     }
   }
 
-  /// Makes the new bytes of the buffer lines that end with newlines.
+  /// Makes all line ends in the new bytes of the buffer newlines.
   private func convertReturns(_ range: Range<Int>) {
     let bytes = UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[..<range.upperBound]).bindMemory(to: UInt8.self)
     let isUnknown = hasReturns == nil
     if isUnknown { hasReturns = CarriageReturns.endFirstLine(of: UnsafeBufferPointer(bytes), isAll: isAtEnd) }
     guard hasReturns == true else { return }
-    // The last byte before the new ones may have waited for what follows it.
+    // A carriage return at the end of the previous bytes is decided by the byte that follows it.
     let start = isUnknown ? 0 : max(0, range.lowerBound - 1)
     CarriageReturns.replace(in: UnsafeMutableBufferPointer(rebasing: bytes[start...]), isAll: isAtEnd)
   }
 
-  /// Reads to the end of the buffer but for a byte, or to that of the file. The result is the number of bytes.
+  /// Fills the buffer except for one byte, or up to the end of the file. Returns the number of new bytes.
   private func fill(from start: Int) throws(DataError) -> Int {
     if isAtEnd { return 0 }
     let room = UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[start..<buffer.bytes.count - 1])

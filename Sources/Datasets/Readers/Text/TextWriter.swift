@@ -1,8 +1,8 @@
 import LinearAlgebra
 
-/// Lines of text on their way to a file that appears when all of them are written.
+/// Writes lines of text to a file that appears when all of them are written.
 ///
-/// Numbers are the shortest text that is read back as the same number in their precision.
+/// A number is written as the shortest text that reads back as the same number in its precision.
 struct TextWriter {
   private let file: PartialFile
   private var bytes: [UInt8] = []
@@ -14,7 +14,7 @@ struct TextWriter {
 
   mutating func append(_ text: String) { bytes.append(contentsOf: text.utf8) }
 
-  /// One character.
+  /// Appends one character.
   mutating func append(byte: UInt8) { bytes.append(byte) }
 
   mutating func append(_ integer: Int) {
@@ -28,10 +28,10 @@ struct TextWriter {
     bytes[start...].reverse()
   }
 
-  /// A finite number.
+  /// Appends a finite number.
   @inline(__always)
   mutating func append<Scalar: BLASScalar>(_ number: Scalar) {
-    // The standard library writes a Float or Double much faster than a number of a type that it does not know.
+    // The standard library writes a Float or Double much faster than a number of a generic type.
     if Scalar.self == Float.self {
       append(number as! Float)
     } else {
@@ -55,7 +55,7 @@ struct TextWriter {
     if bytes.suffix(2).elementsEqual(".0".utf8) { bytes.removeLast(2) }
   }
 
-  /// The number, if it is a whole one that single precision has exactly, and has no sign to lose.
+  /// The number as an integer, if it is one that single precision represents, and not −0.
   private static func integer(_ number: Double) -> Int? {
     guard number.magnitude < 0x1p24, number != 0 || number.sign == .plus, number == number.rounded(.towardZero) else {
       return nil
@@ -69,7 +69,7 @@ struct TextWriter {
     if bytes.count >= 1 << 16 { try flush() }
   }
 
-  /// Makes sure that all lines are on the disk, as `PartialFile` does. Throws exit code 74.
+  /// Ensures that all lines are on disk, as `PartialFile.complete` does. Throws exit code 74.
   mutating func complete() throws(DataError) {
     try flush()
     try file.complete()
