@@ -3,8 +3,8 @@ import Foundation
 
 /// The checkpoints of one run: `step-00000120.safetensors` and the like in one folder. Only rank 0 uses it.
 ///
-/// A checkpoint is complete as soon as it has its name (see `AtomicFile`) and always carries a checksum. Temporaries and
-/// files with other names are no checkpoints and stay unseen.
+/// A checkpoint is complete as soon as it has its name (see `AtomicFile`), and always carries a checksum. Temporary
+/// files and files with other names are ignored.
 package struct CheckpointFiles: Sendable {
   package struct Checkpoint: Equatable, Sendable {
     package let step: Int
@@ -19,18 +19,18 @@ package struct CheckpointFiles: Sendable {
 
   package func path(step: Int) -> String { "\(folder)/\(Self.fileName(step: step))" }
 
-  /// The checkpoints by ascending step; none if the folder does not exist.
+  /// The checkpoints by ascending step; empty if the folder does not exist.
   package func list() throws(StorageError) -> [Checkpoint] {
     try fileNames().compactMap(Self.step(ofFile:)).sorted().map { Checkpoint(step: $0, path: path(step: $0)) }
   }
 
-  /// The checkpoint of the highest step.
+  /// The checkpoint of the highest step; nil if there is none.
   package func latest() throws(StorageError) -> Checkpoint? { try list().last }
 
   /// Writes the checkpoint of `step`, and creates the folder for the first one.
   ///
-  /// Checkpoints of later steps are then left over from a course that was given up, by a resume from an earlier step;
-  /// they get `.abandoned` after their names, lest a later resume or `prune` take them for the newest.
+  /// Checkpoints of later steps belong to a course that a resume from an earlier step has given up. They get the ending
+  /// `.abandoned`, lest a later resume or `prune` take them for the newest.
   @discardableResult
   package func save(step: Int, _ file: TensorFile) throws(StorageError) -> Checkpoint {
     try createFolder(folder, remedy: "correct the permissions or choose another run directory")
@@ -44,18 +44,18 @@ package struct CheckpointFiles: Sendable {
     return checkpoint
   }
 
-  /// What `loadLatest` has found.
+  /// The result of `loadLatest`.
   package struct Latest: Sendable {
     package let checkpoint: Checkpoint
     package let file: TensorFile
-    /// Why newer checkpoints are not it, the newest first.
+    /// The errors of newer, damaged checkpoints, newest first.
     package var damage: [StorageError] = []
   }
 
   /// Reads the newest checkpoint; nil if there is none.
   ///
-  /// A damaged one is an error (65) that names the newest intact one before it: which training to go on with is the
-  /// user's decision. With `fallsBack` that has been decided: the newest intact one it is.
+  /// A damaged one is an error (65) that names the newest intact one before it: the user decides which training to go
+  /// on with. `fallsBack` makes that decision: it takes the newest intact one.
   package func loadLatest(fallsBack: Bool = false) throws(StorageError) -> Latest? {
     var damage: [StorageError] = []
     for checkpoint in try list().reversed() {
@@ -79,15 +79,15 @@ package struct CheckpointFiles: Sendable {
       remedy: "no earlier checkpoint is intact, so start again in a new run directory")
   }
 
-  /// A checkpoint with its checksum and finite numbers.
+  /// Reads a checkpoint, which must have its checksum and finite numbers.
   package static func load(_ path: String) throws(StorageError) -> TensorFile {
     let file = try Safetensors.load(path: path, requireChecksum: true)
     try file.requireFinite()
     return file
   }
 
-  /// Deletes all but the newest `count` checkpoints (the newest always stays), and the temporaries of processes that
-  /// died while saving. Precondition: no other process saves to this folder from another machine.
+  /// Deletes all but the newest `count` checkpoints (the newest always stays), and the temporary files of processes
+  /// that died while saving. Precondition: no process on another machine saves to this folder.
   package func prune(keepLast count: Int) throws(StorageError) {
     for checkpoint in try list().dropLast(max(1, count)) { try Self.remove(checkpoint.path) }
     for name in try fileNames() where Self.isStaleTemporary(name) { try Self.remove("\(folder)/\(name)") }
@@ -99,7 +99,7 @@ package struct CheckpointFiles: Sendable {
     return "step-" + String(repeating: "0", count: max(0, 8 - digits.count)) + digits + ".safetensors"
   }
 
-  /// The step in the name of a checkpoint; nil for every name that `fileName(step:)` does not give.
+  /// The step in the name of a checkpoint; nil for names that `fileName(step:)` does not give.
   private static func step(ofFile name: String) -> Int? {
     guard name.hasPrefix("step-"), name.hasSuffix(".safetensors") else { return nil }
     guard let step = Int(name.dropFirst(5).dropLast(12)), step >= 0 else { return nil }
@@ -111,7 +111,8 @@ package struct CheckpointFiles: Sendable {
       step(ofFile: String(name[..<marker.lowerBound].dropFirst())) != nil,
       let process = Int32(name[marker.upperBound...]), process > 0
     else { return false }
-    // This process saves nothing while it prunes, so a temporary with its id is from an earlier process of that id.
+    // This process saves nothing while it prunes, so a temporary file with its id is from an earlier process of that
+    // id.
     return process == getpid() || (kill(process, 0) != 0 && errno == ESRCH)
   }
 
@@ -121,8 +122,8 @@ package struct CheckpointFiles: Sendable {
     }
   }
 
-  /// All names in the folder; none if it does not exist. What Foundation offers for this takes an error while reading for
-  /// the end.
+  /// The names of all files in the folder; empty if it does not exist. Foundation's functions would take a read error
+  /// for the end.
   private func fileNames() throws(StorageError) -> [String] {
     guard let stream = opendir(folder) else {
       if errno == ENOENT { return [] }

@@ -1,8 +1,8 @@
 import Foundation
 
-/// Writes the checkpoints of a run on a thread of its own, one at a time, while the run goes on. Only rank 0 has one.
+/// Writes the checkpoints of a run on a separate thread, one at a time, while the run goes on. Only rank 0 has one.
 ///
-/// A step waits for no more than a copy of what is to be saved, unless the checkpoint before is still being written.
+/// A step waits only for a copy of the state, unless the previous checkpoint is still being written.
 package final class CheckpointWriter: @unchecked Sendable {
   /// A checkpoint that has reached the disk.
   package struct Written: Equatable, Sendable {
@@ -13,14 +13,14 @@ package final class CheckpointWriter: @unchecked Sendable {
 
   private let files: CheckpointFiles
   private let keep: Int
-  /// Guards what follows.
+  /// Guards the properties that follow.
   private let condition = NSCondition()
   private var next: (step: Int, file: TensorFile)?
   private var isWriting = false
   private var results: [Result<Written, StorageError>] = []
   private var isEnding = false
 
-  /// - Parameter keep: how many of the newest checkpoints stay.
+  /// - Parameter keep: the number of newest checkpoints that stay.
   package init(_ files: CheckpointFiles, keep: Int) {
     self.files = files
     self.keep = keep
@@ -28,9 +28,9 @@ package final class CheckpointWriter: @unchecked Sendable {
     Thread.detachNewThread { self.work() }
   }
 
-  /// Begins to write a checkpoint, and returns; waits only for the one before. On any thread.
+  /// Starts writing a checkpoint and returns; waits only for the previous one. May be called on any thread.
   ///
-  /// - Parameter contents: copies what is to be saved, once the copy before has been given back; nil: nothing is.
+  /// - Parameter contents: copies the state, once the previous copy has been released; nil writes nothing.
   package func begin(_ contents: () -> (step: Int, file: TensorFile)?) {
     condition.withLock {
       waitUntilIdle()
@@ -44,12 +44,12 @@ package final class CheckpointWriter: @unchecked Sendable {
     }
   }
 
-  /// Returns when nothing is being written.
+  /// Returns when no checkpoint is being written.
   package func wait() {
     condition.withLock { waitUntilIdle() }
   }
 
-  /// What has been written since the last call, or the first failure.
+  /// The checkpoints written since the last call; throws the first failure.
   package func collect() throws(StorageError) -> [Written] {
     let finished = condition.withLock {
       defer { results = [] }
@@ -58,7 +58,7 @@ package final class CheckpointWriter: @unchecked Sendable {
     return try finished.map { result throws(StorageError) in try result.get() }
   }
 
-  /// Waits as `wait` does, and gives the thread back.
+  /// Waits as `wait` does, and ends the thread.
   package func end() {
     condition.withLock {
       waitUntilIdle()
@@ -83,7 +83,7 @@ package final class CheckpointWriter: @unchecked Sendable {
     condition.unlock()
   }
 
-  /// Writes what is next, unlocked meanwhile; nil if there is nothing. Its memory is free on return.
+  /// Writes the next checkpoint, unlocked meanwhile; nil if there is none. The copy is released on return.
   private func writeNext() -> Result<Written, StorageError>? {
     guard let (step, file) = next else { return nil }
     next = nil

@@ -1,30 +1,31 @@
 import Foundation
 
-/// What a run could be saved as while a step is under way: as it was before the step, for parameters and memory change only
-/// at its end.
+/// The state that a run can be saved in while a step is under way: the state before the step, since parameters and
+/// memory change only at its end.
 ///
+/// The main thread announces changes; another thread may copy the state in between.
 /// The main thread announces changes; another thread may look in between.
 final class LastState: @unchecked Sendable {
   struct State {
     let step: Int
-    /// Copies what is to be saved.
+    /// Copies the state.
     let contents: () -> TensorFile
   }
 
-  /// Guards `state`, and what its contents are made from.
+  /// Guards `state` and the vectors that its contents are copied from.
   private let lock = NSLock()
   private var state: State?
-  /// Only the main thread's.
+  /// Used by the main thread only.
   private var isChanging = false
 
-  /// From here to `endChange` nobody looks.
+  /// Locks the state until `endChange`.
   func beginChange() {
     guard !isChanging else { return }
     isChanging = true
     lock.lock()
   }
 
-  /// The run is now in this state; nil: in none that needs to be saved.
+  /// Sets the state of the run and unlocks it; nil: there is nothing to save.
   func endChange(_ state: State?) {
     beginChange()
     self.state = state
@@ -32,7 +33,7 @@ final class LastState: @unchecked Sendable {
     lock.unlock()
   }
 
-  /// Copies the state, if there is one, on any thread.
+  /// Copies the state, if there is one. May be called on any thread.
   func copy() -> (step: Int, file: TensorFile)? {
     lock.withLock { state.map { ($0.step, $0.contents()) } }
   }

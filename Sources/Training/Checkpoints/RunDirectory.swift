@@ -1,6 +1,6 @@
 import Foundation
 
-/// The folder of one run: `config.yaml`, `metrics.jsonl`, `checkpoints/`, `lock` and at the end `model.safetensors`.
+/// The folder of one run: `config.yaml`, `metrics.jsonl`, `checkpoints/`, `lock`, and at the end `model.safetensors`.
 package struct RunDirectory: Equatable, Sendable {
   package let path: String
 
@@ -14,20 +14,22 @@ package struct RunDirectory: Equatable, Sendable {
     self.path = path
   }
 
-  /// The run that a checkpoint belongs to.
+  /// The directory of the run that a checkpoint belongs to.
   package init(ofCheckpoint checkpoint: String) {
     let folder = URL(fileURLWithPath: checkpoint).deletingLastPathComponent()
     path = (folder.lastPathComponent == "checkpoints" ? folder.deletingLastPathComponent() : folder).relativePath
   }
 
-  /// Whether a run has begun here.
+  /// Whether a run has begun in this directory.
   package var isUsed: Bool {
     [metrics, model, checkpoints.folder].contains { FileManager.default.fileExists(atPath: $0) }
   }
 
-  /// Makes a new folder under `runs`, named after the configuration, and locks it: `runs/digits`, then `runs/digits-2`, ….
+  /// Creates and locks a new folder under `runs`, named after the configuration: `runs/digits`, then `runs/digits-2`,
+  /// ….
   ///
-  /// Of jobs that begin at once each has its own: what counts is who has the lock, not who has looked first.
+  /// Jobs that begin at the same time get different folders: the holder of the lock has the folder, not the first to
+  /// look.
   package static func begin(
     for configurationPath: String, hostname: String
   ) throws -> (directory: RunDirectory, lock: RunLock) {
@@ -39,12 +41,12 @@ package struct RunDirectory: Equatable, Sendable {
       do {
         return (directory, try directory.begin(resuming: false, hostname: hostname, patience: .zero))
       } catch is ConfigurationError {
-        // Another job has been faster.
+        // Another job was faster.
       }
     }
   }
 
-  /// The newest folder that `begin` gave out for this configuration; the first if there is none yet.
+  /// The newest folder of `begin` for this configuration; the first name if there is none yet.
   package static func newest(for configurationPath: String) -> RunDirectory {
     var number = 1
     while numbered(number + 1, configurationPath).isUsed { number += 1 }
@@ -56,7 +58,7 @@ package struct RunDirectory: Equatable, Sendable {
     return RunDirectory(path: "runs/\(stem)" + (number == 1 ? "" : "-\(number)"))
   }
 
-  /// Makes the folder. Throws exit code 74, or 64 if it holds a run already and this is to be a new one.
+  /// Creates the folder. Throws exit code 74, or 64 if it holds a run and a new one is to begin.
   package func create(resuming: Bool) throws {
     if !resuming && isUsed {
       throw ConfigurationError(
@@ -65,8 +67,8 @@ package struct RunDirectory: Equatable, Sendable {
     try createFolder(path, remedy: "correct the permissions or choose another --run-directory")
   }
 
-  /// Makes the folder for a run that begins here, and locks it. Throws as `create` and `RunLock` do, and exit code 64 if
-  /// another job has begun a run here meanwhile.
+  /// Creates and locks the folder for a run that begins here. Throws the errors of `create` and `RunLock`, and exit
+  /// code 64 if another job has begun a run here meanwhile.
   package func begin(
     resuming: Bool, hostname: String, patience: Duration = RunLock.patience
   ) throws -> RunLock {

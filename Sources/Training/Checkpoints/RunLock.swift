@@ -1,12 +1,12 @@
 import Glibc
 import MPI
 
-/// Keeps other jobs out of a run's folder, as long as it lives: a lock on the file `lock` there, which the kernel gives
-/// back however the process ends, also on network file systems. Only rank 0 has one.
+/// Keeps other jobs out of a run's folder while it lives: a lock on the file `lock` in the folder. The kernel releases
+/// it however the process ends, also on network file systems. Only rank 0 has one.
 package final class RunLock: Sendable {
   private let descriptor: Int32
 
-  /// How long a job waits for one that is just ending, as after a kill of its mpirun.
+  /// The time that a job waits for another job that is ending, for instance after a kill of its mpirun.
   package static var patience: Duration { .seconds(5) }
 
   /// Locks the folder of a run. Throws exit code 64 if another job has it, or `StorageError`.
@@ -30,7 +30,7 @@ package final class RunLock: Sendable {
       }
       usleep(50_000)
     }
-    // For the message of the job that is refused; the lock does not depend on it.
+    // The file's contents serve the message of a refused job; the lock does not depend on them.
     ftruncate(descriptor, 0)
     let text = "process \(getpid()) on \(hostname)\n"
     _ = pwrite(descriptor, text, text.utf8.count, 0)
@@ -38,7 +38,7 @@ package final class RunLock: Sendable {
 
   deinit { close(descriptor) }
 
-  /// What the job that has the lock wrote of itself.
+  /// The note that the holder of the lock has left in the file.
   private static func owner(_ descriptor: Int32) -> String {
     var bytes = [UInt8](repeating: 0, count: 400)
     let count = pread(descriptor, &bytes, bytes.count, 0)

@@ -1,8 +1,8 @@
 import GaussNewton
 
 extension RunState {
-  /// What the run goes on with otherwise than it was saved, for people, a line each; its rate is told by `scheduleChange`, and
-  /// what does not go on at all is an error of `init`.
+  /// The settings with which the run goes on differently than saved, one line each, for the user. Changes of the rate
+  /// are in `scheduleChange`; changes that a run cannot go on with are errors of `init`.
   package var settingChanges: [String] {
     let before = Dictionary(uniqueKeysWithValues: saved.leaves.map { ($0.key, $0.value) })
     let unread = configuration.optimizer.unreadSettings
@@ -23,8 +23,8 @@ extension RunState {
 }
 
 extension OptimizerCounters {
-  /// With the λ to go on with where the settings of damping are others: that of the new `initial`, or the one that it had,
-  /// between the new bounds.
+  /// These counters with the λ to go on with when the settings of damping have changed: a changed `initial` sets it,
+  /// otherwise the saved λ stays, within the new bounds.
   func damped(from old: Damping.Options, to new: Damping.Options) -> OptimizerCounters {
     guard let damping, old != new else { return self }
     var counters = self

@@ -1,9 +1,8 @@
 import Datasets
 
 extension RunState {
-  /// Throws exit code 64 if the run is to end before the checkpoint; otherwise the line that says how the rate goes on, if not
-  /// as it would have.
-  ///
+  /// A line for the user if the rate goes on differently than saved; nil otherwise. Throws exit code 64 if the run
+  /// would end before the checkpoint.
   package func scheduleChange(_ data: TrainingData) throws(ConfigurationError) -> String? {
     let (old, new, step) = (saved, configuration, progress.step)
     let sampler = new.sampler(of: data.train)

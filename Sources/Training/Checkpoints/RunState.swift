@@ -2,41 +2,43 @@ import Datasets
 import GaussNewton
 import LinearAlgebra
 
-/// What a checkpoint holds beyond the model: how far the run is, and the optimizer's memory.
+/// The contents of a checkpoint beyond the model: the progress of the run, and the optimizer's memory.
 ///
-/// It is good for any number of ranks.
+/// It does not depend on the number of ranks.
 package struct RunState {
   package struct Progress: Codable, Equatable, Sendable {
-    /// Steps done.
+    /// The number of steps done.
     package var step: Int
-    /// The optimizer's numbers.
+    /// The optimizer's counters.
     package var optimizer: OptimizerCounters
-    /// Examples in the training set.
+    /// The number of examples in the training set.
     package var examples: Int
-    /// How sums travelled, and between how many ranks: on as many, a run goes on with the same bits.
+    /// The way sums travelled, and the number of ranks: with both unchanged, a run goes on with the same bits.
     package var exchange = Exchange.single
     package var ranks = 1
-    /// The kernels of OpenBLAS that rank 0 computed with; nil in checkpoints from before they were told.
+    /// The kernels of OpenBLAS on rank 0; nil in checkpoints that do not record them.
     package var kernel: String? = Kernels.name
-    /// Whether the optimizer's memory is that of sparse features; nil in checkpoints from before there were any.
+    /// Whether the optimizer's memory is for sparse features; nil in checkpoints that do not record it.
     package var sparse: Bool?
-    /// The checksum of the examples' weights; nil where all count alike.
+    /// The checksum of the examples' weights; nil where all weigh alike.
     package var weights: UInt32?
-    /// The checksum of values and labels, in hexadecimal; nil in checkpoints from before there was one.
+    /// The checksum of values and labels, in hexadecimal; nil in checkpoints that do not record it.
     package var data: String?
   }
 
   package let progress: Progress
   package let contents: TensorFile
-  /// What the run goes on with: as asked for, with the normalization and the order of rows that it had where none is asked for.
+  /// The configuration to go on with: as requested, but with the saved normalization and order of rows where none is
+  /// requested.
   package let configuration: Configuration
-  /// What the run had until now.
+  /// The configuration that the checkpoint was saved with.
   package let saved: Configuration
   package let normalization: Normalization
 
   private static let progressKey = "fgn.progress"
 
-  /// Adds the state of a run to the file of its model: `memory` is the optimizer's, and gets its names below `optimizer.`.
+  /// Adds the state of a run to the file of its model; the optimizer's `memory` gets names with the prefix
+  /// `optimizer.`.
   static func add<Scalar: BLASScalar>(
     _ progress: Progress, memory: [(name: String, vector: Vector<Scalar>)], to file: inout TensorFile
   ) {
@@ -44,12 +46,12 @@ package struct RunState {
     for (name, vector) in memory { file.add("optimizer.\(name)", Tensor(vector)) }
   }
 
-  /// How far the run of a checkpoint is. Throws for a file that is none.
+  /// The progress of a checkpoint's run. Throws for a file that is not a checkpoint.
   static func progress(of file: TensorFile) throws(StorageError) -> Progress {
     try file.decode(Progress.self, forKey: progressKey)
   }
 
-  /// Reads the state from a checkpoint, and makes sure that going on with it under `configuration` is the same run.
+  /// Reads the state from a checkpoint, and verifies that going on under `configuration` continues the same run.
   package init(_ contents: TensorFile, for configuration: Configuration) throws {
     self.contents = contents
     progress = try Self.progress(of: contents)
@@ -103,7 +105,7 @@ package struct RunState {
     }
   }
 
-  /// Gives the optimizer of the same method its memory back.
+  /// Restores the memory of an optimizer of the same method.
   func restore<Scalar: DistributedScalar>(_ optimizer: any Optimizer<Scalar>) throws {
     let (saved, fresh) = (progress.optimizer, optimizer.counters)
     guard (saved.damping == nil) == (fresh.damping == nil), (saved.moments == nil) == (fresh.moments == nil) else {
@@ -123,7 +125,7 @@ package struct RunState {
       remedy: "resume from another checkpoint")
   }
 
-  /// Throws if the run was on other data than `data`.
+  /// Throws if the run was trained on other data than `data`.
   package func check(_ data: TrainingData) throws {
     let saved = try ModelFile(contents)
     let old = (progress.examples, saved.network.inputCount, saved.network.outputCount)

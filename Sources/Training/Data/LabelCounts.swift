@@ -1,19 +1,19 @@
 import Datasets
 
-/// How many examples of a training set each class has, as far as a person should look at it.
+/// The number of examples of each class in a training set, with a warning for unlikely labels.
 struct LabelCounts {
-  /// By class.
+  /// The counts by class.
   let counts: [Int]
 
   init(_ labels: [Int32], classCount: Int) {
     counts = labels.reduce(into: [Int](repeating: 0, count: classCount)) { $0[Int($1)] += 1 }
   }
 
-  /// One line; nil where each class has an example.
+  /// A warning in one line; nil where each class has an example.
   var warning: String? {
     let present = counts.indices.filter { counts[$0] > 0 }
     guard let first = present.first, let last = present.last, present.count < counts.count else { return nil }
-    // Far from all others, as numbers that stand for no class are.
+    // A label far above all others may stand for no class.
     if last >= 99, present.count > 1, case let second = present[present.count - 2], last >= 2 * (second + 1) {
       return
         "\(last) only in \(counts[last]) rows, and the other labels go from \(first) to \(second): an ignore label? "

@@ -2,10 +2,10 @@ import Datasets
 import Foundation
 import MPI
 
-/// Reads examples once on each node: its first rank reads them, and the others have them in its memory, or map the same files.
+/// Reads examples once per node: its first rank reads them, and the others use its memory or map the same files.
 package struct NodeReader {
   let node: Communicator
-  /// Whether this rank has read for itself what it would have in another rank's memory if the system let it.
+  /// Whether this rank keeps a copy of its own because the system does not let it map another rank's memory.
   private var keepsCopy = false
 
   /// Collective.
@@ -13,8 +13,8 @@ package struct NodeReader {
     node = try communicator.splitBySharedMemory()
   }
 
-  /// What each of `reads` reads, given the sets before it; the same on all ranks. Collective on the node; errors are those of
-  /// this rank.
+  /// The data set of each of `reads`, which get the sets before theirs; the same on all ranks. Collective on the node.
+  /// Errors are local to this rank.
   package mutating func open(_ reads: [(_ before: [Dataset?]) throws -> Dataset?]) throws -> [Dataset?] {
     var sets: [Dataset?] = []
     do {
@@ -22,12 +22,12 @@ package struct NodeReader {
         try node.rank > 0 ? [] : reads.reduce(into: []) { $0.append(try $1($0)) }
       }
     } catch let failure as CollectiveFailure {
-      // What is wrong with the first rank's files is wrong on the node.
+      // An error in the first rank's files concerns the whole node.
       throw failure.withoutOrigin
     }
     if node.size == 1 { return sets }
     let offers = try reads.indices.map { try share(node.rank > 0 ? nil : sets[$0]) }
-    // The first rank holds its memory until all have mapped it, or have failed.
+    // The first rank holds its memory until all others have mapped it, or failed to.
     let result = Result {
       if node.rank == 0 { return }
       for (offer, read) in zip(offers, reads) { sets.append(try take(offer) { try read(sets) }) }
@@ -37,12 +37,12 @@ package struct NodeReader {
     return sets
   }
 
-  /// The same for one set.
+  /// Reads one data set, as the method for several does. Collective on the node.
   package mutating func open(_ read: () throws -> Dataset?) throws -> Dataset? {
     try withoutActuallyEscaping(read) { read in try open([{ _ in try read() }])[0] }
   }
 
-  /// Says what the system does not let ranks share; nil where they do. Collective over all nodes.
+  /// A note for the user if the system does not let ranks share memory; otherwise nil. Collective over all nodes.
   package func note(over communicator: Communicator) throws -> String? {
     let ranks = try communicator.allreduce(keepsCopy ? 1 : 0)
     return ranks == 0
@@ -51,7 +51,7 @@ package struct NodeReader {
         + "of their node; arrays in NPY files need none"
   }
 
-  /// Where the node's first rank has a data set in its memory, and the labels; nil where it has none that can be shared.
+  /// The address of the data set in the memory of the node's first rank, and the labels; nil where it cannot be shared.
   /// Collective on the node.
   private func share(_ set: Dataset?) throws -> (Data, [Int32])? {
     let bytes = try node.broadcast(
@@ -59,7 +59,7 @@ package struct NodeReader {
     return bytes.isEmpty ? nil : (Data(bytes), try node.broadcast(set?.labels ?? []))
   }
 
-  /// The data set of an offer, or what `read` reads. Local.
+  /// The data set that is offered, or the result of `read`. Local.
   private mutating func take(
     _ offer: (bytes: Data, labels: [Int32])?, orRead read: () throws -> Dataset?
   ) throws -> Dataset? {

@@ -14,8 +14,8 @@ extension Configuration.DataOptions.Source {
       element: precision == .float32 ? .float32 : .float64)
   }
 
-  /// The same for examples that a model is used on, with their labels or without, whose indices count as in its training set
-  /// or as `indexBase` says.
+  /// The examples of text files that a model is applied to, with or without labels; nil for arrays. Indices count as in
+  /// the model's training set, or as `indexBase` says.
   package func textExamples(
     for model: ModelFile, header: CSV.Header, readsLabels: Bool, indexBase: SVMLight.IndexBase? = nil
   ) throws(DataError) -> TextExamples? {

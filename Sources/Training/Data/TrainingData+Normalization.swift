@@ -2,8 +2,8 @@ import Datasets
 import MPI
 
 extension TrainingData {
-  /// As configured, or as suits the scales of the features: those that stay as they are or share one scale keep it, others get
-  /// a deviation of 1 each, and zeros that are not stored stay zeros. Collective.
+  /// The normalization that is configured, or that suits the scales of the features: features of one scale keep their
+  /// proportions, others get a deviation of 1 each, and zeros that are not stored stay zeros. Collective.
   static func normalization(
     of set: Dataset, _ name: String, _ configuration: Configuration, over communicator: Communicator
   ) throws -> (Normalization, FeatureScales) {
@@ -12,7 +12,8 @@ extension TrainingData {
     let statistics: FeatureStatistics
     switch set.features {
     case .dense(let matrix):
-      // Of fixed blocks of rows, so that no bit depends on the number of ranks; a few rows tell of the scales alone.
+      // Statistics of fixed blocks of rows keep all bits independent of the number of ranks. For the scales alone, a
+      // few rows suffice.
       let blocks = 64
       let isSampled = kind == .none && !choosesKind
       let parts = try communicator.allgather(
@@ -21,7 +22,7 @@ extension TrainingData {
           return matrix.statistics(in: isSampled ? rows.prefix(32) : rows).flattened
         })
       statistics = FeatureStatistics(merging: parts, columns: set.featureCount)
-    // Sparse values are so few that every rank counts them all.
+    // Sparse values are so few that each rank counts all of them.
     case .sparse(let matrix):
       guard kind.keepsZeros || choosesKind else {
         throw CollectiveFailure(

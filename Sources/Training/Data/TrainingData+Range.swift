@@ -1,9 +1,9 @@
 import Datasets
 import MPI
 
-/// What computing with a set would make of its numbers.
+/// Checks of the numbers that computations with a set would produce.
 extension TrainingData {
-  /// Throws for the first value, of those that have been found finite, that single precision does not hold. Collective.
+  /// Throws for the first finite value that exceeds single precision. Collective.
   static func checkRange(
     _ set: Dataset, _ name: String, _ normalization: Normalization, over communicator: Communicator
   ) throws {

@@ -2,7 +2,7 @@ import Datasets
 import MPI
 
 extension Features {
-  /// Bytes that are in memory, whatever is used of them; mapped files are not.
+  /// Bytes of features in memory; mapped files do not count.
   var residentSize: Int {
     switch self {
     case .dense(let matrix): matrix.rows * matrix.rowSize - matrix.mappedSize
@@ -15,8 +15,8 @@ extension TrainingData {
   /// Bytes of the examples in the memory of a host.
   package var residentSize: Int { train.features.residentSize + (test?.features.residentSize ?? 0) }
 
-  /// Throws exit code 65 for so many features that the first layer alone, or their statistics, take more memory than a rank
-  /// can have: before anything of that size is tried. Collective.
+  /// Throws exit code 65 for so many features that the first layer alone, or their statistics, exceed the memory of a
+  /// rank. This check precedes any allocation of that size. Collective.
   static func checkWidth(
     _ set: Dataset, _ name: String, _ classCount: Int, _ configuration: Configuration, over communicator: Communicator
   ) throws {
@@ -42,7 +42,7 @@ extension TrainingData {
               + "and a layer has at most \(Int32.max) weights: correct the index, or number the features anew"))
       }
     }
-    // Means and deviations of 64 blocks of rows.
+    // Means and deviations for 64 blocks of rows.
     let statistics = set.features.isSparse ? 24 * features : 64 * 16 * features
     if configuration.data.normalize != .none, statistics > Double(share.bytes) {
       throw CollectiveFailure(

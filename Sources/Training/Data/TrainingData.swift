@@ -6,36 +6,36 @@ import MPI
 extension DataError: ExitCodeProviding {}
 extension StorageError: ExitCodeProviding {}
 
-/// The examples of a run, checked, with the normalization of the training set. The same on all ranks.
+/// The checked examples of a run, with the normalization of the training set. The same on all ranks.
 package struct TrainingData {
   package let train: Dataset
   package let test: Dataset?
   package var normalization: Normalization
-  /// Whether the features are of one scale, as they are in the files; nil where nobody has looked.
+  /// Whether the features in the files share one scale; nil where this has not been determined.
   package var scales: FeatureScales?
-  /// Of the values and labels of `train`; nil where nobody has looked.
+  /// The checksum of the values and labels of `train`; nil where it has not been computed.
   package var checksum: UInt64?
   /// C
   package let classCount: Int
-  /// How much the examples of `train` count; nil where all count alike.
+  /// The weights of the examples of `train`; nil where all weigh alike.
   package var weights: ExampleWeights?
-  /// How long reading and checking took.
+  /// Seconds spent on reading and checking.
   package var seconds = 0.0
   /// The smallest memory of a host, in bytes.
   package var memory = Int.max
-  /// Whether that is too small for the training examples, which are then read from their files as they are needed.
+  /// Whether the training examples exceed that memory, so that they are read from their files on demand.
   package var exceedsMemory: Bool {
     // A quarter is for everything else.
     train.features.matrix.map { $0.mappedSize > memory / 4 * 3 } ?? false
   }
-  /// What a person should know of how they were read.
+  /// A remark for the user on how the examples were read.
   package var note: String?
-  /// The same of the columns of tables.
+  /// The remarks for the user on the columns of tables.
   package var tableNotes: [String] { [train, test].compactMap { $0?.tableColumns?.note } }
-  /// What a person should look at in the labels.
+  /// A warning for the user about the labels.
   package var labelWarning: String?
 
-  /// The mean of ω‖x‖² over the normalised training examples, or over 1024 of them, evenly spaced. The same on all ranks.
+  /// The mean of ω‖x‖² over the normalised training examples, or over 1024 evenly spaced ones. The same on all ranks.
   package var meanSquaredNorm: Double {
     let weights = weights?.values ?? []
     let counted = weights.indices.filter { weights[$0] > 0 }
@@ -52,8 +52,8 @@ package struct TrainingData {
     return sum / total
   }
 
-  /// Loads and checks the data sets of a configuration. Collective: the ranks share the look at the values, and a
-  /// problem on one of them is the same error on all.
+  /// Loads and checks the data sets of a configuration. Collective: ranks share the checks of the values, and a fault
+  /// found by one rank is the same error on all.
   package static func load(_ configuration: Configuration, over communicator: Communicator) throws -> TrainingData {
     let start = ContinuousClock.now
     let options = configuration.data
@@ -76,7 +76,7 @@ package struct TrainingData {
         DataError.badContents(
           options.train.labels?.description ?? trainName, "has one class only; a classifier needs two or more"))
     }
-    // A stray label asks for a model as large as itself.
+    // A stray label would ask for a model of its own size.
     if options.classes == nil, train.classes == nil, classCount > max(train.count, 1 << 16),
       let row = train.labels.firstIndex(of: Int32(classCount - 1))
     {
@@ -120,7 +120,7 @@ package struct TrainingData {
       labelWarning: train.classes == nil ? LabelCounts(train.labels, classCount: classCount).warning : nil)
   }
 
-  /// The data sets. Collective on a node; errors are those of this rank.
+  /// The data sets. Collective on a node. Errors are local to this rank.
   private static func open(
     _ configuration: Configuration, by reader: inout NodeReader
   ) throws -> (Dataset, Dataset?) {
@@ -140,7 +140,7 @@ package struct TrainingData {
     return (sets[0]!, sets[1])
   }
 
-  /// The weights of the training set, whose labels have been checked. Collective: they are the same on all ranks.
+  /// The weights of the training set, whose labels have been checked. Collective; the same on all ranks.
   private static func weights(
     _ options: Configuration.DataOptions, of train: Dataset, _ name: String, _ classCount: Int,
     over communicator: Communicator
@@ -168,9 +168,9 @@ package struct TrainingData {
     return weights
   }
 
-  /// The data set of arrays or of text files; nil if none are named.
+  /// The data set of arrays or of text files; nil if none is named.
   ///
-  /// - Parameter other: a set of the same classes and features, which a text file does not tell of itself.
+  /// - Parameter other: a set whose classes and features apply, since a text file does not define them by itself.
   private static func open(
     _ source: Configuration.DataOptions.Source, _ configuration: Configuration, like other: Dataset? = nil
   ) throws -> Dataset? {
@@ -199,14 +199,15 @@ package struct TrainingData {
     }
   }
 
-  /// Throws for the first feature that is not finite and the first label that is no class; the checksum of the set. Collective.
+  /// Returns the checksum of the set. Throws for the first feature that is not finite and the first label that is not a
+  /// class. Collective.
   @discardableResult
   package static func check(
     _ set: Dataset, features: String, labels: String, _ classCount: Int, over communicator: Communicator
   ) throws -> UInt64 {
     let shard = BatchSampler.shard(of: 0..<set.count, rank: communicator.rank, count: communicator.size)
     let look = set.look(in: shard)
-    // Every rank has all rows, so the number of the first bad one is enough to tell the same story everywhere.
+    // Every rank has all rows, so the number of the first bad row gives the same error everywhere.
     let firsts = try communicator.allreduce(
       [
         set.firstLabelOutOfRange(classes: classCount, in: shard) ?? .max,
@@ -231,8 +232,8 @@ package struct TrainingData {
       .reduce(0, &+)
   }
 
-  /// Makes sure that all ranks read the same values and labels. The ranks of a node that have them in one place share the
-  /// look at them.
+  /// Verifies that all ranks read the same values and labels. Ranks of a node that share one copy also share the work.
+  /// Collective.
   private static func agree(
     on set: Dataset, _ subject: String, on node: Communicator, over communicator: Communicator
   ) throws {

@@ -1,27 +1,27 @@
 import Datasets
 
-/// What a model scores class by class, and how far its probabilities can be trusted: sums over examples, which add up over
-/// shards and ranks.
+/// The scores of a model class by class, and the calibration of its probabilities. All are sums over examples, which
+/// add up over shards and ranks.
 package struct ClassScores: Equatable, Sendable {
   /// C
   package let classCount: Int
-  /// A number of each kind for every class, then one of each kind for every bin, then the examples of class i that are taken
-  /// for class j, at iC + j, where somebody asked for them.
+  /// The class sums by kind, then the bin sums by kind, then, if requested, the confusion counts: examples of class i
+  /// taken for class j at iC + j.
   var sums: [Double]
 
-  /// What is summed for each class: its examples, how many of them are right, or right among the first five, the examples
-  /// that are taken for it, and the cross-entropy of its examples.
+  /// The sums per class: its examples, those that are right, those that are right among the first five, the examples
+  /// taken for it, and the cross-entropy of its examples.
   package enum ClassSum: Int, CaseIterable {
     case examples, hits, top5Hits, predictions, losses
   }
 
-  /// What is summed by the probability of the most probable class, in bins of equal width: examples, how many of them are
-  /// right, and those probabilities.
+  /// The sums per bin of confidence, the probability of the most probable class: examples, those that are right, and
+  /// confidences. Bins have equal width.
   private enum BinSum: Int, CaseIterable {
     case binExamples, binHits, confidences
   }
 
-  /// Bins of the expected calibration error.
+  /// The number of bins of the expected calibration error.
   package static let binCount = 15
 
   package init(classCount: Int, countsConfusion: Bool = false) {
@@ -38,11 +38,11 @@ package struct ClassScores: Equatable, Sendable {
 
   private var firstConfusion: Int { place(.confidences, Self.binCount) }
 
-  /// Counts an example.
+  /// Adds an example to the sums.
   ///
   /// - Parameters:
-  ///   - predicted: its most probable class, and `confidence` that class's probability.
-  ///   - rank: how many classes score above the true one.
+  ///   - predicted: the most probable class; `confidence` is its probability.
+  ///   - rank: the number of classes that score above the true one.
   mutating func add(label: Int, predicted: Int, rank: Int, loss: Double, confidence: Double) {
     sums[place(.examples, label)] += 1
     sums[place(.predictions, predicted)] += 1
@@ -50,7 +50,7 @@ package struct ClassScores: Equatable, Sendable {
     if rank == 0 { sums[place(.hits, label)] += 1 }
     if rank < 5 { sums[place(.top5Hits, label)] += 1 }
     if sums.count > firstConfusion { sums[firstConfusion + label * classCount + predicted] += 1 }
-    // What is no number is in no bin.
+    // A NaN belongs to no bin.
     guard confidence.isFinite else { return }
     let bin = min(Self.binCount - 1, Int(confidence * Double(Self.binCount)))
     sums[place(.binExamples, bin)] += 1
@@ -60,15 +60,16 @@ package struct ClassScores: Equatable, Sendable {
 }
 
 extension ClassScores {
-  /// The sums of all classes.
+  /// The sums of one kind, by class.
   package subscript(kind: ClassSum) -> [Double] { Array(sums[place(kind, 0)..<place(kind, classCount)]) }
 
   private subscript(kind: BinSum) -> [Double] { Array(sums[place(kind, 0)..<place(kind, Self.binCount)]) }
 
-  /// How often the model is right, on average over the classes that have examples: rare classes count as much as others.
+  /// The mean, over the classes that have examples, of the fraction that is right: rare classes weigh as much as
+  /// others.
   package var balancedAccuracy: Double { mean(.hits) }
   package var balancedTop5Accuracy: Double { mean(.top5Hits) }
-  /// Mean cross-entropy of a class, on average over the classes that have examples.
+  /// The mean, over the classes that have examples, of the mean cross-entropy per class.
   package var balancedLoss: Double { mean(.losses) }
 
   private func mean(_ kind: ClassSum) -> Double {
@@ -76,8 +77,8 @@ extension ClassScores {
     return present.reduce(0) { $0 + $1.0 / $1.1 } / Double(present.count)
   }
 
-  /// Expected calibration error: the distance between confidence and accuracy of a bin, on average over the examples. Guo et
-  /// al., "On calibration of modern neural networks" (2017).
+  /// Expected calibration error: the distance between confidence and accuracy of a bin, averaged over the examples. Guo
+  /// et al., "On calibration of modern neural networks" (2017).
   package var calibrationError: Double {
     zip(self[.binHits], self[.confidences]).reduce(0) { $0 + abs($1.0 - $1.1) } / self[.binExamples].reduce(0, +)
   }
@@ -86,7 +87,7 @@ extension ClassScores {
 // MARK: For people and for files
 
 extension ClassScores: CustomStringConvertible {
-  /// Two lines: what treats all classes alike, and the class that fares worst.
+  /// Two lines: the scores that treat all classes alike, and the class that fares worst.
   package var description: String { description(nil) }
 
   package func description(_ names: [String]?) -> String {
@@ -104,8 +105,9 @@ extension ClassScores: CustomStringConvertible {
     return lines.joined(separator: "\n")
   }
 
-  /// A line for each class: its examples and predictions, the fractions of its examples that are right at once and among five,
-  /// the fraction of its predictions that are right, its mean cross-entropy. What has no examples is empty.
+  /// A table with one line per class: examples, predictions, the fractions of its examples that are right at once and
+  /// among five, the fraction of its predictions that are right, and the mean cross-entropy. Fields without examples
+  /// are empty.
   package func classTable(_ names: [String]?) -> String {
     func ratio(_ part: Double, _ whole: Double) -> String { whole > 0 ? "\(part / whole)" : "" }
     let (examples, hits, top5Hits) = (self[.examples], self[.hits], self[.top5Hits])
@@ -117,7 +119,7 @@ extension ClassScores: CustomStringConvertible {
       }.joined()
   }
 
-  /// A line for each true class, a column for each that is predicted.
+  /// A table with one line per true class and one column per predicted class.
   package func confusionTable(_ names: [String]?) -> String {
     let confusion = sums[firstConfusion...]
     precondition(!confusion.isEmpty, "nobody asked for confusions")
@@ -131,7 +133,7 @@ extension ClassScores: CustomStringConvertible {
 
   private func name(_ c: Int, _ names: [String]?) -> String { names.map { CSV.field($0[c]) } ?? "\(c)" }
 
-  /// The totals as a JSON object on one line, without its end.
+  /// The totals as a JSON object on one line, without a newline.
   package var json: String {
     let evaluation = Evaluation(self)
     var line = JSONLine()

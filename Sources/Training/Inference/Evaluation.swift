@@ -4,18 +4,18 @@ import LinearAlgebra
 import MPI
 import Networks
 
-/// What a model scores on a data set.
+/// The scores of a model on a data set.
 package struct Evaluation: Equatable, Sendable {
   package var examples: Int
   /// Mean cross-entropy.
   package var loss: Double
   package var accuracy: Double
-  /// How often the true class is among the five most probable.
+  /// The fraction of examples whose true class is among the five most probable.
   package var top5Accuracy: Double
 }
 
 extension Evaluation {
-  /// From sums over all examples.
+  /// The scores from sums over all examples.
   package init(_ scores: ClassScores) {
     func total(_ kind: ClassScores.ClassSum) -> Double { scores[kind].reduce(0, +) }
     let count = total(.examples)
@@ -35,10 +35,10 @@ package final class Evaluator<Scalar: DistributedScalar> {
   /// C
   package var classCount: Int { forward.network.outputCount }
 
-  /// Rows at a time.
+  /// The number of rows in a chunk.
   package let chunk: Int
 
-  /// With at most `limit` rows at a time, if that is given.
+  /// `limit` bounds the number of rows in a chunk.
   package init(_ network: Network, rowsAtATime limit: Int = .max, communicator: Communicator) {
     self.communicator = communicator
     chunk = min(limit, Self.chunk(for: network))
@@ -47,7 +47,7 @@ package final class Evaluator<Scalar: DistributedScalar> {
     room = InputRoom(network, capacity: chunk)
   }
 
-  /// Enough rows for the matrix products to be fast, few enough to keep memory small.
+  /// The number of rows per chunk: enough for fast matrix products, few enough to keep memory small.
   static func chunk(for network: Network) -> Int { max(16, min(4096, (1 << 23) / network.forwardCount)) }
 
   /// The numbers that it keeps for a chunk of rows beside their features: logits, and what the layers work in.
@@ -72,10 +72,10 @@ package final class Evaluator<Scalar: DistributedScalar> {
     return Evaluation(try total(scores))
   }
 
-  /// Scores the network on examples that are read as they are needed, and checked. Collective; the same on all ranks.
-  /// Throws exit code 65 for a value or a logit that is not finite, and what reading throws.
+  /// Scores the network on examples that are read on demand and checked. Collective; the same on all ranks. Throws exit
+  /// code 65 for a value or a logit that is not finite, and the errors of reading.
   ///
-  /// - Parameter suspects: takes the examples of this rank's rows.
+  /// - Parameter suspects: receives the examples of this rank's rows.
   package func scores(
     _ parameters: Vector<Scalar>, on set: EvaluationSet, normalization: Normalization, countsConfusion: Bool = false,
     suspects: inout Suspects
@@ -98,7 +98,7 @@ package final class Evaluator<Scalar: DistributedScalar> {
           }
         }
       }
-      // All ranks look at all of a compressed file, so that all find what is wrong with it.
+      // All ranks read all of a compressed file, so that all find its faults.
       if bad == nil { try set.features.skip(to: set.count) }
     }
     try communicator.checkFinite(bad, columns: set.features.columns, of: set.name, set.features.files)
@@ -106,8 +106,8 @@ package final class Evaluator<Scalar: DistributedScalar> {
     return try total(scores)
   }
 
-  /// This rank's rows of `count`, a chunk at a time, cut as they are on any number of ranks: so are the bits of their logits
-  /// (on processors of one kind, with as many threads a rank).
+  /// The chunks of this rank's part of `count` rows. The cuts do not depend on the number of ranks, and neither do the
+  /// bits of the logits (on processors of one kind, with the same number of threads per rank).
   private func chunks(of count: Int) -> [Range<Int>] {
     let blocks = 64
     return (0..<blocks).part(communicator.rank, of: communicator.size).flatMap { block in
@@ -117,7 +117,7 @@ package final class Evaluator<Scalar: DistributedScalar> {
     }
   }
 
-  /// Adds some rows to the scores, and hands each over to `visit`. Overwrites the logits.
+  /// Adds rows to the scores, and passes each example to `visit`. Overwrites the logits.
   private func score(
     _ logits: Matrix<Scalar>, _ labels: ArraySlice<Int32>, _ scores: inout ClassScores,
     visit: (Suspects.Example) -> Void
@@ -126,7 +126,7 @@ package final class Evaluator<Scalar: DistributedScalar> {
     margin.assign(replacing: logits, labels: labels)
     for (row, label) in labels.enumerated() {
       let (rank, best) = places[row]
-      // Of another class than the true one: (1 − p) q, where the row has −q.
+      // The probability of a class other than the true one is (1 − p) q, and the row holds −q.
       let confidence =
         best == label ? margin.probabilities[row] : -margin.complements[row] * logits[row, best]
       scores.add(

@@ -1,23 +1,24 @@
 import Datasets
 import MPI
 
-/// Examples to score a model on: their features are read as they are needed, in memory that does not grow with their
-/// number; all classes are in memory, in 4 bytes an example.
+/// Examples to score a model on. Features are read on demand, in memory that does not grow with their number; all
+/// classes are in memory, at 4 bytes per example.
 package struct EvaluationSet {
   package let features: any FeatureSource
-  /// What errors call the features.
+  /// The name of the features in errors.
   package let name: String
-  /// Of rows that do not count, `IgnoredLabel.mark`.
+  /// The class of each row; `IgnoredLabel.mark` for rows that do not count.
   package let labels: [Int32]
-  /// What a person should know of how they were read.
+  /// A remark for the user on how the examples were read.
   package let note: String?
 
   package var count: Int { labels.count }
 
-  /// The examples of arrays, or of text files, which are read as a whole, or the embedded digits of the test set if none
-  /// are named, checked but for the values of features. Collective on a node. Throws exit code 64, 65, 66 or 74.
+  /// The examples of arrays, or of text files, which are read as a whole; the embedded digits of the test set if no
+  /// files are named. All but the values of features is checked. Collective on a node. Throws exit code 64, 65, 66 or
+  /// 74.
   ///
-  /// - Parameter indexBase: of LIBSVM's format; nil: that of the model.
+  /// - Parameter indexBase: the index base of the LIBSVM format; nil takes the model's.
   package init(
     _ source: Configuration.DataOptions.Source, header: CSV.Header, indexBase: SVMLight.IndexBase? = nil,
     for model: ModelFile,
@@ -31,7 +32,7 @@ package struct EvaluationSet {
         let text = try source.textExamples(for: model, header: header, readsLabels: true, indexBase: indexBase)
       else { return nil }
       let path = "\(source.features!)"
-      // Of another number of features, which is the mistake to be told.
+      // A different number of features is the error to report.
       try model.check(text.features.shape, of: path)
       return try Dataset(text, path: path, classes: model.classes(for: path), ignoring: ignored)
     }
@@ -93,7 +94,7 @@ extension EvaluationSet {
 }
 
 extension ModelFile {
-  /// The names of its classes, for a file that has names. Throws exit code 64 where the model has none.
+  /// The names of the model's classes, for a file with names. Throws exit code 64 where the model has none.
   fileprivate func classes(for path: String) throws -> ClassMap {
     guard let classes else {
       throw ConfigurationError(
@@ -105,7 +106,7 @@ extension ModelFile {
 }
 
 extension Communicator {
-  /// Makes sure that all ranks apply the same model to as many examples. Collective.
+  /// Verifies that all ranks apply the same model to the same number of examples. Collective.
   package func agree(on parameterNorm: Double, of examples: some FeatureSource) throws {
     try agree(UInt64(parameterNorm.bitPattern), about: "the model")
     try agree(UInt64(examples.rows), about: "the number of examples")

@@ -2,17 +2,17 @@ import Datasets
 import LinearAlgebra
 import Networks
 
-/// Room for rows of features as a network takes them, used again for every batch.
+/// Reusable memory for a batch of features in the form that a network takes.
 package final class InputRoom<Scalar: BLASScalar> {
-  /// Of dense rows; those of sparse ones are as long as their values.
+  /// Memory for dense rows; sparse rows have no fixed size.
   private let rows: Matrix<Scalar>
 
-  /// For at most `capacity` rows at a time of the network's features.
+  /// Memory for at most `capacity` rows of the network's features.
   package init(_ network: Network, capacity: Int) {
     rows = Matrix(zeros: network.takesSparseInputs ? 0 : capacity, network.inputCount)
   }
 
-  /// For at most `capacity` rows at a time of `features`.
+  /// Memory for at most `capacity` rows of `features`.
   init(features: Features, capacity: Int) {
     rows = Matrix(zeros: features.isSparse ? 0 : capacity, features.columns)
   }

@@ -5,7 +5,7 @@ import LinearAlgebra
 import MPI
 import Networks
 
-/// What a model says about consecutive examples.
+/// The output of a model for consecutive examples.
 package struct Predictions<Scalar: DistributedScalar> {
   /// #rows × C
   package let logits: Matrix<Scalar>
@@ -21,17 +21,18 @@ package struct Predictions<Scalar: DistributedScalar> {
   package var classes: [Int64] { logits.rowMaxima() }
 }
 
-/// Predictions of examples, block by block: all ranks compute, rank 0 gets the rows in their order.
+/// Predicts examples block by block: all ranks compute, and rank 0 gets the rows in order.
 ///
-/// The blocks are the same for any number of ranks, and each is one rank's work as a whole, so that the numbers are the same
-/// bits (on processors of one kind, with as many threads a rank). No rank keeps more than a block.
+/// The blocks do not depend on the number of ranks, and each is computed by one rank as a whole, so that all numbers
+/// have the same bits (on processors of one kind, with the same number of threads per rank). No rank keeps more than a
+/// block.
 package final class Predictor<Scalar: DistributedScalar> {
   private let evaluator: Evaluator<Scalar>
   private let parameters: Vector<Scalar>
   private let normalization: Normalization
   private let communicator: Communicator
 
-  /// Rows of a block at most: enough for the matrix products to be fast, few enough for ranks to share small sets.
+  /// The largest number of rows in a block: enough for fast matrix products, few enough for ranks to share small sets.
   private static var largestBlock: Int { 512 }
 
   package init(
@@ -43,9 +44,8 @@ package final class Predictor<Scalar: DistributedScalar> {
     self.communicator = communicator
   }
 
-  /// Calls `body` on rank 0 with the predictions for consecutive rows.
-  /// Collective: an error of `body` or in reading is thrown on every rank, and so are a feature or a logit that is not finite
-  /// (65) and a signal to any rank (75).
+  /// Calls `body` on rank 0 with the predictions for consecutive rows. Collective: an error of `body` or of reading is
+  /// thrown on every rank, and so are a feature or a logit that is not finite (65) and a signal to any rank (75).
   package func run(
     _ features: some FeatureSource, named name: String, _ body: (Predictions<Scalar>) throws -> Void
   ) throws {
@@ -68,14 +68,15 @@ package final class Predictor<Scalar: DistributedScalar> {
     }
   }
 
-  /// The logits of the rows of this rank's block, perhaps none; no rank needs any before `next` after that. Collective.
+  /// The logits of the rows of this rank's block, which may be empty. No rank needs rows between the block and `next`
+  /// afterwards. Collective.
   private func compute(
     _ block: Range<Int>, next: Int, _ features: some FeatureSource, _ name: String
   ) throws -> [Scalar] {
     let inputs = try communicator.collectively {
       try Interruption.check()
       let inputs = block.isEmpty ? nil : try features.read(block)
-      // All ranks look at all of a compressed file, so that all find what is wrong with it.
+      // All ranks read all of a compressed file, so that all find its faults.
       try features.skip(to: next)
       return inputs
     }
@@ -97,7 +98,7 @@ package final class Predictor<Scalar: DistributedScalar> {
 }
 
 extension Communicator {
-  /// Throws on every rank if one has found a value that is not finite, for the first of them. Collective.
+  /// Throws on all ranks if one has found a value that is not finite, for the first such value. Collective.
   func checkFinite(_ found: (row: Int, column: Int)?, columns: Int, of name: String, _ files: SetFiles?) throws {
     let first = try allreduce(found.map { $0.row * columns + $0.column } ?? .max, .min)
     guard first < .max else { return }
@@ -109,7 +110,7 @@ extension Communicator {
           + "\(first % columns); replace or remove it"))
   }
 
-  /// Throws on every rank if one has found a row whose logits are not finite, for the first of them. Collective.
+  /// Throws on all ranks if one has found a row whose logits are not finite, for the first such row. Collective.
   func checkLogits(_ found: Int?, of name: String, _ files: SetFiles?, exitCode: Int32) throws {
     let first = try allreduce(found ?? .max, .min)
     guard first < .max else { return }

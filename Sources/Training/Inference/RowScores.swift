@@ -1,8 +1,8 @@
 import LinearAlgebra
 
-/// What rows of logits (n × C) say of the classes, on all threads.
+/// The classes that rows of logits (n × C) indicate, computed on all threads.
 extension Matrix {
-  /// The first row that has a number which is infinite or none.
+  /// The first row with an infinite number or a NaN; nil if there is none.
   var firstNonFiniteRow: Int? { findNonFiniteRow() }
 
   @specialized(where Scalar == Float)
@@ -10,7 +10,7 @@ extension Matrix {
   private func findNonFiniteRow() -> Int? {
     elements.withElements { elements in
       (0..<rows).first { row in
-        // Without an early exit, so that the compiler vectorises it.
+        // The loop has no early exit, so that the compiler vectorises it.
         var count = 0
         for index in row * columns..<(row + 1) * columns { count &+= elements[index].isFinite ? 0 : 1 }
         return count > 0
@@ -29,18 +29,19 @@ extension Matrix {
   /// The column of each row's largest element, the first of equals.
   func rowMaxima() -> [Int64] { mapRows { Int64(Self.firstMaximum($1)) } }
 
-  /// How many classes score above the true one, for each row; of equal scores the first counts as higher. A row whose
-  /// true score is not a number ranks last.
+  /// The number of classes that score above the true one, for each row; among equal scores the first counts as higher.
+  /// A row whose true score is NaN ranks last.
   func ranks(of labels: ArraySlice<Int32>) -> [Int] {
     mapRows { Self.rank(of: Int(labels[labels.startIndex + $0]), in: $1) }
   }
 
-  /// The same, and the class that is taken: the first of the largest scores.
+  /// For each row, the rank of the true class as in `ranks`, and the class with the largest score, the first among
+  /// equals.
   func places(of labels: ArraySlice<Int32>) -> [(rank: Int, best: Int)] {
     mapRows { i, row in
       let y = Int(labels[labels.startIndex + i])
       let rank = Self.rank(of: y, in: row)
-      // A class that nothing scores above is the one that is taken.
+      // If no class scores above the true one, the true one is the best.
       return (rank, rank == 0 ? y : Self.firstMaximum(row))
     }
   }
@@ -56,7 +57,7 @@ extension Matrix {
     return above
   }
 
-  /// The first of the largest elements; the first of all if that is NaN, which else counts for nothing.
+  /// The index of the largest element, the first among equals. NaNs do not count, but a NaN in the first place gives 0.
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
   private static func firstMaximum(_ row: UnsafeMutableBufferPointer<Scalar>) -> Int {

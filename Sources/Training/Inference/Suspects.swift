@@ -2,13 +2,13 @@ import Datasets
 import Foundation
 import MPI
 
-/// The examples whose labels a model finds least probable: those of the smallest margins, at most `limit` of them.
+/// The examples whose labels a model finds least probable: at most `limit` examples with the smallest margins.
 ///
-/// A margin that is no number counts as the smallest; of equal ones the first rows are taken.
+/// A margin of NaN counts as the smallest; among equal margins the first rows are taken.
 package struct Suspects: Equatable, Sendable {
-  /// What a model says of an example.
+  /// The output of a model for an example.
   package struct Example: Equatable, Sendable {
-    /// Counted from 0.
+    /// The number of the row, counted from 0.
     var row: Int
     /// The given class, and the most probable one.
     var label, predicted: Int
@@ -22,9 +22,9 @@ package struct Suspects: Equatable, Sendable {
   }
 
   package let limit: Int
-  /// Those so far, and until the next pruning up to as many others.
+  /// The suspects so far, and up to as many other examples until the next pruning.
   private var candidates: [Example] = []
-  /// None above this is among them; nil while there are fewer than `limit`.
+  /// The last of the `limit` suspects at the latest pruning: no example above it qualifies. nil while there are fewer.
   private var last: Example?
 
   package init(limit: Int) { self.limit = limit }
@@ -42,14 +42,14 @@ package struct Suspects: Equatable, Sendable {
     last = candidates.count == limit ? candidates.last : nil
   }
 
-  /// The examples, the least probable first.
+  /// The suspects, the least probable label first.
   package var examples: [Example] {
     var pruned = self
     pruned.prune()
     return pruned.candidates
   }
 
-  /// Those among the examples of all ranks on rank 0; nil elsewhere. Collective.
+  /// The suspects among the examples of all ranks, on rank 0; nil elsewhere. Collective.
   package func gather(over communicator: Communicator) throws -> Suspects? {
     let own = examples.flatMap {
       [Double($0.row), Double($0.label), Double($0.predicted), $0.labelProbability, $0.predictedProbability, $0.margin]
@@ -67,7 +67,7 @@ package struct Suspects: Equatable, Sendable {
     return result
   }
 
-  /// A line for each, the least probable first.
+  /// A table with one line per suspect, the least probable label first.
   package func table(_ names: [String]?) -> String {
     func name(_ c: Int) -> String { names.map { CSV.field($0[c]) } ?? "\(c)" }
     func digits(_ number: Double) -> String { String(format: "%.6g", number) }

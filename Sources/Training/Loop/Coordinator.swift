@@ -3,7 +3,7 @@ import Foundation
 import GaussNewton
 import MPI
 
-/// Rank 0's work: the terminal and the files of a run. On other ranks it does nothing.
+/// Rank 0's terminal and files of a run. On other ranks it does nothing.
 package final class Coordinator {
   package let directory: RunDirectory
   private let communicator: Communicator
@@ -11,10 +11,10 @@ package final class Coordinator {
   private let metrics: MetricsLog?
   private let tensorBoard: TensorBoardLog?
   private let checkpoints: CheckpointWriter?
-  /// What warnings follow from.
+  /// The state that warnings follow from.
   private var watch: RunWatch
 
-  /// A failure to write metrics or a checkpoint, kept until `settle`: the other ranks must learn of it.
+  /// The first failure to write metrics or a checkpoint, kept until `settle` tells the other ranks.
   package private(set) var failure: (any Error)?
 
   /// Opens the files of a run. Collective.
@@ -49,12 +49,12 @@ package final class Coordinator {
     if communicator.isRoot { console.say(line) }
   }
 
-  /// Prints a line that belongs to `label`, in columns.
+  /// Prints a labelled line, in columns.
   package func say(_ label: String, _ text: String) {
     say((label + ":").padding(toLength: 11, withPad: " ", startingAt: 0) + text)
   }
 
-  /// Shows where the run is.
+  /// Shows the progress of the run.
   package func show(_ progress: @autoclosure () -> String, isMilestone: Bool = false) {
     console.show(progress, isMilestone: isMilestone)
   }
@@ -73,14 +73,14 @@ package final class Coordinator {
     }
   }
 
-  /// Gives the warnings that follow from a step.
+  /// Issues the warnings that follow from a step.
   package func observe(_ report: StepReport, step: Int, epoch: Int) {
     guard communicator.isRoot else { return }
     warn(watch.observe(damping: report.damping, report.solver, epoch: epoch), step: step)
     watch.count(report)
   }
 
-  /// Says at the end if steps were not taken.
+  /// Warns at the end of a run if steps were not taken.
   package func warnOfRejectedSteps(step: Int) {
     guard communicator.isRoot, let warning = watch.rejection else { return }
     warn([warning], step: step)
@@ -95,7 +95,7 @@ package final class Coordinator {
     }
   }
 
-  /// Logs the times of the ranks, and gives the warnings that follow. A failure waits for `settle`.
+  /// Logs the times of the ranks, and issues the warnings that follow. A failure waits for `settle`.
   package func record(_ times: RankTimes, step: Int, epoch: Int) {
     record(MetricsEvent.Ranks(step: step, times))
     warn(watch.observe(times, epoch: epoch), step: step)
@@ -117,7 +117,7 @@ package final class Coordinator {
     }
   }
 
-  /// Writes what still waits to be written. A failure waits for `settle`.
+  /// Writes all pending events. A failure waits for `settle`.
   package func flush() {
     attempt { _ in try tensorBoard?.flush() }
   }
@@ -127,20 +127,20 @@ package final class Coordinator {
     do { try body(metrics) } catch { failure = error }
   }
 
-  /// Throws on every rank what has failed on rank 0. Collective.
+  /// Throws rank 0's failure on every rank. Collective.
   package func settle() throws {
     try communicator.onRoot { if let failure { throw failure } }
   }
 
-  /// Begins to write a checkpoint of `contents`, which is called as soon as the one before is written. Local: a failure
+  /// Starts writing a checkpoint of `contents`, which is called once the previous one is written. Local: a failure
   /// waits for `settle`.
   package func beginCheckpoint(step: Int, _ contents: () -> TensorFile) {
     guard let checkpoints, failure == nil else { return }
     checkpoints.begin { (step, contents()) }
   }
 
-  /// Saves `state` on a signal, if a step that is under way does not end soon; nil on other ranks. Local: a failure waits
-  /// for `settle`.
+  /// Saves `state` on a signal if the current step does not end soon; nil on other ranks. Local: a failure waits for
+  /// `settle`.
   func watchSignals(saving state: LastState) -> SignalWatch? {
     guard let checkpoints else { return nil }
     let files = directory.checkpoints
@@ -160,7 +160,7 @@ package final class Coordinator {
     }
   }
 
-  /// Takes note of the checkpoints that have been written. Local.
+  /// Records the checkpoints that have been written. Local.
   package func noteCheckpoints() {
     guard let checkpoints else { return }
     do {
@@ -172,7 +172,7 @@ package final class Coordinator {
     }
   }
 
-  /// Waits for the checkpoint that is being written, if any. Local: a failure waits for `settle`.
+  /// Waits for a checkpoint that is being written. Local: a failure waits for `settle`.
   package func finishCheckpoints() {
     checkpoints?.wait()
     noteCheckpoints()

@@ -2,13 +2,13 @@ import GaussNewton
 import LinearAlgebra
 import MPI
 
-/// A run whose numbers are no longer finite: nothing of them is worth keeping.
+/// A run whose numbers are not finite, so that there is nothing worth keeping.
 struct Divergence: Error, CustomStringConvertible, ExitCodeProviding {
-  /// Steps done.
+  /// The number of steps done.
   let step: Int
-  /// What shows it, as a sentence.
+  /// The evidence, as a sentence.
   let sign: String
-  /// Whether the method has one to raise.
+  /// Whether the method has a damping that can be raised.
   var isDamped = false
 
   var exitCode: Int32 { 70 }
@@ -19,7 +19,8 @@ struct Divergence: Error, CustomStringConvertible, ExitCodeProviding {
 }
 
 extension Divergence {
-  /// What the report of a step shows, if it does: a loss that is no number, or an update that the precision cannot hold.
+  /// The divergence that the report of a step shows, if any: a loss of NaN, or an update that the precision cannot
+  /// represent.
   init?<Scalar: BLASScalar>(_ report: StepReport, step: Int, rate: Double, _: Scalar.Type) {
     if !report.loss.isFinite {
       self.init(

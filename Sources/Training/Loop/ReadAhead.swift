@@ -3,13 +3,13 @@ import Dispatch
 import Glibc
 import Networks
 
-/// Has rows read from their files before they are needed, while steps compute, where they do not stay in memory: a step ahead
-/// by the system, or where rows are in blocks a window of batches ahead, past the system.
+/// Reads rows that do not stay in memory before they are needed, while steps compute: one step ahead through the
+/// system's page cache, or, where rows are in blocks, one window of batches ahead and past the page cache.
 ///
-/// Where it is not known beforehand that the examples do not stay in memory, nothing is done until that turns out, and then
-/// a step ahead.
+/// Where it is not known in advance that the examples do not stay in memory, reading ahead starts when page faults show
+/// it, and then one step ahead.
 struct ReadAhead {
-  /// In rows, of which so many may wait for their page before it counts.
+  /// The number of rows per page fault above which faults do not count.
   private static let tolerance = 16
 
   private let features: Features
@@ -17,20 +17,20 @@ struct ReadAhead {
   private let partition: RowPartition
   private let steps: Int
   private let queue = DispatchQueue(label: "read ahead")
-  /// Looks ahead without disturbing the one that is asked for the batches.
+  /// A copy for looking ahead, so that the trainer's sampler keeps its cached order.
   private var sampler: BatchSampler
   /// Whether rows are read ahead.
   private(set) var isOn: Bool
-  /// The step whose single rows are on their way.
+  /// The step whose rows are being prefetched.
   private var prefetched: Int?
   /// Whether windows are read.
   private let hasWindows: Bool
-  /// Two of the rows of a window, by its first step: of the present one, and of the next.
+  /// The readers of a window's rows, by its first step: one for the current window, one for the next.
   private var readers: [Int: RowReader] = [:]
-  /// The present window's first step, and its rows.
+  /// The current window's first step and its rows.
   private var window: (start: Int, rows: FeatureMatrix)?
 
-  /// For a run of so many steps on the training examples.
+  /// Reads ahead in a run of `steps` steps on the training examples.
   init(_ data: TrainingData, _ sampler: BatchSampler, _ partition: RowPartition, steps: Int) {
     features = data.train.features
     matrix = features.matrix.flatMap { $0.isMapped && !sampler.isFull ? $0 : nil }
@@ -42,13 +42,13 @@ struct ReadAhead {
     matrix?.expectRandomAccess()
   }
 
-  /// Bytes of a window of all ranks; 0 where none are read.
+  /// Bytes of a window over all ranks; 0 where none is read.
   static func windowSize(_ data: TrainingData, _ sampler: BatchSampler) -> Int {
     guard data.exceedsMemory, sampler.block > 1, !sampler.isFull, let matrix = data.train.features.matrix else {
       return 0
     }
     let size = sampler.window * sampler.batchSize * matrix.rowSize
-    // There are two of them.
+    // Two windows are in memory.
     return size <= data.memory / 4 ? size : 0
   }
 
@@ -81,8 +81,8 @@ struct ReadAhead {
     return result
   }
 
-  /// This rank's rows of a window, and the places of a step's among them; nil where it has others in that step, as in an
-  /// epoch's last batch if that is smaller.
+  /// This rank's rows of a window, and the indices of a step's rows among them. nil if the rank has other rows in that
+  /// step, as in a smaller last batch of an epoch.
   private mutating func readWindow(_ matrix: FeatureMatrix, _ step: Int) throws -> (FeatureMatrix, ArraySlice<Int>)? {
     let (epoch, batch) = sampler.position(ofStep: step)
     let batches = sampler.window(of: batch)
@@ -100,7 +100,7 @@ struct ReadAhead {
     return (window.rows, partition.own(of: sampler.places(epoch: epoch, step: batch)).map { $0 - first }[...])
   }
 
-  /// Lets a reader begin with this rank's rows of the window whose first step is `start`.
+  /// Starts reading this rank's rows of the window whose first step is `start`.
   private mutating func begin(_ reader: RowReader, _ start: Int) -> RowReader {
     let (epoch, batch) = sampler.position(ofStep: start)
     let batches = sampler.window(of: batch)
@@ -111,27 +111,28 @@ struct ReadAhead {
     return reader
   }
 
-  /// Whether the places that this rank has in a batch are among those that it has in full ones, whose rows it reads.
+  /// Whether the window that this rank reads contains its rows of a batch: their places must be among those of a full
+  /// batch.
   private func reads(_ batch: Int) -> Bool {
     let own = partition.rows(of: sampler.size(of: batch))
     return own.clamped(to: partition.rows(of: sampler.batchSize)).count == own.count
   }
 
-  /// This rank's rows of a window, by their numbers in the order of its blocks.
+  /// This rank's rows of a window, as numbers in block order.
   private func ownRange(_ batches: Range<Int>) -> Range<Int> {
     sampler.range(at: partition.rows(of: sampler.batchSize), ofWindow: batches)
   }
 
-  /// Has the system begin to read rows. That takes a thread of its own: with thousands of reads, to ask for them takes longer
-  /// than many a step.
+  /// Asks the system to start reading rows. This happens on another thread: issuing thousands of requests takes longer
+  /// than many steps.
   private func prefetch(_ rows: ArraySlice<Int>) {
     guard let matrix else { return }
-    // The file's pages are only asked for, and nobody writes to them.
+    // The file's pages are only requested; nobody writes to them.
     nonisolated(unsafe) let pages = matrix
     queue.async { pages.prefetch(rows) }
   }
 
-  /// Page faults of this process that waited for a disk.
+  /// The number of page faults of this process that waited for a disk.
   private func majorFaults() -> Int {
     var usage = rusage()
     getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)

@@ -1,12 +1,12 @@
 import Datasets
 import GaussNewton
 
-/// How many steps of a run were not taken at its end.
+/// The number of steps at the end of a run that were not taken.
 package struct RejectedSteps: Equatable, Sendable {
   package private(set) var steps = 0
   /// Steps since the last one that was taken.
   package private(set) var streak = 0
-  /// What the last step predicted to gain, over the loss: no more than ‖g‖‖Δ‖ allows.
+  /// An upper bound of the last step's predicted gain, ‖g‖‖Δ‖, relative to the loss.
   package private(set) var gain = 0.0
   package private(set) var damping: Double?
 
@@ -21,7 +21,7 @@ package struct RejectedSteps: Equatable, Sendable {
 }
 
 extension Warning {
-  /// A run that took no step, or none in its last quarter of four steps or more.
+  /// A warning for a run that took no step, or none in its last quarter if that is four steps or more.
   package static func rejection(
     _ rejected: RejectedSteps, _ options: Damping.Options, hasFullBatches: Bool, scales: FeatureScales?,
     _ precision: Configuration.TrainingOptions.Precision
@@ -53,7 +53,7 @@ extension Warning {
     return Warning(kind: .rejection, text: "\(what); \(remedy)")
   }
 
-  /// Features that are normalised as if they were of one scale and are not.
+  /// A warning for features of different scales whose normalization keeps them so.
   package static func scales(_ scales: FeatureScales?, _ kind: Normalization.Kind) -> Warning? {
     guard let scales, scales != .alike else { return nil }
     return Warning(
@@ -65,7 +65,7 @@ extension Warning {
 }
 
 extension Configuration {
-  /// The scales of the features if the normalization leaves them as they are.
+  /// The scales of the features, if the normalization does not change their proportions.
   package func scalesToWarnOf(_ scales: FeatureScales?) -> FeatureScales? {
     [.none, .scale].contains(data.normalize) ? scales : nil
   }

@@ -1,7 +1,8 @@
 import GaussNewton
 
 extension SolverPlan {
-  /// What it expects, for people: seconds if they were measured here, else costs by that of the solver taken.
+  /// The expectation in words for the user: seconds if they were measured, otherwise costs relative to the chosen
+  /// solver.
   func summary(_ kind: SolverOptions.Kind, isOld: Bool) -> String {
     let reason = isOld ? "as planned before" : isMeasured ? "measured" : "model"
     let kinds = [SolverOptions.Kind.cg, .gram, .gramCG]

@@ -4,21 +4,21 @@ import LinearAlgebra
 import MPI
 import Networks
 
-/// What a run chooses before its first step.
+/// The choices that precede the first step of a run.
 extension Trainer {
-  /// What such a run takes on each of `ranks` ranks.
+  /// The memory of such a run on each of `ranks` ranks.
   package static func memory(
     of configuration: Configuration, _ data: TrainingData, _ network: Network, ranks: Int
   ) -> MemoryEstimate {
     let sampler = configuration.sampler(of: data.train)
-    // No rank has more than the last one.
+    // No rank has more rows than the last one.
     let partition = configuration.training.partition(rank: ranks - 1, ranks: ranks)
     return MemoryEstimate(
       network, configuration.optimizer, batch: sampler.batchSize, valuesPerRow: data.train.features.valuesPerRow,
       partition, readAhead: ReadAhead.memorySize(data, sampler, partition), Scalar.self)
   }
 
-  /// Says where other kernels of OpenBLAS than one kind spoil what bits have in common. Collective.
+  /// Notes for the user where different kernels of OpenBLAS prevent equal bits. Collective.
   func compareKernels(resuming progress: RunState.Progress?) throws {
     let own = Kernels.name
     if let kernels = try communicator.gatherStrings(own), let other = kernels.first(where: { $0 != own }) {
@@ -32,7 +32,7 @@ extension Trainer {
     }
   }
 
-  /// How sums over the ranks travel: as asked for, as before, by a rule, or as is faster here. Collective.
+  /// Chooses how sums travel between ranks: as configured, as before, by rule, or by measurement. Collective.
   func chooseExchange(resuming progress: RunState.Progress?) throws {
     let message = optimizer.message
     guard communicator.size > 1, message.hasBuckets, !partition.isVirtual else { return }
@@ -55,8 +55,8 @@ extension Trainer {
     coordinator.say("sums", "\(message.exchange.rawValue) (\(reason))")
   }
 
-  /// Lets Fast Gauss-Newton plan with the batch of the next step, if the choice of a solver is its own; a run that goes on
-  /// between as many ranks goes on with its plan. Collective.
+  /// Lets Fast Gauss-Newton choose its solver with the batch of the next step, if the configuration leaves it the
+  /// choice. A resumed run with the same number of ranks keeps its plan. Collective.
   func chooseSolver(resuming progress: RunState.Progress?) throws {
     let kind = configuration.optimizer.solver.kind
     guard let optimizer = optimizer as? FastGaussNewton<Scalar>, kind.isChosen else { return }
@@ -89,10 +89,10 @@ extension Trainer {
     coordinator.say("solver", "\(optimizer.solverKind.rawValue) (\(plan.summary(optimizer.solverKind, isOld: isOld)))")
   }
 
-  /// The next step, or the last one.
+  /// The next step, or the last one if the run is complete.
   private var nextStep: Int { min(step, totalSteps - 1) }
 
-  /// The rows of its batch.
+  /// The rows of the next step's batch.
   private var nextBatch: ArraySlice<Int> {
     let (epoch, batch) = sampler.position(ofStep: nextStep)
     return sampler.batch(epoch: epoch, step: batch)

@@ -4,15 +4,15 @@ import LinearAlgebra
 import MPI
 import Networks
 
-/// What a run leaves: checkpoints and the model.
+/// The output of a run: checkpoints and the model.
 extension Trainer {
-  /// The model as it is now. Local.
+  /// The model with the current parameters. Local.
   var modelFile: TensorFile {
     ModelFile.contents(
       parameters, of: network, configuration, data.normalization, DataDescription(of: data.train))
   }
 
-  /// Begins to save a checkpoint, of finite numbers alone. Collective.
+  /// Starts saving a checkpoint; throws if its numbers are not finite. Collective.
   func beginSave() throws {
     if savedStep == step { return }
     if let divergence = try findDivergence() {
@@ -22,18 +22,18 @@ extension Trainer {
     }
     savedStep = step
     lastState.endChange(nil)
-    // A run that goes on from here needs the events up to here.
+    // A run that resumes from here needs the events up to here.
     coordinator.flush()
     coordinator.beginCheckpoint(step: step) { stateFile(step: step, optimizer.counters, optimizer.memory) }
   }
 
-  /// The run as it is, for as long as parameters and memory do not change.
+  /// The current state, valid while parameters and memory do not change.
   var currentState: LastState.State? {
     guard communicator.isRoot else { return nil }
     let (step, counters) = (step, optimizer.counters)
     var memory = optimizer.memory
     for (name, vector) in optimizer.earlyMemory {
-      // A copy costs nothing beside a step that takes long, and a short one is waited for.
+      // Beside a long step the copy costs nothing; a signal waits for the end of a short one.
       if let lastSeconds, lastSeconds < 0.2 { return nil }
       let copy = Vector<Scalar>(zeros: vector.count)
       copy.assign(vector)
@@ -42,7 +42,7 @@ extension Trainer {
     return LastState.State(step: step) { [unowned self, memory] in stateFile(step: step, counters, memory) }
   }
 
-  /// A checkpoint of this step. On any thread.
+  /// The file of a checkpoint of this step. May be called on any thread.
   private func stateFile(
     step: Int, _ counters: OptimizerCounters, _ memory: [(name: String, vector: Vector<Scalar>)]
   ) -> TensorFile {
@@ -56,7 +56,7 @@ extension Trainer {
     return file
   }
 
-  /// What a checkpoint would keep and is not finite on some rank, if anything is. Collective.
+  /// The first part of a checkpoint that is not finite on some rank; nil if all are finite. Collective.
   private func findDivergence() throws -> Divergence? {
     let kept =
       network.layout.entries.map { ($0.name, parameters[$0.range]) }
@@ -66,7 +66,7 @@ extension Trainer {
     return first == kept.count ? nil : Divergence(step: step, sign: "\(kept[first].0) is not finite")
   }
 
-  /// Saves a checkpoint, and waits until it is safe. Collective.
+  /// Saves a checkpoint and waits until it is on disk. Collective.
   func save() throws {
     try beginSave()
     coordinator.finishCheckpoints()

@@ -6,12 +6,12 @@ import Networks
 
 /// One run: steps over the epochs, evaluations, checkpoints, and the model at the end.
 ///
-/// Every rank holds all parameters and its shard of each global batch. Batches and starting values follow from the seed,
-/// so a run is the same on any number of ranks but for rounding.
+/// Each rank holds all parameters and its shard of each global batch. Batches and starting values follow from the seed,
+/// so that a run does not depend on the number of ranks except for rounding.
 package final class Trainer<Scalar: DistributedScalar> {
   package enum Outcome: Equatable, Sendable {
     case completed
-    /// A signal asked for a stop; a checkpoint is saved.
+    /// A signal asked for a stop, and a checkpoint is saved.
     case interrupted
   }
 
@@ -31,9 +31,9 @@ package final class Trainer<Scalar: DistributedScalar> {
   private var fullBatch: Batch<Scalar>?
   var step = 0
   var savedStep: Int?
-  /// What a signal in the midst of a step saves.
+  /// The state that a signal during a step saves.
   let lastState = LastState()
-  /// Seconds of the step before; nil before the first one.
+  /// Seconds of the last step; nil before the first one.
   var lastSeconds: Double?
   private let clock: RankClock
   private var begin = ContinuousClock.now
@@ -79,7 +79,7 @@ package final class Trainer<Scalar: DistributedScalar> {
   package func run() throws -> Outcome {
     begin = .now
     let firstStep = step
-    // Whatever ends the run, a checkpoint that is being written is worth its time.
+    // Whatever ends the run, a checkpoint that is being written is worth the wait.
     defer { coordinator.finishCheckpoints() }
     optimizer.willUpdate = { [lastState] in lastState.beginChange() }
     lastState.endChange(savedStep == step ? nil : currentState)
@@ -91,7 +91,7 @@ package final class Trainer<Scalar: DistributedScalar> {
     while step < totalSteps {
       let (epoch, batch) = sampler.position(ofStep: step)
       let report = try advance(epoch: epoch, batch: batch)
-      // Rank 0 may want to stop because its metrics cannot be written.
+      // Rank 0 may stop because it cannot write its metrics.
       if report.interrupted { try coordinator.settle() }
       if let divergence = Divergence(report, step: step, rate: rate(ofStep: step - 1), Scalar.self) {
         coordinator.flush()
@@ -133,7 +133,7 @@ package final class Trainer<Scalar: DistributedScalar> {
     return .completed
   }
 
-  /// One global step, and its line in the metrics.
+  /// Takes one global step and logs it. Collective.
   private func advance(epoch: Int, batch number: Int) throws -> StepReport {
     let start = ContinuousClock.now
     coordinator.noteCheckpoints()
@@ -178,12 +178,12 @@ package final class Trainer<Scalar: DistributedScalar> {
   /// Seconds since the run began in this process.
   private var elapsed: Double { (ContinuousClock.now - begin) / .seconds(1) }
 
-  /// The times of all ranks since the last such event. Collective.
+  /// Records the times of all ranks since the last such event. Collective.
   private func recordRanks(epoch: Int) throws {
     if let times = try clock.gather() { coordinator.record(times, step: step, epoch: epoch) }
   }
 
-  /// A batch with this rank's rows of it, normalised.
+  /// A batch with this rank's rows, normalised.
   func gather(_ rows: ArraySlice<Int>, step: Int) throws -> Batch<Scalar> {
     if let fullBatch { return fullBatch }
     let own = partition.own(of: rows)
@@ -205,7 +205,7 @@ package final class Trainer<Scalar: DistributedScalar> {
     return result
   }
 
-  /// Collective.
+  /// Records the end of the run, with its times. Collective.
   private func end(_ reason: String, epoch: Int) throws {
     try recordRanks(epoch: epoch)
     if let summary = clock.summary { coordinator.say("ranks", summary) }

@@ -3,7 +3,7 @@ import Foundation
 import LinearAlgebra
 
 extension ModelExport {
-  /// `metadata.json` beside the arrays.
+  /// The contents of `metadata.json` beside the arrays.
   private struct Manifest: Encodable {
     struct File: Encodable {
       let name: String
@@ -25,7 +25,7 @@ extension ModelExport {
     try AtomicFolder.write(path, writeContents)
   }
 
-  /// Whether the folder at `path` has nothing but what `writeArrays` writes, so that it may be replaced.
+  /// Whether the folder at `path` has only files that `writeArrays` writes, so that it may be replaced.
   package static func isExport(folder path: String) -> Bool {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
     return names.contains(manifest) && names.allSatisfy { $0 == manifest || $0.hasSuffix(".npy") }

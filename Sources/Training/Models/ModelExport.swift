@@ -2,7 +2,7 @@ import Datasets
 import LinearAlgebra
 import Networks
 
-/// The parameters of a model for other programs, under the names that a `torch.nn.Sequential` has for them.
+/// The parameters of a model for other programs, under the names that `torch.nn.Sequential` gives them.
 package struct ModelExport {
   package struct Parameter {
     package let name: String
@@ -19,11 +19,11 @@ package struct ModelExport {
   private let isFolded: Bool
 
   /// - Parameters:
-  ///   - precision: of the numbers; nil: as trained.
-  ///   - prefix: what stands before the names, such as `model.`.
-  ///   - foldsNormalization: whether the first layer takes the inputs as they are in the data files.
+  ///   - precision: the precision of the numbers; nil keeps that of the training.
+  ///   - prefix: the beginning of all names, such as `model.`.
+  ///   - foldsNormalization: whether the first layer takes inputs as they are in the data files.
   /// - Throws: exit code 64 where the normalization cannot be folded in, 65 for damaged parameters and for numbers that
-  ///   float32 does not hold.
+  ///   exceed float32.
   package init(
     _ model: ModelFile, precision: Configuration.TrainingOptions.Precision? = nil, prefix: String = "",
     foldsNormalization: Bool = false
@@ -48,7 +48,7 @@ package struct ModelExport {
     }
   }
 
-  /// What has to be done to inputs, as a sentence.
+  /// The preparation that inputs need, as a sentence.
   package var inputs: String {
     let text =
       switch normalization.kind {
@@ -67,13 +67,13 @@ package struct ModelExport {
     return text + (isReordered ? ", then from height x width x channels to channels x height x width" : "")
   }
 
-  /// For a person: what was exported, and what inputs it takes.
+  /// A summary for the user: what was exported, and which inputs it takes.
   package var summary: String {
     "\(parameters.count) tensors, \(model.network.layout.count) parameters, \(precision.rawValue); inputs: \(inputs)"
   }
 
-  /// Writes one safetensors file, atomically. `fgn-dist` reads it as a model, too, if the prefix is that of models or
-  /// none. Throws exit code 74.
+  /// Writes one safetensors file, atomically. `fgn-dist` also reads it as a model if there is no prefix or the prefix
+  /// is `model.`. Throws exit code 74.
   package func writeSafetensors(to path: String) throws {
     var file = TensorFile()
     for parameter in parameters {
@@ -86,7 +86,7 @@ package struct ModelExport {
     }
     ModelFile.describe(model.network, model.configuration, normalization, model.data, in: &file)
     file.metadata["fgn.inputs"] = inputs
-    // What libraries built on PyTorch look for.
+    // Libraries built on PyTorch look for this entry.
     file.metadata["format"] = "pt"
     try Safetensors.save(file, to: path)
   }

@@ -3,19 +3,20 @@ import LinearAlgebra
 import Networks
 
 extension ModelFile {
-  /// θ of the same classifier for inputs as they are in data files: W(s ∘ (x − o)) + b = (W diag(s)) x + (b − W(s ∘ o)) in
-  /// the first layer, with scales s and offsets o of the normalization. Exact but for rounding in `precision`, which is
-  /// relative to W(s ∘ o): where means are large beside deviations, nothing is left of what the inputs differ in, and that
-  /// is refused.
+  /// Changes θ to the parameters of the same classifier for inputs as they are in data files: in the first layer, with
+  /// scales s and offsets o of the normalization, W(s ∘ (x − o)) + b = (W diag(s)) x + (b − W(s ∘ o)). The result is
+  /// exact except for rounding in `precision` relative to W(s ∘ o). Where means are so large beside deviations that
+  /// rounding hides the differences between inputs, folding is refused.
   ///
-  /// That layer must be linear, or a convolution with the same scale and offset for all pixels of a channel, and no padding
-  /// unless the offsets are zero (padded zeros would have to be the offsets). Throws exit code 64 for another.
+  /// The first layer must be linear, or a convolution with one scale and offset for all pixels of a channel, and
+  /// without padding unless the offsets are zero (padded zeros would have to be the offsets). Throws exit code 64
+  /// otherwise.
   func foldingNormalization(
     into parameters: Vector<Double>, precision: Configuration.TrainingOptions.Precision
   ) throws(ConfigurationError) {
     guard normalization.kind != .none else { return }
     let layers = configuration.model.layers
-    // The one before which nothing changes a value.
+    // The first layer that changes values.
     let first = layers.firstIndex { $0 != .flatten }
     let columns = network.inputCount
     let isScale = normalization.kind == .scale
@@ -37,11 +38,12 @@ extension ModelFile {
     case let layer?: throw refusal("its first layer is \(layer.word); it must be linear or a convolution")
     }
 
-    // Layers before have no parameters: these are the first two.
+    // The layers before have no parameters, so these are the first two entries.
     let (weight, bias) = (network.layout.entries[0].range, network.layout.entries[1].range)
     let unitRoundoff = precision == .float32 ? Double(Float.ulpOfOne) / 2 : Double.ulpOfOne / 2
     for unit in 0..<bias.count {
-      // Of the unit's output: what inputs of deviation 1 do to it, and what rounding the terms of W(s ∘ x) does.
+      // For the unit's output: its deviation for inputs of deviation 1, and its error from rounding the terms of W(s ∘
+      // x).
       var (spread, rounding) = (0.0, 0.0)
       var shift = 0.0
       for (column, (scale, offset)) in zip(scales, offsets).enumerated() {
@@ -64,10 +66,10 @@ extension ModelFile {
     }
   }
 
-  /// What rounding may be of the deviation of a unit's output.
+  /// The largest rounding error of a unit's output, relative to its deviation.
   private static let foldingTolerance = 1e-3
 
-  /// One scale and offset for each channel of the examples, which are images; nil where its pixels differ in them.
+  /// One scale and offset per channel of the examples, which are images; nil where the pixels of a channel differ.
   private func channelValues(
     _ scales: [Double], _ offsets: [Double]
   ) -> (scales: [Double], offsets: [Double])? {

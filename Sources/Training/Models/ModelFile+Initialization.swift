@@ -2,9 +2,9 @@ import LinearAlgebra
 import Networks
 
 extension ModelFile {
-  /// The parameters of `network` (P) in a file that any program may have saved, by their names, with or without the prefix
-  /// `model.`. Those of a linear head alone may have any names: they are the only matrix and the only vector of their shapes.
-  /// Throws exit code 65.
+  /// The parameters of `network` (P) in a file from any program, found by their names, with or without the prefix
+  /// `model.`. For a network of one linear layer any names will do: its parameters are the only matrix and the only
+  /// vector of their shapes. Throws exit code 65.
   package static func initialParameters<Scalar: BLASScalar>(
     of network: Network, in file: TensorFile, as: Scalar.Type = Scalar.self
   ) throws(StorageError) -> Vector<Scalar> {

@@ -3,7 +3,7 @@ import Foundation
 import LinearAlgebra
 
 extension ModelFile {
-  /// Throws if examples with these axes are not what this model takes.
+  /// Throws if the model does not take examples with these axes.
   package func check(_ shape: [Int], of name: String) throws {
     let count = shape.reduce(1, *)
     guard count == network.inputCount else {
@@ -16,15 +16,15 @@ extension ModelFile {
     if let trained = data.axes, !axes.agree(with: trained) { throw axes.disagreement(with: trained, name) }
   }
 
-  /// What a person should know where neither the model nor an option says from where the indices of a file in LIBSVM's
-  /// format count; nil else.
+  /// A note for the user where neither the model nor an option gives the index base of a file in LIBSVM's format; nil
+  /// otherwise.
   package func noteOnIndices(of set: Dataset, told: SVMLight.IndexBase?) -> String? {
     guard let indices = set.indices, (told ?? configuration.data.indexBase) == .auto else { return nil }
     return "indices are taken to count from \(indices.base.first), for "
       + "\(indices.base == .zero ? "one is 0" : "none is 0"), and the model does not know; --index-base says it"
   }
 
-  /// A table of the tensors of any safetensors file, and below it what this program knows about its own.
+  /// A table of the tensors of any safetensors file, followed by the program's own metadata, if there is any.
   package static func summary(of file: TensorFile) throws -> String {
     var rows = [["tensor", "type", "shape", "norm"]]
     for entry in file.tensors {

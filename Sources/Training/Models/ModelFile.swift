@@ -3,13 +3,13 @@ import Foundation
 import LinearAlgebra
 import Networks
 
-/// What a model knows of the data that it was trained on.
+/// The facts that a model records about its training data.
 package struct DataDescription {
-  /// What the data call the classes; nil where they have their numbers.
+  /// The names of the classes; nil where they have numbers only.
   package var classes: ClassMap?
   /// The names of the columns; nil where they have none.
   package var tableColumns: TableColumns?
-  /// Of one example in its file; nil where they are not known.
+  /// The axes of one example in its file; nil where they are not known.
   package var axes: ExampleAxes?
 
   package init(classes: ClassMap? = nil, tableColumns: TableColumns? = nil, axes: ExampleAxes? = nil) {
@@ -23,7 +23,7 @@ package struct DataDescription {
   }
 }
 
-/// A trained classifier as a safetensors file: the parameters by name, and as metadata what it takes to use them.
+/// A trained classifier as a safetensors file: the parameters by name, and as metadata all that its use requires.
 package struct ModelFile {
   package let configuration: Configuration
   package let normalization: Normalization
@@ -31,9 +31,9 @@ package struct ModelFile {
   package let data: DataDescription
   package let contents: TensorFile
 
-  /// What the data call the classes; nil where they have their numbers.
+  /// The names of the classes; nil where they have numbers only.
   package var classes: ClassMap? { data.classes }
-  /// The names of the columns that it was trained on; nil where these had none.
+  /// The names of the columns that the model was trained on; nil where they have none.
   package var tableColumns: TableColumns? { data.tableColumns }
 
   private enum Key {
@@ -46,14 +46,14 @@ package struct ModelFile {
   }
 
   private struct Shape: Codable {
-    /// Of one example, such as [28, 28].
+    /// The axes of one example, such as [28, 28].
     var input: [Int]
     var classes: Int
-    /// Of one example in the data file, where `model.input_shape` says otherwise.
+    /// The axes of one example in the data file, where `model.input_shape` gives others.
     var file: [Int]?
   }
 
-  /// The tensors and metadata of a model; the same bytes for the same model.
+  /// The tensors and metadata of a model; equal models give equal bytes.
   package static func contents<Scalar: BLASScalar>(
     _ parameters: Vector<Scalar>, of network: Network, _ configuration: Configuration, _ normalization: Normalization,
     _ data: DataDescription = DataDescription()
@@ -70,7 +70,7 @@ package struct ModelFile {
     return file
   }
 
-  /// Adds what it takes to use a model.
+  /// Adds the metadata that the use of a model requires.
   static func describe(
     _ network: Network, _ configuration: Configuration, _ normalization: Normalization, _ data: DataDescription,
     in file: inout TensorFile
@@ -123,7 +123,7 @@ package struct ModelFile {
     if let axes = shape.file, axes.elementCount != features {
       throw misfit("examples of \(axes) are not of \(shape.input)")
     }
-    // A model from before files' axes were kept does not know them where its configuration gives others.
+    // A model without recorded axes does not know the file's axes if its configuration gives others.
     let axes = shape.file ?? (configuration.model.inputShape == nil ? shape.input : nil)
     data = DataDescription(classes: classes, tableColumns: tableColumns, axes: axes.map { ExampleAxes($0) })
     do {
@@ -133,7 +133,7 @@ package struct ModelFile {
     }
   }
 
-  /// The network for features with their zeros or without, and its parameters (P).
+  /// The network for dense or sparse features, and its parameters (P).
   package func classifier<Scalar: BLASScalar>(sparseInputs: Bool) throws -> (Network, Vector<Scalar>) {
     let network =
       sparseInputs
@@ -154,12 +154,12 @@ package struct ModelFile {
     try parameters(of: network, in: file, names: network.layout.entries.map { file.name(of: $0) })
   }
 
-  /// The same under these names, one for each entry of the layout.
+  /// The parameters of `network` (P) in a file, under these names, one per entry of the layout.
   static func parameters<Scalar: BLASScalar>(
     of network: Network, in file: TensorFile, names: [String], as: Scalar.Type = Scalar.self
   ) throws(StorageError) -> Vector<Scalar> {
     let entries = network.layout.entries
-    // Before anything is allocated: a hostile file may describe any network.
+    // This check precedes the allocation, since a hostile file may describe any network.
     for (entry, name) in zip(entries, names) { _ = try file.tensor(named: name, shape: entry.shape) }
     let parameters = Vector<Scalar>(zeros: network.layout.count)
     for (entry, name) in zip(entries, names) {
@@ -181,7 +181,7 @@ package struct ModelFile {
 }
 
 extension TensorFile {
-  /// What the file calls a parameter: by its own name or without the prefix `model.`.
+  /// The file's name for a parameter: its full name, or the name without the prefix `model.`.
   func name(of entry: ParameterLayout.Entry) -> String {
     let bare = String(entry.name.dropFirst("model.".count))
     return !contains(entry.name) && contains(bare) ? bare : entry.name

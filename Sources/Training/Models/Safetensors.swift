@@ -3,18 +3,18 @@ import Datasets
 import Glibc
 
 /// Reads and writes safetensors files: the length of the header (8 bytes, little-endian), the header (JSON, padded with
-/// blanks to a multiple of 8 bytes) and the tensors' data without holes.
-/// Source: https://github.com/huggingface/safetensors#format
+/// blanks to a multiple of 8 bytes) and the tensors' data without gaps. Source:
+/// https://github.com/huggingface/safetensors#format
 ///
 /// The format has no checksum, so the writer adds one to the header's strings, as their first entry:
 ///
 ///     {"__metadata__":{"checksum":"89abcdef","checksum_scheme":"crc32-file-1", …
 ///
-/// `checksum` is the CRC-32 (zlib's) of the whole file, from its first byte to its last, with eight zeros `0` in the
-/// place of these eight lowercase digits; it stands at a fixed place, so that no parsing comes before it. A CRC-32 finds
-/// every change of up to 32 neighbouring bits. A file that has one of the two fields must have both and match, which
-/// covers a flipped bit in the fields' own names. Files of other programs have neither, and load unless the
-/// caller requires the checksum.
+/// `checksum` is the CRC-32 (zlib's) of the whole file, from its first byte to its last, computed with eight zeros `0`
+/// in the place of these eight lowercase digits. It stands at a fixed place, so that it can be verified before any
+/// parsing. A CRC-32 finds every change of up to 32 adjacent bits. A file that has one of the two fields must have both
+/// and match, which covers a flipped bit in the fields' own names. Files of other programs have neither, and load
+/// unless the caller requires the checksum.
 package enum Safetensors {
   static let metadataKey = SafetensorsLayout.metadataKey
   private static let checksumKey = "checksum"
@@ -26,8 +26,8 @@ package enum Safetensors {
 
   // MARK: Writing
 
-  /// Writes `file` to `path` atomically. Equal contents give equal bytes, whatever the metadata's order in memory.
-  /// Tensors lie in the file in their order, so wider types should come before narrower ones to be aligned.
+  /// Writes `file` to `path` atomically. Equal contents give equal bytes, whatever the order of metadata in memory.
+  /// Tensors are written in their order; for alignment, wider types should precede narrower ones.
   package static func save(_ file: TensorFile, to path: String) throws(StorageError) {
     var header = headerBytes(of: file)
     let length = littleEndian(header.count)
@@ -84,8 +84,8 @@ package enum Safetensors {
 
   // MARK: Reading
 
-  /// Reads and checks the whole file at `path`; with `requireChecksum`, a file without one is refused, too.
-  /// Throws: exit code 65 for contents that are not exactly right, 66 for a missing file, 74 when reading fails.
+  /// Reads and checks the whole file at `path`; with `requireChecksum`, a file without a checksum is refused as well.
+  /// Throws exit code 65 for contents that are not exactly right, 66 for a missing file, 74 where reading fails.
   package static func load(path: String, requireChecksum: Bool = false) throws(StorageError) -> TensorFile {
     let input = try InputFile(path)
     guard input.size >= 8 else { throw damaged(path, section: "header", "the file has only \(input.size) bytes") }
@@ -123,7 +123,7 @@ package enum Safetensors {
     return file
   }
 
-  /// The digits of the checksum that the header states; nil when it has none and needs none.
+  /// The digits of the checksum in the header; nil where it has none and needs none.
   private static func checksum(
     of header: SafetensorsHeader, _ bytes: [UInt8], required: Bool, _ path: String
   ) throws(StorageError) -> [UInt8]? {
@@ -136,7 +136,7 @@ package enum Safetensors {
       }
       return nil
     }
-    // The digits are looked up by their place, so they must be where the parser found them.
+    // The digits are located by their fixed place, so they must be where the parser found them.
     guard let stated, header.metadata[schemeKey] == scheme, bytes.starts(with: beforeChecksum),
       stated.utf8.count == 8, stated.utf8.elementsEqual(bytes[checksumRange])
     else {
@@ -147,7 +147,7 @@ package enum Safetensors {
     return Array(stated.utf8)
   }
 
-  /// What a file of another format is, by its first bytes.
+  /// The kind of a file of another format, by its first bytes.
   private static func foreignKind(_ start: [UInt8]) -> String? {
     if start.starts(with: [0x93] + Array("NUMPY".utf8)) { return "an array in NPY format" }
     if start.starts(with: Array("PK\u{3}\u{4}".utf8)) {
@@ -171,7 +171,7 @@ private func littleEndian(_ number: Int) -> [UInt8] {
   (0..<8).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) }
 }
 
-/// zlib's CRC-32 of bytes that come in pieces.
+/// zlib's CRC-32 of bytes that arrive in pieces.
 private struct CRC32 {
   private var value: UInt = 0
 
@@ -179,7 +179,7 @@ private struct CRC32 {
     value = bytes.withUnsafeBytes { crc32_z(value, $0.baseAddress?.assumingMemoryBound(to: UInt8.self), $0.count) }
   }
 
-  /// Eight lowercase hexadecimal digits.
+  /// The checksum as eight lowercase hexadecimal digits.
   var digits: [UInt8] {
     let text = String(value, radix: 16)
     return Array((String(repeating: "0", count: 8 - text.count) + text).utf8)

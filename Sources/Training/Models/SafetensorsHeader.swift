@@ -1,20 +1,20 @@
 import Datasets
 
-/// The header of a safetensors file, taken apart and checked, with tensors of the types that are read.
+/// The parsed and checked header of a safetensors file, with tensors of the supported types.
 struct SafetensorsHeader {
   struct Entry {
     let name: String
     let dtype: Tensor.DataType
     let shape: [Int]
-    /// Where the data lies, counted from the end of the header.
+    /// The range of the data, counted from the end of the header.
     let range: Range<Int>
   }
 
-  /// In the order of their data.
+  /// The tensors, in the order of their data.
   let entries: [Entry]
   let metadata: [String: String]
 
-  /// Parses `bytes` and checks that the tensors fill `dataCount` bytes of data without overlap or hole.
+  /// Parses `bytes` and verifies that the tensors fill `dataCount` bytes of data without overlap or gap.
   init(_ bytes: [UInt8], dataCount: Int, path: String) throws(StorageError) {
     let layout: SafetensorsLayout
     do {

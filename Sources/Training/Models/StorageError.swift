@@ -1,8 +1,8 @@
 import Foundation
 import Glibc
 
-/// A file that cannot be read, understood or written. Its description is one line: the file, the section of it (or the
-/// operation on it), what is wrong and what to do.
+/// A file that cannot be read, understood or written. The description is one line: the file, the section of it (or the
+/// operation on it), the problem and the remedy.
 package struct StorageError: Error, Equatable, Sendable, CustomStringConvertible {
   package enum Kind: Int32, Sendable {
     /// The contents are damaged or do not fit.
@@ -26,7 +26,7 @@ package struct StorageError: Error, Equatable, Sendable, CustomStringConvertible
     self.remedy = remedy
   }
 
-  /// What `operation` on `path` reported as `code` (an errno).
+  /// The failure of `operation` on `path` with the error number `code` (an errno).
   package init(path: String, operation: String, code: Int32) {
     let reason = String(cString: strerror(code))
     let isMissing = code == ENOENT && operation == "open for reading"
@@ -34,7 +34,7 @@ package struct StorageError: Error, Equatable, Sendable, CustomStringConvertible
       isMissing ? .missing : .inputOutput, path: path, section: operation, problem: reason, remedy: Self.remedy(code))
   }
 
-  /// The process's exit code for this error.
+  /// The exit code of the process for this error.
   package var exitCode: Int32 { kind.rawValue }
 
   package var description: String {
@@ -46,7 +46,7 @@ package struct StorageError: Error, Equatable, Sendable, CustomStringConvertible
     text.split(whereSeparator: \.isNewline).joined(separator: " ")
   }
 
-  /// `name` as it may stand in a line: quoted, without control characters, and not longer than a line.
+  /// `name` as a line of text can show it: quoted, without control characters, and shortened.
   package static func quoted(_ name: String) -> String {
     name.count <= 100 ? name.debugDescription : String(name.prefix(100)).debugDescription + "…"
   }
@@ -65,10 +65,10 @@ package struct StorageError: Error, Equatable, Sendable, CustomStringConvertible
   }
 }
 
-/// Makes a folder, and those above it, unless it is there; what is new is on the disk then. Throws exit code 74 with this
-/// remedy.
+/// Creates a folder and its parents unless they exist; on return, new folders are on disk. Throws exit code 74 with
+/// this remedy.
 package func createFolder(_ path: String, remedy: String) throws(StorageError) {
-  // The folders that get a new name in them, the innermost first.
+  // The folders that gain an entry, innermost first.
   var parents: [String] = []
   var part = URL(fileURLWithPath: path).standardizedFileURL
   while part.path != "/", !FileManager.default.fileExists(atPath: part.path) {

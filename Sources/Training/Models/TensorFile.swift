@@ -1,7 +1,7 @@
 import Foundation
 import LinearAlgebra
 
-/// Numbers of one type in row-major order, as they lie in a file (little-endian).
+/// Numbers of one type in row-major order, as a file stores them (little-endian).
 package struct Tensor: Equatable, Sendable {
   package enum DataType: String, Sendable, CaseIterable {
     case float32 = "F32"
@@ -29,7 +29,7 @@ package struct Tensor: Equatable, Sendable {
   package let shape: [Int]
   package let bytes: [UInt8]
 
-  /// Precondition: `bytes` has as many bytes as `shape` and `dtype` say.
+  /// Precondition: the count of `bytes` matches `shape` and `dtype`.
   package init(dtype: DataType, shape: [Int], bytes: [UInt8]) {
     precondition(shape.reduce(dtype.width, *) == bytes.count, "a tensor's bytes must fill its shape")
     self.dtype = dtype
@@ -37,13 +37,13 @@ package struct Tensor: Equatable, Sendable {
     self.bytes = bytes
   }
 
-  /// A copy of `elements`; without a shape, a tensor of one dimension.
+  /// A copy of `elements`; without a shape, a tensor of one axis.
   package init<Element: TensorElement>(_ elements: [Element], shape: [Int]? = nil) {
     let bytes = elements.withUnsafeBytes { Array($0) }
     self.init(dtype: Element.dataType, shape: shape ?? [elements.count], bytes: bytes)
   }
 
-  /// A copy of `vector`; without a shape, a tensor of one dimension.
+  /// A copy of `vector`; without a shape, a tensor of one axis.
   package init<Scalar: BLASScalar>(_ vector: Vector<Scalar>, shape: [Int]? = nil) {
     let bytes = vector.withElements { Array(UnsafeRawBufferPointer($0)) }
     self.init(
@@ -52,12 +52,12 @@ package struct Tensor: Equatable, Sendable {
 
   package var count: Int { bytes.count / dtype.width }
 
-  /// Whether no number is NaN or infinite.
+  /// Whether all numbers are finite.
   var isFinite: Bool {
     func isFinite<Scalar: BLASScalar>(_: Scalar.Type) -> Bool {
       count == 0 || bytes.withUnsafeBytes { Scalar.isFinite($0.bindMemory(to: Scalar.self).baseAddress!, count) }
     }
-    /// For half precision, whose numbers that are not finite have all bits of their exponent.
+    /// Tests half-precision numbers: one that is not finite has all bits of its exponent set.
     func isFinite(exponent: UInt16) -> Bool {
       bytes.withUnsafeBytes { $0.bindMemory(to: UInt16.self).allSatisfy { $0 & exponent != exponent } }
     }
@@ -71,7 +71,7 @@ package struct Tensor: Equatable, Sendable {
   }
 }
 
-/// A number type that a tensor may consist of.
+/// A number type for the elements of a tensor.
 package protocol TensorElement: BitwiseCopyable {
   static var dataType: Tensor.DataType { get }
 }
@@ -81,17 +81,17 @@ extension Int64: TensorElement { package static var dataType: Tensor.DataType { 
 extension Int32: TensorElement { package static var dataType: Tensor.DataType { .int32 } }
 extension UInt8: TensorElement { package static var dataType: Tensor.DataType { .uint8 } }
 
-/// Named tensors in an order, and named strings: what a safetensors file holds. `Safetensors` reads and writes it.
+/// The contents of a safetensors file: named tensors in order, and named strings. `Safetensors` reads and writes it.
 package struct TensorFile: Sendable {
   package struct Entry: Equatable, Sendable {
     package let name: String
     package let tensor: Tensor
   }
 
-  /// In the order of their data in the file. Names are unique.
+  /// The tensors, in the order of their data in the file. Names are unique.
   package private(set) var tensors: [Entry] = []
   package var metadata: [String: String] = [:]
-  /// Where this was read from, for error messages.
+  /// The file that this was read from, for error messages.
   package var path = "(not saved yet)"
   private var positions: [String: Int] = [:]
 
@@ -121,14 +121,14 @@ package struct TensorFile: Sendable {
     return tensor
   }
 
-  /// The elements of a floating-point tensor, converted between precisions where needed; those of 16 bits exactly.
-  /// Throws: when the tensor is missing, has another shape or type, or a number does not fit in float32.
+  /// The elements of a floating-point tensor, converted between precisions where needed; 16-bit numbers convert
+  /// exactly. Throws if the tensor is missing, has another shape or type, or has a number that exceeds float32.
   package func vector<Scalar: BLASScalar>(
     named name: String, shape: [Int]? = nil, as: Scalar.Type = Scalar.self
   ) throws(StorageError) -> Vector<Scalar> {
     let tensor = try tensor(named: name, shape: shape)
     let result = Vector<Scalar>(zeros: tensor.count)
-    // Casts to the two concrete types, so that the loops below are compiled for them and not generically.
+    // Casts to the two concrete types, so that the loops below are specialised.
     switch (tensor.dtype, result as? Vector<Float>, result as? Vector<Double>) {
     case (.float32, .some, _), (.float64, _, .some):
       copy(tensor, to: result)
@@ -185,7 +185,7 @@ package struct TensorFile: Sendable {
     try decode(forKey: key) { try JSONDecoder().decode(type, from: Data($0.utf8)) }
   }
 
-  /// The same by other means than JSON's alone.
+  /// Decodes the text under `key` in the metadata with `decode`; an error of it is exit code 65 for that entry.
   func decode<Value>(forKey key: String, _ decode: (String) throws -> Value) throws(StorageError) -> Value {
     let section = "metadata \(StorageError.quoted(key))"
     let remedy = "use a file that this version of fgn-dist saved"
@@ -200,7 +200,7 @@ package struct TensorFile: Sendable {
     }
   }
 
-  /// Throws for a tensor with a number that is not finite, of which nothing good can come.
+  /// Throws for a tensor with a number that is not finite.
   func requireFinite() throws(StorageError) {
     guard let entry = tensors.first(where: { !$0.tensor.isFinite }) else { return }
     throw misfit(entry.name, "has a number that is not finite", "use another file")
@@ -213,7 +213,7 @@ package struct TensorFile: Sendable {
 }
 
 extension TensorFile: Equatable {
-  /// Equal contents; where they were read from does not matter.
+  /// Compares contents; the path does not matter.
   package static func == (one: TensorFile, other: TensorFile) -> Bool {
     one.tensors == other.tensors && one.metadata == other.metadata
   }

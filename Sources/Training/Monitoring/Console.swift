@@ -1,6 +1,6 @@
 import Foundation
 
-/// What a person sees while the program runs: lines, and on a terminal a progress line that is rewritten in place.
+/// The output for the user while the program runs: lines, and on a terminal a progress line that is rewritten in place.
 package final class Console {
   private let progress: Configuration.LoggingOptions.Progress
   private var isShowing = false
@@ -17,7 +17,7 @@ package final class Console {
     put(line + "\n", patience: .milliseconds(100))
   }
 
-  /// Shows a progress line: at once if it is a milestone, else ten times a second on a terminal and twice a minute
+  /// Shows a progress line: a milestone at once, other lines ten times per second on a terminal and twice per minute
   /// elsewhere.
   package func show(_ text: () -> String, isMilestone: Bool) {
     switch progress {
@@ -44,8 +44,8 @@ package final class Console {
     isShowing = false
   }
 
-  /// Writes `text`, unless nobody takes it: a run does not stand still for a stopped terminal, nor for an mpirun that is
-  /// on its way out and no longer listens.
+  /// Writes `text` unless nobody reads it: a run does not wait for a stopped terminal, nor for an mpirun that is
+  /// exiting and does not read.
   private func put(_ text: String, patience: Duration = .zero) {
     var output = pollfd(fd: STDOUT_FILENO, events: Int16(POLLOUT), revents: 0)
     guard poll(&output, 1, Int32(patience / .milliseconds(1))) == 1 else { return }
@@ -53,8 +53,8 @@ package final class Console {
     try? FileHandle.standardOutput.write(contentsOf: Data(text.utf8))
   }
 
-  /// Whether a person watches. Under mpirun standard output is a terminal of mpirun's making whatever becomes of its
-  /// text, so there the question is put to the launcher's own output.
+  /// Whether a user watches. Under mpirun, standard output is a terminal that mpirun creates wherever its text goes, so
+  /// the launcher's own output decides.
   private static func hasTerminal(launched: Bool) -> Bool {
     if ProcessInfo.processInfo.environment["TERM"] == "dumb" { return false }
     guard launched else { return isatty(STDOUT_FILENO) == 1 }

@@ -6,15 +6,15 @@ import MPI
 import Networks
 
 extension Double {
-  /// Four significant digits, for people.
+  /// The number with four significant digits, for the user.
   package var short: String { String(format: "%.4g", self) }
 
-  /// As a percentage with two decimals.
+  /// The fraction as a percentage with two decimals.
   package var percent: String { String(format: "%.2f %%", 100 * self) }
 }
 
 extension Duration {
-  /// For people: `42 s`, `12 min 34 s`, `5 h 12 min`, `3 d 4 h`.
+  /// The duration for the user: `42 s`, `12 min 34 s`, `5 h 12 min`, `3 d 4 h`.
   package var readable: String {
     let seconds = self / .seconds(1)
     guard seconds < 1e9 else { return "more than 30 years" }
@@ -47,7 +47,7 @@ extension Configuration.DataOptions {
 }
 
 extension Configuration {
-  /// How examples are read that do not stay in memory, or in blocks, for people; nil where that needs no word.
+  /// How examples are read if they do not stay in memory, or are read in blocks, for the user; nil otherwise.
   package func summaryOfReading(_ data: TrainingData) -> String? {
     let (block, window) = (training.shuffleBlock, training.shuffleWindow)
     guard block > 1 || data.exceedsMemory, optimizer.batchSize != .full else { return nil }
@@ -58,7 +58,7 @@ extension Configuration {
 }
 
 extension Configuration {
-  /// The normalization, and why it is this one where it follows from the data, for people.
+  /// The normalization, and the reason if it follows from the data, for the user.
   package func summaryOfNormalization(_ data: TrainingData) -> String {
     let kind = self.data.normalize
     guard self.data.$normalize.isAutomatic, let scales = data.scales else { return kind.rawValue }
@@ -147,7 +147,7 @@ extension MetricsEvent.Evaluation {
 }
 
 extension MetricsEvent.Ranks {
-  /// To the microsecond.
+  /// The event with its times rounded to microseconds.
   init(step: Int, _ times: RankTimes) {
     func rounded(_ value: Double) -> Double { (value * 1e6).rounded() / 1e6 }
     self.init(

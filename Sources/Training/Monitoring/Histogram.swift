@@ -2,10 +2,10 @@ import GaussNewton
 import LinearAlgebra
 import MPI
 
-/// How many values lie in each of fixed buckets, with their extremes and moments.
+/// The number of values in each of a fixed set of buckets, with extremes and moments.
 ///
-/// Bucket i holds edges[i−1] ≤ x < edges[i]; the first and the last are open to the outside. All ranks have the same
-/// edges, so that the histogram of all their values is the sum.
+/// Bucket i holds edges[i−1] ≤ x < edges[i]; the first and the last bucket are unbounded. All ranks use the same edges,
+/// so that the histogram of all their values is the sum of theirs.
 struct Histogram: Equatable, Sendable {
   let edges: [Double]
   private(set) var counts: [Double]
@@ -14,16 +14,16 @@ struct Histogram: Equatable, Sendable {
   private(set) var sum = 0.0
   private(set) var squaredSum = 0.0
 
-  /// `edges` ascend.
+  /// `edges` must ascend.
   init(edges: [Double]) {
     self.edges = edges
     counts = Array(repeating: 0, count: edges.count + 1)
   }
 
-  /// How many values there are.
+  /// The number of values.
   var count: Double { counts.reduce(0, +) }
 
-  /// Takes in a value, which must be a number.
+  /// Adds a value, which must not be NaN.
   mutating func add(_ value: Double) {
     precondition(!value.isNaN, "a histogram has no place for what is not a number")
     var (low, high) = (0, edges.count)
@@ -38,8 +38,7 @@ struct Histogram: Equatable, Sendable {
     squaredSum += value * value
   }
 
-  /// The upper limits and the counts from the first bucket that holds something to the last, which the greatest value
-  /// closes.
+  /// The upper limits and the counts from the first occupied bucket to the last, whose limit is the largest value.
   var occupied: (limits: [Double], counts: [Double]) {
     guard let first = counts.firstIndex(where: { $0 > 0 }), let last = counts.lastIndex(where: { $0 > 0 }) else {
       return ([], [])
@@ -47,10 +46,10 @@ struct Histogram: Equatable, Sendable {
     return (Array(edges[first..<last]) + [maximum], Array(counts[first...last]))
   }
 
-  /// As numbers that travel.
+  /// The histogram as numbers for a message between ranks.
   var flattened: [Double] { counts + [minimum, maximum, sum, squaredSum] }
 
-  /// Takes in the histogram of another rank, as its numbers.
+  /// Adds the flattened histogram of another rank.
   mutating func merge(_ numbers: some Collection<Double>) {
     precondition(numbers.count == counts.count + 4, "histograms differ in their buckets")
     let numbers = Array(numbers)
@@ -65,16 +64,16 @@ struct Histogram: Equatable, Sendable {
 
 /// Histograms of one batch: its margins m, and its curvature weights w = p(1−p).
 struct MarginHistograms: Equatable, Sendable {
-  /// Half a unit wide, where p goes from 10⁻¹⁴ to 1 − 10⁻¹⁴.
+  /// Buckets of width ½, with p from 10⁻¹⁴ to 1 − 10⁻¹⁴.
   private(set) var margins = Histogram(edges: (-64...64).map { 0.5 * Double($0) })
-  /// By decades where an example has next to no curvature, then by 0.005 up to the greatest possible, ¼.
+  /// Decades for examples with next to no curvature, then steps of 0.005 up to the maximum, ¼.
   private(set) var weights = Histogram(
     edges: [1e-12, 1e-11, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3] + (1..<50).map { 0.005 * Double($0) })
 
   init() {}
 
-  /// The batch whose shard of `rows` rows each rank has; on rank 0, nil elsewhere. One gather of 202 numbers a rank.
-  /// Collective.
+  /// The histograms of the batch on rank 0; nil elsewhere. `rows` is the number of rows of this rank's shard. One
+  /// gather of 198 numbers per rank. Collective.
   static func gather<Scalar: BLASScalar>(
     _ margin: SoftmaxMargin<Scalar>, rows: Int, over communicator: Communicator
   ) throws -> MarginHistograms? {

@@ -1,4 +1,4 @@
-/// One JSON object on one line, written key by key: a step's line in a few microseconds, where `JSONEncoder` takes 70.
+/// One JSON object on one line, written key by key: it takes a few microseconds per step, and `JSONEncoder` takes 70.
 struct JSONLine {
   private(set) var bytes: [UInt8] = []
 
@@ -7,7 +7,7 @@ struct JSONLine {
     bytes.append(UInt8(ascii: "{"))
   }
 
-  /// Adds a number with the digits that give the same bits back; `nan`, `inf` and `-inf` as words, nil as null.
+  /// Adds a number with enough digits to restore its bits; `nan`, `inf` and `-inf` become words, nil becomes null.
   mutating func add(_ key: StaticString, _ value: Double?) {
     begin(key)
     append(value)
@@ -32,7 +32,7 @@ struct JSONLine {
     bytes.append(UInt8(ascii: "\""))
   }
 
-  /// Adds an object of seconds, to the nanosecond.
+  /// Adds an object of seconds, rounded to nanoseconds.
   mutating func add(_ key: StaticString, seconds: some Sequence<(word: String, seconds: Double)>) {
     begin(key)
     bytes.append(UInt8(ascii: "{"))
@@ -48,7 +48,7 @@ struct JSONLine {
     bytes.append(UInt8(ascii: "}"))
   }
 
-  /// The line with its end.
+  /// The complete line with its newline.
   consuming func finished() -> [UInt8] {
     append("}\n")
     return bytes
@@ -76,7 +76,7 @@ struct JSONLine {
     bytes.append(contentsOf: value.description.utf8)
   }
 
-  /// A decimal fraction by whole-number arithmetic, several times faster than the shortest digits of a Double.
+  /// Writes a decimal fraction with integer arithmetic, several times faster than the shortest digits of a Double.
   private mutating func append(nanoseconds value: Double) {
     guard value >= 0, value < 1e9 else { return append(value) }
     let total = Int((value * 1e9).rounded())

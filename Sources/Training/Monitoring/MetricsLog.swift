@@ -1,14 +1,14 @@
 import Foundation
 import GaussNewton
 
-/// `metrics.jsonl`: one JSON object a line, for programs. Only rank 0 has one.
+/// `metrics.jsonl`: one JSON object per line, for programs. Only rank 0 has one.
 package final class MetricsLog {
   package let path: String
   private let descriptor: Int32
   private let encoder: JSONEncoder
 
-  /// Opens the log of a run for appending; with `resumingAt`, first drops the events after that step, which belong to a
-  /// course that was given up, and a last line that was cut short.
+  /// Opens the log of a run for appending. With `resumingAt`, first drops the events after that step, which belong to
+  /// an abandoned course, and an incomplete last line.
   package init(path: String, resumingAt step: Int?) throws {
     self.path = path
     encoder = JSONEncoder()
@@ -49,7 +49,7 @@ package final class MetricsLog {
   }
 }
 
-/// The events of `metrics.jsonl`. Each has `event` and `step`, the number of steps done when it happened.
+/// The events of `metrics.jsonl`. Each has `event` and `step`, the number of steps done at that time.
 package enum MetricsEvent {
   package struct Run: Encodable {
     let event = "run"
@@ -65,9 +65,9 @@ package enum MetricsEvent {
     package var features: Int
     package var classes: Int
     package var parameters: Int
-    /// Seconds that it took to read and check the data.
+    /// Seconds spent on reading and checking the data.
     package var dataSeconds: Double
-    /// Bytes a rank, by formula.
+    /// Bytes per rank, by formula.
     package var stepMemory: Int
     package var evaluationMemory: Int
     package var checkpointMemory: Int
@@ -83,7 +83,7 @@ package enum MetricsEvent {
 
   package struct Step {
     var step: Int
-    /// Counted from 1.
+    /// The epoch, counted from 1.
     var epoch: Int
     var loss: Double
     var gradientNorm: Double
@@ -106,7 +106,7 @@ package enum MetricsEvent {
     var allgathers: Int
     var allgatheredBytes: Int
 
-    /// Its line in the file, with the keys in their order.
+    /// The line of the event in the file, with its keys in order.
     var line: [UInt8] {
       var line = JSONLine()
       line.add("accepted", accepted)
@@ -134,7 +134,7 @@ package enum MetricsEvent {
       return line.finished()
     }
 
-    /// The same for TensorBoard.
+    /// The step's values as scalars for TensorBoard.
     var scalars: [(tag: String, value: Double?)] {
       [
         ("step/loss", loss), ("step/gradient_norm", gradientNorm), ("step/step_norm", stepNorm),
@@ -148,7 +148,7 @@ package enum MetricsEvent {
   package struct Evaluation: Encodable {
     let event = "evaluation"
     var step: Int
-    /// Counted from 1: the one that has just ended.
+    /// The epoch that has just ended, counted from 1.
     var epoch: Int
     var split: String
     var loss: Double
@@ -164,26 +164,26 @@ package enum MetricsEvent {
       case examples, elapsed
     }
 
-    /// The same for TensorBoard.
+    /// The evaluation's values as scalars for TensorBoard.
     var scalars: [(tag: String, value: Double?)] {
       [("\(split)/loss", loss), ("\(split)/accuracy", accuracy), ("\(split)/top5_accuracy", top5Accuracy)]
     }
   }
 
-  /// What the ranks did since the last event of this kind.
+  /// The work of the ranks since the last event of this kind.
   package struct Ranks: Encodable {
     package struct Rank: Encodable {
       var rank: Int
       var host: String
-      /// By phase.
+      /// Seconds by phase.
       var seconds: [String: Double]
     }
 
     let event = "ranks"
     var step: Int
-    /// How many steps the times are of.
+    /// The number of steps that the times cover.
     var steps: Int
-    /// The work of the slowest rank over the mean.
+    /// The work of the slowest rank divided by the mean.
     var imbalance: Double
     /// Seconds that a rank waited for slower ones, on average.
     var waiting: Double
@@ -209,9 +209,10 @@ package enum MetricsEvent {
     var step: Int
     var reason: String
     var seconds: Double
-    /// Of rank 0, in bytes.
+    /// The peak memory of rank 0, in bytes.
     var peakMemory: Int
-    /// Seconds of a step's solve where the solver was chosen, as was measured at the start, if it was, and as they were.
+    /// Seconds per step of solving, where the solver was chosen automatically: as measured at the start, if it was, and
+    /// as spent.
     @Nullable var plannedSolve: Double?
     @Nullable var solve: Double?
 

@@ -3,7 +3,7 @@ import GaussNewton
 import LinearAlgebra
 import MPI
 
-/// What the ranks did with the time of some steps, by phase, and how evenly.
+/// The time that ranks spent on some steps, by phase, and its balance between them.
 package struct RankTimes: Equatable, Sendable {
   package struct Rank: Equatable, Sendable {
     package var host: String
@@ -15,7 +15,7 @@ package struct RankTimes: Equatable, Sendable {
       self.seconds = seconds
     }
 
-    /// Seconds in which the rank talked to the others or waited for them.
+    /// Seconds of communication, waiting included.
     package var communication: Double { seconds[RankTimes.communicationIndex] }
 
     /// Seconds of all other work.
@@ -31,7 +31,7 @@ package struct RankTimes: Equatable, Sendable {
     self.steps = steps
   }
 
-  /// The work of the slowest rank over the mean; 1 where there was none.
+  /// The work of the slowest rank divided by the mean; 1 where there was none.
   package var imbalance: Double {
     let mean = ranks.map(\.compute).mean
     return mean > 0 ? ranks[slowest].compute / mean : 1
@@ -40,7 +40,7 @@ package struct RankTimes: Equatable, Sendable {
   /// Seconds of a rank, on average.
   package var total: Double { ranks.map(\.total).mean }
 
-  /// Both times, one after the other.
+  /// The sum of two consecutive times.
   package static func + (one: RankTimes, other: RankTimes) -> RankTimes {
     RankTimes(
       ranks: zip(one.ranks, other.ranks).map { Rank(host: $0.host, seconds: zip($0.seconds, $1.seconds).map(+)) },
@@ -56,7 +56,7 @@ package struct RankTimes: Equatable, Sendable {
   }
 
   /// Seconds that a rank waited for the slowest, on average: its communication beyond that of the rank with the least,
-  /// which is the one that the others wait for.
+  /// for which the others wait.
   package var waiting: Double {
     let communication = ranks.map(\.communication)
     return communication.mean - communication.min()!
@@ -65,14 +65,14 @@ package struct RankTimes: Equatable, Sendable {
   fileprivate static let communicationIndex = Phases.Phase.allCases.firstIndex(of: .communication)!
 }
 
-/// One rank's clock: what it does by phase, since the last gathering.
+/// One rank's clock: seconds by phase since the last gathering.
 final class RankClock {
   private let communicator: Communicator
-  /// Of all ranks, on rank 0.
+  /// The hosts of all ranks, on rank 0.
   private let hosts: [String]?
   private var seconds = [Double](repeating: 0, count: Phases.Phase.allCases.count)
   private var steps = 0
-  /// Since the start, on rank 0: the times, and the seconds that a rank waited on average.
+  /// The sums since the start, on rank 0: the times, and the seconds that a rank waited on average.
   private var sum: RankTimes?
   private var waited = 0.0
 
@@ -82,14 +82,14 @@ final class RankClock {
     hosts = try communicator.gatherStrings(communicator.hostname)
   }
 
-  /// Takes in the times of a step.
+  /// Adds the times of a step.
   func add(_ phases: Phases) {
     for (index, part) in phases.summary.enumerated() { seconds[index] += part.seconds }
     steps += 1
   }
 
-  /// The times of all ranks since the last call on rank 0, nil elsewhere and where there was no step. One gather of nine
-  /// numbers a rank. Collective.
+  /// The times of all ranks since the last call, on rank 0; nil elsewhere, and without a step. One gather of nine
+  /// numbers per rank. Collective.
   func gather() throws -> RankTimes? {
     if steps == 0 { return nil }
     let all = try communicator.gather(seconds)
@@ -106,7 +106,7 @@ final class RankClock {
     return times
   }
 
-  /// How long ranks waited in all, for a person; nil where there is nobody to wait for.
+  /// The total waiting time of ranks, for the user; nil where there is nobody to wait for.
   var summary: String? {
     guard let sum, sum.ranks.count > 1, sum.total > 0 else { return nil }
     func part(_ seconds: Double) -> String { "\(seconds.short) s (\(Int((100 * seconds / sum.total).rounded())) %)" }
@@ -118,6 +118,6 @@ final class RankClock {
 }
 
 extension Double {
-  /// Two decimals, for people.
+  /// The number with two decimals, for the user.
   var factor: String { String(format: "%.2f", self) }
 }

@@ -1,19 +1,19 @@
 import Glibc
 
-/// The records of TensorBoard's event files: an `Event` of TensorFlow's `event.proto` in the protobuf wire format, framed
-/// as a TFRecord. Numbers are little-endian.
+/// The records of TensorBoard's event files: an `Event` of TensorFlow's `event.proto` in the protobuf wire format,
+/// framed as a TFRecord. Numbers are little-endian.
 enum TensorBoardEvent {
-  /// What a file begins with.
+  /// The first record of a file.
   static func version(time: Double) -> [UInt8] {
     record(time: time, step: 0) { $0.field(3, text: "brain.Event:2") }
   }
 
-  /// A session begins: readers drop what they have of `step` and later steps.
+  /// The start of a session: readers drop their events of `step` and later steps.
   static func start(time: Double, step: Int) -> [UInt8] {
     record(time: time, step: step) { event in event.field(7) { $0.field(1, integer: 1) } }
   }
 
-  /// Scalars of one step, in single precision; those that are nil are left out.
+  /// Scalars of one step, in single precision; nil values are left out.
   static func scalars(_ values: [(tag: String, value: Double?)], time: Double, step: Int) -> [UInt8] {
     record(time: time, step: step) { event in
       event.field(5) { summary in
@@ -57,7 +57,7 @@ enum TensorBoardEvent {
     return frame(event.bytes)
   }
 
-  /// Length, its checksum, the data, their checksum.
+  /// Frames data: length, checksum of the length, data, checksum of the data.
   static func frame(_ data: [UInt8]) -> [UInt8] {
     var result: [UInt8] = []
     result.reserveCapacity(data.count + 16)
@@ -69,7 +69,7 @@ enum TensorBoardEvent {
     return result
   }
 
-  /// A checksum that does not spoil a checksum over it.
+  /// A checksum that may itself be part of checksummed data.
   static func maskedChecksum(_ bytes: [UInt8]) -> UInt32 {
     let crc = CRC32C.checksum(bytes)
     return (crc >> 15 | crc << 17) &+ 0xa282_ead8
@@ -89,7 +89,7 @@ enum CRC32C {
   }
 }
 
-/// A protobuf message in the making: fields by their numbers, in the order in which they are added.
+/// A protobuf message under construction: fields by number, in the order in which they are added.
 struct ProtobufMessage {
   private(set) var bytes: [UInt8] = []
 
@@ -114,14 +114,14 @@ struct ProtobufMessage {
     bytes += text.utf8
   }
 
-  /// A packed list.
+  /// Adds a packed list.
   mutating func field(_ number: Int, doubles: [Double]) {
     key(number, type: 2)
     varint(UInt64(8 * doubles.count))
     for value in doubles { bytes += littleEndian(value.bitPattern) }
   }
 
-  /// A message within this one.
+  /// Adds a nested message.
   mutating func field(_ number: Int, _ body: (inout ProtobufMessage) -> Void) {
     var part = ProtobufMessage()
     body(&part)
@@ -132,7 +132,7 @@ struct ProtobufMessage {
 
   private mutating func key(_ number: Int, type: Int) { varint(UInt64(number << 3 | type)) }
 
-  /// Seven bits a byte, the lowest first; the eighth says that more follow.
+  /// Seven bits per byte, the lowest first; the eighth bit says that more bytes follow.
   private mutating func varint(_ value: UInt64) {
     var rest = value
     while rest > 0x7f {

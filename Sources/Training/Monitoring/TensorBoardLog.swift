@@ -2,17 +2,17 @@ import Foundation
 
 /// The event file of one process for TensorBoard, in the run directory. Only rank 0 has one.
 ///
-/// Events wait in memory for at most a second, as long as events come.
+/// While events arrive, they wait in memory for at most a second.
 package final class TensorBoardLog {
   package let path: String
   private let descriptor: Int32
   private var waiting: [UInt8] = []
   private var lastFlush = ContinuousClock.now
 
-  /// Creates the file in `folder`. With `resumingAt`, readers are told to drop the events after that step in the files of
-  /// earlier processes.
+  /// Creates the file in `folder`. With `resumingAt`, readers drop the events after that step in the files of earlier
+  /// processes.
   package init(folder: String, host: String, resumingAt step: Int?) throws {
-    // A folder that cannot be listed cannot be written either, which the opening reports.
+    // A folder that cannot be listed cannot be written to either, which opening the file reports.
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
     let seconds = Self.seconds(after: names, now: Int(Date().timeIntervalSince1970))
     path = "\(folder)/\(Self.prefix)\(String(format: "%010d", seconds)).\(host).\(getpid())"
@@ -25,7 +25,7 @@ package final class TensorBoardLog {
 
   deinit { close(descriptor) }
 
-  /// Adds scalars of a step; those that are nil are left out.
+  /// Adds scalars of a step; nil values are left out.
   package func add(_ scalars: [(tag: String, value: Double?)], step: Int) throws {
     try append(TensorBoardEvent.scalars(scalars, time: Self.now, step: step))
   }
@@ -35,7 +35,7 @@ package final class TensorBoardLog {
     try append(TensorBoardEvent.histogram(tag, histogram, time: Self.now, step: step))
   }
 
-  /// Writes what waits.
+  /// Writes the pending events.
   package func flush() throws {
     lastFlush = .now
     defer { waiting.removeAll(keepingCapacity: true) }
@@ -51,8 +51,8 @@ package final class TensorBoardLog {
 
   private static var now: Double { Date().timeIntervalSince1970 }
 
-  /// The number in a new file's name. Readers take files in the order of their names, so it comes after that of each file
-  /// that is there, whatever the clock says.
+  /// The number in a new file's name. Readers take files in the order of their names, so it exceeds the numbers of all
+  /// existing files, whatever the clock says.
   static func seconds(after names: [String], now: Int) -> Int {
     names.filter { $0.hasPrefix(prefix) }
       .compactMap { Int($0.dropFirst(prefix.count).prefix { $0 != "." }) }

@@ -1,7 +1,7 @@
 import Datasets
 import GaussNewton
 
-/// Something in a run that a person should know of: its cause and a remedy, in one line.
+/// A problem of a run that the user should know of: its cause and a remedy, in one line.
 package struct Warning: Equatable, Sendable {
   package enum Kind: String, CaseIterable, Sendable {
     case damping, iterations, waiting, processors, scales, rejection
@@ -12,7 +12,7 @@ package struct Warning: Equatable, Sendable {
 }
 
 extension Warning {
-  /// Damping that has been at its maximum for `steps` steps in a row.
+  /// A warning that damping has been at its maximum for `steps` steps in a row.
   package static func damping(
     atMaximumFor steps: Int, _ options: Damping.Options, hasFullBatches: Bool = false
   ) -> Warning? {
@@ -26,7 +26,7 @@ extension Warning {
         + "\(hasFullBatches ? "" : ", raise optimizer.batch_size") or go on from an earlier checkpoint")
   }
 
-  /// `limited` of the last `solves` solves that ended at the iteration limit.
+  /// A warning that `limited` of the last `solves` solves ended at the iteration limit.
   package static func iterations(limited: Int, of solves: Int, _ options: SolverOptions) -> Warning? {
     guard solves >= 50, 2 * limited > solves else { return nil }
     return Warning(
@@ -36,7 +36,8 @@ extension Warning {
         + "the tolerance or optimizer.damping.minimum")
   }
 
-  /// Ranks that communicate for more than 30 % of ten seconds or more while one of them works longer than the others.
+  /// A warning that ranks communicate for more than 30 % of ten seconds or more while one of them works longer than the
+  /// others.
   package static func waiting(_ times: RankTimes) -> Warning? {
     guard times.ranks.count > 1, times.total >= 10, times.communicationShare > 0.3, times.imbalance > 1.15 else {
       return nil
@@ -49,7 +50,7 @@ extension Warning {
         + "\(times.imbalance.factor) times the mean; look for other programs, fewer threads or a slower CPU there")
   }
 
-  /// Threads of ranks that share CPUs, on the host where most of them share one.
+  /// A warning that threads of ranks share CPUs, for the most crowded host.
   package static func processors(_ hosts: [RankPlacement.Host]) -> Warning? {
     guard let worst = hosts.max(by: { $0.crowding < $1.crowding }), worst.crowding > 1 else { return nil }
     let place = "\(worst.crowdCPUs) \(worst.crowdCPUs == 1 ? "CPU" : "CPUs")"
@@ -69,12 +70,12 @@ extension Warning {
   }
 }
 
-/// Where the ranks of a job are, by host.
+/// The placement of the ranks of a job, by host.
 package struct RankPlacement: Equatable, Sendable {
   package struct Host: Equatable, Sendable {
     package var name: String
     package var ranks: Int
-    /// The most crowded CPUs here: how many ranks with how many threads may run on them alone.
+    /// The most crowded CPUs of the host: the number of ranks and threads that are confined to them.
     package var crowdRanks, crowdThreads, crowdCPUs: Int
 
     package init(name: String, ranks: Int, crowdRanks: Int, crowdThreads: Int, crowdCPUs: Int) {
@@ -85,10 +86,11 @@ package struct RankPlacement: Equatable, Sendable {
       self.crowdCPUs = crowdCPUs
     }
 
-    /// The CPUs that the ranks here are bound to, and those that their launcher may use; none where it has not bound them.
+    /// The number of CPUs that the ranks here are bound to, and that their launcher may use; 0 where it has not bound
+    /// ranks.
     package var boundCPUs = 0, launcherCPUs = 0
 
-    /// Threads a CPU.
+    /// Threads per CPU.
     var crowding: Double { crowdCPUs > 0 ? Double(crowdThreads) / Double(crowdCPUs) : 0 }
   }
 
@@ -100,7 +102,7 @@ package struct RankPlacement: Equatable, Sendable {
 
   /// The host on which ranks with these affinity masks have `threads` threads each.
   ///
-  /// Crowded are ranks with the same mask, or all of them on the CPUs of all masks.
+  /// Crowding is measured for ranks with equal masks, and for all ranks on the CPUs of all masks.
   package static func host(_ name: String, masks: [[Int]], threads: [Int]) -> Host {
     let all = Set(masks.joined())
     var groups = [(ranks: masks.count, threads: threads.reduce(0, +), cpus: all.count)]
@@ -114,7 +116,7 @@ package struct RankPlacement: Equatable, Sendable {
       crowdCPUs: crowded?.cpus ?? 0)
   }
 
-  /// For a person: `8 on 2 hosts: node1 (4), node2 (4)`.
+  /// The placement for the user: `8 on 2 hosts: node1 (4), node2 (4)`.
   package var description: String {
     let ranks = hosts.reduce(0) { $0 + $1.ranks }
     if ranks == 1 { return "1 process on \(hosts[0].name)" }
@@ -126,7 +128,8 @@ package struct RankPlacement: Equatable, Sendable {
 }
 
 extension RankPlacement {
-  /// Where the launcher has bound ranks to few CPUs of a host and leaves others free, with the options that help.
+  /// A note for the user where the launcher has bound ranks to few CPUs of a host and leaves others free, with options
+  /// that help.
   package var noteOnBinding: String? {
     guard let host = hosts.first(where: { $0.boundCPUs > 0 && $0.launcherCPUs >= $0.boundCPUs + $0.ranks }) else {
       return nil
@@ -139,9 +142,9 @@ extension RankPlacement {
   }
 }
 
-/// What a run has shown lately, for the warnings that follow from it; a value, which only rank 0 needs.
+/// The recent history of a run, for the warnings that follow from it. A value, which only rank 0 needs.
 package struct RunWatch: Sendable {
-  /// Solves looked back at.
+  /// The number of solves in the history.
   static let window = 100
 
   private let damping: Damping.Options
@@ -155,10 +158,10 @@ package struct RunWatch: Sendable {
   private var stepsAtMaximum = 0
   /// Whether each of the last solves stopped at its limit.
   private var limited: [Bool] = []
-  /// Not judged yet.
+  /// The times that have not been judged yet.
   private var times: RankTimes?
 
-  /// - Parameter scales: those of features that are not normalised as they should be.
+  /// - Parameter scales: the scales of features that are not normalised as they should be.
   package init(
     _ damping: Damping.Options, _ solver: SolverOptions, hasFullBatches: Bool = false, scales: FeatureScales? = nil,
     precision: Configuration.TrainingOptions.Precision = .float32
@@ -170,15 +173,15 @@ package struct RunWatch: Sendable {
     self.precision = precision
   }
 
-  /// Takes note of whether a step was taken.
+  /// Records whether a step was taken.
   package mutating func count(_ report: StepReport) { rejected.count(report) }
 
-  /// What is to be said at the end of steps that were not taken.
+  /// The warning about rejected steps at the end of a run.
   package var rejection: Warning? {
     .rejection(rejected, damping, hasFullBatches: hasFullBatches, scales: scales, precision)
   }
 
-  /// The warnings that a step gives occasion to, each kind at most once an epoch.
+  /// The warnings that a step gives rise to, each kind at most once per epoch.
   package mutating func observe(damping λ: Double?, _ summary: SolverSummary?, epoch: Int) -> [Warning] {
     begin(epoch)
     if let λ { stepsAtMaximum = λ >= damping.maximum ? stepsAtMaximum + 1 : 0 }
@@ -192,7 +195,8 @@ package struct RunWatch: Sendable {
     ])
   }
 
-  /// The same for the times of the ranks, which are judged together once they come to ten seconds: less may be chance.
+  /// The warnings that follow from the times of the ranks. Times are judged together once they reach ten seconds:
+  /// shorter times may be chance.
   package mutating func observe(_ latest: RankTimes, epoch: Int) -> [Warning] {
     begin(epoch)
     let all = times.map { $0 + latest } ?? latest
@@ -201,12 +205,12 @@ package struct RunWatch: Sendable {
   }
 
   private mutating func begin(_ epoch: Int) {
-    // Every full batch is an epoch, of which each would say the same again.
+    // Each full batch is an epoch, and each would repeat the warning.
     if epoch != self.epoch, !hasFullBatches { given = [] }
     self.epoch = epoch
   }
 
-  /// Those of which this epoch has had none of the kind.
+  /// The warnings of kinds that this epoch has not given yet.
   private mutating func take(_ warnings: [Warning?]) -> [Warning] {
     warnings.compactMap { $0 }.filter { given.insert($0.kind).inserted }
   }

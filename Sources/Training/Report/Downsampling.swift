@@ -1,4 +1,4 @@
-/// A stretch of consecutive points of a curve: where it is, and what its values are.
+/// A stretch of consecutive points of a curve: its position and the range of its values.
 struct CurveBucket: Equatable, Sendable {
   var step: Double
   var seconds: Double
@@ -7,9 +7,9 @@ struct CurveBucket: Equatable, Sendable {
   var maximum: Double
 }
 
-/// Long curves made short.
+/// Reduces long curves to a limited number of points.
 enum Downsampling {
-  /// Consecutive ranges that cover 0..<count, each but for rounding as long as any other: at most `limit`.
+  /// At most `limit` consecutive ranges that cover 0..<count, equally long up to rounding.
   static func ranges(_ count: Int, limit: Int) -> [Range<Int>] {
     let pieces = min(count, limit)
     return (0..<pieces).map { $0 * count / pieces..<($0 + 1) * count / pieces }
@@ -27,7 +27,7 @@ enum Downsampling {
     }
   }
 
-  /// The means of at most `limit` stretches, whose parts add up as they did.
+  /// The means of at most `limit` stretches; the means of the parts add up as the parts do.
   static func stretches(
     _ points: [RunRecord.PhasePoint], limit: Int
   ) -> [(step: Double, seconds: Double, parts: [Double])] {

@@ -1,15 +1,16 @@
 import Foundation
 import GaussNewton
 
-/// One self-contained HTML page about one or several runs: tables by this file, curves by the script beside it.
+/// One self-contained HTML page about one or several runs: this file writes the tables, the script beside it draws the
+/// curves.
 package struct ReportPage {
   private let runs: [RunRecord]
   private let names: [String]
 
-  /// Buckets of a curve, and stretches of a stack: fine enough for the eye.
+  /// The number of buckets per curve, and of stretches per stack: fine enough for the eye.
   static let resolution = 300
   static let phaseResolution = 120
-  /// Bars of ranks; of more ranks those with the most and the least work.
+  /// The largest number of bars for ranks; beyond it, those with the most and the least work are shown.
   static let bars = 24
 
   package init(_ runs: [RunRecord]) {
@@ -19,7 +20,7 @@ package struct ReportPage {
     names = Set(short).count == short.count ? short : runs.map(\.path)
   }
 
-  /// The page; `version` is that of the program.
+  /// The page; `version` is the program's version.
   package func html(version: String) -> String {
     """
     <!DOCTYPE html>
@@ -69,7 +70,7 @@ package struct ReportPage {
   private func label(_ run: Int) -> String { "<th class=\"run\"><i data-run=\"\(run)\"></i>\(names[run].escaped)</th>" }
 
   private var summary: String {
-    /// Marks the best of a column, if there is something to compare.
+    /// Marks the best value of a column, if there are several.
     func column(_ values: [Double?], _ text: (Double) -> String, best: ((Double, Double) -> Bool)? = nil) -> [String] {
       let known = values.compactMap { $0 }
       let winner = best.flatMap { Set(known).count > 1 ? known.min(by: $0) : nil }
@@ -171,7 +172,7 @@ package struct ReportPage {
     return JSON.object([("phases", JSON.list(phases.map(JSON.text))), ("runs", JSON.list(list))])
   }
 
-  /// Seconds of each rank by phase, for several ranks.
+  /// Seconds of each rank by phase; `null` for a single rank.
   private func ranks(_ record: RunRecord) -> String {
     guard let times = record.rankTimes, times.ranks.count > 1 else { return "null" }
     var shown = Array(times.ranks.indices)
@@ -196,9 +197,9 @@ package struct ReportPage {
   }
 }
 
-/// JSON as it may stand within a script element.
+/// JSON for use within a script element.
 private enum JSON {
-  /// Five significant digits; null for what is no number.
+  /// The number with five significant digits; `null` if it is not finite.
   static func number(_ value: Double) -> String {
     guard value.isFinite else { return "null" }
     if value == value.rounded(), abs(value) < 1e9 { return "\(Int(value))" }
@@ -220,7 +221,7 @@ private enum JSON {
 }
 
 extension String {
-  /// As text of an HTML page.
+  /// The string as text of an HTML page.
   var escaped: String {
     replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
       .replacing("\"", with: "&quot;")

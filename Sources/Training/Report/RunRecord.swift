@@ -2,9 +2,9 @@ import Foundation
 import GaussNewton
 import Yams
 
-/// What a run directory tells of its run: `metrics.jsonl` and `config.yaml`. The run may still be going on.
+/// The record of a run in its directory: `metrics.jsonl` and `config.yaml`. The run may still be going on.
 package struct RunRecord: Sendable {
-  /// A point of a curve: the step, the seconds of training until then, also over resumptions, and a value.
+  /// A point of a curve: the step, the seconds of training until then, including earlier processes, and a value.
   package struct Point: Equatable, Sendable {
     package var step: Int
     package var seconds: Double
@@ -21,7 +21,8 @@ package struct RunRecord: Sendable {
   package struct PhasePoint: Equatable, Sendable {
     package var step: Int
     package var seconds: Double
-    /// Seconds by phase, in the order of `Phases.Phase.allCases`, and at the end those of the step that no phase has.
+    /// Seconds by phase, in the order of `Phases.Phase.allCases`, followed by the seconds of the step outside all
+    /// phases.
     package var parts: [Double]
   }
 
@@ -38,9 +39,9 @@ package struct RunRecord: Sendable {
   package var machine = ""
   package var parameters = 0
   package var steps = 0
-  /// Of training, in all processes of the run.
+  /// Seconds of training, over all processes of the run.
   package var seconds = 0.0
-  /// Why the run ended; nil if it goes on, or was killed.
+  /// The reason for the end of the run; nil if it goes on or was killed.
   package var ending: String?
   package var loss: [Point] = []
   package var damping: [Point] = []
@@ -49,16 +50,16 @@ package struct RunRecord: Sendable {
   package var imbalance: [Point] = []
   package var phases: [PhasePoint] = []
   package var evaluations: [Evaluation] = []
-  /// The times of the ranks of the last process, in all.
+  /// The times of the ranks in the last process, in total.
   package var rankTimes: RankTimes?
   package var notices: [Notice] = []
-  /// The complete configuration: its text, and the value of every key.
+  /// The complete configuration: its text, and the value of each key.
   package var configurationText = ""
   package var configuration: [(key: String, value: String)] = []
 
-  /// Reads a run directory, or the one of a `metrics.jsonl`. A last line that was cut short does not count.
+  /// Reads a run directory, or the directory of a `metrics.jsonl`. An incomplete last line does not count.
   ///
-  /// Throws `StorageError`: 66 if there is no such directory or file, 65 if one is not of a run.
+  /// Throws `StorageError`: 66 if the directory or file does not exist, 65 if it is not of a run.
   package init(path: String) throws(StorageError) {
     let isMetrics = path.hasSuffix("/metrics.jsonl") || path == "metrics.jsonl"
     var folder = isMetrics ? String(path.dropLast("metrics.jsonl".count)) : path
@@ -124,7 +125,7 @@ package struct RunRecord: Sendable {
     if number == 0 { throw foreign(1, "is missing: the file is empty") }
   }
 
-  /// Takes in an event; false if it is not complete.
+  /// Adds an event; returns false if it is incomplete.
   private mutating func take(_ event: MetricsLine, after earlier: Double) -> Bool {
     switch event.event {
     case "run":
@@ -154,7 +155,7 @@ package struct RunRecord: Sendable {
         let top5 = event.top5_accuracy, let elapsed = event.elapsed
       else { return false }
       seconds = max(seconds, earlier + elapsed)
-      // A run that went on from its end evaluates there once more.
+      // A run that resumes at its end evaluates there once more.
       evaluations.removeAll { $0.split == split && $0.step == event.step }
       evaluations.append(
         Evaluation(
@@ -201,7 +202,7 @@ package struct RunRecord: Sendable {
 }
 
 extension RunRecord {
-  /// The keys in which configurations differ, in their order, with the value of each run; nil where a run has none.
+  /// The keys in which configurations differ, in order, with the value of each run; nil where a run lacks the key.
   package static func differences(_ runs: [RunRecord]) -> [(key: String, values: [String?])] {
     var keys: [String] = []
     let tables = runs.map { run in
@@ -212,14 +213,14 @@ extension RunRecord {
   }
 }
 
-/// A line of `metrics.jsonl` as far as a report needs it, by the keys of the file.
+/// A line of `metrics.jsonl` with the keys that a report needs.
 private struct MetricsLine: Decodable {
   struct Rank: Decodable {
     let host: String
     let seconds: [String: Double]
   }
 
-  /// A number of ranks, or what each of them did.
+  /// The number of ranks, or the record of each.
   enum Ranks: Decodable {
     case number(Int)
     case times([Rank])
