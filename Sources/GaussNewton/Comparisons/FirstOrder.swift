@@ -3,12 +3,13 @@ import LinearAlgebra
 import MPI
 import Networks
 
-/// Steps along the gradient, by stochastic gradient descent or Adam: what second-order steps are compared with.
+/// Steps along the gradient, by stochastic gradient descent or Adam, as a comparison for second-order steps.
 ///
-/// With the gradient h = g + μθ of a batch, SGD is v ← ηv + h, θ ← θ − rate·v, or θ − rate·(h + ηv) in Nesterov's form, and
-/// Adam is m ← β₁m + (1−β₁)h, v ← β₂v + (1−β₂)h², θ ← θ − rate·m̂/(√v̂ + ε), with m̂ = m/(1−β₁ᵗ) and v̂ = v/(1−β₂ᵗ); all
-/// as in PyTorch. Rows are sharded over the ranks (`#b` of B), parameters and moments are the same everywhere. Source:
-/// Sutskever et al., ICML 2013; Kingma and Ba, arXiv 1412.6980; Loshchilov and Hutter, arXiv 1711.05101.
+/// With the gradient h = g + μDθ of a batch, where D keeps the parameters that decay, SGD is v ← ηv + h, θ ← θ −
+/// rate·v, or θ − rate·(h + ηv) in Nesterov's form. Adam is m ← β₁m + (1−β₁)h, v ← β₂v + (1−β₂)h², θ ← θ − rate·m̂/(√v̂
+/// + ε), with m̂ = m/(1−β₁ᵗ) and v̂ = v/(1−β₂ᵗ). Both are as in PyTorch. Rows are sharded over the ranks (`#b` of B);
+/// parameters and moments are the same on all ranks. Source: Sutskever et al., ICML 2013; Kingma and Ba, arXiv
+/// 1412.6980; Loshchilov and Hutter, arXiv 1711.05101.
 package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
   package let options: FirstOrderOptions
   package let phases = Phases()
@@ -20,11 +21,11 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
   private let decay: WeightDecay<Scalar>
   /// v of SGD; m and v of Adam (P, or empty where the method has none).
   private let velocity, firstMoment, secondMoment: Vector<Scalar>
-  /// t, the steps that the moments have seen.
+  /// t, the number of steps that the moments have seen.
   private var moments = 0
   package var willUpdate: () -> Void = {}
 
-  /// Allocates for shards of at most `capacity` rows.
+  /// Allocates memory for shards of at most `capacity` rows.
   package init(
     _ network: Network, options: FirstOrderOptions, capacity: Int, partition: RowPartition = RowPartition(),
     communicator: Communicator
@@ -51,7 +52,7 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
     set { if let moments = newValue.moments { self.moments = moments } }
   }
 
-  /// One global step, with one allreduce. Collective.
+  /// Takes one global step, with one allreduce. Collective.
   package func advance(
     _ parameters: Vector<Scalar>, on batch: Batch<Scalar>, rate: Double, interrupt: Bool
   ) throws -> StepReport {
@@ -83,7 +84,7 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
       loss: sums[.loss] / Double(batch.globalSize), gradientNorm: squaredGradient.squareRoot())
     report.interrupted = sums[.interruptions] > 0
 
-    // Update, unless it would spoil the parameters or the moments, one of which is of squares.
+    // Update, unless the parameters or the moments would not stay finite; one moment holds squares.
     report.accepted =
       report.loss.isFinite && report.gradientNorm.isFinite
       && (!options.hasMoments || Scalar(squaredGradient).isFinite)
@@ -94,7 +95,7 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
     return report
   }
 
-  /// Takes the step in θ ← θ − rate·d; returns ‖d‖².
+  /// Takes the step θ ← θ − rate·d; returns ‖d‖².
   private func update(
     _ parameters: Vector<Scalar>, _ gradient: Vector<Scalar>, _ squaredGradient: Double, _ rate: Double
   ) -> Double {

@@ -1,4 +1,4 @@
-/// What steers a step along the gradient.
+/// The options of a step along the gradient.
 package struct FirstOrderOptions: Equatable, Sendable {
   package enum Method: Equatable, Sendable {
     /// Stochastic gradient descent with momentum η.
@@ -9,7 +9,7 @@ package struct FirstOrderOptions: Equatable, Sendable {
   package var method: Method
   /// μ
   package var weightDecay: Double
-  /// Whether biases decay like weights.
+  /// Whether biases decay as weights do.
   package var decaysBiases: Bool
 
   package init(_ method: Method, weightDecay: Double = 0, decaysBiases: Bool = true) {
@@ -27,15 +27,15 @@ package struct FirstOrderOptions: Equatable, Sendable {
   }
 }
 
-/// What steers Adam alone.
+/// The options of Adam.
 package struct AdamOptions: Codable, Equatable, Sendable {
-  /// Decay of the first moment, the mean of gradients.
+  /// The decay of the first moment, the mean of gradients.
   package var beta1 = 0.9
-  /// Decay of the second moment, the mean of their squares.
+  /// The decay of the second moment, the mean of squared gradients.
   package var beta2 = 0.999
   /// ε, added to the root of the second moment.
   package var epsilon = 1e-8
-  /// Weight decay that acts on the parameters themselves and not through the moments (AdamW).
+  /// Whether weight decay acts on the parameters directly instead of through the moments (AdamW).
   package var decoupledWeightDecay = false
 
   enum CodingKeys: String, CodingKey {

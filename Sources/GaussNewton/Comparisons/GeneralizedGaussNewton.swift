@@ -2,13 +2,13 @@ import LinearAlgebra
 import MPI
 import Networks
 
-/// Damped steps with the full Gauss-Newton matrix, G = (1/B) Σ ω_i J_iᵀ(diag(π_i) − π_iπ_iᵀ)J_i, by conjugate gradient in
-/// the parameter space: what Fast Gauss-Newton is compared with.
+/// Damped steps with the full Gauss-Newton matrix, G = (1/B) Σ ω_i J_iᵀ(diag(π_i) − π_iπ_iᵀ)J_i, by conjugate gradient
+/// in the parameter space, as a comparison for Fast Gauss-Newton.
 ///
-/// A step minimises gᵀΔ + ½ΔᵀGΔ + (λ/2)‖Δ − ηΔ₋‖² + (μ/2)‖Dθ + Δ‖² over Δ, as Δ = Δ₀ + y, (G + (λ+μ)I) y = −g − GΔ₀,
-/// Δ₀ = (λη Δ₋ − μDθ)/(λ+μ). Rows are sharded over the ranks (`#b` of B), parameters and all vectors of the solver are the
-/// same everywhere. Source: Schraudolph, "Fast curvature matrix-vector products for second-order gradient descent" (2002);
-/// Martens, "Deep learning via Hessian-free optimization" (2010).
+/// A step minimises gᵀΔ + ½ΔᵀGΔ + (λ/2)‖Δ − ηΔ₋‖² + (μ/2)‖Dθ + Δ‖² over Δ, as Δ = Δ₀ + y, (G + (λ+μ)I) y = −g − GΔ₀, Δ₀
+/// = (λη Δ₋ − μDθ)/(λ+μ). Rows are sharded over the ranks (`#b` of B); parameters and all vectors of the solver are the
+/// same on all ranks. Source: Schraudolph, "Fast curvature matrix-vector products for second-order gradient descent"
+/// (2002); Martens, "Deep learning via Hessian-free optimization" (2010).
 package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOptimizer {
   package let options: GaussNewtonOptions
   package let phases = Phases()
@@ -23,7 +23,7 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
 
   package var margin: SoftmaxMargin<Scalar> { loss.margin }
 
-  /// Allocates for shards of at most `capacity` rows.
+  /// Allocates memory for shards of at most `capacity` rows.
   package init(
     _ network: Network, options: GaussNewtonOptions, capacity: Int, partition: RowPartition = RowPartition(),
     communicator: Communicator
@@ -39,11 +39,12 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
     residual = Vector(zeros: parameterCount)
   }
 
-  /// One global step, with at most `solver.iterations` + 4 allreduces, and one more for every 50 iterations. Collective.
+  /// Takes one global step, with at most `solver.iterations` + 4 allreduces, and one more per 50 iterations.
+  /// Collective.
   package func advance(
     _ parameters: Vector<Scalar>, on batch: Batch<Scalar>, rate: Double, interrupt: Bool
   ) throws -> StepReport {
-    // Where momentum and decay lead, or θ itself.
+    // The starting point: θ, or θ + Δ₀.
     let start = phases.measure(.update) {
       damped.anchor.start(from: parameters, damping: damped.damping, metric: nil) { _ in }
     }
@@ -78,7 +79,7 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
         &system, method: .cg, tolerance: options.solver.tolerance, maxIterations: options.solver.maxIterations)
     }
 
-    // The quadratic model along Δ, step length: here the model has the full curvature.
+    // The quadratic model along Δ, with the full curvature, and the step length.
     let model = try phases.measure(.update) { try damped.complete(start, residual: residual) }
     var report = StepReport(
       facts, StepSolution(gradientNorm: gradientNorm, solver: summary, model: model), damping: damped.damping)
@@ -92,6 +93,7 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
   }
 
   /// G u of the whole batch (P), valid until the next sum: a JVP, the curvature at the logits, a VJP, one allreduce.
+  /// Collective.
   private func curvatureProduct(_ tangent: Vector<Scalar>) throws -> Vector<Scalar> {
     let tangents = phases.measure(.jvp) { loss.linearization.jvp(tangent) }
     phases.measure(.vjp) { loss.applyFullCurvature(to: tangents) }

@@ -1,24 +1,24 @@
 import LinearAlgebra
 
-/// Δ₀ = ηΔ₋ − μ/(λ+μ) M⁻¹(ηΔ₋ + Dθ), where momentum and weight decay lead from θ, and how much of it the linear model of a batch
-/// must tell.
+/// Δ₀ = ηΔ₋ − μ/(λ+μ) M⁻¹(ηΔ₋ + Dθ), the step from θ that momentum and weight decay ask for, and the part of it that a
+/// batch's linear model has to predict.
 ///
-/// With `nesterov` a batch is linearised at θ + Δ₀: no linear model needs to tell what Δ₀ does, unless λ or M have changed since
-/// then. Momentum: Goldshlager et al., arXiv 2401.10190.
+/// With `nesterov` a batch is linearised at θ + Δ₀, so that no linear model has to predict the effect of Δ₀, unless λ
+/// or M have changed since. Momentum: Goldshlager et al., arXiv 2401.10190.
 final class Anchor<Scalar: DistributedScalar> {
   private let options: GaussNewtonOptions
   private let decay: WeightDecay<Scalar>
   /// Δ₋, the last accepted step before its length and rate (P); zero at first.
   var lastStep: Vector<Scalar>
-  /// Δ₀ (P); with `nesterov` what it was when the batch was linearised there.
+  /// Δ₀ (P); with `nesterov` its value when the batch was linearised.
   let vector: Vector<Scalar>
-  /// How far Δ₀ is from where the batch was linearised (P), which the linear model must tell; nil if it is there.
+  /// Δ₀ relative to the point of linearisation (P), whose effect the linear model has to predict; nil where it is zero.
   private(set) var shift: Vector<Scalar>?
-  /// With `nesterov` the memory of that, where there can be one.
+  /// The storage of `shift` with `nesterov`; empty where no shift can occur.
   private let correction: Vector<Scalar>
-  /// θ + Δ₀ (P), if it is ever looked at.
+  /// θ + Δ₀ (P); empty without `nesterov`.
   private let ahead: Vector<Scalar>
-  /// With `nesterov` θ, and the λ and the metric of Δ₀ as the batch was linearised there; nil before a step.
+  /// With `nesterov`, θ, λ and the version of the metric at the linearisation of the batch; nil between steps.
   private var outset: (parameters: Vector<Scalar>, damping: Double, metricVersion: Int)?
 
   init(parameterCount: Int, options: GaussNewtonOptions, decay: WeightDecay<Scalar>) {
@@ -31,17 +31,17 @@ final class Anchor<Scalar: DistributedScalar> {
     correction = Vector(zeros: options.nesterov && mayShift ? parameterCount : 0)
   }
 
-  /// Whether momentum or weight decay move Δ₀ from zero.
+  /// Whether momentum or weight decay moves Δ₀ from zero.
   private var isMoved: Bool { options.momentum != 0 || options.weightDecay != 0 }
 
   /// Whether the batch is linearised at θ + Δ₀, so that Δ₀ needs no product of its own.
   var looksAhead: Bool { isMoved && options.nesterov }
 
-  /// Whether the linear model around θ tells in every step what Δ₀ does.
+  /// Whether the linear model around θ has to predict the effect of Δ₀ in each step.
   var isPredicted: Bool { isMoved && !options.nesterov }
 
-  /// Where the batch is linearised: θ, or θ + Δ₀. `unify` makes one rank's word for all of what each has divided by the metric
-  /// for itself.
+  /// The point of linearisation: θ, or θ + Δ₀. `unify` makes a vector that each rank has divided by the metric equal on
+  /// all ranks.
   func start(
     from parameters: Vector<Scalar>, damping λ: Double, metric: Metric<Scalar>?,
     unify: (Vector<Scalar>) throws -> Void
@@ -62,9 +62,9 @@ final class Anchor<Scalar: DistributedScalar> {
     return ahead
   }
 
-  /// Finds out how far Δ₀ is from where the batch was linearised, for λ and the metric as they are now. Returns it.
+  /// Determines Δ₀ relative to the point of linearisation, with the current λ and metric, and returns it.
   ///
-  /// - Parameter parameters: where that was.
+  /// - Parameter parameters: the point of linearisation.
   @discardableResult
   func assignShift(
     _ parameters: Vector<Scalar>, damping λ: Double, metric: Metric<Scalar>?
@@ -83,7 +83,7 @@ final class Anchor<Scalar: DistributedScalar> {
     return shift
   }
 
-  /// Forgets where the batch was linearised.
+  /// Ends a step: forgets the linearisation.
   func finish() { outset = nil }
 
   /// result ← Δ₀
@@ -102,12 +102,12 @@ final class Anchor<Scalar: DistributedScalar> {
     }
   }
 
-  /// Of Δ₋ and of μDθ in Δ₀ where M = I.
+  /// The factors of Δ₋ and of μDθ in Δ₀ where M = I.
   private func factors(_ λ: Double) -> (Double, Double) {
     let total = λ + options.weightDecay
     return (λ * options.momentum / total, -1 / total)
   }
 
-  /// Whether the metric has a part in Δ₀.
+  /// Whether Δ₀ depends on the metric.
   private func divides(_ metric: Metric<Scalar>) -> Bool { metric.isKnown && options.weightDecay > 0 }
 }

@@ -1,6 +1,6 @@
 import LinearAlgebra
 
-/// A method whose steps are damped and whose memory is λ and Δ₋.
+/// A method with damped steps, whose memory is λ and Δ₋.
 package protocol DampedOptimizer: Optimizer {
   var options: GaussNewtonOptions { get }
   var damped: DampedStep<Scalar> { get }

@@ -1,7 +1,7 @@
 import LinearAlgebra
 
 extension DampedStep {
-  /// How far to go along Δ in all, rate included, or along y from θ + Δ₀; 0 where the objective decreases nowhere.
+  /// The length of the step along Δ, rate included, or along y from θ + Δ₀; 0 where no length decreases the objective.
   /// Collective.
   ///
   /// - Parameter fullCurvature: Δᵀ(G_GGN + μD)Δ, if the step length is `ggn`.
@@ -10,7 +10,7 @@ extension DampedStep {
     from parameters: Vector<Scalar>, _ report: inout StepReport
   ) throws -> Double {
     let slope = model.objective.slope
-    // The rate is for the way from θ, not for that from θ + Δ₀.
+    // The rate applies to the whole step from θ, not to the part from θ + Δ₀.
     let rate = anchor.looksAhead ? 1 : rate
     if let fullCurvature { report.stepLength = StepLength.ggn(slope: slope, curvature: fullCurvature) }
     var length = rate * report.stepLength
@@ -28,7 +28,7 @@ extension DampedStep {
       (length, change) = chosen ?? (0, .nan)
     }
     report.stepLength = length / rate
-    // A step that momentum turned uphill has no predicted reduction to compare with.
+    // Momentum may turn a step uphill, which leaves no predicted reduction to compare with.
     let predicted = model.objective(length)
     report.reductionRatio = predicted < 0 ? change / predicted : .nan
     return length

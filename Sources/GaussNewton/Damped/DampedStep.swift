@@ -1,25 +1,25 @@
 import LinearAlgebra
 import Networks
 
-/// What the damped methods share around their solve: the gradient before it; then Δ, the quadratic model along it, its length,
-/// and the update. λ, Δ₀ and weight decay have owners of their own.
+/// The parts of a step that damped methods share: the gradient before the solve; afterwards Δ, the quadratic model
+/// along it, its length, and the update. λ, Δ₀ and weight decay have types of their own.
 ///
 /// A step minimises gᵀΔ + ½ΔᵀGΔ + (λ/2)‖Δ − ηΔ₋‖² + (μ/2)‖Dθ + Δ‖² over Δ: a model of the loss around θ with damping λ,
-/// momentum η towards the last step, and weight decay μ of the parameters that D keeps; for the others its curvature is a little
-/// more damping. Its minimiser is Δ = Δ₀ + y, (G + (λ+μ)M) y = −g − GΔ₀, Δ₀ = ηΔ₋ − μ/(λ+μ) M⁻¹(ηΔ₋ + Dθ), with M = I;
-/// where damping and momentum measure in a metric N, ‖v‖² = vᵀNv, M = (λN + μI)/(λ+μ) (see `Metric`). With `nesterov` g and G
-/// are those at θ + Δ₀, in place of −GΔ₀.
+/// momentum η towards the last step, and weight decay μ of the parameters that D keeps; for other parameters its
+/// curvature adds a little damping. The minimiser is Δ = Δ₀ + y, (G + (λ+μ)M) y = −g − GΔ₀, Δ₀ = ηΔ₋ − μ/(λ+μ) M⁻¹(ηΔ₋
+/// + Dθ), with M = I. Where damping and momentum measure in a metric N, ‖v‖² = vᵀNv, it is M = (λN + μI)/(λ+μ) (see
+/// `Metric`). With `nesterov`, g and G are taken at θ + Δ₀, and the term −GΔ₀ vanishes.
 package final class DampedStep<Scalar: DistributedScalar> {
   let options: GaussNewtonOptions
   var control: DampingControl
   let anchor: Anchor<Scalar>
-  /// Is called before an update.
+  /// Called before each update.
   var willUpdate: () -> Void = {}
   private let space: any ParameterSpace
   private let decay: WeightDecay<Scalar>
   /// g + μDθ (P).
   let gradient: Vector<Scalar>
-  /// y when it has been solved for, then Δ (P).
+  /// y after the solve, then Δ (P).
   private(set) var step: Vector<Scalar>
 
   init(_ layout: ParameterLayout, options: GaussNewtonOptions, over space: any ParameterSpace) {
@@ -48,10 +48,10 @@ package final class DampedStep<Scalar: DistributedScalar> {
     return try space.totals(gradient.squaredNorm).squareRoot()
   }
 
-  /// Turns y into Δ = Δ₀ + y, seen from where the batch was linearised, and models the objective along it: slope ∇fᵀΔ and the
-  /// curvature of G and the decay. Collective.
+  /// Turns y into Δ = Δ₀ + y, relative to the point of linearisation, and models the objective along it: its slope
+  /// ∇fᵀΔ, and the curvature of G and of weight decay. Collective.
   ///
-  /// GΔ comes without another product from the solver's residual, z = −g − GΔ₀ − (G+λ+μ)y. M = I.
+  /// GΔ follows from the solver's residual, z = −g − GΔ₀ − (G+λ+μ)y, without another product. M = I.
   func complete(_ parameters: Vector<Scalar>, residual z: Vector<Scalar>) throws -> StepModel {
     let dampingTerm = totalDamping * step.squaredNorm + (anchor.shift.map { totalDamping * step.dot($0) } ?? 0)
     let change = completeOwn(parameters)
@@ -60,30 +60,31 @@ package final class DampedStep<Scalar: DistributedScalar> {
     return try space.totals(StepModel(loss: loss, change))
   }
 
-  /// The same where the loss along Δ is known otherwise: what else is to be known of Δ. Collective.
+  /// Turns y into Δ = Δ₀ + y where the loss along Δ is known; returns the change of the decay term, and ‖Δ‖².
+  /// Collective.
   func complete(_ parameters: Vector<Scalar>) throws -> StepChange { try space.totals(completeOwn(parameters)) }
 
-  /// The same of this rank's parameters.
+  /// Turns this rank's parameters of y into those of Δ, and returns their part of the change. Local.
   private func completeOwn(_ parameters: Vector<Scalar>) -> StepChange {
     anchor.shift.map { decay.change(parameters, step, adding: $0) } ?? decay.change(parameters, step)
   }
 
-  /// Turns y into Δ = Δ₀ + y, seen from where the batch was linearised.
+  /// Turns y into Δ = Δ₀ + y, relative to the point of linearisation.
   func addShift() {
     if let shift = anchor.shift { step.combine(1, shift) }
   }
 
-  /// What is to be known of Δ. Collective.
+  /// The change of the decay term along Δ, and ‖Δ‖². Collective.
   func change(_ parameters: Vector<Scalar>) throws -> StepChange {
     try space.totals(decay.change(parameters, step))
   }
 
-  /// Adapts λ, and moves θ by `length`·Δ, or by `rate`·(Δ₀ + `length`·y), if the step is good enough.
+  /// Adapts λ, and moves θ by `length`·Δ, or by `rate`·(Δ₀ + `length`·y), if the step is accepted.
   func finish(_ parameters: Vector<Scalar>, length: Double, rate: Double, _ report: inout StepReport) {
     willUpdate()
     report.accepted = control.finish(report) && length > 0
     anchor.finish()
-    // After a step that is not taken, momentum would lead there again.
+    // After a rejected step, momentum would lead there again.
     guard report.accepted else { return anchor.lastStep.fill(0) }
     if anchor.looksAhead {
       report.stepNorm = parameters.advance(
@@ -91,7 +92,7 @@ package final class DampedStep<Scalar: DistributedScalar> {
       ).squareRoot()
     } else {
       parameters.combine(Scalar(length), step)
-      // The next step is written where the last but one was.
+      // The next step overwrites the last but one.
       if options.momentum != 0 { swap(&anchor.lastStep, &step) }
     }
   }

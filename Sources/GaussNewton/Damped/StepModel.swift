@@ -1,4 +1,4 @@
-/// The objective along Δ as its quadratic model has it, and the share of weight decay, which is exact.
+/// The quadratic model of the objective along Δ, and the exact term of weight decay in it.
 struct StepModel {
   let objective: Quadratic
   /// (μ/2)(‖D(θ + τΔ)‖² − ‖Dθ‖²)
@@ -6,7 +6,7 @@ struct StepModel {
   /// ‖Δ‖²
   let squaredStep: Double
 
-  /// Given how the loss changes along Δ.
+  /// Adds the change of weight decay to a model of the loss along Δ.
   init(loss: Quadratic, _ change: StepChange) {
     objective = Quadratic(
       slope: loss.slope + change.decay.slope, curvature: loss.curvature + change.decay.curvature)

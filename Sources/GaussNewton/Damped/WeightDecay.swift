@@ -1,7 +1,7 @@
 import LinearAlgebra
 import Networks
 
-/// How the term of weight decay changes along a step Δ, and ‖Δ‖².
+/// The change of the decay term along a step Δ, and ‖Δ‖².
 struct StepChange {
   let decay: Quadratic
   let squaredStep: Double
@@ -15,7 +15,7 @@ extension StepChange: NumberCoded {
   }
 }
 
-/// The objective's term (μ/2)‖Dθ‖², where D keeps the parameters that decay: all, or all but biases.
+/// The objective's term (μ/2)‖Dθ‖², where D keeps the parameters that decay: all, or all except biases.
 struct WeightDecay<Scalar: BLASScalar> {
   /// μ
   let rate: Double
@@ -54,7 +54,7 @@ struct WeightDecay<Scalar: BLASScalar> {
     }
   }
 
-  /// step ← step + y, and what `change` has to say of Δ then.
+  /// step ← step + y; returns the change of the term along the sum, as `change(_:_:)` does.
   func change(
     _ parameters: Vector<Scalar>, _ step: Vector<Scalar>, adding y: Vector<Scalar>
   ) -> StepChange {
@@ -62,13 +62,13 @@ struct WeightDecay<Scalar: BLASScalar> {
     return change { step[$0].add(y[$0], dotAndSquare: parameters[$0]) }
   }
 
-  /// How the term changes from θ to θ + τΔ, and ‖Δ‖².
+  /// The change of the term from θ to θ + τΔ, and ‖Δ‖².
   func change(_ parameters: Vector<Scalar>, _ step: Vector<Scalar>) -> StepChange {
     if rate == 0 { return StepChange(decay: Quadratic(slope: 0, curvature: 0), squaredStep: step.squaredNorm) }
     return change { step[$0].dotAndSquare(parameters[$0]) }
   }
 
-  /// The same, given Σ Δθ and ‖Δ‖² over each part.
+  /// The change, given the sums of Δθ and Δ² over each part.
   private func change(_ sums: (Range<Int>) -> (dot: Double, square: Double)) -> StepChange {
     var (slope, curvature, squaredStep) = (0.0, 0.0, 0.0)
     for part in parts {

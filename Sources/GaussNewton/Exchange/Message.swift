@@ -2,35 +2,35 @@ import LinearAlgebra
 import MPI
 import Networks
 
-/// The numbers a distributed step computes with: known to BLAS and to MPI.
+/// The number types of a distributed step, which BLAS and MPI both know.
 package typealias DistributedScalar = BLASScalar & MPIDatatype
 
-/// How the sums of a backward pass travel.
+/// The way in which the sums of a backward pass travel.
 package enum Exchange: String, Codable, CaseIterable, Sendable {
   /// In one allreduce after the pass.
   case single
-  /// In one for each group of layers, begun as soon as its part is complete, while the pass goes on.
+  /// In one allreduce per group of layers, which starts as soon as its part is complete, during the pass.
   case bucketed
 }
 
-/// What a backward pass gives, summed over the ranks: P parameters, and a few numbers that travel with them.
+/// The result of a backward pass, summed over the ranks: P parameters, and a few numbers that travel with them.
 ///
-/// All P numbers travel also where sparse inputs leave most of them zero. An allgather of the features that each rank's rows
-/// have, once a batch, and sums over their union alone would take (features of the batch) · C numbers instead.
+/// All P numbers travel even where sparse inputs leave most of them zero. The alternative is one allgather per batch of
+/// the features that each rank's rows have, and sums over their union: (features of the batch) · C numbers.
 package final class Message<Scalar: DistributedScalar> {
   private let buffer: Vector<Scalar>
   /// The parameter part (P).
   package let parameters: Vector<Scalar>
   package var exchange = Exchange.single
 
-  /// Numbers that may travel with the parameters.
+  /// The largest number of terms that travel with the parameters.
   private static var termLimit: Int { 3 }
-  /// What each virtual shard adds (P and its terms); none where there are no such shards.
+  /// The contribution of each virtual shard (P and its terms); empty without virtual shards.
   private let partials: [Vector<Scalar>]
   private let linearization: Linearization<Scalar>
   private let communicator: Communicator
   private let phases: Phases
-  /// Where the buckets begin, from the last to the first.
+  /// The starts of the buckets, from the last bucket to the first.
   private let bucketStarts: [Int]
 
   package init(_ linearization: Linearization<Scalar>, communicator: Communicator, phases: Phases) {
@@ -48,11 +48,11 @@ package final class Message<Scalar: DistributedScalar> {
   /// Whether there is more than one bucket.
   package var hasBuckets: Bool { bucketStarts.count > 1 }
 
-  /// What is mostly faster: the sums of large buckets go on beside the pass.
+  /// The exchange that is mostly faster: sums of large buckets overlap with the pass.
   package var usualExchange: Exchange { hasBuckets ? .bucketed : .single }
 
-  /// parameters ← Jᵀ of the cotangents, summed over the rows of all ranks; the terms travel with it, and their sums are
-  /// returned. Collective.
+  /// parameters ← Jᵀ of the cotangents, summed over the rows of all ranks. Returns the sums of the terms, which travel
+  /// with it. Collective.
   @discardableResult
   package func sum(
     _ cotangents: Cotangents<Scalar>, with terms: RowTerms = [],
@@ -64,14 +64,14 @@ package final class Message<Scalar: DistributedScalar> {
     return RowSums(terms.map { $0.name }, terms.indices.map { Double(buffer[P + $0]) })
   }
 
-  /// target ← Jᵀ of the cotangents, summed over the rows of all ranks (P), but for its first `omitted` numbers, which have no sum
-  /// and may be changed. The rest is as above. Collective.
+  /// target ← Jᵀ of the cotangents, summed over the rows of all ranks (P), except for its first `omitted` numbers,
+  /// which are not summed and may be overwritten. Collective.
   package func sum(_ cotangents: Cotangents<Scalar>, into target: Vector<Scalar>, omitted: Int = 0) throws {
     try sum(cotangents, [], into: target, omitted: omitted, transform: { _, _ in })
   }
 
-  /// target ← Jᵀ of the cotangents, summed over the rows of all ranks, and behind it the sums of the terms. One allreduce, or
-  /// one a bucket, or one sum in the order of virtual shards. Collective.
+  /// target ← Jᵀ of the cotangents, summed over the rows of all ranks, followed by the sums of the terms. One
+  /// allreduce, or one per bucket, or one sum in the order of virtual shards. Collective.
   ///
   /// `transform` may change each range of the local product before its sum, linearly and in the same way on all ranks.
   private func sum(
@@ -98,7 +98,7 @@ package final class Message<Scalar: DistributedScalar> {
         }
       case .bucketed:
         var end = count
-        // The time outside the pass is the wait for its sums.
+        // The time outside the pass is spent waiting for its sums.
         try phases.measure(.communication) {
           try communicator.withSums(of: Scalar.self) { sum in
             try phases.measure(.vjp) {
@@ -118,7 +118,8 @@ package final class Message<Scalar: DistributedScalar> {
     }
   }
 
-  /// The same in the order of virtual shards. The sum itself is transformed, which is as good.
+  /// sum ← Jᵀ of the cotangents and the terms, added in the order of virtual shards. `transform` is linear, so it may
+  /// act on the sum itself. Collective.
   private func sumInOrder(
     _ cotangents: Cotangents<Scalar>, _ terms: RowTerms, into sum: Vector<Scalar>,
     _ transform: (Vector<Scalar>, Range<Int>) -> Void
@@ -141,8 +142,8 @@ package final class Message<Scalar: DistributedScalar> {
     }
   }
 
-  /// Seconds of a product with each exchange on the slowest rank, medians of alternating repetitions; the same on all
-  /// ranks. Overwrites the linearization. Collective.
+  /// Seconds of a product with each exchange on the slowest rank, as medians of alternating repetitions; the same on
+  /// all ranks. Overwrites the linearization. Collective.
   package func measureExchanges(at parameters: Vector<Scalar>, on inputs: Inputs<Scalar>) throws -> [Exchange: Double] {
     let before = exchange
     defer { exchange = before }
@@ -158,11 +159,11 @@ package final class Message<Scalar: DistributedScalar> {
         seconds[candidate, default: []].append(try communicator.allreduce(time, .max))
       }
     }
-    // The first repetition warms up.
+    // The first repetition is a warm-up.
     return seconds.mapValues { $0.dropFirst().sorted()[2] }
   }
 
-  /// Layers together until they are worth a message of their own; the first parameters always begin a bucket.
+  /// Groups layers until they are worth a message; the first parameters always begin a bucket.
   private static func bucketStarts(of ranges: [Range<Int>], end: Int) -> [Int] {
     let leastCount = 1 << 14
     var starts: [Int] = []
@@ -176,9 +177,9 @@ package final class Message<Scalar: DistributedScalar> {
 }
 
 extension Vector {
-  /// self ← self + terms[0] + terms[1] + … in a range, in this order; terms may be longer. On all threads.
+  /// self ← self + terms[0] + terms[1] + … in a range, in this order, on all threads; terms may be longer.
   func add(_ terms: [Vector], in range: Range<Int>) {
-    // As much at a time as stays in the first cache.
+    // A block fits into the first cache.
     let block = 1 << 12
     Threads.parallel((range.count + block - 1) / block, grain: 4) { blocks in
       for index in blocks {

@@ -1,10 +1,10 @@
 import MPI
 
-/// A value that travels between ranks as numbers of 8 bytes, as many for every value of the type that ranks exchange at a time.
+/// A value that travels between ranks as 8-byte numbers. In one exchange, each value of a type has the same count.
 package protocol NumberCoded {
   var numbers: [Double] { get }
 
-  /// Takes its numbers off the front.
+  /// Consumes the value's numbers from the front.
   init(takingFrom numbers: inout ArraySlice<Double>)
 }
 
@@ -21,7 +21,7 @@ extension Double: NumberCoded {
   package init(takingFrom numbers: inout ArraySlice<Double>) { self = numbers.removeFirst() }
 }
 
-/// All numbers that are left.
+/// Consumes all remaining numbers.
 extension [Double]: NumberCoded {
   package var numbers: [Double] { self }
 
@@ -70,12 +70,12 @@ extension SolverSummary: NumberCoded {
 }
 
 extension Communicator {
-  /// What rank 0 has. Collective.
+  /// The value of rank 0, on all ranks. Collective.
   func broadcastValue<Value: NumberCoded>(_ value: Value) throws -> Value {
     Value(numbers: try broadcast(value.numbers))
   }
 
-  /// What every rank has, in their order, given how many numbers that is for each. Collective.
+  /// The values of all ranks in order, given the count of numbers for each. Collective.
   func allgatherValues<Value: NumberCoded>(_ value: Value, counts: [Int]) throws -> [Value] {
     var rest = try allgather(value.numbers, counts: counts)[...]
     return counts.map { count in

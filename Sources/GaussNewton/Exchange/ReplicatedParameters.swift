@@ -1,7 +1,7 @@
 import LinearAlgebra
 import MPI
 
-/// Parameters that every rank has all of, and computes with for itself.
+/// Parameters that each rank holds completely, and computes with on its own.
 package struct ReplicatedParameters: ParameterSpace {
   private let communicator: Communicator
   private let phases: Phases
@@ -11,7 +11,7 @@ package struct ReplicatedParameters: ParameterSpace {
     self.phases = phases
   }
 
-  /// One rank's word for all, where ranks do not compute alike.
+  /// Returns rank 0's numbers, where ranks may round differently.
   package func totals<Numbers: NumberCoded>(_ own: Numbers) throws -> Numbers {
     if communicator.computesAlike { return own }
     return try phases.measure(.communication) { Numbers(numbers: try communicator.agreed(own.numbers)) }

@@ -2,7 +2,7 @@ import LinearAlgebra
 import MPI
 import Networks
 
-/// Consecutive ranges that ranks have of something, one after the other, and this rank's among them.
+/// Consecutive ranges, one per rank, and this rank's range among them.
 struct Shares {
   let all: [Range<Int>]
   let own: Range<Int>
@@ -10,10 +10,9 @@ struct Shares {
   var counts: [Int] { all.map(\.count) }
 }
 
-/// The rows of a batch on all ranks: whose they are, sums over them, and gathers of what each rank has of its own.
+/// The rows of a batch on all ranks: their distribution, sums over them, and gathers of each rank's own numbers.
 ///
-/// Only this type and those that pass sums on know of ranks; whoever asks it for a sum or a gather gets the same on all of
-/// them.
+/// Only this type and the types that sum over ranks know the ranks. A sum or a gather gives all ranks the same result.
 final class RowExchange {
   private let partition: RowPartition
   private let communicator: Communicator
@@ -27,17 +26,17 @@ final class RowExchange {
     self.phases = phases
   }
 
-  /// B, once ranks have told of their rows.
+  /// B, valid once ranks have exchanged their rows.
   var rowCount: Int { rows.all.last?.upperBound ?? 0 }
 
-  /// Whether there is no other rank.
+  /// Whether this is the only rank.
   var isAlone: Bool { communicator.size == 1 }
 
-  /// Whether what is computed must not depend on the number of ranks.
+  /// Whether results must not depend on the number of ranks.
   var isVirtual: Bool { partition.isVirtual }
 
-  /// Learns of the rows of each rank; returns the sum of the losses, and whether any rank wishes to stop. One allgather.
-  /// Collective.
+  /// Exchanges the number of rows of each rank. Returns the sum of the losses, and whether any rank wishes to stop. One
+  /// allgather. Collective.
   func begin(_ own: RankFacts) throws -> (lossSum: Double, interrupted: Bool) {
     let ranks = try phases.measure(.communication) {
       try communicator.allgatherValues(
@@ -49,17 +48,17 @@ final class RowExchange {
 
   // MARK: Shares
 
-  /// Of the rows of the upper triangle of a B × B matrix, such that ranks have as much of it. With virtual shards they are those
-  /// of whole panels, whose bits do not depend on the rank that forms them.
+  /// Shares of the rows of the upper triangle of a B × B matrix with equal areas. With virtual shards each share
+  /// consists of whole panels, whose bits do not depend on the rank that forms them.
   var triangleShares: Shares {
     let unit = isVirtual ? GramPanel.rows : 1
     return shares { GramPanel.part($0, of: communicator.size, 0..<rowCount, rowCount, unit: unit) }
   }
 
-  /// Of as many outputs of a layer.
+  /// Shares of the outputs of a layer, with equal counts.
   func outputShares(_ count: Int) -> Shares { shares { (0..<count).part($0, of: communicator.size) } }
 
-  /// Whether a gathered layer of so many outputs is shared out among the ranks.
+  /// Whether ranks share the outputs of a gathered layer.
   func sharesOut(outputs: Int) -> Bool {
     !isVirtual && OutputShares.areWorthwhile(outputs, ranks: communicator.size)
   }
@@ -77,8 +76,8 @@ final class RowExchange {
     return Shares(all: all, own: all[communicator.rank])
   }
 
-  /// This rank's rows of a batch, where they are known before ranks tell of them; nil where they are not, or nothing is
-  /// gathered.
+  /// This rank's rows of a batch, where they are known before the exchange; nil where they are not known, or where
+  /// nothing is gathered.
   func expectedRows(of batch: Batch<some BLASScalar>) -> Range<Int>? {
     guard !isAlone, !isVirtual, partition.ranks == communicator.size else { return nil }
     let own = partition.rows(of: batch.globalSize)
@@ -88,7 +87,8 @@ final class RowExchange {
 
   // MARK: Sums
 
-  /// Sums over the rows of all ranks, given what each part of the local rows has of each. One collective.
+  /// Sums over the rows of all ranks, given the contribution of each part of the local rows to each sum. One
+  /// collective.
   func totals(_ sums: [[Double]]) throws -> [Double] {
     try phases.measure(.communication) {
       guard isVirtual else { return try communicator.allreduce(sums.map { $0[0] }) }
@@ -107,7 +107,7 @@ final class RowExchange {
     try numbers.withUnsafeMutableBufferPointer { try communicator.allreduce($0) }
   }
 
-  /// One rank's word for all. Collective.
+  /// Rank 0's value, on all ranks. Collective.
   func broadcast<Value: NumberCoded>(_ value: Value) throws -> Value {
     if isAlone { return value }
     return try phases.measure(.communication) { try communicator.broadcastValue(value) }
@@ -115,11 +115,11 @@ final class RowExchange {
 
   // MARK: Gathers
 
-  /// Vectors of all rows (B each), given this rank's parts of them (#b each). One allgather. Collective.
+  /// Vectors of all rows (B each), given this rank's parts (#b each). One allgather. Collective.
   func gather<Scalar: DistributedScalar>(_ own: [Vector<Scalar>]) throws -> [Vector<Scalar>] {
     let (count, size) = (own.count, rowCount)
     let all = Vector<Scalar>(zeros: count * size)
-    /// Part `index` of a rank's numbers: all of a vector are together.
+    /// Part `index` of a rank's numbers: each vector's numbers are contiguous.
     func part(_ index: Int, _ rows: Range<Int>) -> Vector<Scalar> {
       let start = count * rows.lowerBound + index * rows.count
       return all[start..<start + rows.count]
@@ -134,8 +134,8 @@ final class RowExchange {
     return result
   }
 
-  /// The rows of all ranks (BT × n, T positions a row), given the parts of this rank's, in `storage` or where they are if there
-  /// are no others. One allgather. Collective.
+  /// The rows of all ranks (BT × n, T positions per row), given the parts of this rank's rows; in `storage`, or in
+  /// place where there are no others. One allgather. Collective.
   func gather<Scalar: DistributedScalar>(
     _ parts: [Matrix<Scalar>], positions: Int = 1, in storage: inout Vector<Scalar>
   ) throws -> Matrix<Scalar> {
@@ -155,9 +155,9 @@ final class RowExchange {
     return Matrix(all.elements, size * positions, columns)
   }
 
-  /// The sparse rows of all ranks (B × d), given the parts of this rank's. Three allgathers: of the numbers of entries in
-  /// the rows, of their columns, and of their values, of 4, 4 and w bytes each, 4B + (4 + w) · entries in all, where dense
-  /// rows would be wBd. Collective.
+  /// The sparse rows of all ranks (B × d), given the parts of this rank's rows. Three allgathers: the numbers of
+  /// entries per row, the columns, and the values, with 4, 4 and w bytes each. That makes 4B + (4 + w) · entries bytes,
+  /// where dense rows take wBd. Collective.
   func gather<Scalar: DistributedScalar>(_ parts: [CSRMatrix<Scalar>]) throws -> CSRMatrix<Scalar> {
     if isAlone, parts.count == 1 { return parts[0] }
     let own = CSRMatrix(joining: parts)
@@ -176,7 +176,7 @@ final class RowExchange {
     }.sorted()
   }
 
-  /// Fills in the rows of a matrix that other ranks have, of which each has its share. Collective.
+  /// Fills in the rows of a matrix that other ranks hold, given the share of each rank. Collective.
   func complete<Scalar: DistributedScalar>(_ matrix: Matrix<Scalar>, _ shares: Shares) throws {
     try phases.measure(.communication) {
       try matrix.elements.withElements {
@@ -186,15 +186,15 @@ final class RowExchange {
   }
 }
 
-/// What the others need to know of a rank.
+/// The facts about a rank that the others need.
 struct RankFacts {
   /// #b
   var rows: Int
   var wishesToStop: Bool
-  /// Σ ωℓ over each part of its rows.
+  /// Σ ωℓ over each part of the rank's rows.
   var losses: [Double]
 
-  /// Numbers of a rank whose rows have so many parts.
+  /// The count of numbers for a rank whose rows have `parts` parts.
   static func count(parts: Int) -> Int { 2 + parts }
 }
 

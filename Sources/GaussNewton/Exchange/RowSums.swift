@@ -1,22 +1,22 @@
 import Networks
 
-/// A number that each part of the rows adds to, and that travels with a sum over all of them.
+/// A sum over all rows that travels with another one; each part of the rows contributes to it.
 package enum RowSum: Equatable, Sendable {
   /// Σ ωℓ
   case loss
-  /// Ranks that wish to stop.
+  /// The number of ranks that wish to stop.
   case interruptions
-  /// rᵀr, of the residual r of a system in the row space.
+  /// rᵀr, for the residual r of a system in the row space.
   case squaredResidual
-  /// rᵀd, with the search direction d.
+  /// rᵀd, for the search direction d.
   case residualAlongDirection
   /// dᵀd
   case squaredDirection
-  /// rᵀAd and dᵀAd, in a system with A.
+  /// rᵀAd and dᵀAd, for a system with the matrix A.
   case residualAlongImage, directionCurvature
 }
 
-/// What came with a sum over the rows of all ranks, by name; the same on all of them.
+/// The sums that came with a sum over the rows of all ranks, by name; the same on all ranks.
 package struct RowSums {
   private let names: [RowSum]
   private let totals: [Double]
@@ -27,24 +27,24 @@ package struct RowSums {
     (self.names, self.totals) = (names, totals)
   }
 
-  /// - Precondition: the number was asked for.
+  /// - Precondition: the sum was requested.
   package subscript(name: RowSum) -> Double {
     guard let place = names.firstIndex(of: name) else { preconditionFailure("\(name) did not travel with the sum") }
     return totals[place]
   }
 }
 
-/// Numbers that travel with a sum, each given for all parts of this rank's rows.
+/// Terms that travel with a sum: for each, the contributions of the parts of this rank's rows.
 package typealias RowTerms = [(name: RowSum, ofParts: [Double])]
 
-/// The same, each given for this rank.
+/// Terms that travel with a sum: for each, this rank's share.
 typealias RowShares = [(name: RowSum, own: Double)]
 
 extension Linearization {
-  /// What `sum` gives for each part of the local rows.
+  /// The value of `sum` for each part of the local rows.
   func sums(_ sum: (Range<Int>) -> Double) -> [Double] { parts.all.map(sum) }
 
-  /// The interruptions, for a rank that wishes to stop or does not: the number is one of its first part.
+  /// The contributions to `interruptions` of this rank's parts: a wish to stop counts in the first part.
   func interruptions(_ wishesToStop: Bool) -> [Double] {
     parts.all.indices.map { wishesToStop && $0 == 0 ? 1 : 0 }
   }

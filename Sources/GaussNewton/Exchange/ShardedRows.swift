@@ -1,12 +1,12 @@
 import LinearAlgebra
 import Networks
 
-/// R where ranks share out the rows and have all parameters each: R u is local, and Rᵀr a sum over the ranks.
+/// R with sharded rows and replicated parameters: R u is local, and Rᵀr is a sum over the ranks.
 package struct ShardedRows<Scalar: DistributedScalar>: RowOperator {
   private let rowSpace: RowSpace<Scalar>
   private let message: Message<Scalar>
   private let phases: Phases
-  /// Of RL⁻ᵀ; nil for R itself.
+  /// The metric of RL⁻ᵀ; nil for R itself.
   private let metric: Metric<Scalar>?
   /// L⁻ᵀu (P)
   private let unwhitened: Vector<Scalar>

@@ -1,23 +1,23 @@
 import LinearAlgebra
 
-/// A fully connected layer of which every rank holds the inputs h and the cotangents d of all rows (B × in, B × out).
+/// A fully connected layer whose inputs h and cotangents d of all rows every rank holds (B × in, B × out).
 ///
-/// Each rank forms the gradient of a share of the outputs from all rows, and then the shares are gathered: half of what a sum
-/// over the ranks would send.
+/// Each rank forms the gradient of a share of the outputs from all rows, and the shares are gathered. This sends half
+/// as much as a sum over the ranks.
 struct GatheredLayer<Scalar: DistributedScalar> {
   let inputs, cotangents: Matrix<Scalar>
 
   var weightCount: Int { cotangents.columns * inputs.columns }
 
-  /// Weights and biases.
+  /// The number of weights and biases.
   var parameterCount: Int { weightCount + cotangents.columns }
 }
 
-/// When the outputs of a gathered layer are shared out among the ranks.
+/// The condition for sharing the outputs of a gathered layer among the ranks.
 package enum OutputShares {
-  /// With fewer outputs a rank, the products of their rows become slow.
+  /// With fewer outputs per rank, the products become slow.
   private static let least = 32
 
-  /// Whether a gathered layer of so many outputs is shared out among so many ranks.
+  /// Whether ranks should share the outputs of a gathered layer with this number of outputs.
   package static func areWorthwhile(_ outputs: Int, ranks: Int) -> Bool { ranks > 1 && outputs >= least * ranks }
 }

@@ -3,22 +3,22 @@ import Networks
 
 /// K = RRᵀ of the global batch (B × B, upper triangle), from the margin gradients of all rows.
 ///
-/// A weight and its bias give row i the gradient d_i ⊗ [h_i | 1], with inner products (h_iᵀh_j + 1) d_iᵀd_j, so that
-/// AAᵀ is the sum over the layers of (HHᵀ + 1) ∘ (DDᵀ), without approximation; the gradients of other layers are
-/// multiplied as they are. In a metric M = S ⊗ A the products are (H̃A⁻¹H̃ᵀ) ∘ (DS⁻¹Dᵀ), H̃ = [H | 1], and K is RM⁻¹Rᵀ.
-/// K is AAᵀ with rows and columns times √(w̃/B). The rows h, d (#b of B) of all ranks are gathered layer by layer;
-/// every rank forms some rows of K, as many as make its share of the triangle. Then the rows of K are gathered, or stay
-/// where they are, and what they add to the product with a vector is summed.
+/// A weight and its bias give row i the gradient d_i ⊗ [h_i | 1], with inner products (h_iᵀh_j + 1) d_iᵀd_j. So AAᵀ is
+/// the sum over the layers of (HHᵀ + 1) ∘ (DDᵀ), without approximation; gradients of other layers are multiplied
+/// directly. In a metric M = S ⊗ A the products are (H̃A⁻¹H̃ᵀ) ∘ (DS⁻¹Dᵀ), H̃ = [H | 1], and K is RM⁻¹Rᵀ. K is AAᵀ with
+/// rows and columns scaled by √(w̃/B). The rows h, d (#b of B) of all ranks are gathered layer by layer, and each rank
+/// forms a share of the triangle's rows. Then the rows of K are gathered, or they stay on their ranks, and their
+/// contributions to a product with a vector are summed.
 package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
   private let exchange: RowExchange
   private var phases: Phases { exchange.phases }
-  /// Whether every rank has all of K.
+  /// Whether all ranks hold all of K.
   private var isGathered = true
   private var storage = Vector<Scalar>(zeros: 0)
-  /// What products are formed in, and the rows of a layer from all ranks.
+  /// Memory for products, and for the rows of a layer from all ranks.
   private var workspace = Vector<Scalar>(zeros: 0)
   private var gathered = [Vector<Scalar>](repeating: Vector(zeros: 0), count: 2)
-  /// What was gathered last, of the first layer with parameters, if that is fully connected and wide, and there is no metric.
+  /// The gathered first layer with parameters, if it is fully connected and wide, and without a metric.
   private(set) var gatheredLayer: GatheredLayer<Scalar>?
 
   init(_ exchange: RowExchange) { self.exchange = exchange }
@@ -26,7 +26,7 @@ package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
   /// B
   private var size: Int { exchange.rowCount }
 
-  /// K (B × B), where it has been gathered; below the diagonal it is without meaning.
+  /// K (B × B), where it has been gathered; its elements below the diagonal are meaningless.
   var matrix: Matrix<Scalar> {
     precondition(isGathered, "the rows of K are on their ranks")
     return Matrix(storage[0..<size * size], size, size)
@@ -35,16 +35,16 @@ package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
   /// The rows of K that this rank multiplies.
   private var multipliedRows = 0..<0
 
-  /// Where a head leaves its cotangents of this rank's rows of a batch (#b × C), for the gathering to find them in their
-  /// place; nil where it is not known before.
+  /// The place in the gathered rows for a head's cotangents of this rank's rows (#b × C), so that gathering them needs
+  /// no copy; nil where the place is not known in advance.
   func ownCotangents(of batch: Batch<Scalar>, columns: Int) -> Matrix<Scalar>? {
     guard let own = exchange.expectedRows(of: batch) else { return nil }
     gathered[1].grow(to: batch.globalSize * columns)
     return Matrix(gathered[1][own.lowerBound * columns..<own.upperBound * columns], own.count, columns)
   }
 
-  /// gradient ← Σ_i factors_i d_i ⊗ [h_i | 1] over all rows of a gathered layer: weights (out × in), then biases (out). Two
-  /// allgathers, of the weights and of the biases. Collective.
+  /// gradient ← Σ_i factors_i d_i ⊗ [h_i | 1] over all rows of a gathered layer: weights (out × in), then biases (out).
+  /// Two allgathers, one for the weights and one for the biases. Collective.
   func assignGradient(
     _ gradient: Vector<Scalar>, of layer: GatheredLayer<Scalar>, scaledBy factors: Vector<Scalar>
   ) throws {
@@ -66,8 +66,8 @@ package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
 
   /// Forms K from the cotangents v (#b × C) and √(w̃/B) of all rows (B). Collective.
   ///
-  /// - Parameter gathers: whether `matrix` is of use. If not, the rows may stay on their ranks; but with virtual shards, where
-  ///   the bits of a product would depend on the number of ranks.
+  /// - Parameter gathers: whether `matrix` is needed. If not, the rows may stay on their ranks, except with virtual
+  ///   shards, where the bits of a product would depend on the number of ranks.
   func assign(
     _ linearization: Linearization<Scalar>, cotangents: Matrix<Scalar>, rowFactors: Vector<Scalar>,
     metric: Metric<Scalar>, gathers: Bool
@@ -99,7 +99,7 @@ package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
               mine, x, y, shift: 1, beta: beta, isAligned: isAligned, scratch: workspace)
           }
           layer -= 1
-          // Rows in a metric hold the bias's 1 as one of their inputs.
+          // In a metric, rows include the bias's 1 as an input.
           let (x, y) = (try gather(metric.extended(inputs), 0), try gather(cotangents, 1))
           let divided = phases.measure(.metric) {
             metric.divide(layer, ownInputs: x[rows: ownRows], ownCotangents: y[rows: ownRows])
@@ -129,9 +129,9 @@ package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
 
   func dot(_ x: Vector<Scalar>, _ y: Vector<Scalar>) -> Double { x[multipliedRows].dot(y[multipliedRows]) }
 
-  /// y ← Kv (B), given v on all ranks; and vᵀKv, and the sums of the shares of other inner products. One allreduce of B + 1
-  /// numbers of 8 bytes and one more a share, which makes the scalars the same on all ranks, unless K has been gathered.
-  /// Collective.
+  /// y ← Kv (B), given v on all ranks. Returns vᵀKv, and the sums of the shares of other inner products. Unless K has
+  /// been gathered, one allreduce of B + 1 numbers of 8 bytes and one more per share, which makes the scalars the same
+  /// on all ranks. Collective.
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
   func multiply(
@@ -155,8 +155,8 @@ package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
     }
   }
 
-  /// The rows of all ranks (BT × n, T positions a row), given the parts of this rank's, until the next call with the same
-  /// `place`. Collective.
+  /// The rows of all ranks (BT × n, T positions per row), given the parts of this rank's rows; valid until the next
+  /// call with the same `place`. Collective.
   private func gather(_ parts: [Matrix<Scalar>], _ place: Int, _ positions: Int = 1) throws -> Matrix<Scalar> {
     try exchange.gather(parts, positions: positions, in: &gathered[place])
   }

@@ -14,12 +14,12 @@ final class GramSolver<Scalar: DistributedScalar> {
   /// ‖Rᵀs‖
   private(set) var gradientNorm = 0.0
 
-  /// How often the residual of a factorisation is solved for again, if it does not meet the tolerance.
+  /// The largest number of refinements of a factorisation's solution that does not meet the tolerance.
   private static var refinements: Int { 3 }
 
-  /// Solves for x, until ‖Rᵀ(s − t − (K + λI)x)‖ ≤ tolerance · ‖Rᵀs‖, given s and, unless it is zero, t of all rows (B), on
-  /// all ranks. Where K has been gathered, which Cholesky needs, each rank solves for itself. Where it has not, this is
-  /// collective, and every branch depends on sums over the ranks, which are the same on all of them.
+  /// Solves for x until ‖Rᵀ(s − t − (K + λI)x)‖ ≤ tolerance · ‖Rᵀs‖, given s and, unless it is zero, t of all rows (B),
+  /// on all ranks. If K has been gathered, which Cholesky needs, each rank solves on its own. Otherwise this is
+  /// collective, and all branches depend on sums over the ranks, which are the same on all ranks.
   func solve(
     _ K: GramMatrix<Scalar>, _ s: Vector<Scalar>, minus t: Vector<Scalar>?, damping λ: Double, options: SolverOptions,
     kind: SolverOptions.Kind
@@ -38,12 +38,12 @@ final class GramSolver<Scalar: DistributedScalar> {
     return try conjugateGradient(K, b, isGradient: t == nil, λ, options)
   }
 
-  /// r ← (K' + λI)⁻¹ r with the first rows and columns of K; NaN where rounding has spoilt K'.
+  /// r ← (K' + λI)⁻¹ r with the first rows and columns of K; NaN where rounding makes K' + λI indefinite.
   func solve(first r: Vector<Scalar>, of K: Matrix<Scalar>, damping λ: Double) {
     if factor.factorize(K, first: r.count, shift: Scalar(λ)) { factor.solve(r) } else { r.fill(.nan) }
   }
 
-  /// By a factor of numbers of this precision or, if a pivot is not positive, of float64; nil if that fails too.
+  /// Solves by a factor in this precision or, if a pivot is not positive, in float64; nil if that fails as well.
   private func cholesky(
     _ K: GramMatrix<Scalar>, _ b: Vector<Scalar>, _ λ: Double, _ tolerance: Double
   ) throws -> SolverSummary? {
@@ -58,7 +58,7 @@ final class GramSolver<Scalar: DistributedScalar> {
     }
   }
 
-  /// x from the factor, and again from its residual.
+  /// Solves with the factor, and refines x from its residual.
   private func refine(
     _ K: GramMatrix<Scalar>, _ b: Vector<Scalar>, _ λ: Double, _ tolerance: Double, _ method: SolverSummary.Method,
     solve: (Vector<Scalar>) -> Void
@@ -83,9 +83,9 @@ final class GramSolver<Scalar: DistributedScalar> {
     }
   }
 
-  /// By conjugate gradient.
+  /// Solves by conjugate gradient.
   ///
-  /// - Parameter isGradient: whether b is s, so that ‖Rᵀb‖ is what the tolerance is relative to.
+  /// - Parameter isGradient: whether b is s, so that the tolerance is relative to ‖Rᵀb‖.
   private func conjugateGradient(
     _ K: GramMatrix<Scalar>, _ b: Vector<Scalar>, isGradient: Bool, _ λ: Double, _ options: SolverOptions
   ) throws -> SolverSummary {

@@ -1,6 +1,6 @@
 import LinearAlgebra
 
-/// (K + λI) x = b for all rows (B), with the products of K. The residual is ‖Rᵀr‖ = √(rᵀKr), relative to ‖Rᵀs‖.
+/// (K + λI) x = b for all rows (B), through products with K. The residual is ‖Rᵀr‖ = √(rᵀKr), relative to ‖Rᵀs‖.
 struct GramSystem<Kernel: KernelOperator>: ConjugateGradientSystem {
   typealias Scalar = Kernel.Scalar
 
@@ -15,7 +15,7 @@ struct GramSystem<Kernel: KernelOperator>: ConjugateGradientSystem {
   /// ‖Rᵀs‖; nil where b is s, until the first product.
   private(set) var gradientNorm: Double?
   let scratch: Scratch
-  /// rᵀKr, rᵀr, rᵀAd and dᵀAd of the last product, whose direction the turn leaves.
+  /// rᵀKr, rᵀr, rᵀAd and dᵀAd of the last product, with the direction before the turn.
   private var product = (curvature: 0.0, squaredResidual: 0.0, correlation: 0.0, lastCurvature: 0.0)
   /// dᵀAd
   private var directionCurvature = 0.0
@@ -51,7 +51,7 @@ struct GramSystem<Kernel: KernelOperator>: ConjugateGradientSystem {
     return try multiplyResidual()
   }
 
-  /// d, Kd, Ad and dᵀAd follow from Kr, without a product of their own.
+  /// d, Kd, Ad and dᵀAd follow from Kr, without a further product.
   mutating func turn(by β: Double) -> ConjugateGradientState {
     directionCurvature =
       product.curvature + λ * product.squaredResidual + 2 * β * product.correlation + β * β * product.lastCurvature
@@ -64,7 +64,7 @@ struct GramSystem<Kernel: KernelOperator>: ConjugateGradientSystem {
       residual: KernelResidual.relative(product.curvature, to: gradientNorm!))
   }
 
-  /// Kr ← K r; returns rᵀr.
+  /// Kr ← K r; returns rᵀr. Collective.
   private mutating func multiplyResidual() throws -> Double {
     let (r, Ad) = (scratch.r, scratch.Ad)
     let (curvature, sums) = try K.multiply(
@@ -78,9 +78,9 @@ struct GramSystem<Kernel: KernelOperator>: ConjugateGradientSystem {
   }
 }
 
-/// What the residual r of a system with K comes to.
+/// The size of the residual r of a system with K.
 enum KernelResidual {
-  /// ‖Rᵀr‖ over ‖Rᵀs‖, given rᵀKr; where rounding makes that negative, its size is still the error.
+  /// ‖Rᵀr‖ over ‖Rᵀs‖, given rᵀKr; where rounding makes it negative, its magnitude still measures the error.
   static func relative(_ square: Double, to gradientNorm: Double) -> Double {
     square == 0 ? 0 : square.magnitude.squareRoot() / gradientNorm
   }

@@ -1,9 +1,10 @@
 import LinearAlgebra
 import Networks
 
-/// Rows of the fully connected layers in the metric: what K and the step are formed of there.
+/// Rows of the fully connected layers in the metric, from which K and the step are formed.
 extension Metric {
-  /// Takes the rows [h | 1] and d of this rank in the fully connected layer `index`, for `assignProduct`; before `divided`.
+  /// Divides this rank's rows [h | 1] and d of the fully connected layer `index`, for `assignProduct`. Precedes
+  /// `divided`.
   func divide(_ index: Int, ownInputs: Matrix<Scalar>, ownCotangents: Matrix<Scalar>) {
     if !isInverted { invert() }
     gradientStorage.grow(to: ownCotangents.rows * widestOutput)
@@ -13,8 +14,8 @@ extension Metric {
   /// [h | 1]A⁻¹ and dS⁻¹ of this rank's rows.
   func dividedRows(_ index: Int) -> (x: Matrix<Scalar>, y: Matrix<Scalar>) { divided[index]! }
 
-  /// The same of other rows, until the next call; with virtual shards by panels of a Gram matrix, at one of which the rows
-  /// begin.
+  /// [h | 1]A⁻¹ and dS⁻¹ of any rows, valid until the next call. With virtual shards the products are formed by panels
+  /// of a Gram matrix, and the rows must begin at a panel.
   func divided(
     _ index: Int, inputs: Matrix<Scalar>, cotangents: Matrix<Scalar>
   ) -> (x: Matrix<Scalar>, y: Matrix<Scalar>) {
@@ -43,8 +44,8 @@ extension Metric {
     return (product(inputs, block.inputInverse, &storage.x), product(cotangents, block.gradientInverse, &storage.y))
   }
 
-  /// The gradient of the fully connected layer whose parameters are `range` ← S⁻¹ Dᵀ diag(factors) [H | 1] A⁻¹ of a part of
-  /// this rank's rows, as they were divided. False where there is no such layer.
+  /// gradient ← S⁻¹ Dᵀ diag(factors) [H | 1] A⁻¹ for the fully connected layer with the parameters `range`, over a part
+  /// of this rank's divided rows. Returns false where there is no such layer.
   func assignProduct(
     _ range: Range<Int>, part: Int, scaledBy factors: Vector<Scalar>, into gradient: Vector<Scalar>
   ) -> Bool {
@@ -54,7 +55,7 @@ extension Metric {
     let (connection, rows) = (blocks[index].connection, linearization.parts.all[part])
     let storage = linearization.parts.areVirtual ? partBlocks[part] : blockStorage
     let values = Matrix(storage[0..<range.count], connection.outputs, connection.inputs + 1)
-    // There has been room enough since the rows were divided; parts are in different layers at the same time.
+    // `divide` has grown the storage; parts may be in different layers at the same time.
     let start = rows.lowerBound * widestOutput
     let scaled = Matrix(gradientStorage[start..<start + rows.count * y.columns], rows.count, y.columns)
     scaled.assignRows(of: y[rows: rows], scaledBy: factors[rows])
@@ -66,13 +67,13 @@ extension Metric {
     return true
   }
 
-  /// Most outputs of a fully connected layer.
+  /// The largest number of outputs of a fully connected layer.
   var widestOutput: Int { blocks.map(\.connection.outputs).max()! }
 
-  /// Number of fully connected layers.
+  /// The number of fully connected layers.
   var layerCount: Int { blocks.count }
 
-  /// [rows | 1] of each part of the rows, until the next call.
+  /// [rows | 1] of each part of the rows; valid until the next call.
   func extended(_ parts: [Matrix<Scalar>]) -> [Matrix<Scalar>] {
     let rows = linearization.parts.all
     let columns = parts[0].columns + 1

@@ -1,19 +1,19 @@
 import LinearAlgebra
 import Networks
 
-/// Products of vectors in the space of the parameters with the factors of M.
+/// Products of vectors in the parameter space with the factors of M.
 extension Metric {
-  /// The part of `vector` at `range` ← L⁻¹ times itself; the ends of `range` do not cut a layer.
+  /// Multiplies the part of `vector` at `range` by L⁻¹; the ends of `range` must not cut a layer.
   func whiten(_ vector: Vector<Scalar>, _ range: Range<Int>) {
     transform(vector, range) { $0.whiten($1) }
   }
 
-  /// The part of `vector` at `range` ← L⁻ᵀ times itself.
+  /// Multiplies the part of `vector` at `range` by L⁻ᵀ.
   func unwhiten(_ vector: Vector<Scalar>, _ range: Range<Int>) {
     transform(vector, range) { $0.unwhiten($1) }
   }
 
-  /// The part of `vector` at `range` ← M⁻¹ times itself.
+  /// Multiplies the part of `vector` at `range` by M⁻¹.
   func divide(_ vector: Vector<Scalar>, _ range: Range<Int>) {
     transform(vector, range) {
       $0.whiten($1)
@@ -21,7 +21,7 @@ extension Metric {
     }
   }
 
-  /// Lets `body` change the blocks X within `range`.
+  /// Applies `body` to the blocks X within `range`.
   private func transform(
     _ vector: Vector<Scalar>, _ range: Range<Int>, _ body: (Block, Matrix<Scalar>) -> Void
   ) {

@@ -2,44 +2,48 @@ import LinearAlgebra
 import MPI
 import Networks
 
-/// N = blkdiag(Ŝ ⊗ Â) over the fully connected layers, and I for all other parameters; M = (λN + μI)/(λ+μ) and its factor L,
-/// M = LLᵀ.
+/// N = blkdiag(Ŝ ⊗ Â) over the fully connected layers, and I for all other parameters; M = (λN + μI)/(λ+μ) and its
+/// factor L, M = LLᵀ.
 ///
-/// Weight decay has the curvature μI, which damping λN must not fall below where N's eigenvalues do, and M is to be a product of
-/// factors all the same: so N has terms of its own then, and M = (Ŝ + κI) ⊗ (Â + κI) · λ/(λ+μ), κ² = μ/λ, where N is Ŝ ⊗ Â +
-/// κ(Ŝ ⊗ I + I ⊗ Â); for the kind `inputs` M = I ⊗ (Â + (μ/λ)I) · λ/(λ+μ), and N stays I ⊗ Â. Without decay M = N.
-/// Â is the running second moment of a layer's inputs with the bias's 1, [h | 1]; Ŝ that of the gradients (1−p) d at its
-/// outputs, or I; each scaled to a mean diagonal of 1, plus εI. An example of weight ω counts ω times in both, as if it were
-/// there so often: (1/B) Σ ω h̃h̃ᵀ and (1/B) Σ ω(1−p)² ddᵀ. A vector in the space of the parameters has for such a layer
-/// a block X = [W | b] (outputs × (inputs + 1)); there L⁻¹ is L_S⁻¹ X L_A⁻ᵀ, and L⁻ᵀ is L_S⁻ᵀ X L_A⁻¹. Moments are summed
-/// over the ranks. Source of such factors: Martens and Grosse, arXiv 1503.05671.
+/// Weight decay has the curvature μI, and damping λN must not fall below it where N's eigenvalues do; nevertheless M
+/// has to be a product of factors. So N gets terms of its own with decay: M = (Ŝ + κI) ⊗ (Â + κI) · λ/(λ+μ), κ² = μ/λ,
+/// where N is Ŝ ⊗ Â + κ(Ŝ ⊗ I + I ⊗ Â). For the kind `inputs`, M = I ⊗ (Â + (μ/λ)I) · λ/(λ+μ), and N stays I ⊗ Â.
+/// Without decay M = N.
+///
+/// Â is the running second moment of a layer's inputs with the bias's 1, [h | 1]. Ŝ is the second moment of the
+/// gradients (1−p) d at its outputs, or I. Each is scaled to a mean diagonal of 1, plus εI. An example of weight ω
+/// counts ω times in both: (1/B) Σ ω h̃h̃ᵀ and (1/B) Σ ω(1−p)² ddᵀ.
+///
+/// For such a layer a vector in the parameter space has a block X = [W | b] (outputs × (inputs + 1)); L⁻¹ maps it to
+/// L_S⁻¹ X L_A⁻ᵀ, and L⁻ᵀ maps it to L_S⁻ᵀ X L_A⁻¹. Moments are summed over the ranks. Source of such factors: Martens
+/// and Grosse, arXiv 1503.05671.
 package final class Metric<Scalar: DistributedScalar> {
   private let options: MetricOptions
   let linearization: Linearization<Scalar>
   private let communicator: Communicator
   private let phases: Phases
   let blocks: [Block]
-  /// Room for the widest block, and for that of each virtual shard; for rows [h | 1], and for rows d.
+  /// Memory for the widest block, in all and per virtual shard; for rows [h | 1], and for rows d.
   let blockStorage: Vector<Scalar>
   let partBlocks: [Vector<Scalar>]
-  /// A moment of each virtual shard.
+  /// A moment per virtual shard.
   private var partMoments: [Vector<Scalar>]
   var inputStorage = Vector<Scalar>(zeros: 0)
   var gradientStorage = Vector<Scalar>(zeros: 0)
   let ones: Vector<Scalar>
-  /// What `divide` has found for the rows of this rank, layer by layer, and its memory.
+  /// The divided rows of this rank, by layer, and their memory.
   var divided: [Int: (x: Matrix<Scalar>, y: Matrix<Scalar>)] = [:]
   var dividedStorage: [(x: Vector<Scalar>, y: Vector<Scalar>)]
   var otherStorage = (x: Vector<Scalar>(zeros: 0), y: Vector<Scalar>(zeros: 0))
-  /// Steps so far.
+  /// The number of steps so far.
   private(set) var steps = 0
-  /// Whether there has been a batch.
+  /// Whether a batch has contributed to the moments.
   private var hasMoments = false
-  /// μ/λ of the factors; nil where they are not those of the moments.
+  /// μ/λ of the factors; nil where the factors do not match the moments.
   private var factoredRatio: Double?
-  /// How often M has changed.
+  /// The number of changes of M so far.
   private(set) var version = 0
-  /// Whether the inverses are those of the factors.
+  /// Whether the inverses match the factors.
   var isInverted = false
 
   /// The moments of a layer as lower triangles, without scale and ε, and the factors of Â and Ŝ.
@@ -70,9 +74,9 @@ package final class Metric<Scalar: DistributedScalar> {
     }
   }
 
-  /// Allocates for shards of at most `capacity` rows.
+  /// Allocates memory for shards of at most `capacity` rows.
   ///
-  /// - Precondition: it is the identity, or the network supports another.
+  /// - Precondition: the metric is the identity, or the network supports another one.
   init(
     _ linearization: Linearization<Scalar>, options: MetricOptions, capacity: Int, communicator: Communicator,
     phases: Phases
@@ -103,27 +107,27 @@ package final class Metric<Scalar: DistributedScalar> {
     ones.fill(1)
   }
 
-  /// Whether M is anything but I.
+  /// Whether M differs from I.
   var isActive: Bool { !blocks.isEmpty }
 
-  /// Whether M is known: it is not before the first batch.
+  /// Whether M is known, which it is after the first batch.
   var isKnown: Bool { isActive && factoredRatio != nil }
 
-  /// Makes M that for μ/λ, if a batch has been taken. The same on all ranks.
+  /// Factors M for this μ/λ, if a batch has contributed. The same on all ranks.
   func prepare(decayRatio: Double) throws {
     guard isActive, hasMoments, factoredRatio != decayRatio else { return }
     try phases.measure(.metric) { try factorize(decayRatio: decayRatio) }
   }
 
-  /// The running moments; the number is the layer's among the fully connected ones.
+  /// The running moments; names end in the layer's number among the fully connected ones.
   var memory: [(name: String, vector: Vector<Scalar>)] {
     blocks.enumerated().flatMap { index, block in
       zip(["input_moment", "gradient_moment"], block.pairs).map { ("\($0).\(index)", $1.moment.elements) }
     }
   }
 
-  /// Takes the moments of the linearised batch of `batchSize` rows into the running ones, once in `interval` steps; `prepare` is
-  /// to follow. A batch whose moments are not finite is left out. Collective.
+  /// Adds the moments of the linearised batch of `batchSize` rows to the running ones, in one of `interval` steps;
+  /// `prepare` must follow. A batch whose moments are not finite is left out. Collective.
   func observe(_ margin: SoftmaxMargin<Scalar>, cotangents: Matrix<Scalar>, batchSize: Int) throws {
     guard isActive else { return }
     if steps % options.interval == 0 {
@@ -132,7 +136,7 @@ package final class Metric<Scalar: DistributedScalar> {
       try assignMoments(margin, cotangents: cotangents, batchSize: batchSize)
       let pairs = blocks.flatMap(\.pairs)
       if pairs.allSatisfy({ $0.factor.trace.isFinite }) {
-        // A mean over the first batches, then one that forgets.
+        // The first batches give a plain mean, later ones an exponential mean.
         let weight = max(1 - options.decay, 1 / Double(steps / options.interval + 1))
         for (moment, ofBatch, _) in pairs {
           moment.elements.combine(Scalar(weight), ofBatch.elements, Scalar(1 - weight))
@@ -142,29 +146,30 @@ package final class Metric<Scalar: DistributedScalar> {
     steps += 1
   }
 
-  /// Goes on after so many steps, with moments that are given to it as well.
+  /// Resumes after this number of steps; the moments are restored separately.
   func resume(after steps: Int) {
     self.steps = steps
     factoredRatio = nil
     hasMoments = steps > 0
   }
 
-  /// The same for a batch that the run is yet to see, which counts only there. Collective.
+  /// Takes the moments of a batch that the run has not reached yet, as `observe` does, but the first step replaces
+  /// them. Collective.
   func rehearse(_ margin: SoftmaxMargin<Scalar>, cotangents: Matrix<Scalar>, batchSize: Int) throws {
     guard isActive else { return }
     if steps > 0 { return }
     try observe(margin, cotangents: cotangents, batchSize: batchSize)
-    // The first batch overwrites what was there.
+    // With no steps counted, the first batch replaces the moments.
     steps = 0
   }
 
-  /// factors ← the moments of the batch, over all ranks.
+  /// factors ← the moments of the batch, over all ranks. Collective.
   private func assignMoments(
     _ margin: SoftmaxMargin<Scalar>, cotangents: Matrix<Scalar>, batchSize: Int
   ) throws {
     let scale = 1 / Scalar(batchSize)
     var remaining = blocks[...]
-    // √ω and √ω(1 − p), for a moment has each row twice.
+    // √ω and √ω(1 − p), since a moment contains each row twice.
     let roots = margin.weights.map { Vector($0.array.map { $0.squareRoot() }) }
     let gradientFactors = roots.map { roots in
       let result = Vector<Scalar>(zeros: roots.count)
@@ -197,13 +202,13 @@ package final class Metric<Scalar: DistributedScalar> {
     }
   }
 
-  /// moment ← the sum of `scale` · rowsᵀ rows over the virtual shards of all ranks, in their order. Collective.
+  /// moment ← the sum of `scale` · rowsᵀ rows over the virtual shards of all ranks, in order. Collective.
   private func sumInOrder(_ moment: Matrix<Scalar>, _ rows: [Matrix<Scalar>], _ scale: Scalar) throws {
     let count = moment.elements.count
     for index in partMoments.indices { partMoments[index].grow(to: count) }
     linearization.parts.forEach { index, _ in
       let partial = Matrix(partMoments[index][0..<count], moment.rows, moment.rows)
-      // Another layer's numbers may be above the diagonal.
+      // Numbers of another layer may be above the diagonal.
       partial.elements.fill(0)
       partial.assignSymmetricProduct(rows[index], .yes, alpha: scale)
     }
@@ -217,7 +222,7 @@ package final class Metric<Scalar: DistributedScalar> {
   }
 
   private func factorize(decayRatio: Double) throws {
-    // Of one factor, or of two, whose product is then λ/(λ+μ) and κ².
+    // The diagonal of one factor has the mean λ/(λ+μ) and gains μ/λ; for a pair, each takes the square roots.
     let isPair = options.kind == .kronecker
     let share = isPair ? (1 / (1 + decayRatio)).squareRoot() : 1 / (1 + decayRatio)
     let κ = isPair ? decayRatio.squareRoot() : decayRatio
@@ -233,13 +238,13 @@ package final class Metric<Scalar: DistributedScalar> {
     isInverted = false
   }
 
-  /// inverses ← those of what was factored: a matrix-free solve never asks for them.
+  /// inverses ← the inverses of the factors. A matrix-free solve does not need them.
   func invert() {
     for (_, factor, inverse) in blocks.flatMap(\.pairs) { factor.assignInverse(to: inverse) }
     isInverted = true
   }
 
-  /// Each row times its factor, for each part of the rows, until the next call.
+  /// Each row times its factor, for each part of the rows; valid until the next call.
   private func scaled(_ parts: [Matrix<Scalar>], by factors: Vector<Scalar>) -> [Matrix<Scalar>] {
     let rows = linearization.parts.all
     let columns = parts[0].columns
@@ -253,13 +258,13 @@ package final class Metric<Scalar: DistributedScalar> {
 }
 
 extension Matrix {
-  /// self ← `moment`, scaled to a mean diagonal of `mean`; 0 for one of zeros.
+  /// self ← `moment`, scaled to a mean diagonal of `mean`; 0 for a moment of zeros.
   fileprivate func assign(_ moment: Matrix, meanDiagonal mean: Double) {
     let trace = moment.trace
     guard trace > 0 else { return elements.fill(0) }
     let scale = Scalar(mean * (Double(rows) / trace))
     if scale.isFinite { return elements.combine(scale, moment.elements, 0) }
-    // For the moments of errors that are next to nothing it overflows, where its root does not.
+    // For moments of tiny errors the quotient overflows, where its root does not.
     let root = Scalar((mean * Double(rows)).squareRoot() / trace.squareRoot())
     elements.combine(root, moment.elements, 0)
     elements.scale(root)

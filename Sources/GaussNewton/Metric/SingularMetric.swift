@@ -1,6 +1,6 @@
 import MPI
 
-/// Rounding has made a metric indefinite: the same on all ranks.
+/// The error for a metric that rounding has made indefinite; the same on all ranks.
 struct SingularMetric: Error, CustomStringConvertible, ExitCodeProviding {
   let layer: Int
   let epsilon: Double

@@ -3,11 +3,11 @@ import MPI
 import Networks
 
 extension FastGaussNewton {
-  /// Plans with a model of what each solver costs on batches of `batchSize` rows, where the configuration leaves the choice:
-  /// alike whenever the same command is run. The iterations of conjugate gradient are those of the plan before, or else of a
-  /// solve of this batch. The parameters stay as they are. Collective.
+  /// Plans with a cost model of each solver on batches of `batchSize` rows, where the configuration leaves the choice.
+  /// The same command always makes the same plan. The iterations of conjugate gradient are taken from the previous
+  /// plan, or from a solve of this batch. The parameters do not change. Collective.
   ///
-  /// - Parameter valuesPerRow: entries of a row of sparse features.
+  /// - Parameter valuesPerRow: entries per row of sparse features.
   package func makePlan(
     _ parameters: Vector<Scalar>, on batch: Batch<Scalar>, batchSize: Int, valuesPerRow: Double
   ) throws {
@@ -27,8 +27,8 @@ extension FastGaussNewton {
     plan = try costs.plan(iterations: iterations).slowest(over: communicator)
   }
 
-  /// Measures every solver on a batch and plans with that, where the configuration asks for it. The parameters stay as they
-  /// are. Collective.
+  /// Measures all solvers on a batch and plans with the seconds, where the configuration asks for it. The parameters do
+  /// not change. Collective.
   package func measurePlan(
     _ parameters: Vector<Scalar>, on batch: Batch<Scalar>
   ) throws {
@@ -51,14 +51,14 @@ extension FastGaussNewton {
           if kind == .cg {
             iterations = solution.solver.iterations
             let jvps = damped.anchor.isPredicted ? 1 : 0
-            // The products before the iterations are like theirs: a gradient, and with Δ₀ a pair.
+            // The products before the iterations cost as much as theirs: a gradient, and with Δ₀ a pair.
             let pairs = Double(iterations + jvps) + 0.5
             iteration.append(seconds[kind]!.last! / pairs)
           }
         }
       }
     }
-    // The first repetition warms up.
+    // The first repetition is a warm-up.
     func median(_ values: [Double]) -> Double { values.dropFirst().sorted()[1] }
     let pair = median(iteration)
     plan = SolverPlan(
@@ -66,7 +66,7 @@ extension FastGaussNewton {
       gramCG: median(seconds[.gramCG]!), iterations: Double(iterations))
   }
 
-  /// The result of `body`, which solves for steps that are not taken on a batch. Collective.
+  /// The result of `body`, which solves for steps on a batch that are not taken. Collective.
   private func rehearse<Result>(
     _ parameters: Vector<Scalar>, _ batch: Batch<Scalar>, _ body: () throws -> Result
   ) throws -> Result {
@@ -80,7 +80,7 @@ extension FastGaussNewton {
 }
 
 extension SolverPlan {
-  /// The largest seconds of all ranks, whose threads and processors may differ. Collective.
+  /// The plan with the largest seconds of all ranks, whose threads and processors may differ. Collective.
   func slowest(over communicator: Communicator) throws -> SolverPlan {
     let seconds = try communicator.allreduce([matrixFree, iteration, gram, gramCG, gramIteration ?? 0], .max)
     return SolverPlan(
@@ -91,7 +91,7 @@ extension SolverPlan {
 }
 
 extension Communicator {
-  /// Whether its processes are on several hosts. Collective.
+  /// Whether the processes are on several hosts. Collective.
   func spansHosts() throws -> Bool {
     try allreduce(splitBySharedMemory().size, .min) < size
   }

@@ -1,19 +1,20 @@
 import Networks
 
-/// What a step's solve costs with each solver: a model of sizes, ranks, threads and the kind of processor alone, so that the
-/// same command makes the same choice.
+/// The cost of a step's solve with each solver. The model depends on sizes, ranks, threads and the kind of processor
+/// alone, so that the same command makes the same choice.
 ///
-/// It follows the code operation by operation: a matrix product costs its multiplications and its operands, a pass over
-/// vectors its numbers, everything a call, and collectives a start and their bytes. Seconds are those of `MachineRates`.
+/// It follows the code operation by operation. A matrix product costs its multiplications and its operands; a pass over
+/// vectors costs its numbers; each operation costs a call; a collective costs a start and its bytes. Seconds are taken
+/// from `MachineRates`.
 package struct SolverCosts {
-  /// B, and the numbers of ranks, hosts and threads of a rank.
+  /// B, and the numbers of ranks, of hosts, and of threads per rank.
   package var batchSize: Int
   package var ranks = 1
   package var hosts = 1
   package var threads = 1
-  /// Entries of a row of sparse features.
+  /// Entries per row of sparse features.
   package var valuesPerRow = 0.0
-  /// Bytes of a number.
+  /// Bytes per number.
   package var width = 4
   private let work: [LayerWork]
   private let options: GaussNewtonOptions
@@ -23,11 +24,11 @@ package struct SolverCosts {
     self.batchSize = batchSize
     self.options = options
     self.rates = rates
-    // No layer before the first with parameters takes part in a product with the Jacobian.
+    // Layers before the first one with parameters take no part in products with the Jacobian.
     work = Array(network.body.work.drop { $0.parameterCount == 0 })
   }
 
-  /// What is expected with so many iterations of conjugate gradient.
+  /// The expected seconds for this number of iterations of conjugate gradient.
   package func plan(iterations: Double) -> SolverPlan {
     let common = gramStep
     return SolverPlan(
@@ -38,29 +39,29 @@ package struct SolverCosts {
 
   // MARK: Sizes
 
-  /// Rows of a rank.
+  /// Rows per rank.
   private var rows: Double { Double((batchSize + ranks - 1) / ranks) }
   private var batch: Double { Double(batchSize) }
   private var classes: Double { Double(work.last!.outputs) }
   private var parameterCount: Double { Double(work.reduce(0) { $0 + $1.parameterCount }) }
   private var isHead: Bool { work.count == 1 }
-  /// Layers that a metric has blocks for.
+  /// The layers for which the metric has blocks.
   private var metricLayers: [LayerWork] {
     options.metric.kind == .identity ? [] : work.filter { isConnected($0) && !$0.isSparse }
   }
   private var hasMetric: Bool { !metricLayers.isEmpty }
   private func isConnected(_ layer: LayerWork) -> Bool { layer.positions == 1 && !layer.formsGradients }
-  /// Whether Δ₀ takes products of its own.
+  /// Whether Δ₀ needs products of its own.
   private var predictsAnchor: Bool { (options.momentum != 0 || options.weightDecay != 0) && !options.nesterov }
 
   // MARK: Operations
 
-  /// How much slower numbers of this width are than those of float32.
+  /// Time for numbers of this width relative to float32.
   private var slowness: Double { Double(width) / 4 }
 
   private func call(_ count: Double = 1) -> Double { count * (threads == 1 ? rates.call : rates.sharedCall) }
 
-  /// Of so many seconds in a thread the part that each takes. Memory serves a few.
+  /// The time per thread for work of `seconds` on one thread. Memory serves at most four threads.
   private func shared(_ seconds: Double, fromMemory: Bool = false) -> Double {
     slowness * seconds / Double(fromMemory ? min(threads, 4) : threads)
   }
@@ -70,7 +71,7 @@ package struct SolverCosts {
     shared(m * n * k * rates.product + (m * k + k * n + 2 * m * n) * rates.operand) + call()
   }
 
-  /// So many passes over vectors of `count` numbers.
+  /// `times` passes over vectors of `count` numbers.
   private func pass(_ count: Double, times: Double = 1) -> Double {
     let fromMemory = count * Double(width) > 4 * 1024 * 1024
     let seconds = count * times * (fromMemory ? rates.memory : rates.pass)
@@ -78,7 +79,7 @@ package struct SolverCosts {
   }
 
   private func allreduce(_ numbers: Double, width: Int? = nil) -> Double {
-    // As many bytes twice over all ranks as there are in two.
+    // Each rank sends and receives each byte 2(n − 1)/n times.
     collective(numbers * Double(width ?? self.width) * 2 * Double(ranks - 1) / Double(ranks))
   }
 
@@ -120,7 +121,7 @@ package struct SolverCosts {
   /// Ju, and its inner products with the margin cotangents.
   private var jvp: Double {
     work.enumerated().reduce(pass(2 * rows * classes)) { sum, layer in
-      // The tangents of the inputs are multiplied as well, but for the first layer.
+      // All layers but the first multiply the tangents of their inputs as well.
       sum + (layer.offset == 0 ? 1 : 2) * product(of: layer.element) + elementwise(layer.element)
     }
   }
@@ -159,10 +160,10 @@ package struct SolverCosts {
 
   // MARK: Solves with the matrix
 
-  /// Elements of the triangle that a rank forms, with what the kernels do beside it.
+  /// Elements of the triangle that a rank forms, and those that the kernels compute in excess.
   private var area: Double { (batch * batch / 2 + 48 * batch) / Double(ranks) }
 
-  /// What both solvers need: the matrix, and the step from its solution.
+  /// The work that both solvers share: the matrix, and the step from its solution.
   private var gramStep: Double {
     let P = parameterCount
     var sum = predictsAnchor ? jvp + pass(P, times: 3) : 0
@@ -170,7 +171,7 @@ package struct SolverCosts {
       sum += elementwise(layer) + (index == 0 ? 0 : product(of: layer))
       if layer.parameterCount > 0 { sum += pairs(of: layer) }
     }
-    // Scaled rows and columns; of all ranks s, Rᵀ's factors, sums and scalars.
+    // Scaling rows and columns; exchanges of s, of the factors of Rᵀ, of sums and of scalars.
     sum += pass(area, times: 2) + allgather(30, width: 8) + allgather(3 * batch) + allreduce(8, width: 8)
     let gathered = gatheredParameterCount
     sum += gathered > 0 ? 2 * allgather(gathered / 2) : 0
@@ -178,12 +179,13 @@ package struct SolverCosts {
     return sum + pass(P, times: 9) + (hasMetric ? allreduce(P) + inverses : 0)
   }
 
-  /// A layer's part of the matrix, and of the step.
+  /// The part of a layer in the matrix and in the step.
   private func pairs(of layer: LayerWork) -> Double {
     let (inputs, outputs) = (Double(layer.inputs), Double(layer.outputs))
     var sum = allgather(batch * Double(layer.gatheredCount))
     if layer.isSparse {
-      // Of a row's entries as many meet one of another as columns are full, and each is looked for.
+      // The share of a row's entries that meet one of another row is the density of the columns; each entry is searched
+      // for.
       let meetings = valuesPerRow * valuesPerRow / max(1, inputs)
       sum += shared(area * (meetings + 1) * rates.sparseProduct + area * outputs * rates.gram)
       return sum + shared(area * rates.combination) + call(4) + weightGradient(of: layer, rows: rows)
@@ -200,7 +202,7 @@ package struct SolverCosts {
     return sum + weightGradient(of: layer, rows: rows)
   }
 
-  /// The inverses of a metric, once in an interval of steps, on every rank.
+  /// The inverses of a metric, once per interval of steps, on all ranks.
   private var inverses: Double {
     let multiplications = metricLayers.reduce(0.0) { sum, layer in
       let (inputs, outputs) = (Double(layer.inputs + 1), Double(layer.outputs))
@@ -209,7 +211,7 @@ package struct SolverCosts {
     return shared(multiplications / 3 * rates.triangular) / Double(options.metric.interval)
   }
 
-  /// Parameters of a first layer that the ranks share out.
+  /// The parameters of a first layer whose outputs the ranks share.
   private var gatheredParameterCount: Double {
     let first = work[0]
     return !hasMetric && isConnected(first) && !first.isSparse
@@ -223,7 +225,7 @@ package struct SolverCosts {
       + slowness * batch * batch * rates.substitution + call(batch / 8 + 10)
   }
 
-  /// A product with the rows of the matrix, and the vectors of an iteration.
+  /// A product with the rows of the matrix, and the vector operations of an iteration.
   private var gramIteration: Double {
     shared(batch * batch / Double(ranks) * rates.symmetricProduct) + call(8) + allreduce(batch + 4, width: 8)
   }

@@ -1,9 +1,9 @@
-/// The damping λ and how it follows the model's success.
+/// The damping λ, and its adaptation to the success of the model.
 package enum Damping {
   package enum Policy: String, Codable, CaseIterable, Sendable {
     case constant
     case levenbergMarquardt = "levenberg-marquardt"
-    /// λ is the best of several on held-out rows of a batch, now and then.
+    /// λ is the best of several values on held-out rows of a batch, once per interval.
     case sweep
   }
 
@@ -16,7 +16,7 @@ package enum Damping {
     @Setting package var maximum = 1e6
     /// Factor by which λ rises, and by whose inverse it falls.
     package var factor = 2.0
-    /// Steps from one adaptation to the next.
+    /// The number of steps between adaptations.
     package var interval = 10
 
     package init() {}
@@ -27,17 +27,17 @@ package enum Damping {
     package func bounded(_ λ: Double) -> Double { min(max(λ, minimum), maximum) }
   }
 
-  /// λ after a step whose success was looked at, and whether the step is taken.
+  /// λ after a step whose success was measured, and whether the step is taken.
   ///
-  /// ρ is the reduction of the objective over the reduction that the quadratic model predicted. λ rises when ρ < ¼ or is
-  /// not a number, and falls when ρ > ¾; a step that does not lower the objective is not taken. Martens, "Deep learning via
+  /// ρ is the reduction of the objective over the reduction that the quadratic model predicted. λ rises if ρ < ¼ or is
+  /// NaN, and falls if ρ > ¾; a step that does not lower the objective is not taken. Martens, "Deep learning via
   /// Hessian-free optimization" (2010), section 4.1.
   package static func update(_ λ: Double, ratio ρ: Double, _ options: Options) -> (damping: Double, accepted: Bool) {
     switch options.policy {
     case .constant, .sweep:
       return (λ, true)
     case .levenbergMarquardt:
-      // A NaN fails every comparison, so it lands with the failures.
+      // A NaN fails all comparisons, so it counts as a failure.
       if ρ > 0.75, ρ.isFinite { return (max(λ / options.factor, options.minimum), true) }
       if ρ >= 0.25, ρ.isFinite { return (λ, true) }
       return (min(λ * options.factor, options.maximum), ρ > 0 && ρ.isFinite)

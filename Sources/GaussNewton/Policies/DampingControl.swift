@@ -1,11 +1,11 @@
-/// The owner of λ: when its success or a sweep decides on it, and what becomes of it after a step.
+/// The owner of λ: decides when a step's success or a sweep determines it, and adapts it after a step.
 struct DampingControl {
   private let options: Damping.Options
   /// λ of the next step.
   var damping: Double
-  /// Steps so far.
+  /// The number of steps so far.
   private(set) var steps = 0
-  /// The batch's loss when λ was last looked at; nil if that raised it.
+  /// The batch's loss when λ was last adapted; nil if λ rose.
   private var calmLoss: Double?
 
   init(_ options: Damping.Options) {
@@ -32,18 +32,18 @@ struct DampingControl {
   /// Whether the next step chooses λ by a sweep.
   var sweeps: Bool { options.policy == .sweep && isDue }
 
-  /// Whether the success of this step, on a batch of loss `loss`, decides on λ: once in an interval, after a step that raised
-  /// it, and where the loss has grown by a quarter since the last time.
+  /// Whether the success of this step, on a batch of loss `loss`, determines λ: once per interval, after a step that
+  /// raised λ, and where the loss has grown by a quarter since the last adaptation.
   func adapts(at loss: Double) -> Bool {
     guard options.policy == .levenbergMarquardt else { return false }
     return isDue || !(loss <= 1.25 * (calmLoss ?? -.infinity))
   }
 
-  /// Adapts λ at the end of a step; returns whether it may be taken.
+  /// Adapts λ at the end of a step; returns whether the step may be taken.
   mutating func finish(_ report: StepReport) -> Bool {
     defer { steps += 1 }
     let isFinite = report.isFinite
-    // What is not finite does not wait.
+    // A step that is not finite adapts λ at once.
     guard adapts(at: report.loss) || !isFinite else { return true }
     let before = damping
     let accepted: Bool

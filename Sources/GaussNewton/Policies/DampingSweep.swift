@@ -3,34 +3,35 @@ import LinearAlgebra
 import MPI
 import Networks
 
-/// Which λ a sweep tries, and what it finds.
+/// The candidates of a sweep over λ, and the choice among them.
 enum DampingSweep {
-  /// Of how many rows of a batch one is held out. The rows that a step was made for are no judges of it.
+  /// One row of this many in a batch is held out: the rows that a step was made for cannot judge it.
   static let heldOutFraction = 8
 
-  /// λ and its neighbours within the bounds; at first many, so that where a run begins does not matter.
+  /// λ and its neighbours within the bounds; the first sweep tries many, so that the initial λ does not matter.
   static func candidates(around λ: Double, isFirst: Bool, _ options: Damping.Options) -> [Double] {
     let reach = isFirst ? 8 : 1
     let all = (-reach...reach).map { options.bounded(λ * exp2(Double($0))) }
     return all.indices.filter { $0 == 0 || all[$0] != all[$0 - 1] }.map { all[$0] }
   }
 
-  /// The candidate with the least objective, or nil where none is a number.
+  /// The index of the candidate with the smallest objective; nil where none is finite.
   static func best(_ changes: [Double]) -> Int? {
     changes.indices.filter { changes[$0].isFinite }.min { changes[$0] < changes[$1] }
   }
 }
 
 extension FastGaussNewton {
-  /// Chooses λ: solves for the rows of the batch but the held-out ones with several λ, by the part of K that belongs to
-  /// them, and takes the λ whose step lowers the objective on the held-out rows the most. λ stays where none is of use.
+  /// Chooses λ by a sweep: solves for the batch without its held-out rows with several λ, by the corresponding part of
+  /// K, and takes the λ whose step lowers the objective on the held-out rows the most. λ does not change if no
+  /// candidate is finite.
   ///
-  /// Without its last rows a batch has the mean of others: (K' + (λ+μ)B'/B I)x = s' − RΔ₀' with the first B' rows. Each
-  /// λ costs the exchange of a step, and the held-out rows' forward pass; with weight decay in a metric also the matrix, for M
-  /// depends on λ then. Collective.
+  /// Without its last rows, a batch is a mean over B' rows: (K' + (λ+μ)B'/B I)x = s' − RΔ₀' with the first B' rows.
+  /// Each λ costs the exchange of a step and the forward pass of the held-out rows; with weight decay in a metric also
+  /// the matrix, because M then depends on λ. Collective.
   ///
-  /// - Parameters: s, RΔ₀ and √(w̃/B) of all rows (B), and what forms K in the metric as it is. RΔ₀ and K are those of the last λ
-  ///   afterwards.
+  /// - Parameters: s, RΔ₀ and √(w̃/B) of all rows (B), and a closure that forms K in the current metric. Afterwards RΔ₀
+  ///   and K belong to the chosen λ.
   func sweepDamping(
     _ s: Vector<Scalar>, _ t: inout Vector<Scalar>, rowFactors: Vector<Scalar>, _ parameters: Vector<Scalar>,
     assignMatrix: () throws -> Void
@@ -43,7 +44,7 @@ extension FastGaussNewton {
     let before = damped.damping
     let candidates = DampingSweep.candidates(around: before, isFirst: damped.control.steps == 0, options.damping)
 
-    /// Takes λ, on which Δ₀ and M depend if there is weight decay.
+    /// Sets λ; with weight decay, Δ₀ and M depend on it.
     func take(_ λ: Double) throws {
       damped.control.damping = λ
       guard options.weightDecay > 0 else { return }
@@ -75,7 +76,7 @@ extension FastGaussNewton {
       decays.append(model.decay(length))
     }
     let changes = zip(try exchange.totals(sums), decays).map { $0 / Double(size - fitted) + $1 }
-    // One rank's word for all.
+    // Rank 0 decides for all ranks.
     let best = try exchange.broadcast(DampingSweep.best(changes).map { candidates[$0] } ?? before)
     try take(best)
   }

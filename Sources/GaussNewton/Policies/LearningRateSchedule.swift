@@ -1,15 +1,15 @@
 import Glibc
 
-/// The factor on every step, as a function of the step's number.
+/// The factor on each step, as a function of the step's number.
 package struct LearningRateSchedule: Codable, Equatable, Sendable {
   package enum Kind: String, Codable, CaseIterable, Sendable {
     case constant, linear, cosine
   }
 
   package var kind = Kind.linear
-  /// Steps over which the rate rises linearly from zero.
+  /// The number of steps over which the rate rises linearly from zero.
   package var warmup = 0
-  /// What linear and cosine fall to at the end, as a fraction of the peak.
+  /// The final rate of linear and cosine, as a fraction of the peak.
   package var final = 0.0
 
   package init() {}

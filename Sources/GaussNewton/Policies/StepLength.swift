@@ -1,14 +1,14 @@
-/// How far to go along the solution Δ.
+/// The rule for the length of the step along the solution Δ.
 package enum StepLength: String, Codable, CaseIterable, Sendable {
-  /// All the way.
+  /// The full length.
   case unit
   /// To the minimum of the full Gauss-Newton model along Δ: FGN overshoots where it drops curvature.
   case ggn
   /// The first of 1, ½, ¼, … with sufficient decrease (Armijo).
   case lineSearch = "line-search"
 
-  /// α = −gᵀΔ / (ΔᵀG_GGN Δ), at most 1. A direction that does not descend (momentum can give one) has no minimum ahead,
-  /// and is taken as it is.
+  /// α = −gᵀΔ / (ΔᵀG_GGN Δ), at most 1. A direction that does not descend, which momentum can produce, has no minimum
+  /// ahead, and gets the full length.
   package static func ggn(slope: Double, curvature: Double) -> Double {
     guard slope < 0, curvature > 0 else { return 1 }
     return min(1, -slope / curvature)

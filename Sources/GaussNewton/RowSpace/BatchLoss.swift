@@ -1,8 +1,8 @@
 import LinearAlgebra
 import Networks
 
-/// The mean cross-entropy of one global batch around θ, (1/B) Σ ω_i ℓ_i: the linearised network, its margins, and what the
-/// loss does along a step. Rows are this rank's shard (`#b` of B).
+/// The mean cross-entropy of one global batch around θ, (1/B) Σ ω_i ℓ_i: the linearised network, its margins, and the
+/// change of the loss along a step. Rows are this rank's shard (`#b` of B).
 final class BatchLoss<Scalar: DistributedScalar> {
   let linearization: Linearization<Scalar>
   private(set) var margin: SoftmaxMargin<Scalar>
@@ -22,7 +22,7 @@ final class BatchLoss<Scalar: DistributedScalar> {
     self.exchange = exchange
   }
 
-  /// Linearises the network at θ on this rank's shard of a batch, and finds the margins. Local.
+  /// Linearises the network at θ on this rank's shard of a batch, and computes the margins. Local.
   ///
   /// - Parameter logits: as for `Linearization.linearize`.
   func linearize(at parameters: Vector<Scalar>, on batch: Batch<Scalar>, logits: Matrix<Scalar>? = nil) {
@@ -49,7 +49,7 @@ final class BatchLoss<Scalar: DistributedScalar> {
 
   /// ΔᵀG_GGN Δ of the whole batch: one JVP and the full softmax covariance at the logits. Collective.
   ///
-  /// By the exact split diag(π) − ππᵀ = p(1−p) v vᵀ + (1−p)(diag(q) − q qᵀ).
+  /// The exact split diag(π) − ππᵀ = p(1−p) v vᵀ + (1−p)(diag(q) − q qᵀ) gives it.
   func fullCurvature(along step: Vector<Scalar>) throws -> Double {
     let tangents = phases.measure(.jvp) { linearization.jvp(step) }
     let sums = phases.measure(.forward) {
@@ -68,7 +68,7 @@ final class BatchLoss<Scalar: DistributedScalar> {
     return try exchange.totals(sums).map(mean)
   }
 
-  /// The sum of the changes of the losses from θ to θ + τΔ over some local rows, for each part of them. Local.
+  /// The sum of the changes of the losses from θ to θ + τΔ over some local rows, for each of their parts. Local.
   func localChanges(
     at length: Double, along step: Vector<Scalar>, from parameters: Vector<Scalar>, rows: Range<Int>
   ) -> [Double] {
@@ -76,7 +76,7 @@ final class BatchLoss<Scalar: DistributedScalar> {
       candidate.assign(Scalar(length), step, 1, parameters)
       let own = labels.dropFirst(rows.lowerBound).prefix(rows.count)
       let parts = linearization.parts.all.map { $0.clamped(to: rows) }
-      /// The place of a row among `rows`.
+      /// The index of a row within `rows`.
       func place(_ row: Int) -> Int { row - rows.lowerBound }
       trialMargin.assign(
         replacing: linearization.logits(at: candidate, rows: rows), labels: own,

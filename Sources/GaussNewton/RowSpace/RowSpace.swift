@@ -1,13 +1,13 @@
 import LinearAlgebra
 import Networks
 
-/// R = B^{−1/2} diag(√(ωw̃)) A, one row per example, and s with Rᵀs = −g; never formed.
+/// R = B^{−1/2} diag(√(ωw̃)) A, one row per example, and s with Rᵀs = −g; R is never formed.
 ///
-/// A holds the margin gradients a_i = J_iᵀ v_i as rows (#B × P); G_FGN = RᵀR. Curvature weights have a floor, w̃ = max(p(1−p),
-/// floor) and s_i = √ω_i (1−p_i)/√(w̃_i B): Rᵀs = −g stays exact, and s stays finite for badly misclassified examples. The
-/// weight ω_i of an example scales its row and its number in s alike, by √ω_i, so that one of weight 0 has a row of zeros, and
-/// one of weight 2 is two rows of weight 1.
-/// Products here are local, of this rank's rows.
+/// The rows of A are the margin gradients a_i = J_iᵀ v_i (#B × P); G_FGN = RᵀR. Curvature weights have a floor, w̃ =
+/// max(p(1−p), floor), and s_i = √ω_i (1−p_i)/√(w̃_i B): Rᵀs = −g stays exact, and s stays finite for badly
+/// misclassified examples. The weight ω_i of an example scales its row and its element of s by √ω_i, so that an example
+/// of weight 0 has a row of zeros, and an example of weight 2 is equivalent to two of weight 1. Products here are
+/// local, for this rank's rows.
 package final class RowSpace<Scalar: DistributedScalar> {
   private let linearization: Linearization<Scalar>
   private let rootWeights: Vector<Scalar>
@@ -26,16 +26,16 @@ package final class RowSpace<Scalar: DistributedScalar> {
     cotangents = Matrix(zeros: 0, linearization.network.outputCount)
   }
 
-  /// The least curvature weight: below it the curvature of an example is already negligible.
+  /// The smallest curvature weight: below it the curvature of an example is negligible.
   package static var weightFloor: Scalar { Scalar.self == Float.self ? 1e-12 : 1e-16 }
 
   /// s (#b).
   package var rightHandSide: Vector<Scalar> { residuals[0..<rows] }
 
-  /// √(ω_iw̃_i/B): row i of R is so many times the margin gradient a_i (#b).
+  /// √(ω_iw̃_i/B), the factor between row i of R and the margin gradient a_i (#b).
   package var rowFactors: Vector<Scalar> { rootWeights[0..<rows] }
 
-  /// Takes over a batch whose logits `margin` has replaced by cotangents; `batchSize` is B over all ranks.
+  /// Takes a batch whose logits `margin` has replaced by cotangents; `batchSize` is B over all ranks.
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
   package func assign(_ margin: SoftmaxMargin<Scalar>, cotangents: Matrix<Scalar>, batchSize: Int) {
@@ -57,15 +57,15 @@ package final class RowSpace<Scalar: DistributedScalar> {
     weightedRowDots(logitTangents, into: rows)
   }
 
-  /// What `sum` gives for each part of the local rows.
+  /// The value of `sum` for each part of the local rows.
   func sums(_ sum: (Range<Int>) -> Double) -> [Double] { linearization.sums(sum) }
 
-  /// The cotangents whose product with Jᵀ is Rᵀu, for u in the row space (#b); until the next call.
+  /// The cotangents whose product with Jᵀ is Rᵀu, for u in the row space (#b); valid until the next call.
   package func cotangents(of u: Vector<Scalar>) -> Cotangents<Scalar> {
     .scaledLogits(cotangents, by: factors(scaledBy: u))
   }
 
-  /// Factors on the margin gradients a_i (#b) whose sum is this rank's part of Rᵀu, until the next call.
+  /// The factors on the margin gradients a_i (#b) whose sum is this rank's part of Rᵀu; valid until the next call.
   func factors(scaledBy u: Vector<Scalar>) -> Vector<Scalar> {
     let result = factors[0..<rows]
     result.assignProduct(rootWeights[0..<rows], by: u)

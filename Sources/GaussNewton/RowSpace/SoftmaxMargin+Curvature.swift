@@ -4,9 +4,9 @@ extension SoftmaxMargin {
   /// Each row ż of `tangents` (#b × C) ← ω(diag(π) − ππᵀ)ż/B, given v (#b × C): the full Gauss-Newton curvature at the
   /// logits.
   ///
-  /// By the exact split diag(π) − ππᵀ = p(1−p) v vᵀ + (1−p)(diag(q) − q qᵀ): p(1−p) vᵀż for the true class, where q is
-  /// zero, and v_c (p(1−p) vᵀż − (1−p)(ż_c − qᵀż)) for any other, where v is −q. 1 − p is no difference, and qᵀż is summed
-  /// over the competitors alone: as ż_y − vᵀż it would lose digits to a large ż_y.
+  /// The exact split diag(π) − ππᵀ = p(1−p) v vᵀ + (1−p)(diag(q) − q qᵀ) gives p(1−p) vᵀż for the true class, where q
+  /// is zero, and v_c (p(1−p) vᵀż − (1−p)(ż_c − qᵀż)) for any other class, where v is −q. 1 − p is not computed as a
+  /// difference, and qᵀż is summed over the competitors alone: as ż_y − vᵀż it would lose digits to a large ż_y.
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
   package func applyFullCurvature(

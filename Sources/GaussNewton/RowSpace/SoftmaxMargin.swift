@@ -3,14 +3,14 @@ import LinearAlgebra
 
 /// Softmax cross-entropy of a batch seen through the true-vs-rest margin, m = z_y − logsumexp_{c≠y} z_c.
 ///
-/// loss ℓ = softplus(−m), probability of the true class p = σ(m), 1 − p = σ(−m), competitors
-/// q_c = exp z_c / Σ_{k≠y} exp z_k, and v = ∇_z m = e_y − q. Rows are this rank's shard (`#b`). Exact in both tails:
-/// nothing is found as a difference of probabilities. Source: Korbit and Zanon, arXiv 2605.06081, section 3.
+/// The loss is ℓ = softplus(−m), the probability of the true class p = σ(m), 1 − p = σ(−m), the competitors q_c = exp
+/// z_c / Σ_{k≠y} exp z_k, and v = ∇_z m = e_y − q. Rows are this rank's shard (`#b`). All are exact in both tails: none
+/// is a difference of probabilities. Source: Korbit and Zanon, arXiv 2605.06081, section 3.
 ///
-/// With `weights` ω the loss of a row is ωℓ: its gradient at the logits is −ω(1−p)v, and its curvature ω times that of ℓ.
-/// The sums here are weighted; m, ℓ, p, 1 − p and v stay as they are.
+/// With `weights` ω the loss of a row is ωℓ, its gradient at the logits is −ω(1−p)v, and its curvature is ω times the
+/// curvature of ℓ. The sums here are weighted; m, ℓ, p, 1 − p and v are not.
 package struct SoftmaxMargin<Scalar: BLASScalar> {
-  /// m of each row (#capacity; the first `rows` count).
+  /// m of each row (#capacity; the first `rows` are valid).
   package let margins: Vector<Scalar>
   /// ℓ
   package let losses: Vector<Scalar>
@@ -18,9 +18,9 @@ package struct SoftmaxMargin<Scalar: BLASScalar> {
   package let probabilities: Vector<Scalar>
   /// 1 − p
   package let complements: Vector<Scalar>
-  /// ω of the rows (#b), not negative; nil: each is 1.
+  /// ω of the rows (#b), not negative; nil: all are 1.
   package var weights: Vector<Scalar>?
-  /// ω(1 − p) times a number.
+  /// ω(1 − p) times a scale.
   private let gradientFactors: Vector<Scalar>
 
   package init(capacity: Int) {
@@ -34,8 +34,8 @@ package struct SoftmaxMargin<Scalar: BLASScalar> {
   /// ω of a row.
   func weight(_ row: Int) -> Scalar { weights?[row] ?? 1 }
 
-  /// ω(1 − p) times `scale` of the first `count` rows, until the next call: the gradients of the losses at the logits are
-  /// −ω(1 − p)v.
+  /// ω(1 − p) times `scale` for the first `count` rows, valid until the next call: the gradients of the losses at the
+  /// logits are −ω(1 − p)v.
   func gradientFactors(_ count: Int, times scale: Scalar) -> Vector<Scalar> {
     let result = gradientFactors[0..<count]
     result.combine(scale, complements[0..<count], 0)
@@ -45,10 +45,10 @@ package struct SoftmaxMargin<Scalar: BLASScalar> {
 
   /// Computes m, ℓ, p and 1 − p, and overwrites each row of `logits` (#b × C, C ≥ 2) by its margin cotangent v.
   ///
-  /// A row with NaN or +∞ among its logits, or with −∞ for its true class or for all others, gets NaN for its margin and
-  /// loss. Any other −∞ is a class of probability zero. Local.
+  /// A row with NaN or +∞ among its logits, or with −∞ for its true class or for all others, gets NaN for its margin
+  /// and loss. Any other −∞ is a class of probability zero. Local.
   ///
-  /// - Parameter parts: of the rows; the bits of one part do not depend on the others. nil: all rows together.
+  /// - Parameter parts: parts of the rows whose bits do not depend on each other; nil: all rows together.
   package func assign(
     replacing logits: Matrix<Scalar>, labels: ArraySlice<Int32>, parts: [Range<Int>]? = nil
   ) {
@@ -60,7 +60,7 @@ package struct SoftmaxMargin<Scalar: BLASScalar> {
     }
   }
 
-  /// The rows' part: margins, and v in place of the logits.
+  /// Computes the margins of rows, and replaces their logits by v.
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
   private func replaceRows(of logits: Matrix<Scalar>, labels: ArraySlice<Int32>) {
@@ -92,8 +92,8 @@ package struct SoftmaxMargin<Scalar: BLASScalar> {
     rows.reduce(0) { $0 + Double(weight($1)) * Double(losses[$1]) }
   }
 
-  /// Σ ω(ℓ − ℓ of `earlier`) over the local rows `rows` there, with the weights there, which are those from `start` on here:
-  /// differences first, so that a small change survives.
+  /// Σ ω(ℓ − ℓ of `earlier`) over the local rows `rows` of `earlier`, with its weights; they are the rows from `start`
+  /// on here. Differences are taken first, so that a small change survives.
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
   package func lossChange(from earlier: SoftmaxMargin, rows: Range<Int>, start: Int = 0) -> Double {
@@ -103,8 +103,8 @@ package struct SoftmaxMargin<Scalar: BLASScalar> {
     }
   }
 
-  /// Σ ω żᵀ(diag(π) − ππᵀ)ż over some local rows, or all: the full Gauss-Newton curvature along the logit tangents ż (#b × C), given
-  /// v (#b × C), as p(1−p)(vᵀż)² + (1−p)(Σ q ż² − (Σ q ż)²).
+  /// Σ ω żᵀ(diag(π) − ππᵀ)ż over some local rows, or all: the full Gauss-Newton curvature along the logit tangents ż
+  /// (#b × C), given v (#b × C), as p(1−p)(vᵀż)² + (1−p)(Σ q ż² − (Σ q ż)²).
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
   package func fullCurvatureSum(
@@ -112,7 +112,7 @@ package struct SoftmaxMargin<Scalar: BLASScalar> {
   ) -> Double {
     let rows = rows ?? 0..<cotangents.rows
     let columns = cotangents.columns
-    // The rows on all threads, and then their sum in one order.
+    // Rows are computed on all threads, and summed in one order.
     let curvatures = [Double](unsafeUninitializedCapacity: rows.count) { curvatures, initialized in
       let curvatures = curvatures
       cotangents.elements.withElements { v in

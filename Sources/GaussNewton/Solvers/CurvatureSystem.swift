@@ -1,9 +1,9 @@
 import LinearAlgebra
 
-/// (G + λI) y = z₀ in the space of the parameters, for a matrix G that is known by its products; y, its residual z and the
-/// direction d have P numbers. The residual is ‖z‖, relative to ‖g‖.
+/// (G + λI) y = z₀ in the parameter space, for a matrix G known by its products. y, its residual z and the direction d
+/// have P numbers. The residual is ‖z‖, relative to ‖g‖.
 struct CurvatureSystem<Scalar: DistributedScalar>: ConjugateGradientSystem {
-  /// Memory of a solve: d, and a copy of z₀.
+  /// The memory of a solve: d, and a copy of z₀.
   struct Scratch {
     fileprivate let direction, start: Vector<Scalar>
 
@@ -13,7 +13,7 @@ struct CurvatureSystem<Scalar: DistributedScalar>: ConjugateGradientSystem {
     }
   }
 
-  /// Where a solve begins.
+  /// The starting point of a solve.
   struct Start {
     /// z₀, and then z.
     let residual: Vector<Scalar>
@@ -26,14 +26,14 @@ struct CurvatureSystem<Scalar: DistributedScalar>: ConjugateGradientSystem {
   let λ: Double
   let space: any ParameterSpace
   let scratch: Scratch
-  /// G u, which need last only until the next call. One an iteration, and one more where the residual is replaced.
+  /// G u, valid until the next call. One product per iteration, and one more where the residual is replaced.
   let product: (Vector<Scalar>) throws -> Vector<Scalar>
   /// G d
   private var productOfDirection: Vector<Scalar>?
   /// zᵀz and dᵀd
   private var squaredResidual = 0.0
   private var squaredDirection = 0.0
-  /// What an advance leaves for the turn: α that y is still to go along d.
+  /// α that `turn` still has to apply to y along d.
   private var pendingLength: Double?
 
   private var z: Vector<Scalar> { start.residual }

@@ -1,12 +1,12 @@
 import LinearAlgebra
 
-/// Solves (RRᵀ + λI) x = r₀ in the row space for Δ = Rᵀx, with products by R and Rᵀ alone. In a metric M = LLᵀ, R here is RL⁻ᵀ,
-/// and what it gives is LᵀΔ.
+/// Solves (RRᵀ + λI) x = r₀ in the row space for Δ = Rᵀx, with products by R and Rᵀ alone. In a metric M = LLᵀ, R
+/// stands for RL⁻ᵀ, and the result is LᵀΔ.
 ///
-/// Δ and u = Rᵀd follow by recurrence, so an iteration is one product by R and one by Rᵀ, with its sums. The test is on z = Rᵀr,
-/// the residual of the step in parameter space: ‖r‖ itself is dominated by single misclassified examples.
+/// Δ and u = Rᵀd follow by recurrence, so that an iteration takes one product by R and one by Rᵀ, with its sums. The
+/// test is on z = Rᵀr, the residual of the step in parameter space: single misclassified examples dominate ‖r‖.
 package final class MatrixFreeSolver<Scalar: DistributedScalar> {
-  /// Where a solve begins; the image of R is Rᵀr₀.
+  /// The starting point of a solve; the image of R is Rᵀr₀.
   package struct Start {
     /// r₀, and then the residual rows (#b).
     let residual: Vector<Scalar>
@@ -27,14 +27,14 @@ package final class MatrixFreeSolver<Scalar: DistributedScalar> {
   private let space: any ParameterSpace
   private let scratch: MatrixFreeScratch<Scalar>
 
-  /// Allocates for `capacity` local rows.
+  /// Allocates memory for `capacity` local rows.
   package init(capacity: Int, parameterCount: Int, over space: any ParameterSpace) {
     self.space = space
     scratch = MatrixFreeScratch(capacity: capacity, parameterCount: parameterCount)
     solution = scratch.x
   }
 
-  /// Solves for Δ, left in `step` (P); the image of R is z then. Collective.
+  /// Solves for Δ and leaves it in `step` (P); afterwards the image of R is z. Collective.
   package func solve(
     _ R: some RowOperator<Scalar>, _ start: Start, damping λ: Double, step: Vector<Scalar>, options: SolverOptions
   ) throws -> SolverSummary {
@@ -63,7 +63,7 @@ private struct MatrixFreeScratch<Scalar: DistributedScalar> {
     (self.x, self.d, self.start, self.product, self.u) = (x, d, start, product, u)
   }
 
-  /// The same for so many rows, sharing memory.
+  /// The memory for the rows `range`, shared with this one.
   subscript(rows range: Range<Int>) -> Self {
     Self(x: x[range], d: d[range], start: start[range], product: product[range], u: u)
   }
@@ -80,7 +80,7 @@ private struct MatrixFreeSystem<Rows: RowOperator>: ConjugateGradientSystem {
   /// dᵀd and ‖u‖²
   var δ = 0.0
   var squaredU = 0.0
-  /// What an advance leaves for the turn: α that Δ is still to go along u, rᵀr, and rᵀd.
+  /// The values that `turn` needs: α that it still has to apply to Δ along u, rᵀr, and rᵀd.
   var advanced = (α: 0.0, ρ: 0.0, σ: 0.0)
 
   private var r: Vector<Rows.Scalar> { given.residual }
@@ -96,7 +96,7 @@ private struct MatrixFreeSystem<Rows: RowOperator>: ConjugateGradientSystem {
     return state(given.squaredResidual, squaredImage: squaredU)
   }
 
-  /// dᵀ(RRᵀ + λI)d, of what is known.
+  /// dᵀ(RRᵀ + λI)d, from known values.
   func curvature() -> Double { squaredU + λ * δ }
 
   mutating func advance(by α: Double, replaces: Bool) throws -> Double {

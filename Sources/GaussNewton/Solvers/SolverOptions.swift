@@ -1,37 +1,37 @@
 import Glibc
 
-/// How the damped system is solved.
+/// The options for solving the damped system.
 package struct SolverOptions: Codable, Equatable, Sendable {
   package enum Kind: String, Codable, CaseIterable, Sendable {
-    /// The program's choice, by a model of what each would cost.
+    /// The program chooses by a cost model.
     case auto
-    /// The same by what each takes at the start of a run.
+    /// The program chooses by measurements at the start of a run.
     case measured
     /// Matrix-free conjugate gradient.
     case cg
-    /// The B × B system itself, by Cholesky.
+    /// The B × B system, by Cholesky.
     case gram
-    /// The B × B system itself, by conjugate gradient.
+    /// The B × B system, by conjugate gradient.
     case gramCG = "gram-cg"
 
-    /// Whether it is one that the program chooses.
+    /// Whether the program chooses the solver.
     package var isChosen: Bool { self == .auto || self == .measured }
   }
 
   package var kind = Kind.auto
   /// The solver stops when ‖(G + λI)Δ + g‖ ≤ tolerance · ‖g‖.
   package var tolerance = 0.1
-  /// The same with the matrix, where it is the smaller: its iterations cost next to nothing beside the matrix itself.
+  /// The tolerance with the matrix, where it is smaller: iterations cost little beside the matrix itself.
   package var gramTolerance = 0.01
   package var maxIterations = 50
 
-  /// Where solves with the matrix stop.
+  /// The tolerance of solves with the matrix.
   package var toleranceWithMatrix: Double { min(tolerance, gramTolerance) }
 
-  /// Iterations with the matrix for each without, as far as one tells of the other: the residual falls faster at the end.
+  /// A rough estimate of iterations with the matrix per iteration without it: the residual falls faster at the end.
   var gramIterationRatio: Double { (1 + log(toleranceWithMatrix) / log(tolerance)) / 2 }
 
-  /// The true residual replaces the recurrence once in so many iterations.
+  /// The true residual replaces the recurrence at intervals of this many iterations.
   static let replacementInterval = 50
 
   enum CodingKeys: String, CodingKey {
@@ -43,12 +43,12 @@ package struct SolverOptions: Codable, Equatable, Sendable {
   package init() {}
 }
 
-/// What a solver says of its work. Numerical trouble is a value here, never an error.
+/// The outcome of a solve. Numerical trouble is a value here, not an error.
 package struct SolverSummary: Equatable, Sendable {
   package enum Termination: String, CaseIterable, Sendable {
     case converged
     case iterationLimit = "iteration-limit"
-    /// A search direction without curvature: rounding has eaten the system.
+    /// A search direction without curvature: rounding dominates the system.
     case breakdown
     /// NaN or infinity appeared.
     case nonFinite = "non-finite"
@@ -56,13 +56,13 @@ package struct SolverSummary: Equatable, Sendable {
 
   package enum Method: String, CaseIterable, Sendable {
     case cg, cholesky
-    /// Cholesky in `Double`, after rounding in `Float` had spoilt a pivot.
+    /// Cholesky in `Double`, after rounding in `Float` has spoilt a pivot.
     case doubleCholesky = "cholesky-float64"
     case gramCG = "gram-cg"
   }
 
   package var method = Method.cg
-  /// Of conjugate gradient; of Cholesky, its solutions with the factor: 1, and one for each refinement.
+  /// Iterations of conjugate gradient; for Cholesky, solutions with the factor: 1, and one more per refinement.
   package var iterations: Int
   /// ‖(G + λI)Δ + g‖ / ‖g‖
   package var residual: Double

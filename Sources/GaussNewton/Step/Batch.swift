@@ -1,13 +1,13 @@
 import LinearAlgebra
 import Networks
 
-/// A global batch of B rows, as far as this rank has it: `#b` of them, possibly none.
+/// A global batch of B rows, with the `#b` rows that this rank holds, possibly none.
 package struct Batch<Scalar: BLASScalar> {
   /// #b × d
   package let inputs: Inputs<Scalar>
   /// #b
   package let labels: ArraySlice<Int32>
-  /// ω of the rows (#b), not negative: the loss is (1/B) Σ ω_i ℓ_i. nil: each is 1.
+  /// ω of the rows (#b), not negative: the loss is (1/B) Σ ω_i ℓ_i. nil: all are 1.
   package let weights: Vector<Scalar>?
   /// B, over all ranks.
   package let globalSize: Int

@@ -3,26 +3,27 @@ import MPI
 import Networks
 
 extension FastGaussNewton {
-  /// Rows of each rank, and what travels with them. Collective.
+  /// Exchanges the rows of each rank, and the facts that travel with them. Collective.
   func beginGram(interrupt: Bool) throws -> BatchFacts {
     let (lossSum, interrupted) = try exchange.begin(
       RankFacts(rows: rowSpace.rightHandSide.count, wishesToStop: interrupt, losses: loss.localSums))
     return BatchFacts(loss: loss.mean(lossSum), interrupted: interrupted)
   }
 
-  /// Δ with the matrix K = RM⁻¹Rᵀ of all rows: one or two allgathers a layer, four for one on sparse inputs, two more and one for
-  /// K, or an allreduce for each product with it; and those of the step. The gradient itself is never formed. Collective.
+  /// Δ with the matrix K = RM⁻¹Rᵀ of all rows. It takes one or two allgathers per layer, four for a layer on sparse
+  /// inputs, and two more; one for K, or an allreduce per product with it; and the collectives of the step. The
+  /// gradient itself is never formed. Collective.
   ///
-  /// - Parameter t: RΔ₀ of the local rows (#b), zero where Δ₀ takes no product.
+  /// - Parameter t: RΔ₀ of the local rows (#b), zero where Δ₀ needs no product.
   func solveGram(
     _ kind: SolverOptions.Kind, _ parameters: Vector<Scalar>, minus t: Vector<Scalar>
   ) throws -> StepSolution {
-    // Of all rows s, RΔ₀ and √(w̃/B).
+    // s, RΔ₀ and √(w̃/B) of all rows.
     let columns = try exchange.gather([rowSpace.rightHandSide, t, rowSpace.rowFactors])
     let (s, rowFactors) = (columns[0], columns[2])
     var t = columns[1]
     let sweeps = damped.control.sweeps && !isRehearsal
-    // What is measured is the step that most are like.
+    // A rehearsal measures the kind of step that is most frequent.
     let gathers = kind == .gram || (isRehearsal ? damped.control.alwaysSweeps : sweeps)
     func assignMatrix() throws {
       try gram.assign(
@@ -48,8 +49,9 @@ extension FastGaussNewton {
       gradientNorm: solution.gradientNorm, solver: solution.solver, model: StepModel(loss: solution.loss, change))
   }
 
-  /// Δ ← Δ₀ + M⁻¹Rᵀx, given x, √(w̃/B) of all rows (B), and θ for what is to be known of Δ. One allreduce of P numbers; if there
-  /// is a gathered layer, which has the first parameters, of the others alone, and two allgathers. Collective.
+  /// Δ ← Δ₀ + M⁻¹Rᵀx, given x and √(w̃/B) of all rows (B). Returns the change of the decay term along Δ, and ‖Δ‖². One
+  /// allreduce of P numbers; with a gathered layer, which has the first parameters, an allreduce of the others and two
+  /// allgathers. Collective.
   func assignStep(
     _ x: Vector<Scalar>, rowFactors: Vector<Scalar>, _ parameters: Vector<Scalar>
   ) throws -> StepChange {
@@ -72,7 +74,8 @@ extension FastGaussNewton {
   }
 }
 
-/// What a solve with the matrix says beside x; one rank's word counts for all, should their processors round differently.
+/// The results of a solve with the matrix besides x; rank 0's values count for all, since processors may round
+/// differently.
 private struct RowSpaceSolution {
   /// ‖g‖
   var gradientNorm: Double

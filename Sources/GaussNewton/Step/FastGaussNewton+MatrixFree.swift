@@ -2,7 +2,7 @@ import LinearAlgebra
 import Networks
 
 extension FastGaussNewton {
-  /// The gradient g = −Rᵀs, and what travels with it. Collective.
+  /// The gradient g = −Rᵀs, and the facts that travel with it. Collective.
   func beginMatrixFree(_ parameters: Vector<Scalar>, interrupt: Bool) throws -> BatchFacts {
     let r = residualRows[0..<rowSpace.rightHandSide.count]
     r.assign(rowSpace.rightHandSide)
@@ -20,10 +20,10 @@ extension FastGaussNewton {
       formed: (gradientNorm, sums[.squaredResidual]))
   }
 
-  /// Δ by conjugate gradient with products by R and Rᵀ: at most `solver.iterations` + 1 allreduces. In a metric M = LLᵀ it is the
-  /// system of RL⁻ᵀ, whose solution is LᵀΔ. Collective.
+  /// Δ by conjugate gradient with products by R and Rᵀ: at most `solver.iterations` + 1 allreduces. In a metric M =
+  /// LLᵀ, the system is that of RL⁻ᵀ, and its solution is LᵀΔ. Collective.
   ///
-  /// - Parameter t: RΔ₀ of the local rows (#b), zero where Δ₀ takes no product.
+  /// - Parameter t: RΔ₀ of the local rows (#b), zero where Δ₀ needs no product.
   func solveMatrixFree(
     _ parameters: Vector<Scalar>, _ facts: BatchFacts, minus t: Vector<Scalar>
   ) throws -> StepSolution {
@@ -50,10 +50,10 @@ extension FastGaussNewton {
     return StepSolution(gradientNorm: gradientNorm, solver: summary, model: model)
   }
 
-  /// Turns w = LᵀΔ of a solve into Δ = Δ₀ + L⁻ᵀw, and models the objective along it. Collective.
+  /// Turns the solution w = LᵀΔ into Δ = Δ₀ + L⁻ᵀw, and models the objective along it. Collective.
   ///
-  /// GΔ comes from the solver's residual, Lz = −g − GΔ − (λ+μ)Lw; RΔ = s − r − (λ+μ)x would cancel where rows are badly
-  /// misclassified. With Δ₀ there is Δ₀ᵀLz = tᵀr and Δ₀ᵀLw = tᵀx, t = RΔ₀.
+  /// GΔ follows from the solver's residual, Lz = −g − GΔ − (λ+μ)Lw; RΔ = s − r − (λ+μ)x would cancel where rows are
+  /// badly misclassified. With Δ₀, Δ₀ᵀLz = tᵀr and Δ₀ᵀLw = tᵀx, where t = RΔ₀.
   private func modelWhitened(_ parameters: Vector<Scalar>, _ t: Vector<Scalar>) throws -> StepModel {
     let (z, w, x, r) = (rows.image, damped.step, solver.solution, residualRows[0..<t.count])
     var terms = try space.totals([w.squaredNorm, z.dot(w)])
@@ -71,19 +71,19 @@ extension FastGaussNewton {
     return StepModel(loss: try exchange.broadcast(Quadratic(slope: slope, curvature: curvature)), change)
   }
 
-  /// ‖L⁻¹(g + μDθ)‖, with one rank's word for all. Collective.
+  /// ‖L⁻¹(g + μDθ)‖, as rank 0 computes it. Collective.
   private func whitenedGradientNorm() throws -> Double {
-    // The step is not yet of use.
+    // The step's memory is free at this time.
     damped.step.assign(damped.gradient)
     phases.measure(.metric) { metric.whiten(damped.step, 0..<damped.step.count) }
     return try exchange.broadcast(damped.step.norm)
   }
 
-  /// Adds Δ₀ to y, as far as it is from where the batch was linearised. Collective.
+  /// Adds Δ₀ to y, relative to the point of linearisation. Collective.
   func completeStep(_ parameters: Vector<Scalar>) throws -> StepChange {
     try phases.measure(.update) {
       guard metric.isActive, space.isReplicated else { return try damped.complete(parameters) }
-      // Ranks have divided by the metric each for itself.
+      // Each rank has divided by the metric on its own.
       damped.addShift()
       try space.unify(damped.step)
       return try damped.change(parameters)

@@ -5,11 +5,13 @@ import Networks
 /// Fast Gauss-Newton: damped second-order steps with one curvature row per example.
 ///
 /// A step minimises ½‖RΔ − s‖² + (λ/2)‖Δ − ηΔ₋‖² + (μ/2)‖Dθ + Δ‖² over Δ: the row-space model of the loss around θ with
-/// damping λ, momentum η towards the last step Δ₋, and weight decay μ of the parameters that D keeps, solved as Δ = Δ₀ + Rᵀx,
-/// (RRᵀ + (λ+μ)I) x = s − RΔ₀, Δ₀ = (λη Δ₋ − μDθ)/(λ+μ). Where damping and momentum measure in a metric N, ‖v‖² = vᵀNv, with
-/// M = (λN + μI)/(λ+μ) it is Δ = Δ₀ + M⁻¹Rᵀx, RM⁻¹Rᵀ takes the place of RRᵀ, and Δ₀ = ηΔ₋ − μ/(λ+μ) M⁻¹(ηΔ₋ + Dθ):
-/// matrix-free as the same system of RL⁻ᵀ, M = LLᵀ. Rows are sharded over the ranks (`#b` of B), parameters are the same
-/// everywhere. Source: Korbit and Zanon, arXiv 2605.06081.
+/// damping λ, momentum η towards the last step Δ₋, and weight decay μ of the parameters that D keeps. The solution is Δ
+/// = Δ₀ + Rᵀx, (RRᵀ + (λ+μ)I) x = s − RΔ₀, Δ₀ = (λη Δ₋ − μDθ)/(λ+μ).
+///
+/// Where damping and momentum measure in a metric N, ‖v‖² = vᵀNv, with M = (λN + μI)/(λ+μ), the solution is Δ = Δ₀ +
+/// M⁻¹Rᵀx with RM⁻¹Rᵀ in the place of RRᵀ, and Δ₀ = ηΔ₋ − μ/(λ+μ) M⁻¹(ηΔ₋ + Dθ). Matrix-free, it is the same system of
+/// RL⁻ᵀ, M = LLᵀ. Rows are sharded over the ranks (`#b` of B); parameters are the same on all ranks. Source: Korbit and
+/// Zanon, arXiv 2605.06081.
 package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer {
   package let options: GaussNewtonOptions
   package let phases = Phases()
@@ -26,25 +28,25 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
   let solver: MatrixFreeSolver<Scalar>
   let gram: GramMatrix<Scalar>
   let gramSolver = GramSolver<Scalar>()
-  /// For the choice of a solver, which depends on the machines.
+  /// Used for the choice of a solver, which depends on the machines.
   let communicator: Communicator
   /// r = s − RΔ₀ − (RRᵀ + (λ+μ)I)x, and RΔ₀ (#b each).
   let residualRows, predictedRows: Vector<Scalar>
-  /// What the choice of a solver follows from; nil before, and where there is nothing to choose.
+  /// The basis for the choice of a solver; nil before the first plan, and where there is no choice.
   package internal(set) var plan: SolverPlan?
-  /// How the next step is solved; never a choice itself.
+  /// The solver of the next step; never one that leaves the choice.
   package var solverKind: SolverOptions.Kind {
     guard options.solver.kind.isChosen else { return options.solver.kind }
     return options.damping.policy == .sweep ? plan?.bestWithMatrix ?? .gram : plan?.best ?? .cg
   }
-  /// Of the steps in which λ stays as it is.
+  /// The times of solves without a sweep over λ.
   package private(set) var solveTimes = SolveTimes()
-  /// While solvers are tried.
+  /// Whether solvers are being tried.
   var isRehearsal = false
 
   package var margin: SoftmaxMargin<Scalar> { loss.margin }
 
-  /// Allocates for shards of at most `capacity` rows.
+  /// Allocates memory for shards of at most `capacity` rows.
   package init(
     _ network: Network, options: GaussNewtonOptions, capacity: Int, partition: RowPartition = RowPartition(),
     communicator: Communicator
@@ -67,18 +69,18 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
     predictedRows = Vector(zeros: capacity)
   }
 
-  /// One global step. Collective.
+  /// Takes one global step. Collective.
   package func advance(
     _ parameters: Vector<Scalar>, on batch: Batch<Scalar>, rate: Double, interrupt: Bool
   ) throws -> StepReport {
-    // θ, or θ + Δ₀, where momentum and decay lead.
+    // The starting point: θ, or θ + Δ₀.
     let start = try startingPoint(from: parameters)
 
     // Linearise: the logits, the margins m with v and w, and with them the rows R and s.
     let kind = solverKind
     linearize(at: start, on: batch, for: kind)
 
-    // The metric M, from moments of such batches.
+    // The metric M, from the moments of batches.
     try metric.observe(loss.margin, cotangents: loss.cotangents, batchSize: batch.globalSize)
     try metric.prepare(decayRatio: decayRatio)
 
@@ -107,7 +109,7 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
     }
   }
 
-  /// The network, the margins and the row space at θ. Local.
+  /// Computes the network, the margins and the row space at θ. Local.
   func linearize(
     at parameters: Vector<Scalar>, on batch: Batch<Scalar>, for kind: SolverOptions.Kind
   ) {
@@ -124,7 +126,7 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
   /// μ/λ, which the metric's factors depend on.
   var decayRatio: Double { options.weightDecay / damped.damping }
 
-  /// The loss, and what else is known before the solve. Collective.
+  /// The loss, and the other facts that precede the solve. Collective.
   private func begin(
     _ kind: SolverOptions.Kind, at parameters: Vector<Scalar>, interrupt: Bool
   ) throws -> BatchFacts {
@@ -139,13 +141,13 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
       ? try solveMatrixFree(parameters, facts, minus: t) : try solveGram(kind, parameters, minus: t)
   }
 
-  /// A whole solve for the batch that is linearised. Collective.
+  /// A complete solve for the linearised batch. Collective.
   func solve(_ kind: SolverOptions.Kind, at parameters: Vector<Scalar>) throws -> StepSolution {
     let facts = try begin(kind, at: parameters, interrupt: false)
     return try solve(kind, at: parameters, facts, minus: predictedOwnRows(parameters))
   }
 
-  /// RΔ₀ of the local rows (#b), until the next call; zero where the batch is linearised at θ + Δ₀.
+  /// RΔ₀ of the local rows (#b), valid until the next call; zero where the batch is linearised at θ + Δ₀.
   func predictedOwnRows(_ parameters: Vector<Scalar>) throws -> Vector<Scalar> {
     let own = predictedRows[0..<rowSpace.rightHandSide.count]
     let shift = phases.measure(.update) {
@@ -160,7 +162,7 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
     options.stepLength == .ggn ? try loss.fullCurvature(along: damped.step) + model.decay.curvature : nil
   }
 
-  /// Counts the time and the iterations of a step's solve.
+  /// Records the time and the iterations of a solve.
   private func timingSolve(
     _ kind: SolverOptions.Kind, _ solve: () throws -> (BatchFacts, StepSolution)
   ) rethrows -> (BatchFacts, StepSolution) {

@@ -1,37 +1,37 @@
 import LinearAlgebra
 import Networks
 
-/// A method that moves the parameters, one global batch a step.
+/// A method that updates the parameters, with one global batch per step.
 package protocol Optimizer<Scalar>: AnyObject {
   associatedtype Scalar: DistributedScalar
 
-  /// Where the time of the steps goes.
+  /// Seconds of a step by kind of work.
   var phases: Phases { get }
 
-  /// Where the sums over the ranks come together.
+  /// The sums over the ranks.
   var message: Message<Scalar> { get }
 
-  /// The margins of this rank's rows of the last batch, where they were linearised.
+  /// The margins of this rank's rows in the last batch, at the point of linearisation.
   var margin: SoftmaxMargin<Scalar> { get }
 
-  /// What the method remembers from step to step, as vectors of P numbers: names and shared storage.
+  /// The vectors that the method keeps between steps (P each): names and shared storage.
   var memory: [(name: String, vector: Vector<Scalar>)] { get }
 
-  /// The rest of what it remembers.
+  /// The numbers that the method keeps between steps.
   var counters: OptimizerCounters { get set }
 
-  /// That part of it which a step changes as it begins; the rest, and the parameters, change at its end.
+  /// The part of `memory` that a step changes at its beginning; the rest, and the parameters, change at its end.
   var earlyMemory: [(name: String, vector: Vector<Scalar>)] { get }
 
-  /// Is called before they change at the end of a step.
+  /// Called before memory and parameters change at the end of a step.
   var willUpdate: () -> Void { get set }
 
-  /// One global step of the parameters θ (P, the same on all ranks) on a batch of B rows. Collective.
+  /// Takes one global step of the parameters θ (P, the same on all ranks) on a batch of B rows. Collective.
   ///
   /// - Parameters:
   ///   - rate: the learning rate, a factor on the step.
   ///   - interrupt: this rank's wish to stop after the step; it travels with the gradient.
-  /// - Returns: what happened, the same on all ranks.
+  /// - Returns: the report of the step, the same on all ranks.
   func advance(
     _ parameters: Vector<Scalar>, on batch: Batch<Scalar>, rate: Double, interrupt: Bool
   ) throws -> StepReport
@@ -41,17 +41,17 @@ extension Optimizer {
   package var earlyMemory: [(name: String, vector: Vector<Scalar>)] { [] }
 }
 
-/// The numbers that a checkpoint keeps of a method beside its vectors; nil where the method has none.
+/// The numbers of a method in a checkpoint, besides its vectors; nil where the method has none.
 package struct OptimizerCounters: Codable, Equatable, Sendable {
   /// λ of the next step.
   package var damping: Double?
-  /// Steps that the moments have seen.
+  /// The number of steps that the moments have seen.
   package var moments: Int?
-  /// Steps that the damping has seen.
+  /// The number of steps that the damping has seen.
   package var steps: Int?
-  /// The loss of the batch on which λ was last looked at; nil if that raised it.
+  /// The loss of the batch on which λ was last adapted; nil if λ rose.
   package var calmLoss: Double?
-  /// How `auto` chooses its solver.
+  /// The plan by which `auto` chooses its solver.
   package var plan: SolverPlan?
 
   package init(damping: Double? = nil, moments: Int? = nil, steps: Int? = nil, calmLoss: Double? = nil) {

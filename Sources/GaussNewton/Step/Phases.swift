@@ -1,4 +1,4 @@
-/// Seconds of one step by kind of work; nested measurements count once, for the inner phase.
+/// Seconds of a step by kind of work; nested measurements count once, for the inner phase.
 package final class Phases {
   package enum Phase: String, CaseIterable {
     case data, forward, vjp, jvp, metric, gram, communication, solve, update
