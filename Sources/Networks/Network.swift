@@ -1,12 +1,12 @@
 import LinearAlgebra
 
-/// Layers in order over one flat parameter vector; the last one's outputs are the logits.
+/// Layers in order over one flat parameter vector; the outputs of the last layer are the logits.
 package struct Network: Sendable {
   package let body: Stack
   package let layout: ParameterLayout
-  /// The extents of one example, such as [28, 28]; their product is d.
+  /// The axes of one example, such as [28, 28]; their product is d.
   package let example: [Int]
-  /// Each layer with the shape that it gives, for people.
+  /// Each layer with the shape of its output, for the user.
   package let outline: [String]
 
   /// - Precondition: there is at least one layer, and each takes as many inputs as the one before has outputs.
@@ -28,10 +28,10 @@ package struct Network: Sendable {
 
   package var layers: [any Layer] { body.layers }
 
-  /// Whether it is a head alone.
+  /// Whether the network is a head alone.
   package var isHead: Bool { hasSingleLayer }
 
-  /// Whether the cotangents of the logits are those of the only layer, which nothing else depends on.
+  /// Whether the cotangents of the logits belong to the only layer, so that nothing else depends on them.
   package var hasSingleLayer: Bool { layers.count == 1 }
 
   /// d, the number of features.
@@ -40,7 +40,7 @@ package struct Network: Sendable {
   /// C, the number of classes.
   package var outputCount: Int { body.outputCount }
 
-  /// Starting values by each layer's rule, from `seed` alone.
+  /// Starting values by each layer's rule, determined by `seed` alone.
   package func initialParameters<Scalar: BLASScalar>(seed: UInt64) -> Vector<Scalar> {
     var generator = SplitMix64(seed: seed)
     let parameters = Vector<Scalar>(zeros: layout.count)
@@ -50,7 +50,7 @@ package struct Network: Sendable {
 }
 
 extension Network: CustomStringConvertible {
-  /// The outline on one line, a long one without its middle.
+  /// The outline on one line; a long one is shortened in its middle.
   package var description: String {
     let parts = outline.count <= 12 ? outline : outline.prefix(7) + ["…"] + outline.suffix(4)
     return parts.joined(separator: ", ")

@@ -1,11 +1,11 @@
-/// Where each named tensor lies in the one flat parameter vector.
+/// The place of each named tensor in the flat parameter vector.
 package struct ParameterLayout: Equatable, Sendable {
   package struct Entry: Equatable, Sendable {
-    /// As in an exported file, `model.0.weight`.
+    /// The name in an exported file, such as `model.0.weight`.
     package let name: String
     package let shape: [Int]
     package let range: Range<Int>
-    /// Whether the numbers of this matrix are kept column by column, other than in a file.
+    /// Whether this matrix is stored column by column, unlike in a file.
     package let isTransposed: Bool
   }
 
@@ -16,7 +16,7 @@ package struct ParameterLayout: Equatable, Sendable {
 
   package init() {}
 
-  /// Appends a tensor and returns where it lies.
+  /// Appends a tensor and returns its range.
   @discardableResult
   package mutating func append(_ name: String, shape: [Int], isTransposed: Bool = false) -> Range<Int> {
     let range = count..<count + shape.reduce(1, *)

@@ -1,15 +1,17 @@
 import LinearAlgebra
 
-/// What a product with Jᵀ is taken of.
+/// The argument of a product with Jᵀ.
 package enum Cotangents<Scalar: BLASScalar> {
   /// Cotangents of the logits (#b × C).
   case logits(Matrix<Scalar>)
   /// Cotangents of the logits (#b × C), each row times one of these factors (#b). Overwrites the linearization's output
-  /// scratch, or with a single layer what row gradients have kept.
+  /// scratch; with a single layer, overwrites the kept row gradients instead.
   case scaledLogits(Matrix<Scalar>, by: Vector<Scalar>)
-  /// Those that row gradients have kept, each row times one of these factors (#b): no layer's cotangents are found again.
+  /// Cotangents that row gradients have kept, each row times one of these factors (#b): no layer's cotangents are
+  /// computed again.
   ///
-  /// `assigns` may fill in the gradient of a layer itself, given the number of the part of the rows, the layer's part of the
+  /// `assigns` may fill in the gradient of a layer itself; its arguments are the number of the part of the rows, the
+  /// layer's range of the parameters, and the place of the gradient.
   /// parameters and where its gradient is to be.
   case kept(scaledBy: Vector<Scalar>, assigns: (Int, Range<Int>, Vector<Scalar>) -> Bool)
 }

@@ -1,13 +1,13 @@
 import LinearAlgebra
 
-/// The logits of a network where nobody asks for products: keeps no activations of the batch.
+/// The logits of a network without products: keeps no activations of the batch.
 package final class ForwardPass<Scalar: BLASScalar> {
   package let network: Network
   private let capacity: Int
   private let scratch: Vector<Scalar>
   private let logits: Matrix<Scalar>
 
-  /// Allocates for batches of at most `capacity` rows.
+  /// Allocates memory for batches of at most `capacity` rows.
   package init(_ network: Network, capacity: Int) {
     self.network = network
     self.capacity = capacity
@@ -15,12 +15,14 @@ package final class ForwardPass<Scalar: BLASScalar> {
     logits = Matrix(zeros: capacity, network.outputCount)
   }
 
-  /// The logits at `parameters` (P) of `inputs` (b × d): b × C, until the next call. The caller may overwrite them.
+  /// The logits at `parameters` (P) of `inputs` (b × d): b × C, valid until the next call. The caller may overwrite
+  /// them.
   package func callAsFunction(_ parameters: Vector<Scalar>, _ inputs: Matrix<Scalar>) -> Matrix<Scalar> {
     self(parameters, .dense(inputs))
   }
 
-  /// The same of inputs of either kind.
+  /// The logits at `parameters` (P) of dense or sparse `inputs` (b × d): b × C, valid until the next call. The caller
+  /// may overwrite them.
   package func callAsFunction(_ parameters: Vector<Scalar>, _ inputs: Inputs<Scalar>) -> Matrix<Scalar> {
     precondition(inputs.rows <= capacity, "the batch does not fit")
     network.check(inputs)
@@ -31,9 +33,9 @@ package final class ForwardPass<Scalar: BLASScalar> {
 }
 
 extension Network {
-  /// Numbers in memory for each row of a forward pass: its input, if that is dense, what layers work in, and its logits.
+  /// Numbers in memory per row of a forward pass: its input if that is dense, the memory of layers, and its logits.
   package var forwardCount: Int {
-    // Of many rows, for which what a layer needs at any rate drops out.
+    // The count is taken over many rows, so that the constant memory of layers does not matter.
     let rows = 4096
     return (takesSparseInputs ? 0 : inputCount) + (body.scratchCount(rows: 2 * rows) - body.scratchCount(rows: rows))
       / rows + outputCount

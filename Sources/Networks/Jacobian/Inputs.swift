@@ -1,9 +1,9 @@
 import LinearAlgebra
 
-/// Rows of features that a network is given: this rank's shard of a batch (#b × d).
+/// Rows of features for a network: this rank's shard of a batch (#b × d).
 package enum Inputs<Scalar: BLASScalar> {
   case dense(Matrix<Scalar>)
-  /// For a network that `takesSparseInputs`.
+  /// Sparse rows, for a network that `takesSparseInputs`.
   case sparse(CSRMatrix<Scalar>)
 
   package var rows: Int {
@@ -36,33 +36,33 @@ package enum Inputs<Scalar: BLASScalar> {
     }
   }
 
-  /// - Precondition: they are dense.
+  /// - Precondition: the inputs are dense.
   var matrix: Matrix<Scalar> {
     guard case .dense(let rows) = self else { preconditionFailure("the inputs are sparse") }
     return rows
   }
 
-  /// - Precondition: they are sparse.
+  /// - Precondition: the inputs are sparse.
   var sparseMatrix: CSRMatrix<Scalar> {
     guard case .sparse(let rows) = self else { preconditionFailure("the inputs are dense") }
     return rows
   }
 
-  /// The same, ready for products with the transpose.
+  /// These inputs, ready for products with the transpose.
   func prepared() -> Inputs {
     if case .sparse(let rows) = self { .sparse(rows.sorted()) } else { self }
   }
 }
 
 extension Network {
-  /// Whether the first layer takes sparse inputs; it takes no others then.
+  /// Whether the first layer takes sparse inputs; it then takes no dense ones.
   package var takesSparseInputs: Bool { layers.first is SparseLinear }
 
-  /// Whether damping and momentum may measure steps by second moments of the layers' inputs. Those of sparse inputs would
-  /// be a dense matrix of (d + 1)² numbers.
+  /// Whether damping and momentum may measure steps by second moments of the layers' inputs. For sparse inputs the
+  /// moments would be a dense matrix of (d + 1)² numbers.
   package var supportsMetric: Bool { !takesSparseInputs }
 
-  /// - Precondition: the inputs are of the kind and of the number of columns that the network takes.
+  /// - Precondition: the network takes inputs of this kind and this number of columns.
   func check<Scalar>(_ inputs: Inputs<Scalar>) {
     precondition(inputs.columns == inputCount, "the batch does not fit")
     if case .sparse = inputs {

@@ -2,43 +2,44 @@ import LinearAlgebra
 
 /// A differentiable map of b × inputs to b × outputs, row by row, with parameters of its own.
 ///
-/// A layer is a value without state. Parameters are its own part of the flat vector; what the forward pass leaves for
-/// the products is in a cache, and room to work in is a scratch, both owned by the `Linearization`. All calls are local;
-/// the rows are this rank's shard (`#b`), possibly none. Images are channels × height × width.
+/// A layer is a value without state. Its parameters are a part of the flat vector; the forward pass leaves data for the
+/// products in a cache, and layers work in a scratch, both owned by the `Linearization`. All calls are local; the rows
+/// are this rank's shard (`#b`), possibly none. Images are channels × height × width.
 package protocol Layer: JacobianProducts, RowGradientProducts {
-  /// What its products take, one after the other; those of a composite layer are those of its parts.
+  /// The costs of its products, in order; a composite layer gives the costs of its parts.
   var work: [LayerWork] { get }
 }
 
-/// A map by its sizes and parameters.
+/// A map with its sizes and parameters.
 package protocol ParametricMap: Sendable {
   var inputCount: Int { get }
   var outputCount: Int { get }
 
-  /// Names (`weight`, `bias`) and shapes of the parameters, in their order.
+  /// Names (`weight`, `bias`) and shapes of the parameters, in order.
   var parameterShapes: [(name: String, shape: [Int])] { get }
 
-  /// Seeded starting values for weights of variance `gain`²/fan-in; independent of the number of ranks.
+  /// Fills in seeded starting values, for weights with variance `gain`²/fan-in; independent of the number of ranks.
   func initialize<Scalar: BLASScalar>(_ parameters: Vector<Scalar>, gain: Double, using generator: inout SplitMix64)
 }
 
 /// The forward pass of a map, and products with its Jacobian.
 package protocol JacobianProducts: ParametricMap {
-  /// Numbers a row that the forward pass leaves for the products.
+  /// Numbers per row that the forward pass leaves for the products.
   var cacheCount: Int { get }
 
-  /// Numbers of scratch for `rows` rows; never fewer for more rows.
+  /// Numbers of scratch for `rows` rows; does not decrease with more rows.
   func scratchCount(rows: Int) -> Int
 
-  /// Whether the results of `jvp` and `vjp` may be written where their arguments are.
+  /// Whether `jvp` and `vjp` may overwrite their arguments with their results.
   var worksInPlace: Bool { get }
 
-  /// output ← f(input; parameters); fills the cache unless there is none, for an evaluation only.
+  /// output ← f(input; parameters). Fills the cache; without one, the call serves an evaluation only.
   func forward<Scalar: BLASScalar>(
     _ input: Matrix<Scalar>, _ parameters: Vector<Scalar>, output: Matrix<Scalar>, cache: Vector<Scalar>?,
     scratch: Vector<Scalar>)
 
-  /// The same of sparse inputs, for a layer that takes them: `SparseLinear`, or a stack that begins with it.
+  /// output ← f(input; parameters) for sparse inputs. Implemented by `SparseLinear`, and by a stack that begins with
+  /// it.
   func forward<Scalar: BLASScalar>(
     _ input: CSRMatrix<Scalar>, _ parameters: Vector<Scalar>, output: Matrix<Scalar>, cache: Vector<Scalar>?,
     scratch: Vector<Scalar>)
@@ -48,7 +49,8 @@ package protocol JacobianProducts: ParametricMap {
     at point: LayerPoint<Scalar>, inputTangent: Matrix<Scalar>?, parameterTangent: Vector<Scalar>,
     outputTangent: Matrix<Scalar>, scratch: Vector<Scalar>)
 
-  /// parameterCotangent ← (∂f/∂parameters)ᵀ outputCotangent, and the same for the input where it is asked for.
+  /// parameterCotangent ← (∂f/∂parameters)ᵀ outputCotangent, and inputCotangent ← (∂f/∂input)ᵀ outputCotangent if it is
+  /// there.
   func vjp<Scalar: BLASScalar>(
     at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, parameterCotangent: Vector<Scalar>,
     inputCotangent: Matrix<Scalar>?, scratch: Vector<Scalar>)
@@ -72,7 +74,7 @@ extension Layer {
     preconditionFailure("the layer takes dense inputs")
   }
 
-  /// The same of inputs of either kind.
+  /// output ← f(inputs; parameters) for dense or sparse inputs.
   func forward<Scalar: BLASScalar>(
     _ inputs: Inputs<Scalar>, _ parameters: Vector<Scalar>, output: Matrix<Scalar>, cache: Vector<Scalar>?,
     scratch: Vector<Scalar>
@@ -85,7 +87,7 @@ extension Layer {
 }
 
 extension Vector where Scalar: BLASScalar {
-  /// Fills with numbers from a normal distribution of mean zero.
+  /// Fills the vector with numbers from a normal distribution of mean zero.
   func fillNormal(deviation: Double, using generator: inout SplitMix64) {
     for i in 0..<count { self[i] = Scalar(deviation * generator.nextNormal()) }
   }

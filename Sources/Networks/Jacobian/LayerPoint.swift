@@ -1,6 +1,6 @@
 import LinearAlgebra
 
-/// Where a layer is linearised: what its forward pass was given and what it left.
+/// The point at which a layer is linearised: the arguments of its forward pass, and the data that it has left.
 package struct LayerPoint<Scalar: BLASScalar> {
   package let inputs: Inputs<Scalar>
   package let parameters: Vector<Scalar>
@@ -19,12 +19,12 @@ package struct LayerPoint<Scalar: BLASScalar> {
   /// The inputs of a layer that takes dense ones.
   package var input: Matrix<Scalar> { inputs.matrix }
 
-  /// Those of a layer that takes sparse ones, sorted by columns.
+  /// The inputs of a layer that takes sparse ones, sorted by columns.
   var sparseInput: CSRMatrix<Scalar> { inputs.sparseMatrix }
 }
 
-/// One part of the rows at a layer on the way back: the cotangent of its output, a place for that of its input where
-/// anyone needs it, and room to work in.
+/// A layer in the backward pass of one part of the rows: the cotangent of its output, a place for the cotangent of its
+/// input where it is needed, and scratch.
 package struct LayerPart<Scalar: BLASScalar> {
   package let point: LayerPoint<Scalar>
   package let outputCotangent: Matrix<Scalar>

@@ -1,23 +1,24 @@
-/// What a layer's part of products with the Jacobian takes for one row, as models of their cost need it.
+/// The costs of a layer per row in products with the Jacobian, for cost models.
 package struct LayerWork: Equatable, Sendable {
-  /// Its matrix product: `positions` rows of so many numbers with weights to so many outputs; 0 positions where there is none.
+  /// The matrix product: `positions` rows of `inputs` numbers with weights to `outputs` outputs; 0 positions without a
+  /// product.
   package var inputs = 0
   package var outputs = 0
   package var positions = 0
   /// Numbers that are read or written one by one.
   package var passes = 0
-  /// Multiplications of the inner product of two rows' gradients, and numbers a row that ranks exchange for it.
+  /// Multiplications for the inner product of two rows' gradients, and numbers per row that ranks exchange for it.
   package var pairCount = 0
   package var gatheredCount = 0
   package var parameterCount = 0
-  /// Whether it multiplies sparse rows: `inputs` is then what a dense row would have.
+  /// Whether the layer multiplies sparse rows; then `inputs` counts the numbers of a dense row.
   package var isSparse = false
-  /// Whether the gradients of rows are formed for their inner products, as wide as the parameters.
+  /// Whether gradients of rows are formed for their inner products, as wide as the parameters.
   package var formsGradients = false
 
   package init() {}
 
-  /// Of a layer of weights and biases on dense or sparse rows.
+  /// The costs of a layer of weights and biases on dense or sparse rows.
   init(inputs: Int, outputs: Int, isSparse: Bool = false) {
     (self.inputs, self.outputs, positions) = (inputs, outputs, 1)
     parameterCount = (inputs + 1) * outputs

@@ -2,34 +2,35 @@ import LinearAlgebra
 
 /// The network at one point θ and one batch: its logits, and products with its Jacobian J = ∂z/∂θ.
 ///
-/// Owns the activations of the batch: `linearize` once, then any number of `jvp` and `vjp`. Rows are this rank's shard
-/// of the global batch (`#b`), possibly none. Virtual shards are worked on one by one, each in the same way on whatever
-/// rank it is. Every call is local.
+/// Owns the activations of the batch: one `linearize`, then any number of `jvp` and `vjp`. Rows are this rank's shard
+/// of the global batch (`#b`), possibly none. Virtual shards are computed one by one, each in the same way on any rank.
+/// All calls are local.
 package final class Linearization<Scalar: BLASScalar> {
   package let network: Network
   package let partition: RowPartition
   private let capacity: Int
-  /// The rows of each part, one after the other.
+  /// The rows of each part, in order.
   package private(set) var parts: Parts<Range<Int>>
 
   private let cacheStorage: Vector<Scalar>
-  /// One a part, as are those of row gradients, from the first time that they are asked for.
+  /// The scratch of each part; for row gradients it is allocated at their first call.
   private let scratches: [Vector<Scalar>]
   private var gradientScratches: [Vector<Scalar>] = []
-  /// The layers' cotangents of the last row gradients, and where those are that were copied.
+  /// The layers' cotangents of the last row gradients, and the memory of those that were copied.
   private var kept: [LayerCotangent<Scalar>] = []
   private var copies: [Vector<Scalar>] = []
-  /// Room for what a product scales by row, and its numbers a row: parts are in different layers at the same time.
+  /// Memory for the numbers that products scale by row, and their count per row. Parts may be in different layers at
+  /// the same time.
   private var scaledStorage = Vector<Scalar>(zeros: 0)
   private var scaledCount = 0
   private let logitsStorage: Matrix<Scalar>
   private let tangentStorage: Matrix<Scalar>
   private var inputs: Inputs<Scalar>
-  /// Those of each part, prepared for products.
+  /// The inputs of each part, prepared for products.
   private var partInputs: [Inputs<Scalar>] = []
   private var parameters: Vector<Scalar>
 
-  /// Allocates for batches of at most `capacity` local rows.
+  /// Allocates memory for batches of at most `capacity` local rows.
   package init(_ network: Network, capacity: Int, partition: RowPartition = RowPartition()) {
     self.network = network
     self.partition = partition
@@ -46,13 +47,13 @@ package final class Linearization<Scalar: BLASScalar> {
 
   private var rows: Int { inputs.rows }
 
-  /// The logits of the batch (#b × C), until the next `linearize`. The owner of the step may overwrite them.
+  /// The logits of the batch (#b × C), valid until the next `linearize`. The owner of the step may overwrite them.
   package private(set) var logits: Matrix<Scalar>
 
-  /// A #b × C matrix for cotangents of the logits. It is also where `jvp` leaves its result.
+  /// A #b × C matrix for cotangents of the logits, which also receives the result of `jvp`.
   package var outputScratch: Matrix<Scalar> { tangentStorage[rows: 0..<rows] }
 
-  /// Where part `index` of the rows is linearised.
+  /// The point of linearisation for part `index` of the rows.
   private func point(_ index: Int, _ rows: Range<Int>) -> LayerPoint<Scalar> {
     let count = network.body.cacheCount
     return LayerPoint(
@@ -60,17 +61,17 @@ package final class Linearization<Scalar: BLASScalar> {
       cache: cacheStorage[rows.lowerBound * count..<rows.upperBound * count])
   }
 
-  /// Evaluates the network at `parameters` (P) on `inputs` (#b × d) and keeps what the products need. With virtual shards,
-  /// the number of rows of the whole batch tells which rows are whose.
+  /// Evaluates the network at `parameters` (P) on `inputs` (#b × d), and keeps the data for products. With virtual
+  /// shards, `batchSize`, the number of rows of the whole batch, determines the rows of each shard.
   ///
-  /// Neither is copied: both must keep their values as long as products are asked for.
+  /// Neither argument is copied: both must keep their values while products are computed.
   package func linearize(at parameters: Vector<Scalar>, on inputs: Matrix<Scalar>, batchSize: Int? = nil) {
     linearize(at: parameters, on: .dense(inputs), batchSize: batchSize)
   }
 
-  /// The same on inputs of either kind.
+  /// Linearises as above, on dense or sparse inputs.
   ///
-  /// - Parameter logits: where the logits are to be (#b × C), if not in memory of its own.
+  /// - Parameter logits: a place for the logits (#b × C), if they are not to be in memory of this object.
   package func linearize(
     at parameters: Vector<Scalar>, on inputs: Inputs<Scalar>, batchSize: Int? = nil, logits place: Matrix<Scalar>? = nil
   ) {
@@ -103,13 +104,13 @@ package final class Linearization<Scalar: BLASScalar> {
     return outputScratch
   }
 
-  /// gradients ← Jᵀ of the cotangents, summed over the local rows: one gradient (P) for each part of them.
+  /// gradients ← Jᵀ of the cotangents, summed over the local rows: one gradient (P) per part of the rows.
   package func vjp(_ cotangents: Cotangents<Scalar>, into gradients: [Vector<Scalar>]) {
     vjp(cotangents, into: gradients, finished: { _ in })
   }
 
-  /// The same; calls `finished` with each range of the gradient that is complete, layer by layer from the last to the first,
-  /// unless there are virtual shards, which have a gradient each.
+  /// gradients ← Jᵀ of the cotangents, as above. Calls `finished` with each range of the gradient that is complete,
+  /// layer by layer from the last to the first, except with virtual shards, which have a gradient each.
   package func vjp<Failure: Error>(
     _ cotangents: Cotangents<Scalar>, into gradients: [Vector<Scalar>], finished: (Range<Int>) throws(Failure) -> Void
   ) throws(Failure) {
@@ -118,7 +119,7 @@ package final class Linearization<Scalar: BLASScalar> {
     case .logits(let cotangent):
       try vjp(cotangent, gradients, finished)
     case .scaledLogits(let cotangent, let factors) where network.hasSingleLayer:
-      // The layer scales the narrower side of its product, maybe the inputs.
+      // The layer scales the narrower side of its product, which may be the inputs.
       rowGradients(cotangent, keepsCotangents: true) { _ in }
       try vjpOfKept(factors, gradients, assigns: { _, _, _ in false }, finished)
     case .scaledLogits(let cotangent, let factors):
@@ -144,10 +145,10 @@ package final class Linearization<Scalar: BLASScalar> {
     }
   }
 
-  /// Hands over the gradients of the rows with respect to all parameters, J_iᵀ `cotangent`_i, part by part from the last
-  /// layer to the first.
+  /// Passes the gradients of the rows with respect to all parameters, J_iᵀ `cotangent`_i, to `visit`, part by part from
+  /// the last layer to the first.
   ///
-  /// - Parameter keepsCotangents: for products of `Cotangents.kept`; `cotangent` itself is not copied.
+  /// - Parameter keepsCotangents: keeps data for products of `Cotangents.kept`; `cotangent` itself is not copied.
   package func rowGradients<Failure: Error>(
     _ cotangent: Matrix<Scalar>, keepsCotangents: Bool = false,
     visit: (RowGradients<Scalar>) throws(Failure) -> Void
@@ -208,7 +209,8 @@ package final class Linearization<Scalar: BLASScalar> {
       room: scaledStorage[rows.lowerBound * scaledCount..<rows.upperBound * scaledCount], scratch: scratches[index])
   }
 
-  /// The logits at other parameters on `rows` of the same batch (#rows × C), in `outputScratch`. Keeps the linearization.
+  /// The logits at other parameters on `rows` of the same batch (#rows × C), in `outputScratch`. The linearization
+  /// stays valid.
   package func logits(at parameters: Vector<Scalar>, rows: Range<Int>) -> Matrix<Scalar> {
     parts.forEach { index, part in
       let own = part.clamped(to: rows)
@@ -222,13 +224,13 @@ package final class Linearization<Scalar: BLASScalar> {
 extension RowPartition {
   fileprivate var emptyParts: [Range<Int>] { Array(repeating: 0..<0, count: partCount) }
 
-  /// Memory for each part of at most `capacity` rows in all, given what a part of so many rows takes.
+  /// Scratch for each part of at most `capacity` rows in all, given the count for a number of rows.
   fileprivate func scratches<Scalar>(capacity: Int, _ count: (Int) -> Int) -> [Vector<Scalar>] {
     let size = partScratchCount(capacity: capacity, count)
     return (0..<partCount).map { _ in Vector(zeros: size) }
   }
 
-  /// Numbers of scratch for each part of at most `capacity` rows in all, given what so many rows take.
+  /// Numbers of scratch for each part of at most `capacity` rows in all, given the count for a number of rows.
   package func partScratchCount(capacity: Int, _ count: (Int) -> Int) -> Int {
     isVirtual ? Threads.serially { count((capacity + partCount - 1) / partCount) } : count(capacity)
   }

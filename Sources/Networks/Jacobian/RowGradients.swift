@@ -1,41 +1,42 @@
 import LinearAlgebra
 
-/// The gradients of a map's rows one by one, and sums of them with factors.
+/// The gradients of single rows of a map, and sums of them with factors.
 package protocol RowGradientProducts: ParametricMap {
-  /// parameterCotangent ← (∂f/∂parameters)ᵀ diag(`factors`) outputCotangent, with a factor for each row.
+  /// parameterCotangent ← (∂f/∂parameters)ᵀ diag(`factors`) outputCotangent, with one factor per row.
   ///
-  /// - Parameter room: `scaledCount` numbers a row to work in.
+  /// - Parameter room: memory for `scaledCount` numbers per row.
   func vjp<Scalar: BLASScalar>(
     at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, scaledBy factors: Vector<Scalar>,
     parameterCotangent: Vector<Scalar>, room: Vector<Scalar>, scratch: Vector<Scalar>)
   var scaledCount: Int { get }
 
-  /// Its fully connected layers on dense inputs, in their order. Their gradients are what `rowGradients` hands over as
-  /// products, in the opposite order.
+  /// The fully connected layers on dense inputs, in order. `rowGradients` passes on their gradients as products, in the
+  /// opposite order.
   var connections: [Connection] { get }
 
-  /// Numbers of scratch that `rowGradients` takes for `rows` rows.
+  /// Numbers of scratch that `rowGradients` needs for `rows` rows.
   func rowGradientScratchCount(rows: Int) -> Int
 
-  /// Multiplications that the inner product of two rows' gradients takes.
+  /// Multiplications for the inner product of two rows' gradients.
   var rowGradientCount: Int { get }
 
-  /// Numbers a row of the cotangents that `rowGradients` shows to `keep`.
+  /// Numbers per row in the cotangents that `rowGradients` passes to `keep`.
   var keptCotangentCount: Int { get }
 
-  /// Numbers a row that `rowGradients` hands over at a time, at most: inputs or whole gradients, and cotangents.
+  /// The largest count of numbers per row that `rowGradients` passes on at a time: inputs or whole gradients, and
+  /// cotangents.
   var rowGradientCounts: (first: Int, second: Int) { get }
 
-  /// Like `vjp` of all parts of the rows, but hands over the parameter cotangents row by row instead of their sum, as
-  /// `RowGradients`; one layer may do so several times. What is handed over lasts until `visit` returns. Before that, `keep`
-  /// is shown the cotangent of each single layer that has parameters.
+  /// Computes the parameter cotangents of all parts of the rows as `vjp` does, but passes them to `visit` row by row
+  /// instead of summing them, as `RowGradients`; one layer may call `visit` several times. The data is valid until
+  /// `visit` returns. Before that, `keep` gets the cotangent of each single layer that has parameters.
   func rowGradients<Scalar: BLASScalar, Failure: Error>(
     _ parts: Parts<LayerPart<Scalar>>, keep: (LayerCotangent<Scalar>) -> Void,
     visit: (RowGradients<Scalar>) throws(Failure) -> Void
   ) throws(Failure)
 }
 
-/// A fully connected layer among parameters: weights (outputs × inputs, row by row), then biases (outputs).
+/// A fully connected layer within the parameters: weights (outputs × inputs, row by row), then biases (outputs).
 package struct Connection: Equatable, Sendable {
   package let start, inputs, outputs: Int
 
@@ -46,24 +47,25 @@ package struct Connection: Equatable, Sendable {
   }
 }
 
-/// The gradients of single rows with respect to parameters of a layer (#b of them, in their parts), in the form that their
-/// inner products are cheapest in.
+/// The gradients of single rows with respect to parameters of a layer (#b of them, in their parts), in the form with
+/// the cheapest inner products.
 package enum RowGradients<Scalar: BLASScalar> {
-  /// Row i has the gradient cotangents_i ⊗ [inputs_i | 1]: that of a weight and its bias.
+  /// Row i has the gradient cotangents_i ⊗ [inputs_i | 1], of a weight and its bias.
   case products(inputs: [Matrix<Scalar>], cotangents: [Matrix<Scalar>])
-  /// The same of sparse inputs, sorted by columns, for a weight that is inputs × outputs.
+  /// Row i has the gradient [inputs_i | 1] ⊗ cotangents_i, of a weight with shape inputs × outputs and its bias; the
+  /// inputs are sparse and sorted by columns.
   case sparseProducts(inputs: [CSRMatrix<Scalar>], cotangents: [Matrix<Scalar>])
-  /// Row i has the gradient Σ_t cotangents_(iT+t) ⊗ [inputs_(iT+t) | 1]: that of a convolution with T positions.
+  /// Row i has the gradient Σ_t cotangents_(iT+t) ⊗ [inputs_(iT+t) | 1], of a convolution with T positions.
   case positionProducts(inputs: [Matrix<Scalar>], cotangents: [Matrix<Scalar>], positions: Int)
   /// The gradients themselves, as rows.
   case rows([Matrix<Scalar>])
 }
 
-/// The cotangent at the outputs of a single layer (#b × outputs, in its parts), and what else its parameter cotangents follow
-/// from.
+/// The cotangent at the outputs of a single layer (#b × outputs, in its parts), and the other data that determines its
+/// parameter cotangents.
 package struct LayerCotangent<Scalar: BLASScalar> {
   let layer: any Layer
-  /// The layer's part of the parameters.
+  /// The layer's range of the parameters.
   let range: Range<Int>
   let parts: [(point: LayerPoint<Scalar>, cotangent: Matrix<Scalar>)]
 
@@ -77,19 +79,19 @@ package struct LayerCotangent<Scalar: BLASScalar> {
     (self.layer, self.range, self.parts) = (layer, range, parts)
   }
 
-  /// Outputs of the layer.
+  /// The number of outputs of the layer.
   var columns: Int { layer.outputCount }
 
   func shifted(by offset: Int) -> LayerCotangent {
     LayerCotangent(layer, range.lowerBound + offset..<range.upperBound + offset, parts)
   }
 
-  /// Whether its parts are the rows `rows` of `cotangent` in memory.
+  /// Whether its parts are the rows `rows` of `cotangent`, in the same memory.
   func isSame(as cotangent: Matrix<Scalar>, _ rows: [Range<Int>]) -> Bool {
     zip(parts, rows).allSatisfy { $0.cotangent.elements.isSame(as: cotangent[rows: $1].elements) }
   }
 
-  /// The same with a copy of its cotangent.
+  /// This cotangent, copied into `storage`.
   func kept(in storage: Vector<Scalar>) -> LayerCotangent {
     var carver = Carver(storage)
     return LayerCotangent(
@@ -121,7 +123,7 @@ extension Layer {
   package var rowGradientCount: Int { parameterCount }
   package var keptCotangentCount: Int { parameterCount == 0 ? 0 : outputCount }
 
-  /// For layers without parameters.
+  /// Layers without parameters have no row gradients.
   package func rowGradients<Scalar: BLASScalar, Failure: Error>(
     _ parts: Parts<LayerPart<Scalar>>, keep: (LayerCotangent<Scalar>) -> Void,
     visit: (RowGradients<Scalar>) throws(Failure) -> Void

@@ -1,12 +1,13 @@
 import LinearAlgebra
 
-/// Layers one after another, itself a layer: the body of a network or of a residual block.
+/// Layers in sequence, as a layer: the body of a network or of a residual block.
 package struct Stack: Layer {
   package let layers: [any Layer]
   package let parameterRanges: [Range<Int>]
   private let unnumbered: Int
 
-  /// Layers without parameters may come first that do not count in the names: `unnumbered` of them.
+  /// Up to `unnumbered` layers without parameters at the beginning do not count in the names.
+  ///
   /// - Precondition: there is at least one layer, and each takes as many inputs as the one before has outputs.
   package init(_ layers: [any Layer], unnumbered: Int = 0) {
     precondition(!layers.isEmpty, "a stack has at least one layer")
@@ -30,12 +31,12 @@ package struct Stack: Layer {
     layers.reduce(0) { $0 + $1.cacheCount } + layers.dropLast().reduce(0) { $0 + $1.outputCount }
   }
 
-  /// Two sets of tangents or activations, which take turns between the layers, and one layer's own scratch.
+  /// Two buffers for tangents or activations, which alternate between the layers, and one layer's own scratch.
   package func scratchCount(rows: Int) -> Int {
     2 * rows * widest + (layers.map { $0.scratchCount(rows: rows) }.max() ?? 0)
   }
 
-  /// Numbers a row between two layers, at most.
+  /// The largest count of numbers per row between two layers.
   private var widest: Int { layers.dropLast().map(\.outputCount).max() ?? 0 }
 
   package var parameterShapes: [(name: String, shape: [Int])] {
@@ -44,7 +45,7 @@ package struct Stack: Layer {
     }
   }
 
-  /// Weights by fan-in, with the gain that keeps the variance through the activation that follows.
+  /// Weights get variances by fan-in, with the gain that keeps the variance through the activation that follows.
   package func initialize<Scalar: BLASScalar>(
     _ parameters: Vector<Scalar>, gain: Double, using generator: inout SplitMix64
   ) {
@@ -78,7 +79,7 @@ package struct Stack: Layer {
     var current = input
     for (index, layer) in layers.enumerated() {
       let isLast = index == layers.count - 1
-      // Without a cache nothing is kept of the activations between the layers.
+      // Without a cache, activations between the layers are not kept.
       let inner = isLast ? nil : caches?.matrix(input.rows, layer.outputCount)
       let next = isLast ? output : inner ?? room.next(layer.outputCount)
       layer.forward(
@@ -118,8 +119,8 @@ package struct Stack: Layer {
       inputCotangent: inputCotangent, scratch: scratch, finished: { _ in })
   }
 
-  /// The same; calls `finished` with the part of the parameters whose cotangent is complete, layer by layer from the
-  /// last to the first.
+  /// Computes the cotangents as `vjp` does; calls `finished` with each range of the parameters whose cotangent is
+  /// complete, layer by layer from the last to the first.
   package func vjp<Scalar: BLASScalar, Failure: Error>(
     at point: LayerPoint<Scalar>, outputCotangent: Matrix<Scalar>, parameterCotangent: Vector<Scalar>,
     inputCotangent: Matrix<Scalar>?, scratch: Vector<Scalar>, finished: (Range<Int>) throws(Failure) -> Void
@@ -164,14 +165,14 @@ package struct Stack: Layer {
     }
   }
 
-  /// Goes through the layers from the last to the first, all parts side by side, with the cotangent of each layer's output
-  /// and a place for that of its input, where anyone needs it.
+  /// Visits the layers from the last to the first, all parts together, with the cotangent of each layer's output and a
+  /// place for the cotangent of its input where it is needed.
   private func backward<Scalar: BLASScalar, Failure: Error>(
     _ parts: Parts<LayerPart<Scalar>>, _ body: (Int, Parts<LayerPart<Scalar>>) throws(Failure) -> Void
   ) throws(Failure) {
     let layerPoints = parts.all.map { points(at: $0.point) }
     var rooms = parts.all.map { Room($0.scratch, rows: $0.point.inputs.rows, widest: widest) }
-    // No layer before the first with parameters needs a cotangent, unless the caller asks for it.
+    // Layers before the first one with parameters need no cotangent, unless the caller asks for it.
     let first =
       parts.all[0].inputCotangent != nil ? 0 : parameterRanges.firstIndex { !$0.isEmpty } ?? layers.count
     var cotangents = parts.all.map(\.outputCotangent)
@@ -193,7 +194,7 @@ package struct Stack: Layer {
     }
   }
 
-  /// The points of the layers, in the memory that `forward` carved.
+  /// The points of the layers, in the memory that `forward` has carved.
   private func points<Scalar: BLASScalar>(at point: LayerPoint<Scalar>) -> [LayerPoint<Scalar>] {
     var caches = Carver(point.cache)
     var input = point.inputs
@@ -208,10 +209,10 @@ package struct Stack: Layer {
   }
 }
 
-/// The scratch of a stack: two halves that take turns, and the rest for the layer at work.
+/// The scratch of a stack: two buffers that alternate, and the rest for the current layer.
 private struct Room<Scalar: BLASScalar> {
   private let rows: Int
-  /// The half that was handed out before the other.
+  /// The buffer that was returned before the other one.
   private var older, newer: Vector<Scalar>
   let own: Vector<Scalar>
 
@@ -223,7 +224,7 @@ private struct Room<Scalar: BLASScalar> {
     own = scratch[2 * rows * widest..<scratch.count]
   }
 
-  /// A matrix that overwrites the one before the last.
+  /// A matrix that overwrites the last but one.
   mutating func next(_ columns: Int) -> Matrix<Scalar> {
     swap(&older, &newer)
     return Matrix(newer[0..<rows * columns], rows, columns)
@@ -231,7 +232,7 @@ private struct Room<Scalar: BLASScalar> {
 }
 
 extension ActivationFunction {
-  /// The factor on weights that keeps the variance of activations (He et al. 2015 for rectifiers; for tanh 5/3, as in
+  /// The factor on weights that keeps the variance of activations (He et al. 2015 for rectifiers; 5/3 for tanh, as in
   /// PyTorch's `calculate_gain`).
   var gain: Double {
     switch self {

@@ -7,9 +7,9 @@ package struct Activation: Layer, Equatable {
   package var outputCount: Int { inputCount }
   package var worksInPlace: Bool { true }
 
-  /// f′(x): computed once with f, then a product is one multiplication an element.
+  /// f′(x), computed once with f, so that a product is one multiplication per element.
   package var cacheCount: Int { inputCount }
-  /// f′(x) of an evaluation, which nobody reads.
+  /// f′(x) in an evaluation, where it is not read.
   package func scratchCount(rows: Int) -> Int { rows * inputCount }
 
   package init(_ function: ActivationFunction, count: Int) {

@@ -1,6 +1,6 @@
 import LinearAlgebra
 
-/// The mean of the kernel² numbers under a square window, in each channel; zeros of the padding count.
+/// The mean of the kernel² numbers under a square window, per channel; zeros of the padding count.
 package struct AveragePooling: Layer {
   package let input: ImageShape
   package let output: ImageShape

@@ -1,9 +1,10 @@
 import LinearAlgebra
 
-/// A 2-D convolution with square kernel, stride and zero padding, as a matrix product with the patches under the kernel.
+/// A 2-D convolution with square kernel, stride and zero padding, computed as a matrix product with the patches under
+/// the kernel.
 ///
-/// Threads share the images, and each works through its own in chunks, so that the patches of one chunk a thread are all
-/// that is ever in memory. Shapes: an image gives K × T patches (K = in · kernel², T positions), the weight is O × K.
+/// Threads share the images, and each computes its own in chunks, so that memory holds the patches of one chunk per
+/// thread. Shapes: an image gives K × T patches (K = in · kernel², T positions), and the weight is O × K.
 package struct Convolution: Layer {
   package let input: ImageShape
   package let output: ImageShape
@@ -86,7 +87,7 @@ package struct Convolution: Layer {
         room.putBack(patches, into: inputCotangent, images)
       }
     }
-    // Each thread has summed its own images; the sums are added in the order of the threads.
+    // Each thread has summed over its own images; the sums are added in the order of the threads.
     parameterCotangent.assign(rooms[0].gradient)
     for room in rooms.dropFirst() { parameterCotangent.combine(1, room.gradient) }
   }
@@ -95,8 +96,9 @@ package struct Convolution: Layer {
     scratchCount(rows: rows) + rows * (rowGradientCounts.first + rowGradientCounts.second)
   }
 
-  /// Patches and cotangents of all positions where their products cost less than the gradients' own: few positions, many
-  /// channels. Else the gradients are formed for some output channels at a time, D_i P_iᵀ for each image.
+  /// Passes on patches and cotangents of all positions if their products cost less than products of the gradients: with
+  /// few positions and many channels. Otherwise gradients are formed for a group of output channels at a time, as D_i
+  /// P_iᵀ per image.
   package func rowGradients<Scalar: BLASScalar, Failure: Error>(
     _ parts: Parts<LayerPart<Scalar>>, keep: (LayerCotangent<Scalar>) -> Void,
     visit: (RowGradients<Scalar>) throws(Failure) -> Void
@@ -124,7 +126,7 @@ package struct Convolution: Layer {
     }
   }
 
-  /// Where the row gradients of a part are formed: what threads work in, and the scratch beyond it.
+  /// The memory for the row gradients of a part: the rooms of threads, and the remaining scratch.
   private struct Place<Scalar: BLASScalar> {
     let part: LayerPart<Scalar>
     let rooms: [ConvolutionRoom<Scalar>]
@@ -135,7 +137,7 @@ package struct Convolution: Layer {
     _ places: Parts<Place<Scalar>>, _ visit: (RowGradients<Scalar>) throws(Failure) -> Void
   ) throws(Failure) {
     let (T, K, O) = (window.positions, window.patchCount, output.channels)
-    // Row by row T × K and T × O.
+    // Rows of T × K and of T × O numbers.
     let results = places.map { _, place in
       var carver = Carver(place.rest)
       let rows = place.part.point.input.rows
@@ -205,36 +207,36 @@ package struct Convolution: Layer {
     return [work]
   }
 
-  /// Multiplications for two rows' gradients, of all pairs of their positions.
+  /// Multiplications for the gradients of two rows, over all pairs of their positions.
   private var pairCount: Int { window.positions * window.positions * (window.patchCount + output.channels) }
 
   private var pairsPositions: Bool { pairCount < parameterCount }
 
-  /// Output channels whose gradients are formed together: as many as fit in 2¹⁴ numbers a row. Not a matter of the rows, of
-  /// which another rank may have more.
+  /// The number of output channels whose gradients are formed together: as many as fit into 2¹⁴ numbers per row. It
+  /// must not depend on the number of rows, which differs between ranks.
   private var gradientChannels: Int { min(output.channels, max(1, (1 << 14) / (window.patchCount + 1))) }
 
-  /// Images a chunk: several if they are small, so that the products are not.
+  /// Images per chunk: several if they are small, to keep the products large.
   private var chunk: Int { max(1, 64 / window.positions) }
 
   private var scratchPerThread: Int {
     chunk * window.positions * (window.patchCount + output.channels + 1) + parameterCount
   }
 
-  /// Threads that share the images.
+  /// The number of threads that share the images.
   private func workers(_ rows: Int) -> Int { max(1, min(rows, Threads.available)) }
 
-  /// What each thread works in.
+  /// The memory of each thread.
   private func rooms<Scalar>(_ scratch: Vector<Scalar>, rows: Int) -> [ConvolutionRoom<Scalar>] {
     var carver = Carver(scratch)
-    // Scratch may be from before the number of threads was chosen.
+    // The scratch may have been allocated for another number of threads.
     return (0..<max(1, min(workers(rows), scratch.count / scratchPerThread))).map { _ in
       ConvolutionRoom(
         carver.vector(scratchPerThread), window, output.channels, chunk: chunk, parameterCount: parameterCount)
     }
   }
 
-  /// Calls `body` on all threads with chunks of images, and each thread's room.
+  /// Calls `body` on all threads with chunks of images and the thread's room.
   private func forEachChunk<Scalar>(
     of count: Int, _ rooms: [ConvolutionRoom<Scalar>], _ body: (Range<Int>, ConvolutionRoom<Scalar>) -> Void
   ) {
@@ -244,7 +246,7 @@ package struct Convolution: Layer {
         body(start..<min(start + chunk, end), rooms[piece])
       }
     }
-    // The products of a single image are shared instead.
+    // With a single room, the threads share each product instead.
     if rooms.count == 1 { return work(0) }
     Threads.parallel(rooms.count, grain: 1) { $0.forEach(work) }
   }

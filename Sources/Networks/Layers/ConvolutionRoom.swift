@@ -1,14 +1,14 @@
 import LinearAlgebra
 
-/// Scratch of one thread: patches and outputs of a chunk of images, and this thread's part of the gradient.
+/// Scratch of one thread: patches and outputs of a chunk of images, and the thread's part of the gradient.
 ///
-/// In a chunk of several images the positions of all lie side by side, so that one product serves them.
+/// In a chunk of several images, the positions of all are side by side, so that one product covers them.
 struct ConvolutionRoom<Scalar: BLASScalar> {
   private let window: Window
   private let channels: Int
   private let patchStorage, outputStorage: Vector<Scalar>
   let ones: Vector<Scalar>
-  /// Weight and bias (P of the layer).
+  /// The gradient of weight and bias (P of the layer).
   let gradient: Vector<Scalar>
 
   init(_ scratch: Vector<Scalar>, _ window: Window, _ channels: Int, chunk: Int, parameterCount: Int) {
@@ -45,7 +45,7 @@ struct ConvolutionRoom<Scalar: BLASScalar> {
     }
   }
 
-  /// Where to compute the outputs of `images` (O × count·T): in place for one image, else in scratch.
+  /// A place for the outputs of `images` (O × count·T): the matrix itself for one image, otherwise scratch.
   func outputs(_ matrix: Matrix<Scalar>, _ images: Range<Int>) -> Matrix<Scalar> {
     let columns = images.count * window.positions
     let storage = images.count == 1 ? matrix[row: images.lowerBound] : outputStorage[0..<channels * columns]
@@ -64,7 +64,7 @@ struct ConvolutionRoom<Scalar: BLASScalar> {
     return block
   }
 
-  /// The outputs of one channel of one image: where they lie in a block and in the image's row.
+  /// Calls `body` with the outputs of each channel of each image: their ranges in a block and in the image's row.
   private func forEachRun(_ images: Range<Int>, _ body: (Range<Int>, Int, Range<Int>) -> Void) {
     let positions = window.positions
     for channel in 0..<channels {

@@ -1,6 +1,6 @@
 import LinearAlgebra
 
-/// An image as a plain row of features: the same numbers in the same order.
+/// An image as a flat row of features: the same numbers in the same order.
 package struct Flatten: Layer, Equatable {
   package let inputCount: Int
   package var outputCount: Int { inputCount }

@@ -1,6 +1,6 @@
 import LinearAlgebra
 
-/// A layer whose parameters are a weight for every input and output, in either order, and then a bias for every output.
+/// A layer whose parameters are a weight per input and output, in either order, followed by a bias per output.
 package protocol FullyConnected: Layer {}
 
 extension FullyConnected {

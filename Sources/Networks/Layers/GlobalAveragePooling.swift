@@ -8,7 +8,7 @@ package struct GlobalAveragePooling: Layer, Equatable {
   package var inputCount: Int { input.count }
   package var outputCount: Int { input.channels }
 
-  /// A channel of ones, the factor that makes sums.
+  /// A channel of ones, the factor that forms sums.
   package func scratchCount(rows: Int) -> Int { area }
 
   private var area: Int { input.height * input.width }

@@ -5,14 +5,14 @@ import LinearAlgebra
 /// Ba, Kiros, Hinton: Layer normalization, 2016. With x̂ = (x − mean)/σ the derivative of x̂ is the symmetric map
 /// N dx = (dx − mean(dx) − x̂ mean(x̂ ∘ dx))/σ, so that dy = weight ∘ N dx and its adjoint is N(weight ∘ g).
 package struct LayerNormalization: Layer, Equatable {
-  /// [features], or [channels, height, width] of images.
+  /// [features], or [channels, height, width] for images.
   package let shape: [Int]
   package let inputCount: Int
   package var outputCount: Int { inputCount }
 
   /// x̂ and 1/σ.
   package var cacheCount: Int { inputCount + 1 }
-  /// 1/σ of an evaluation, which nobody reads.
+  /// 1/σ in an evaluation, where it is not read.
   package func scratchCount(rows: Int) -> Int { rows }
 
   package init(shape: [Int]) {
@@ -92,7 +92,7 @@ package struct LayerNormalization: Layer, Equatable {
     }
   }
 
-  /// PyTorch's default.
+  /// The default value of PyTorch.
   private static let epsilon = 1e-5
 
   private func weight<Scalar>(_ parameters: Vector<Scalar>) -> Vector<Scalar> { parameters[0..<inputCount] }

@@ -1,8 +1,8 @@
 import LinearAlgebra
 
-/// The largest number under a square window, in each channel; padding counts as −∞.
+/// The largest number under a square window, per channel; padding counts as −∞.
 ///
-/// Of equal numbers the first in row-major order is taken, and NaN is larger than everything, both as in PyTorch.
+/// Among equal numbers the first in row-major order is taken, and NaN exceeds all numbers, both as in PyTorch.
 package struct MaxPooling: Layer {
   package let input: ImageShape
   package let output: ImageShape
@@ -11,13 +11,14 @@ package struct MaxPooling: Layer {
   package var inputCount: Int { input.count }
   package var outputCount: Int { output.count }
 
-  /// Where in its image each output was found, as a number of the scalar type: exact, as images are below 2²⁴ numbers.
+  /// The index of each output in its image, as a number of the scalar type: exact, since images have fewer than 2²⁴
+  /// numbers.
   package var cacheCount: Int { outputCount }
-  /// The same of an evaluation, which nobody reads.
+  /// The indices in an evaluation, where they are not read.
   package func scratchCount(rows: Int) -> Int { rows * outputCount }
 
-  /// nil if the kernel is larger than the padded image, if the padding is more than half of the kernel (a window could
-  /// then see nothing else), or if an image has 2²⁴ numbers or more.
+  /// nil if the kernel is larger than the padded image, if the padding exceeds half of the kernel (a window could then
+  /// contain padding only), or if an image has 2²⁴ numbers or more.
   package init?(_ input: ImageShape, kernel: Int, stride: Int, padding: Int = 0) {
     guard let window = Window(over: input, kernel: kernel, stride: stride, padding: padding),
       padding <= kernel / 2, input.count < Window.poolingLimit

@@ -2,7 +2,7 @@ import LinearAlgebra
 
 /// y = x + body(x).
 ///
-/// Parameters are named as those of the body, `0.weight`, as if PyTorch's class inherited from `torch.nn.Sequential`.
+/// Parameters have the names of the body, `0.weight`, as if PyTorch's class inherited from `torch.nn.Sequential`.
 package struct Residual: Layer {
   package let body: Stack
 

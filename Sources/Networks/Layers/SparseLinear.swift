@@ -2,10 +2,10 @@ import LinearAlgebra
 
 /// z = Wᵀx + b for each sparse row x: a fully connected first layer, and by itself a softmax head.
 ///
-/// W is inputs × outputs, the transpose of `Linear`'s weight, so that each entry of x takes a contiguous row of it: in PyTorch
-/// an `EmbeddingBag(inputs, outputs, mode: sum)` with `per_sample_weights`, and a bias. Nothing is ever made dense but what
-/// has the shape of the parameters: the time of a product is that of (#b's entries) · outputs multiplications, and a vjp
-/// also writes the zeros of features that no row has.
+/// W is inputs × outputs, the transpose of `Linear`'s weight, so that each entry of x reads a contiguous row: in
+/// PyTorch, an `EmbeddingBag(inputs, outputs, mode: sum)` with `per_sample_weights`, and a bias. Only arrays with the
+/// shape of the parameters are dense: a product takes (#b's entries) · outputs multiplications, and a vjp also writes
+/// the zeros of features that no row has.
 package struct SparseLinear: FullyConnected, Equatable {
   package let inputCount: Int
   package let outputCount: Int

@@ -1,6 +1,6 @@
 import LinearAlgebra
 
-/// Reorders height × width × channels, as data files may have it, into channels × height × width.
+/// Reorders height × width × channels, which data files may have, to channels × height × width.
 package struct ChannelsFirst: Layer, Equatable {
   package let output: ImageShape
 
@@ -9,7 +9,7 @@ package struct ChannelsFirst: Layer, Equatable {
 
   private var area: Int { output.height * output.width }
 
-  /// `output` is the shape of the images, the same numbers in either order.
+  /// `output` is the shape of the images, which have the same numbers in either order.
   package init(_ output: ImageShape) { self.output = output }
 
   package func forward<Scalar: BLASScalar>(

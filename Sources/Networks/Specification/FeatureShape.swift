@@ -1,13 +1,13 @@
-/// The order of an image's extents in a data file.
+/// The order of an image's axes in a data file.
 package enum ChannelOrder: String, Codable, CaseIterable, Sendable {
-  /// Channels × height × width, as the layers have it.
+  /// Channels × height × width, as in the layers.
   case first
   /// Height × width × channels.
   case last
 }
 
 extension [Int] {
-  /// The number of elements of an array with these extents; nil unless they are positive and it is an `Int`.
+  /// The number of elements of an array with these axes; nil unless all are positive and the number fits into an `Int`.
   package var elementCount: Int? {
     reduce(1) { product, extent in
       guard let product, extent > 0 else { return nil }
@@ -17,7 +17,7 @@ extension [Int] {
   }
 }
 
-/// What one example is between two layers.
+/// The shape of one example between two layers.
 enum FeatureShape: Equatable {
   case flat(Int)
   case image(ImageShape)
@@ -29,7 +29,7 @@ enum FeatureShape: Equatable {
     }
   }
 
-  /// As PyTorch's `LayerNorm` takes it.
+  /// The shape that PyTorch's `LayerNorm` takes.
   var extents: [Int] {
     switch self {
     case .flat(let count): [count]
@@ -51,9 +51,9 @@ extension FeatureShape: CustomStringConvertible {
   }
 }
 
-/// A layer that does not fit what comes before it. Its description is one line.
+/// A layer that does not fit the layers before it. The description is one line.
 package struct ShapeError: Error, Equatable, Sendable, CustomStringConvertible {
-  /// Such as `model.layers[2]`.
+  /// The key of the layer, such as `model.layers[2]`.
   package let key: String
   package let problem: String
 

@@ -1,6 +1,6 @@
 import LinearAlgebra
 
-/// Channels, height and width of an image; a row of a matrix holds it in this order, as PyTorch does.
+/// Channels, height and width of an image; a row of a matrix holds the image in this order, as in PyTorch.
 package struct ImageShape: Equatable, Sendable {
   package var channels: Int
   package var height: Int

@@ -1,12 +1,12 @@
-/// A layer that a configuration describes wrongly: where, and what is wrong.
+/// A layer that a configuration describes wrongly: its key, and the problem.
 package struct LayerFault: Error, Equatable, Sendable, CustomStringConvertible {
   package enum Problem: Equatable, Sendable {
-    /// A layer or key that there is not; `subject` says which of both.
+    /// An unknown layer or key; `subject` says which of the two.
     case unknown(subject: String, name: String, allowed: [String])
     case misuse(String)
   }
 
-  /// Such as `model.layers[2].convolution`.
+  /// The key, such as `model.layers[2].convolution`.
   package let key: String
   package let problem: Problem
 
@@ -20,7 +20,7 @@ package struct LayerFault: Error, Equatable, Sendable, CustomStringConvertible {
 }
 
 extension [any CodingKey] {
-  /// `model.layers[2].linear`
+  /// The path of keys in words, such as `model.layers[2].linear`.
   package var keyPath: String {
     reduce("") { path, key in
       key.intValue.map { "\(path)[\($0)]" } ?? (path.isEmpty ? key.stringValue : "\(path).\(key.stringValue)")

@@ -1,10 +1,10 @@
 import LinearAlgebra
 
-/// A word, such as `relu`, or a mapping with one key, such as `linear: 128`. Throws `LayerFault`.
+/// Coded as a word, such as `relu`, or as a mapping with one key, such as `linear: 128`. Throws `LayerFault`.
 extension LayerSpecification: Codable {
   private typealias Container = KeyedDecodingContainer<Name>
 
-  /// Whatever stands as a key.
+  /// Any key.
   private struct Name: CodingKey {
     let stringValue: String
     var intValue: Int? { nil }
@@ -27,7 +27,7 @@ extension LayerSpecification: Codable {
     self = try Self.layer(container.allKeys[0], in: container)
   }
 
-  /// A layer that stands there as a word alone.
+  /// The layer that a single word stands for.
   private static func layer(word: String, _ path: [any CodingKey]) throws -> LayerSpecification {
     if let function = ActivationFunction(rawValue: word) { return .activation(function) }
     switch Word(rawValue: word) {
@@ -75,7 +75,7 @@ extension LayerSpecification: Codable {
     }
   }
 
-  /// A number for the kernel alone, or all settings.
+  /// A pool from a number for the kernel alone, or from all settings.
   private static func pool(_ name: Name, in container: Container) throws -> Pool {
     guard (try? container.nestedContainer(keyedBy: Name.self, forKey: name)) != nil else {
       return Pool(kernel: try size(name, in: container, Self.windows))
@@ -84,11 +84,11 @@ extension LayerSpecification: Codable {
     let kernel = try size(Name(stringValue: "kernel"), in: settings, Self.windows)
     return Pool(
       kernel: kernel, stride: try size(Name(stringValue: "stride"), in: settings, Self.windows, otherwise: kernel),
-      // More would put whole windows into the padding.
+      // More padding would put whole windows into it.
       padding: try size(Name(stringValue: "padding"), in: settings, 0...kernel / 2, otherwise: 0))
   }
 
-  /// What stands under `name`, with no keys but those allowed.
+  /// The settings under `name`, which must have allowed keys only.
   private static func settings(_ allowed: [String], of name: Name, in container: Container) throws -> Container {
     let path = (container.codingPath + [name]).keyPath
     guard let settings = try? container.nestedContainer(keyedBy: Name.self, forKey: name) else {
@@ -101,7 +101,7 @@ extension LayerSpecification: Codable {
     return settings
   }
 
-  /// Units or channels of a layer, few enough that products of sizes are numbers.
+  /// Units or channels of a layer, few enough that products of sizes do not overflow.
   private static let sizes = 1...1_000_000
   private static let windows = 1...1000
 

@@ -1,6 +1,7 @@
 import LinearAlgebra
 
-/// A hidden layer as a configuration names it: its own settings, without the sizes that follow from the layers before.
+/// A hidden layer as a configuration describes it: its settings, without the sizes that follow from the layers before
+/// it.
 package indirect enum LayerSpecification: Equatable, Sendable {
   case linear(Int)
   case convolution(Kernel)
@@ -11,7 +12,7 @@ package indirect enum LayerSpecification: Equatable, Sendable {
   case flatten
   case activation(ActivationFunction)
   case layerNorm
-  /// x + f(x) of the layers f.
+  /// x + f(x), for the layers f.
   case residual([LayerSpecification])
 
   /// The window of a convolution.
@@ -29,7 +30,7 @@ package indirect enum LayerSpecification: Equatable, Sendable {
     }
   }
 
-  /// The window of a pool. Without a stride, windows lie side by side.
+  /// The window of a pool. Without a stride, windows are adjacent.
   package struct Pool: Equatable, Sendable {
     package var kernel: Int
     package var stride: Int
@@ -42,7 +43,7 @@ package indirect enum LayerSpecification: Equatable, Sendable {
     }
   }
 
-  /// How a configuration calls the layer.
+  /// The word for the layer in a configuration.
   package var word: String {
     switch self {
     case .linear: Word.linear.rawValue
@@ -57,7 +58,7 @@ package indirect enum LayerSpecification: Equatable, Sendable {
     }
   }
 
-  /// The words besides the activation functions'.
+  /// The words for layers other than activation functions.
   enum Word: String, CaseIterable {
     case linear, convolution
     case maxPool = "max_pool"
@@ -68,7 +69,7 @@ package indirect enum LayerSpecification: Equatable, Sendable {
     case residual
   }
 
-  /// All words that a layer can have.
+  /// All words for layers.
   static var words: [String] { Word.allCases.map(\.rawValue) + ActivationFunction.allCases.map(\.rawValue) }
 
   /// Whether the layer has parameters of its own.
@@ -80,7 +81,7 @@ package indirect enum LayerSpecification: Equatable, Sendable {
     }
   }
 
-  /// Whether it is a convolution, or has one within.
+  /// Whether the layer is or contains a convolution.
   package var hasConvolution: Bool {
     switch self {
     case .convolution: true
@@ -91,7 +92,7 @@ package indirect enum LayerSpecification: Equatable, Sendable {
 }
 
 extension LayerSpecification: CustomStringConvertible {
-  /// As in a configuration, on one line.
+  /// The layer in the form of a configuration, on one line.
   package var description: String {
     switch self {
     case .linear(let outputs): "{\(word): \(outputs)}"

@@ -1,12 +1,12 @@
 import LinearAlgebra
 
 extension Network {
-  /// The network of `layers` and a linear head into `classes`, for examples of the extents `example`.
+  /// The network of `layers` and a linear head into `classes`, for examples with the axes `example`.
   ///
-  /// The example is an image if the first layer to which that matters is a convolution or a pool: its extents are then
-  /// [height, width] or [channels, height, width], with `channels` last [height, width, channels]. Layers are numbered
-  /// as by `torch.nn.Sequential`, the head last. With `sparseInputs` the first layer is a `SparseLinear`. Throws for the
-  /// first layer that does not fit.
+  /// The example is an image if the first layer that distinguishes the two is a convolution or a pool: its axes are
+  /// then [height, width] or [channels, height, width], with `channels` last [height, width, channels]. Layers are
+  /// numbered as in `torch.nn.Sequential`, the head last. With `sparseInputs` the first layer is a `SparseLinear`.
+  /// Throws for the first layer that does not fit.
   package init(
     _ layers: [LayerSpecification], example: [Int], channels: ChannelOrder = .first, classes: Int,
     sparseInputs: Bool = false
@@ -27,17 +27,17 @@ extension Network {
   }
 }
 
-/// Layers so far, and what comes out of them.
+/// The layers so far, and the shape of their output.
 private struct Builder {
   private(set) var layers: [any Layer] = []
   private(set) var outline: [String] = []
   private(set) var shape: FeatureShape
-  /// The layer that gives this shape; nil if an example has it.
+  /// The layer that produces this shape; nil for the shape of an example.
   private var previous: String?
-  /// Whether those of an example are sparse.
+  /// Whether the features of examples are sparse.
   var takesSparseInputs = false
 
-  /// More numbers than BLAS can address along one dimension of a matrix.
+  /// The largest extent of a matrix that BLAS can address.
   private static let limit = Int(Int32.max)
 
   init(_ specifications: [LayerSpecification], example: [Int], channels: ChannelOrder) throws(ShapeError) {
@@ -69,12 +69,12 @@ private struct Builder {
     case .last:
       let image = ImageShape(channels: example[2], height: example[0], width: example[1])
       shape = .image(image)
-      // One channel is the same in both orders.
+      // With one channel, both orders are the same.
       if image.channels > 1 { layers.append(ChannelsFirst(image)) }
     }
   }
 
-  /// Of the layers within a residual block.
+  /// A builder for the layers within a residual block.
   private init(inside outer: Builder) {
     shape = outer.shape
     previous = outer.previous
@@ -160,7 +160,7 @@ private struct Builder {
     }
   }
 
-  /// What gives the shape, for errors.
+  /// The source of the shape, for errors.
   private var source: String { previous.map { "\($0) before it" } ?? "an example" }
 
   private func image(for word: String, _ key: String) throws(ShapeError) -> ImageShape {
