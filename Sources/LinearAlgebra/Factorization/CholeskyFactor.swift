@@ -1,23 +1,24 @@
-/// U with UᵀU = A + λI, for symmetric positive definite matrices A. By blocks, on all threads.
+/// U with UᵀU = A + λI, for symmetric positive definite matrices A. Computed by blocks, on all threads.
 ///
-/// Of the two triangles the upper one suits the kernels of BLAS better, and so do rows that do not begin a power of two apart.
+/// The upper triangle suits the kernels of BLAS better than the lower one, and so do rows that are not a power of two
+/// apart.
 package final class CholeskyFactor<Scalar: BLASScalar> {
   private var storage = Vector<Scalar>(zeros: 0)
   private var size = 0
-  /// Numbers from the beginning of a row to that of the next.
+  /// The distance between the beginnings of rows, in numbers.
   private var pitch: Int { Self.pitch(size) }
 
-  /// Up to this size LAPACK's own routine is as fast.
+  /// The size up to which LAPACK's own routine is as fast.
   private static var leaf: Int { 64 }
 
   package init() {}
 
   private static func pitch(_ size: Int) -> Int { (size + 15) / 16 * 16 + 16 }
 
-  /// Numbers that the factor of a matrix of so many rows takes.
+  /// Numbers in the factor of a matrix of `size` rows.
   package static func count(size: Int) -> Int { size * pitch(size) }
 
-  /// Factorises a + shift·I, of which only the upper triangle is read, or as many of its first rows and columns. False if a
+  /// Factorises a + shift·I, or its first `count` rows and columns; reads the upper triangle only. Returns false if a
   /// pivot is not positive.
   package func factorize<Source: BLASScalar>(_ a: Matrix<Source>, first count: Int? = nil, shift: Scalar) -> Bool {
     precondition(a.rows == a.columns && count ?? 0 <= a.rows, "only a square matrix has a Cholesky factor")
@@ -40,7 +41,7 @@ package final class CholeskyFactor<Scalar: BLASScalar> {
     }
   }
 
-  /// The upper triangle ← that of a + shift·I.
+  /// The upper triangle ← the upper triangle of a + shift·I.
   @specialized(where Scalar == Float, Source == Float)
   @specialized(where Scalar == Double, Source == Float)
   @specialized(where Scalar == Double, Source == Double)
@@ -59,7 +60,7 @@ package final class CholeskyFactor<Scalar: BLASScalar> {
     }
   }
 
-  /// The factor of the diagonal block `range` in place, by halves: A₁₁ = U₁ᵀU₁, B = U₁⁻ᵀA₁₂, and the factor of A₂₂ − BᵀB.
+  /// Factorises the diagonal block `range` in place, by halves: A₁₁ = U₁ᵀU₁, B = U₁⁻ᵀA₁₂, then the factor of A₂₂ − BᵀB.
   private func factorize(_ range: Range<Int>) -> Bool {
     if range.isEmpty { return true }
     let ld = Int32(pitch)
@@ -69,20 +70,20 @@ package final class CholeskyFactor<Scalar: BLASScalar> {
       }
       let start = range.lowerBound
       if range.count <= Self.leaf {
-        // OpenBLAS takes NaN for a pivot like any other.
+        // OpenBLAS accepts NaN as a pivot.
         return Scalar.potrf(.upper, n: Int32(range.count), a: block(start, start), lda: ld) == 0
           && range.allSatisfy { block($0, $0).pointee > 0 }
       }
       let middle = start + (range.count / 2 + 15) / 16 * 16
       guard factorize(start..<middle) else { return false }
       let k = Int32(middle - start)
-      // Whole vectors of the kernels for each thread.
+      // Each thread gets whole vectors of the kernels.
       Threads.parallel((range.upperBound - middle + 15) / 16, grain: 1) { part in
         let end = min(middle + 16 * part.upperBound, range.upperBound)
         substitute(start..<middle, middle + 16 * part.lowerBound..<end)
       }
       let rest = middle..<range.upperBound
-      // Low enough that no thread waits long for the last one.
+      // Panels are low enough that no thread waits long for the last one.
       let height = max(16, min(GramPanel.rows, rest.count / (2 * Threads.available) / 16 * 16))
       Threads.sharePanels(of: rest, height: height) { panel, _ in
         let end = panel.upperBound
@@ -100,7 +101,7 @@ package final class CholeskyFactor<Scalar: BLASScalar> {
     }
   }
 
-  /// B ← U⁻ᵀB for the diagonal block U of `range` and the elements B right of it in `columns`, by halves.
+  /// B ← U⁻ᵀB, by halves, for the diagonal block U of `range` and the elements B to its right in `columns`.
   private func substitute(_ range: Range<Int>, _ columns: Range<Int>) {
     let ld = pitch
     storage.withElements { elements in

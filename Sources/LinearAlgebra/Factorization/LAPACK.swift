@@ -1,23 +1,24 @@
 extension Matrix {
-  /// Replaces the lower triangle of a symmetric positive definite matrix by its Cholesky factor L, self = LLᵀ; the upper
-  /// triangle is neither read nor written. False if a pivot is not positive; the matrix is then spoilt.
+  /// Replaces the lower triangle of a symmetric positive definite matrix by its Cholesky factor L, self = LLᵀ; the
+  /// upper triangle is neither read nor written. Returns false if a pivot is not positive; the matrix is then
+  /// undefined.
   package func factorizeCholesky() -> Bool {
     precondition(rows == columns, "only a square matrix has a Cholesky factor")
     if rows == 0 { return true }
     let info = elements.withElements { Scalar.potrf(.lower, n: Int32(rows), a: $0.baseAddress!, lda: Int32(rows)) }
-    // OpenBLAS takes NaN for a pivot like any other.
+    // OpenBLAS accepts NaN as a pivot.
     return info == 0 && (0..<rows).allSatisfy { self[$0, $0] > 0 }
   }
 
   /// inverse ← (LLᵀ)⁻¹ with L from `factorizeCholesky`, symmetric to the last bit.
   ///
-  /// First L⁻¹ and then L⁻ᵀL⁻¹, in panels that leave out the zeros above the diagonal of L⁻¹: n³/3 multiplications, as many as
-  /// LAPACK's `potri` takes, on all threads. No bit depends on their number.
+  /// Computes L⁻¹ and then L⁻ᵀL⁻¹, in panels that skip the zeros above the diagonal of L⁻¹: n³/3 multiplications, as
+  /// many as LAPACK's `potri`, on all threads. No bit depends on the number of threads.
   package func assignInverse(to inverse: Matrix) {
     precondition(rows == columns && inverse.rows == rows && inverse.columns == rows, "shapes of the inverse do not fit")
     assert(inverse.elements.isDisjoint(from: elements), overlap)
     let (size, ld) = (rows, Int32(rows))
-    // The larger the panels, the less of the triangle is reordered for each of them by the kernels.
+    // The larger the panels, the smaller the part of the triangle that the kernels reorder for each.
     let height = GramPanel.rows * Swift.max(1, size / 1024)
     let root = Matrix(zeros: size, size)
     for i in 0..<size { root[i, i] = 1 }
@@ -53,7 +54,7 @@ extension Matrix {
   private func mirrorLowerTriangle() {
     let (rows, columns) = (rows, columns)
     elements.withElements { elements in
-      // So many columns at a time that their lines stay in the first cache.
+      // The lines of 32 columns stay in the first cache.
       Threads.sharePanels(of: 0..<rows, height: 32) { panel, _ in
         for i in panel.lowerBound..<rows {
           for j in panel.lowerBound..<Swift.min(panel.upperBound, i) {
@@ -71,7 +72,7 @@ extension Matrix {
     if b.elements.count == 0 { return }
     elements.withElements { l in
       b.elements.withElements { elements in
-        // On the left of b its columns are systems of their own, on the right its rows.
+        // On the left of b each column is a system of its own, on the right each row.
         Threads.parallel(side == .left ? b.columns : b.rows, grain: 16) { part in
           let (first, count) = (part.lowerBound, Int32(part.count))
           Scalar.trsm(

@@ -1,8 +1,9 @@
-/// The number types that BLAS knows: `Float` and `Double`.
+/// The number types of BLAS: `Float` and `Double`.
 ///
-/// The requirements are the loops and library calls that differ by type, over raw memory, in families: concrete code for each
-/// type, so that generic callers in other modules lose nothing where they are not specialised. Callers use the checked functions
-/// on `Vector` and `Matrix` (`BLAS.swift`, `LAPACK.swift`, `VectorMath.swift`, `Windows.swift`, …).
+/// The requirements, grouped in families, are the loops and library calls that differ by type, over raw memory. They
+/// are concrete for each type, so that generic callers in other modules lose no speed without specialisation. Callers
+/// use the checked functions on `Vector` and `Matrix` (`BLAS.swift`, `LAPACK.swift`, `VectorMath.swift`,
+/// `Windows.swift`, …).
 package protocol BLASScalar: MatrixKernels, VectorKernels, UpdateKernels, ImageKernels, NormalizationKernels,
   SparseKernels, BitwiseCopyable, Sendable, Codable
 {}

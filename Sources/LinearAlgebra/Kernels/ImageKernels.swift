@@ -1,4 +1,4 @@
-/// Windows on images: patches and pooling. One of the families of `BLASScalar`.
+/// Windows on images: patches and pooling. A family of `BLASScalar`.
 package protocol ImageKernels: BinaryFloatingPoint {
   static func im2col(
     _ image: UnsafePointer<Self>, _ window: Window, into patches: UnsafeMutablePointer<Self>, pitch: Int)

@@ -1,6 +1,6 @@
 import COpenBLAS
 
-/// Products, triangular systems and factors of matrices. One of the families of `BLASScalar`.
+/// Products, triangular systems and factors of matrices. A family of `BLASScalar`.
 package protocol MatrixKernels: BinaryFloatingPoint {
   /// C ← α op(A) op(B) + β C in row-major order; op(A) is m × k, op(B) k × n.
   static func gemm(
@@ -15,21 +15,21 @@ package protocol MatrixKernels: BinaryFloatingPoint {
   static func gemv(
     _ opA: Transpose, rows: Int32, columns: Int32, alpha: Self, a: UnsafePointer<Self>, lda: Int32,
     x: UnsafePointer<Self>, beta: Self, y: UnsafeMutablePointer<Self>)
-  /// y ← A x for a symmetric matrix of which the upper row-major triangle is given.
+  /// y ← A x for a symmetric matrix given by its upper row-major triangle.
   static func symv(
     n: Int32, a: UnsafePointer<Self>, lda: Int32, x: UnsafePointer<Self>, y: UnsafeMutablePointer<Self>)
   /// B ← op(A)⁻¹ B, or B op(A)⁻¹ on the right side, for a row-major triangle A; B is m × n.
   static func trsm(
     _ side: Side, _ triangle: Triangle, _ opA: Transpose, m: Int32, n: Int32, a: UnsafePointer<Self>, lda: Int32,
     b: UnsafeMutablePointer<Self>, ldb: Int32)
-  /// B ← U⁻ᵀB for the upper row-major triangle U (k × k) and B (k × n). Faster than `trsm` where k is some tens, for which
-  /// OpenBLAS has no kernel of its own on many processors.
+  /// B ← U⁻ᵀB for the upper row-major triangle U (k × k) and B (k × n). Faster than `trsm` for k of some tens, where
+  /// OpenBLAS lacks a kernel on many processors.
   static func substitute(
     _ u: UnsafePointer<Self>, ldu: Int, k: Int, _ b: UnsafeMutablePointer<Self>, ldb: Int, n: Int)
   /// x ← op(A)⁻¹ x
   static func trsv(
     _ triangle: Triangle, _ opA: Transpose, n: Int32, a: UnsafePointer<Self>, lda: Int32, x: UnsafeMutablePointer<Self>)
-  /// Cholesky factor of a row-major triangle, in place: L with LLᵀ of the lower, U with UᵀU of the upper one; returns
+  /// Cholesky factor of a row-major triangle, in place: L with LLᵀ for the lower, U with UᵀU for the upper one. Returns
   /// LAPACK's `info`.
   static func potrf(_ triangle: Triangle, n: Int32, a: UnsafeMutablePointer<Self>, lda: Int32) -> Int32
   static func transpose(_ x: UnsafePointer<Self>, rows: Int, columns: Int, into y: UnsafeMutablePointer<Self>)
@@ -41,7 +41,7 @@ package enum Transpose: Sendable {
   var cblas: CBLAS_TRANSPOSE { self == .no ? CblasNoTrans : CblasTrans }
 }
 
-/// Where the triangle of a triangular system stands.
+/// The side of a triangular system that the triangle is on.
 package enum Side: Sendable {
   case left, right
 
@@ -53,6 +53,6 @@ package enum Triangle: Sendable {
   case lower, upper
 
   var cblas: CBLAS_UPLO { self == .lower ? CblasLower : CblasUpper }
-  /// LAPACK's name of it. LAPACK reads columns where we have rows, and so sees the transpose.
+  /// LAPACK's name of the triangle. LAPACK reads columns where this code has rows, and so sees the transpose.
   var ofTranspose: String { self == .lower ? "U" : "L" }
 }

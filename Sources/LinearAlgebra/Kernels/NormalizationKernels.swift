@@ -1,4 +1,4 @@
-/// Rows of mean 0 and variance 1, and their derivatives. One of the families of `BLASScalar`.
+/// Rows of mean 0 and variance 1, and their derivatives. A family of `BLASScalar`.
 package protocol NormalizationKernels: BinaryFloatingPoint {
   static func normalize(
     _ x: UnsafePointer<Self>, rows: Int, columns: Int, epsilon: Double, into y: UnsafeMutablePointer<Self>,

@@ -1,10 +1,10 @@
-/// Products of compressed sparse rows. One of the families of `BLASScalar`.
+/// Products of compressed sparse rows. A family of `BLASScalar`.
 package protocol SparseKernels: BinaryFloatingPoint {
-  /// y ← y + X w, for rows of X as entries `starts`_r ..< `starts`_(r+1).
+  /// y ← y + X w, where row r of X has the entries `starts`_r ..< `starts`_(r+1).
   static func sparseProduct(
     starts: UnsafePointer<Int>, columns: UnsafePointer<Int32>, values: UnsafePointer<Self>, rows: Int,
     _ w: UnsafePointer<Self>, _ n: Int, into y: UnsafeMutablePointer<Self>)
-  /// Rows of g ← Xᵀ diag(factors) d, those of `count` columns of X that have entries.
+  /// Rows of g ← Xᵀ diag(factors) d, for the `count` columns of X that have entries.
   static func sparseTransposedProduct(
     columns: UnsafePointer<Int32>, starts: UnsafePointer<Int>, rows: UnsafePointer<Int32>, values: UnsafePointer<Self>,
     count: Int, factors: UnsafePointer<Self>?, _ d: UnsafePointer<Self>, _ n: Int,

@@ -1,4 +1,4 @@
-/// What solvers and optimizers do to vectors in one pass. One of the families of `BLASScalar`.
+/// Updates of vectors by solvers and optimizers in one pass. A family of `BLASScalar`.
 package protocol UpdateKernels: BinaryFloatingPoint {
   static func advance(
     _ a: Self, _ s: UnsafeMutablePointer<Self>, _ z: UnsafePointer<Self>, _ b: Self, _ u: UnsafeMutablePointer<Self>,

@@ -1,10 +1,10 @@
-/// Passes over vectors: sums, combinations, and functions of every element. One of the families of `BLASScalar`.
+/// Passes over vectors: sums, combinations, and elementwise functions. A family of `BLASScalar`.
 package protocol VectorKernels: BinaryFloatingPoint {
   static func max(_ x: UnsafePointer<Self>, _ n: Int) -> Self
   static func exponentials(_ x: UnsafeMutablePointer<Self>, shift: Self, _ n: Int) -> Double
   static func dot(_ x: UnsafePointer<Self>, _ y: UnsafePointer<Self>, _ n: Int) -> Double
   static func weightedMoments(_ w: UnsafePointer<Self>, _ x: UnsafePointer<Self>, _ n: Int) -> (Double, Double)
-  /// Whether no number is NaN or infinite.
+  /// Whether all numbers are finite.
   static func isFinite(_ x: UnsafePointer<Self>, _ n: Int) -> Bool
   static func fill(_ x: UnsafeMutablePointer<Self>, _ value: Self, _ n: Int)
   static func scale(_ a: Self, _ x: UnsafeMutablePointer<Self>, _ n: Int)
@@ -31,7 +31,7 @@ package protocol VectorKernels: BinaryFloatingPoint {
     q: UnsafeMutablePointer<Self>, _ n: Int)
 }
 
-/// Scalar functions that networks apply to every element.
+/// Scalar functions that networks apply to each element.
 package enum ActivationFunction: String, Codable, CaseIterable, Sendable {
   case tanh, sigmoid, relu, gelu, silu
 }

@@ -1,8 +1,8 @@
 extension Collection<Double> {
-  /// Not a number where there are no values.
+  /// The mean; NaN without values.
   package var mean: Double { reduce(0, +) / Double(count) }
 
-  /// The middle one, or the mean of the two in the middle. Precondition: there are values.
+  /// The middle value, or the mean of the two in the middle. Precondition: there are values.
   package var median: Double {
     let sorted = sorted()
     return (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2

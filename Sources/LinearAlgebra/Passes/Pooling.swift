@@ -1,11 +1,11 @@
-// Rows of the matrices are images, or what a window sees of them; the threads share the rows.
+// Rows of the matrices are images, or their pooled values; the threads share the rows.
 
 extension Matrix {
-  /// self ← the largest number under the window at each of its positions (rows × channels·positions).
+  /// self ← the largest number under the window at each position (rows × channels·positions).
   ///
-  /// `indices`, of the same shape, ← the place of that number in its image: of equal ones the first in row-major order,
-  /// and NaN counts as largest. It is kept as a number of the scalar type, which is exact because images are smaller
-  /// than `Window.poolingLimit`.
+  /// `indices`, of the same shape, ← the index of that number in its image: among equal numbers the first in row-major
+  /// order, and NaN counts as the largest. Indices are numbers of the scalar type, which is exact because images are
+  /// smaller than `Window.poolingLimit`.
   package func assignMaxima(of images: Matrix, _ window: Window, indices: Vector<Scalar>) {
     checkPooled(images, window)
     precondition(
@@ -30,7 +30,7 @@ extension Matrix {
     }
   }
 
-  /// self, images, ← the sums of the `pooled` numbers put back at their indices: the adjoint of `assignGathered`.
+  /// self, as images, ← the sums of the `pooled` numbers at their indices: the adjoint of `assignGathered`.
   package func assignScattered(_ pooled: Matrix, indices: Vector<Scalar>) {
     precondition(indices.count == pooled.elements.count, "one index an element")
     assert(elements.isDisjoint(from: indices), overlap)
@@ -42,13 +42,13 @@ extension Matrix {
     }
   }
 
-  /// self ← the mean of the numbers under the window at each of its positions, padding zeros among them.
+  /// self ← the mean of the numbers under the window at each position, zeros of the padding included.
   package func assignMeans(of images: Matrix, _ window: Window) {
     checkPooled(images, window)
     withRows(of: images) { _, image, pooled in Scalar.averagePool(image, window, into: pooled) }
   }
 
-  /// self, images, ← the adjoint of `assignMeans`.
+  /// self, as images, ← the adjoint of `assignMeans`.
   package func assignMeansAdjoint(_ pooled: Matrix, _ window: Window) {
     pooled.checkPooled(self, window)
     withRows(of: pooled) { _, pooled, image in Scalar.averageUnpool(pooled, window, into: image) }

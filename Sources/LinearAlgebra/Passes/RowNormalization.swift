@@ -1,7 +1,7 @@
-// Threads share the rows, or the columns where the sum goes over the rows.
+// Threads share the rows, or the columns where sums go over the rows.
 
 extension Matrix {
-  /// Each row ← (x − mean)/σ of the same row of x, where σ² = variance + ε, and `inverse` ← 1/σ, one a row.
+  /// Each row ← (x − mean)/σ of the same row of x, where σ² = variance + ε; `inverse` ← 1/σ, one per row.
   ///
   /// The variance is the biased one, from a second pass over the differences from the mean.
   package func assignNormalized(_ x: Matrix, epsilon: Double, inverse: Vector<Scalar>) {
@@ -41,7 +41,8 @@ extension Matrix {
     }
   }
 
-  /// Each row ← itself + weight ∘ N dx, with the derivative of normalisation N dx = (dx − mean(dx) − x̂ mean(x̂ ∘ dx))/σ.
+  /// Each row ← itself + weight ∘ N dx, with the derivative of normalisation, N dx = (dx − mean(dx) − x̂ mean(x̂ ∘
+  /// dx))/σ.
   ///
   /// `normal` is x̂ and `inverse` 1/σ, as `assignNormalized` leaves them.
   package func addNormalizedTangent(
@@ -73,7 +74,7 @@ extension Matrix {
       x.elements.withElements { x in
         weight.withElements { weight in
           bias.withElements { bias in
-            // Every column is summed by one thread in the order of the rows, however many there are.
+            // Each column is summed by one thread in the order of the rows, for any number of threads.
             Threads.parallel(columns, grain: max(16, 1 << 15 / max(1, rows))) { range in
               let start = range.lowerBound
               Scalar.affineVJP(

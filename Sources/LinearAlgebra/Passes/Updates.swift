@@ -1,15 +1,16 @@
 package import CKernels
 
-/// One step of stochastic gradient descent: h = g + μθ, v ← ηv + h, d = v, or h + ηv if `nesterov`, θ ← θ − rate·d.
+/// The rule of a step of stochastic gradient descent: h = g + μθ, v ← ηv + h, d = v, or h + ηv if `nesterov`, θ ← θ −
+/// rate·d.
 package typealias SGDUpdate = fgn_sgd
 
-/// One step of Adam: h = g + μθ, m ← β₁m + (1−β₁)h, v ← β₂v + (1−β₂)h², d = m̂/(√v̂ + ε) + μ'θ, θ ← θ − rate·d, with
-/// m̂ = m/(1−β₁ᵗ), v̂ = v/(1−β₂ᵗ), and μ' the decoupled decay.
+/// The rule of a step of Adam: h = g + μθ, m ← β₁m + (1−β₁)h, v ← β₂v + (1−β₂)h², d = m̂/(√v̂ + ε) + μ'θ, θ ← θ −
+/// rate·d, with m̂ = m/(1−β₁ᵗ), v̂ = v/(1−β₂ᵗ), and the decoupled decay μ'.
 package typealias AdamUpdate = fgn_adam
 
 // One pass over memory each, on all threads.
 extension Vector {
-  /// self is θ: takes the step, and returns ‖d‖².
+  /// Takes the step in θ, which is self; returns ‖d‖².
   package func descend(_ rule: SGDUpdate, gradient: Vector, velocity: Vector) -> Double {
     assert(isDisjoint(from: gradient, velocity) && velocity.isDisjoint(from: gradient), overlap)
     return overBlocks(self, gradient, velocity) { x, n in
@@ -17,7 +18,7 @@ extension Vector {
     }.reduce(0, +)
   }
 
-  /// self is θ: takes the step, and returns ‖d‖².
+  /// Takes the step in θ, which is self; returns ‖d‖².
   package func descend(_ rule: AdamUpdate, gradient: Vector, firstMoment: Vector, secondMoment: Vector) -> Double {
     assert(isDisjoint(from: gradient, firstMoment, secondMoment), overlap)
     assert(firstMoment.isDisjoint(from: gradient, secondMoment) && secondMoment.isDisjoint(from: gradient), overlap)
@@ -37,11 +38,11 @@ extension Vector {
     return overBlocks(self, x, y) { x, n in Scalar.subtract(a, x[1], b, x[2], from: x[0], n) }.reduce(0, +)
   }
 
-  /// self ← a·x + b·y, each rounded as by `combine(b, y, 0)` and then `combine(a, x)`. The vectors share no memory.
+  /// self ← a·x + b·y, rounded as by `combine(b, y, 0)` and then `combine(a, x)`. The vectors share no memory.
   package func assign(_ a: Scalar, _ x: Vector, _ b: Scalar, _ y: Vector) {
     assert(isDisjoint(from: x, y), overlap)
     _ = overBlocks(self, x, y) { v, n in
-      // What the first kernel leaves is still in the nearest cache when the second comes to it.
+      // The result of the first kernel is still in the first cache when the second one reads it.
       let chunk = 1 << 11
       for start in stride(from: 0, to: n, by: chunk) {
         let count = min(chunk, n - start)
@@ -57,7 +58,7 @@ extension Vector {
     _ = overBlocks(self, x, y, sum) { v, n in Scalar.lookAhead(a, v[1], b, v[2], into: v[0], sum: v[3], n) }
   }
 
-  /// self is θ: θ ← θ + rate·step, where step ← a·y + z; returns ‖step‖².
+  /// θ ← θ + rate·step, where θ is self and step ← a·y + z; returns ‖step‖².
   package func advance(_ a: Scalar, _ y: Vector, _ z: Vector, rate: Scalar, step: Vector) -> Double {
     assert(isDisjoint(from: y, z, step) && step.isDisjoint(from: y, z), overlap)
     return overBlocks(self, y, z, step) { v, n in Scalar.goOn(a, v[1], v[2], rate: rate, v[0], step: v[3], n) }.reduce(
@@ -70,8 +71,8 @@ extension Vector {
       .reduce((0, 0)) { ($0.0 + $1.dot, $0.1 + $1.square) }
   }
 
-  // The bits of these are those of `combine(1, y)` and the sums by themselves: a block passes through the same kernels while
-  // it is in the processor's cache.
+  // The bits of these methods are those of `combine(1, y)` followed by separate sums: a block passes through the same
+  // kernels while it is in the processor's cache.
 
   /// self ← self + y; returns ‖self‖².
   package func add(_ y: Vector) -> Double {
@@ -92,8 +93,9 @@ extension Vector {
   }
 }
 
-/// The results of `body` on blocks of vectors of one count, given where each vector's block begins and its length; on all
-/// threads. The blocks are fixed, so that a sum of the results does not depend on the number of threads.
+/// The results of `body` on blocks of vectors of equal count, on all threads. Its arguments are the beginnings of the
+/// block in each vector, and its length. The blocks are fixed, so that a sum of the results does not depend on the
+/// number of threads.
 func overBlocks<Scalar: BLASScalar, Result: BitwiseCopyable>(
   _ vectors: Vector<Scalar>..., body: ([UnsafeMutablePointer<Scalar>], Int) -> Result
 ) -> [Result] {

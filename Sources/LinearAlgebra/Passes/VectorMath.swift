@@ -1,8 +1,9 @@
-/// Kernels are compiled as if what they write were nobody else's: where it is, their results are undefined. Debug builds look.
+/// Kernels are compiled on the assumption that their results share no memory with operands; otherwise results are
+/// undefined. Debug builds check this.
 let overlap = "the result shares memory with an operand"
 
 extension UnsafeMutableBufferPointer where Element: BLASScalar {
-  /// Whether both have no number in common.
+  /// Whether the buffers share no memory.
   func isDisjoint(from other: UnsafeMutableBufferPointer) -> Bool {
     guard let start = baseAddress, let otherStart = other.baseAddress, !isEmpty, !other.isEmpty else { return true }
     return start + count <= otherStart || otherStart + other.count <= start
@@ -61,7 +62,7 @@ extension UnsafeMutableBufferPointer where Element: BLASScalar {
 }
 
 extension Vector {
-  /// softplus(−m), σ(m) and σ(−m) of every margin m in self, each without cancellation; NaN where m is not finite.
+  /// softplus(−m), σ(m) and σ(−m) of each margin m in self, without cancellation; NaN where m is not finite.
   package func logistic(loss: Vector, probability: Vector, complement: Vector) {
     precondition(loss.count == count && probability.count == count && complement.count == count)
     assert(isDisjoint(from: loss, probability, complement), overlap)
@@ -150,7 +151,8 @@ extension Matrix {
     assignRows(of: source, columns: 0..<source.columns, scaledBy: factors)
   }
 
-  /// The same of some columns of the source.
+  /// Row i of self ← factors_i · the columns `range` of row i of `source`, on all threads. The two matrices share no
+  /// memory.
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
   package func assignRows(of source: Matrix, columns range: Range<Int>, scaledBy factors: Vector<Scalar>) {

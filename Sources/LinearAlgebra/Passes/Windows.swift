@@ -1,22 +1,22 @@
 package import CKernels
 
-/// A square window that slides over each channel of an image, kept as channels × height × width.
+/// A square window that slides over each channel of an image, stored as channels × height × width.
 package typealias Window = fgn_window
 
 extension Window {
-  /// Numbers of an image.
+  /// The number of values of an image.
   package var imageCount: Int { channels * height * width }
-  /// Places the window takes.
+  /// The number of positions of the window.
   package var positions: Int { out_height * out_width }
-  /// Numbers under the window at one position, all channels.
+  /// The number of values under the window at one position, over all channels.
   package var patchCount: Int { channels * kernel * kernel }
 
-  /// Images with fewer numbers than this can be searched for maxima: every place is a number that `Float` has.
+  /// Images with fewer numbers than this can be searched for maxima: `Float` represents every index.
   package static var poolingLimit: Int { 1 << 24 }
 }
 
 extension Vector {
-  /// Writes the patches of `image` into self: patchCount rows, `pitch` numbers apart, of one number a position.
+  /// self ← the patches of `image`: patchCount rows, `pitch` numbers apart, with one number per position.
   package func assignPatches(of image: Vector, _ window: Window, pitch: Int) {
     precondition(
       image.count == window.imageCount && count >= (window.patchCount - 1) * pitch + window.positions,
@@ -27,7 +27,7 @@ extension Vector {
     }
   }
 
-  /// self, an image, ← the sum of patches put back where they were seen: the adjoint of `assignPatches`.
+  /// self, as an image, ← the sum of patches put back at their positions: the adjoint of `assignPatches`.
   package func assignImage(ofPatches patches: Vector, _ window: Window, pitch: Int) {
     precondition(
       count == window.imageCount && patches.count >= (window.patchCount - 1) * pitch + window.positions,

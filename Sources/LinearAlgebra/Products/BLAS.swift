@@ -44,9 +44,9 @@ extension Matrix {
           return
         }
         let (top, ld) = (aElements.baseAddress!, Int32(a.columns))
-        /// Where row `row` of op(a) begins.
+        /// The beginning of row `row` of op(a).
         func start(_ row: Int) -> UnsafeMutablePointer<Scalar> { top + row * (opA == .no ? a.columns : 1) }
-        // The longest panels first.
+        // The longest panels come first.
         Threads.sharePanels(of: 0..<n, height: GramPanel.rows) { panel, _ in
           let panel = n - panel.upperBound..<n - panel.lowerBound
           let (height, k) = (Int32(panel.count), Int32(k))
@@ -89,7 +89,7 @@ extension Matrix {
   /// The sum of the diagonal.
   package var trace: Double { (0..<rows).reduce(0) { $0 + Double(self[$1, $1]) } }
 
-  /// Every row ← `row`.
+  /// Each row ← `row`.
   package func assignRows(_ row: Vector<Scalar>) {
     precondition(row.count == columns, "the row does not fit")
     elements.withElements { elements in
@@ -117,7 +117,7 @@ extension Vector {
       guard n > 0 else { return scaleOrClear(beta) }
       a.elements.withElements { aElements in
         x.withElements { x in
-          // Each thread has elements of y of its own.
+          // Each thread has its own elements of y.
           Threads.parallel(m, grain: max(64, 1 << 16 / n)) { part in
             let (first, count) = (part.lowerBound, Int32(part.count))
             Scalar.gemv(
@@ -130,14 +130,14 @@ extension Vector {
     }
   }
 
-  /// self ← a x for a symmetric matrix a, of which only the upper triangle is read.
+  /// self ← a x for a symmetric matrix a; reads its upper triangle only.
   package func assignSymmetricProduct(_ a: Matrix<Scalar>, _ x: Vector) {
     precondition(a.rows == a.columns, "the matrix is not square")
     assignSymmetricProduct(a, rows: 0..<a.rows, x)
   }
 
-  /// self ← what the rows `range` of the upper triangle of a symmetric matrix add to its product with x: for each of their
-  /// elements right of the diagonal also that of its mirror image. The sum over all rows is the product.
+  /// self ← the contribution of the rows `range` of the upper triangle of a symmetric matrix to its product with x:
+  /// elements right of the diagonal also contribute as their mirror images. The sum over all rows is the product.
   ///
   /// - Parameter a: the rows `range` of the matrix.
   package func assignSymmetricProduct(_ a: Matrix<Scalar>, rows range: Range<Int>, _ x: Vector) {
@@ -149,7 +149,7 @@ extension Vector {
     let n = count
     let pieces = max(1, min(Threads.available, range.count * n / (1 << 15)))
     let panels = (0..<pieces).map { GramPanel.part($0, of: pieces, range, n, unit: 16) }
-    // What the rows of a panel add to the elements from its first one on.
+    // The contributions of a panel's rows to the elements from its first one on.
     let sums = pieces == 1 ? Matrix(self, 1, n) : Matrix(zeros: pieces, n)
     if pieces == 1 { self[0..<range.lowerBound].fill(0) }
     sums.elements.withElements { sums in
@@ -161,7 +161,7 @@ extension Vector {
             let (x, y) = (x.baseAddress!, sums.baseAddress! + index * n)
             let a = a.baseAddress! + (first - range.lowerBound) * n
             Scalar.symv(n: height, a: a + first, lda: Int32(n), x: x + first, y: y + first)
-            // Tiles are read twice, the second time from a processor's second cache.
+            // Tiles are read twice, the second time from the processor's second cache.
             let width = max(64, 1 << 17 / Int(height))
             for start in stride(from: panels[index].upperBound, to: n, by: width) {
               let columns = Int32(min(width, n - start))
@@ -208,7 +208,7 @@ extension Vector {
     }
   }
 
-  /// What BLAS calls scaling by β: zero clears, whatever was there.
+  /// Scales by β as BLAS does: zero clears the vector, whatever it contains.
   fileprivate func scaleOrClear(_ beta: Scalar) {
     if beta == 0 { fill(0) } else { scale(beta) }
   }
@@ -222,15 +222,15 @@ extension Vector {
   }
 }
 
-/// How threads share the elements of a product: as tiles of nearly equal sides, since each thread reads its own parts of
-/// both factors.
+/// The distribution of a product's elements over threads, as tiles of nearly equal sides, since each thread reads its
+/// own parts of both factors.
 struct ProductGrid {
   private let size: (rows: Int, columns: Int)
   private let parts: (rows: Int, columns: Int)
 
-  /// Sides of tiles are multiples of this, which suits the kernels of BLAS.
+  /// The sides of tiles are multiples of this, which suits the kernels of BLAS.
   private static let unit = 16
-  /// Multiplications that pay for another thread.
+  /// Multiplications that justify another thread.
   private static let grain = 1 << 19
 
   init(rows: Int, columns: Int, depth: Int) {
@@ -239,7 +239,7 @@ struct ProductGrid {
     func fits(_ parts: (rows: Int, columns: Int)) -> Bool {
       parts.rows <= max(1, rows / Self.unit) && parts.columns <= max(1, columns / Self.unit)
     }
-    /// What a thread reads.
+    /// The count of numbers that a thread reads, up to the depth of the product.
     func perimeter(_ parts: (rows: Int, columns: Int)) -> Int { rows / parts.rows + columns / parts.columns }
     parts = stride(from: most, through: 1, by: -1).lazy.compactMap { count in
       (1...count).filter { count.isMultiple(of: $0) }.map { ($0, count / $0) }.filter(fits)

@@ -1,5 +1,5 @@
 extension Matrix {
-  /// self ← self + x w, for sparse x (rows × k) and w (k × columns): every entry adds a multiple of a contiguous row.
+  /// self ← self + x w, for sparse x (rows × k) and w (k × columns): each entry adds a multiple of a contiguous row.
   package func addProduct(_ x: CSRMatrix<Scalar>, _ w: Matrix) {
     precondition(x.rows == rows && x.columns == w.rows && w.columns == columns, "shapes of the product do not fit")
     assert(elements.isDisjoint(from: w.elements, x.values), overlap)
@@ -19,7 +19,8 @@ extension Matrix {
 
   /// self ← xᵀ diag(factors) d, for sparse x (k × rows), sorted by columns, and d (k × columns); without factors xᵀ d.
   ///
-  /// A row is the sum over the entries of its column of x in the order of rows, whatever the number of threads, and zero
+  /// A row is the sum over the entries of its column of x, in the order of rows for any number of threads, and zero
+  /// without entries.
   /// where there are none.
   package func assignTransposedProduct(
     _ x: CSRMatrix<Scalar>, _ d: Matrix, scaledBy factors: Vector<Scalar>? = nil
@@ -38,7 +39,7 @@ extension Matrix {
         (factors ?? byColumns.values).withElements { factor in
           byColumns.withStorage { starts, entryRows, values in
             byColumns.columns.withUnsafeBufferPointer { entryColumns in
-              // Columns have more or fewer entries: a thread takes more of them whenever it is free.
+              // Columns have unequal numbers of entries: a thread takes the next ones as soon as it is free.
               Threads.share((count + block - 1) / block) { index, _ in
                 let first = index * block
                 Scalar.sparseTransposedProduct(
@@ -53,8 +54,8 @@ extension Matrix {
     }
   }
 
-  /// The rows `range` of (x xᵀ + shift) ∘ (y yᵀ) + β self, for sparse x, sorted by columns: inner products of
-  /// [x | √shift] ⊗ y. The rest is as for dense x.
+  /// The rows `range` of (x xᵀ + shift) ∘ (y yᵀ) + β self, for sparse x, sorted by columns: inner products of [x |
+  /// √shift] ⊗ y. The other parameters are as for dense x.
   package func assignGramProducts(
     _ range: Range<Int>, _ x: CSRMatrix<Scalar>, _ y: Matrix, shift: Scalar, beta: Scalar = 0, isAligned: Bool = false,
     scratch: Vector<Scalar>
@@ -67,8 +68,8 @@ extension Matrix {
 }
 
 extension CSRMatrix {
-  /// c (rows × tile) ← the inner products of rows of a matrix that is sorted by columns: a number for each pair of entries
-  /// in the same column, in the order of columns.
+  /// c (rows × tile) ← the inner products of rows of a matrix that is sorted by columns: one product per pair of
+  /// entries in the same column, in the order of columns.
   fileprivate func assignDots(_ rows: Range<Int>, _ tile: Range<Int>, into c: UnsafeMutablePointer<Scalar>) {
     guard let byColumns else { preconditionFailure("the entries are not sorted by columns") }
     if entryCount == 0 { return Scalar.fill(c, 0, rows.count * tile.count) }
@@ -83,7 +84,7 @@ extension CSRMatrix {
     }
   }
 
-  /// Calls `body` with the starts of the rows, and the columns and values of all stored entries. There are entries.
+  /// Calls `body` with the starts of the rows, and the columns and values of all stored entries. There must be entries.
   fileprivate func withStorage(
     _ body: (UnsafePointer<Int>, UnsafePointer<Int32>, UnsafePointer<Scalar>) -> Void
   ) {
@@ -96,7 +97,7 @@ extension CSRMatrix {
 }
 
 extension SparseColumns {
-  /// Calls `body` with the starts of the columns, and the rows and values of the entries. There are entries.
+  /// Calls `body` with the starts of the columns, and the rows and values of the entries. There must be entries.
   fileprivate func withStorage(
     _ body: (UnsafePointer<Int>, UnsafePointer<Int32>, UnsafePointer<Scalar>) -> Void
   ) {

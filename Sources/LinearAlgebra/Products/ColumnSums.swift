@@ -7,7 +7,7 @@ extension Vector {
     assert(isDisjoint(from: a.elements), overlap)
     if count == 0 { return }
     let rows = a.rows
-    // Fixed blocks of rows, so that the sums do not depend on the number of threads.
+    // Fixed blocks of rows make the sums independent of the number of threads.
     let block = max(1, 1 << 15 / count)
     let blocks = (a.rows + block - 1) / block
     if count >= Self.wideCount { return addColumns(of: a, blockOf: block) }
@@ -28,15 +28,15 @@ extension Vector {
     for index in 0..<blocks { combine(1, partial[row: index]) }
   }
 
-  /// From so many columns on threads share those, and need no memory for the sums of each block of rows.
+  /// From this many columns on, threads share the columns, without memory for the sums of each block of rows.
   private static var wideCount: Int { 1 << 12 }
 
-  /// The column sums, block after block of `height` rows.
+  /// Computes the column sums, block after block of `height` rows.
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
   private func addColumns(of a: Matrix<Scalar>, blockOf height: Int) {
     let rows = a.rows
-    // A strip of sums stays in the nearest cache while the rows pass by.
+    // A strip of sums stays in the first cache during the pass over the rows.
     let width = 1 << 11
     withElements { sums in
       a.elements.withElements { a in

@@ -1,7 +1,7 @@
-/// Rows of symmetric B × B matrices of inner products. Only the upper triangle has a meaning; a row's other elements may be
-/// overwritten. The rows are worked on in panels, the longest first, by all threads.
+/// Rows of symmetric B × B matrices of inner products. Only the upper triangle is defined; the other elements of a row
+/// may be overwritten. All threads work on panels of rows, the longest first.
 extension Matrix {
-  /// The rows `range` of a aᵀ + β self: self has range.count rows and as many columns as a has rows.
+  /// The rows `range` of a aᵀ + β self. self has range.count rows, and as many columns as a has rows.
   ///
   /// - Parameter isAligned: as for `assignGramProducts`.
   package func assignGramRows(_ range: Range<Int>, of a: Matrix, beta: Scalar = 0, isAligned: Bool = false) {
@@ -23,13 +23,13 @@ extension Matrix {
     }
   }
 
-  /// The rows `range` of Σ_{t,u} (x_t x_uᵀ + shift) ∘ (y_t y_uᵀ) + β self, where row i has T = `positions` rows of x and of
-  /// y, the rows iT + t: inner products of Σ_t [x_t | √shift] ⊗ y_t.
+  /// The rows `range` of Σ_{t,u} (x_t x_uᵀ + shift) ∘ (y_t y_uᵀ) + β self: inner products of Σ_t [x_t | √shift] ⊗ y_t,
+  /// where row i has T = `positions` rows of x and of y, the rows iT + t.
   ///
   /// - Parameters:
-  ///   - divided: the rows of `range` of x A and y S in place of those of x and y on the left side, for symmetric A and S.
-  ///   - isAligned: whether no panel crosses a multiple of `GramPanel.rows`, at which `range` begins: then no bit of a row
-  ///     depends on the other rows of `range`.
+  ///   - divided: the rows `range` of x A and y S, which replace x and y on the left side, for symmetric A and S.
+  ///   - isAligned: whether no panel crosses a multiple of `GramPanel.rows`; `range` must begin at one. Then no bit of
+  ///     a row depends on the other rows of `range`.
   ///   - scratch: at least `GramPanel.scratchCount` numbers.
   package func assignGramProducts(
     _ range: Range<Int>, _ x: Matrix, _ y: Matrix, divided: (x: Matrix, y: Matrix)? = nil, positions T: Int = 1,
@@ -54,8 +54,8 @@ extension Matrix {
     }
   }
 
-  /// Rows of Σ_{t,u} (X_tu + shift) ∘ Y_tu + β self, where `multiply` forms tiles of X (side 0) and Y (side 1): all positions
-  /// of some rows × all positions of some columns.
+  /// Rows of Σ_{t,u} (X_tu + shift) ∘ Y_tu + β self, where `multiply` forms tiles of X (side 0) and Y (side 1): all
+  /// positions of some rows × all positions of some columns.
   func assignGramTiles(
     _ range: Range<Int>, positions T: Int = 1, shift: Scalar, beta: Scalar, isAligned: Bool, scratch: Vector<Scalar>,
     multiply: (_ side: Int, _ rows: Range<Int>, _ tile: Range<Int>, _ c: UnsafeMutablePointer<Scalar>) -> Void
@@ -67,7 +67,7 @@ extension Matrix {
     forEachPanel(panels, of: range) { panel, c, thread in
       scratch.withElements { scratch in
         let products = scratch.baseAddress! + thread * GramPanel.tileCount(positions: T)
-        /// The columns `tile`, of which row i has only those from i on where that is the panel itself.
+        /// Forms the columns `tile`; within the panel itself, row i has only the columns from i on.
         func assign(_ tile: Range<Int>) {
           let (m, n) = (panel.count * T, tile.count * T)
           for side in 0...1 { multiply(side, panel, tile, products + side * m * n) }
@@ -101,7 +101,7 @@ extension Matrix {
     }
   }
 
-  /// The upper triangle of c (rows × rows) ← that of self · selfᵀ.
+  /// The upper triangle of c (rows × rows) ← the upper triangle of self · selfᵀ.
   func assignGramTriangle(into c: UnsafeMutablePointer<Scalar>) {
     elements.withElements { a in
       Scalar.syrk(
@@ -110,7 +110,7 @@ extension Matrix {
     }
   }
 
-  /// Element (i, j) of the rows `range` ← factors_i · factors_j times itself.
+  /// Multiplies element (i, j) of the rows `range` by factors_i · factors_j.
   package func scaleGramRows(_ range: Range<Int>, by factors: Vector<Scalar>) {
     precondition(factors.count == columns, "shapes do not fit")
     assert(elements.isDisjoint(from: factors), overlap)
@@ -129,7 +129,7 @@ extension Matrix {
     precondition(a.rows == positions * columns && a.columns > 0, "shapes of the product do not fit")
   }
 
-  /// Calls `body` with rows of the triangle, where they begin in self, and the thread.
+  /// Calls `body` with rows of the triangle, their beginning in self, and the thread.
   private func forEachPanel(
     _ panels: [Range<Int>], of range: Range<Int>,
     _ body: (Range<Int>, UnsafeMutablePointer<Scalar>, _ thread: Int) -> Void
@@ -144,21 +144,22 @@ extension Matrix {
   }
 }
 
-/// The panels and tiles that rows of inner products are formed in.
+/// The panels and tiles in which rows of inner products are formed.
 package enum GramPanel {
-  /// Rows of a panel that always begins at a multiple of them: few enough to share out evenly. A power of two.
+  /// The height of an aligned panel, which begins at a multiple of it: small enough for an even distribution. A power
+  /// of two.
   package static let rows = 64
-  /// Rows of the largest panel: the larger they are, the faster its products, and the less room for others in a
-  /// processor's second cache.
+  /// The largest height of a panel: higher panels have faster products, but leave less room for others in a processor's
+  /// second cache.
   private static let mostRows = 384
-  /// Columns of a tile.
+  /// The number of columns of a tile.
   private static let columns = 512
-  /// What a row costs beside its products with the rows after it, in products: kernels work on whole squares at the diagonal,
-  /// and reorder the panel first.
+  /// The cost of a row besides its products with the rows after it, in products: kernels compute whole squares at the
+  /// diagonal, and reorder the panel first.
   private static let overhead = 48.0
 
-  /// Part `index` of `count` of the rows `range` of an upper triangle of `columns` rows: all take the same time, or nearly so
-  /// where they begin at multiples of `unit`.
+  /// Part `index` of `count` of the rows `range` of an upper triangle of `columns` rows. All parts take the same time,
+  /// at least nearly if they begin at multiples of `unit`.
   package static func part(
     _ index: Int, of count: Int, _ range: Range<Int>, _ columns: Int, unit: Int = 1
   ) -> Range<Int> {
@@ -174,20 +175,20 @@ package enum GramPanel {
     return bound(index)..<bound(index + 1)
   }
 
-  /// The rows `range` of an upper triangle of `columns` rows in panels, the longest first: a thread's share of the area, or
-  /// an even part of it where that is too large; where they are aligned, `rows` positions.
+  /// The rows `range` of an upper triangle of `columns` rows in panels, the longest first: a thread's share of the
+  /// area, or equal parts of it where it is too large. Aligned panels have about `rows` positions.
   static func panels(
     of range: Range<Int>, _ columns: Int, positions: Int = 1, isAligned: Bool = false
   ) -> [Range<Int>] {
     if isAligned {
-      // The next lower power of two.
+      // The height is rounded down to a power of two.
       let height = 1 << (Int.bitWidth - 1 - max(1, rows / positions).leadingZeroBitCount)
       return stride(from: range.lowerBound, to: range.upperBound, by: height).map {
         $0..<Swift.min($0 + height, range.upperBound)
       }
     }
     let height = max(1, mostRows / positions)
-    // What the kernels of BLAS work on at once, unless it is much of a share.
+    // The kernels of BLAS work on this many rows at once, which is used unless it is a large part of a share.
     let unit = range.count >= 128 ? 16 : 1
     return (0..<Threads.available).flatMap { index in
       let share = part(index, of: Threads.available, range, columns, unit: unit)
@@ -196,15 +197,15 @@ package enum GramPanel {
     }
   }
 
-  /// The width of a tile, where each row has so many positions.
+  /// The width of a tile with `positions` positions per row.
   static func width(positions: Int) -> Int { max(1, columns / positions) }
 
-  /// Numbers of two tiles.
+  /// Numbers in two tiles.
   static func tileCount(positions: Int) -> Int {
     let height = max(1, mostRows / positions)
     return 2 * height * max(height, width(positions: positions)) * positions * positions
   }
 
-  /// Numbers that a product works in, where each row has so many positions.
+  /// Numbers of scratch for a product with `positions` positions per row.
   package static func scratchCount(positions: Int) -> Int { Threads.count * tileCount(positions: positions) }
 }

@@ -1,22 +1,22 @@
-/// A sparse matrix as compressed rows: of each row the columns and values of its entries, the columns ascending.
+/// A sparse matrix as compressed rows: the columns and values of each row's entries, with ascending columns.
 ///
-/// An immutable value. Copies of it and slices of its rows share one storage; `init(joining:)` makes a batch of slices.
-/// Entries may be zero, rows empty.
+/// An immutable value. Copies and slices of rows share one storage; `init(joining:)` makes a batch of slices. Entries
+/// may be zero, and rows may be empty.
 package struct CSRMatrix<Scalar: BLASScalar> {
   package let columns: Int
-  /// Of each row where its entries begin in the storage, and where those of the last one end (rows + 1).
+  /// The beginning of each row's entries in the storage, and the end of the last row's (rows + 1).
   let starts: ArraySlice<Int>
   /// The storage: columns and values of all entries.
   let storedColumns: [Int32]
   let storedValues: Vector<Scalar>
-  /// The same entries by columns, if they have been sorted.
+  /// The entries in the order of columns; nil unless they have been sorted.
   let byColumns: SparseColumns<Scalar>?
 
-  /// The matrix whose row r has the entries `rowStarts[r]..<rowStarts[r + 1]` of `entryColumns` and `values`, which is shared
-  /// and keeps its values.
+  /// The matrix whose row r has the entries `rowStarts[r]..<rowStarts[r + 1]` of `entryColumns` and `values`; `values`
+  /// is shared and must not change.
   ///
-  /// - Precondition: starts go from 0 to the number of entries and never back; columns are in 0..<`columns` and strictly
-  ///   ascending in each row.
+  /// - Precondition: starts ascend from 0 to the number of entries; columns are in 0..<`columns` and strictly ascending
+  ///   in each row.
   package init(rowStarts: [Int], entryColumns: [Int32], values: Vector<Scalar>, columns: Int) {
     precondition(columns >= 0 && columns <= Int(Int32.max), "columns are counted in 32 bits")
     precondition(
@@ -45,7 +45,7 @@ package struct CSRMatrix<Scalar: BLASScalar> {
     self.byColumns = byColumns
   }
 
-  /// The rows of the parts one after another; at least one part.
+  /// The rows of the parts in order; there must be at least one part.
   package init(joining parts: [CSRMatrix]) {
     precondition(parts.allSatisfy { $0.columns == parts[0].columns }, "all rows have the same columns")
     var starts = [0]
@@ -59,7 +59,7 @@ package struct CSRMatrix<Scalar: BLASScalar> {
 
   package var rows: Int { starts.count - 1 }
 
-  /// Number of entries.
+  /// The number of entries.
   package var entryCount: Int { entries.count }
 
   /// The rows of `range`, sharing storage.
@@ -70,17 +70,17 @@ package struct CSRMatrix<Scalar: BLASScalar> {
     return CSRMatrix(starts: starts[first...first + range.count], storedColumns, storedValues, columns, nil)
   }
 
-  /// The same matrix with its entries sorted by columns as well, which products with its transpose and with its own rows
-  /// need: once for all of them.
+  /// This matrix with its entries also sorted by columns, as products with its transpose and with its own rows need
+  /// them. The sort is done once for all products.
   package func sorted() -> CSRMatrix {
     if byColumns != nil { return self }
     precondition(entryCount <= Int(Int32.max), "sorted entries are counted in 32 bits")
-    // The storage has no other entries.
+    // The storage must have no other entries.
     let own = entryCount == storedColumns.count ? self : CSRMatrix(joining: [self])
     return CSRMatrix(starts: own.starts, own.storedColumns, own.storedValues, columns, SparseColumns(own))
   }
 
-  /// The numbers of entries in the rows.
+  /// The number of entries of each row.
   package var rowCounts: [Int32] { zip(starts, starts.dropFirst()).map { Int32($1 - $0) } }
 
   /// The columns of the entries, row after row.
@@ -93,19 +93,19 @@ package struct CSRMatrix<Scalar: BLASScalar> {
   var entries: Range<Int> { starts.first!..<starts.last! }
 }
 
-/// The entries of a sparse matrix by columns, for those columns that have any.
+/// The entries of a sparse matrix by columns, for the columns that have any.
 struct SparseColumns<Scalar: BLASScalar> {
-  /// The columns, ascending.
+  /// The columns with entries, ascending.
   let columns: [Int32]
-  /// Where the entries of each begin, and where those of the last one end.
+  /// The beginning of each column's entries, and the end of the last column's.
   let starts: [Int]
-  /// Rows and values of the entries; the rows of a column ascend.
+  /// Rows and values of the entries; rows ascend within a column.
   let rows: [Int32]
   let values: Vector<Scalar>
-  /// Of each entry in the order of rows, the place of its column in `columns`.
+  /// For each entry in the order of rows, the index of its column in `columns`.
   let places: [Int32]
 
-  /// Of a matrix whose storage has no entries but its own.
+  /// Sorts a matrix whose storage has no other entries.
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
   init(_ matrix: CSRMatrix<Scalar>) {
@@ -136,7 +136,7 @@ struct SparseColumns<Scalar: BLASScalar> {
     self.places = places
   }
 
-  /// The places of `keys` in the order in which they ascend, equal ones as they were: a radix sort.
+  /// The indices that sort `keys` in ascending order, stably: a radix sort.
   private static func ascending(_ keys: [Int32], below limit: Int) -> [Int32] {
     let width = 11
     var order = keys.indices.map { Int32($0) }

@@ -1,9 +1,10 @@
 import Glibc
 
-/// SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, OOPSLA 2014): 64 bits of state, period 2⁶⁴.
+/// SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, OOPSLA 2014): 64 bits of state,
+/// period 2⁶⁴.
 ///
-/// Everything random in a run comes from here and not from the standard library's algorithms, so that a seed means the
-/// same batches and the same initial weights under every compiler version.
+/// All random numbers of a run come from this type instead of the standard library's algorithms, so that a seed gives
+/// the same batches and the same initial weights with every compiler version.
 package struct SplitMix64: RandomNumberGenerator, Equatable, Sendable {
   private var state: UInt64
 
@@ -14,8 +15,8 @@ package struct SplitMix64: RandomNumberGenerator, Equatable, Sendable {
 
   /// The generator number `stream` of `seed`.
   ///
-  /// Both numbers pass the mixer before they become the state: with the plain sum `seed + stream`, neighbouring streams
-  /// would be shifted copies of one another.
+  /// Both numbers pass through the mixer before they form the state: with the plain sum `seed + stream`, neighbouring
+  /// streams would be shifted copies of one another.
   package init(seed: UInt64, stream: UInt64) {
     state = Self.mix(Self.mix(seed &+ Self.increment) &+ stream)
   }
@@ -26,9 +27,8 @@ package struct SplitMix64: RandomNumberGenerator, Equatable, Sendable {
     return Self.mix(state)
   }
 
-  /// An unbiased integer of 0..<bound (Lemire: Fast random integer generation in an interval, 2019).
-  ///
-  /// The bound must be positive.
+  /// An unbiased integer in 0..<bound (Lemire: Fast random integer generation in an interval, 2019). The bound must be
+  /// positive.
   package mutating func next(below bound: UInt64) -> UInt64 {
     precondition(bound > 0, "there is no integer below 0")
     var product = next().multipliedFullWidth(by: bound)
@@ -40,14 +40,14 @@ package struct SplitMix64: RandomNumberGenerator, Equatable, Sendable {
     return product.high
   }
 
-  /// A double of [0, 1), a multiple of 2⁻⁵³.
+  /// A double in [0, 1), a multiple of 2⁻⁵³.
   package mutating func nextUniform() -> Double {
     Double(next() >> 11) * 0x1p-53
   }
 
   /// A standard normal double by Marsaglia's polar method; never infinite.
   ///
-  /// The method's second value is dropped: a generator without a hidden half result is a plain function of its state.
+  /// The method's second value is dropped, so that the generator is a plain function of its state.
   package mutating func nextNormal() -> Double {
     while true {
       let x = 2 * nextUniform() - 1
@@ -57,7 +57,7 @@ package struct SplitMix64: RandomNumberGenerator, Equatable, Sendable {
     }
   }
 
-  /// Brings the elements into an order of which all are equally likely (Fisher and Yates).
+  /// Shuffles the elements; all orders are equally likely (Fisher and Yates).
   package mutating func shuffle<Element>(_ elements: inout [Element]) {
     for last in stride(from: elements.count - 1, to: 0, by: -1) {
       elements.swapAt(last, Int(next(below: UInt64(last + 1))))

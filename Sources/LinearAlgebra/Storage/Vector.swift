@@ -1,10 +1,10 @@
 import Glibc
 
-/// A contiguous run of numbers, seen like a NumPy array: copies of the value and slices of it share one storage, which
-/// lives as long as any of them.
+/// A contiguous run of numbers with the semantics of a NumPy array: copies of the value and slices share one storage,
+/// which lives as long as any of them.
 ///
-/// Scratch that is written in place is the normal case here, so writing needs no `var`. Ask for `copy()` where an
-/// independent value is meant.
+/// Scratch that is written in place is the normal case, so writing needs no `var`. Use `copy()` for an independent
+/// value.
 package struct Vector<Scalar: BLASScalar> {
   private let storage: Storage<Scalar>
   private let base: UnsafeMutablePointer<Scalar>
@@ -71,14 +71,14 @@ package struct Vector<Scalar: BLASScalar> {
     if base == other.base { return }
     assert(isDisjoint(from: other), "threads would read what others have written")
     Threads.parallel(count, grain: 1 << 17) { range in
-      // As bytes: typed updates of generic code go through a witness for every element.
+      // The copy is of bytes: typed updates in generic code go through a witness for each element.
       UnsafeMutableRawPointer(base + range.lowerBound)
         .copyMemory(from: other.base + range.lowerBound, byteCount: range.count * MemoryLayout<Scalar>.stride)
     }
     extendLifetime(other.storage)
   }
 
-  /// self ← value, in every element.
+  /// Each element of self ← value.
   package func fill(_ value: Scalar) {
     Threads.parallel(count, grain: 1 << 17) { range in
       if value.isZero {
@@ -92,7 +92,7 @@ package struct Vector<Scalar: BLASScalar> {
   /// Whether both are the same numbers in memory.
   package func isSame(as other: Vector) -> Bool { base == other.base && count == other.count }
 
-  /// Whether self has no number in common with any of the others.
+  /// Whether self shares no memory with any of the others.
   func isDisjoint(from others: Vector...) -> Bool {
     withElements { own in others.allSatisfy { $0.withElements { own.isDisjoint(from: $0) } } }
   }
@@ -113,7 +113,7 @@ package struct Matrix<Scalar: BLASScalar> {
     self.init(Vector(zeros: count), rows, columns)
   }
 
-  /// The matrix whose rows lie one after another in `elements` (shared).
+  /// The matrix whose rows are consecutive in `elements` (shared).
   package init(_ elements: Vector<Scalar>, _ rows: Int, _ columns: Int) {
     precondition(elements.count == rows * columns, "a \(rows) × \(columns) matrix has \(rows * columns) elements")
     self.elements = elements
@@ -140,7 +140,7 @@ package struct Matrix<Scalar: BLASScalar> {
     Matrix(elements[range.lowerBound * columns..<range.upperBound * columns], range.count, columns)
   }
 
-  /// A copy of columns × rows.
+  /// A transposed copy, columns × rows.
   package func transposed() -> Matrix {
     let result = Matrix(zeros: columns, rows)
     elements.withElements { source in
@@ -171,13 +171,13 @@ private final class Storage<Scalar: BLASScalar> {
   deinit { free(base) }
 }
 
-/// Zeros, which are zero bytes.
+/// Writes zeros, which are zero bytes.
 private func clear<Scalar: BLASScalar>(_ base: UnsafeMutablePointer<Scalar>, _ count: Int) {
   memset(base, 0, count * MemoryLayout<Scalar>.stride)
 }
 
 extension Vector {
-  /// Makes room for `count` numbers; their values do not matter.
+  /// Ensures room for `count` numbers, whose values are unspecified.
   package mutating func grow(to count: Int) {
     if self.count < count { self = Vector(zeros: count) }
   }

@@ -2,26 +2,27 @@ import COpenBLAS
 internal import CKernels
 import Synchronization
 
-/// How many threads this process computes with, in matrix products and in loops over rows.
+/// The threads of this process, in matrix products and in loops over rows.
 package enum Threads {
-  /// What `configure` chose.
+  /// The values set by `configure`.
   nonisolated(unsafe) private static var configured: (count: Int, pieces: Int?) = (1, nil)
 
-  /// What `configure` chose; 1 before.
+  /// The number of threads set by `configure`; 1 before it.
   package static var count: Int { own?.count ?? configured.count }
-  /// Into how many pieces loops and products are cut, whatever the number of threads, so that no bit of a result depends on
-  /// that; nil: into as many as there are threads.
+  /// The number of pieces of loops and products, whatever the number of threads, so that no bit of a result depends on
+  /// the latter; nil: one piece per thread.
   package static var pieces: Int? { own.map(\.pieces) ?? configured.pieces }
 
-  /// A number of pieces that leaves products large enough, and shares them out well between a few threads.
+  /// A number of pieces that keeps products large, and that a few threads can share evenly.
   package static let fixedPieces = 8
 
   /// The CPUs that this process may run on.
   ///
-  /// The affinity mask, not the number of CPUs: launchers bind ranks to cores, and BLAS obeys the mask.
+  /// They come from the affinity mask instead of the number of CPUs: launchers bind ranks to cores, and BLAS obeys the
+  /// mask.
   package static var affinity: [Int] { affinity(of: 0) }
 
-  /// The CPUs that another process may run on, none if it has gone; 0 is this one.
+  /// The CPUs that a process may run on; empty if it has ended. 0 is this process.
   package static func affinity(of process: Int32) -> [Int] {
     var mask = [UInt8](repeating: 0, count: 1024)
     let bytes = fgn_affinity(process, &mask, mask.count)
@@ -36,10 +37,10 @@ package enum Threads {
     chosen(environment: environment) ?? Swift.max(1, affinityCount / Swift.max(1, processesSharingMask))
   }
 
-  /// The number that the environment asks for; nil if it does not.
+  /// The number of threads in the environment; nil if it sets none.
   package static func chosen(environment: [String: String]) -> Int? {
     for name in ["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"] {
-      // A list gives the numbers of nested levels, the outermost first.
+      // A list has one number per nested level, the outermost first.
       if let value = environment[name]?.split(separator: ",").first.flatMap({ Int($0) }), value > 0 { return value }
     }
     return nil
@@ -47,8 +48,8 @@ package enum Threads {
 
   /// Makes products and loops use `count` threads. Called once, before any work.
   ///
-  /// BLAS itself computes in the thread that calls it: its own threads, once used, wait for more work by spinning, on
-  /// cores that our loops need.
+  /// BLAS computes in the calling thread alone: its own threads, once used, spin while they wait, on cores that the
+  /// loops need.
   package static func configure(count: Int, pieces: Int? = nil) {
     precondition(count > 0 && pieces ?? 1 > 0)
     openblas_set_num_threads(1)
@@ -56,10 +57,10 @@ package enum Threads {
     configured = (count, pieces)
   }
 
-  /// Starts and ends threads until loops have so many, the caller's included.
+  /// Starts and ends threads so that loops have `count`, including the caller's.
   package static func resizePool(_ count: Int) { fgn_pool_resize(count) }
 
-  /// Calls `body` with other numbers for what the calling thread does, as tests do, which run side by side.
+  /// Calls `body` with other numbers for the work of the calling thread; tests need this, since they run in parallel.
   package static func with<Result>(
     count: Int, pieces: Int? = nil, _ body: () throws -> Result
   ) rethrows -> Result {
@@ -75,13 +76,13 @@ package enum Threads {
     return own.threads > 0 ? (own.threads, own.pieces > 0 ? own.pieces : nil) : nil
   }
 
-  /// The pieces that a loop or product may be cut into here, normally a thread each; 1 within a parallel loop, where all
-  /// threads are busy.
+  /// The number of pieces for a loop or product at this place, normally one per thread; 1 within a parallel loop, where
+  /// all threads are busy.
   package static var available: Int { fgn_pool_is_piece() != 0 ? 1 : pieces ?? count }
 
-  /// Calls `body` on consecutive ranges that cover 0..<count, in parallel if there are enough elements to pay for it.
+  /// Calls `body` on consecutive ranges that cover 0..<count, in parallel if there are enough elements.
   ///
-  /// `grain` is the least number of items worth a thread. The ranges depend on `count` and `available` alone.
+  /// `grain` is the smallest number of items worth a thread. The ranges depend on `count` and `available` alone.
   package static func parallel(_ count: Int, grain: Int, _ body: (Range<Int>) -> Void) {
     let most = count / Swift.max(1, grain)
     let pieces = most <= 1 ? 1 : Swift.min(available, most)
@@ -89,8 +90,8 @@ package enum Threads {
     forEach(pieces) { body((0..<count).part($0, of: pieces)) }
   }
 
-  /// Calls `body` with each of 0..<count, on all threads. Each call is serial within, also where there is but one, or one
-  /// thread: what it computes does not depend on either number.
+  /// Calls `body` with each of 0..<count, on all threads. Each call is serial within, even if there is only one, or one
+  /// thread: its results do not depend on either number.
   package static func forEach(_ count: Int, _ body: (Int) -> Void) {
     let threads = Swift.min(self.count, count)
     withoutActuallyEscaping(body) { body in
@@ -102,7 +103,7 @@ package enum Threads {
     }
   }
 
-  /// The result of `body`, which is serial within, like one piece of a loop.
+  /// The result of `body`, computed serially like one piece of a loop.
   package static func serially<Result>(_ body: () -> Result) -> Result {
     var result: Result?
     forEach(1) { _ in result = body() }
@@ -111,14 +112,14 @@ package enum Threads {
 
   private struct Loop {
     let count, threads: Int
-    /// The items write to disjoint memory, which the type system cannot see.
+    /// The items write to disjoint memory, which the type system cannot express.
     let body: (Int) -> Void
 
     func run(_ thread: Int) { (0..<count).part(thread, of: threads).forEach(body) }
   }
 
-  /// Calls `body` with each of 0..<count and the number of the thread it is on, the first ones first, each as soon as a
-  /// thread is free: for items that take unequal time.
+  /// Calls `body` with each of 0..<count and the number of the current thread, in ascending order, each as soon as a
+  /// thread is free: for items of unequal duration.
   package static func share(_ count: Int, _ body: (_ item: Int, _ thread: Int) -> Void) {
     let next = Atomic(0)
     forEach(Swift.min(self.count, count)) { thread in
@@ -130,7 +131,7 @@ package enum Threads {
     }
   }
 
-  /// The same for `range` in panels of at most `height`.
+  /// Calls `body` with panels of at most `height` of `range` and the number of the current thread, as `share` does.
   static func sharePanels(of range: Range<Int>, height: Int, _ body: (_ panel: Range<Int>, _ thread: Int) -> Void) {
     share((range.count + height - 1) / height) { item, thread in
       let start = range.lowerBound + item * height
@@ -142,7 +143,8 @@ package enum Threads {
 extension Range<Int> {
   /// Part `index` of `count`: from index · n/count to (index + 1) · n/count, rounded down.
   ///
-  /// The parts lie one after another, differ by at most one in size, and are empty where there are more than elements.
+  /// The parts are consecutive, differ by at most one in size, and some are empty if there are more parts than
+  /// elements.
   package func part(_ index: Int, of count: Int) -> Range<Int> {
     precondition(index >= 0 && index < count, "there is no such part")
     return lowerBound + index * self.count / count..<lowerBound + (index + 1) * self.count / count

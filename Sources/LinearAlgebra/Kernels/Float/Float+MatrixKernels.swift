@@ -68,9 +68,10 @@ extension Float: MatrixKernels {
   }
 }
 
-/// Calls `body` with subnormal numbers counted as zero. Many processors take a hundred cycles for each of them, and features
-/// that are zero but for rounding, as two of MiniLM's are with 10⁻³¹, make whole columns of products subnormal: backward
-/// products then take twice their time. Terms below 10⁻³⁸ are lost, which no sum notices that is not itself so small.
+/// Calls `body` with subnormal numbers flushed to zero. Many processors take a hundred cycles for each subnormal
+/// number. Features that are zero up to rounding, such as two of MiniLM's with 10⁻³¹, make whole columns of products
+/// subnormal, which doubles the time of backward products. Terms below 10⁻³⁸ are lost, which matters only to sums of
+/// that size.
 private func flushingSubnormals(_ body: () -> Void) {
   let before = fgn_flush_subnormals()
   body()
