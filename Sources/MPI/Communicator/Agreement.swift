@@ -1,6 +1,6 @@
-/// Ranks that must hold the same do not.
+/// The error of ranks that hold different data where it must be equal.
 package struct Disagreement: Error, Equatable, Sendable, CustomStringConvertible, ExitCodeProviding {
-  /// What was compared, as the subject of a sentence.
+  /// The data that was compared, as the subject of a sentence.
   package let subject: String
   /// The lowest rank that differs from rank 0, and its machine.
   package let rank: Int
@@ -11,11 +11,11 @@ package struct Disagreement: Error, Equatable, Sendable, CustomStringConvertible
   package let exitCode: Int32
 }
 
-/// A piece of work that failed on at least one rank; the same value on every rank.
+/// A piece of work that failed on at least one rank; the same value on all ranks.
 package struct CollectiveFailure: Error, Equatable, Sendable, CustomStringConvertible, ExitCodeProviding {
-  /// The lowest rank that failed and its machine; nil if all ranks failed alike.
+  /// The lowest rank that failed, and its machine; nil if all ranks failed in the same way.
   package let origin: Origin?
-  /// What the error of that rank says.
+  /// The description of that rank's error.
   package let message: String
   package let exitCode: Int32
 
@@ -31,24 +31,24 @@ package struct CollectiveFailure: Error, Equatable, Sendable, CustomStringConver
 }
 
 extension CollectiveFailure {
-  /// An error that every rank has found by itself, alike.
+  /// A failure that each rank has found on its own, with the same error.
   package init(_ error: some ExitCodeProviding) {
     self.init(origin: nil, message: "\(error)", exitCode: error.exitCode)
   }
 
-  /// The same without the rank, for work that is one rank's alone.
+  /// This failure without the rank, for work that only one rank does.
   package var withoutOrigin: CollectiveFailure {
     CollectiveFailure(origin: nil, message: message, exitCode: exitCode)
   }
 }
 
 extension Communicator {
-  /// Makes sure that all ranks hold the same. Collective.
+  /// Verifies that all ranks hold equal data. Collective.
   ///
   /// - Parameters:
-  ///   - fingerprint: a hash of what should be equal.
-  ///   - subject: its name in the message, such as `the configuration`.
-  ///   - exitCode: of the error.
+  ///   - fingerprint: a hash of the data.
+  ///   - subject: the name of the data in the message, such as `the configuration`.
+  ///   - exitCode: the exit code of the error.
   /// - Throws: the same `Disagreement` on every rank, or `MPIError`.
   package func agree(_ fingerprint: UInt64, about subject: String, exitCode: Int32 = 65) throws {
     let fingerprints = try allgather([fingerprint], counts: Array(repeating: 1, count: size))
@@ -57,8 +57,8 @@ extension Communicator {
       subject: subject, rank: differing, hostname: try broadcast(hostname, root: differing), exitCode: exitCode)
   }
 
-  /// Numbers that every rank has computed for itself and may branch on: those of rank 0, unless they are the same on all
-  /// ranks anyway. Collective.
+  /// Numbers that ranks have computed on their own and may branch on: rank 0's values, unless all ranks compute equal
+  /// bits anyway. Collective.
   package func agreed(_ values: [Double]) throws(MPIError) -> [Double] {
     if computesAlike { return values }
     var result = values
@@ -66,18 +66,18 @@ extension Communicator {
     return result
   }
 
-  /// Makes sure that all ranks hold the same bytes, by their FNV-1a hash. Collective.
+  /// Verifies that all ranks hold equal bytes, by their FNV-1a hash. Collective.
   package func agree(_ bytes: some Sequence<UInt8>, about subject: String, exitCode: Int32 = 65) throws {
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
     for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
     try agree(hash, about: subject, exitCode: exitCode)
   }
 
-  /// The result of `body`, provided that it succeeds on all ranks: none goes on, to wait forever, where another has
+  /// The result of `body`, if it succeeds on all ranks: no rank continues, and then waits forever, when another has
   /// failed. Collective, at the cost of one allreduce; `body` is local.
   ///
-  /// - Throws: the same `CollectiveFailure` on every rank if `body` throws on any, or `MPIError`. Its exit code is that
-  ///   of the lowest failing rank's error, or 70 (an internal error) if that has none.
+  /// - Throws: the same `CollectiveFailure` on all ranks if `body` throws on any, or `MPIError`. The exit code is that
+  ///   of the lowest failing rank's error, or 70 (an internal error) if the error has none.
   package func collectively<Value>(_ body: () throws -> Value) throws -> Value {
     let outcome = Result(catching: body)
     // The lowest rank that failed, or `size`.

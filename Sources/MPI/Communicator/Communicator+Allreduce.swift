@@ -9,7 +9,7 @@ extension Communicator {
     try allreduce(UnsafeMutableRawPointer(buffer.baseAddress), buffer.count, Element.datatype, operation)
   }
 
-  /// `value` of all ranks combined. Collective.
+  /// The combination of `value` over all ranks. Collective.
   package func allreduce<Element: MPIDatatype>(
     _ value: Element, _ operation: Reduction = .sum
   ) throws(MPIError) -> Element {
@@ -21,7 +21,7 @@ extension Communicator {
     return result
   }
 
-  /// `values` of all ranks combined, element by element. Collective.
+  /// The combination of `values` over all ranks, element by element. Collective.
   package func allreduce<Element: MPIDatatype>(
     _ values: [Element], _ operation: Reduction = .sum
   ) throws(MPIError) -> [Element] {
@@ -30,11 +30,10 @@ extension Communicator {
     return result
   }
 
-  /// Runs `body`, which hands over one part of its results after another to be summed over all ranks while it goes on, and
-  /// returns when all sums are complete, also if `body` throws. Collective: all ranks hand over parts of the same sizes in
-  /// the same order.
+  /// Runs `body`, which passes parts of its results to be summed over all ranks while it goes on. Returns when all sums
+  /// are complete, also if `body` throws. Collective: all ranks pass parts of equal sizes in the same order.
   ///
-  /// A part belongs to MPI from then on: `body` must not touch it again.
+  /// A part belongs to MPI once it is passed: `body` must not touch it again.
   package func withSums<Element: MPIDatatype & BinaryFloatingPoint, Result>(
     of _: Element.Type = Element.self,
     during body: (_ sum: (UnsafeMutableBufferPointer<Element>) throws(MPIError) -> Void) throws -> Result
@@ -47,7 +46,7 @@ extension Communicator {
         requests.add(try startSum(part))
       }
     } catch {
-      // The body's error is the first of the two, and the one that explains the other.
+      // The body's error comes first, and explains the other.
       try? finish(requests)
       throw error
     }
@@ -74,7 +73,7 @@ extension Communicator {
     }
   }
 
-  /// Begins a sum in place. The buffer must stay where it is, untouched, until the request has been waited for.
+  /// Starts a sum in place. The buffer must stay in place, untouched, until the request has been waited for.
   func startSum<Element: MPIDatatype & BinaryFloatingPoint>(
     _ buffer: UnsafeMutableBufferPointer<Element>
   ) throws(MPIError) -> Request {
@@ -95,7 +94,7 @@ extension Communicator {
         request.add(part)
       }
     } catch {
-      // The chunks that did start still write to the buffer.
+      // Chunks that have started still write to the buffer.
       try? request.wait()
       throw error
     }
@@ -114,7 +113,7 @@ extension Communicator {
   }
 }
 
-/// Seconds of a clock that is never set back.
+/// Seconds of a monotonic clock.
 func monotonicSeconds() -> Double {
   var time = timespec()
   clock_gettime(CLOCK_MONOTONIC, &time)

@@ -1,14 +1,14 @@
 internal import CMPI
 
 extension Communicator {
-  /// buffer ← the elements of `root`. Collective.
+  /// buffer ← the elements of rank `root`. Collective.
   package func broadcast<Element: MPIDatatype>(
     _ buffer: UnsafeMutableBufferPointer<Element>, root: Int = 0
   ) throws(MPIError) {
     try broadcast(UnsafeMutableRawBufferPointer(buffer), root: root)
   }
 
-  /// The value of `root`. Collective.
+  /// The value of rank `root`, on all ranks. Collective.
   package func broadcast<Element: MPIDatatype>(_ value: Element, root: Int = 0) throws(MPIError) -> Element {
     var result = value
     try withUnsafeMutablePointer(to: &result) { pointer throws(MPIError) in
@@ -17,7 +17,8 @@ extension Communicator {
     return result
   }
 
-  /// The array of `root`, whose count the other ranks need not know; what they pass is ignored. Collective.
+  /// The array of rank `root`, on all ranks. Other ranks need not know its count; their argument is ignored.
+  /// Collective.
   package func broadcast<Element: MPIDatatype>(_ values: [Element], root: Int = 0) throws(MPIError) -> [Element] {
     let count = try broadcast(values.count, root: root)
     var result = rank == root ? values : Array(repeating: 0, count: count)
@@ -25,7 +26,7 @@ extension Communicator {
     return result
   }
 
-  /// The text of `root`; what the other ranks pass is ignored. Collective.
+  /// The text of rank `root`, on all ranks; the argument of other ranks is ignored. Collective.
   package func broadcast(_ text: String, root: Int = 0) throws(MPIError) -> String {
     let bytes = try broadcast(Array(text.utf8), root: root)
     return rank == root ? text : String(decoding: bytes, as: UTF8.self)

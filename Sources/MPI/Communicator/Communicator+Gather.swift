@@ -1,7 +1,7 @@
 internal import CMPI
 
 extension Communicator {
-  /// The parts of all ranks one after the other in the order of ranks, on `root`; nil elsewhere. Collective.
+  /// The parts of all ranks in the order of ranks, on `root`; nil elsewhere. Collective.
   ///
   /// - Precondition: all parts have the same count.
   package func gather<Element: MPIDatatype>(_ part: [Element], root: Int = 0) throws(MPIError) -> [Element]? {
@@ -19,13 +19,12 @@ extension Communicator {
     try gatherBytes(Array(text.utf8), root: root)?.map { String(decoding: $0, as: UTF8.self) }
   }
 
-  /// The parts of all ranks, of any count, one after the other in the order of ranks. Collective.
+  /// The parts of all ranks, of any count, in the order of ranks. Collective.
   package func allgather<Element: MPIDatatype>(_ part: [Element]) throws(MPIError) -> [Element] {
     try allgather(part, counts: allgather([part.count], counts: Array(repeating: 1, count: size)))
   }
 
-  /// The parts of all ranks one after the other, where every rank knows the count of each: one message less.
-  /// Collective.
+  /// The parts of all ranks in the order of ranks, where all ranks know all counts, which saves a message. Collective.
   package func allgather<Element: MPIDatatype>(_ part: [Element], counts: [Int]) throws(MPIError) -> [Element] {
     precondition(counts.count == size && part.count == counts[rank], "counts do not describe the parts")
     let offset = counts[..<rank].reduce(0, +)
@@ -35,10 +34,10 @@ extension Communicator {
     return result
   }
 
-  /// Completes `buffer`, in which every rank has set its own part of `counts[rank]` elements at its place in the order
-  /// of ranks. Collective.
+  /// Completes `buffer`, in which each rank has filled in its part of `counts[rank]` elements, in the order of ranks.
+  /// Collective.
   ///
-  /// - Precondition: the counts are the same on all ranks, and `buffer` has their sum.
+  /// - Precondition: the counts are equal on all ranks, and add up to the count of `buffer`.
   package func allgather<Element: MPIDatatype>(
     into buffer: UnsafeMutableBufferPointer<Element>, counts: [Int]
   ) throws(MPIError) {
@@ -64,13 +63,13 @@ extension Communicator {
           fgn_allgather(base, counts.map { Int32($0) }, offsets.map { Int32($0) }, handle), "MPI_Allgatherv")
       }
     }
-    // Offsets are counts too, and those beyond the limit cannot be told to MPI.
+    // Offsets are counts too, and MPI cannot take offsets beyond the limit.
     for source in 0..<size {
       try broadcast(UnsafeMutableRawBufferPointer(start: base + offsets[source], count: counts[source]), root: source)
     }
   }
 
-  /// The parts of all ranks, of the counts that every rank knows, one after the other on `root`; nil elsewhere.
+  /// The parts of all ranks in the order of ranks, on `root`, where all ranks know all counts; nil elsewhere.
   /// Collective.
   package func gather<Element: MPIDatatype>(
     _ part: [Element], counts: [Int], root: Int = 0
@@ -80,7 +79,7 @@ extension Communicator {
     let stride = MemoryLayout<Element>.stride
     let byteCounts = counts.map { $0 * stride }
     var result = [Element](repeating: 0, count: rank == root ? counts.reduce(0, +) : 0)
-    // `withUnsafeBytes` would forget the type of the error.
+    // `withUnsafeBytes` would lose the type of the error.
     try result.withUnsafeMutableBufferPointer { result throws(MPIError) in
       try part.withUnsafeBufferPointer { part throws(MPIError) in
         try gather(
@@ -104,7 +103,7 @@ extension Communicator {
             offsets.map { Int32($0) }, Int32(root), handle), "MPI_Gatherv")
       }
     }
-    // Beyond the limit of offsets, in messages from one rank after the other.
+    // Beyond the limit of offsets, messages come from one rank after another.
     if rank != root {
       return try waiting { () throws(MPIError) in
         try forEachChunk(of: part.count) { offset, count throws(MPIError) in

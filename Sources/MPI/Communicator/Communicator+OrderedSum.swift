@@ -1,17 +1,17 @@
 internal import CMPI
 
 extension Communicator {
-  /// buffer ← the sum of what all ranks add to it, one rank after the other: 0, then `add` on rank 0, then on rank 1, …
-  /// Where `add` adds terms one by one, their sum has the same bits however they are shared out among the ranks in their
-  /// order. Collective.
+  /// buffer ← the sum over all ranks, one rank after another: 0, then `add` on rank 0, then on rank 1, …. If `add` adds
+  /// its terms one by one, the sum has the same bits for any distribution of the terms over the ranks in order.
+  /// Collective.
   ///
-  /// The sum goes from rank to rank in pieces, so that all are at work, and from the last rank back to all: about twice the
-  /// buffer on the wire for each rank. Counts as one allreduce.
+  /// The sum passes from rank to rank in pieces, so that all ranks work at the same time, and from the last rank back
+  /// to all: about twice the buffer on the wire per rank. Counts as one allreduce.
   ///
   /// - Parameters:
-  ///   - piece: elements that travel together.
+  ///   - piece: the number of elements that travel together.
   ///   - add: adds this rank's terms to the elements of `buffer` in a range.
-  ///   - finish: may change the complete sum; called on one rank, whose result is that of all.
+  ///   - finish: may change the complete sum; called on one rank, whose result all ranks get.
   package func orderedSum<Element: MPIDatatype & BinaryFloatingPoint>(
     _ buffer: UnsafeMutableBufferPointer<Element>, piece: Int = 1 << 16, add: (Range<Int>) -> Void,
     finish: () -> Void = {}
@@ -39,7 +39,7 @@ extension Communicator {
     try broadcast(buffer, root: size - 1)
   }
 
-  /// Calls `message`, which sends or receives, with each stretch of `bytes` that one message may have.
+  /// Calls `message`, which sends or receives, with each stretch of `bytes` that fits into one message.
   private func exchange(
     _ bytes: UnsafeMutableRawBufferPointer, _ message: (UnsafeMutableRawPointer, Int32) -> Int32
   ) throws(MPIError) {

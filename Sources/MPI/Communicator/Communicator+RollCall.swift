@@ -1,10 +1,10 @@
 internal import CMPI
 
 extension Communicator {
-  /// The largest of the ranks' values, once all have come. Collective.
+  /// The largest of the ranks' values, once all have arrived. Collective.
   ///
-  /// Its messages have the same form whatever a rank thinks of yielding, so that this can be what ranks agree by: rank 0
-  /// hears the others in turn, so that it knows whom it waits for.
+  /// The messages have the same form whether or not a rank yields, so that ranks can use this to agree on yielding.
+  /// Rank 0 listens to the others in turn, so that it knows which rank it waits for.
   func rollCall(_ value: Int32 = 0, _ watch: StartupWatch? = nil) throws(MPIError) -> Int32 {
     guard var handle else { return value }
     handle.yields = 1

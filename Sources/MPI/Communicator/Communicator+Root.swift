@@ -1,14 +1,14 @@
 extension Communicator {
-  /// Whether this is the rank that owns files and the terminal, and has the last word.
+  /// Whether this rank owns files and the terminal, and decides for all.
   package var isRoot: Bool { rank == 0 }
 
-  /// The result of `body` on rank 0, nil elsewhere. An error is thrown on every rank. Collective.
+  /// The result of `body` on rank 0, nil elsewhere. An error is thrown on all ranks. Collective.
   @discardableResult
   package func onRoot<Value>(_ body: () throws -> Value) throws -> Value? {
     do {
       return try collectively { isRoot ? try body() : nil }
     } catch let failure as CollectiveFailure {
-      // Only rank 0 could fail: that it did says nothing.
+      // Only rank 0 can fail, so naming it adds nothing.
       throw failure.withoutOrigin
     }
   }

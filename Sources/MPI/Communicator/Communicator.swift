@@ -3,40 +3,40 @@ import Glibc
 
 /// A group of processes and the collective operations among them.
 ///
-/// Collective means: every rank of the communicator calls it, in the same order, with the same counts, operation, root
-/// and chunk limit. A communicator of size one makes no MPI call at all.
+/// Collective means: all ranks of the communicator call it, in the same order, with the same counts, operation, root
+/// and chunk limit. A communicator of size one makes no MPI call.
 package final class Communicator {
-  /// This process's number, from zero.
+  /// The number of this process, from zero.
   package let rank: Int
   /// The number of processes.
   package let size: Int
   /// The name of the machine that this process runs on.
   package let hostname: String
-  /// The largest count (elements of a reduction, bytes otherwise) given to one MPI call; more goes in chunks. MPI counts
-  /// are `Int32`. The same on all ranks.
+  /// The largest count (elements of a reduction, bytes otherwise) for one MPI call; larger counts are split into
+  /// chunks. MPI counts are `Int32`. The same on all ranks.
   package var chunkLimit = Int(Int32.max) {
     willSet { precondition(newValue > 0 && newValue <= Int(Int32.max), "no count of MPI") }
   }
-  /// Whether ranks that compute the same each for itself find the same bits: on processors of one type, with as many threads
-  /// each. The same on all ranks.
+  /// Whether ranks that compute the same on their own get equal bits: on processors of one type, with equal numbers of
+  /// threads. The same on all ranks.
   package var computesAlike = true
-  /// What this communicator's collective operations, asked for by this process, came to.
+  /// The traffic of this communicator's collective operations on this process.
   package internal(set) var statistics = Statistics()
 
   package struct Statistics: Equatable, Sendable {
-    /// Calls, however many chunks they took, and also where there is nobody to talk to.
+    /// The number of calls, regardless of chunks, including calls without another rank.
     package var allreduces = 0
-    /// Bytes of the reduced buffers.
+    /// The bytes of the reduced buffers.
     package var allreducedBytes = 0
-    /// Calls of allgather, and bytes of the buffers that they completed, all ranks' parts together.
+    /// The number of calls of allgather, and the bytes of the completed buffers, with the parts of all ranks.
     package var allgathers = 0
     package var allgatheredBytes = 0
-    /// Time spent in MPI calls; a nonblocking one counts its start and its wait.
+    /// Seconds in MPI calls; a nonblocking one counts its start and its wait.
     package var seconds = 0.0
 
     package init() {}
 
-    /// What happened between two readings.
+    /// The difference between two readings.
     package static func - (later: Statistics, earlier: Statistics) -> Statistics {
       var difference = later
       difference.allreduces -= earlier.allreduces
@@ -48,14 +48,14 @@ package final class Communicator {
     }
   }
 
-  /// Runs while this process waits in MPI; all communicators of a job share one.
+  /// Runs while this process waits in MPI; shared by all communicators of a job.
   let clock: WaitingClock
 
-  /// Nil exactly if `size` is one.
+  /// nil exactly if `size` is one.
   let handle: fgn_comm?
   private let ownsHandle: Bool
 
-  /// This process alone. Local.
+  /// A communicator of this process alone. Local.
   package convenience init() {
     self.init(
       handle: nil, rank: 0, size: 1, ownsHandle: false, hostname: Communicator.machineName(), clock: WaitingClock())
@@ -72,7 +72,7 @@ package final class Communicator {
     self.hostname = hostname
   }
 
-  /// All processes of the job; MPI must run. `yields`: waiting gives way to other processes.
+  /// All processes of the job; MPI must be running. `yields`: whether waiting gives way to other processes.
   convenience init(worldYielding yields: Bool) throws(MPIError) {
     try self.init(
       fgn_world(yields ? 1 : 0), ownsHandle: false, hostname: Communicator.machineName(), clock: WaitingClock())
@@ -92,11 +92,11 @@ package final class Communicator {
   }
 
   deinit {
-    // Whoever outlives the job has nothing to give back.
+    // A communicator that outlives the job has nothing to free.
     if ownsHandle, let handle, fgn_is_finalized() == 0 { _ = fgn_free(handle) }
   }
 
-  /// The processes that gave the same `color`, ranked by `key` and then by their rank here. Collective.
+  /// The processes that pass the same `color`, ranked by `key` and then by their rank here. Collective.
   ///
   /// - Precondition: 0 ≤ color ≤ 2³¹ − 1, and key fits in `Int32`.
   package func split(color: Int, key: Int) throws(MPIError) -> Communicator {
@@ -109,7 +109,7 @@ package final class Communicator {
     return try adopt(part)
   }
 
-  /// The processes that share memory with this one (its node), ranked as here. Collective.
+  /// The processes that share memory with this one (its node), in the order of their ranks here. Collective.
   package func splitBySharedMemory() throws(MPIError) -> Communicator {
     guard let handle else { return copyOfOne() }
     var part = handle
@@ -140,7 +140,7 @@ package final class Communicator {
   }
 
   private static func machineName() -> String {
-    // POSIX leaves open whether a name that is cut short ends in a zero, so the last byte stays out of its reach.
+    // POSIX does not say whether a truncated name ends in a zero, so the last byte is kept out of its reach.
     withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
       buffer.initialize(repeating: 0)
       return gethostname(buffer.baseAddress!, 255) == 0 ? String(cString: buffer.baseAddress!) : "unknown host"
@@ -160,7 +160,7 @@ extension Communicator {
     try body()
   }
 
-  /// Calls `body` with offset and count of each stretch of at most `chunkLimit`.
+  /// Calls `body` with the offset and the count of each stretch of at most `chunkLimit`.
   func forEachChunk(of count: Int, _ body: (_ offset: Int, _ count: Int32) throws(MPIError) -> Void) throws(MPIError) {
     var offset = 0
     while offset < count {

@@ -17,7 +17,7 @@ extension UInt64: MPIDatatype { package static var datatype: Datatype { .uint64 
 package enum Datatype: Sendable {
   case float, double, int32, int64, uint8, uint64
 
-  /// The type that MPI is told for `operation`.
+  /// The MPI type to use for `operation`.
   func handle(for operation: Reduction) -> fgn_type {
     switch self {
     case .float: fgn_float
@@ -29,13 +29,13 @@ package enum Datatype: Sendable {
     }
   }
 
-  /// Whether elements go through MPI as signed numbers, lowered by half their range, which keeps their order: MPICH 4.0
-  /// compares unsigned numbers as if they were signed (pmodels/mpich, issue 6083).
+  /// Whether elements pass through MPI as signed numbers, lowered by half their range, which keeps their order: MPICH
+  /// 4.0 compares unsigned numbers as if they were signed (pmodels/mpich, issue 6083).
   func isBiased(for operation: Reduction) -> Bool {
     (self == .uint8 || self == .uint64) && operation != .sum
   }
 
-  /// Exchanges the lower and the upper half of the range of unsigned elements: there and, done again, back.
+  /// Swaps the lower and the upper half of the range of unsigned elements; a second call restores them.
   func exchangeHalves(_ base: UnsafeMutableRawPointer, count: Int) {
     let bytes = UnsafeMutableRawBufferPointer(start: base, count: count * stride)
     // The sign bit is in the last byte of a little-endian number.
@@ -43,7 +43,7 @@ package enum Datatype: Sendable {
     for index in Swift.stride(from: last, to: bytes.count, by: stride) { bytes[index] ^= 0x80 }
   }
 
-  /// Bytes an element.
+  /// Bytes per element.
   var stride: Int {
     switch self {
     case .uint8: 1
@@ -53,7 +53,8 @@ package enum Datatype: Sendable {
   }
 }
 
-/// How an allreduce combines the elements of all ranks. What `min` and `max` make of a NaN is up to the MPI library.
+/// The way an allreduce combines the elements of all ranks. The result of `min` and `max` for a NaN depends on the MPI
+/// library.
 package enum Reduction: Sendable {
   case sum, min, max
 

@@ -5,18 +5,18 @@ package protocol ExitCodeProviding: Error {
   var exitCode: Int32 { get }
 }
 
-/// A call of the MPI library that failed.
+/// The failure of a call of the MPI library.
 package struct MPIError: Error, Equatable, Sendable, CustomStringConvertible, ExitCodeProviding {
   /// The MPI function that failed.
   package let operation: String
   /// The code that it returned.
   package let code: Int32
-  /// What the library says about the code, on one line.
+  /// The library's description of the code, on one line.
   package let message: String
 
   package var description: String { "\(operation) failed: \(message) (code \(code))" }
 
-  /// Communication fails when the other side of it is gone.
+  /// Communication fails when the other side has gone.
   package var exitCode: Int32 { 76 }
 
   init(operation: String, code: Int32, message: String) {
@@ -32,13 +32,13 @@ package struct MPIError: Error, Equatable, Sendable, CustomStringConvertible, Ex
   }
 }
 
-/// Throws what `code`, the result of `operation`, stands for; returns if that is success. Local.
+/// Throws the error of `code`, the result of `operation`, unless it means success. Local.
 @inline(__always)
 func check(_ code: Int32, _ operation: StaticString) throws(MPIError) {
   if code != Int32(fgn_success) { throw MPIError(operation: "\(operation)", code: code) }
 }
 
-/// The text that `write` leaves in a buffer, on one line (MPICH's spread over several); nil if it fails.
+/// The text that `write` leaves in a buffer, on one line (MPICH's has several); nil if it fails.
 func libraryText(_ write: (UnsafeMutablePointer<CChar>) -> Int32) -> String? {
   withUnsafeTemporaryAllocation(of: CChar.self, capacity: fgn_text_capacity) { buffer in
     buffer.initialize(repeating: 0)

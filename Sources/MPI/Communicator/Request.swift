@@ -1,9 +1,9 @@
 internal import CMPI
 
-/// A nonblocking operation under way. It must be waited for: MPI goes on writing to its buffer until then, so a request
-/// that is dropped traps.
+/// A nonblocking operation in progress. It must be waited for: MPI writes to its buffer until then, so a request that
+/// is dropped traps.
 struct Request: ~Copyable {
-  /// One a chunk; none where there is nobody to talk to.
+  /// One request per chunk; empty without another rank.
   private var parts: [fgn_request] = []
   private var isComplete = false
 
@@ -17,7 +17,7 @@ struct Request: ~Copyable {
     other.isComplete = true
   }
 
-  /// Gives MPI the chance to go on with the operation: many libraries work on it only while they are called.
+  /// Lets MPI make progress: many libraries work on an operation only while they are called.
   mutating func progress() throws(MPIError) {
     for index in parts.indices {
       let code = fgn_test(&parts[index])
@@ -25,7 +25,7 @@ struct Request: ~Copyable {
     }
   }
 
-  /// Returns when every chunk is done. Completes the operation for this rank; the first failure is thrown at the end.
+  /// Returns when all chunks are done. Completes the operation for this rank; the first failure is thrown at the end.
   consuming func wait() throws(MPIError) {
     isComplete = true
     var failure: Int32?

@@ -1,18 +1,18 @@
 import Glibc
 import Synchronization
 
-/// Notices ranks that have gone silent: processes that are stopped, machines and links that are lost. MPI itself would wait
-/// for them forever.
+/// Notices ranks that have gone silent: stopped processes, and lost machines or links. MPI itself would wait for them
+/// forever.
 ///
-/// Rank 0 has a TCP connection with every other rank. Each end sends a byte a second from a thread of its own, whatever the
-/// main thread is doing, so that a long step is no silence. The thread also looks how long the main thread has been waiting
-/// in MPI, for ranks that live but never come.
+/// Rank 0 has a TCP connection with each other rank. Each end sends one byte per second from a thread of its own,
+/// whatever the main thread is doing, so that a long step is not silence. The thread also checks how long the main
+/// thread has been waiting in MPI, for ranks that are alive but never arrive.
 package final class Heartbeat: Sendable {
-  /// In seconds.
+  /// Limits in seconds.
   package struct Limits: Sendable, Equatable {
-    /// Without a sign of life from another rank; infinite: for ever.
+    /// The time without a sign of life from another rank; infinite: no limit.
     package var silence = 10.0
-    /// In one MPI call.
+    /// The time in one MPI call; infinite: no limit.
     package var wait = 1800.0
 
     package init() {}
@@ -23,7 +23,7 @@ package final class Heartbeat: Sendable {
     }
   }
 
-  /// The ranks that rank 0 has no connection with: their silence goes unnoticed. The same on all ranks.
+  /// The ranks without a connection to rank 0, whose silence goes unnoticed. The same on all ranks.
   package let unreachable: [Int]
 
   private let rank: Int
@@ -39,9 +39,9 @@ package final class Heartbeat: Sendable {
     set { limitsNow.withLock { $0 = newValue } }
   }
 
-  /// Connects the ranks and begins to watch. Collective; a network that lets nothing through is no error.
+  /// Connects the ranks and starts watching. Collective; a network that blocks connections is not an error.
   ///
-  /// - Parameter onLoss: is called once, on the thread that watches, with what has happened; it should end the process.
+  /// - Parameter onLoss: called once, on the watching thread, with a description of the loss; should end the process.
   package init(over communicator: Communicator, limits: Limits, onLoss: @escaping @Sendable (String) -> Void) throws {
     rank = communicator.rank
     clock = communicator.clock
@@ -53,7 +53,7 @@ package final class Heartbeat: Sendable {
     ticker.withLock { $0 = Ticker { now, wasStopped in self.look(now, wasStopped) } }
   }
 
-  /// Takes leave of the other ranks, so that the end of this process is no loss.
+  /// Says farewell to the other ranks, so that the end of this process does not count as a loss.
   package func stop() {
     guard let ticker = ticker.withLock({ $0.take() }) else { return }
     ticker.stop()
@@ -66,11 +66,11 @@ package final class Heartbeat: Sendable {
     }
   }
 
-  /// What the thread does again and again.
+  /// Sends and listens; called by the thread at intervals. Returns false after a loss.
   private func look(_ now: Double, _ wasStopped: Bool) -> Bool {
     let loss = links.withLock { links in
       if wasStopped {
-        // The others could not make themselves heard.
+        // While this process was stopped, it could not hear the others.
         for index in links.indices { links[index].lastHeard = now }
         clock.restart(at: now)
       }
@@ -88,7 +88,8 @@ package final class Heartbeat: Sendable {
     return loss == nil
   }
 
-  /// What has been lost, if anything. All but one of the ranks that notice the same wait a little for the first one's word.
+  /// The description of a loss, if there is one. Of the ranks that notice the same loss, all but one wait a little for
+  /// the first to report it.
   private static func loss(
     rank: Int, _ links: [HeartbeatLink], waitingSince: Double?, _ now: Double, _ limits: Limits
   ) -> String? {
@@ -113,15 +114,15 @@ package final class Heartbeat: Sendable {
   private static let closedLimit = 5.0
 }
 
-/// Since when the main thread has been waiting in MPI; for the thread that watches it.
+/// The time since which the main thread has been waiting in MPI, for the watching thread.
 package final class WaitingClock: Sendable {
-  /// Nanoseconds; zero: it is not waiting.
+  /// Nanoseconds; zero if it is not waiting.
   private let since = Atomic<UInt64>(0)
 
   func begin(at seconds: Double) { since.store(UInt64(1e9 * seconds), ordering: .relaxed) }
   func end() { since.store(0, ordering: .relaxed) }
 
-  /// Counts from now on, if it is waiting.
+  /// Restarts the count if the main thread is waiting.
   func restart(at seconds: Double) {
     let before = since.load(ordering: .relaxed)
     if before != 0 {

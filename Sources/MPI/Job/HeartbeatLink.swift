@@ -6,9 +6,9 @@ struct HeartbeatLink {
   let hostname: String
   let descriptor: Int32
   var lastHeard: Double
-  /// When the other side was found to be closed.
+  /// The time at which the other side was found to be closed.
   var closed: Double?
-  /// Whether the other side has taken leave.
+  /// Whether the other side has said farewell.
   var hasLeft = false
 
   static let beat: UInt8 = 1
@@ -16,11 +16,11 @@ struct HeartbeatLink {
 
   func send(_ byte: UInt8) {
     var byte = byte
-    // A full buffer or a broken connection shows in what is heard.
+    // A full buffer or a broken connection shows when listening.
     _ = Glibc.send(descriptor, &byte, 1, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
   }
 
-  /// Takes in what has been sent, without waiting.
+  /// Processes the received bytes, without waiting.
   mutating func listen(_ now: Double) {
     var bytes = [UInt8](repeating: 0, count: 64)
     while closed == nil {
@@ -34,7 +34,7 @@ struct HeartbeatLink {
         break
       }
     }
-    // What is lost is the connection, which says so at once; silence is counted where it is open.
+    // A closed connection is a loss of its own kind; silence counts on open ones only.
     if closed != nil { lastHeard = now }
     if hasLeft { close(descriptor) }
   }
@@ -43,13 +43,13 @@ struct HeartbeatLink {
 // MARK: Connecting
 
 extension HeartbeatLink {
-  /// What a rank says to rank 0 when it has reached it: a secret of this job, and its rank.
+  /// The first message of a rank to rank 0: a secret of this job, and its rank.
   private struct Greeting: BitwiseCopyable {
     var secret: UInt64
     var rank: UInt64
   }
 
-  /// Seconds for all connections to be made.
+  /// Seconds for making all connections.
   private static let patience = 5.0
 
   /// The links of this rank. Collective.
@@ -82,7 +82,7 @@ extension HeartbeatLink {
           HeartbeatLink(rank: rank, hostname: hostnames[rank], descriptor: descriptor, lastHeard: monotonicSeconds()))
       }
     } else {
-      // A neighbour on the same machine needs no network.
+      // A rank on the same machine needs no network.
       let nearby = hostnames[0] == communicator.hostname ? ["127.0.0.1", "::1"] : []
       let port = addresses.split(separator: " ").first?.split(separator: "|").last.map(String.init) ?? ""
       let all = nearby.map { "\($0)|\(port)" } + addresses.split(separator: " ").map(String.init)
@@ -92,7 +92,7 @@ extension HeartbeatLink {
         links = [HeartbeatLink(rank: 0, hostname: hostnames[0], descriptor: descriptor, lastHeard: monotonicSeconds())]
       }
     }
-    // Rank 0 may have given up on a rank that believes to be connected.
+    // Rank 0 may have given up on a rank that considers itself connected.
     let connected = Set(try communicator.broadcast(links.map { Int64($0.rank) }))
     if communicator.rank > 0, !connected.contains(Int64(communicator.rank)), let link = links.popLast() {
       close(link.descriptor)
@@ -102,7 +102,7 @@ extension HeartbeatLink {
     return (links, (1..<communicator.size).filter { !connected.contains(Int64($0)) })
   }
 
-  /// A socket that waits for the other ranks, for IPv6 and IPv4 where there are both; -1 if there is none.
+  /// A socket that listens for the other ranks, for IPv6 and IPv4 where both exist; -1 if there is none.
   private static func listen() -> Int32 {
     for family in [AF_INET6, AF_INET] {
       let descriptor = socket(family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
@@ -129,7 +129,7 @@ extension HeartbeatLink {
     return name(of: &address).port
   }
 
-  /// ADDRESS|PORT for each network that this machine is on.
+  /// ADDRESS|PORT for each network of this machine.
   private static func addresses(port: String) -> [String] {
     var first: UnsafeMutablePointer<ifaddrs>?
     guard getifaddrs(&first) == 0 else { return [] }
@@ -150,7 +150,7 @@ extension HeartbeatLink {
       }
       withUnsafeMutableBytes(of: &copy) { $0.copyMemory(from: UnsafeRawBufferPointer(start: address, count: size)) }
       let host = name(of: &copy).host
-      // Addresses that are good for one link alone (%eth0) need more than themselves.
+      // Addresses that are valid on one link only (%eth0) need more than themselves.
       if !host.isEmpty, !host.contains("%") { result.append("\(host)|\(port)") }
     }
     return result
@@ -169,7 +169,7 @@ extension HeartbeatLink {
     return code == 0 ? (text(host), text(port)) : ("", "")
   }
 
-  /// The next rank that reaches `listener` and knows the secret; nil for a stranger, or when time is up.
+  /// The next rank that connects to `listener` and knows the secret; nil for a stranger, or when time is up.
   private static func accept(from listener: Int32, _ secret: UInt64, until deadline: Double) -> (Int32, Int)? {
     guard wait(for: POLLIN, on: listener, until: deadline) else { return nil }
     let descriptor = Glibc.accept(listener, nil, nil)
@@ -189,7 +189,7 @@ extension HeartbeatLink {
     return (descriptor, rank)
   }
 
-  /// A connection to rank 0 at ADDRESS|PORT, once it has answered; nil if it does not.
+  /// A connection to rank 0 at ADDRESS|PORT, once it has answered; nil if it does not answer.
   private static func reach(_ place: String, _ greeting: Greeting, until deadline: Double) -> Int32? {
     let parts = place.split(separator: "|").map(String.init)
     var hints = addrinfo()
@@ -207,7 +207,7 @@ extension HeartbeatLink {
     var greeting = greeting
     var answer: UInt8 = 0
     let size = MemoryLayout<Greeting>.size
-    // Sending fails where connecting has.
+    // Sending fails if connecting has failed.
     guard begun, wait(for: POLLOUT, on: descriptor, until: min(deadline, monotonicSeconds() + 1)),
       Glibc.send(descriptor, &greeting, size, Int32(MSG_NOSIGNAL)) == size,
       wait(for: POLLIN, on: descriptor, until: min(deadline, monotonicSeconds() + 3)),

@@ -8,9 +8,9 @@ struct JobProcess: Equatable, CustomStringConvertible {
 
   enum State: Equatable {
     case atWork
-    /// By a signal.
+    /// Stopped by a signal.
     case stopped
-    /// It is this other program as yet.
+    /// Still this other program.
     case notStarted(String)
   }
 
@@ -24,7 +24,7 @@ struct JobProcess: Equatable, CustomStringConvertible {
     }
   }
 
-  /// The number that the launcher gave to the process with this environment.
+  /// The rank that the launcher gave to a process with this environment.
   static func rank(in environment: [String: String]) -> Int? {
     ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "PMI_ID"].lazy.compactMap { environment[$0].flatMap { Int($0) } }
       .first
@@ -38,7 +38,7 @@ struct JobProcess: Equatable, CustomStringConvertible {
     for id in processes() {
       guard let environment = contents("/proc/\(id)/environ").map(parse), let rank = rank(in: environment), rank != own,
         let status = contents("/proc/\(id)/stat").map({ String(decoding: $0, as: UTF8.self) }),
-        // The name, in parentheses, may hold anything.
+        // The name, in parentheses, may contain anything.
         let open = status.firstIndex(of: "("), let close = status.lastIndex(of: ")")
       else { continue }
       let fields = status[status.index(after: close)...].split(separator: " ")
@@ -54,17 +54,17 @@ struct JobProcess: Equatable, CustomStringConvertible {
       } else if file != nil {
         state = .notStarted(String(status[status.index(after: open)..<close]))
       } else {
-        // It is just ending.
+        // The process is ending.
         continue
       }
-      // What counts is the program itself, not the shells and the like around it.
+      // The program itself counts, not the shells and wrappers around it.
       if let before = found[rank], before.isAtWork || state != .atWork { continue }
       found[rank] = JobProcess(rank: rank, id: id, state: state)
     }
     return found.values.sorted { $0.rank < $1.rank }
   }
 
-  /// What the processes of a job have in common.
+  /// An identifier that the processes of a job share.
   private static func job(_ environment: [String: String], parent: Int32) -> String {
     environment["PMIX_NAMESPACE"] ?? "child of \(parent)"
   }
@@ -92,7 +92,7 @@ struct JobProcess: Equatable, CustomStringConvertible {
     return result
   }
 
-  /// Nil where it cannot be read: the process is another user's, or has gone.
+  /// nil where the file cannot be read: the process belongs to another user, or has ended.
   private static func contents(_ path: String) -> [UInt8]? {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return nil }

@@ -1,16 +1,16 @@
 internal import CMPI
 import Glibc
 
-/// The MPI library of this process, from start to finish. One a process; a process that no launcher started goes without
-/// a single MPI call.
+/// The MPI library of this process, from start to finish; one per process. A process that no launcher started makes no
+/// MPI call.
 package final class Runtime {
   /// All processes of the job.
   package let world: Communicator
   private var isRunning: Bool
-  /// Until `completeStart`.
+  /// Watches the start until `completeStart`.
   private let watch: StartupWatch?
 
-  /// What threads may do: call MPI from the main thread only, or from any thread, one at a time.
+  /// The use of MPI by threads: from the main thread only, or from any thread, one at a time.
   package enum Threading: Sendable {
     case funneled
     case serialized
@@ -29,12 +29,13 @@ package final class Runtime {
     self.watch = watch
   }
 
-  /// Joins the job that the launcher announces in the environment, or starts a job of one. Collective, once a process.
+  /// Joins the job that the launcher announces in the environment, or starts a job of one. Collective, once per
+  /// process.
   ///
-  /// - Parameter onHang: is called, on another thread, if the ranks do not all come before `completeStart`, with what is
-  ///   the matter; it should end the process. Nil: they are waited for.
+  /// - Parameter onHang: called on another thread, with a description, if some ranks do not arrive before
+  ///   `completeStart`; should end the process. nil: waits for them.
   /// - Throws: `LauncherError` if several processes were started that do not know each other, `EnvironmentError`,
-  ///   `MPIError` if MPI fails or has no support for `threading`.
+  ///   `MPIError` if MPI fails or does not support `threading`.
   package static func start(
     threading: Threading = .funneled, environment: [String: String] = processEnvironment(),
     onHang: (@Sendable (String) -> Void)? = nil
@@ -43,7 +44,7 @@ package final class Runtime {
     guard case .parallel = launch else { return Runtime(world: Communicator(), isRunning: false, watch: nil) }
     let watch = try onHang.map { try StartupWatch(environment: environment, onHang: $0) }
 
-    // Ranks poll while they wait; with more ranks than CPUs a poll keeps the awaited rank from running.
+    // Ranks poll while they wait; with more ranks than CPUs, polling keeps the awaited rank from running.
     let processors = sysconf(Int32(_SC_NPROCESSORS_ONLN))
     let yields = Launch.mustYield(
       environment: environment, processors: processors, affinity: Int(fgn_affinity_count()))
@@ -59,8 +60,8 @@ package final class Runtime {
         message: "thread support of the MPI library is below the required level \(threading.level)")
     }
     do {
-      // Whether a collective is blocking or nonblocking follows from this, and MPI does not match one with the other:
-      // where one rank yields, all do.
+      // Yielding decides whether a collective is blocking or nonblocking, and MPI does not match one with the other. If
+      // one rank yields, all do.
       let yield = try Communicator(worldYielding: true).rollCall(yields ? 1 : 0, watch)
       let world = try Communicator(worldYielding: yield > 0)
       try launch.verify(size: world.size)
@@ -71,7 +72,7 @@ package final class Runtime {
     }
   }
 
-  /// Returns when all ranks have come so far; who does not come from now on is no longer this object's concern. Collective.
+  /// Returns when all ranks have started; the watch over the start ends. Collective.
   package func completeStart() throws {
     _ = try world.rollCall(0, watch)
     watch?.end()
@@ -81,13 +82,14 @@ package final class Runtime {
   package func finalize() {
     guard isRunning else { return }
     isRunning = false
-    // Nothing is left to be done about a failure, and every result is already saved.
+    // A failure has no consequence here: all results are saved.
     fgn_finalize()
   }
 
   /// Ends all processes of the job with `code`, whatever they are doing. Local.
   ///
-  /// The way out for an error that the other ranks do not know of: a rank that leaves by itself lets them wait forever.
+  /// This is the way out for an error that the other ranks do not know of: they would wait forever for a rank that
+  /// leaves on its own.
   package func abort(code: Int32) -> Never {
     if isRunning {
       fflush(nil)
@@ -98,7 +100,7 @@ package final class Runtime {
 
   /// Name and version of the MPI library, such as `Open MPI v4.1.4`. Local.
   package var libraryVersion: String {
-    // What follows is how the library was built, kilobytes of it in MPICH.
+    // The rest describes how the library was built, several kilobytes in MPICH.
     let name = libraryText(fgn_library_version)?.prefix { $0 != "," && $0 != ";" }
     return name.map { String($0) } ?? "unknown MPI library"
   }

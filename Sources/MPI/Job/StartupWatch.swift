@@ -1,27 +1,27 @@
 import Glibc
 import Synchronization
 
-/// Ends a start that does not come about: before the ranks have their heartbeat, MPI would wait for ever for one that is
-/// stopped or was never started.
+/// Ends a start that does not complete: before the ranks have their heartbeat, MPI would wait forever for a rank that
+/// is stopped or was never started.
 final class StartupWatch: Sendable {
-  /// Sets how long a start may take, in seconds; 0: for ever.
+  /// The variable that limits the duration of a start, in seconds; 0: no limit.
   static let variable = "FGN_STARTUP_TIMEOUT"
   private static let patience = 120.0
 
   private let rank: Int
   private let limit: Double
   private let environment: [String: String]
-  /// When the start began, or went on after this process had been stopped.
+  /// The time at which the start began, or continued after this process had been stopped.
   private let begin: Mutex<Double>
-  /// The rank that is waited for in a roll call; -1: all, in MPI.
+  /// The rank that a roll call waits for; -1: all ranks, in MPI.
   private let awaited = Atomic(-1)
   private let report: @Sendable (String) -> Void
   private let ticker: Mutex<Ticker?> = Mutex(nil)
 
-  /// Begins to watch. Local.
+  /// Starts watching. Local.
   ///
-  /// - Parameter onHang: is called once, on a thread of its own, with what is the matter; it should end the process.
-  /// - Throws: `EnvironmentError`
+  /// - Parameter onHang: called once, on a thread of its own, with a description; should end the process.
+  /// - Throws: `EnvironmentError` if the variable is not a number of seconds.
   init(environment: [String: String], onHang: @escaping @Sendable (String) -> Void) throws(EnvironmentError) {
     let text = environment[Self.variable] ?? ""
     guard let limit = text.isEmpty ? Self.patience : Double(text), limit >= 0, limit.isFinite else {
@@ -35,12 +35,12 @@ final class StartupWatch: Sendable {
     ticker.withLock { $0 = Ticker { now, wasStopped in self.look(now, wasStopped) } }
   }
 
-  /// The start has come about; later calls do nothing.
+  /// Ends the watch over a completed start; later calls do nothing.
   func end() {
     ticker.withLock { $0.take() }?.stop()
   }
 
-  /// This rank waits for `rank` now.
+  /// Records that this rank waits for `rank`.
   func await(_ rank: Int) { awaited.store(rank, ordering: .relaxed) }
 
   private func look(_ now: Double, _ wasStopped: Bool) -> Bool {
@@ -48,11 +48,11 @@ final class StartupWatch: Sendable {
       if wasStopped { begin = now }
       return now - begin
     }
-    // The lowest rank speaks for all, and the launcher ends the others.
+    // The lowest rank reports for all, and the launcher ends the others.
     guard waited > limit + 0.5 * Double(min(rank, 6)) else { return true }
     let idle = JobProcess.others(than: rank, environment: environment).filter { !$0.isAtWork }
     let awaited = awaited.load(ordering: .relaxed)
-    // A host that can tell more than the number has the first word.
+    // A host that can tell more than a number reports first.
     if idle.isEmpty, awaited < 0 || rank > 0, waited < limit + 6 { return true }
     var text = "the job has not started within \(limit == limit.rounded() ? "\(Int(limit))" : "\(limit)") s: "
     if !idle.isEmpty {
@@ -67,7 +67,7 @@ final class StartupWatch: Sendable {
   }
 }
 
-/// An environment variable of the program that makes no sense.
+/// The error of an environment variable with an invalid value.
 package struct EnvironmentError: Error, Equatable, Sendable, CustomStringConvertible, ExitCodeProviding {
   package let variable, value, problem: String
 

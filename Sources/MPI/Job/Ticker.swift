@@ -1,21 +1,21 @@
 import Glibc
 import Synchronization
 
-/// A thread that looks after something again and again, until it is stopped: at once, since that is what short runs wait
-/// for.
+/// A thread that calls a function at intervals until it is stopped. Stopping takes effect at once, since short runs
+/// wait for it.
 package final class Ticker: Sendable {
-  /// A pipe, whose end for writing is closed when the thread is to end.
+  /// A pipe whose writing end is closed to stop the thread.
   private let (wakeUp, waker): (Int32, Int32)
-  /// Says the same where that could not be closed.
+  /// Stops the thread if closing the pipe does not wake it.
   private let isStopping = Atomic(false)
   private let thread: Mutex<pthread_t?> = Mutex(nil)
   private let milliseconds: Int32
   private let look: @Sendable (_ now: Double, _ wasStopped: Bool) -> Bool
 
   /// - Parameters:
-  ///   - interval: seconds between looks.
-  ///   - look: is called with the time in seconds, and with whether this process, or its machine, has stood still since the
-  ///     last call; returns whether to go on.
+  ///   - interval: seconds between calls.
+  ///   - look: called with the time in seconds, and with whether this process or its machine has been suspended since
+  ///     the last call; returns whether to continue.
   package init(interval: Double = 0.2, _ look: @escaping @Sendable (_ now: Double, _ wasStopped: Bool) -> Bool) {
     self.look = look
     milliseconds = Int32(1000 * interval)
@@ -37,7 +37,7 @@ package final class Ticker: Sendable {
     }
   }
 
-  /// Ends the thread and waits for that; later calls do nothing. Not from the thread itself.
+  /// Ends the thread and waits for it; later calls do nothing. Must not be called from the thread itself.
   package func stop() {
     guard let thread = thread.withLock({ $0.take() }) else { return }
     isStopping.store(true, ordering: .relaxed)
