@@ -4,7 +4,7 @@ import MPI
 import Networks
 import Training
 
-/// The steps, and what they cost, against the number of classes.
+/// Steps and their costs against the number of classes.
 struct Classes: Experiment {
   let name = "classes"
   let title = "What many classes do to the step and to its cost"
@@ -42,7 +42,7 @@ struct Classes: Experiment {
     }
   }
 
-  /// Seconds of a step on the slowest rank, and bytes a rank, of each method.
+  /// Seconds per step on the slowest rank, and bytes per rank, for each method.
   private func costs(_ classes: Int, _ laboratory: Laboratory) throws -> [(seconds: Double, bytes: Int)] {
     let communicator = laboratory.communicator
     let (rows, features) = (256, 256)
@@ -83,7 +83,7 @@ struct Classes: Experiment {
         seconds[index].append(try communicator.allreduce((clock.now - begin) / .seconds(1), .max))
       }
     }
-    // The first repetition warms up.
+    // The first repetition is a warm-up.
     return zip(seconds, trials).map { ($0.dropFirst().median, $1.bytes) }
   }
 

@@ -3,7 +3,8 @@ import GaussNewton
 import LinearAlgebra
 import MPI
 
-/// The split of the curvature at the logits, diag(π) − ππᵀ = p(1−p) v vᵀ + (1−p)(diag(q) − q qᵀ), element by element.
+/// The split of the curvature at the logits, diag(π) − ππᵀ = p(1−p) v vᵀ + (1−p)(diag(q) − q qᵀ), checked element by
+/// element.
 struct Decomposition: Experiment {
   let name = "decomposition"
   let title = "The curvature splits exactly, and FGN keeps one part"
@@ -34,7 +35,7 @@ struct Decomposition: Experiment {
     }
   }
 
-  /// The largest error, and the dropped fraction of the trace, over the examples of all ranks.
+  /// The largest error, and the dropped fraction of the trace, over the examples of all ranks. Collective.
   private func split<Scalar: DistributedScalar>(
     _: Scalar.Type, _ classes: Int, _ scale: Double, _ laboratory: Laboratory
   ) throws -> (error: Double, dropped: Double) {
@@ -44,7 +45,7 @@ struct Decomposition: Experiment {
     var (dropped, total) = (0.0, 0.0)
     for example in stride(from: communicator.rank, to: examples, by: communicator.size) {
       var generator = SplitMix64(seed: UInt64(classes), stream: UInt64(example))
-      // Numbers that both precisions hold.
+      // Both precisions represent these numbers.
       let logits = (0..<classes).map { _ in Double(Float(scale * generator.nextNormal())) }
       let label = Int(generator.next(below: UInt64(classes)))
       let matrix = Matrix(Vector(logits.map { Scalar($0) }), 1, classes)
@@ -58,7 +59,7 @@ struct Decomposition: Experiment {
       let sum = exponentials.reduce(0, +)
       let π = exponentials.map { $0 / sum }
       for c in 0..<classes {
-        // q = −v but for the true class, where it is zero.
+        // q = −v, except for the true class, where it is zero.
         let qc = c == label ? 0 : -v[c]
         for d in c..<classes {
           let qd = d == label ? 0 : -v[d]

@@ -6,14 +6,14 @@ extension GnuplotError: ExitCodeProviding {
   var exitCode: Int32 { 74 }
 }
 
-/// What a study is done with.
+/// The resources of a study.
 package struct Laboratory {
   package let communicator: Communicator
-  /// Smaller grids, and data that the program carries.
+  /// Whether to use smaller grids, and the data that the program contains.
   package let isQuick: Bool
-  /// Folder of Fashion-MNIST's four IDX files.
+  /// The folder of Fashion-MNIST's four IDX files.
   package let fashion: String
-  /// Folder of `Benchmarks/preparation/prepare_wordnet.py`, if it is there.
+  /// The folder that `Benchmarks/preparation/prepare_wordnet.py` writes; nil if it does not exist.
   package let wordnet: String?
   private let announce: (String) -> Void
 
@@ -33,23 +33,23 @@ package struct Laboratory {
   }
 }
 
-/// What has come of one part of a claim.
+/// The result of one part of a claim.
 package struct Finding {
   package let statement: String
   package let holds: Bool
 }
 
-/// An experiment of the paper: what it says, how that is measured, shown and judged.
+/// An experiment of the paper: its claim, measurement, figures and findings.
 package protocol Experiment {
   var name: String { get }
   var title: String { get }
-  /// What the paper, or its method's arithmetic, leads one to expect.
+  /// The expectation from the paper, or from the arithmetic of its method.
   var claim: String { get }
-  /// How it is measured, for the summary.
+  /// The measurement in words, for the summary.
   var setup: String { get }
   var columns: [String] { get }
 
-  /// Adds what is missing to the table. Collective.
+  /// Adds the missing observations to the table. Collective.
   func measure(_ table: Table, _ laboratory: Laboratory) throws
   func figures(_ table: Table) -> [Figure]
   func findings(_ table: Table) -> [Finding]
@@ -63,7 +63,7 @@ package enum Study {
     ]
   }
 
-  /// Does an experiment, or what is missing of it, in the folder `OUT/NAME`: `data.csv`, figures, and `summary.md`.
+  /// Runs an experiment, or its missing part, in the folder `OUT/NAME`: `data.csv`, figures, and `summary.md`.
   /// Collective. The findings are the same on all ranks.
   package static func run(
     _ experiment: any Experiment, in out: String, _ laboratory: Laboratory, drawsFigures: Bool

@@ -1,7 +1,7 @@
 import Foundation
 import Training
 
-/// A picture of one or several panels side by side, drawn by gnuplot as SVG and PNG.
+/// A picture of one or several adjacent panels, drawn by gnuplot as SVG and PNG.
 package struct Figure {
   package struct Axis {
     package var label: String
@@ -15,10 +15,10 @@ package struct Figure {
 
   package struct Series {
     package var name: String
-    /// As `#rrggbb`.
+    /// The colour, as `#rrggbb`.
     package var colour: String
-    /// In the order in which a line joins them. Where there are several of one x, as of several seeds, the line goes through
-    /// their medians, and a band spans them.
+    /// The points, in the order in which a line joins them. Points with equal x, such as those of several seeds, are
+    /// replaced by their median, and a band spans them.
     package var points: [(x: Double, y: Double)]
     package var isDashed = false
   }
@@ -30,12 +30,13 @@ package struct Figure {
     package var series: [Series]
   }
 
-  /// Of the files, without an ending.
+  /// The name of the files, without an ending.
   package var name: String
   package var panels: [Panel]
   package var columns = 2
 
-  /// Okabe and Ito's colours, which those who do not see all colours tell apart; a method has the same in every figure.
+  /// The colours of Okabe and Ito, which people with colour vision deficiencies can distinguish. A method has the same
+  /// colour in all figures.
   static func colour(_ method: String) -> String {
     switch method {
     case "fgn", "fgn-gram": "#0072B2"
@@ -47,10 +48,10 @@ package struct Figure {
     }
   }
 
-  /// Colours of series that are no methods.
+  /// The colours of series that are not methods.
   static let palette = ["#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7"]
 
-  /// Writes `NAME.gp`, `NAME.svg` and `NAME.png` to a folder. Rank 0 alone.
+  /// Writes `NAME.gp`, `NAME.svg` and `NAME.png` to a folder. Call on rank 0 only.
   package func draw(in folder: String) throws {
     let script = "\(folder)/\(name).gp"
     try AtomicFile.write(script) { try $0.write(self.script) }
@@ -80,7 +81,7 @@ package struct Figure {
       blocks.append([])
       for (s, series) in panel.series.enumerated() {
         let name = "$p\(p)s\(s)"
-        // A line breaks where there is no number, and a logarithm has none for what is not positive.
+        // A line breaks at a missing number; a logarithmic axis has no place for numbers that are not positive.
         let points = Self.summarized(series.points).filter {
           $0.x.isFinite && $0.y.isFinite && (!panel.x.isLogarithmic || $0.x > 0)
             && (!panel.y.isLogarithmic || $0.low > 0)
@@ -123,7 +124,7 @@ package struct Figure {
     return lines.joined(separator: "\n") + "\n"
   }
 
-  /// Lines of text below a panel: the axis and, of several series, their names.
+  /// Lines of text below a panel: the axis and, with several series, their names.
   private static func bottomMargin(_ seriesCount: Int) -> Double {
     switch seriesCount {
     case ...1: 3.5
@@ -132,8 +133,8 @@ package struct Figure {
     }
   }
 
-  /// gnuplot's settings of an axis. Powers of ten are written as such where there are many of them; within one decade a
-  /// logarithmic axis has nothing to show.
+  /// gnuplot's settings of an axis. Labels are powers of ten where there are many decades; within one decade an axis is
+  /// not logarithmic.
   private static func scale(_ axis: String, _ settings: Axis, _ values: [Double]) -> String {
     let positive = values.filter { $0.isFinite && $0 > 0 }
     let decades = log10((positive.max() ?? 1) / (positive.min() ?? 1))
@@ -141,13 +142,13 @@ package struct Figure {
       return "unset logscale \(axis); set format \(axis) '%g'; set \(axis)tics autofreq"
     }
     let format = decades > 4 ? "10^{%L}" : "%g"
-    // Within two decades one label a decade is too few.
+    // Within two decades, one label per decade is not enough.
     let labels = (-4...4).flatMap { ["1e\($0)", "3e\($0)"] }.joined(separator: ",")
     let tics = "set \(axis)tics " + (decades > 2 ? "autofreq" : "(\(labels))")
     return "set logscale \(axis); set format \(axis) '\(format)'; \(tics)"
   }
 
-  /// Median, least and largest y of each x.
+  /// The median, smallest and largest y for each x.
   private static func summarized(
     _ points: [(x: Double, y: Double)]
   ) -> [(x: Double, y: Double, low: Double, high: Double)] {
@@ -161,7 +162,7 @@ package struct Figure {
   }
 }
 
-/// gnuplot has not drawn a figure.
+/// The error of a figure that gnuplot has not drawn.
 struct GnuplotError: Error, CustomStringConvertible {
   let script: String
   let problem: String

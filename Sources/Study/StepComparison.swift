@@ -4,15 +4,15 @@ import LinearAlgebra
 import MPI
 import Networks
 
-/// The FGN and the full Gauss-Newton step of a linear head on one batch whose logits are prescribed, in float64.
+/// The FGN step and the full Gauss-Newton step of a linear head on one batch with prescribed logits, in float64.
 ///
-/// Examples share a few random features, as they do in practice. Each has another one of its own, a thousandth in size, whose
-/// weights give it the logits that an experiment wants and which adds a millionth to the curvature. The true logit is set to
-/// give every example the same margin.
+/// Examples share a few random features, as in practice. Each has an additional feature of its own, a thousandth in
+/// size, whose weights produce the prescribed logits, and which adds a millionth to the curvature. The true logit gives
+/// all examples the same margin.
 struct StepComparison {
   var classes = 30
   var rows = 256
-  /// Shared by all examples.
+  /// The number of features that all examples share.
   var features = 16
   /// κ: competitors' logits are κ times normal numbers.
   var concentration = 1.0
@@ -21,11 +21,11 @@ struct StepComparison {
   var seed = 0
 
   struct Result {
-    /// Mean of 1/‖q‖², the effective number of competitors.
+    /// The mean of 1/‖q‖², the effective number of competitors.
     var effective = 0.0
-    /// What FGN drops of the trace of the full matrix.
+    /// The share of the full matrix's trace that FGN drops.
     var dropped = 0.0
-    /// Between the steps.
+    /// The cosine between the steps.
     var cosine = 0.0
     /// ‖Δ_FGN‖/‖Δ_GGN‖
     var normRatio = 0.0
@@ -33,7 +33,7 @@ struct StepComparison {
     var difference = 0.0
   }
 
-  /// Size of the feature of its own that an example has.
+  /// The size of the feature that an example has of its own.
   private static let ownFeature = 1e-3
 
   /// The batch: features (B × (d + B)), labels, and the prescribed logits (B × C).
@@ -101,16 +101,16 @@ struct StepComparison {
   }
 }
 
-/// What the margins of some examples tell of what FGN drops; means over the examples.
+/// The part of the curvature that FGN drops, from the margins of some examples; means over the examples.
 struct MarginStatistics {
   /// 1/‖q‖²
   let effective: Double
   /// p(1−p)
   let weight: Double
-  /// (1−p)(1−‖q‖²) of the trace, which is that and p(1−p)(1+‖q‖²): sums over the examples.
+  /// The share (1−p)(1−‖q‖²) of the trace, which also contains p(1−p)(1+‖q‖²); both are summed over the examples.
   let dropped: Double
 
-  /// Overwrites a copy of `logits` (b × C).
+  /// Works on a copy of `logits` (b × C).
   init<Scalar: BLASScalar>(_ logits: Matrix<Scalar>, _ labels: ArraySlice<Int32>) {
     let v = Matrix(logits.elements.copy(), logits.rows, logits.columns)
     let margin = SoftmaxMargin<Scalar>(capacity: logits.rows)
@@ -142,7 +142,7 @@ extension StepComparison.Result {
 }
 
 extension Finding {
-  /// A trend: the rank correlation of two columns, which ought to be 0.9 or more in the direction `sign`.
+  /// A trend: the rank correlation of two columns, which should be 0.9 or more in the direction `sign`.
   static func trend(
     _ statement: String, _ rows: [Table.Row], _ x: String, _ y: String, sign: Double
   ) -> Finding {

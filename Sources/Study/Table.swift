@@ -2,14 +2,14 @@ import Foundation
 import MPI
 import Training
 
-/// Observations, one a line, as they lie in a CSV file: what a study has measured so far, the same on all ranks.
+/// The observations of a study so far, one per line of a CSV file; the same on all ranks.
 ///
-/// Lines reach the file as they come, so that a study that was stopped goes on with what is missing.
+/// Lines are written as soon as they are known, so that a stopped study resumes with the missing ones.
 package final class Table {
   package struct Row: Equatable, Sendable {
     package let fields: [String: String]
 
-    /// A number; a field that is none, or is absent, is not a number either.
+    /// The number in a field; NaN if the field is absent or not a number.
     package subscript(name: String) -> Double { fields[name].flatMap { Double($0) } ?? .nan }
 
     package func text(_ name: String) -> String { fields[name] ?? "" }
@@ -20,7 +20,7 @@ package final class Table {
   package private(set) var rows: [Row] = []
   private let communicator: Communicator
 
-  /// Takes up the table at `path`, or begins it. A last line that was cut short is dropped. Collective.
+  /// Opens the table at `path`, or creates it. An incomplete last line is dropped. Collective.
   package init(_ path: String, columns: [String], over communicator: Communicator) throws {
     self.path = path
     self.columns = columns
@@ -48,7 +48,7 @@ package final class Table {
     rows.filter { row in key.allSatisfy { row.fields[$0.key] == $0.value } }
   }
 
-  /// The values of a column, each once, in their order.
+  /// The distinct values of a column, in order.
   package func values(_ column: String) -> [String] {
     var seen: Set<String> = []
     return rows.map { $0.text(column) }.filter { seen.insert($0).inserted }
@@ -73,11 +73,11 @@ package final class Table {
   }
 }
 
-/// A signal ended a study, which goes on where it stopped.
+/// The error of a study that a signal has ended; it resumes where it stopped.
 struct StudyInterruption: Error, ExitCodeProviding, CustomStringConvertible {
   var exitCode: Int32 { 75 }
   var description: String { "stopped by a signal; the same command goes on with what is missing" }
 }
 
-/// A number as it stands in a table: short, and the same when it is read back.
+/// A number as a field of a table: short, and equal when it is read back.
 func field(_ value: Double) -> String { "\(value)" }

@@ -6,7 +6,7 @@ import MPI
 import Networks
 import Training
 
-/// One training, as far as a study wants to know.
+/// The course of one training, with the facts that a study needs.
 struct TrainingCourse {
   struct Point {
     var epoch: Int
@@ -26,8 +26,8 @@ struct TrainingCourse {
     }
   }
 
-  /// Trains, and looks at the model before each epoch and at the end. Collective; the same on all ranks. A run that diverges
-  /// ends with a loss that is not a number.
+  /// Trains, and evaluates the model before each epoch and at the end. Collective; the same on all ranks. A run that
+  /// diverges ends with a loss of NaN.
   static func run(
     _ configuration: Configuration, _ data: TrainingData, over communicator: Communicator
   ) throws -> [Point] {
@@ -41,7 +41,7 @@ struct TrainingCourse {
       of: network, seed: configuration.training.seed)
     let evaluator = Evaluator<Float>(network, communicator: communicator)
     let room = InputRoom<Float>(network, capacity: partition.capacity(of: sampler.batchSize))
-    // What the margins tell is a mean, for which the first examples do.
+    // The margins give a mean, for which the first examples suffice.
     let probed = 0..<min(2000, data.train.count)
     let probeRoom = InputRoom<Float>(network, capacity: probed.count)
     let probeInputs = probeRoom.gather(probed, of: data.train.features, data.normalization)

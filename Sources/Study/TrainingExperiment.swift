@@ -6,7 +6,7 @@ import MPI
 import Networks
 import Training
 
-/// Whole trainings by the four methods, each with the best rate of a grid of four, over three seeds.
+/// Complete trainings by four methods, each with the best rate of a grid of four, over three seeds.
 struct TrainingExperiment: Experiment {
   enum Subject: Sendable {
     /// Linear heads on fixed features.
@@ -50,7 +50,7 @@ struct TrainingExperiment: Experiment {
   private static let factors = [1.0 / 3, 1, 3, 10]
   private var epochs: Int { isQuick ? 10 : 5 }
 
-  /// Name and configuration of each training problem.
+  /// The name and the configuration of each training problem.
   private func tasks(_ laboratory: Laboratory) -> [(name: String, configuration: String)] {
     let base = "training: {epochs: \(epochs)}\noptimizer: {batch_size: \(isQuick ? 128 : 512)}\n"
     func files(_ folder: String, _ names: [String]) -> String {
@@ -98,7 +98,7 @@ struct TrainingExperiment: Experiment {
       }
       let data = try TrainingData.load(configuration(.fgn), over: communicator)
       for method in Self.methods {
-        /// One training, unless the table has it.
+        /// One training, unless the table contains it.
         func train(_ factor: Double, _ seed: Int) throws {
           let key = ["task": task.name, "method": method.rawValue, "factor": factor.rounded3, "seed": "\(seed)"]
           if table.contains(key) { return }
@@ -123,7 +123,7 @@ struct TrainingExperiment: Experiment {
     Self.factors.min { final(table, task, method, $0) < final(table, task, method, $1) }!
   }
 
-  /// The last training loss of seed 0, infinite where the run diverged.
+  /// The last training loss of seed 0; infinite if the run diverged.
   private func final(
     _ table: Table, _ task: String, _ method: Configuration.OptimizerOptions.Method, _ factor: Double
   ) -> Double {
@@ -140,8 +140,8 @@ struct TrainingExperiment: Experiment {
 
   func figures(_ table: Table) -> [Figure] {
     table.values("task").map { task in
-      /// A line a method: medians over the seeds. Seconds and passes are averaged, so that seeds share them. What comes of
-      /// an epoch would be lost beside the untrained model.
+      /// One line per method, as medians over the seeds. Seconds and passes are averaged, so that seeds share them. The
+      /// untrained model is left out, since the effect of an epoch is small beside it.
       func series(_ x: String, _ y: String, from epoch: Double = 1) -> [Figure.Series] {
         Self.methods.map { method in
           let rows = best(table, task, method).filter { $0["epoch"] >= epoch }

@@ -95,12 +95,12 @@ struct DampingExperiment: Experiment {
   }
 }
 
-/// How the steps compare, over what the column `x` holds; rows that agree in `column` are seeds of one point.
+/// The comparison of the steps over the column `x`; rows with equal values in `column` are seeds of one point.
 func stepPanels(
   _ rows: [Table.Row], by column: String, over x: String, _ axis: Figure.Axis
 ) -> [Figure.Panel] {
   func series(_ name: String, _ y: String, _ colour: String) -> Figure.Series {
-    // A measured abscissa differs a little from seed to seed.
+    // A measured abscissa differs slightly between seeds.
     let points = Dictionary(grouping: rows) { $0.text(column) }.values.flatMap { group in
       let mean = group.map { $0[x] }.mean
       return group.map { (x: mean, y: $0[y]) }
