@@ -3,7 +3,7 @@ import LinearAlgebra
 import MPI
 import Networks
 
-/// The measurements behind `bench`: each pits our code against its floor in alternation, and takes medians.
+/// The measurements of `bench`: each alternates between the code and its floor, and takes medians.
 struct Benchmark {
   let rows: Int
   let features: Int
@@ -15,7 +15,7 @@ struct Benchmark {
   struct Iteration: Encodable {
     var seconds: Double
     var productSeconds: Double
-    /// Median of the pairs' ratios.
+    /// The median of the pairs' ratios.
     var ratio: Double
   }
 
@@ -25,7 +25,7 @@ struct Benchmark {
     var gigabytesPerSecondPerThread: Double
   }
 
-  /// One whole step on all ranks, against the same batch on one rank.
+  /// A complete step on all ranks, against the same batch on one rank.
   struct Scaling: Encodable {
     var iterations: Int
     var singleSeconds: Double
@@ -33,7 +33,7 @@ struct Benchmark {
     var speedup: Double
   }
 
-  /// A step with the Gram matrix on all ranks, against the same batch on one rank, and what is sent in it.
+  /// A step with the Gram matrix on all ranks, against the same batch on one rank, and the traffic of the step.
   struct GramScaling: Encodable {
     var solver: SolverOptions.Kind
     var rows, features, classes: Int
@@ -58,7 +58,7 @@ struct Benchmark {
       ]), rows: 1024, iterations: 20)
   }
 
-  /// An iteration of a convolutional network of the size of LeNet: that of `configs/fashion-mnist-cnn.yaml`.
+  /// An iteration of a convolutional network with the size of LeNet, from `configs/fashion-mnist-cnn.yaml`.
   func convolutionalIteration() throws -> Iteration {
     let network = try Network(
       [
@@ -70,7 +70,7 @@ struct Benchmark {
   }
 
   private func iteration(_ network: Network, rows: Int, iterations: Int) throws -> Iteration {
-    // Alone: collectives are measured by `scaling`.
+    // The problem is on this process alone: `scaling` measures collectives.
     let problem = Problem(network, rows: rows, iterations: iterations, communicator: Communicator())
     let floor = ProductSequence(network, rows: rows)
     let pairs = try (0..<repetitions + 1).map { _ in
@@ -90,7 +90,7 @@ struct Benchmark {
     for i in 0..<logits.elements.count { logits.elements[i] = Float(4 * generator.nextUniform()) }
     let labels = (0..<rows).map { Int32($0 % classes) }
     let margin = SoftmaxMargin<Float>(capacity: rows)
-    // The pass leaves numbers in [−1, 1], which cost the same the next time.
+    // The pass leaves numbers in [−1, 1], whose cost does not change from one repetition to the next.
     let seconds = (0..<repetitions + 1).map { _ in
       time { margin.assign(replacing: logits, labels: labels[...]) }
     }
@@ -100,7 +100,7 @@ struct Benchmark {
       gigabytesPerSecondPerThread: bytes / seconds.dropFirst().median / 1e9 / Double(Threads.count))
   }
 
-  /// nil in a single process.
+  /// A step on one rank against all ranks; nil in a single process.
   func scaling() throws -> Scaling? {
     if communicator.size == 1 { return nil }
     let iterations = 10
@@ -113,7 +113,7 @@ struct Benchmark {
       speedup: pairs.map { $0.single / $0.shared }.median)
   }
 
-  /// Of a head of many classes, with each solver; nil in a single process.
+  /// The scaling of a head with many classes, for each solver; nil in a single process.
   func gramScaling() throws -> [GramScaling]? {
     if communicator.size == 1 { return nil }
     let (rows, features, classes) = (1024, 512, 1000)
@@ -135,7 +135,8 @@ struct Benchmark {
     }
   }
 
-  /// Seconds of a step on rank 0 alone and on all ranks in alternation, after a warm-up of each, and what the latter sends.
+  /// Seconds of a step on rank 0 alone and on all ranks in alternation, after a warm-up of each, and the traffic of the
+  /// latter.
   private func stepPairs(
     _ problem: (Communicator) -> Problem
   ) throws -> [(single: Double, shared: Double, sent: Communicator.Statistics)] {
@@ -180,7 +181,7 @@ private struct Problem {
   private let residualRows, solution: Vector<Float>
   private let optimizer: FastGaussNewton<Float>
 
-  /// With as many iterations of matrix-free conjugate gradient in any case.
+  /// A problem whose matrix-free conjugate gradient always takes this number of iterations.
   init(_ network: Network, rows: Int, iterations: Int, communicator: Communicator) {
     var options = GaussNewtonOptions()
     options.solver.tolerance = .leastNonzeroMagnitude
@@ -218,7 +219,7 @@ private struct Problem {
       network, options: options, capacity: rows, partition: partition, communicator: communicator)
   }
 
-  /// The product that conjugate gradient begins with.
+  /// The product that precedes conjugate gradient.
   func prepare() throws -> MatrixFreeSolver<Float>.Start {
     residualRows.assign(rowSpace.rightHandSide)
     let sums = try rows.applyTransposed(
@@ -226,14 +227,14 @@ private struct Problem {
     return .init(residual: residualRows, squaredResidual: sums[.squaredResidual], reference: 1)
   }
 
-  /// All conjugate gradient iterations of a step.
+  /// All iterations of conjugate gradient in a step.
   func solve(from start: MatrixFreeSolver<Float>.Start) throws {
     let options = optimizer.options.solver
     let summary = try solver.solve(rows, start, damping: 1e-3, step: solution, options: options)
     precondition(summary.iterations == options.maxIterations, "the solver stopped early: \(summary)")
   }
 
-  /// A whole step; the parameters stay as they are.
+  /// A complete step; the parameters do not change.
   func step() throws {
     _ = try optimizer.advance(
       parameters.copy(),

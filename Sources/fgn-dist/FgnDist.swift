@@ -33,9 +33,9 @@ extension FgnDist {
       var command = try parse()
       try command.run()
     } catch {
-      // Help and version are output as well; ArgumentParser would not notice that they get lost.
+      // Help and version are output as well, and ArgumentParser does not notice when they get lost.
       if exitCode(for: error).isSuccess, !fullMessage(for: error).isEmpty {
-        // A reader that has gone is then an error of write.
+        // With the signal ignored, a reader that has gone is an error of write.
         signal(SIGPIPE, SIG_IGN)
         do {
           try StandardOutput.print(fullMessage(for: error))
@@ -49,26 +49,27 @@ extension FgnDist {
     }
   }
 
-  /// Starts the program anew where OpenBLAS does not know the processor: it chooses its kernels when it is loaded.
+  /// Restarts the program where OpenBLAS does not know the processor, since it chooses its kernels when it is loaded.
   private static func useBetterKernels() {
     guard let name = Kernels.better(environment: ProcessInfo.processInfo.environment),
       let program = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     else { return }
     setenv(Kernels.variable, name, 1)
-    // Where this fails, the program goes on with the kernels it has, whose name the start of a run prints.
+    // If this fails, the program continues with its kernels, whose name the start of a run prints.
     execv(program, CommandLine.unsafeArgv)
   }
 
-  /// A set of compressed files has one open for each; what a process may ask for is often far more than what it begins with.
+  /// Raises the limit of open files: each file of a compressed set is open, and the hard limit is often far above the
+  /// soft one.
   private static func allowManyFiles() {
     var limit = rlimit()
     guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
     limit.rlim_cur = limit.rlim_max
-    // Where this is refused, a set that has more files says so.
+    // If this is refused, a set with too many files reports it.
     _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
   }
 
-  /// `--option=~/x` with the home folder, as a shell gives `--option ~/x`.
+  /// `--option=~/x` with the home folder, as a shell expands `--option ~/x`.
   private static func expandingHome(_ argument: String) -> String {
     guard argument.hasPrefix("--"), let equals = argument.firstIndex(of: "=") else { return argument }
     let start = argument.index(after: equals)
@@ -84,7 +85,7 @@ extension FgnDist {
     }
   }
 
-  /// Reports a mistake on the command line: once, although every rank has found it.
+  /// Reports a mistake on the command line once, although all ranks have found it.
   private static func refuse(_ error: any Error) throws -> Never {
     let hint = fullMessage(for: error).split(whereSeparator: \.isNewline).last { $0.contains("--help") } ?? ""
     let text = "\(message(for: error)). \(hint.trimmingPrefix { $0.isWhitespace })"

@@ -4,26 +4,26 @@ import LinearAlgebra
 import MPI
 import Training
 
-/// The ranks that run a command, from joining to the exit code.
+/// The ranks that run a command, from joining the job to the exit code.
 struct Job {
   let runtime: Runtime
-  /// Name and version of the MPI library, if it is used.
+  /// Name and version of the MPI library, if it is in use.
   let library: String
-  /// One line, of meaning on rank 0: ranks, hosts, threads, kernels, MPI.
+  /// One line about ranks, hosts, threads, kernels and MPI; meaningful on rank 0.
   let description: String
-  /// Where the ranks are, on rank 0.
+  /// The placement of the ranks, on rank 0.
   let placement: RankPlacement?
-  /// Watches the other ranks, of which there may be none.
+  /// Watches the other ranks, if there are any.
   let heartbeat: Heartbeat
 
   var communicator: Communicator { runtime.world }
 
-  /// Joins the job, runs `body`, and leaves the process with an exit code that is the same on all ranks.
+  /// Joins the job, runs `body`, and ends the process with an exit code that is the same on all ranks.
   ///
-  /// An error that all ranks share is printed once, by rank 0. Any other ends the whole job: the rest would wait forever
-  /// for the rank that failed.
+  /// Rank 0 prints an error that all ranks share, once. Any other error ends the whole job: the other ranks would wait
+  /// forever for the rank that failed.
   static func run(_ body: (Job) throws -> ExitCode) throws -> Never {
-    // Before MPI starts: the launcher forwards signals from the first moment.
+    // This precedes the start of MPI, since the launcher forwards signals from the first moment.
     Preemption.install()
     let job: Job
     do {
@@ -52,19 +52,19 @@ struct Job {
   private init() throws {
     runtime = try Runtime.start { hang in
       Job.complain(hang)
-      // MPI is the main thread's, which waits in it.
+      // MPI belongs to the main thread, which waits in it.
       _exit(76)
     }
     let world = runtime.world
     let place = "rank \(world.rank) on \(world.hostname)"
     heartbeat = try Heartbeat(over: world, limits: Heartbeat.Limits()) { loss in
       Job.complain("\(place): \(loss); the job ends, and a training run goes on with --resume")
-      // MPI is the main thread's, which waits in it.
+      // MPI belongs to the main thread, which waits in it.
       _exit(76)
     }
     try runtime.completeStart()
     MemoryLimit.bytes = HostMemory.limit()
-    // Whichever thread finds no memory, nothing else is done with MPI any more.
+    // Any thread may run out of memory; the abort is then the only further MPI call.
     nonisolated(unsafe) let runtime = runtime
     MemoryLimit.onFailure { line in
       Job.complain("\(place): \(line)")
@@ -89,7 +89,7 @@ struct Job {
       + "\(threads) \(threads == 1 ? "thread" : "threads") each, \(Kernels.name) kernels, \(library)"
   }
 
-  /// The instructions that the processor has, by which libraries choose how they compute.
+  /// The instruction sets of the processor, by which libraries choose their code.
   private static var instructions: String {
     let text = FileManager.default.contents(atPath: "/proc/cpuinfo").map { String(decoding: $0, as: UTF8.self) } ?? ""
     return text.split(separator: "\n").first { $0.hasPrefix("flags") || $0.hasPrefix("Features") }.map { String($0) }
@@ -112,14 +112,14 @@ struct Job {
   ) throws -> RankPlacement? {
     let all = try node.allgather([threads], counts: Array(repeating: 1, count: node.size))
     var own = RankPlacement.host(world.hostname, masks: masks, threads: all)
-    // Whoever says how many threads there are to be has chosen.
+    // A user who sets the number of threads has made the choice.
     let environment = ProcessInfo.processInfo.environment
     if Threads.chosen(environment: environment) == nil, Launch.isBound(environment: environment) {
       own.boundCPUs = Set(masks.joined()).count
       own.launcherCPUs = Threads.affinity(of: getppid()).count
     }
     let names = try world.gatherStrings(world.hostname)
-    // The first rank of each node speaks for it.
+    // The first rank of each node reports for the node.
     let facts = try world.gather(
       node.rank == 0
         ? [own.ranks, own.crowdRanks, own.crowdThreads, own.crowdCPUs, own.boundCPUs, own.launcherCPUs]
@@ -136,7 +136,7 @@ struct Job {
       })
   }
 
-  /// Tells a person something beside the results, if there is something to tell: on standard error, once.
+  /// Prints a remark on standard error, once; nil prints nothing.
   func say(_ note: String?) {
     if let note, communicator.rank == 0 { Self.write("fgn-dist: \(note)") }
   }

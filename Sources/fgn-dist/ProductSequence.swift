@@ -1,8 +1,8 @@
 import LinearAlgebra
 import Networks
 
-/// The matrix products of one conjugate gradient iteration, JVP and VJP, and nothing else: the floor that an iteration is
-/// measured against. Convolutions do theirs image by image, without the patches being made.
+/// The matrix products of one conjugate gradient iteration, JVP and VJP: the floor against which an iteration is
+/// measured. Convolutions multiply image by image, without forming patches.
 struct ProductSequence {
   private var products: [() -> Void] = []
 
@@ -22,7 +22,7 @@ struct ProductSequence {
     for product in products { product() }
   }
 
-  /// The first layer has no input tangent, and nobody asks for its input cotangent.
+  /// The first layer has no input tangent, and its input cotangent is not needed.
   private mutating func add(_ layer: Linear, rows: Int, isFirst: Bool) {
     let (input, output) = (Matrix<Float>(zeros: rows, layer.inputCount), Matrix<Float>(zeros: rows, layer.outputCount))
     let weight = Matrix<Float>(zeros: layer.outputCount, layer.inputCount)

@@ -1,7 +1,7 @@
 import Foundation
 import Training
 
-/// How far some work is, as a line on standard error that is rewritten in place, if that is a terminal.
+/// The progress of some work, as a line on standard error that is rewritten in place if that is a terminal.
 final class ProgressLine {
   private let isShown = isatty(STDERR_FILENO) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
   private var start = ContinuousClock.now
@@ -9,7 +9,7 @@ final class ProgressLine {
   private var title = ""
   private var isThere = false
 
-  /// `title` names the work, of which `fraction`, from 0 to 1, is done; another title begins another work.
+  /// `title` names the work, and `fraction`, from 0 to 1, is its finished part; a new title starts new work.
   func show(_ title: String, _ fraction: Double) {
     let now = ContinuousClock.now
     if title != self.title { (self.title, start) = (title, now) }

@@ -57,7 +57,7 @@ struct Bench: ParsableCommand {
   }
 }
 
-/// What `bench` prints.
+/// The output of `bench`.
 private struct Report: Encodable {
   var machine: String
   var ranks: Int

@@ -90,7 +90,7 @@ struct Convert: ParsableCommand {
     let sources = [inputs, labelFiles].compactMap { $0 }.flatMap { (try? $0.paths()) ?? $0.entries }
     var files = Set((sources + [classNames].compactMap { $0 }).map(file))
     for path in [output, outputLabels, classes].compactMap({ $0 }) {
-      // Where it is written until it is complete.
+      // The path of the file while it is incomplete.
       let partial = path + ".partial"
       for path in [path, partial] where !files.insert(file(path)).inserted {
         throw ValidationError("\(path) is named twice; give each output a file of its own")
@@ -98,7 +98,7 @@ struct Convert: ParsableCommand {
     }
   }
 
-  /// Options that mean nothing for these formats are mistakes.
+  /// Refuses options that have no meaning for these formats.
   private func checkOptions(_ target: Conversion.Output.Format) throws {
     let (text, input, labels) = (format.text(inputs), inputs, labelFiles)
     if text != nil, labels != nil { throw ValidationError("\(input) has its labels within it; leave --labels out") }
@@ -125,10 +125,10 @@ struct Convert: ParsableCommand {
   }
 
   func run() throws {
-    // glibc's heap would grow by some blocks more or less, as the threads happen to free them.
+    // glibc's heap would grow by an unpredictable number of blocks, depending on when threads free them.
     fgn_return_memory(1 << 20)
     try Job.run { job in
-      // The other ranks have nothing to do but to wait.
+      // The other ranks only wait.
       job.heartbeat.limits.wait = .infinity
       try job.communicator.onRoot {
         let progress = ProgressLine()
@@ -155,7 +155,7 @@ struct Convert: ParsableCommand {
       element: dtype == .float32 ? .float32 : .float64)
   }
 
-  /// The files that are there now; labels that are in none of them are not passed over in silence.
+  /// The files that now exist, with a note on labels that none of them contains.
   private var written: String {
     let files = [output, outputLabels, classes].compactMap { $0 }.joined(separator: ", ")
     let isWithoutLabels = Conversion.Output.Format(output) == .npy && outputLabels == nil && format.text(inputs) != nil

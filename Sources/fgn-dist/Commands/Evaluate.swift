@@ -55,7 +55,7 @@ struct Evaluate: ParsableCommand {
   @Flag(help: "Print one JSON object.")
   var json = false
 
-  /// A table of more classes is of no use to a person, and takes memory on every rank.
+  /// The limit of classes in a confusion table: a larger one is unreadable, and takes memory on all ranks.
   private static let largestConfusion = 2000
 
   func validate() throws {

@@ -75,7 +75,7 @@ struct Export: ParsableCommand {
     }
   }
 
-  /// Refuses to replace what is there, unless that is asked for and it is of the kind that is written.
+  /// Refuses to replace an existing target, unless the user asks for it and it is of the kind that is written.
   private func checkTarget() throws {
     func file(_ path: String) -> URL { URL(fileURLWithPath: path).resolvingSymlinksInPath().standardizedFileURL }
     guard file(out) != file(model) else {

@@ -84,8 +84,8 @@ struct Predict: ParsableCommand {
     }
   }
 
-  /// The examples, and what a person should know of them. A text file is read as a whole; its labels, if it has them, do not
-  /// count. Collective on a node.
+  /// The examples, and a remark for the user. A text file is read as a whole; labels in it do not count. Collective on
+  /// a node.
   private func source(
     for model: ModelFile, by reader: inout NodeReader
   ) throws -> (any FeatureSource, note: String?) {

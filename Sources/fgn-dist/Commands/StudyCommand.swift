@@ -39,7 +39,7 @@ struct StudyCommand: ParsableCommand {
           ConfigurationError(
             "there is no study \(name); there are \(all.map(\.name).joined(separator: ", ")) and all"))
       }
-      // A study may take hours, and its results are files: lines that get lost are an error at its end.
+      // A study may take hours, and its results are files: lost output lines are an error only at its end.
       var loss: StorageError?
       let laboratory = Laboratory(
         communicator: job.communicator, isQuick: quick, fashion: fashionMnist, wordnet: wordnet

@@ -75,7 +75,7 @@ struct Train: ParsableCommand {
         try configuration.resolved(for: data.facts, goingOnFrom: state.saved)
       }
     }
-    // Before anything is written.
+    // All checks of the network precede the first write.
     let network = try communicator.collectively {
       try configuration.network(for: data)
     }
@@ -109,14 +109,14 @@ struct Train: ParsableCommand {
     }
   }
 
-  /// What rank 0 has chosen.
+  /// The choices of rank 0.
   private struct Choice {
-    /// Nil: a new one, named after the configuration.
+    /// The directory of the run; nil for a new one, named after the configuration.
     var directory: RunDirectory?
-    /// The checkpoint to go on from, if any.
+    /// The checkpoint to resume from, if any.
     var checkpoint: String?
     var latest: CheckpointFiles.Latest?
-    /// On a folder that is there already.
+    /// The lock of a folder that already existed.
     var lock: RunLock?
   }
 
@@ -126,7 +126,7 @@ struct Train: ParsableCommand {
     let directory =
       named ?? (resume == Self.newest ? .newest(for: config) : RunDirectory(ofCheckpoint: resume))
     var choice = Choice(directory: directory)
-    // Before looking for the newest checkpoint: a job that is just ending may still write one.
+    // The lock precedes the search for the newest checkpoint, since a job that is ending may still write one.
     if directory.isUsed { choice.lock = try RunLock(directory, hostname: hostname) }
     if resume == Self.newest {
       choice.latest = try directory.checkpoints.loadLatest(fallsBack: fallBack)
@@ -137,13 +137,13 @@ struct Train: ParsableCommand {
     return choice
   }
 
-  /// Makes the folder of the run, if need be, and locks it.
+  /// Creates the folder of the run, if necessary, and locks it.
   private func begin(_ choice: Choice, _ hostname: String) throws -> (directory: RunDirectory, lock: RunLock) {
     guard let directory = choice.directory else { return try RunDirectory.begin(for: config, hostname: hostname) }
     return (directory, try choice.lock ?? directory.begin(resuming: resume != nil, hostname: hostname))
   }
 
-  /// What is about to run, for a person and for the metrics.
+  /// Reports the upcoming run, for the user and in the metrics.
   private func report(
     _ configuration: Configuration, _ data: TrainingData, _ network: Network, _ memory: MemoryEstimate,
     _ state: RunState?, _ coordinator: Coordinator, _ job: Job
