@@ -7,7 +7,7 @@
 #if defined(__x86_64__) && defined(__linux__)
 #include <immintrin.h>
 
-// The compiler does not know that libmvec has tanh and erfc, so these two are called by their vector names.
+// The compiler does not know that libmvec has tanh and erfc, so they are called by their vector names.
 __attribute__((target("avx2"))) __m256 _ZGVdN8v_tanhf(__m256);
 __attribute__((target("avx2"))) __m256 _ZGVdN8v_erfcf(__m256);
 __attribute__((target("avx2"))) __m256d _ZGVdN4v_tanh(__m256d);
@@ -44,8 +44,8 @@ FGN_MAP(map_erfc_f32, float, 8, _mm256_loadu_ps, _mm256_storeu_ps, _ZGVdN8v_erfc
 FGN_MAP(map_tanh_f64, double, 4, _mm256_loadu_pd, _mm256_storeu_pd, _ZGVdN4v_tanh, tanh)
 FGN_MAP(map_erfc_f64, double, 4, _mm256_loadu_pd, _mm256_storeu_pd, _ZGVdN4v_erfc, erfc)
 
-// silu and gelu are x times a distribution function, which is 0 or 1 long before |x| is 10⁴: with x held there in the
-// products, 0 · ∞ does not turn their limits into NaN.
+// silu and gelu are x times a distribution function, which is 0 or 1 long before |x| reaches 10⁴. Limiting x there in
+// the products keeps 0 · ∞ from turning their limits into NaN.
 #define FGN_ACTIVATIONS(T, suffix, EXP, FABS)                                                                     \
   static T above_##suffix(T x) { return x < (T)-1e4 ? (T)-1e4 : x; }                                              \
   static T within_##suffix(T x) { return x > (T)1e4 ? (T)1e4 : above_##suffix(x); }                               \

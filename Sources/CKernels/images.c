@@ -3,8 +3,8 @@
 #include "clones.h"
 #include "window.h"
 
-// Rows of an image are short: copies of a fixed size, the last one overlapping, beat a call of memcpy, which the compiler
-// would make of the loops if it were not told otherwise.
+// Rows of an image are short: copies of a fixed size, the last one overlapping, are faster than a call of memcpy, which
+// the compiler would otherwise make of the loops.
 #define NO_CALLS __attribute__((no_builtin("memcpy")))
 #define COPY_ROWS(n)                                                                                              \
   for (size_t row = 0; row < rows; row++, x += x_pitch, y += y_pitch) {                                           \

@@ -3,7 +3,7 @@
 #include "clones.h"
 #include "vector_math.h"
 
-// Means and the differences from them are taken in double: rows far from zero lose nothing.
+// Means and differences from them are computed in double, so that rows far from zero lose no digits.
 #define FGN_NORMALIZATION(T, suffix)                                                                              \
   CLONES void fgn_normalize_##suffix(const T *restrict x, size_t rows, size_t n, double epsilon, T *restrict y,   \
                                      T *restrict inverse) {                                                       \

@@ -3,8 +3,9 @@
 #include "clones.h"
 #include "vector_math.h"
 
-// Integer arithmetic, which every instruction set has vectors for, in place of the conversions that only some have. A
-// subnormal number is a multiple of 2⁻²⁴: converted as an integer it needs no subnormal float, which may count as zero.
+// Integer arithmetic, for which every instruction set has vectors, replaces conversions that only some have. A
+// subnormal number is a multiple of 2⁻²⁴: converted as an integer, it needs no subnormal float, which may be flushed to
+// zero.
 INLINE float float_of_half(uint16_t bits) {
   const uint32_t magnitude = bits & 0x7fff, sign = (uint32_t)(bits & 0x8000) << 16;
   const float small = (float)(int32_t)magnitude * 0x1p-24f;
@@ -40,7 +41,7 @@ INLINE double double_of_bits(uint64_t bits) {
 
 #define SAME(bits) (bits)
 
-// Read byte by byte as far as the language is concerned: files align nothing.
+// The language sees bytes that are read one by one, since files guarantee no alignment.
 #define FGN_WIDEN(name, U, swap, value, T, suffix)                                                                \
   CLONES void fgn_widen_##name##_##suffix(const void *x, size_t n, int swapped, T *restrict y) {                  \
     const char *bytes = x;                                                                                        \

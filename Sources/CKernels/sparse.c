@@ -3,7 +3,7 @@
 #include "clones.h"
 #include "vector_math.h"
 
-// Rows that are taken at random from a large matrix are not prefetched: measured, that gains nothing.
+// Rows at random places of a large matrix are not prefetched: measurements show no gain.
 #define FGN_SPARSE(T, suffix)                                                                                     \
   /* y ← [y +] Σ a_e x_(i_e), with rows x of n numbers: four entries at a time, so that y is loaded seldom. */    \
   INLINE void sum_rows_##suffix(const int32_t *i, const T *a, const T *factors, ptrdiff_t count, const T *x,      \

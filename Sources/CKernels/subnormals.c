@@ -2,7 +2,7 @@
 
 #if defined(__x86_64__)
 #include <xmmintrin.h>
-// Results (bit 15) and operands (bit 6).
+// The control bits for results (bit 15) and operands (bit 6).
 #define FLUSH 0x8040u
 uint64_t fgn_flush_subnormals(void) {
   const unsigned int before = _mm_getcsr();

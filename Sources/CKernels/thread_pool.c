@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-// How long a thread spins before it sleeps: longer than the serial parts of a step. In nanoseconds.
+// Nanoseconds for which a thread spins before it sleeps: longer than the serial parts of a step.
 #define SPIN_TIME 1000000
 
 #if defined(__x86_64__)
@@ -25,7 +25,7 @@ static pthread_cond_t woken = PTHREAD_COND_INITIALIZER;
 static pthread_t *workers;
 static size_t worker_count;
 
-// The loop at work. Its number is written last and read first.
+// The current loop. Its number is written last and read first.
 static _Atomic size_t generation;
 static _Atomic size_t remaining;
 static _Atomic int sleepers;
@@ -42,7 +42,7 @@ static long long now(void) {
   return t.tv_sec * 1000000000LL + t.tv_nsec;
 }
 
-// Waits until there is a loop after number `seen`.
+// Waits for a loop after number `seen`.
 static void wait_for_loop(size_t seen) {
   const long long end = now() + SPIN_TIME;
   do {
@@ -61,7 +61,8 @@ static void wait_for_loop(size_t seen) {
 }
 
 static void start_loop(void) {
-  // In one order with the count of sleepers: either this sees the sleeper, or the sleeper sees the new number.
+  // Sequentially consistent with the count of sleepers: either this thread sees the sleeper, or the sleeper sees the
+  // new number.
   atomic_fetch_add(&generation, 1);
   if (atomic_load(&sleepers) == 0) return;
   pthread_mutex_lock(&sleep_lock);
@@ -72,7 +73,7 @@ static void start_loop(void) {
 static void *work(void *argument) {
   const size_t piece = (size_t)argument;
   is_piece = 1;
-  // A resized pool begins with all threads waiting for loop 1.
+  // In a resized pool all threads begin by waiting for loop 1.
   for (size_t seen = 0;; seen++) {
     wait_for_loop(seen);
     if (stopping) return NULL;
@@ -98,11 +99,11 @@ void fgn_pool_resize(size_t threads) {
     stop();
     generation = 0;
     workers = calloc(threads, sizeof *workers);
-    // Signals are for the threads that the program itself has.
+    // Workers block all signals, which are for the program's own threads.
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    // Where the system gives fewer threads, there are fewer.
+    // If the system grants fewer threads, the pool has fewer.
     while (workers && worker_count + 1 < threads &&
            pthread_create(&workers[worker_count], NULL, work, (void *)(worker_count + 1)) == 0)
       worker_count++;

@@ -8,7 +8,8 @@ typedef double vector_f64 __attribute__((vector_size(64)));
 
 enum { ROWS = 4 };
 
-// Rows from the i-th on, given those before them: as many at once, and as many vectors of each, as stay in registers.
+// Computes rows from the i-th on, given the rows before them: as many rows at once, and vectors of each, as stay in
+// registers.
 #define FGN_TRIANGULAR(T, suffix)                                                                                 \
   INLINE void substitute_rows_##suffix(const T *u, size_t ldu, T *b, size_t ldb, size_t i, size_t rows,           \
                                        size_t vectors) {                                                          \

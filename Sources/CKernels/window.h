@@ -1,8 +1,8 @@
 #pragma once
 #include "vector_math.h"
 
-// Position (oy, ox) of a window sees pixel (oy·stride + ky − padding, ox·stride + kx − padding) at its place (ky, kx).
-// For one k, along either side of the image, the positions that see a pixel are a range.
+// At position (oy, ox), the place (ky, kx) of a window covers pixel (oy·stride + ky − padding, ox·stride + kx −
+// padding). For one k, along either side of the image, the positions that cover a pixel form a range.
 static inline size_t first_inside(fgn_window w, size_t k) {
   return k >= w.padding ? 0 : (w.padding - k + w.stride - 1) / w.stride;
 }

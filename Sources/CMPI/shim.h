@@ -1,5 +1,6 @@
-// What the MPI target uses of MPI, as functions: much of the C API is macros, which Swift cannot import, and handles are
-// pointers in Open MPI but integers in MPICH. A handle is therefore a struct here, opaque to Swift and alike for both.
+// The part of MPI that the MPI target uses, as functions: much of the C API is macros, which Swift cannot import, and
+// handles are pointers in Open MPI but integers in MPICH. A handle is therefore a struct here, opaque to Swift and
+// alike for both.
 #pragma once
 #include <mpi.h>
 #include <sched.h>
@@ -7,8 +8,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// `yields`: more ranks than CPUs share this node, and one that polls while it waits keeps the awaited one from running.
-// Open MPI can be told to yield; MPICH cannot, so that waiting is our own there.
+// `yields`: more ranks than CPUs share this node, and a rank that polls while it waits keeps the awaited one from
+// running. Open MPI can be told to yield; MPICH cannot, so that this code waits itself there.
 typedef struct fgn_comm {
   MPI_Comm value;
   int yields;
@@ -57,7 +58,7 @@ static inline int fgn_is_finalized(void) {
   return flag;
 }
 
-// Errors come back as codes, on world, on self, and on whatever is split off from world afterwards.
+// Errors are returned as codes, on world, on self, and on all communicators that are split off from world afterwards.
 static inline int fgn_return_errors(void) {
   int code = MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
   return code == MPI_SUCCESS ? MPI_Comm_set_errhandler(MPI_COMM_SELF, MPI_ERRORS_RETURN) : code;
@@ -65,7 +66,7 @@ static inline int fgn_return_errors(void) {
 
 enum { fgn_text_capacity = MPI_MAX_ERROR_STRING > MPI_MAX_LIBRARY_VERSION_STRING ? MPI_MAX_ERROR_STRING : MPI_MAX_LIBRARY_VERSION_STRING };
 
-// Both write at most fgn_text_capacity bytes, the terminating zero included.
+// Both write at most fgn_text_capacity bytes, including the terminating zero.
 static inline int fgn_error_string(int code, char *text) {
   int length = 0;
   return MPI_Error_string(code, text, &length);
@@ -106,10 +107,10 @@ static inline int fgn_wait(fgn_request *request) {
   }
 }
 
-// Waits for what has begun with `code`.
+// Waits for the operation that was started with the result `code`.
 static inline int fgn_finish(int code, fgn_request *request) { return code == MPI_SUCCESS ? fgn_wait(request) : code; }
 
-// MARK: collectives. All but the reductions move bytes.
+// MARK: collectives. All except the reductions move bytes.
 
 static inline int fgn_barrier(fgn_comm comm) {
   if (!comm.yields) return MPI_Barrier(comm.value);
@@ -161,9 +162,9 @@ static inline int fgn_receive(void *buffer, int bytes, int from, fgn_comm comm) 
 extern char **environ;
 static inline char **fgn_environment(void) { return environ; }
 
-// CPUs that this process may run on; zero if unknown. The bare system call, because glibc declares its function only
-// under _GNU_SOURCE, which would make types of the system headers differ from those that Swift has imported. Room for
-// 8192 CPUs: the call fails if the mask is too small.
+// The number of CPUs that this process may run on; zero if unknown. This is the bare system call, because glibc
+// declares its function only under _GNU_SOURCE, which would make types of the system headers differ from those that
+// Swift has imported. There is room for 8192 CPUs: the call fails if the mask is too small.
 static inline int fgn_affinity_count(void) {
   unsigned long mask[8192 / (8 * sizeof(unsigned long))];
   long bytes = syscall(SYS_sched_getaffinity, 0, sizeof(mask), mask);

@@ -1,6 +1,6 @@
-// What the package uses of OpenBLAS: CBLAS, and the LAPACK routines it calls, declared here because a LAPACK header
-// is a separate system package. And what it computes on: the affinity mask, whose declarations glibc hides from Swift, and
-// the instructions of the processor.
+// The parts of OpenBLAS that the package uses: CBLAS, and LAPACK routines, declared here because a LAPACK header is a
+// separate system package. Also the properties of the processor: the affinity mask, whose declarations glibc hides from
+// Swift, and the instruction sets.
 #pragma once
 #include <cblas.h>
 #include <stddef.h>
@@ -12,16 +12,17 @@ void dpotrf_(const char *uplo, const int *n, double *a, const int *lda, int *inf
 void spotrs_(const char *uplo, const int *n, const int *nrhs, const float *a, const int *lda, float *b, const int *ldb, int *info);
 void dpotrs_(const char *uplo, const int *n, const int *nrhs, const double *a, const int *lda, double *b, const int *ldb, int *info);
 
-/// The CPUs that a process may run on (0: this one), one bit each; returns the number of bytes written, negative on failure.
+/// The CPUs that a process may run on (0: this one), one bit per CPU; returns the number of bytes written, negative on
+/// failure.
 static inline long fgn_affinity(int process, unsigned char *mask, size_t bytes) {
   return syscall(SYS_sched_getaffinity, process, bytes, mask);
 }
 
-/// Bits of the vectors that an x86 processor multiplies and adds at once, 256 or 512; 0 for others.
+/// The bits of the vectors that an x86 processor multiplies and adds at once, 256 or 512; 0 for other processors.
 static inline int fgn_vector_bits(void) {
 #if defined(__x86_64__)
   if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return 0;
-  // What the kernels named SkylakeX use.
+  // The instruction sets of the kernels named SkylakeX.
   int wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
              __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
   return wide ? 512 : 256;

@@ -4,8 +4,8 @@
 #include <signal.h>
 #include <stdatomic.h>
 
-// A signal to the process may run its handler on any thread (BLAS and MPI have their own), while the main thread reads:
-// `volatile sig_atomic_t` orders nothing between threads, a lock-free atomic is as safe in a handler and does.
+// The handler may run on any thread (BLAS and MPI have threads of their own) while the main thread reads. `volatile
+// sig_atomic_t` orders nothing between threads; a lock-free atomic does, and is as safe in a handler.
 _Static_assert(ATOMIC_INT_LOCK_FREE == 2, "a signal handler may only touch lock-free atomics");
 static atomic_int pending;
 
@@ -16,7 +16,7 @@ static int catch_signal(int signal_number, int flags) {
   sigfillset(&action.sa_mask);
   if (sigaction(signal_number, &action, NULL) != 0) return errno;
 
-  // A blocked signal would wait forever, and a parent that starts programs from a worker thread hands down its mask.
+  // A blocked signal would wait forever, and a parent that starts programs from a worker thread passes on its mask.
   sigset_t caught;
   sigemptyset(&caught);
   sigaddset(&caught, signal_number);
@@ -28,20 +28,21 @@ int fgn_signals_install(void) {
   if (failure == 0) failure = catch_signal(SIGUSR1, 0);
   if (failure != 0) return failure;
 
-  // `nohup` has it ignored: the program is to outlive its terminal.
+  // `nohup` makes the process ignore SIGHUP: the program is to outlive its terminal.
   struct sigaction current;
   if (sigaction(SIGHUP, NULL, &current) != 0) return errno;
   if (current.sa_handler != SIG_IGN) failure = catch_signal(SIGHUP, 0);
   if (failure != 0) return failure;
 
-  // A shell starts background jobs with SIGINT ignored, so that ^C meant for another program does not reach them.
+  // A shell starts background jobs with SIGINT ignored, so that ^C for another program does not reach them.
   if (sigaction(SIGINT, NULL, &current) != 0) return errno;
-  // SA_RESETHAND: the first SIGINT asks for an orderly end, the second one kills, for a user who will not wait.
+  // SA_RESETHAND: the first SIGINT requests an orderly end, and the second one kills, for a user who does not want to
+  // wait.
   if (current.sa_handler != SIG_IGN) failure = catch_signal(SIGINT, SA_RESETHAND);
   if (failure != 0) return failure;
 
-  // Writing to a closed pipe (`fgn-dist inspect … | head`), or beyond the limit on file sizes, is then an error of write,
-  // which names itself.
+  // Writing to a closed pipe (`fgn-dist inspect … | head`), or beyond the limit on file sizes, is then an error of
+  // write, which names itself.
   if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR) return errno;
   return signal(SIGPIPE, SIG_IGN) == SIG_ERR ? errno : 0;
 }

@@ -1,19 +1,20 @@
-// Threads that share loops. A loop of a training step often lasts some ten microseconds, about as long as it takes to wake a
-// sleeping thread: these wait for the next loop by spinning for a while, and only then sleep.
+// Threads that share loops. A loop of a training step often lasts some ten microseconds, about as long as waking a
+// sleeping thread takes. So these threads spin for a while to wait for the next loop, and only then sleep.
 #pragma once
 #include <stddef.h>
 
-// Sets the number of threads, the caller's included. Not while a loop runs.
+// Sets the number of threads, including the caller's. Must not be called while a loop runs.
 void fgn_pool_resize(size_t threads);
 
-// Calls body(context, piece) for every piece of 0..<pieces, one on the calling thread and the others on those of the pool;
-// returns when all are done. Where the pool is at work for another caller, the calling thread does all of them.
+// Calls body(context, piece) for each piece of 0..<pieces, one on the calling thread and the others on threads of the
+// pool; returns when all are done. If the pool works for another caller, the calling thread does all pieces.
 void fgn_pool_run(size_t pieces, void (*body)(void *context, size_t piece), void *context);
 
-// Whether the calling thread is at work on a piece.
+// Whether the calling thread is working on a piece.
 int fgn_pool_is_piece(void);
 
-// The threads and pieces of the loops that the calling thread begins, where it has numbers of its own; else zeros.
+// The numbers of threads and pieces for loops that the calling thread starts, if it has numbers of its own; otherwise
+// zeros.
 typedef struct {
   long threads, pieces;
 } fgn_pool_numbers;

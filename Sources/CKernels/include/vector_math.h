@@ -1,11 +1,11 @@
-// Loops over contiguous numbers that pay for the widest vectors the processor has. Each is compiled for several
-// instruction sets and the best is chosen when the program loads; exp and log come from glibc's vector library
+// Loops over contiguous numbers that profit from the widest vectors of the processor. Each is compiled for several
+// instruction sets, and the best one is chosen when the program loads. exp and log come from glibc's vector library
 // (libmvec, at most 4 units in the last place) where the architecture has it.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
 
-// From now on the calling thread takes subnormal operands and results for zero; returns what is to be restored.
+// Makes the calling thread treat subnormal operands and results as zero; returns the state to restore.
 uint64_t fgn_flush_subnormals(void);
 void fgn_restore_subnormals(uint64_t before);
 

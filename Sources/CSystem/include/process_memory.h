@@ -1,14 +1,14 @@
-// What the C library knows of memory.
+// Functions of the C library for memory.
 #pragma once
 
 #include <stddef.h>
 
-// The descriptor of a new file that lies in memory, which other processes can map, and has no name, closed on exec; -1, with
-// errno, where there is none.
+// The descriptor of a new unnamed file in memory, which other processes can map; closed on exec. -1, with errno, on
+// failure.
 int fgn_memory_file(const char *label);
 
-// From now on what is allocated with at least `size` bytes goes back to the system as soon as it is freed.
+// Makes allocations of at least `size` bytes return to the system as soon as they are freed.
 void fgn_return_memory(size_t size);
 
-// The flag of `open` for reading past the memory that the system keeps of files.
+// The flag of `open` for reading past the page cache.
 int fgn_direct_flag(void);
