@@ -5,8 +5,8 @@ import TestSupport
 import Testing
 
 extension CommandLineTests {
-  /// An array trains and predicts to the same bits whatever its type, orders and file, as the float32 or float64 one in row
-  /// order that has the same values.
+  /// An array trains and predicts to the same bits for any type, order and file format as a float32 or float64 array in
+  /// row order with equal values.
   @Suite("Arrays of all kinds")
   struct ArrayFormatTests {
     private static let (rows, height, width, classes) = (40, 3, 5, 4)
@@ -27,7 +27,8 @@ extension CommandLineTests {
       }
     }
 
-    /// Values are 0 or 1, so that each type has them all, or whole numbers below 100, or also halves where there are some.
+    /// Values are 0 or 1, which each type represents, or whole numbers below 100, or halves as well where the type has
+    /// them.
     private static let kinds = [
       Kind("b1", "BOOL") { UInt8($0) }, Kind("u1", "U8") { UInt8($0) }, Kind("i1", "I8") { Int8($0) },
       Kind("u2", "U16") { UInt16($0) }, Kind("i2", "I16") { Int16($0) }, Kind("u4", "U32", isWide: true) { UInt32($0) },
@@ -45,7 +46,7 @@ extension CommandLineTests {
     }
 
     private func safetensors(_ type: String, _ shape: [Int], _ data: [UInt8]) -> [UInt8] {
-      // An odd length, so that values lie across their alignment.
+      // With an odd length, values are not aligned.
       var header = "{\"x\":{\"dtype\":\"\(type)\",\"shape\":\(shape),\"data_offsets\":[0,\(data.count)]}}"
       if header.utf8.count % 2 == 0 { header += " " }
       return (0..<8).map { UInt8(truncatingIfNeeded: header.utf8.count >> (8 * $0)) } + Array(header.utf8) + data

@@ -99,7 +99,7 @@ extension CommandLineTests {
       #expect(try convert("labelled.csv --output x.npy").output.contains("no labels; --output-labels writes them"))
     }
 
-    /// Lines in LIBSVM's format of so many bytes or a little less.
+    /// Writes lines in LIBSVM's format, at most `byteCount` bytes in all.
     private func writeText(_ name: String, _ byteCount: Int) throws {
       let block = (0..<1000).map { row in
         "\(row % 7)" + (1...40).map { " \(25 * $0 - row % 25):\(Float(row * $0 % 997) / 1000 + 0.001)" }.joined() + "\n"
@@ -132,7 +132,7 @@ extension CommandLineTests {
 
     @Test
     func `Leaves old files as they were when it is stopped or killed`() throws {
-      // So large that a conversion takes seconds, also where this process waits for a CPU.
+      // The file is so large that a conversion takes seconds, even if this process waits for a CPU.
       try writeText("large.svm", 300_000_000)
       for signal in [SIGTERM, SIGINT, SIGKILL] {
         try workspace.write("o.csv", "old")
@@ -151,7 +151,7 @@ extension CommandLineTests {
         }
         #expect(try workspace.bytes("o.csv") == Array("old".utf8) && !workspace.exists("c.txt"))
       }
-      // What a killed one has left is in nobody's way.
+      // The remains of a killed conversion are in nobody's way.
       try writeText("small.svm", 1_000_000)
       try convert("small.svm --output o.csv --classes c.txt").expectSuccess()
     }

@@ -118,7 +118,7 @@ extension CommandLineTests {
       },
     ]
 
-    /// A fault of the file of weights, which has one for each of 40 examples.
+    /// A fault of the file of weights for 40 examples.
     private static func weights(
       _ name: String, _ words: String..., code: Int32 = 65, weights: [Double]?
     ) -> Fault {

@@ -3,12 +3,12 @@ import LinearAlgebra
 import Testing
 
 extension CommandLineTests {
-  /// Images whose axes are in another order than those of the training set have as many values, and mean something else.
+  /// Images with axes in another order than the training set have as many values, but with another meaning.
   @Suite("Axes of examples")
   struct ExampleAxesTests {
     private static let (count, height, width, channels) = (24, 4, 5, 3)
 
-    /// An array of float32 with examples of these extents.
+    /// Writes an array of float32 with examples of these axes.
     private func write(_ name: String, _ extents: [Int], to workspace: Workspace) throws {
       let shape = ([Self.count] + extents).map(String.init).joined(separator: ", ")
       let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (\(shape)), }\n"
@@ -69,7 +69,7 @@ extension CommandLineTests {
 
     @Test func `Where input_shape reshapes examples, their axes are those of the training file`() throws {
       let workspace = try prepare()
-      // A file in another order than the network's, and one that is flat.
+      // One file in another order than the network's, and a flat one.
       for (run, features) in [("reshaped", "last.npy"), ("flat", "flat.npy")] {
         try Program.run(
           ["train", "run.yaml", "--run-directory", run, "--set", "data.train.features=\(features)"]

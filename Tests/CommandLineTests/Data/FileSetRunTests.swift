@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 extension CommandLineTests {
-  /// What is done with the parts of a file is, bit for bit, what is done with the file.
+  /// A set of the parts of a file gives, bit for bit, the results of the whole file.
   @Suite("Sets of several files")
   struct FileSetRunTests {
     private static let cuts = [0..<97, 97..<98, 98..<250]
@@ -71,7 +71,7 @@ extension CommandLineTests {
         #expect(found.map(\.loss) == expected.map(\.loss) && found.count == 15)
       }
 
-      // A run goes on with the same examples in other files.
+      // A run resumes with the same examples in other files.
       for name in workspace.checkpoints("whole").sorted().dropFirst() {
         try FileManager.default.removeItem(atPath: workspace.path("whole/checkpoints/\(name)"))
       }

@@ -2,12 +2,12 @@ import Foundation
 import Testing
 
 extension CommandLineTests {
-  /// Files in LIBSVM's format do not tell from where their indices count.
+  /// Files in LIBSVM's format do not state their index base.
   @Suite("Index base")
   struct IndexBaseTests {
     private static let model = "run/model.safetensors"
 
-    /// 60 examples of four features, of which one alone tells the class; indices count from `base`.
+    /// 60 examples of four features, only one of which indicates the class; indices count from `base`.
     private func text(_ base: Int, hasLabels: Bool = true, without missing: Int? = nil) -> String {
       (0..<60).map { row in
         let column = missing.map { 1 + row % 3 + ($0 < 1 ? 0 : -1) } ?? row % 4
@@ -27,7 +27,7 @@ extension CommandLineTests {
     func `Is that of the training set, for tests, evaluate and predict`(ranks: Ranks) throws {
       let workspace = Workspace()
       try workspace.write("train.svm", text(0))
-      // A guess for itself would shift its columns: the first one is empty.
+      // The first column is empty, so guessing the base from this file alone would shift the columns.
       try workspace.write("test.svm", text(0, without: 0))
       try workspace.write("unlabelled.svm", text(0, hasLabels: false, without: 0))
       let outcome = try train(["data.test.features=test.svm"], in: workspace)
@@ -67,7 +67,7 @@ extension CommandLineTests {
             .expectError(65, mentioning: ["test.svm: line 2", "'0:1' is 0", "--index-base) to zero"])
         }
       }
-      // Told to be zero for training, it is so for all.
+      // The base that is set for training applies to all sets.
       try train(["data.index_base=zero", "data.test.features=test.svm"], in: workspace).expectSuccess()
       try train(["data.index_base=two"], in: workspace).expectError(64, mentioning: ["data.index_base", "zero"])
       try Program.run(["evaluate", Self.model, "--index-base", "one"], in: workspace)

@@ -4,7 +4,7 @@ import LinearAlgebra
 import Testing
 
 extension CommandLineTests {
-  /// Labels that are no classes, or classes that no label has.
+  /// Labels without a class, and classes without a label.
   @Suite("Labels")
   struct LabelTests {
     private func write(_ name: String, _ examples: Examples, to workspace: Workspace) throws {
@@ -72,7 +72,7 @@ extension CommandLineTests {
         }
         try workspace.write(name, lines.joined(separator: "\n") + "\n")
       }
-      // As positions, labels 1 and 2 would be those of 20 and 3.
+      // Taken as positions, labels 1 and 2 would mean the classes named 20 and 3.
       try table("numbers.csv", ["1", "20", "3"])
       try table("words.csv", ["one", "two", "three"])
       var named = examples

@@ -81,11 +81,11 @@ extension Trait where Self == ConditionTrait {
   }
 }
 
-/// A control group of processes that may have so much memory, of version 1 or 2; it goes away with this object.
+/// A control group that limits the memory of its processes, of version 1 or 2; it is removed with this object.
 private final class MemoryGroup {
   private let folder: String
 
-  /// Where this process's group is, and the name of its limit.
+  /// The folder of this process's group, and the name of its limit.
   private static let parent: (folder: String, limit: String)? = {
     guard let text = try? String(contentsOfFile: "/proc/self/cgroup", encoding: .utf8) else { return nil }
     let groups = text.split(separator: "\n").map {
@@ -115,13 +115,13 @@ private final class MemoryGroup {
 }
 
 extension Workspace {
-  /// Whether its files are memory themselves.
+  /// Whether the folder's files are themselves in memory.
   fileprivate var isInMemory: Bool {
     let system = try? Child(["stat", "-f", "-c", "%T", "."], in: self).wait().output
     return system?.contains("tmpfs") != false
   }
 
-  /// Has the system drop the pages of a file, which belong to the process that wrote them.
+  /// Makes the system drop the pages of a file, which belong to the process that wrote them.
   fileprivate func forget(_ name: String) throws {
     let file = open(path(name), O_RDONLY)
     guard file >= 0 else { throw POSIXError(.ENOENT) }

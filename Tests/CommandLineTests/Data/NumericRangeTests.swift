@@ -3,12 +3,12 @@ import LinearAlgebra
 import Testing
 
 extension CommandLineTests {
-  /// Numbers that are finite where they are read, and not in what is made of them.
+  /// Numbers that are finite when they are read, but whose results are not.
   @Suite("Numbers beyond the range of the computation")
   struct NumericRangeTests {
     private static let model = "run/model.safetensors"
 
-    /// Small examples, and others whose row 17 has `value` as its feature 4, in float64 and float32.
+    /// Writes small examples in float64 and float32, with `value` as feature 4 of row 17 in some of the files.
     private func prepare(_ value: Double) throws -> Workspace {
       let workspace = Workspace()
       var examples = Examples(60, features: 6, classes: 3)

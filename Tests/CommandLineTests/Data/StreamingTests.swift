@@ -4,11 +4,11 @@ import LinearAlgebra
 import Testing
 
 extension CommandLineTests {
-  /// Examples that do not fit into the memory that the program may have.
+  /// Examples that exceed the memory of the program.
   @Suite("Large inputs")
   struct StreamingTests {
     private static let (features, classes) = (784, 10)
-    /// What the program and its libraries take is about 250 MB of addresses, most of it never touched.
+    /// The program and its libraries take about 250 MB of addresses, most of which are never touched.
     private static let limit = 400_000_000
     private static let model = "run/model.safetensors"
 
@@ -20,7 +20,7 @@ extension CommandLineTests {
       return workspace
     }
 
-    /// Runs the program with so much memory to address as `limit` says, and gives its largest resident part in bytes.
+    /// Runs the program within the address space `limit`, and returns its peak of resident bytes.
     private func runLimited(_ arguments: [String], in workspace: Workspace) throws -> Int {
       let child = try Child(
         ["sh", "-c", "ulimit -v \(Self.limit / 1024) && exec \"$0\" \"$@\""] + Program.command(.plain, arguments),
@@ -30,7 +30,7 @@ extension CommandLineTests {
       return peak
     }
 
-    /// A sparse file of float64 whose rows are zeros but for those in `filled`; and a small one with just these.
+    /// Writes a sparse file of float64 with zeros in all rows except `filled`, and a small one with just these rows.
     private func writeSparse(_ rows: Int, filled: [Int], to workspace: Workspace) throws {
       var generator = SplitMix64(seed: 2)
       let values = Vector<Double>(zeros: filled.count * Self.features)
@@ -39,7 +39,7 @@ extension CommandLineTests {
       let small = try workspace.bytes("small.npy")
       let rowSize = 8 * Self.features
       let start = small.count - filled.count * rowSize
-      // The same header with another number of rows, and as many blanks less.
+      // The header gets another number of rows, and loses as many blanks.
       let header = String(decoding: small[..<start].dropFirst(10), as: UTF8.self)
         .replacingOccurrences(of: "(\(filled.count),", with: "(\(rows),")
       let excess = header.utf8.count - (start - 10)
@@ -79,7 +79,7 @@ extension CommandLineTests {
           #expect(abs(all.values[row * Self.classes + c] - few.values[index * Self.classes + c]) < 1e-5)
         }
       }
-      // Rows of zeros score the biases.
+      // The scores of zero rows are the biases.
       let zero = Array(all.values[2 * Self.classes..<3 * Self.classes])
       for row in (0..<rows).filter({ !filled.contains($0) }).enumerated().filter({ $0.offset % 997 == 0 }).map(
         \.element)
@@ -94,7 +94,7 @@ extension CommandLineTests {
 
     @Test func `Are inflated in memory that does not grow with them`() throws {
       let workspace = try train()
-      // One compressed member of zeros many times over, between a header and a last row of its own.
+      // The file repeats one compressed member of zeros between a header and a last row.
       let (times, block) = (40, 49 << 20)
       let rows = times * block / Self.features + 1
       #expect(times * block > 4 * Self.limit)
@@ -127,7 +127,7 @@ extension CommandLineTests {
       try NPY.write([Int64](repeating: 3, count: rows), to: workspace.path("labels.npy"))
       let evaluation = try runLimited(
         ["evaluate", Self.model, "--features", "large.gz", "--labels", "labels.npy"], in: workspace)
-      // Here 12 bytes of label an example.
+      // Labels take 12 bytes per example here.
       #expect(evaluation < 100_000_000 + 12 * rows)
       Figures.note("evaluate on \(times * block) inflated bytes, resident", evaluation)
     }
@@ -135,7 +135,7 @@ extension CommandLineTests {
     @Test(arguments: ["features.npy", "train-features.idx.gz"])
     func `Give the same bytes on any number of ranks`(input: String) throws {
       let workspace = Workspace()
-      // Several blocks for each of four ranks, and a part of one.
+      // Several blocks per rank on four ranks, and a part of one.
       let examples = Examples(input.hasSuffix("npy") ? 5000 : 4000, features: 13, classes: 7)
       if input.hasSuffix("npy") {
         let values = examples.features.flatMap { $0.map { Float($0) } }
@@ -169,7 +169,7 @@ extension CommandLineTests {
         let child = try Child(
           Program.command(ranks, ["predict", Self.model, "--features", "large.npy"] + outputs), in: workspace)
         defer { child.stop() }
-        // Well under way: some megabytes of the new file are there.
+        // The conversion is under way once the new file has some megabytes.
         try #require(poll(for: Child.limit) { child.hasEnded || size(workspace.path("z.npy.partial")) > 1 << 20 })
         try #require(!child.hasEnded)
         kill(try #require(child.programs.last), signal)

@@ -7,7 +7,7 @@ extension CommandLineTests {
     private static let model = "run/model.safetensors"
     private static let d = 5
 
-    /// Columns of a set, with the labels last, as a table.
+    /// Columns of a set as a table, with the labels last.
     private func table(
       _ examples: Examples, _ rows: Range<Int>, _ names: [String]?, order: [Int] = Array(0...d)
     ) -> String {
@@ -89,7 +89,7 @@ extension CommandLineTests {
         outcome.expectSuccess()
         #expect(try workspace.bytes("\(name).npy") == workspace.bytes("same.npy"), "\(name)")
       }
-      // Labels that are not there do not count in a prediction.
+      // Missing labels do not matter in a prediction.
       try workspace.write("unlabelled.csv", lines(workspace, "same.csv").replacing(/,[012]\n/, with: ",\n"))
       try Program.run(
         ["predict", Self.model, "--features", "unlabelled.csv", "--logits", "unlabelled.npy"], in: workspace

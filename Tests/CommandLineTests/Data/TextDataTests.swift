@@ -9,7 +9,7 @@ extension CommandLineTests {
     private static let words = ["red", "blue green", "\"grey, light\""]
     private static let model = "run/model.safetensors"
 
-    /// The same examples as arrays, as tables with and without names for the columns, and in LIBSVM's format.
+    /// Writes one set of examples as arrays, as tables with and without names, and in LIBSVM's format.
     private func prepare() throws -> Workspace {
       let workspace = Workspace()
       let all = Examples(400, features: 6, classes: 3)
@@ -65,7 +65,7 @@ extension CommandLineTests {
         let outcome = try train(format, more, ranks: ranks, name: name, in: workspace)
         outcome.expectSuccess()
         #expect(outcome.output.contains("300 examples of 6 features, 3 classes"))
-        // Classes go in the order of their numbers, or of their letters: another one than that of the arrays.
+        // Classes are in the order of their numbers or letters, which differs from the arrays' order.
         let difference = lossDifference(try workspace.steps(name), try workspace.steps("arrays"))
         #expect(format == "csv" || difference < 1e-4, "\(ranks)")
         #expect(try workspace.steps(name).last!.loss! < 0.9 * workspace.steps(name)[0].loss!)
@@ -120,7 +120,7 @@ extension CommandLineTests {
       let hits = zip(taken.dropFirst(), truth.map { $0 == "blue green" ? "\"\($0)\"" : $0 }).count { $0 == $1 }
       #expect(taken.count == 101 && hits > 60)
       if format == "csv" {
-        // A table without labels is good enough for that.
+        // Predicting needs no labels.
         try Program.run(
           ["predict", Self.model, "--features", "test-features.csv", "--classes", "d.csv"], in: workspace
         ).expectSuccess()

@@ -9,7 +9,7 @@ extension CommandLineTests {
     private static let newest = "run/checkpoints/step-00000004.safetensors"
     private static let resume = Fault.train + ["--resume"]
 
-    /// A fault of a run that has checkpoints of steps 2 and 4.
+    /// A fault of a run with checkpoints of steps 2 and 4.
     private static func fault(
       _ name: String, _ code: Int32, _ words: String..., change: @escaping @Sendable (Workspace) throws -> [String]
     ) -> Fault {
@@ -106,7 +106,7 @@ extension CommandLineTests {
       }
     }
 
-    /// Bits flipped, bytes cut off, inserted, repeated and exchanged, at random places.
+    /// Bits are flipped, and bytes are cut off, inserted, repeated and exchanged, at random places.
     @Test func `Two hundred mutations are all noticed`() throws {
       let workspace = Workspace()
       try Examples(40, features: 6, classes: 3).write(to: workspace)
@@ -135,7 +135,7 @@ extension CommandLineTests {
           try Safetensors.load(path: workspace.path(Self.newest), requireChecksum: true)
         }
         #expect(error?.kind == .contents)
-        // What the program makes of it is the same each time.
+        // The program behaves in the same way each time, so a sample is enough.
         guard number % 8 == 0 else { continue }
         let outcome = try Program.run(Self.resume, in: workspace)
         outcome.expectError(65, mentioning: [Self.newest, "--resume run/checkpoints/step-00000002.safetensors"])

@@ -4,7 +4,7 @@ import Testing
 extension CommandLineTests {
   @Suite("A run that goes on with another number of ranks")
   struct ElasticResumeTests {
-    /// 101 rows are divisible by none of the counts.
+    /// 101 rows are not divisible by any of these numbers of ranks.
     @Test(arguments: 1...4)
     func `Takes the same course, whatever the numbers`(before: Int) throws {
       let workspace = Workspace()

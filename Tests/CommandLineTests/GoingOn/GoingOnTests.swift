@@ -68,7 +68,7 @@ extension CommandLineTests {
         "optimizer.step_length line-search (was unit)", "optimizer.solver.max_iterations 7 (was 50)",
         "optimizer.damping.initial 7", "note: model.initialization is not read",
       ] { #expect(output.contains(said), "\(said): \(output)") }
-      // λ starts anew where its first value is another.
+      // λ restarts if its initial value has changed.
       #expect(output.contains("λ 7 "), "\(output)")
     }
 
@@ -91,7 +91,7 @@ extension CommandLineTests {
         }
         #expect(try workspace.bytes("run/model.safetensors") == model)
       }
-      // The remedy works.
+      // The remedy in the message works.
       try Program.run(
         ["train", "run.yaml", "--run-directory", "other", "--set"]
           + ["model.initialization=run/checkpoints/step-00000006.safetensors"], in: workspace
@@ -143,7 +143,7 @@ extension CommandLineTests {
 
     @Test func `A run without a step ends with what to change, and bounds by default let it find one`() throws {
       let workspace = try prepare()
-      // So long a step lowers no loss before the damping is large.
+      // No step of this length lowers the loss before the damping is large.
       let settings = [
         "optimizer.batch_size=full", "optimizer.learning_rate=1e6", "optimizer.schedule.kind=constant",
         "training.steps=60", "optimizer.damping={interval: 1, initial: 0.1, minimum: 0.1}",
@@ -156,7 +156,7 @@ extension CommandLineTests {
         outcome.expectSuccess()
         #expect(outcome.output.contains("warning: none of the 60 steps was taken"))
         #expect(outcome.output.contains("optimizer.damping.maximum (1)"))
-        // One of damping at its maximum, although every step is an epoch, and that at the end.
+        // One warning about the maximal damping, although each step is an epoch, and one at the end.
         #expect(try workspace.metrics(run).count { $0.event == "warning" } == 2)
       }
       let outcome = try Program.run(command + ["--run-directory", "free"], in: workspace)

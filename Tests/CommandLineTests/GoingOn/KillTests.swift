@@ -4,7 +4,7 @@ import Testing
 extension CommandLineTests {
   @Suite("A killed rank")
   struct KillTests {
-    /// Many times in the course of one run: at a random step after the last checkpoint, or while the job starts.
+    /// Kills one run many times: at a random step after the last checkpoint, or during the start of the job.
     @Test func `Ends the job and costs no more than the steps since the checkpoint`() throws {
       let (workspace, total) = (Workspace(), 3000)
       let kills = Thoroughness.isFull ? 50 : 10
@@ -39,8 +39,8 @@ extension CommandLineTests {
         kill(programs.randomElement()!, SIGKILL)
         #expect(poll(for: .seconds(10)) { programs.allSatisfy { !isAlive($0) } }, "kill \(number) left a rank behind")
         if number % 4 == 3, !poll(for: .seconds(10), until: { child.hasEnded }) {
-          // All ranks are gone, but the launcher is stuck: that of Open MPI 4.1 can lock itself out (in PMIx) when a rank
-          // dies while it connects. There is nothing that a rank could do about it.
+          // All ranks have ended, but the launcher hangs: Open MPI 4.1's can deadlock (in PMIx) if a rank dies while it
+          // connects. No rank can do anything about that.
           child.stop()
           stuckLaunchers += 1
         } else {
@@ -73,7 +73,7 @@ extension CommandLineTests {
       #expect(poll(for: .seconds(10)) { programs.allSatisfy { !isAlive($0) } })
     }
 
-    /// The newest step in the metrics; a last line may be on its way.
+    /// The newest step in the metrics; the last line may be incomplete.
     private func lastStep(_ workspace: Workspace) -> Int {
       guard let handle = FileHandle(forReadingAtPath: workspace.path("run/metrics.jsonl")) else { return 0 }
       defer { try? handle.close() }

@@ -4,7 +4,7 @@ import Testing
 extension CommandLineTests {
   @Suite("A signal in the midst of a step that takes long")
   struct LongStepTests {
-    /// Steps of many products, more than a second each, with a memory that a step changes at its end.
+    /// Steps of many products take more than a second each, and change the optimizer's memory at their end.
     private func prepare(iterations: Int) throws -> Workspace {
       let workspace = Workspace()
       try workspace.write(
@@ -30,7 +30,7 @@ extension CommandLineTests {
       kill(child.pid, signal)
       #expect(try child.wait(limit: .seconds(15)).code != 0)
       #expect(workspace.checkpoints("run") == ["step-00000000.safetensors"])
-      // With steps that end, it is the run that was never stopped.
+      // With steps that end, the result is that of an uninterrupted run.
       let short = ["--set", "optimizer.solver.max_iterations=3"]
       let resumed = try Program.run(.mpirun(2), Fault.train + ["--resume"] + short, in: workspace)
       resumed.expectSuccess()

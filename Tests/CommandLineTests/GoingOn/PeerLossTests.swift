@@ -4,7 +4,7 @@ import Testing
 extension CommandLineTests {
   @Suite("A rank that is lost or stuck")
   struct PeerLossTests {
-    /// A run of three ranks that lasts, but for its checkpoints.
+    /// A long run of three ranks with checkpoints.
     private func prepare(_ settings: String = "") throws -> Workspace {
       let workspace = Workspace()
       try Examples(2000, features: 48, classes: 12).write(to: workspace)
@@ -21,13 +21,13 @@ extension CommandLineTests {
 
     private static let arguments = ["train", "run.yaml", "--run-directory", "run"]
 
-    /// Starts the run, and gives its processes when it has checkpoints: by rank.
+    /// Starts the run, and returns its processes by rank once there are checkpoints.
     private func start(_ workspace: Workspace) throws -> (Child, [pid_t]) {
-      // Swift's crash handler expects the crash to repeat itself, which one that comes from outside does not.
+      // Swift's crash handler expects a crash to repeat itself, which one from outside does not.
       let child = try Child(
         Program.command(.mpirun(3), Self.arguments), in: workspace, environment: ["SWIFT_BACKTRACE": "enable=no"])
       try #require(poll(for: Child.limit) { child.hasEnded || workspace.metricsCount("run") > 60 })
-      // mpirun starts its ranks in their order.
+      // mpirun starts its ranks in order.
       let programs = child.programs.sorted()
       try #require(programs.count == 3)
       return (child, programs)
@@ -93,7 +93,7 @@ extension CommandLineTests {
       let (child, _) = try start(workspace)
       kill(child.pid, signal)
       let outcome = try child.wait(limit: .seconds(15))
-      // On SIGTERM Open MPI's mpirun ends the job itself, and its own code is what is left.
+      // On SIGTERM, Open MPI's mpirun ends the job itself, with an exit code of its own.
       if signal == SIGUSR1 { #expect(outcome.code == 75) }
       #expect(outcome.code != 0)
       #expect(try workspace.metrics("run").last?.reason == "interrupted")

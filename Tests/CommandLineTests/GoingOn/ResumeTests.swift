@@ -21,7 +21,7 @@ extension CommandLineTests {
 
     private static let steps = 500
 
-    /// A configuration whose optimizer has a memory, on 4000 rows that make every step last a little.
+    /// A configuration whose optimizer has a memory, on 4000 rows so that each step takes a little time.
     private func prepare(precision: String) throws -> Workspace {
       let workspace = Workspace()
       try Examples(4000, features: 64, classes: 20).write(to: workspace)
@@ -40,7 +40,7 @@ extension CommandLineTests {
       return workspace
     }
 
-    /// Starts a run, signals one of its ranks at a random step, and gives the step of the checkpoint.
+    /// Starts a run, signals one of its ranks at a random step, and returns the step of the checkpoint.
     private func interrupt(
       _ ranks: Ranks, _ run: String, in workspace: Workspace, signal: Int32 = SIGUSR1
     ) throws -> Int {
@@ -90,7 +90,7 @@ extension CommandLineTests {
       let step = try interrupt(.mpirun(2), "run", in: workspace)
       for (ranks, copy) in [(Ranks.plain, "to-1"), (.mpirun(3), "to-3")] {
         try FileManager.default.copyItem(atPath: workspace.path("run"), toPath: workspace.path(copy))
-        // By the checkpoint's own path, which names the run directory, too.
+        // The checkpoint's own path also names the run directory.
         let checkpoint = "\(copy)/checkpoints/\(try #require(workspace.checkpoints("run").first))"
         try Program.run(ranks, ["train", "run.yaml", "--resume", checkpoint], in: workspace).expectSuccess()
         try workspace.expectEveryStepOnce(copy, Self.steps)
@@ -116,7 +116,7 @@ extension CommandLineTests {
       let first = try Program.run(ranks, arguments, in: workspace)
       first.expectSuccess()
       #expect(first.output.contains("(\(kind.reason): "))
-      // Only what was measured tells what to expect.
+      // Only measurements give an expected time.
       let end = try #require(try workspace.metrics("run").last)
       #expect((end.plannedSolveSeconds != nil) == (kind.name == "measured"))
       #expect(end.solveSeconds != nil)
@@ -128,7 +128,7 @@ extension CommandLineTests {
       #expect(second.output.contains("(as planned before: "))
       #expect(try workspace.bytes("run/model.safetensors") == model)
 
-      // Who asks for the other way gets it.
+      // An explicit request changes the way of planning.
       let other = kind.name == "auto" ? ("measured", "measured") : ("auto", "model")
       let third = try Program.run(
         ranks,

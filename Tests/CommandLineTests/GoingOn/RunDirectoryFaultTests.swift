@@ -21,7 +21,7 @@ extension CommandLineTests {
       #expect(!child.hasEnded)
       kill(child.pid, SIGKILL)
       #expect(try child.wait().code == 137)
-      // The lock goes with its owner, whatever became of it.
+      // The lock ends with its owner, however that ends.
       let last = try Child(Program.command(ranks, Fault.train + ["--resume"]), in: workspace)
       try #require(
         poll(for: Child.limit) {
@@ -95,7 +95,7 @@ extension CommandLineTests {
       try workspace.write("run.yaml", Self.endless.replacing("1000000", with: "2000"))
       try FileManager.default.createDirectory(atPath: workspace.path("run"), withIntermediateDirectories: false)
       let mount = try Child(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", "run"], in: workspace).wait()
-      // In a container root may not mount either.
+      // In a container even root may not be allowed to mount.
       guard mount.code == 0 else { return print("not tested: \(mount.errorOutput)") }
       defer { _ = try? Child(["umount", "run"], in: workspace).wait() }
       let outcome = try Program.run(ranks, Fault.train, in: workspace)

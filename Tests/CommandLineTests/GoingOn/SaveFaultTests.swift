@@ -4,7 +4,7 @@ import Testing
 import Training
 
 extension CommandLineTests {
-  /// Each system call of a save fails or is the process's last, by strace.
+  /// Makes each system call of a save fail, or kills the process at it, with strace.
   @Suite("A fault within a save", .enabled("strace is not installed, or may not trace here") { Strace.works })
   struct SaveFaultTests {
     private static let steps = 60
@@ -24,7 +24,7 @@ extension CommandLineTests {
     @Test(arguments: Thoroughness.isFull ? ["ENOSPC", "EIO", "KILL"] : ["ENOSPC", "KILL"])
     func `Leaves a good checkpoint, from which the run goes on to the same bytes`(fault: String) throws {
       let workspace = try prepare(every: 1)
-      // A late save: its calls have numbers that no other thread's calls have.
+      // In a late save, calls have numbers that no other thread's calls reach.
       let calls = try Strace.calls(of: Fault.train, in: workspace) { $0.contains("/.step-00000050") }
       try check(calls, fault, in: workspace, newest: 49)
     }
@@ -82,11 +82,11 @@ extension CommandLineTests {
 
 /// Faults in system calls, injected from outside.
 enum Strace {
-  /// A system call, counted on its thread.
+  /// A system call, numbered on its thread.
   struct Call: CustomStringConvertible {
     let name: String
     let number: Int
-    /// Whether a save without it is none. Folders may fail to close, and what is to be removed may be gone.
+    /// Whether a save fails without the call. Folders may fail to close, and files to be removed may be missing.
     let mustSucceed: Bool
 
     var description: String { "\(name) number \(number)" }
@@ -101,21 +101,21 @@ enum Strace {
     "openat", "write", "fsync", "close", "rename", "unlink", "getdents64",
   ]
 
-  /// With the kernels that the program would choose it does not start itself again, which has calls of its own.
+  /// Sets the kernels that the program would choose, since a restart of the program would add calls of its own.
   private static let strace = [
     "strace", "-f", "-E",
     "\(Kernels.variable)=\(Kernels.better(environment: Program.environment) ?? Kernels.name)",
   ]
 
-  /// The command that a program follows, and that gives it one fault: an errno, or the signal that kills it.
+  /// The command before the program that injects one fault: an errno, or the signal that kills it.
   static func command(_ fault: String, at call: Call) -> [String] {
     let effect = fault == "KILL" ? "signal=KILL" : "error=\(fault)"
     return strace + ["-qq", "-o", "/dev/null", "-e", "inject=\(call.name):\(effect):when=\(call.number)"]
   }
 
-  /// The calls of a successful run of the program that belong to the writing of one file: from the first to the last that
-  /// `isPart`, and those on its thread that follow until the next file. Only those are given whose number no other thread
-  /// reaches.
+  /// The calls of a successful run that write one file: from the first to the last for which `isPart` holds, and the
+  /// following ones on that thread up to the next file. Only calls with numbers that no other thread reaches are
+  /// included.
   static func calls(
     of arguments: [String], in workspace: Workspace, where isPart: (Substring) -> Bool
   ) throws -> [Call] {

@@ -69,7 +69,7 @@ extension CommandLineTests {
       try export("arrays", "--format", "npy").expectError(64, mentioning: ["arrays", "--force"])
       try export("arrays", "--format", "npy", "--force", "--prefix", "p.").expectSuccess()
       #expect(workspace.names("arrays").contains("p.0.weight.npy"))
-      // Nothing else is ever replaced: not the other kind, other folders, or the model.
+      // Nothing else is replaced: not the other kind of export, other folders, or the model.
       try export("arrays", "--force").expectError(64, mentioning: ["arrays", "folder"])
       for name in ["out", "run", "."] {
         try export(name, "--force", "--format", "npy").expectError(64, mentioning: ["no folder of an earlier export"])

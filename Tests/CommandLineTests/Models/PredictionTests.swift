@@ -61,7 +61,7 @@ extension CommandLineTests {
         #expect(zip(p, z).allSatisfy { abs($0 - exp($1) / total) < 1e-12 })
       }
 
-      // What the last evaluation and `evaluate` say is what the files say.
+      // The files agree with the last evaluation and with `evaluate`.
       let correct = zip(classes.values, test.labels).count { Int($0) == $1 }
       let accuracy = Double(correct) / Double(Self.rows)
       let logged = try #require(try workspace.metrics("run").last { $0.event == "evaluation" && $0.split == "test" })
@@ -129,7 +129,7 @@ extension CommandLineTests {
       #expect(other.output.contains("(700 examples)"))
     }
 
-    /// By the definitions, from the probabilities that `predict` writes.
+    /// Scores by their definitions, from the probabilities that `predict` writes.
     @Test func `Is scored class by class`() throws {
       let (workspace, test) = try train()
       try predict(.plain, "one.npy", in: workspace)

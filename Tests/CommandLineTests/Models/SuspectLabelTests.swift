@@ -10,7 +10,7 @@ extension CommandLineTests {
     private static let model = "run/model.safetensors"
     private static let files = ["--features", "features.npy", "--labels", "labels.npy"]
 
-    /// A linear head that was trained on the digits, of which some have another label than theirs.
+    /// A linear head trained on the digits, with wrong labels for some of them.
     private func train() throws -> (workspace: Workspace, planted: Set<Int>, labels: [Int]) {
       let workspace = Workspace()
       let digits = Dataset.digits().train
@@ -54,7 +54,7 @@ extension CommandLineTests {
       let found = rows.count { planted.contains(Int($0[0])) }
       #expect(found >= 36, "\(found) of 40")
 
-      // The same by the probabilities that `predict` writes.
+      // The probabilities that `predict` writes give the same suspects.
       try Program.run(
         ["predict", Self.model, "--features", "features.npy", "--probabilities", "p.npy"], in: workspace
       ).expectSuccess()

@@ -4,7 +4,7 @@ import Testing
 extension CommandLineTests {
   @Suite("Watching a run")
   struct WatchingTests {
-    /// An event of `metrics.jsonl`, whatever it has.
+    /// The events of one kind in `metrics.jsonl`, with all their keys.
     private func events(_ run: String, _ kind: String, in workspace: Workspace) throws -> [[String: Any]] {
       try workspace.bytes("\(run)/metrics.jsonl").split(separator: UInt8(ascii: "\n"))
         .map { try #require(try JSONSerialization.jsonObject(with: Data($0)) as? [String: Any]) }
@@ -77,7 +77,7 @@ extension CommandLineTests {
     @Test(.enabled("there is but one CPU") { ProcessInfo.processInfo.activeProcessorCount > 1 })
     func `A rank that mpirun has bound to one of several CPUs is noted`() throws {
       let workspace = try prepare()
-      // Only Open MPI tells.
+      // Only Open MPI reports this.
       guard ProcessInfo.processInfo.environment["FGN_MPIRUN"] == nil else { return }
       func notes(_ environment: [String: String], _ run: String) throws -> Int {
         let outcome = try Program.run(
@@ -102,7 +102,7 @@ extension CommandLineTests {
       let outcome = try Program.run(["train", "run.yaml", "--run-directory", "run"], in: workspace)
       outcome.expectSuccess()
       let warnings = try events("run", "warning", in: workspace)
-      // 15 steps an epoch.
+      // An epoch has 15 steps.
       #expect(warnings.map { $0["step"] as? Int } == [50, 61, 76])
       #expect(warnings.allSatisfy { ($0["text"] as? String)?.contains("optimizer.solver.max_iterations (1)") == true })
     }
@@ -142,8 +142,8 @@ extension CommandLineTests {
       try workspace.expectEveryStepOnce("run", 30)
     }
 
-    /// Histograms at every step soon come to the limit on file sizes, 8 MB; nothing else that is written does, and MPI's
-    /// shared memory, which counts, is smaller.
+    /// Histograms at each step soon reach the limit on file sizes, 8 MB. No other file does, and MPI's shared memory,
+    /// to which the limit applies, is smaller.
     @Test(arguments: [Ranks.plain, .mpirun(2)])
     func `An event file that cannot be written ends all ranks`(ranks: Ranks) throws {
       let workspace = try prepare()

@@ -11,7 +11,7 @@ extension CommandLineTests {
       try #require(poll(for: Child.limit) { child.hasEnded || workspace.metricsCount("runs/run") > 10 })
       let programs = child.programs
       try #require(programs.count == 2)
-      // A stopped rank is what a hang looks like.
+      // A stopped rank looks like a hang.
       kill(programs[1], SIGSTOP)
       withKnownIssue { _ = try child.wait(limit: .milliseconds(100)) }
       #expect(child.hasEnded)

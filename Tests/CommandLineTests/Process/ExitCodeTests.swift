@@ -4,7 +4,7 @@ import Testing
 extension CommandLineTests {
   @Suite("All ranks exit with the same code")
   struct ExitCodeTests {
-    /// Starts three ranks, each through a shell that notes how its rank ended and hides it from mpirun, which would
+    /// Starts three ranks, each through a shell that records how its rank ended and hides that from mpirun, which would
     /// otherwise kill the other shells.
     private func start(_ arguments: [String], in workspace: Workspace) throws -> Child {
       let note = "\"$@\"; echo $? >code-${OMPI_COMM_WORLD_RANK:-$PMI_RANK}"
@@ -49,7 +49,7 @@ extension CommandLineTests {
       kill(try #require(child.programs.randomElement()), SIGUSR1)
       let outcome = try child.wait()
       try expectCodes(75, in: workspace, outcome)
-      // One more from before the step, where the machine is so busy that this takes long.
+      // There is one more from before the step if the machine is busy and the step takes long.
       #expect(1...2 ~= workspace.checkpoints("run").count)
     }
 

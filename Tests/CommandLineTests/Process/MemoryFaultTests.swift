@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 extension CommandLineTests {
-  /// What a host has no memory for is refused before it is tried.
+  /// Requests that exceed the memory of a host are refused before any allocation.
   @Suite("Too large for the memory")
   struct MemoryFaultTests {
     private static let ranks = [Ranks.plain, .mpirun(2)]
@@ -14,7 +14,7 @@ extension CommandLineTests {
       return workspace
     }
 
-    /// With so many bytes on a host.
+    /// Trains with this many bytes of memory on a host.
     private func train(
       _ settings: [String], _ memory: Int, _ ranks: Ranks = .plain, in workspace: Workspace
     ) throws -> Outcome {
@@ -69,7 +69,7 @@ extension CommandLineTests {
         .expectError(65, mentioning: ["train.svm: line 3", "the index 2000000000", "correct the index"])
       try train(["data.storage=dense", "data.normalize=none"], 1_000_000_000, ranks, in: workspace)
         .expectError(65, mentioning: ["train.svm", "2000000000", "more memory"])
-      // Of one that fits, the features are rows like others.
+      // With an index that fits, the features are as usable as any.
       try workspace.write("train.svm", "0 1:1\n1 2:1\n0 200000:1\n1 3:1\n")
       try train([], 1_000_000_000, ranks, in: workspace).expectSuccess()
       try workspace.write("test.svm", "0 2000000000:1\n")

@@ -3,7 +3,7 @@ import Testing
 extension CommandLineTests {
   @Suite("Memory of a run")
   struct MemoryTests {
-    /// The measured peak of a run of one step, and what its formula gives, in bytes.
+    /// The measured peak of a run of one step, and the value of the formula, in bytes.
     func memory(
       _ name: String, _ layers: String, _ settings: [String], in workspace: Workspace
     ) throws -> (peak: Int, formula: Int) {
@@ -19,7 +19,7 @@ extension CommandLineTests {
       )
     }
 
-    /// The same program with next to no network shows what it takes by itself.
+    /// A run with a tiny network shows the memory of the program itself.
     @Test(arguments: [
       (
         "[{linear: 6000}, tanh, {linear: 32}, tanh]",

@@ -4,7 +4,7 @@ import Testing
 extension CommandLineTests {
   @Suite("What is wrong on one rank only ends the whole job")
   struct RankFaultTests {
-    /// Runs two ranks in the folder `a` and one in the folder `b`, which hold the same run at first.
+    /// Runs two ranks in the folder `a` and one in the folder `b`, which initially hold the same run.
     private func run(change: (Workspace) throws -> Void) throws -> (outcome: Outcome, workspace: Workspace) {
       let workspace = Workspace()
       for folder in ["a", "b"] {

@@ -24,7 +24,7 @@ extension CommandLineTests {
       let workspace = try trained()
       let model = try workspace.bytes("run/model.safetensors")
       for command in Self.commands {
-        // A pipe's reader must have gone before the program writes.
+        // The reader of a pipe must have ended before the program writes.
         let prefix = script.contains("|") ? "sleep 0.3; " : ""
         let line = script.contains("|") ? script.replacing("\"$@\" |", with: "{ \(prefix)\"$@\"; } |") : script
         let outcome = try Child(["bash", "-c", line, "bash"] + Program.command(.plain, command), in: workspace).wait()

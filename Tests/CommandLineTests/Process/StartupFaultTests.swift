@@ -4,7 +4,7 @@ import Testing
 extension CommandLineTests {
   @Suite("The start of a job")
   struct StartupFaultTests {
-    /// Ranks that are not bound by the launcher, each with words of its own before the program.
+    /// Runs ranks that the launcher does not bind, each with words of its own before the program.
     private func run(_ prefixes: [[String]], limit: String? = nil, threads: String = "1") throws -> (
       outcome: Outcome, workspace: Workspace
     ) {
@@ -28,13 +28,13 @@ extension CommandLineTests {
     }
 
     @Test func `Trains where ranks have unequal numbers of threads`() throws {
-      // None is asked for: as many as a rank has CPUs.
+      // No number is set, so each rank uses the CPUs that it has.
       let (outcome, workspace) = try run([["taskset", "-c", "0"], []], threads: "")
       outcome.expectSuccess()
       #expect(workspace.exists("run/model.safetensors"))
     }
 
-    /// Becomes the program only if it is told to go on.
+    /// Starts the program only when the shell is told to continue.
     private static let stopped = ["sh", "-c", "kill -STOP $$; exec \"$@\"", "sh"]
 
     @Test(arguments: 0..<3)

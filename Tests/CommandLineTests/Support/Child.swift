@@ -3,7 +3,7 @@ import Testing
 
 /// A child process in a process group of its own, with its output in files.
 ///
-/// It goes away with this object at the latest, together with the group.
+/// It ends with this object at the latest, and so does the group.
 final class Child {
   let pid: pid_t
   private let workspace: Workspace
@@ -11,7 +11,7 @@ final class Child {
   private let command: [String]
   private var status: Int32?
 
-  /// What no child needs on a busy machine; a job that hangs runs into it.
+  /// More time than any child needs on a busy machine; a job that hangs reaches it.
   static let limit = Duration.seconds(60)
 
   init(_ command: [String], in workspace: Workspace, environment: [String: String] = [:]) throws {
@@ -28,7 +28,7 @@ final class Child {
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
-    // This thread may block signals, which mpirun would inherit and never hear of.
+    // This thread may block signals; mpirun would inherit the mask and never receive them.
     var none = sigset_t()
     sigemptyset(&none)
     posix_spawnattr_setsigmask(&attributes, &none)
@@ -36,7 +36,7 @@ final class Child {
 
     let variables = Program.environment.merging(environment) { $1 }.map { "\($0)=\($1)" }
     var process: pid_t = 0
-    // `env` changes to the folder, looks the command up and becomes it.
+    // `env` changes to the folder, finds the command and executes it.
     let code = withStrings(["env", "-C", workspace.folder] + command) { arguments in
       withStrings(variables) { posix_spawn(&process, "/usr/bin/env", &actions, &attributes, arguments, $0) }
     }
@@ -48,7 +48,7 @@ final class Child {
     if !hasEnded { stop() }
   }
 
-  /// Whether the process has ended. Does not wait.
+  /// Whether the process has ended; does not wait.
   var hasEnded: Bool {
     if status != nil { return true }
     var value: Int32 = 0
@@ -57,7 +57,7 @@ final class Child {
     return true
   }
 
-  /// Waits for the end. A child that is over its time limit is killed, and the test fails.
+  /// Waits for the end. A child beyond its time limit is killed, and the test fails.
   func wait(limit: Duration = limit, sourceLocation: SourceLocation = #_sourceLocation) throws -> Outcome {
     if !poll(for: limit, until: { hasEnded }) {
       Issue.record("still running after \(limit): \(command)\n\(text("err"))", sourceLocation: sourceLocation)
@@ -69,7 +69,7 @@ final class Child {
     )
   }
 
-  /// Waits for the end of the process itself; the largest part of its memory that was resident, in bytes.
+  /// Waits for the end of the process itself; returns its peak of resident bytes.
   func peakMemory() -> Int {
     var peak = 0
     while !hasEnded {
@@ -84,17 +84,17 @@ final class Child {
     return peak
   }
 
-  /// The running processes of the program under test that this child started, or is.
+  /// The running processes of the program under test among this child and its descendants.
   var programs: [pid_t] {
     ([pid] + descendants(of: pid)).filter { process in
       (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(process)/exe")) == Program.path
     }
   }
 
-  /// Kills the child and what it started.
+  /// Kills the child and its descendants.
   func stop() {
     let all = descendants(of: pid)
-    // mpirun takes its ranks along when it is asked to end.
+    // When asked to end, mpirun ends its ranks too.
     kill(pid, SIGTERM)
     _ = poll(for: .seconds(4)) { hasEnded }
     kill(-pid, SIGKILL)
@@ -107,7 +107,7 @@ final class Child {
   }
 }
 
-/// Asks again and again, and gives up after `limit`: whether `condition` became true.
+/// Polls `condition`, for at most `limit`; returns whether it became true.
 func poll(for limit: Duration, until condition: () -> Bool) -> Bool {
   let start = ContinuousClock.now
   while !condition() {
@@ -117,10 +117,10 @@ func poll(for limit: Duration, until condition: () -> Bool) -> Bool {
   return true
 }
 
-/// Whether a process exists and is not just waiting for its parent to notice its end.
+/// Whether a process exists and is not a zombie.
 func isAlive(_ process: pid_t) -> Bool {
   guard let status = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8) else { return false }
-  // The name, in parentheses, may hold anything; the state follows it.
+  // The name, in parentheses, may contain anything; the state follows it.
   return status.split(separator: ")").last?.split(separator: " ").first != "Z"
 }
 

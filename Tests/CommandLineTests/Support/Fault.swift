@@ -1,12 +1,12 @@
 import Testing
 
-/// Something wrong that all ranks see, and what the program is to say.
+/// A fault that all ranks see, and the expected error.
 struct Fault: Sendable, CustomTestStringConvertible {
   let name: String
   let code: Int32
   let words: [String]
   /// Prepares the folder, in which `run.yaml` trains on three classes of `train-features.npy` and `train-labels.npy`,
-  /// and gives the command line.
+  /// and returns the command line.
   let prepare: @Sendable (Workspace) throws -> [String]
 
   var testDescription: String { name }
@@ -43,7 +43,7 @@ struct Fault: Sendable, CustomTestStringConvertible {
     }
   }
 
-  /// A fault of the training data: a configuration that names `files`, which `body` changes.
+  /// A fault of the training data: the configuration names `files`, and `body` changes them.
   init(
     _ name: String, idx: Bool = false, gzip: Bool = false, _ words: String...,
     change body: @escaping @Sendable (Workspace) throws -> Void
@@ -63,9 +63,10 @@ struct Fault: Sendable, CustomTestStringConvertible {
     }
   }
 
-  /// Runs with one process and with three ranks, each in a folder of its own: one line of error, the same text.
+  /// Runs with one process and with three ranks, each in a folder of its own, and expects one line of error with the
+  /// same text.
   ///
-  /// The ranks leave together, so that mpirun need not give them a second's grace.
+  /// The ranks exit together, so that mpirun need not wait a second for them.
   func check() throws {
     var lines: [String] = []
     for ranks in [Ranks.plain, .mpirun(3)] {

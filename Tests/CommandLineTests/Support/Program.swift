@@ -1,21 +1,21 @@
 import Foundation
 import Testing
 
-/// The suite that all others here belong to: their child processes take turns, since they want all the CPUs.
+/// The suite that all suites here belong to: their child processes take turns, since each wants all CPUs.
 ///
-/// A job of mpirun cannot start another one, so under mpirun nothing runs.
+/// A job of mpirun cannot start another one, so that nothing runs under mpirun.
 @Suite(
   .serialized,
   .enabled("a rank of mpirun cannot run mpirun") { ProcessInfo.processInfo.environment["OMPI_COMM_WORLD_SIZE"] == nil })
 struct CommandLineTests {}
 
-/// How much the tests try. By default every kind of mistake has a test that finds it; FGN_TEST_FULL=1 tries all combinations
-/// of settings, ranks and places, and more random kills.
+/// The extent of the tests. By default each kind of mistake has a test that finds it; FGN_TEST_FULL=1 tries all
+/// combinations of settings, ranks and places, and more random kills.
 enum Thoroughness {
   static let isFull = ProcessInfo.processInfo.environment["FGN_TEST_FULL"] != nil
 }
 
-/// How many processes to start, and by whom.
+/// The number of processes to start, and their launcher.
 enum Ranks: Sendable, CustomStringConvertible {
   /// One process without mpirun.
   case plain
@@ -29,7 +29,7 @@ enum Ranks: Sendable, CustomStringConvertible {
   }
 }
 
-/// The program under test, as it lies beside the test bundle.
+/// The program under test, beside the test bundle.
 enum Program {
   static let path: String = {
     let bundle = Bundle.main.executableURL!.resolvingSymlinksInPath()
@@ -38,7 +38,7 @@ enum Program {
     return path
   }()
 
-  /// The words that launch ranks; `FGN_MPIRUN` has those of another MPI than Open MPI.
+  /// The words that launch ranks; `FGN_MPIRUN` replaces them for another MPI than Open MPI.
   static let launcher =
     ProcessInfo.processInfo.environment["FGN_MPIRUN"].map { $0.split(separator: " ").map(String.init) }
     ?? ["mpirun", "--oversubscribe"]
@@ -51,13 +51,13 @@ enum Program {
     }
   }
 
-  /// This process's environment without the traces of launchers and batch systems, and one BLAS thread a rank, so that
-  /// results do not depend on the number of threads.
+  /// This process's environment without the traces of launchers and batch systems, and with one BLAS thread per rank,
+  /// so that results do not depend on the number of threads.
   static var environment: [String: String] {
     let launchers = ["OMPI_", "PMIX_", "PMI_", "SLURM_", "MPI_", "FGN_"]
     var result = ProcessInfo.processInfo.environment.filter { name, _ in !launchers.contains { name.hasPrefix($0) } }
     result["OPENBLAS_NUM_THREADS"] = "1"
-    // Open MPI's search for faster networks takes a good part of a short run.
+    // Open MPI's search for faster networks takes a large part of a short run.
     result["OMPI_MCA_pml"] = "ob1"
     result["OMPI_MCA_btl"] = "self,vader,tcp"
     if geteuid() == 0 {
@@ -86,14 +86,14 @@ extension Program {
   }
 }
 
-/// How a child process ended.
+/// The end of a child process.
 struct Outcome: Sendable {
   /// The exit code, or 128 + the signal that killed it.
   let code: Int32
   let output: String
   let errorOutput: String
 
-  /// What the program itself has to say on standard error; mpirun adds text of its own.
+  /// The program's own lines on standard error; mpirun adds text of its own.
   var errors: [String] {
     errorOutput.split(whereSeparator: \.isNewline).map(String.init).filter { $0.hasPrefix("fgn-dist: error:") }
   }

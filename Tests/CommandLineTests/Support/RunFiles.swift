@@ -51,7 +51,7 @@ extension Workspace {
   }
 }
 
-/// The largest relative difference of the losses of two runs; infinite if they have other numbers of steps.
+/// The largest relative difference of the losses of two runs; infinite if their numbers of steps differ.
 func lossDifference(_ one: [MetricsLine], _ other: [MetricsLine]) -> Double {
   guard one.count == other.count, !one.isEmpty else { return .infinity }
   return zip(one, other).map { a, b in
@@ -60,7 +60,7 @@ func lossDifference(_ one: [MetricsLine], _ other: [MetricsLine]) -> Double {
   }.max()!
 }
 
-/// The array of an NPY file of version 1: read here without the program's own reader.
+/// The array of an NPY file of version 1, read without the program's own reader.
 struct NPYArray<Element: BitwiseCopyable> {
   let header: String
   let values: [Element]

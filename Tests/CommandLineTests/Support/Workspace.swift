@@ -3,7 +3,7 @@ import Foundation
 import LinearAlgebra
 import Testing
 
-/// The working folder of one test's processes, which goes away with this object.
+/// The working folder of one test's processes, which is removed with this object.
 final class Workspace: Sendable {
   let folder: String
 
@@ -41,7 +41,7 @@ final class Workspace: Sendable {
   }
 }
 
-/// Examples in clusters around one random centre a class, the same for a seed.
+/// Examples in clusters around one random centre per class, determined by a seed.
 struct Examples {
   var features: [[Double]]
   var labels: [Int]
@@ -50,7 +50,7 @@ struct Examples {
     var generator = SplitMix64(seed: seed)
     let centres = (0..<classes).map { _ in (0..<d).map { _ in generator.nextNormal() } }
     labels = (0..<count).map { $0 < classes ? $0 : Int(generator.next(below: UInt64(classes))) }
-    // Values that Float holds exactly.
+    // Float represents these values exactly.
     features = labels.map { label in centres[label].map { Double(Float($0 + 2 * generator.nextNormal())) } }
   }
 
@@ -74,7 +74,7 @@ struct Examples {
   }
 }
 
-/// A gzip file that stores its contents as they are (at most 65535 bytes).
+/// A gzip file that stores its contents uncompressed (at most 65535 bytes).
 private func gzip(_ bytes: [UInt8]) -> [UInt8] {
   var crc = UInt32.max
   for byte in bytes {

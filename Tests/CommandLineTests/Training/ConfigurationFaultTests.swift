@@ -181,7 +181,7 @@ extension CommandLineTests {
         #expect(outcome.output.contains(option == "--help" ? "Exit codes" : "0."))
         #expect(outcome.errors.isEmpty)
       }
-      // Even where MPI could not start.
+      // These options work even where MPI cannot start.
       let outcome = try Program.run([option], in: workspace, environment: ["PMI_SIZE": "2"])
       outcome.expectSuccess()
     }

@@ -11,7 +11,7 @@ extension CommandLineTests {
 
     private func prepare(_ model: String = "") throws -> Workspace {
       let workspace = Workspace()
-      // The solver is named: two runs may measure differently which is faster.
+      // The solver is fixed, since two runs may find different ones faster.
       try workspace.write(
         "run.yaml",
         """
@@ -78,7 +78,7 @@ extension CommandLineTests {
       try Program.run(Self.arguments + choice, in: workspace).expectSuccess()
       let first = ["train", "run.yaml", "--run-directory", "parts"] + choice
       try Program.run(first + ["--set", "training.steps=5"], in: workspace).expectSuccess()
-      // Another shape of the same number of features is another network.
+      // Another shape with the same number of features is another network.
       for (setting, key) in [
         ("model.input_shape=[4, 4, 4]", "model.input_shape"), ("model.channels=last", "model.channels"),
         ("model.layers=[flatten]", "model.layers"),
@@ -103,7 +103,7 @@ extension CommandLineTests {
         ).expectSuccess()
       }
       #expect(try workspace.steps("a").map(\.loss) == workspace.steps("b").map(\.loss))
-      // Where the other run ended.
+      // The last step of the other run.
       let last = try #require(try workspace.steps("run").last?.loss)
       #expect(try #require(try workspace.steps("b").first?.loss) < last)
     }

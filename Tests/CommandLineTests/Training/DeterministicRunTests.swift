@@ -24,7 +24,7 @@ extension CommandLineTests {
       func end() { ends.store(true, ordering: .relaxed) }
     }
 
-    /// On the digits all solvers take about as long, and with hidden layers both kinds of sums.
+    /// On the digits all solvers take about the same time, and with hidden layers so do both kinds of sums.
     @Test(arguments: ["", "{linear: 256}, tanh, {linear: 128}, gelu"], [Ranks.plain, .mpirun(2)])
     func `Gives the same bytes whatever else the machine does`(layers: String, ranks: Ranks) throws {
       let workspace = Workspace()

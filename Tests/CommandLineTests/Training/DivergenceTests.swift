@@ -5,7 +5,7 @@ import Training
 extension CommandLineTests {
   @Suite("A run whose parameters are no longer finite")
   struct DivergenceTests {
-    /// Every step is taken.
+    /// With these settings each step is taken.
     private static let damped = ["optimizer.damping.policy=constant", "optimizer.step_length=unit"]
     private static let methods = [
       ["optimizer.method=sgd", "optimizer.momentum=0"], ["optimizer.method=sgd"], ["optimizer.method=adam"],
@@ -55,7 +55,7 @@ extension CommandLineTests {
       #expect(!workspace.exists("run/model.safetensors"))
     }
 
-    /// As versions have saved them that did not look.
+    /// Such checkpoints come from versions that did not check.
     @Test(arguments: ["model.0.bias", "optimizer.last_step"], [Float.nan, .infinity])
     func `Is not resumed`(name: String, number: Float) throws {
       let (workspace, arguments) = try workspace(["checkpoint.every=2"])

@@ -17,8 +17,8 @@ extension CommandLineTests {
       }
     }
 
-    // 101 rows do not divide by 2, 3 or 4, and an epoch of 1437 rows ends with a batch of 23. The damping stays at 0.01 or
-    // more: below, iterations that stop early double their rounding errors as they lose orthogonality.
+    // 101 rows are not divisible by 2, 3 or 4, and an epoch of 1437 rows ends with a batch of 23. The damping stays at
+    // 0.01 or above: below it, iterations that stop early double their rounding errors as they lose orthogonality.
     @Test(arguments: Variant.all)
     func `Has the same losses, with at most four collectives a step beyond the solver's`(variant: Variant) throws {
       let workspace = Workspace()
@@ -84,12 +84,12 @@ extension CommandLineTests {
       #expect(try #require(plain.last?.loss) < 0.999 * #require(plain.first?.loss))
       for step in plain + three {
         if settings.contains("sweep") {
-          // Up to seventeen λ at first, and a product each.
+          // At most seventeen λ in the first sweep, with a product each.
           #expect(try #require(step.allreduces) <= 20)
         } else if settings.contains("gn") {
           #expect(try #require(step.allreduces) <= #require(step.solverIterations) + 4)
         } else {
-          // A gradient method has no solver and no damping, and says so.
+          // A gradient method has no solver and no damping, and reports so.
           #expect(step.allreduces == 1 && step.solverIterations == nil && step.reductionRatio == nil)
         }
       }
@@ -135,7 +135,7 @@ extension CommandLineTests {
         #expect(difference < 1e-9, "\(count) ranks")
         Figures.note("rank invariance, convolutions, \(method), \(allreduce)", difference)
       }
-      // Buckets count one by one: there are three in this network.
+      // Buckets count one by one: this network has three.
       let collectives = try #require(try workspace.steps("ranks-2").first?.allreduces)
       #expect(collectives == (allreduce == "single" ? plain[0].allreduces! : collectives) && collectives > 0)
       if method == "adam" { #expect(collectives == (allreduce == "single" ? 1 : 3)) }
@@ -164,7 +164,7 @@ extension CommandLineTests {
       let difference = lossDifference(try workspace.steps("three"), try workspace.steps("one"))
       #expect(difference < 1e-9)
       Figures.note("small damping, converged solves", difference)
-      // The true residual replaces the recurrence now and then, which must not cost more collectives.
+      // The true residual replaces the recurrence at intervals, which must not cost more collectives.
       #expect(try workspace.steps("three").contains { $0.solverIterations! > 50 })
       #expect(try workspace.steps("three").allSatisfy { $0.allreduces! <= $0.solverIterations! + 4 })
     }
@@ -189,7 +189,7 @@ extension CommandLineTests {
   }
 }
 
-/// Figures that a person may want to know; printed when FGN_TEST_FIGURES is set.
+/// Figures of interest to a person, printed when FGN_TEST_FIGURES is set.
 enum Figures {
   static func note(_ name: String, _ value: some Sendable) {
     if ProcessInfo.processInfo.environment["FGN_TEST_FIGURES"] != nil { print("figure: \(name): \(value)") }

@@ -20,7 +20,7 @@ extension CommandLineTests {
         """
 
       static let all = [
-        // The solver is then a matter of a rule.
+        // A rule chooses the solver in this case.
         Variant(layers: "", optimizer: "method: fgn"),
         Variant(layers: "", optimizer: "method: fgn, solver: {kind: cg}, step_length: ggn", precision: "float64"),
         Variant(layers: perceptron, optimizer: "method: fgn, damping: {interval: 2}, metric: {interval: 3}"),
@@ -37,7 +37,7 @@ extension CommandLineTests {
         Variant(layers: convolutions, optimizer: "method: fgn, solver: {kind: gram-cg}, metric: {kind: kronecker}"),
         Variant(layers: convolutions, optimizer: "method: ggn, weight_decay: 1e-3", precision: "float64"),
         Variant(layers: convolutions, optimizer: "method: adam"),
-        // Fewer rows than shards.
+        // A batch has fewer rows than there are shards.
         Variant(layers: perceptron, optimizer: "method: fgn", batch: 7),
       ]
 
@@ -74,16 +74,16 @@ extension CommandLineTests {
       try train((.plain, 1), "reference", in: workspace)
       let model = try workspace.bytes("reference/model.safetensors")
       let losses = try workspace.steps("reference").map(\.loss)
-      // The steps lead somewhere: the comparison is not one of constants.
+      // The losses change, so the comparison is not of constants.
       #expect(Set(losses).count == 20)
-      // Each variant in two places at least, and another two for the next one.
+      // Each variant runs in at least two places, and the next variant in two others.
       let first = Variant.all.firstIndex { $0.testDescription == variant.testDescription }!
       for number in Thoroughness.isFull ? Array(Self.places.indices) : [2 * first, 2 * first + 1] {
         let (place, name) = (Self.places[number % Self.places.count], "run-\(number)")
         try train(place, name, in: workspace)
         #expect(try workspace.bytes("\(name)/model.safetensors") == model, "\(place)")
         #expect(try workspace.steps(name).map(\.loss) == losses, "\(place)")
-        // From a checkpoint of this place on in another one.
+        // A run resumes from a checkpoint in another place.
         let next = Self.places[(number + 3) % Self.places.count]
         try train(next, name, in: workspace, ["--resume", "\(name)/checkpoints/step-00000009.safetensors"])
         #expect(try workspace.bytes("\(name)/model.safetensors") == model, "from \(place) to \(next)")
@@ -151,7 +151,7 @@ extension CommandLineTests {
       let workspace = Workspace()
       try workspace.write("run.yaml", "training: {steps: 4, reproducible: true}\ncheckpoint: {every: 2}\n")
       let arguments = ["train", "run.yaml", "--run-directory", "run"]
-      // Any x86-64 processor can compute with these.
+      // All x86-64 processors can compute with these kernels.
       let nehalem = ["OPENBLAS_CORETYPE": "Nehalem"]
       let first = try Program.run(arguments, in: workspace, environment: nehalem)
       first.expectSuccess()

@@ -2,12 +2,12 @@ import Foundation
 import Testing
 
 extension CommandLineTests {
-  /// The same examples once with their zeros and once without, in float64: all else is rounding.
+  /// Examples with their zeros and without, in float64: differences are rounding.
   @Suite("Sparse features")
   struct SparseRunTests {
     private static let model = "run/model.safetensors"
 
-    /// 240 examples of 80 features, of which each has six, and 4 classes that go by some of them.
+    /// 240 examples with 6 of 80 features each, and 4 classes that depend on some of them.
     private func prepare() throws -> Workspace {
       let workspace = Workspace()
       for (name, rows) in [("train", 0..<200), ("test", 200..<240)] {
@@ -47,14 +47,14 @@ extension CommandLineTests {
       ["optimizer.method=ggn", "optimizer.solver.kind=cg"],
       [
         "model.layers=[{linear: 8}, tanh]", "optimizer.metric.kind=identity",
-        // The default follows the storage.
+        // The default follows from the storage.
         "optimizer.damping={initial: 0.3, minimum: 0.3}", "model.initialization=start.safetensors",
       ],
     ])
     func `Train the model that they train with their zeros`(settings: [String]) throws {
       let workspace = try prepare()
       if settings.contains(where: { $0.contains("start") }) {
-        // Random weights are drawn in the order in which they are kept.
+        // Random weights are drawn in the order of their storage.
         try train("start", ["model.layers=[{linear: 8}, tanh]", "training.steps=1"], in: workspace).expectSuccess()
         try FileManager.default.copyItem(
           atPath: workspace.path("start/model.safetensors"), toPath: workspace.path("start.safetensors"))
@@ -77,7 +77,7 @@ extension CommandLineTests {
       let workspace = try prepare()
       let outcome = try train("run", in: workspace)
       outcome.expectSuccess()
-      // Few of all: sparse without being asked for.
+      // Few values are stored, so that the features are sparse by default.
       #expect(outcome.output.contains("sparse"))
       var table = ""
       for line in String(decoding: try workspace.bytes("test.svm"), as: UTF8.self).split(separator: "\n") {

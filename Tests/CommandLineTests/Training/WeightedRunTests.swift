@@ -4,12 +4,12 @@ import LinearAlgebra
 import Testing
 
 extension CommandLineTests {
-  /// In float64 and on full batches, where a weight of k and k repetitions differ by rounding alone.
+  /// In float64 and on full batches, a weight of k and k repetitions differ by rounding alone.
   @Suite("Weights of examples and classes")
   struct WeightedRunTests {
     private static let counts = (0..<60).map { [1, 3, 0, 2, 1][$0 % 5] }
 
-    /// The examples with a file of weights in `weighted.yaml`, and repeated in `repeated.yaml`.
+    /// Writes the examples with a file of weights in `weighted.yaml`, and repeated in `repeated.yaml`.
     private func prepare(_ settings: String) throws -> Workspace {
       let workspace = Workspace()
       let examples = Examples(60, features: 6, classes: 3)
@@ -73,7 +73,7 @@ extension CommandLineTests {
         #expect(difference < 1e-9)
         Figures.note("weights and repetitions", difference)
       }
-      // An evaluation counts every example once.
+      // An evaluation counts each example once.
       let train = try #require(try workspace.metrics("weighted").last { $0.split == "train" })
       let test = try #require(try workspace.metrics("weighted").last { $0.split == "test" })
       #expect(train.loss == test.loss && train.accuracy == test.accuracy)
@@ -87,7 +87,7 @@ extension CommandLineTests {
       try train("weighted", "both", ["--set", "data.class_weights=[0.5, 2, 7]"], in: workspace).expectSuccess()
       try train("weighted", "product", ["--set", "data.train.weights=product.npy"], in: workspace).expectSuccess()
       #expect(lossDifference(try workspace.steps("both"), try workspace.steps("product")) < 1e-12)
-      // Balanced: n/n_c.
+      // Balanced weights are proportional to n/n_c.
       let sizes = (0..<3).map { c in labels.count { $0 == c } }
       let list = sizes.map { "\(1 / Double($0))" }.joined(separator: ", ")
       for (run, weights) in [("balanced", "balanced"), ("list", "[\(list)]")] {
