@@ -6,7 +6,7 @@ import Testing
 @Suite struct ArrayLabelsTests {
   let directory = try! TemporaryDirectory()
 
-  /// An array as NumPy has it: `<U5`, `>U5` or `|S5`.
+  /// An array in NumPy's format: `<U5`, `>U5` or `|S5`.
   static func array(_ texts: [String], _ order: String, shape: String? = nil) -> [UInt8] {
     let isBytes = order == "|"
     let width = 1 + texts.map { isBytes ? $0.utf8.count : $0.unicodeScalars.count }.max()!
@@ -31,7 +31,7 @@ import Testing
       let labels = directory.write(Self.array(texts, order, shape: shape), "y.npy")
       let set = try Dataset(features: FileList(features), labels: FileList(labels))
       #expect(set.classes?.names == ["a c", "b", "größe"] && set.classCount == 3 && set.labels == [2, 1, 2, 0])
-      // Those of another set are its classes.
+      // The classes of another set apply.
       let other = directory.write(Self.array(["b", "b", "a c", "b"], order), "other.npy")
       let test = try Dataset(features: FileList(features), labels: FileList(other), like: set)
       #expect(test.labels == [1, 1, 0, 1] && test.classes == set.classes)
@@ -79,7 +79,7 @@ import Testing
 
   @Test func `What is no text is an error`() throws {
     var bytes = Self.array(["ab", "c"], "<")
-    // A surrogate alone.
+    // A lone surrogate.
     bytes.replaceSubrange(bytes.count - 12..<bytes.count - 8, with: [0, 0xd8, 0, 0])
     let error = dataError { _ = try ArrayLabels.read([directory.write(bytes)], format: .auto) }
     #expect(error?.message.contains("example 1") == true)

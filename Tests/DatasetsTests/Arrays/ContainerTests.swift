@@ -3,7 +3,7 @@ import Testing
 
 @testable import Datasets
 
-/// Arrays that are several in a file.
+/// Files that contain several arrays.
 @Suite struct ContainerTests {
   let directory = try! TemporaryDirectory()
 
@@ -69,7 +69,7 @@ import Testing
     let paths = try FileList(directory.path + "/part-*.npz:X").paths()
     #expect(paths == ["part-1.npz:X", "part-2.npz:X"].map { directory.path + "/" + $0 })
     #expect(try FeatureMatrix(paths: paths).rows == 6)
-    // A file of that very name is that file.
+    // A file with exactly this name takes precedence.
     let odd = directory.write(Fixtures.uint8Features, "part-1.npz:X")
     #expect(try FeatureMatrix(path: odd).element == .uint8)
   }
@@ -109,7 +109,7 @@ import Testing
             (whole != nil) == (parts != nil) && (whole == nil) == (error != nil)
               && (parts == nil) == (streamError != nil))
           #expect(error.map { $0.exitCode == 65 } ?? true)
-          // What is deflated has a checksum.
+          // Deflated contents have a checksum.
           if isDeflated, let whole { #expect(whole == Self.expected) }
         }
       }

@@ -10,7 +10,7 @@ import Testing
       Fixtures.plainIDX, Fixtures.gzipIDX, Fixtures.twoMemberIDX, Fixtures.bzip2IDX, Fixtures.memberBzip2IDX,
     ] {
       for format in [DataFormat.auto, .idx] {
-        // The name says nothing: compression is told by the contents.
+        // Names do not matter: compression is told by the contents.
         let features = try FeatureMatrix(path: directory.write(bytes, "images"), format: format)
         #expect(features.rows == 3 && features.shape == [4] && features.element == .uint8)
         #expect(values(of: features) == (0..<12).map(Double.init))
@@ -81,10 +81,10 @@ import Testing
   }
 
   @Test func `A flipped bit of compressed contents is noticed`() throws {
-    // From the deflate data on; the ten bytes before hold a time stamp and the like, which no checksum covers. Only the bits
-    // that fill the last byte of the deflate data may be anything.
+    // From the deflate data on: the ten bytes before hold a time stamp and the like, which no checksum covers. Only the
+    // bits that fill the last byte of the deflate data may change.
     try checkFlippedBits(Fixtures.gzipIDX, from: 10, harmless: 8)
-    // bzip2 does not look at codes that no symbol has, either.
+    // bzip2 also ignores codes that no symbol has.
     try checkFlippedBits(Fixtures.bzip2IDX, from: 0, harmless: 21)
   }
 

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Datasets
 
-/// Every reader refuses what neither gzip nor bzip2 has packed, and says how to unpack it.
+/// Each reader refuses files in compressions other than gzip and bzip2, and says how to unpack them.
 @Suite struct PackedFileTests {
   let directory = try! TemporaryDirectory()
 

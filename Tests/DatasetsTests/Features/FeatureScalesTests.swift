@@ -45,7 +45,7 @@ import Testing
     #expect(column(scales(columns: 2) { $0 == 1 ? 1e4 * $1 : $1 }) == 1)
     // A number beside words: one of 40 categories each, and an age.
     #expect(column(scales { $0 == 3 ? 50 + 15 * $1 : $1 > 1.9 ? 1 : 0 }) == 3)
-    // One value that somebody mistyped spoils the scale of all.
+    // A single mistyped value spoils the scale of all others.
     var first = true
     #expect(
       column(
@@ -62,7 +62,7 @@ import Testing
     }
     #expect(column == 5 && abs(mean - 1985) < 5 && abs(deviation - 20) < 3)
     #expect(self.column(scales { $0 == 5 ? -1985 + 20 * $1 : 2000 * $1 }) == 5)
-    // Where zeros are left out nothing can be moved.
+    // Where zeros are left out, no column can be shifted.
     #expect(scales(isSparse: true) { $0 == 5 ? 1985 + 20 * $1 : 2000 * $1 } == .alike)
   }
 

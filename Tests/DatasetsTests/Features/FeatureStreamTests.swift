@@ -4,7 +4,7 @@ import Testing
 
 @testable import Datasets
 
-/// A stream gives what the whole file gives, in whatever pieces it is read.
+/// A stream gives the values of the whole file, in pieces of any size.
 @Suite struct FeatureStreamTests {
   let directory = try! TemporaryDirectory()
 
@@ -18,7 +18,8 @@ import Testing
     Fixtures.idx(0x0e, [3, 1, 2], (0..<6).flatMap { Fixtures.bigEndian((Double($0) / 3).bitPattern) }),
   ]
 
-  /// The values of a file that is read in pieces of `count` rows, of which every `step`th is read and the others skipped.
+  /// The values of a file that is read in pieces of `count` rows; every `step`th piece is read, and the others are
+  /// skipped.
   func stream(_ path: String, by count: Int, every step: Int = 1) throws -> [Double] {
     let stream = try FeatureStream(path: path)
     var result: [Double] = []
@@ -31,7 +32,7 @@ import Testing
     return result
   }
 
-  /// What reading ends with, as text: the values, or the error.
+  /// The outcome of reading as text: the values, or the error.
   func outcome(_ body: () throws -> [Double]) -> String {
     var result: [Double] = []
     if let error = dataError({ result = try body() }) { return "\(error.exitCode) \(error.message)" }
@@ -52,7 +53,7 @@ import Testing
         let path = directory.write(damaged)
         let whole = outcome { values(of: try FeatureMatrix(path: path)) }
         let piecewise = outcome { try stream(path, by: 1) }
-        // Compressed files may be found wrong elsewhere, and then with other words.
+        // Faults of compressed files may be found at another place, with other words.
         let isCompressed = [0x1f, UInt8(ascii: "B")].contains(bytes[0])
         #expect(isCompressed ? piecewise.hasPrefix("65") == whole.hasPrefix("65") : piecewise == whole)
       }

@@ -6,10 +6,10 @@ import Testing
 @Suite struct GatherTests {
   static let rows = 11
   static let columns = 37
-  /// Small whole numbers, so that each type holds them exactly.
+  /// Small whole numbers, which each type represents exactly.
   static let numbers = (0..<rows * columns).map { Double(($0 * 7919) % 127) }
 
-  /// `numbers` as values of a type, in the processor's byte order or the other one, perhaps across their alignment.
+  /// `numbers` as values of a type, in the processor's byte order or the other one, aligned or not.
   static func matrix(
     _ element: FeatureMatrix.Element, isSwapped: Bool = false, shift: Int = 0
   ) -> FeatureMatrix {
@@ -65,7 +65,8 @@ import Testing
     }
   }
 
-  /// The same bits as the values in the type of which they all are: in single precision Float for short ones, else Double.
+  /// A type gives the bits of a wider one that represents all its values: in single precision Float for short types,
+  /// otherwise Double.
   @Test(arguments: FeatureMatrix.Element.allCases, Normalization.Kind.allCases)
   func `Every type gives the bits of the wider one`(_ element: FeatureMatrix.Element, _ kind: Normalization.Kind) {
     let isShort = element.size < 4 || element == .float32
@@ -84,7 +85,7 @@ import Testing
     }
   }
 
-  /// All 65536 of each, against the compiler's conversion.
+  /// All 65536 values of each type, against the compiler's conversion.
   @Test(arguments: [FeatureMatrix.Element.float16, .bfloat16]) func `Every half is the number it stands for`(
     _ element: FeatureMatrix.Element
   ) {

@@ -8,7 +8,7 @@ import Testing
   static let rows = 101
   static let columns = 5
 
-  /// Columns of different size and spread, one of them constant.
+  /// Columns of different size and spread; one of them is constant.
   static let numbers: [Double] = {
     var generator = SplitMix64(seed: 5)
     return (0..<rows).flatMap { _ in
@@ -29,7 +29,7 @@ import Testing
       #expect(
         abs(statistics.means[column] - mean) <= 1e-12 * max(abs(mean), (deviations / Double(values.count)).squareRoot())
       )
-      // Far from zero the values' own roundings weigh more: 10⁶ times more in the second column.
+      // Far from zero, the roundings of the values weigh more: 10⁶ times more in the second column.
       let deviation = (deviations / Double(values.count)).squareRoot()
       let condition = deviation > 0 ? 1 + abs(mean) / deviation : 0
       let error = abs(statistics.squaredDeviations[column] - deviations)
@@ -64,7 +64,7 @@ import Testing
         for column in 0..<Self.columns {
           let deviation = whole.standardDeviations[column]
           #expect(abs(merged.means[column] - whole.means[column]) <= 1e-12 * max(abs(whole.means[column]), deviation))
-          // Relative to the column's size: at 10⁶ its values carry an absolute error of 10⁻¹⁰.
+          // Relative to the size of the column: at 10⁶ its values carry an absolute error of 10⁻¹⁰.
           let size = max(deviation, 1e-4 * abs(whole.means[column]))
           #expect(abs(merged.standardDeviations[column] - deviation) <= 1e-12 * size)
         }

@@ -10,7 +10,7 @@ import Testing
 
   init() throws { directory = try TemporaryDirectory() }
 
-  /// Rows in a file, whose numbers begin at `start`.
+  /// Rows in a file, with numbers that begin at `start`.
   private func file(_ name: String, rows: Int, columns: Int, from start: Int = 0) throws -> FeatureMatrix {
     let values = (0..<rows * columns).map { Float(start + $0) }
     try NPY.write(Matrix(Vector(values), rows, columns), to: path(name))
@@ -54,10 +54,10 @@ import Testing
     try FileManager.default.removeItem(atPath: path("a.npy"))
     let gone = try #require(error(reader))
     #expect(gone.exitCode == 66 && gone.description.contains(path("a.npy")))
-    // One like it, but another one.
+    // The path gets another file with equal contents.
     try text.write(to: URL(fileURLWithPath: path("a.npy")))
     #expect(error(reader)?.exitCode == 65)
-    // What failed once is not remembered.
+    // A failure is not remembered.
     reader.begin([])
     #expect(try reader.finish().rows == 0)
   }

@@ -2,7 +2,7 @@ import Datasets
 import LinearAlgebra
 import Testing
 
-/// Sparse rows against the same rows with their zeros.
+/// Sparse rows against equal rows with their zeros.
 @Suite struct SparseFeaturesTests {
   private static let columns = 5
   private static let starts = [0, 2, 2, 5, 6]

@@ -89,14 +89,14 @@ import Testing
         #expect(rows.count == (dropLast ? count / size * size : count))
         #expect(batches != epoch(sampler, 3))
         for (step, batch) in batches.enumerated() {
-          // T rows in the order of the blocks are in T batches, or in one less where the last is smaller: of a block a batch
-          // has few.
+          // T rows in block order are in T batches, or in one less where the last is smaller: a batch has few rows of a
+          // block.
           let mixed = sampler.window(of: step).count { batches[$0].count == size }
           let most = (block + mixed - 2) / mixed + 1
           for (_, own) in Dictionary(grouping: batch, by: { $0 / block }) where batch.count == size {
             #expect(own.count <= most)
           }
-          // Whatever the number of ranks, one that has read its part of the window in the order of blocks has its rows.
+          // For any number of ranks, a rank that has read its part of the window in block order has its rows.
           let batches = sampler.window(of: step)
           for ranks in 1...3 where batch.count == size {
             for rank in 0..<ranks {
@@ -118,14 +118,14 @@ import Testing
     #expect(epoch(sampler, 1) == epoch(same, 1))
     let single = BatchSampler(count: 97, batchSize: .rows(7), seed: 3, window: 9)
     #expect(epoch(single, 1) == epoch(BatchSampler(count: 97, batchSize: .rows(7), seed: 3), 1))
-    // For ever, as without blocks.
+    // This order is fixed for all versions, as without blocks.
     #expect(
       epoch(BatchSampler(count: 10, batchSize: .rows(4), seed: 42, block: 3, window: 2), 1)
         == [[4, 9, 1, 2], [3, 5, 0, 6], [7, 8]])
   }
 
   @Test func `Strata of one size are in each batch alike`() {
-    // 7 strata of 12 rows, in any order: each run of 7 rows has one of each.
+    // 7 strata of 12 rows, in any order: each run of 7 rows has one row of each.
     let strata = (0..<84).map { Int32($0 * 5 % 7) }
     for seed in 0..<20 {
       let sampler = BatchSampler(count: 84, batchSize: .rows(14), seed: UInt64(seed), strata: strata)
@@ -140,7 +140,7 @@ import Testing
   }
 
   @Test func `Strata of all sizes are spread`() {
-    // The first stratum has no row, the second has one, the last has half of all.
+    // The first stratum has no row, the second has one, and the last has half of all.
     var generator = SplitMix64(seed: 5)
     let strata = (0..<997).map { row in
       row == 500 ? Int32(1) : row % 2 == 0 ? 40 : Int32(2 + generator.next(below: 38))
@@ -150,7 +150,7 @@ import Testing
       let sampler = BatchSampler(count: 997, batchSize: .rows(100), seed: UInt64(seed), strata: strata)
       let order = epoch(sampler, 1).flatMap { $0 }
       #expect(order.sorted() == Array(0..<997))
-      // By chance alone the largest stratum's part of a batch has a deviation of five rows.
+      // By chance alone, the number of rows of the largest stratum in a batch would have a deviation of five.
       for batch in epoch(sampler, 1) {
         let counts = batch.reduce(into: Array(repeating: 0, count: 41)) { $0[Int(strata[$1])] += 1 }
         for (count, size) in zip(counts, sizes) {
@@ -184,7 +184,7 @@ import Testing
         #expect(epoch(sampler, 2).flatMap { $0 }.sorted() == Array(0..<count))
       }
     }
-    // One stratum is no stratum.
+    // A single stratum has no effect.
     #expect(
       epoch(BatchSampler(count: 31, batchSize: .rows(8), seed: 3, strata: Array(repeating: 0, count: 31)), 2)
         == epoch(BatchSampler(count: 31, batchSize: .rows(8), seed: 3), 2))

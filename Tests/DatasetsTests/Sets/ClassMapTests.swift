@@ -33,7 +33,7 @@ import Testing
     #expect(map.classNumber(of: "9.007199254740993e15") == 2 && map.classNumber(of: "9007199254740994") == nil)
     #expect(ClassMap(texts: ["-1e400", "1e-400", "0.0", "1e400", "-0"]).names == ["-1e400", "-0", "1e-400", "1e400"])
     #expect(ClassMap(texts: ["0.05", ".5e-1", "5e-2", "0.5", "-.50", "-5e-1"]).names == ["-.50", "0.05", "0.5"])
-    // As models have them that are older than this.
+    // Models of earlier versions have this order.
     let old = ["12345678901234567890", "5"]
     let read = try JSONDecoder().decode(ClassMap.self, from: JSONEncoder().encode(old))
     #expect(read.names == old && !read.isNumeric)

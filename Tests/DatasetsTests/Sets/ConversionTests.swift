@@ -22,7 +22,7 @@ import Testing
   static let columns = 6
   static let labels = (0..<100).map { Int64($0 * 7 % 3) }
 
-  /// `x.npy` and `y.npy`
+  /// Writes `x.npy` and `y.npy`.
   func writeArrays() throws {
     try NPY.write(Matrix(Vector(Self.numbers), 100, Self.columns), to: path("x.npy"))
     try NPY.write(Self.labels, to: path("y.npy"))
@@ -34,7 +34,7 @@ import Testing
     classes: String? = nil, names: String? = nil, label: CSV.LabelPosition = .last, columns: Int? = nil,
     element: FeatureMatrix.Element = .float32, seed: UInt64? = nil
   ) throws -> ConversionSummary {
-    // What only a table has, beside what all formats have in common.
+    // The names of columns are specific to tables; the rest of the summary does not depend on the format.
     var summary = try Conversion(
       .init(
         FileList(path(input)), labels: labels.map { FileList(path($0)) }, labelPosition: label, columns: columns,
@@ -49,7 +49,7 @@ import Testing
     try writeArrays()
     _ = directory.write(Array("two words\nüber\n\"x\"\n".utf8), "names")
     _ = directory.write(Array("-1\n5\n+7\n".utf8), "numbers")
-    // The last column has values everywhere, so that the sparse text tells the number of columns.
+    // The last column has values in all rows, so that sparse text shows the number of columns.
     for (name, names) in [("a.csv", "names"), ("a.tsv", "names"), ("a.svm", "numbers"), ("a.libsvm", "numbers")] {
       let summary = try convert("x.npy", labels: "y.npy", to: name, names: names)
       for packed in [false, true] {
@@ -105,7 +105,7 @@ import Testing
     #expect(summary.largestClass == .init(name: "0", examples: 34) && summary.constantColumns == 0)
     #expect(summary.smallestClass == .init(name: "1", examples: 33))
 
-    // Columns: always 3, never there, 0 or 2, -1 or 4 and no zero, -5 or 0.
+    // Columns: always 3; absent; 0 or 2; -1 or 4 and no zero; -5 or 0.
     let lines = ["a 1:3 3:2 4:-1 5:-5", "b 1:3 4:4", "b 1:3 4:4"].joined(separator: "\n")
     _ = directory.write(Array(lines.utf8), "s.svm")
     let dense = directory.write(Array("a,3,0,2,-1,-5\nb,3,0,0,4,0\nb,3,0,0,4,0".utf8), "d.csv")
@@ -200,7 +200,7 @@ import Testing
     expect(error { try convert("latin.csv", to: "o.csv") }, 65, "latin.csv", "line 1", "UTF-8", "iconv")
     try convert("latin.csv", to: "o.npy")
     try FileManager.default.removeItem(atPath: path("o.npy"))
-    // 4 · 10^15 bytes.
+    // The file would take 4 · 10^15 bytes.
     expect(error { try convert("wide.svm", to: "o.npy") }, 74, "o.npy", "4000000000000000 bytes", "free")
   }
 

@@ -2,7 +2,7 @@ import Testing
 
 @testable import Datasets
 
-/// Whatever a file holds, reading it ends with an error or with an array that lies within the file.
+/// For any contents of a file, reading ends with an error or with an array that lies within the file.
 @Suite struct DamagedFileTests {
   let directory = try! TemporaryDirectory()
 
@@ -15,7 +15,7 @@ import Testing
 
   func isPlain(_ bytes: [UInt8]) -> Bool { ![0x1f, UInt8(ascii: "B")].contains(bytes[0]) }
 
-  /// Reads the file in every way and touches every value.
+  /// Reads the file in all ways and touches all values.
   func use(_ path: String, size: Int, isPlain: Bool) -> (isRead: Bool, isSound: Bool) {
     var isRead = false
     var isSound = true
@@ -41,7 +41,7 @@ import Testing
     for count in 0..<bytes.count {
       let path = directory.write(Array(bytes.prefix(count)))
       let result = use(path, size: count, isPlain: true)
-      // The first member alone would be a complete stream, and still too short for its header.
+      // The first member alone is a complete stream, but too short for its header.
       #expect(!result.isRead && result.isSound, "\(count) bytes")
     }
     let isWhole = use(directory.write(bytes), size: bytes.count, isPlain: isPlain(bytes)).isRead

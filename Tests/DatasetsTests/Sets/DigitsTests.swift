@@ -10,7 +10,7 @@ import Testing
     func classCounts(_ data: Dataset) -> [Int] { (0..<10).map { label in data.labels.count { $0 == label } } }
     #expect(classCounts(train) == [139, 145, 130, 155, 139, 150, 144, 152, 144, 139])
     #expect(classCounts(test) == [39, 37, 47, 28, 42, 32, 37, 27, 30, 41])
-    // zlib.crc32 of the permuted arrays in Python, as uint8: the pixels, then the classes.
+    // zlib.crc32 of the permuted arrays in Python, as uint8: pixels, then classes.
     func bytes(_ data: Dataset) -> [UInt8] { values(of: data.features.matrix!).map { UInt8($0) } }
     let pixels = FeatureMatrix(bytes(train) + bytes(test), shape: [64])
     #expect(pixels.checksum(in: 0..<1797) == 0x4af4_d430)

@@ -17,7 +17,7 @@ import Testing
   @Test func `Balanced classes weigh the same in all`() throws {
     let balanced = try #require(weights(nil, .balanced))
     #expect(balanced == [1.5, 0.75, 0.75, 1.5, 0.75, 0.75])
-    // A class without examples has no say.
+    // A class without examples has no influence.
     #expect(ClassWeights.balanced.values(for: labels, classCount: 4) == [0.75, 0, 0.375, 0])
   }
 

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Datasets
 
-/// Several files are what one file with the rows of all of them is.
+/// Several files are equivalent to one file with the rows of all of them.
 @Suite struct FileSetTests {
   let directory = try! TemporaryDirectory()
 
@@ -29,7 +29,7 @@ import Testing
 
   // MARK: Arrays
 
-  /// The pieces of a matrix, with their rows in memory of their own.
+  /// The pieces of a matrix, each with its rows in separate memory.
   func cut(_ whole: FeatureMatrix, _ counts: [Int]) -> FeatureMatrix {
     var start = 0
     return FeatureMatrix(
@@ -137,7 +137,7 @@ import Testing
     for (ranges, skip) in [([0..<12], 0), ([0..<2, 2..<5, 5..<12], 0), ([1..<4, 8..<11], 4), ([11..<12], 0)] {
       #expect(try read(paths, ranges, skip: skip) == read([whole], ranges, skip: skip))
     }
-    // Damage that only the end of a file shows, which is passed over.
+    // Damage that shows only at the end of a file, which is skipped.
     var damaged = try directory.read("part1")
     damaged[damaged.count - 8] ^= 1
     _ = directory.write(damaged, "part1")
@@ -160,7 +160,7 @@ import Testing
       #expect(parts.labels?.places.map(\.path) == [paths[0], paths[0], paths[1], paths[2]])
       #expect(parts.labels?.places.map(\.line) == [1, 3, 1, 1])
     }
-    // An index 0 in one of them is the first column of all.
+    // An index 0 in one file sets the base for all.
     let zero = write("a 0:5\n", "3.svm")
     #expect(try SVMLight.read(paths: [paths[1], zero]).features.columns == 8)
     func error(_ text: String, columns: Int? = nil) -> DataError? {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Datasets
 
-/// Examples whose label is to be ignored are not in a set, and the others are where they were.
+/// A set leaves out examples with an ignored label, and keeps the others in place.
 @Suite struct KeptRowsTests {
   let directory = try! TemporaryDirectory()
 

@@ -29,10 +29,10 @@ import Testing
       var counts = [Int](repeating: 0, count: Int(bound))
       for _ in 0..<draws { counts[Int(generator.next(below: bound))] += 1 }
       let expected = Double(draws) / Double(bound)
-      // Five standard deviations.
+      // The tolerance is five standard deviations.
       #expect(counts.allSatisfy { abs(Double($0) - expected) < 5 * expected.squareRoot() })
     }
-    // Of a bound just above 2⁶³, half of all words would be biased: the mean shows it.
+    // With a bound just above 2⁶³, half of all words would be biased, which shows in the mean.
     let bound: UInt64 = 3 << 62
     let low = (0..<20_000).count { _ in generator.next(below: bound) < 1 << 62 }
     #expect(abs(Double(low) - 20_000 / 3) < 5 * (20_000 * 2.0 / 9).squareRoot())

@@ -7,7 +7,7 @@ import Testing
 @Suite struct RowShuffleTests {
   let directory = try! TemporaryDirectory()
 
-  /// What it was handed.
+  /// Collects the rows that it receives.
   private final class Rows: ExampleSink {
     typealias Scalar = Double
     var features: [[Double]] = []
@@ -43,7 +43,7 @@ import Testing
   @Test(arguments: [false, true])
   func `Keeps every row with its class`(isSparse: Bool) throws {
     let (rows, columns) = (2000, 50)
-    // Of row r the values in the columns below r % 51.
+    // Row r has values in the columns below r % 51.
     func count(_ row: Int) -> Int { row % (columns + 1) }
     func value(_ row: Int, _ column: Int) -> Double { Double(row * columns + column + 1) }
     func shuffled(_ seed: UInt64) throws -> [Int32] {
@@ -73,7 +73,7 @@ import Testing
     #expect(try shuffled(1) == order && shuffled(2) != order)
   }
 
-  /// 24 orders of four rows, with 6000 seeds: 23 degrees of freedom, of which χ² exceeds 70 once in a million.
+  /// 24 orders of four rows, with 6000 seeds: for 23 degrees of freedom, χ² exceeds 70 once in a million.
   @Test(arguments: [1, 2, 1024])
   func `All orders are equally likely`(buckets: Int) throws {
     var counts: [[Double]: Double] = [:]

@@ -1,4 +1,4 @@
-/// Files as NumPy 2.4 and Python's gzip and bz2 wrote them.
+/// Files written by NumPy 2.4 and Python's gzip and bz2.
 ///
 /// The features are [[0, 1.5], [-2, 3], [4, 255]] (uint8: [[0, 1], [128, 255], [7, 9]]), the labels [2, 0, 1], and the
 /// IDX array is 0…11 in three rows.
@@ -79,7 +79,7 @@ enum Fixtures {
   static let bzip2IDX = bytes(
     "425a68393141592653593a00062f00000240007ff8200021a8f533536810340d03e232480d15d53fa87579a2ee48a70a12074000c5e0"
   )
-  /// Three members, of which one is empty.
+  /// Three members, one of which is empty.
   static let memberBzip2IDX = bytes(
     "425a6831314159265359265da952000002400058402000212340cd34561a9c5dc914e142409976a548425a683917724538509000000000425a6839314159265359e858633c000000c0007ff82000220320040d034073c07266af37bc5dc914e14243a1618cf0"
   )
@@ -107,14 +107,14 @@ enum Fixtures {
     return stride(from: 0, to: digits.count, by: 2).map { digits[$0] << 4 | digits[$0 + 1] }
   }
 
-  /// A file with `padding` spaces between the dictionary and the final newline, and the elements in hexadecimal.
+  /// A file with `padding` spaces between the dictionary and the final newline; the elements are in hexadecimal.
   static func numpy(_ version: UInt8, _ dictionary: String, padding: Int = 0, _ elements: String) -> [UInt8] {
     let header = Array(dictionary.utf8) + [UInt8](repeating: 0x20, count: padding) + [0x0a]
     let length = (0..<(version == 1 ? 2 : 4)).map { UInt8(truncatingIfNeeded: header.count >> (8 * $0)) }
     return [0x93] + Array("NUMPY".utf8) + [version, 0] + length + header + bytes(elements)
   }
 
-  /// An IDX file with the extents and the elements in big-endian bytes.
+  /// An IDX file with extents and elements in big-endian bytes.
   static func idx(_ code: UInt8, _ extents: [UInt32], _ elements: [UInt8]) -> [UInt8] {
     [0, 0, code, UInt8(extents.count)] + extents.flatMap(bigEndian) + elements
   }
@@ -123,7 +123,7 @@ enum Fixtures {
     (0..<Number.bitWidth / 8).reversed().map { UInt8(truncatingIfNeeded: number >> (8 * $0)) }
   }
 
-  /// A gzip member that stores its contents as they are.
+  /// A gzip member that stores its contents uncompressed.
   static func storedMember(_ bytes: [UInt8]) -> [UInt8] {
     func little(_ number: Int, _ count: Int) -> [UInt8] {
       (0..<count).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) }

@@ -2,8 +2,8 @@ import Foundation
 import LinearAlgebra
 import Testing
 
-/// Damages files in the ways in which they come damaged: bytes changed, lost, repeated, cut off, mixed with another file,
-/// and words of the format where they do not belong.
+/// Damages files in realistic ways: bytes changed, lost, repeated, cut off, mixed with another file, and words of the
+/// format in wrong places.
 struct Mutator {
   let seeds: [[UInt8]]
   let words: [[UInt8]]
@@ -34,13 +34,13 @@ struct Mutator {
   private mutating func below(_ bound: Int) -> Int { Int(generator.next(below: UInt64(bound))) }
 }
 
-/// A file without a name that is written over and over.
+/// An unnamed file that is overwritten repeatedly.
 final class RewrittenFile {
   private let descriptor: Int32
   private var path: String { "/proc/self/fd/\(descriptor)" }
 
   init() throws {
-    // In memory where there is room for that: a disk would be waited for.
+    // The file is in memory if there is room, since writing to a disk would take time.
     let folder = FileManager.default.isWritableFile(atPath: "/dev/shm") ? "/dev/shm" : NSTemporaryDirectory()
     var name = Array((folder + "/fuzz-XXXXXX").utf8CString)
     descriptor = mkstemp(&name)
@@ -50,7 +50,7 @@ final class RewrittenFile {
 
   deinit { close(descriptor) }
 
-  /// The path of the file, which now holds these bytes.
+  /// The path of the file, whose contents are now these bytes.
   func write(_ bytes: [UInt8]) -> String {
     precondition(ftruncate(descriptor, 0) == 0 && pwrite(descriptor, bytes, bytes.count, 0) == bytes.count)
     return path

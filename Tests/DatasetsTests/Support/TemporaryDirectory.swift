@@ -2,7 +2,7 @@ import Foundation
 
 @testable import Datasets
 
-/// A directory that goes away with this object.
+/// A directory that is removed with this object.
 final class TemporaryDirectory {
   let path = FileManager.default.temporaryDirectory.appendingPathComponent("datasets-\(UUID().uuidString)").path
 

@@ -16,7 +16,7 @@ final class TextInMemory {
 
   deinit { bytes.deallocate() }
 
-  /// Good as long as this object.
+  /// A file over the text; valid as long as this object.
   func file(_ name: String = "text") throws -> TextFile { try TextFile(name, UnsafeRawBufferPointer(bytes)) }
 
   func svmLight(
@@ -42,7 +42,7 @@ struct SparseRow: Equatable {
   var values: [Double] = []
 }
 
-/// The label is empty where there are none.
+/// The rows with their labels; empty labels where there are none.
 func rows(_ data: SVMLight.Examples) -> [SparseRow] {
   func rows<Scalar: BLASScalar>(_: Scalar.Type) -> [SparseRow] {
     data.features.withStorage(as: Scalar.self) { starts, columns, values in
@@ -57,7 +57,7 @@ func rows(_ data: SVMLight.Examples) -> [SparseRow] {
   return data.features.element == .float32 ? rows(Float.self) : rows(Double.self)
 }
 
-/// What the reader does, line by line and with the standard library's numbers; nil for what must be refused.
+/// The result of reading, computed line by line with the standard library's numbers; nil for text that must be refused.
 func naiveSVMLight(_ text: String) -> [SparseRow]? {
   var rows: [SparseRow] = []
   var hasZero = false
@@ -66,7 +66,7 @@ func naiveSVMLight(_ text: String) -> [SparseRow]? {
   let hasLabels = tokens.first { !$0.isEmpty }?.first?.contains(":") == false
   for (number, (line, tokens)) in zip(lines, tokens).enumerated() {
     guard let first = tokens.first else {
-      // Behind the last newline there is no line.
+      // No line follows the last newline.
       if !hasLabels, !line.contains("#"), number < lines.count - 1 { return nil }
       continue
     }
@@ -105,7 +105,7 @@ func naiveNumber(_ text: String) -> Double? {
 extension SplitMix64 {
   mutating func pick<Element>(_ choices: [Element]) -> Element { choices[Int(next(below: UInt64(choices.count)))] }
 
-  /// A number as people and programs write it, seldom a wrong one.
+  /// A number in a form that people and programs write, seldom a wrong one.
   mutating func numberText() -> String {
     switch next(below: 40) {
     case 0: pick(["0x10", "inf", "nan", "1e400", "-1e999", "1e", ".", "-", "1.2.3", "1_0", "--1", "1e+", "", "1d3"])

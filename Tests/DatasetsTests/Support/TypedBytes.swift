@@ -1,8 +1,8 @@
 @testable import Datasets
 
-/// Numbers as files have them.
+/// Numbers in the form that files have.
 enum TypedBytes {
-  /// The bytes of numbers as values of a type that has them all.
+  /// The bytes of numbers as values of a type that represents all of them.
   static func bytes(_ numbers: [Double], _ element: FeatureMatrix.Element, isSwapped: Bool = false) -> [UInt8] {
     func bytes<Bits: FixedWidthInteger>(_ convert: (Double) -> Bits) -> [UInt8] {
       numbers.flatMap { number in

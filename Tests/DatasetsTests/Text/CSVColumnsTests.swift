@@ -3,7 +3,7 @@ import Testing
 
 @testable import Datasets
 
-/// Columns that are found by names which a model or a training set knows.
+/// Columns that are found by the names that a model or a training set knows.
 @Suite struct CSVColumnsTests {
   let known = TableColumns(features: ["x", "y", "2"], label: "kind")
 

@@ -5,7 +5,7 @@ import Testing
 
 /// Whether the first line of a table has names.
 @Suite struct CSVHeaderTests {
-  /// The names that are read, none for a table without; nil for an error.
+  /// The names that are read, empty for a table without names; nil for an error.
   func names(
     _ text: String, _ label: CSV.LabelPosition = .last, _ header: CSV.Header = .auto, known: [String] = []
   ) -> [String]? {
@@ -41,7 +41,7 @@ import Testing
         let line = (count + ["label"]).joined(separator: separator) + "\n"
         #expect(names(line + rows(d, separator: separator)) == count + ["label"])
       }
-      // As labels come first, or have names themselves.
+      // The labels come first, or have names themselves.
       let turned = rows(d).split(separator: "\n").map { line in
         let fields = line.split(separator: ",")
         return (fields.suffix(1) + fields.dropLast()).joined(separator: ",") + "\n"
@@ -59,14 +59,14 @@ import Testing
   }
 
   @Test func `Other signs of names are seen`() {
-    // Wavelengths, which grow.
+    // Wavelengths, which increase.
     #expect(names("400.5,410,420,label\n3,1,2,0\n1,5,2,1\n") == ["400.5", "410", "420", "label"])
     // Quotes around names alone, as R writes them.
     #expect(names("\"1950\",\"7\",\"kind\"\n3,1,\"a\"\n1,5,\"b\"\n") == ["1950", "7", "kind"])
     #expect(names("id,2019,2020,label\n1,2,3,0\n4,5,6,1\n") == ["id", "2019", "2020", "label"])
     #expect(names("7,3,5,label\n1,2,3,a\n4,5,6,b\n", .name("label")) == ["7", "3", "5", "label"])
     #expect(names("7,3,5,x\n1,2,3,a\n4,5,6,b\n", .last, .yes) == ["7", "3", "5", "x"])
-    // Names that are known from elsewhere.
+    // Known names.
     #expect(names("2,0,1,label\n1,2,3,a\n", known: ["0", "1", "2"]) == ["0", "1", "2", "label"])
     #expect(names("2,x,1,label\n1,2,3,a\n4,5,6,b\n", known: ["x", "1", "2"]) == ["x", "1", "2", "label"])
   }
@@ -98,7 +98,7 @@ import Testing
     }
     #expect(message("5.1,3.S,1.4,a\n4.9,3,1.4,b\n", .no).hasPrefix("line 1: column 2 has '3.S', which is no number"))
     #expect(names("0,1,a\n0,0,b\n1,1,b\n", .last, .no) == [])
-    // A column of text is told to be one.
+    // A column of text is reported as such.
     #expect(message("1,red,a\n2,blue,b\n").hasPrefix("line 1: column 2 has 'red', which is no number; encode it"))
   }
 
@@ -109,7 +109,7 @@ import Testing
     }
     #expect(message("Unnamed: 0,a,b,c,d,label\n" + indexed).hasPrefix("line 1: column 1 is 'Unnamed: 0', as pandas"))
     #expect(message("a,,label\n1,2,0\n").hasPrefix("line 1: column 2 has no name"))
-    // Where nothing has a name, a person is told.
+    // Where no column has a name, the user gets a note.
     let bare = (0..<12).map { "\($0),\($0 % 5 * 2),\($0 % 3)\n" }.joined()
     #expect(try TextInMemory(bare).csv().columns.note?.contains("column 1 counts the rows") == true)
     #expect(try TextInMemory("id,x,y\n" + bare).csv().columns.note?.contains("column 1 'id' counts the rows") == true)
@@ -126,7 +126,7 @@ import Testing
           message(text, header).hasPrefix("line \(line): begins with # as a comment does") || header == .no && line > 2)
       }
     }
-    // Labels may begin so, and names in quotes.
+    // Labels may begin with the mark of a comment, and so may names in quotes.
     #expect(names("#a,1,2\n#b,3,4\n", .first) == [])
     #expect(names("\"#a\",b,l\n1,2,x\n") == ["#a", "b", "l"])
   }

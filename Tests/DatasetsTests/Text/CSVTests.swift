@@ -56,7 +56,7 @@ import Testing
     #expect(try read("1,2,3\n3,4,5", .init(label: .name("2"))).columns.features == ["1", "3"])
     #expect(
       error("x,2,a\n3,4,b", .init(header: .no))?.hasPrefix("line 1: column 1 has 'x', which is no number") == true)
-    // A missing number makes no header.
+    // A missing number does not make a line a header.
     for text in ["1,nan,a\n3,4,b", "1,,a\n3,4,b", "NA,2,a\n3,4,b"] {
       #expect(error(text)?.hasPrefix("line 1: column") == true)
     }

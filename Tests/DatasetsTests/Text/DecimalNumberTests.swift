@@ -5,7 +5,7 @@ import Testing
 @testable import Datasets
 
 @Suite struct DecimalNumberTests {
-  /// The number that is all of the text.
+  /// The number, if the whole text is one.
   func parse<Scalar: DecimalScalar>(_ text: String, as _: Scalar.Type) -> Scalar? {
     (Array(text.utf8) + [0x0a]).withUnsafeBufferPointer { bytes in
       var cursor = bytes.baseAddress!
@@ -24,7 +24,7 @@ import Testing
   @Test func `Random numbers are those of the c library`() {
     var generator = SplitMix64(seed: 1)
     for _ in 0..<20_000 {
-      // Of all sizes of mantissa and exponent.
+      // Mantissas and exponents of all sizes.
       let mantissa = generator.next() >> generator.next(below: 64)
       check("\(mantissa)e\(Int(generator.next(below: 60)) - 30)")
       check("-\(mantissa)e\(Int(generator.next(below: 700)) - 350)")
@@ -40,7 +40,7 @@ import Testing
   @Test func `Numbers halfway between two are rounded once`() {
     var generator = SplitMix64(seed: 2)
     for _ in 0..<5000 {
-      // Between two floats, and a little beside: as doubles, all three may be the same.
+      // Between two floats, and slightly beside: as doubles, all three may be equal.
       let below = Float(bitPattern: 0x3f80_0000 + UInt32(generator.next(below: 1 << 23)))
       let middle = (Double(below) + Double(below.nextUp)) / 2
       let text = String(format: "%.25f", middle)

@@ -5,12 +5,12 @@ import Testing
 
 @testable import Datasets
 
-/// Mutated files end every reader with an error or with sound data, and never the process. The number of files for each
-/// reader is `FGN_TEST_FUZZ`.
+/// Mutated files end each reader with an error or with sound data, and never end the process. `FGN_TEST_FUZZ` is the
+/// number of files per reader.
 @Suite struct FuzzTests {
   static let count = ProcessInfo.processInfo.environment["FGN_TEST_FUZZ"].flatMap { Int($0) } ?? 20_000
 
-  /// Calls `body` with mutants of `seeds`; it says whether what came out was sound, and nil for an error.
+  /// Calls `body` with mutants of `seeds`; `body` returns whether the result is sound, and throws for an error.
   func fuzz(_ seed: UInt64, _ seeds: [[UInt8]], _ words: [String], _ body: ([UInt8], Int) throws -> Bool) {
     var mutator = Mutator(seeds: seeds, words: words.map { Array($0.utf8) }, generator: SplitMix64(seed: seed))
     var readCount = 0
@@ -174,7 +174,7 @@ import Testing
     }
   }
 
-  /// Both are the same values, or the same error.
+  /// Expects equal values, or equal errors.
   func checkSame<Value: Equatable>(_ first: Result<Value, any Error>, _ second: Result<Value, any Error>) throws {
     switch (first, second) {
     case (.success(let first), .success(let second)) where first == second: break
@@ -217,7 +217,8 @@ import Testing
   }
 }
 
-/// Calls `body` with the bytes in a buffer that ends where they do, so that the address sanitizer sees who reads on.
+/// Calls `body` with the bytes in a buffer that ends where they end, so that the address sanitizer notices reads
+/// beyond.
 func withExactBytes<Result>(_ bytes: [UInt8], _ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
   let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 1)
   defer { buffer.deallocate() }

@@ -3,13 +3,13 @@ import Testing
 
 @testable import Datasets
 
-/// Lines that end as on other systems.
+/// Line ends of other systems.
 @Suite struct LineEndTests {
   let directory = try! TemporaryDirectory()
 
   static let ends = ["\r", "\r\n", "\r\r\n", "\n"]
 
-  /// In memory, and as a stream in blocks.
+  /// The values from memory, and from a stream in blocks.
   func values(_ text: String, blockSize: Int, compressed: Bool = false) throws -> [[Double]] {
     let bytes = Array(text.utf8)
     let path = directory.write(compressed ? Fixtures.storedMember(bytes) : bytes, "t.csv" + (compressed ? ".gz" : ""))
@@ -38,7 +38,7 @@ import Testing
         }
       }
     }
-    // After one alone, the other kinds end lines, too.
+    // After a lone carriage return, the other kinds end lines, too.
     #expect(try values("x,y,l\r1,2,a\n3,4,b\r\n5,6,c\r", blockSize: 16)[0] == [1, 2, 3, 4, 5, 6])
     let sparse = TextInMemory("1 1:1\r-1 2:3 # c\r1 1:4\r")
     #expect(try rows(sparse.svmLight()).map(\.values) == [[1], [3], [4]])

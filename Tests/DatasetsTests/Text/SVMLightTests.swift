@@ -103,7 +103,7 @@ import Testing
       let zero = try read("1 0:1\n2 3:1\n", chunkSize: chunkSize).indices
       #expect(zero == SVMLight.Indices(base: .zero, largest: 3, path: "text", line: 2))
     }
-    // What counts from 1, and has the last column.
+    // These indices count from 1, and include the last column.
     #expect(error("1 1:1\n2 4:1\n", indexBase: .zero, columns: 4)?.contains("if these count from 1") == true)
     #expect(error("1 1:1\n2 4:1\n", indexBase: .one, columns: 3)?.contains("if these") == false)
   }
@@ -190,7 +190,7 @@ import Testing
 }
 
 extension SplitMix64 {
-  /// Some lines as they may be found, some of them wrong.
+  /// Lines as they may occur, some of them wrong.
   mutating func svmLightText() -> String {
     let hasLabels = next(below: 3) > 0
     func end() -> String { hasLabels ? "1 1:1" : "1:1" }

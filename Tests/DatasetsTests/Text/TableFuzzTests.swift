@@ -3,9 +3,9 @@ import Testing
 
 @testable import Datasets
 
-/// Random tables, as programs and people write them, are read as what they were written from, or refused.
+/// Random tables, in the forms of programs and people, are read as intended or refused.
 @Suite struct TableFuzzTests {
-  /// A table as it is meant.
+  /// The intended contents of a table.
   struct Truth {
     var names: [String]
     var label: Int
@@ -76,7 +76,7 @@ import Testing
       let hasNames = kind != .none
       let separator = generator.pick([",", ";", "\t"])
       let text = write(truth, hasNames: hasNames, separator, &generator)
-      // Numbers that count nothing are no names to anybody who is not told.
+      // Nobody takes numbers that count nothing for names, unless told so.
       let isTold = kind == .numbers || iteration % 3 == 0
       var options = CSV.Options(
         separator: CSV.Separator(rawValue: separator), header: isTold ? (hasNames ? .yes : .no) : .auto,
@@ -92,7 +92,7 @@ import Testing
       }
       counts[(try? table.get()) != nil, default: 0] += 1
 
-      // The same columns in another order, found by their names.
+      // The columns in another order are found by their names.
       guard hasNames, kind != .numbers || Set(truth.names).count == truth.names.count else { continue }
       options.known = TableColumns(features: truth.features.map { truth.names[$0] }, label: truth.names[truth.label])
       (options.label, options.header) = (.last, .yes)
@@ -107,7 +107,7 @@ import Testing
       let isSame = moved.features.map { moved.names[$0] } == truth.features.map { truth.names[$0] }
       let canMatch = isSame || Set(truth.names).count == truth.names.count
       #expect(((try? again.get()) != nil) == canMatch, "\(again) \(moved.names) for \(truth.names)")
-      // Of columns with one name, nothing tells which is which.
+      // Nothing distinguishes columns with one name.
       if let table = try? again.get() {
         #expect(matches(table, Set(truth.names).count == truth.names.count ? truth : moved, hasNames: true))
       }

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Datasets
 
-/// Blocks of a text give what the whole text gives.
+/// The blocks of a text give the rows of the whole text.
 @Suite struct TextStreamTests {
   let directory = try! TemporaryDirectory()
 
@@ -69,7 +69,7 @@ import Testing
 
   typealias Options = (format: ExampleFormat, label: CSV.LabelPosition, columns: Int?, base: SVMLight.IndexBase)
 
-  /// The rows of a file that is read in blocks, and its labels, as text; or the error.
+  /// The rows and labels of a file that is read in blocks, as text; or the error.
   func stream(_ path: String, _ options: Options, _ blockSize: Int) -> String {
     outcome {
       let stream = try TextExampleStream<Double>(
@@ -90,7 +90,7 @@ import Testing
     }
   }
 
-  /// The same of the whole file.
+  /// The rows and labels of the whole file, as text; or the error.
   func whole(_ path: String, _ options: Options) -> String {
     outcome {
       let features: FeatureMatrix
@@ -168,7 +168,7 @@ import Testing
     }
   }
 
-  /// What libbz2 makes of bytes, in blocks of 100 kB.
+  /// The bytes as compressed by libbz2, in blocks of 100 kB.
   func bzip2(_ bytes: [UInt8]) -> [UInt8] {
     var source = bytes.map { CChar(bitPattern: $0) }
     var packed = [CChar](repeating: 0, count: bytes.count + bytes.count / 100 + 600)
@@ -185,7 +185,7 @@ import Testing
     }
     let text = Array(lines.joined().utf8)
     let packed = bzip2(Array(text[..<700_000])) + bzip2([]) + bzip2(Array(text[700_000...]))
-    // Many times the window that a file is read by.
+    // Several times the window through which a file is read.
     #expect(packed.count > 1 << 18)
     let stream = try TextStream(directory.write(packed, "packed"), blockSize: 100_000)
     #expect(try blocks(stream).flatMap { $0 } == text)
