@@ -23,7 +23,7 @@ struct MethodTrial<Method: Optimizer> {
   let optimizer: Method
   let parameters: Vector<Scalar>
 
-  /// By default, every rank of the job has as many rows as any other, or one less.
+  /// By default the numbers of rows on the ranks differ by at most one.
   private init(
     _ problem: ToyProblem, _ communicator: Communicator, _ shard: Range<Int>?, _ make: (Network, Int) -> Method
   ) {
@@ -76,7 +76,7 @@ struct MethodTrial<Method: Optimizer> {
     try optimizer.advance(parameters, on: batch, rate: rate, interrupt: false)
   }
 
-  /// One step, and the change of the parameters that it made. Collective.
+  /// One step, and the change of the parameters in it. Collective.
   func change(rate: Double = 1) throws -> (Δ: [Double], report: StepReport) {
     let before = parameters.doubles
     let report = try advance(rate: rate)
@@ -84,12 +84,12 @@ struct MethodTrial<Method: Optimizer> {
   }
 }
 
-/// The rows of `count` that belong to this rank.
+/// This rank's rows of `count`.
 func evenShard(of count: Int, _ communicator: Communicator) -> Range<Int> {
   count * communicator.rank / communicator.size..<count * (communicator.rank + 1) / communicator.size
 }
 
-/// Options under which all that may adapt does so in every step.
+/// Options under which all adaptation happens in each step.
 func plainOptions() -> GaussNewtonOptions {
   var options = GaussNewtonOptions()
   options.damping.policy = .constant
@@ -114,7 +114,7 @@ func exactOptions<Scalar: BLASScalar>(
   return options
 }
 
-/// The change of the parameters of a network by some steps on random examples, and the last report. Collective.
+/// The change of a network's parameters in some steps on random examples, and the last report. Collective.
 func change(
   of network: Network, _ options: GaussNewtonOptions, rows count: Int, steps: Int = 1,
   exchange: Exchange = .single, over communicator: Communicator

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 @Suite struct ActivationTests {
-  /// Both sides of 0, finely around it and coarsely up to 10⁴, as numbers that both precisions have.
+  /// Both sides of 0, finely around it and coarsely up to 10⁴, as numbers that both precisions represent.
   static let grid: [Double] = {
     var values = [0.0, -0.0]
     var x = 1e-12
@@ -28,7 +28,7 @@ import Testing
     let (s, q) = x < 0 ? (e / (1 + e), 1 / (1 + e)) : (1 / (1 + e), e / (1 + e))
     switch function {
     case .tanh:
-      // The derivative is 1 − y², which cannot know more than y.
+      // The derivative is 1 − y², which cannot be more accurate than y.
       return (tanh(x), abs(tanh(x)), 1 - tanh(x) * tanh(x), 1)
     case .sigmoid: return (s, s, s * q, s * q)
     case .relu: return (max(x, 0), max(x, 0), x > 0 ? 1 : 0, 0)

@@ -19,7 +19,7 @@ import Testing
     let full = (0..<n).map { i in (0..<n).map { Double(k[max(i, $0), min(i, $0)]) } }
     #expect(k.factorizeCholesky())
 
-    // The factor itself: L Lᵀ is the matrix, and nothing above the diagonal was read or written.
+    // The factor itself: L Lᵀ is the matrix, and nothing above the diagonal has been read or written.
     for i in 0..<n {
       for j in 0...i {
         let product = (0...j).reduce(0) { $0 + Double(k[i, $1]) * Double(k[j, $1]) }
@@ -60,7 +60,7 @@ import Testing
     }
   }
 
-  /// The inverse of `k`, which is then its own factor; nothing of what was in its place remains.
+  /// The inverse of `k`, which becomes its own factor; none of the previous contents remain.
   func inverse<Scalar: BLASScalar>(of k: Matrix<Scalar>) -> Matrix<Scalar> {
     #expect(k.factorizeCholesky())
     let inverse = Matrix(Vector([Scalar](repeating: .nan, count: k.elements.count)), k.rows, k.rows)
@@ -74,7 +74,7 @@ import Testing
     let inverse = inverse(of: k).doubles
     for i in 0..<n {
       #expect((0..<i).allSatisfy { inverse[i][$0] == inverse[$0][i] })
-      // The matrix is symmetric: its columns are its rows.
+      // The matrix is symmetric, so its columns are its rows.
       let products = full.map { dot(inverse[i], $0) }
       #expect((0..<n).allSatisfy { abs(products[$0] - (i == $0 ? 1 : 0)) < tolerance })
     }
@@ -101,9 +101,10 @@ import Testing
     checkInverseOnThreads(Double.self, n)
   }
 
-  /// The error of float32 inverses against float64's, by panels and as products of whole triangles, relative to the latter.
+  /// The errors of float32 inverses against float64's, by panels and as products of whole triangles, relative to the
+  /// latter.
   func relativeErrors(_ n: Int) -> (panels: Double, whole: Double) {
-    // Eigenvalues from 0.1 to some 10⁴: columns on different scales, as inputs are.
+    // Eigenvalues from 0.1 to about 10⁴: columns on different scales, as those of inputs.
     var samples = Samples(seed: UInt64(n))
     let a = Matrix<Float>(zeros: n, n)
     for j in 0..<n { for i in 0..<n { a[i, j] = Float(samples.normal() * pow(10, -2 * Double(j) / Double(n))) } }
@@ -134,7 +135,7 @@ import Testing
   @Test func `Larger panels leave a large inverse symmetric, and its own`() {
     let n = 2050
     let k = Matrix<Float>(zeros: n, n)
-    // Two numbers a row, and a tail in the last rows that fills them.
+    // Two numbers per row, and a tail that fills the last rows.
     for i in 0..<n {
       k[i, i] = 4
       if i > 0 { k[i, i - 1] = -1 }

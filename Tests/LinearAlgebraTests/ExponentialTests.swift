@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 @Suite struct ExponentialTests {
-  /// Whether y is e^exponent to 4 units in the last place; below the normal numbers, it may also be rounded to zero.
+  /// Whether y is e^exponent to 4 units in the last place; below the normal numbers, it may be rounded to zero.
   func isExponential<Scalar: BLASScalar>(_ y: Scalar, of exponent: Double) -> Bool {
     let expected = exp(exponent)
     return abs(Double(y) - expected)
@@ -29,7 +29,7 @@ import Testing
     check(Double.self, n, deviation: deviation)
   }
 
-  /// Each special value at each place, among ordinary ones, which must not notice.
+  /// Checks each special value in each place among ordinary ones, which must not be affected.
   func checkSpecials<Scalar: BLASScalar>(_: Scalar.Type, _ specials: [(x: Scalar, expected: Scalar)], _ n: Int) {
     for special in specials {
       for i in 0..<n {

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 @Suite struct FixedPiecesTests {
-  /// Everything whose shapes follow from the number of pieces, on operands large enough for all of them.
+  /// All results whose shapes follow from the number of pieces, on operands large enough for all pieces.
   func results<Scalar: BLASScalar>(_: Scalar.Type, threads: Int) -> [[Scalar]] {
     withThreads(threads, pieces: 8) {
       var samples = Samples(seed: 8)

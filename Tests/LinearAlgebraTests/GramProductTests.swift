@@ -44,7 +44,7 @@ import Testing
         Double(unscaled[$0 - range.lowerBound, $1]) * Double(factors[$0]) * Double(factors[$1])
       }
     }
-    // Other rows on the left side: here twice x and thrice y, which are symmetric maps too.
+    // Other rows on the left side, here twice x and three times y, since these maps are symmetric too.
     let own = range.lowerBound * T..<range.upperBound * T
     let divided = (
       x: Matrix(x[rows: own].elements.copy(), own.count, 7), y: Matrix(y[rows: own].elements.copy(), own.count, 4)

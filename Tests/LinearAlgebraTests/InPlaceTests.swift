@@ -2,9 +2,9 @@ import LinearAlgebra
 import TestSupport
 import Testing
 
-/// Which operands of a kernel may be its result, and which may be each other.
+/// The operands of a kernel that may share memory with its result, or with each other.
 @Suite struct InPlaceTests {
-  /// Slices of `count` numbers, each of a storage of its own and at an offset of its own.
+  /// Slices of `count` numbers, each in separate storage and at a different offset.
   func slices<Scalar: BLASScalar>(_: Scalar.Type, _ count: Int, _ offset: Int) -> [Vector<Scalar>] {
     var samples = Samples(seed: UInt64(count + offset))
     return (0..<3).map { index in
@@ -21,7 +21,7 @@ import Testing
     #expect(z.array == expected)
     x.assignProduct(x, by: y)
     #expect(x.array == expected)
-    // The factors may be one.
+    // Both factors may be the same vector.
     z.assignProduct(y, by: y)
     #expect(z.array == y.array.map { $0 * $0 })
   }
@@ -37,7 +37,7 @@ import Testing
     y.assignAffine(x, weight: weight, bias: bias)
     x.assignAffine(x, weight: weight, bias: bias)
     #expect(x.elements.array == y.elements.array)
-    // What is before and behind the rows stays.
+    // Numbers before and behind the rows do not change.
     #expect(storage.array.prefix(offset) == before.prefix(offset))
     #expect(storage.array.suffix(5 - offset) == before.suffix(5 - offset))
   }

@@ -23,7 +23,8 @@ import Testing
     return (loss.array, p.array, q.array)
   }
 
-  /// |x − expected| in units of the last place, or of the least normal number where that is more: tails may flush to zero.
+  /// |x − expected| in units of the last place, or of the smallest normal number if that is larger: tails may be
+  /// flushed to zero.
   func error<Scalar: BLASScalar>(_ x: Scalar, _ expected: Double) -> Double {
     let unit = max(Double(Scalar.ulpOfOne) * abs(expected), Double(Scalar.leastNormalMagnitude))
     return abs(Double(x) - expected) / unit

@@ -8,7 +8,7 @@ private func opened<Scalar: BLASScalar>(_ a: Matrix<Scalar>, _ op: Transpose) ->
 }
 
 @Suite struct ProductTests {
-  /// Shapes with an empty side, with a single one, and with tails.
+  /// Shapes with an empty side, with a side of one, and with tails.
   static let shapes = [(0, 3, 2), (3, 0, 2), (3, 2, 0), (1, 1, 1), (5, 7, 3), (17, 33, 65), (64, 16, 100)]
 
   func checkProduct<Scalar: BLASScalar>(
@@ -21,7 +21,7 @@ private func opened<Scalar: BLASScalar>(_ a: Matrix<Scalar>, _ op: Transpose) ->
     let old: Matrix<Scalar> = samples.matrix(m, n)
     let (rowsA, rowsB) = (opened(a, opA), opened(b, opB))
     for (α, β) in [(1.0, 0.0), (0.5, 1), (-2, 0.25)] {
-      // With β = 0 the old values must not matter.
+      // With β = 0 the old values do not matter.
       let c = β == 0 ? Matrix(Vector([Scalar](repeating: .nan, count: m * n)), m, n) : Matrix(old.elements.copy(), m, n)
       c.assignProduct(a, opA, b, opB, alpha: Scalar(α), beta: Scalar(β))
       for i in 0..<m {
@@ -96,7 +96,7 @@ private func opened<Scalar: BLASScalar>(_ a: Matrix<Scalar>, _ op: Transpose) ->
       let bound = Double(Scalar.ulpOfOne) * Double(n + 2) * terms.reduce(0) { $0 + abs($1) }
       #expect(abs(Double(y[i]) - terms.reduce(0, +)) <= bound)
     }
-    // The same in three parts of the rows, of which one may be empty.
+    // The product is also the sum of three parts of the rows, one of which may be empty.
     let bounds = [0, n / 5, n / 5 + min(n, 1), n].sorted().map { min($0, n) }
     let parts = zip(bounds, bounds.dropFirst()).map { first, last in
       let part = Vector([Scalar](repeating: .nan, count: n))
@@ -167,7 +167,7 @@ private func opened<Scalar: BLASScalar>(_ a: Matrix<Scalar>, _ op: Transpose) ->
     checkRows(Double.self, rows, columns)
   }
 
-  /// Of a matrix that begins anywhere; the sums have rounded as those of blocks of about 2¹⁵ numbers do.
+  /// Checks a matrix at any offset; the sums round as those of blocks of about 2¹⁵ numbers do.
   func checkWideSums<Scalar: BLASScalar>(_: Scalar.Type, _ rows: Int, _ columns: Int) {
     var samples = Samples(seed: UInt64(rows + 7 * columns))
     let room: Vector<Scalar> = samples.vector(rows * columns + 3)
@@ -209,7 +209,7 @@ private func opened<Scalar: BLASScalar>(_ a: Matrix<Scalar>, _ op: Transpose) ->
   }
 
   @Test func `Subnormal numbers are zero in products, and nowhere else`() {
-    // So small that BLAS takes no threads of its own for it, as it does in tests.
+    // So small that BLAS uses no threads of its own, as in all tests.
     let (rows, columns, depth) = (32, 32, 16)
     func matrix(_ number: Float, _ rows: Int, _ columns: Int) -> Matrix<Float> {
       Matrix(Vector([Float](repeating: number, count: rows * columns)), rows, columns)

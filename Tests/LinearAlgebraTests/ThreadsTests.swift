@@ -63,7 +63,7 @@ import Testing
     #expect(Threads.count == others && Threads.pieces == nil)
   }
 
-  /// The ranges that `parallel` hands out, in order.
+  /// The ranges that `parallel` passes on, in order.
   func ranges(_ count: Int, grain: Int, threads: Int, pieces: Int? = nil) -> [Range<Int>] {
     withThreads(threads, pieces: pieces) {
       let seen = Mutex<[Range<Int>]>([])
@@ -78,7 +78,7 @@ import Testing
       let ranges = ranges(count, grain: grain, threads: threads)
       #expect(ranges.flatMap(Array.init) == Array(0..<count))
       #expect(ranges.count <= threads)
-      // No thread has less to do than is worth it, unless it is the only one.
+      // No thread has less work than is worth it, unless it is the only one.
       if ranges.count > 1 { #expect(ranges.allSatisfy { $0.count >= grain }) }
     }
   }
@@ -133,7 +133,7 @@ import Testing
       }
       #expect(seen.withLock { $0 } == [0..<90, 0..<90, 0..<90])
     }
-    // Outside it is.
+    // Outside the parallel loop there are several.
     #expect(ranges(6, grain: 1, threads: 3).count == 3)
   }
 
@@ -144,7 +144,7 @@ import Testing
         Threads.with(count: 3) {
           for pause in 0..<200 {
             Threads.parallel(64, grain: 1) { range in total.withLock { $0 += range.count } }
-            // Longer than the threads spin.
+            // This is longer than the threads spin.
             if pause % 50 == 49 { usleep(5000) }
           }
         }

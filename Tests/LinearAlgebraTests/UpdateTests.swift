@@ -94,7 +94,7 @@ import Testing
     #expect(c.g.doubles == g && c.m.doubles == m)
   }
 
-  /// The passes that do several things at once, on slices that begin anywhere.
+  /// The passes with several results, on slices at any offset.
   func checkPasses<Scalar: BLASScalar>(_: Scalar.Type, _ n: Int) {
     let c = Case<Scalar>(n + 3)
     let (x, y, θ) = (c.g[1..<n + 1], c.m[2..<n + 2], c.θ[3..<n + 3])
@@ -108,7 +108,7 @@ import Testing
       xs.indices.allSatisfy { i in
         abs(zs[i] - (a * xs[i] + b * ys[i])) <= unit * (abs(a * xs[i]) + abs(b * ys[i]))
       })
-    // What two passes would give, to the bit.
+    // The results of two passes, to the bit.
     let (product, sum) = (Vector<Scalar>(zeros: n), y.copy())
     product.combine(-0.7, y, 0)
     product.combine(0.3, x)

@@ -11,7 +11,7 @@ private let lengths = [0, 1, 7, 15, 16, 17, 1000]
     var samples = Samples(seed: UInt64(n))
     let x: Vector<Scalar> = samples.vector(n)
     #expect(x.withElements(\.maximum) == x.array.max() ?? -.infinity)
-    // Wherever it lies, and if all are negative.
+    // The maximum in any place, and with all numbers negative.
     for i in 0..<min(n, 40) {
       let y = Vector<Scalar>((0..<n).map { $0 == i ? -1 : -2 })
       #expect(y.withElements(\.maximum) == -1)

@@ -5,12 +5,12 @@ import Testing
 @Suite(.serialized) struct AllreduceCollectiveTests {
   let world = World.communicator
 
-  /// Small integers, different on each rank and place, so that sums are exact in every type.
+  /// Small integers, different on each rank and in each place, so that sums are exact in all types.
   static func value<Element: MPIDatatype>(rank: Int, index: Int) -> Element {
     Element(exactly: (rank * 7 + index * 3) % 11 + rank)!
   }
 
-  /// Checks all reductions of `count` elements against loops over what each rank contributes.
+  /// Checks all reductions of `count` elements against loops over the ranks' contributions.
   func check<Element: MPIDatatype>(_: Element.Type, count: Int, on communicator: Communicator) throws {
     let mine: [Element] = (0..<count).map { Self.value(rank: communicator.rank, index: $0) }
     let columns: [[Element]] = (0..<count).map { index in
@@ -50,7 +50,7 @@ import Testing
     #expect(try world.allreduce(Int64.min + Int64(world.rank), .min) == Int64.min)
     #expect(try world.allreduce(Int.max - world.rank, .max) == Int.max)
     #expect(try world.allreduce(UInt8(255 - world.rank), .min) == UInt8(256 - world.size))
-    // Unsigned numbers on both sides of the sign bit are not to be compared as signed ones.
+    // Unsigned numbers on both sides of the sign bit must not be compared as signed ones.
     #expect(try world.allreduce(world.rank == 0 ? 1 : UInt64.max, .min) == 1)
     #expect(try world.allreduce(world.rank == 0 ? 1 : UInt8.max, .min) == 1)
     #expect(try world.allreduce(world.rank == 0 ? -1 : 1 as Int64, .min) == -1)
@@ -61,7 +61,7 @@ import Testing
     let share = 1.0 / 3 + Double(world.rank)
     let sum = try world.allreduce(share)
     #expect(abs(sum - (0..<world.size).reduce(0) { $0 + 1.0 / 3 + Double($1) }) < 1e-14)
-    // Every rank has the bits of every other.
+    // All ranks have the same bits.
     #expect(try world.allgather([sum]) == Array(repeating: sum, count: world.size))
   }
 
@@ -83,7 +83,7 @@ import Testing
     defer { buffer.deallocate() }
     for index in buffer.indices { buffer[index] = Self.value(rank: own.rank, index: index) }
     let inside = try own.withSums(of: Double.self) { sum in
-      // From the last part to the first, as a backward pass does.
+      // From the last part to the first, as in a backward pass.
       try sum(UnsafeMutableBufferPointer(rebasing: buffer[count...]))
       let ranks = try own.allreduce(1)
       try sum(UnsafeMutableBufferPointer(rebasing: buffer[..<count]))

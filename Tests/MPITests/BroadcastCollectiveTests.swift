@@ -38,7 +38,7 @@ import Testing
     let own = try chunked(limit)
     let root = own.size - 1
     let bytes = (0..<count).map { UInt8($0 % 251) }
-    // What the others hold is longer, and ignored.
+    // The arrays of the other ranks are longer, and ignored.
     let mine = own.rank == root ? bytes : [UInt8](repeating: 7, count: 2000)
     #expect(try own.broadcast(mine, root: root) == bytes)
     #expect(try own.broadcast(own.rank == root ? [0.5, 1.5] : [], root: root) == [0.5, 1.5])

@@ -35,7 +35,7 @@ import Testing
     let alone = try world.split(color: world.rank, key: 0)
     #expect(alone.size == 1)
     #expect(alone.handle == nil)
-    // Only rank 0 calls, so a message to anybody else would be waited for in vain.
+    // Only rank 0 calls, so it would wait in vain for a message of any other rank.
     if world.rank == 0 {
       #expect(try alone.allreduce([3, 4]) == [3, 4])
       #expect(try alone.broadcast("text") == "text")
@@ -68,7 +68,7 @@ import Testing
   }
 
   @Test func `Many splits, one after the other, do not exhaust MPI`() throws {
-    // MPICH has 2048 communicators at a time.
+    // MPICH supports 2048 communicators at a time.
     for _ in 0..<2100 { _ = try world.split(color: 0, key: 0) }
   }
 

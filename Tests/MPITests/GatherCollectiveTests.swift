@@ -12,12 +12,12 @@ import Testing
     return own
   }
 
-  /// What rank `rank` contributes, `count` elements.
+  /// The contribution of rank `rank`, with `count` elements.
   static func part<Element: MPIDatatype>(_ rank: Int, _ count: Int) -> [Element] {
     (0..<count).map { Element(exactly: $0 + 20 * rank)! }
   }
 
-  /// Rank 0 has nothing, nor has every third rank after it.
+  /// Rank 0 contributes nothing, and neither does every third rank after it.
   static func counts(_ size: Int) -> [Int] { (0..<size).map { $0 % 3 * 4 } }
 
   func check<Element: MPIDatatype>(_: Element.Type, on own: Communicator) throws {

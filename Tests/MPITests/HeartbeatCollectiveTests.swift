@@ -4,12 +4,12 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// On any number of ranks; on one there is nobody to lose.
+/// Runs on any number of ranks; a single rank has nobody to lose.
 @Suite(.serialized)
 struct HeartbeatCollectiveTests {
   private let world = World.communicator
 
-  /// What a heartbeat has reported.
+  /// The report of a heartbeat.
   private final class Report: Sendable {
     private let text = Mutex<String?>(nil)
     var value: String? { text.withLock { $0 } }
@@ -49,7 +49,7 @@ struct HeartbeatCollectiveTests {
 
   @Test(.enabled(if: World.size > 1)) func `Waiting too long is reported by those who wait`() throws {
     let (heartbeat, report) = try start(100, 1)
-    // The last rank lives, but does not come.
+    // The last rank is alive but does not arrive.
     let isStuck = world.rank == world.size - 1
     if isStuck { usleep(9_000_000) }
     try world.barrier()
@@ -62,7 +62,7 @@ struct HeartbeatCollectiveTests {
   }
 
   @Test(.enabled(if: World.size > 1)) func `Silence is reported with rank and host`() throws {
-    // Nobody is heard within so short a time.
+    // No rank is heard within so short a time.
     let (heartbeat, report) = try start(0.1, 100)
     #expect(report.appears(within: 8))
     let peer = world.rank == 0 ? "rank 1 on" : "rank 0 on"

@@ -1,7 +1,7 @@
 import MPI
 import Testing
 
-/// What the environment says about the launcher, as recorded from the launchers named.
+/// The environments of the named launchers, as recorded, and their meaning.
 @Suite struct LaunchTests {
   @Test(arguments: [
     [:],
@@ -19,7 +19,7 @@ import Testing
   @Test(arguments: [
     ["OMPI_COMM_WORLD_SIZE": "1", "OMPI_COMM_WORLD_RANK": "0", "PMIX_RANK": "0", "PMIX_NAMESPACE": "9"],
     ["PMI_SIZE": "1", "PMI_RANK": "0", "PMI_FD": "6"],
-    // One rank by mpirun in a larger allocation is what the user asked for.
+    // One rank by mpirun in a larger allocation is the user's choice.
     ["OMPI_COMM_WORLD_SIZE": "1", "SLURM_NTASKS": "4"],
   ])
   func `A launcher that starts one process is not worth a start of MPI`(environment: [String: String]) throws {

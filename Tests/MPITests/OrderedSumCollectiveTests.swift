@@ -14,14 +14,14 @@ import Testing
     }
   }
 
-  /// Sums terms that are shared out among the ranks, and what a loop over all terms gives.
+  /// Sums terms that are distributed over the ranks, and compares with a loop over all terms.
   func check<Element: MPIDatatype & BinaryFloatingPoint>(
     _: Element.Type, terms number: Int, of count: Int, piece: Int, on communicator: Communicator
   ) throws {
     let terms: [[Element]] = terms(number, of: count)
     let mine = terms[
       number * communicator.rank / communicator.size..<number * (communicator.rank + 1) / communicator.size]
-    // What was there before does not matter.
+    // The previous contents do not matter.
     var sum = [Element](repeating: .nan, count: count)
     var covered: [Int] = []
     try sum.withUnsafeMutableBufferPointer { sum in
@@ -83,7 +83,7 @@ import Testing
   @Test func `Its waiting is counted once`() throws {
     var sum = [Float](repeating: 0, count: 100)
     let (before, start) = (world.statistics, ContinuousClock.now)
-    // All others wait for the last rank, most of them within the final message.
+    // All others wait for the last rank, most of them for the final message.
     if world.rank == world.size - 1 { usleep(100_000) }
     try sum.withUnsafeMutableBufferPointer { try world.orderedSum($0) { _ in } }
     let whole = (ContinuousClock.now - start) / .seconds(1)

@@ -5,7 +5,7 @@ import Testing
 
 @testable import MPI
 
-/// On any number of ranks; on one there is nobody to wait for.
+/// Runs on any number of ranks; a single rank has nobody to wait for.
 @Suite(.serialized)
 struct StartupCollectiveTests {
   private let world = World.communicator

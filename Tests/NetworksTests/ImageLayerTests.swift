@@ -38,7 +38,7 @@ import Testing
     #expect(MaxPooling(image(1, 4096, 4096), kernel: 2, stride: 2) == nil)
   }
 
-  /// Where the cotangent of each output goes, for one image and its maxima.
+  /// The outputs, and the pixels that their cotangents go to, for one image and its maxima.
   func gradient<Scalar: BLASScalar>(_ layer: MaxPooling, _ x: [Scalar], _ g: [Scalar]) -> (y: [Scalar], g: [Scalar]) {
     let trial = LayerTrial<Scalar>(layer, rows: 1, inputs: Matrix(Vector(x), 1, x.count))
     return (trial.outputs.elements.array, trial.vjp(Matrix(Vector(g), 1, g.count)).input.elements.array)
@@ -53,7 +53,7 @@ import Testing
     let same = gradient(overlapping, [2, 2, 2, 2] as [Scalar], [1, 10, 100, 1000])
     #expect(same.y == [2, 2, 2, 2])
     #expect(same.g == [11, 100, 1000, 0])
-    // Padding is below every number: nothing but −∞ is still a pixel of the image.
+    // Padding is below all numbers: −∞ without a larger number is still a pixel of the image.
     let bottomless = gradient(overlapping, [-.infinity, -.infinity, -.infinity, -9] as [Scalar], [1, 10, 100, 1000])
     #expect(bottomless.y == [-.infinity, -.infinity, -9, -9])
     #expect(bottomless.g == [11, 0, 0, 1100])

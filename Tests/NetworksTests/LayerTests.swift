@@ -55,7 +55,7 @@ import Testing
     #expect(trial.vjp(none).parameters.array.allSatisfy { $0 == 0 })
   }
 
-  /// The special value goes to the middle row and to every place in turn.
+  /// Checks the special value in each place of the middle row in turn.
   func checkSpecial<Scalar: BLASScalar>(_ special: Scalar, _ sketch: Sketch) {
     let clean = LayerTrial<Scalar>(sketch.layer, rows: 3)
     let tangent = Matrix<Scalar>(clean.inputs.elements.copy(), 3, sketch.layer.inputCount)

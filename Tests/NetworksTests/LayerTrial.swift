@@ -2,13 +2,13 @@ import LinearAlgebra
 import Networks
 import TestSupport
 
-/// One layer at a random point. All memory that it writes to is NaN before, and all scratch that it reads.
+/// One layer at a random point. All memory that it writes, and all scratch that it reads, is NaN before.
 struct LayerTrial<Scalar: BLASScalar> {
   let layer: any Layer
   let parameters: Vector<Scalar>
   let inputs: Matrix<Scalar>
   private let cache: Vector<Scalar>
-  /// What the forward pass with a cache gave.
+  /// The outputs of the forward pass with a cache.
   let outputs: Matrix<Scalar>
 
   /// Parameters near their starting values. Inputs are normal, but not near zero, where relu has its kink.
@@ -55,7 +55,7 @@ struct LayerTrial<Scalar: BLASScalar> {
     return (input, parameters)
   }
 
-  /// Only the parameters' part: nobody asks for the input's.
+  /// The cotangent of the parameters alone, without that of the input.
   func parameterVJP(_ cotangent: Matrix<Scalar>) -> Vector<Scalar> {
     let parameters = Vector<Scalar>.unset(layer.parameterCount)
     layer.vjp(
@@ -84,7 +84,7 @@ struct LayerTrial<Scalar: BLASScalar> {
     var samples = Samples(seed: seed)
     let u: Matrix<Scalar> = samples.matrix(rows, layer.inputCount)
     let v: Vector<Scalar> = samples.vector(layer.parameterCount)
-    // Small, so that hardly any kink of relu or of max pooling lies within reach.
+    // The step is so small that hardly any kink of relu or of max pooling is within reach.
     let h = 1e-6
     let expected = (0..<rows).flatMap { row in
       let sides = [h, -h].map { h in
@@ -98,7 +98,7 @@ struct LayerTrial<Scalar: BLASScalar> {
 }
 
 extension Vector {
-  /// Memory whose old values must not matter.
+  /// Memory whose old values do not matter.
   static func unset(_ count: Int) -> Vector { Vector([Scalar](repeating: .nan, count: count)) }
 }
 

@@ -3,8 +3,8 @@ import Networks
 import TestSupport
 import Testing
 
-/// Networks by their layers: a linear head, deep linear ones with a narrow, a wide and a single-neuron layer, and all that
-/// an image goes through.
+/// Networks by their layers: a linear head, deep linear ones with a narrow, a wide and a single-neuron layer, and
+/// layers of all kinds on images.
 private let networks: [[Sketch]] =
   [[6, 4], [6, 9, 4], [6, 3, 11, 4], [1, 1, 2]].map { sizes in
     zip(sizes, sizes.dropFirst()).map { .linear($0, $1) }
@@ -41,7 +41,7 @@ private let networks: [[Sketch]] =
       linearization.linearize(at: parameters, on: inputs)
     }
 
-    /// Jᵀ of a cotangent, over whatever the target held before.
+    /// Jᵀ of a cotangent; the previous contents of the target do not matter.
     func vjp(_ cotangent: Matrix<Scalar>) -> Vector<Scalar> {
       let gradient = Vector<Scalar>.unset(network.layout.count)
       linearization.vjp(.logits(cotangent), into: [gradient])
@@ -104,7 +104,7 @@ private let networks: [[Sketch]] =
 
   @Test(arguments: networks)
   func `Products and logits elsewhere leave the linearization as it was`(sketches: [Sketch]) {
-    // Equal to the last bit only with the same number of threads.
+    // Equality to the last bit requires equal numbers of threads.
     withThreads(1) {
       let c = Case<Double>(sketches, rows: 5)
       var samples = c.samples
@@ -123,7 +123,7 @@ private let networks: [[Sketch]] =
 
   @Test(arguments: networks)
   func `A cotangent may lie in the output scratch`(sketches: [Sketch]) {
-    // Equal to the last bit only with the same number of threads.
+    // Equality to the last bit requires equal numbers of threads.
     withThreads(1) {
       let c = Case<Double>(sketches, rows: 5)
       var samples = c.samples

@@ -59,7 +59,7 @@ import Testing
     let inside = try Network(
       [.residual([.layerNorm, .maxPool(.init(kernel: 1))]), .flatten], example: [2, 4, 6], classes: 2)
     #expect(inside.layout.entries[0].shape == [2, 4, 6])
-    // Flat from the beginning.
+    // Features are flat from the beginning.
     for first in [LayerSpecification.flatten, .linear(24), .residual([.linear(24)])] {
       let flat = try Network([.layerNorm, first], example: [4, 6], classes: 2)
       #expect(flat.layout.entries[0].shape == [24])
@@ -90,13 +90,13 @@ import Testing
     let expected = ForwardPass<Double>(first, capacity: rows)(parameters, inputs)
     let found = ForwardPass<Double>(last, capacity: rows)(parameters, reordered)
     #expect(relativeError(found.elements.array, expected.elements.array) < 1e-13)
-    // One channel is the same in both orders, and flat features have no order.
+    // With one channel, both orders are the same, and flat features have no order.
     #expect(try Network(layers, example: [5, 4], channels: .last, classes: 2).layers.count == first.layers.count)
     #expect(try Network(layers, example: [5, 4, 1], channels: .last, classes: 2).layers.count == first.layers.count)
     #expect(try Network([.linear(3)], example: [5, 4, 3], channels: .last, classes: 2).layers.count == 2)
   }
 
-  /// Layers that do not fit, the key that the error must name, and what it says.
+  /// Layers that do not fit, with the key that the error must name and its text.
   private static let faults: [(layers: [LayerSpecification], example: [Int], key: String, problem: String)] = [
     (
       [.convolution(.init(channels: 4, kernel: 3)), .maxPool(.init(kernel: 2)), .linear(3)], [8, 8], "model.layers[2]",
@@ -190,7 +190,7 @@ import Testing
       let logits = ForwardPass<Double>(network, capacity: 5)(parameters, inputs)
       #expect(logits.rows == rows)
       #expect(zip(logits.elements.array, linearization.logits.elements.array).allSatisfy { abs($0 - $1) < 1e-12 })
-      // Two activations that take turns and the work of one layer: not all activations.
+      // Two activations that alternate, and the memory of one layer, instead of all activations.
       let widest = 6 * 12 * 10
       #expect(network.forwardCount >= network.inputCount + 2 * widest)
       #expect(network.forwardCount < network.inputCount + 4 * widest)

@@ -37,7 +37,7 @@ import Testing
     #expect(first.array == again.array)
     #expect(first.array != other.array)
     #expect(single.array == first.array.map { Float($0) })
-    // Every layer goes on in the sequence: none repeats the one before.
+    // Each layer continues the sequence of random numbers, so that none repeats the one before.
     #expect(first[0] * 5.squareRoot() != first[42] * 7.squareRoot())
   }
 

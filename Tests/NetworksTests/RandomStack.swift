@@ -2,7 +2,7 @@ import LinearAlgebra
 import Networks
 import TestSupport
 
-/// A random network of one to three image layers or groups of them, and as many on features, that ends in a linear head.
+/// A random network of one to three image layers or groups of them, as many layers on features, and a linear head.
 struct RandomStack {
   private(set) var sketches: [Sketch] = []
   private var samples: Samples

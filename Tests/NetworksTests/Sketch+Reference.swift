@@ -3,7 +3,7 @@ import LinearAlgebra
 import Networks
 import TestSupport
 
-// Deliberately naive, and written from the definitions alone: it shares no code with the package.
+// Deliberately naive, and written from the definitions alone: shares no code with the package.
 
 extension Sketch {
   var parameterCount: Int {
@@ -61,7 +61,7 @@ extension Sketch {
 }
 
 extension [Sketch] {
-  /// The outputs of these layers one after another.
+  /// The outputs of these layers in sequence.
   func outputs(_ θ: ArraySlice<Double>, _ x: [Double]) -> [Double] {
     var (θ, x) = (θ, x)
     for sketch in self {
@@ -73,7 +73,7 @@ extension [Sketch] {
 }
 
 extension Sketch.SlidingWindow {
-  /// (ky, kx) of all numbers under the window.
+  /// (ky, kx) of all places of the window.
   var places: [(Int, Int)] { (0..<kernel).flatMap { ky in (0..<kernel).map { (ky, $0) } } }
 
   /// The first row and column that the window covers at each of its positions.
@@ -83,7 +83,7 @@ extension Sketch.SlidingWindow {
     }
   }
 
-  /// `reduce` of what the window sees in each channel and at each position, nil outside the image.
+  /// `reduce` of the pixels under the window, per channel and position; nil outside the image.
   func pooled(_ image: ImageShape, _ x: [Double], _ reduce: ([Double?]) -> Double) -> [Double] {
     (0..<image.channels).flatMap { c in
       positions(over: image).map { y0, x0 in
@@ -94,7 +94,7 @@ extension Sketch.SlidingWindow {
 }
 
 extension ImageShape {
-  /// nil outside the image.
+  /// The pixel; nil outside the image.
   fileprivate func pixel(_ x: [Double], _ c: Int, _ row: Int, _ column: Int) -> Double? {
     guard row >= 0, row < height, column >= 0, column < width else { return nil }
     return x[(c * height + row) * width + column]

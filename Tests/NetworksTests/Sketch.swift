@@ -1,7 +1,7 @@
 import LinearAlgebra
 import Networks
 
-/// A layer in words, to build it and to compute its outputs from the definition (`Sketch+Reference.swift`).
+/// A description of a layer, to build it and to compute its outputs from the definition (`Sketch+Reference.swift`).
 indirect enum Sketch: Sendable {
   case linear(Int, Int)
   case activation(ActivationFunction, Int)
@@ -44,7 +44,7 @@ indirect enum Sketch: Sendable {
   }
 }
 
-/// Every kind of layer, with the windows that are easy to get wrong.
+/// All kinds of layers, with the windows that are easy to get wrong.
 let sketches: [Sketch] =
   [.linear(5, 3), .linear(1, 1), .flatten(6)]
   + ActivationFunction.allCases.map { .activation($0, 37) }
@@ -52,16 +52,16 @@ let sketches: [Sketch] =
     .convolution(image(2, 5, 6), channels: 3, .init(3, padding: 1)),
     .convolution(image(1, 7, 5), channels: 2, .init(3, stride: 2)),
     .convolution(image(3, 8, 8), channels: 2, .init(3, stride: 2, padding: 1)),
-    // As large as the image, and larger.
+    // A kernel as large as the image, and larger.
     .convolution(image(2, 4, 4), channels: 1, .init(4)),
     .convolution(image(1, 3, 2), channels: 2, .init(5, padding: 2)),
     .convolution(image(2, 1, 1), channels: 3, .init(1)),
     .convolution(image(1, 1, 1), channels: 2, .init(3, padding: 1)),
-    // Pixels that no window sees, and windows that see no pixel.
+    // Pixels that no window covers, and windows that cover no pixel.
     .convolution(image(2, 9, 7), channels: 2, .init(2, stride: 3)),
     .convolution(image(1, 6, 6), channels: 1, .init(2, stride: 3, padding: 1)),
     .convolution(image(1, 2, 3), channels: 2, .init(2, padding: 3)),
-    // One image a chunk.
+    // One image per chunk.
     .convolution(image(2, 20, 17), channels: 2, .init(3, padding: 1)),
   ]
   + [
@@ -82,7 +82,7 @@ let sketches: [Sketch] =
     ]),
   ]
 
-/// Larger ones, whose loops are worth more than one thread.
+/// Larger layers, whose loops are worth several threads.
 let largeSketches: [Sketch] = {
   let large = image(4, 32, 32)
   return [

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 @Suite struct SparseLinearTests {
-  /// A network on sparse rows, linearised, and the same on dense rows with the weights of the first layer transposed.
+  /// A network on sparse rows, linearised, and a network on dense rows with the first layer's weights transposed.
   struct Pair<Scalar: BLASScalar> {
     let sparse, dense: Linearization<Scalar>
     let parameters: Vector<Scalar>
@@ -34,14 +34,14 @@ import Testing
         batchSize: rows.count)
     }
 
-    /// Numbers of the sparse network's parameters in the order of the dense one's.
+    /// Numbers in the order of the sparse network's parameters, reordered as in the dense one.
     func denseOrder(_ parameters: Vector<Scalar>) -> [Double] { transposingFirst(parameters.doubles, d, first) }
     func denseOrder(_ parameters: Vector<Scalar>) -> Vector<Scalar> {
       Vector(denseOrder(parameters).map { Scalar($0) })
     }
   }
 
-  /// Whether all numbers are close, for their size.
+  /// Whether all numbers are close, relative to their size.
   func close<Scalar>(_: Scalar.Type, _ x: [Double], _ expected: [Double]) -> Bool where Scalar: BLASScalar {
     let scale = expected.reduce(1) { max($0, abs($1)) }
     return x.count == expected.count

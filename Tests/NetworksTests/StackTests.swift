@@ -82,7 +82,7 @@ import Testing
     #expect(reports == 1)
   }
 
-  /// `depth` times the same block.
+  /// `depth` repetitions of one block.
   func deep(_ depth: Int) -> Stack {
     let shape = image(4, 9, 9)
     let block: [any Layer] = [

@@ -18,7 +18,7 @@ struct StudyTests {
     #expect(rankCorrelation([1, 2, 3, 4], [4, 3, 2, 1]) == -1)
     // 1 − 6 Σd²/(n(n² − 1)), d = 1, 1, 0, 1, 1.
     #expect(abs(rankCorrelation([1, 2, 3, 4, 5], [2, 1, 3, 5, 4]) - 0.8) < 1e-15)
-    // Ties share their ranks: those of y are 1, 2.5, 2.5, 4, and r = 4.5/√(5 · 4.5).
+    // Ties share their ranks: the ranks of y are 1, 2.5, 2.5, 4, and r = 4.5/√(5 · 4.5).
     #expect(abs(rankCorrelation([1, 2, 3, 4], [0, 1, 1, 2]) - 4.5 / 22.5.squareRoot()) < 1e-15)
     #expect(rankCorrelation([1, 2], [3, 3]).isNaN)
   }
@@ -44,7 +44,7 @@ struct StudyTests {
     #expect(throws: CollectiveFailure.self) { try Table(path, columns: ["a", "c"], over: Communicator()) }
   }
 
-  /// Against dense matrices in Double: (G + λI)Δ = −g with G from π and the features themselves.
+  /// Compares with dense matrices in Double: (G + λI)Δ = −g, with G from π and the features.
   @Test func `Both steps solve their dense systems`() throws {
     let comparison = StepComparison(
       classes: 4, rows: 5, features: 3, concentration: 1.5, margin: 0.3, damping: 0.02, seed: 2)
@@ -120,12 +120,12 @@ struct StudyTests {
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let experiment = try #require(Study.experiments(isQuick: true).first { $0.name == name })
     let findings = try Study.run(experiment, in: folder, laboratory(), drawsFigures: false)
-    // What is expected of much smaller damping is only reported.
+    // Expectations for much smaller damping are only reported.
     for finding in findings where !finding.statement.hasPrefix("λ 0.001: the cosine") {
       #expect(finding.holds, "\(finding.statement)")
     }
     let data = try String(contentsOfFile: "\(folder)/\(name)/data.csv", encoding: .utf8)
-    // All is there, so that nothing is measured again.
+    // Nothing is missing, so that nothing is measured again.
     #expect(try Study.run(experiment, in: folder, laboratory(), drawsFigures: false).count == findings.count)
     #expect(try String(contentsOfFile: "\(folder)/\(name)/data.csv", encoding: .utf8) == data)
     let summary = try String(contentsOfFile: "\(folder)/\(name)/summary.md", encoding: .utf8)

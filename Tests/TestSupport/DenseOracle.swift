@@ -2,8 +2,8 @@ import Glibc
 
 /// The damped Fast Gauss-Newton step of a linear softmax head by dense linear algebra in `Double`.
 ///
-/// Deliberately naive, and written from the formulas alone: it shares no code with the package. Parameters are the
-/// weights (C × d, row by row), then the biases (C).
+/// Deliberately naive, and written from the formulas alone: shares no code with the package. Parameters are the weights
+/// (C × d, row by row), then the biases (C).
 package struct DenseOracle {
   package let features: [[Double]]
   package let labels: [Int]
@@ -69,7 +69,7 @@ package struct DenseOracle {
       let top = z.max()!
       let total = z.reduce(0) { $0 + exp($1 - top) }
       let ω = weights[i]
-      // π_y − 1 would cancel: it is minus the sum of the others.
+      // π_y − 1 would cancel; it equals minus the sum of the others.
       let others = z.indices.filter { $0 != labels[i] }.reduce(0) { $0 + exp(z[$1] - top) / total }
       for c in 0..<classCount {
         let error = c == labels[i] ? -others : exp(z[c] - top) / total

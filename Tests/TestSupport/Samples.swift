@@ -1,7 +1,7 @@
 import Foundation
 import LinearAlgebra
 
-/// Random numbers for tests, the same for a seed on every rank and in both precisions: each is a `Float`.
+/// Random numbers for tests, determined by a seed, and equal on all ranks and in both precisions: each is a `Float`.
 package struct Samples {
   private var generator: SplitMix64
 
@@ -26,7 +26,7 @@ package struct Samples {
     Matrix(vector(rows * columns, deviation), rows, columns)
   }
 
-  /// An integer of 0..<bound.
+  /// An integer in 0..<bound.
   package mutating func integer(below bound: Int) -> Int { Int(generator.next(below: UInt64(bound))) }
 }
 
@@ -40,7 +40,7 @@ extension Matrix {
   package var doubles: [[Double]] { (0..<rows).map { self[row: $0].doubles } }
 }
 
-/// The sum in nearly twice the precision of `Double` (Neumaier), for references that must not be the weaker side.
+/// The sum in nearly twice the precision of `Double` (Neumaier), for references that must be the more accurate side.
 package func accurateSum(_ terms: [Double]) -> Double {
   var sum = 0.0
   var lost = 0.0
@@ -54,8 +54,8 @@ package func accurateSum(_ terms: [Double]) -> Double {
 
 private let configuring = NSLock()
 
-/// Runs `body` with `count` threads, and loops in so many pieces. Tests that run side by side take turns with the threads,
-/// and none of them sees the numbers of another.
+/// Runs `body` with `count` threads, and loops in `pieces` pieces. Parallel tests take turns with the threads, and none
+/// of them sees the numbers of another.
 package func withThreads<Result>(_ count: Int, pieces: Int? = nil, _ body: () throws -> Result) rethrows -> Result {
   configuring.lock()
   defer { configuring.unlock() }

@@ -1,7 +1,7 @@
 import LinearAlgebra
 
 extension CSRMatrix {
-  /// The numbers of dense rows that are not zero.
+  /// The nonzero numbers of dense rows.
   package init(_ rows: [[Double]], columns: Int) {
     let entries = rows.map { row in row.indices.filter { row[$0] != 0 } }
     self.init(
@@ -12,8 +12,8 @@ extension CSRMatrix {
 }
 
 extension Samples {
-  /// Rows that are mostly zeros: one in `sparsity` numbers is not. The first row is empty, and so are the second column and
-  /// the last; the first column is full but for that row.
+  /// Rows that are mostly zeros: one in `sparsity` numbers is not. The first row is empty, and so are the second and
+  /// the last column; the first column is full except for the first row.
   package mutating func sparseRows(_ rows: Int, _ columns: Int, sparsity: Int = 3) -> [[Double]] {
     (0..<rows).map { row in
       (0..<columns).map { column in
@@ -25,7 +25,7 @@ extension Samples {
   }
 }
 
-/// Parameters with the weights of their first layer, `outputs` × `inputs` or the other way round, turned into the transpose.
+/// Parameters with the weights of their first layer transposed, from `outputs` × `inputs` or back.
 package func transposingFirst(_ parameters: [Double], _ rows: Int, _ columns: Int) -> [Double] {
   (0..<rows * columns).map { parameters[$0 % rows * columns + $0 / rows] } + parameters.dropFirst(rows * columns)
 }

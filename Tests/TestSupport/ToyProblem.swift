@@ -1,14 +1,15 @@
 import LinearAlgebra
 
-/// A small random classification problem with chosen margins, the same for a seed on every rank.
+/// A small random classification problem with chosen margins, determined by a seed and equal on all ranks.
 package struct ToyProblem {
   package let oracle: DenseOracle
   package let parameters: [Double]
 
-  /// Features and weights from a normal distribution; weights scaled so that the largest |margin| is `largestMargin`.
+  /// Features and weights from a normal distribution, with weights scaled so that the largest |margin| is
+  /// `largestMargin`.
   package init(rows: Int, features d: Int, classes C: Int, largestMargin: Double, seed: UInt64) {
     var generator = SplitMix64(seed: seed)
-    // Values that Float holds exactly, so that both precisions see the same problem.
+    // Float represents these values exactly, so that both precisions see the same problem.
     let features = (0..<rows).map { _ in (0..<d).map { _ in Double(Float(generator.nextNormal())) } }
     let labels = (0..<rows).map { _ in Int.random(in: 0..<C, using: &generator) }
     let oracle = DenseOracle(features: features, labels: labels, classCount: C)
@@ -43,7 +44,7 @@ package struct ToyProblem {
     oracle.weights.allSatisfy { $0 == 1 } ? nil : Vector(oracle.weights[range].map { Scalar($0) })
   }
 
-  /// The same problem with weights.
+  /// This problem with weights.
   package func weighted(_ weights: [Double]) -> ToyProblem {
     ToyProblem(
       features: oracle.features, labels: oracle.labels, classes: oracle.classCount, parameters: parameters,

@@ -1,12 +1,12 @@
 import Glibc
 import MPI
 
-/// The ranks that a test bundle runs on: those of mpirun, or this process alone.
+/// The ranks that a test bundle runs on: the ranks of mpirun, or this process alone.
 ///
-/// The same tests pass on any number of ranks. Under mpirun they run one after the other, in the same order everywhere
-/// (`--no-parallel`), and on whichever thread the test runner picks.
+/// All tests pass on any number of ranks. Under mpirun they run one after another, in the same order on all ranks
+/// (`--no-parallel`), and on any thread that the test runner picks.
 package enum World {
-  // Safe because MPI_THREAD_SERIALIZED allows calls from any thread, one at a time, and --no-parallel sees to that.
+  // Safe because MPI_THREAD_SERIALIZED allows calls from any thread, one at a time, which --no-parallel ensures.
   nonisolated(unsafe) private static let runtime: Runtime = {
     do {
       let runtime = try Runtime.start(threading: .serialized)
@@ -17,7 +17,7 @@ package enum World {
     }
   }()
 
-  /// All ranks. Without mpirun a new one each time, because tests then run side by side.
+  /// All ranks. Without mpirun each access gives a new communicator, because tests then run in parallel.
   package static var communicator: Communicator {
     runtime.world.size > 1 ? runtime.world : Communicator()
   }

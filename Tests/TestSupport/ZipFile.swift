@@ -1,12 +1,12 @@
 import CZlib
 
-/// Archives as NumPy writes them, and as larger ones are written.
+/// Archives in the form of NumPy, and in the form of larger ones.
 package enum ZipFile {
   package struct Member {
     package let name: String
     package let contents: [UInt8]
     package let isDeflated: Bool
-    /// Whether sizes and places are in fields of 64 bits, as beyond 4 GB.
+    /// Whether sizes and places are in 64-bit fields, as beyond 4 GB.
     package let isWide: Bool
 
     package init(name: String, contents: [UInt8], isDeflated: Bool = false, isWide: Bool = false) {

@@ -23,7 +23,7 @@ import Testing
     let tangents: Matrix<Scalar> = samples.matrix(20, classes)
     let ż = tangents.doubles
     c.margin.applyFullCurvature(to: tangents, cotangents: c.cotangents, labels: c.labels, batchSize: 20)
-    // Every element, relative to what its competitors and its own mass can add up to.
+    // Each element, relative to the largest sum of its competitors' and its own terms.
     return (0..<20).map { i in
       let reference = expected(c.logits[i], ż[i])
       // Below 10⁻³² a Float begins to lose digits.
@@ -43,11 +43,11 @@ import Testing
     let c = MarginCase(logits, [0])
     let tangents = Matrix<Double>(Vector([1e14, 1, 2, 4]), 1, 4)
     c.margin.applyFullCurvature(to: tangents, cotangents: c.cotangents, labels: c.labels, batchSize: 1)
-    // The true class has probability e⁻⁶¹, which makes its tangent count for 10⁻¹² at most.
+    // The true class has probability e⁻⁶¹, so that its tangent contributes at most 10⁻¹².
     #expect(relativeError(tangents.elements.array, expected(c.logits[0], [0, 1, 2, 4])) < 1e-10)
   }
 
-  /// The matrix whose columns are `product` of the unit vectors.
+  /// The matrix whose columns are the images of the unit vectors under `product`.
   func matrix(_ count: Int, _ product: (Vector<Double>) -> [Double]) -> [[Double]] {
     let columns = (0..<count).map { k in
       let unit = Vector<Double>(zeros: count)
@@ -112,7 +112,7 @@ import Testing
       #expect(share < 1e-12)
     } else {
       #expect(share > 1e-3)
-      // The diagonal of G_GGN sets what rounding may add to the difference.
+      // Rounding in the difference is relative to the diagonal of G_GGN.
       #expect(
         isPositiveSemidefinite(
           difference.enumerated().map { i, row in

@@ -20,7 +20,7 @@ import Testing
     return sum
   }
 
-  /// The error of the sum over the rows, relative to Σ (1−p) max ż²: what the terms that cancel are made of.
+  /// The error of the sum over the rows, relative to Σ (1−p) max ż², the size of the terms that cancel.
   func error<Scalar: BLASScalar>(_: Scalar.Type, classes: Int, deviation: Double) -> (relative: Double, scaled: Double)
   {
     let rows = 20

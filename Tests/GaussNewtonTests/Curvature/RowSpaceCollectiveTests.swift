@@ -39,7 +39,7 @@ import Testing
       linearization.vjp(rowSpace.cotangents(of: u), into: [gradient])
     }
 
-    /// Rᵀ of all ranks' rows. Collective.
+    /// Rᵀ of a vector in the row space, summed over all ranks. Collective.
     func applyTransposed(_ rows: Vector<Scalar>) throws -> [Double] {
       let result = Vector([Scalar](repeating: .nan, count: problem.parameters.count))
       assignProduct(rows, into: result)
@@ -70,7 +70,7 @@ import Testing
   @Test(arguments: [2, 3, 50], [1, 10, 100, 1000.0])
   func `Ru takes each margin gradient times its root weight`(classes: Int, largestMargin: Double) {
     checkRows(Double.self, classes: classes, largestMargin: largestMargin, tolerance: 1e-12)
-    // A margin's relative rounding grows with its size, and the weight follows it exponentially.
+    // The relative rounding of a margin grows with its size, and the weight depends on it exponentially.
     checkRows(Float.self, classes: classes, largestMargin: largestMargin, tolerance: 1e-6 * max(1, largestMargin))
   }
 

@@ -4,7 +4,7 @@ import LinearAlgebra
 import TestSupport
 import Testing
 
-/// Random logits with labels at all places, and what `SoftmaxMargin` makes of them.
+/// Random logits with labels in all columns, and the results of `SoftmaxMargin`.
 struct MarginCase<Scalar: BLASScalar> {
   /// The logits before they were replaced.
   let logits: [[Double]]
@@ -15,14 +15,14 @@ struct MarginCase<Scalar: BLASScalar> {
 
   init(rows: Int, classes: Int, deviation: Double, seed: UInt64 = 1) {
     var samples = Samples(seed: seed)
-    // First and last column come first.
+    // The labels begin with the first and the last column.
     let labels = (0..<rows).map { Int32($0 == 0 ? 0 : $0 == 1 ? classes - 1 : samples.integer(below: classes)) }
     self.init(samples.matrix(rows, classes, deviation), labels)
   }
 
   init(_ logits: Matrix<Scalar>, _ labels: [Int32]) {
     self.logits = logits.doubles
-    // A slice that does not begin at zero, as one of a larger batch.
+    // A slice that does not begin at zero, like that of a larger batch.
     self.labels = ([-1, -1, -1] + labels)[3...]
     margin = SoftmaxMargin(capacity: logits.rows + 2)
     cotangents = logits
@@ -39,7 +39,7 @@ struct MarginCase<Scalar: BLASScalar> {
     return z[label(row)] - top - log(accurateSum(rest.map { exp($0 - top) }))
   }
 
-  /// π − e_y from the definition, the true class's entry as minus the sum of the others.
+  /// π − e_y from the definition, where the true class's entry is minus the sum of the others.
   func expectedError(_ row: Int) -> [Double] {
     let z = logits[row]
     let top = z.max()!
@@ -60,7 +60,7 @@ struct MarginCase<Scalar: BLASScalar> {
     var lossSum = 0.0
     for i in 0..<rows {
       let m = c.expectedMargin(i)
-      // The margin's own rounding is all the error that the rest may add to a few units in the last place.
+      // Besides a few units in the last place, the other results may only have the error of the margin's rounding.
       let size = c.logits[i].map { abs($0) }.max()!
       let rounding = 8 * unit * (1 + size)
       #expect(abs(Double(c.margin.margins[i]) - m) <= rounding)
@@ -120,7 +120,7 @@ struct MarginCase<Scalar: BLASScalar> {
           let logits = Matrix<Scalar>(zeros: 3, classes)
           logits[1, place] = special
           let c = MarginCase(logits, [Int32](repeating: Int32(label), count: 3))
-          // A competitor of probability zero does not count, as long as there are others.
+          // A competitor of probability zero does not matter as long as there are others.
           let isHarmless = special == -.infinity && place != label && classes > 2
           let expected = log(Double(classes))
           #expect(c.margin.margins[1].isNaN == !isHarmless)

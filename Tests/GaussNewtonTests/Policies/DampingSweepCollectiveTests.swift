@@ -15,7 +15,7 @@ import Testing
     return StepLength.ggn(slope: dot(oracle.gradient(θ, weightDecay: μ), Δ), curvature: curvature)
   }
 
-  /// The minimum of ½‖R(Δ − a) − s‖² + (λ/2)‖Δ − ηΔ₋‖² + (μ/2)‖θ + Δ‖² with R and s at θ + a, less a.
+  /// The minimiser of ½‖R(Δ − a) − s‖² + (λ/2)‖Δ − ηΔ₋‖² + (μ/2)‖θ + Δ‖² with R and s at θ + a, minus a.
   func step(
     _ oracle: DenseOracle, _ options: GaussNewtonOptions, _ θ: [Double], _ a: [Double], damping λ: Double,
     last: [Double]
@@ -27,7 +27,7 @@ import Testing
     return solve(matrix, g.indices.map { -g[$0] - λ * (a[$0] - η * last[$0]) })
   }
 
-  /// The λ whose step from θ + a, made for the rows but the held-out ones, has the least objective on these.
+  /// The λ whose step from θ + a, computed without the held-out rows, has the smallest objective on these.
   func best(
     among candidates: [Double], _ oracle: DenseOracle, _ θ: [Double], _ a: [Double], _ options: GaussNewtonOptions,
     last: [Double]
@@ -37,7 +37,7 @@ import Testing
         features: Array(oracle.features[rows]), labels: Array(oracle.labels[rows]), classCount: 5,
         weights: Array(oracle.weights[rows]))
     }
-    // Of 43 rows an eighth, rounded down, is held out.
+    // Of 43 rows, an eighth, rounded down, is held out.
     let (fitted, heldOut) = (part(0..<38), part(38..<43))
     let start = moved(θ, 1, a)
     func objective(_ λ: Double) -> Double {
@@ -70,7 +70,7 @@ import Testing
       var current = λ
       for step in 0..<4 {
         let θ = trial.parameters.array
-        // Where the batch is linearised: that belongs to the λ before.
+        // The point of linearisation belongs to the λ before.
         let a = zip(last, θ).map { isNesterov ? (current * η * $0 - μ * $1) / (current + μ) : 0 }
         let reach = step == 0 ? 8 : 1
         current = best(

@@ -23,7 +23,7 @@ import Testing
     return (oracle.loss(moved(θ, 1, Δ)) - oracle.loss(θ)) / model
   }
 
-  /// A damping whose ratio lies well within `range`.
+  /// A damping whose ratio is well within `range`.
   func damping(withRatioIn range: ClosedRange<Double>) throws -> Double {
     try #require((-40...40).map { exp2(Double($0) / 4) }.first { range.contains(ratio(damping: $0)) })
   }
@@ -63,7 +63,7 @@ import Testing
     #expect(try #require(report.reductionRatio) < 0)
     #expect(trial.optimizer.damping == λ * 1.5)
     #expect(trial.parameters.array == problem.parameters)
-    // The next attempts are solved with ever more damping, until one succeeds.
+    // Each further attempt is solved with more damping, until one succeeds.
     var attempts = 1
     while try !trial.advance().accepted, attempts < 60 { attempts += 1 }
     #expect(attempts < 60 && trial.parameters.array != problem.parameters)
@@ -159,7 +159,7 @@ import Testing
       #expect(try trial.advance(rate: 1e-3).reductionRatio == nil)
       trial.parameters.assign(Vector(try parameters(withGrowthIn: growth)))
       #expect((try trial.advance(rate: 1e-3).reductionRatio != nil) == isSeen)
-      // A step that was looked at sets the measure for the next ones.
+      // A step whose success was measured sets the reference for the next ones.
       #expect(try trial.advance(rate: 1e-3).reductionRatio == nil)
     }
   }

@@ -67,7 +67,7 @@ import Testing
     #expect(StepLength.isSufficient(change: -0.99e-4, length: 0.25, slope: -2))
     #expect(StepLength.isSufficient(change: 0, length: 1, slope: 0))
     #expect(!StepLength.isSufficient(change: 0, length: 1, slope: -1e-10))
-    // Along a direction that does not descend, only a decrease will do.
+    // Along a direction that does not descend, only a decrease suffices.
     #expect(!StepLength.isSufficient(change: 1e-10, length: 1, slope: 1))
     #expect(StepLength.isSufficient(change: -1e-10, length: 1, slope: 1))
     #expect(!StepLength.isSufficient(change: .nan, length: 1, slope: -1))

@@ -42,8 +42,8 @@ import Testing
       for λ in [1e-4, 1e-1, 10] {
         for (μ, η) in [(0, 0), (1e-2, 0), (0, 0.8), (1e-2, 0.8)] {
           try check(Double.self, kind, problem, damping: λ, weightDecay: μ, momentum: η, tolerance: 1e-9)
-          // A matrix of rounded numbers keeps few digits of a step that is hardly damped, and may not even be positive
-          // definite, which conjugate gradient relies on.
+          // A matrix of rounded numbers determines few digits of a step with little damping, and may even be
+          // indefinite, while conjugate gradient relies on positive definiteness.
           if kind == .gramCG, λ < 1e-2 { continue }
           try check(
             Float.self, kind, problem, damping: λ, weightDecay: μ, momentum: η, tolerance: λ < 1e-2 ? 2e-2 : 3e-4)
@@ -64,7 +64,7 @@ import Testing
     }
   }
 
-  /// On up to four ranks each forms the step of a share of the classes.
+  /// On up to four ranks, each forms the step of a share of the classes.
   @Test(arguments: [SolverOptions.Kind.gram, .gramCG], [1, 2, 37])
   func `A step of many classes equals the dense solve`(kind: SolverOptions.Kind, rows: Int) throws {
     let problem = ToyProblem(rows: rows, features: 3, classes: 130, largestMargin: 2, seed: 23)
@@ -85,7 +85,7 @@ import Testing
     let (Δ, report) = try Trial<Double>(problem, options).change()
     #expect(report.solver!.iterations > 60)
     #expect(relativeError(Δ, exact) < 1e-7)
-    // What is reported is the residual of the step.
+    // The reported residual is that of the step.
     options.solver.maxIterations = 55
     let trial = Trial<Double>(problem, options)
     let (early, stopped) = try trial.change()
@@ -110,9 +110,9 @@ import Testing
           .convolution(.init(channels: 8, kernel: 3, padding: 1)), .activation(.tanh), .maxPool(.init(kernel: 2)),
           .convolution(.init(channels: 32, kernel: 3, padding: 1)), .activation(.tanh), .flatten, .linear(5),
         ], example: [4, 4], classes: 3),
-      // On several ranks each forms the step of a share of the first layer's outputs.
+      // On several ranks, each forms the step of a share of the first layer's outputs.
       try Network([.linear(130), .activation(.tanh), .linear(7)], example: [6], classes: 5),
-      // The second layer is worth a sum of its own.
+      // The second layer is large enough for a sum of its own.
       try Network([.linear(130), .activation(.tanh), .linear(130)], example: [6], classes: 5),
       try Network([.residual([.linear(130), .activation(.tanh)]), .linear(7)], example: [130], classes: 5),
       // A wide layer that is not the first one with parameters.
@@ -219,7 +219,7 @@ import Testing
       for ranks in 1...5 {
         let shares = (0..<ranks).map { GramPanel.part($0, of: ranks, 0..<size, size) }
         #expect(shares.flatMap { Array($0) } == Array(0..<size))
-        // A row has as many products as rows follow it, and the time of 48 on top.
+        // A row costs one product per row after it, and 48 in addition.
         let costs = shares.map { $0.reduce(0) { $0 + size - $1 + 48 } }
         let mean = Double(costs.reduce(0, +)) / Double(ranks)
         #expect(costs.allSatisfy { abs(Double($0) - mean) <= Double(size + 48) })

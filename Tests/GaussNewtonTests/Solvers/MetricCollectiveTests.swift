@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 @Suite struct MetricCollectiveTests {
-  /// A running mean of second moments, scaled to a mean diagonal of 1, plus ε: as dense numbers in `Double`.
+  /// A running mean of second moments, scaled to a mean diagonal of 1, plus ε, as dense numbers in `Double`.
   struct Moment {
     var mean: [[Double]] = []
     var count = 0
@@ -55,7 +55,7 @@ import Testing
     return options
   }
 
-  /// How a run of `Steps solve the dense system of the metric` goes.
+  /// The parameters of a run in `Steps solve the dense system of the metric`.
   struct Course: Sendable {
     var interval = 1
     var decaysBiases = true
@@ -71,7 +71,7 @@ import Testing
     Course(isNesterov: true, policy: .sweep, μ: 0),
   ]
 
-  /// N of the objective: S ⊗ A, and what damping adds to it where there is weight decay.
+  /// N of the objective: S ⊗ A, and the additional terms of damping with weight decay.
   func dampingMetric(_ A: [[Double]], _ S: [[Double]]?, classes C: Int, decayRatio: Double) -> [[Double]] {
     let product = dense(A, S, classes: C)
     guard let S else { return product }
@@ -82,7 +82,8 @@ import Testing
     }
   }
 
-  /// Five steps, each against the minimum of ½‖R(Δ − a) − s‖² + (λ/2)‖Δ − ηΔ₋‖²_N + (μ/2)‖Dθ + Δ‖² with R and s at θ + a.
+  /// Five steps, each against the minimum of ½‖R(Δ − a) − s‖² + (λ/2)‖Δ − ηΔ₋‖²_N + (μ/2)‖Dθ + Δ‖² with R and s at θ +
+  /// a.
   @Test(
     arguments: [SolverOptions.Kind.cg, .gram, .gramCG], [MetricOptions.Kind.inputs, .kronecker])
   func `Steps solve the dense system of the metric`(solver: SolverOptions.Kind, kind: MetricOptions.Kind) throws {
@@ -112,21 +113,21 @@ import Testing
         func damping(_ N: [[Double]], _ λ: Double) -> [[Double]] {
           θ.indices.map { i in θ.indices.map { N[i][$0] * λ + (i == $0 ? μ : 0) } }
         }
-        /// The gradient of the objective but for the loss.
+        /// The gradient of the objective without the loss.
         func pull(_ Δ: [Double], _ N: [[Double]], _ λ: Double) -> [Double] {
           let difference = zip(Δ, last).map { $0 - η * $1 }
           return θ.indices.map { λ * dot(N[$0], difference) + μ * (decayed[$0] + Δ[$0]) }
         }
         var a = θ.map { _ in 0.0 }
         if course.isNesterov {
-          // Before the first batch no other metric is known.
+          // Before the first batch, the only known metric is the identity.
           let N = step == 0 ? θ.indices.map { i in θ.indices.map { i == $0 ? 1 : 0 } } : metric(λ)
           a = solve(damping(N, λ), pull(a, N, λ).map { -$0 })
         }
         let start = moved(θ, 1, a)
         if step % course.interval == 0 {
           inputs.take(problem.oracle.features.map { $0 + [1] }, of: rows.count, decay: 0.6)
-          // (1 − p) v: the biases' part of the gradient of an example's loss.
+          // (1 − p) v, the biases' part of the gradient of an example's loss.
           outputs.take(
             rows.map { i in
               let complement = 1 / (1 + exp(problem.oracle.margin(start, row: i)))
@@ -142,7 +143,7 @@ import Testing
         #expect(relativeError(Δ, last) < 1e-8, "\(course), step \(step)")
         #expect(abs(report.stepNorm / norm(last) - 1) < 1e-8)
         #expect(report.solver?.termination == .converged)
-        // What the next step begins with.
+        // The state at the beginning of the next step.
         λ = trial.optimizer.damping
       }
     }
@@ -171,7 +172,7 @@ import Testing
     }
   }
 
-  /// Float's reduction ratio of the first step is that of Double, where many rows are badly misclassified.
+  /// The reduction ratio of the first step in Float equals that in Double, where many rows are badly misclassified.
   @Test(arguments: [SolverOptions.Kind.cg, .gram, .gramCG], [false, true])
   func `Badly misclassified rows do not spoil the quadratic model`(solver: SolverOptions.Kind, hasDecay: Bool) throws {
     let network = try Network(
@@ -214,7 +215,7 @@ import Testing
       var options = options(solver, .kronecker)
       options.metric.decay = 0.6
       let trial = Trial<Float>(problem, options)
-      // Moments (1 − p)² of 10⁻³⁷, which then decay: those of the later batches are flushed to zero.
+      // Moments (1 − p)² of 10⁻³⁷ that decay: the moments of later batches are flushed to zero.
       for _ in 0..<12 {
         let report = try trial.advance()
         #expect(report.accepted && trial.parameters.isFinite)

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 @Suite(.serialized) struct SolverCollectiveTests {
-  /// Many rows of different weight, hardly damped: more iterations than rows count.
+  /// Many rows of different weight with little damping: more iterations than rows.
   let hard = ToyProblem(rows: 90, features: 8, classes: 10, largestMargin: 12, seed: 21)
 
   @Test func `The replaced residual stays the true one, and the tolerance is reached`() throws {
@@ -23,7 +23,7 @@ import Testing
     var options = exactOptions(for: Float.self, damping: 1e-3)
     options.solver.tolerance = 0
     options.solver.maxIterations = limit
-    // With momentum the optimizer keeps the step as it was, without the rounding of the parameters.
+    // With momentum, the optimizer keeps the step without the rounding of the parameters.
     options.momentum = 0.5
     let trial = Trial<Float>(hard, options)
     let report = try trial.advance()
@@ -107,7 +107,7 @@ import Testing
       #expect(trial.parameters.doubles == sound.parameters)
       #expect(trial.optimizer.lastStep.array.allSatisfy { $0 == 0 })
 
-      // The optimizer goes on with the next batch as if nothing had happened.
+      // The optimizer continues with the next batch as if nothing had happened.
       let next = try trial.optimizer.advance(
         trial.parameters, inputs: sound.inputs(trial.shard), labels: sound.labels(trial.shard), batchSize: 23, rate: 1)
       #expect(next.accepted && next.loss.isFinite)
@@ -117,7 +117,7 @@ import Testing
     }
   }
 
-  /// Margins beyond the range of exp: every loss and every gradient is exactly zero.
+  /// Margins beyond the range of exp: all losses and all gradients are exactly zero.
   let solved = ToyProblem(
     features: [[1], [-1], [2]], labels: [0, 1, 0], classes: 2, parameters: [1000, -1000, 0, 0])
 

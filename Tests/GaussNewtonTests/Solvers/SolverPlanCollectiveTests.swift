@@ -52,7 +52,7 @@ import Testing
     #expect(!SolverPlan.isCandidate(batchSize: 4096, Network([Linear(inputs: 4, outputs: 3)])))
   }
 
-  /// Milliseconds that solves took in one thread, the least of several runs: an AMD EPYC (Zen 4), float32, momentum.
+  /// Milliseconds per solve on one thread, the smallest of several runs: an AMD EPYC (Zen 4), float32, momentum.
   struct Measurement: CustomStringConvertible, Sendable {
     let batch: Int
     let widths: [Int]
@@ -106,7 +106,7 @@ import Testing
     Measurement(batch: 1024, widths: [256, 256, 100], iterations: 1, cg: 15.98, gram: 24.92, gramCG: 18.59),
   ]
 
-  // Measurements are without the inverses of a metric, once in an interval.
+  // The measurements exclude the inverses of a metric, which are computed once per interval.
   @Test(arguments: measurements)
   func `The model's choice takes at most a fifth more than the best solver took`(_ case: Measurement) {
     var options = plainOptions()

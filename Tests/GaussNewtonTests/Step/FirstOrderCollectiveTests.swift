@@ -23,7 +23,7 @@ import Testing
     .adam(AdamOptions()), .adam(quick), .adam(decoupled),
   ]
 
-  /// The recurrences of PyTorch's documentation, number by number.
+  /// The recurrences of PyTorch's documentation, element by element.
   struct Recurrence {
     let options: FirstOrderOptions
     var θ: [Double]
@@ -191,7 +191,7 @@ import Testing
     #expect(report.gradientNorm.isFinite && !report.accepted)
     #expect(trial.parameters.array == [Float](repeating: 0, count: 6))
     #expect(trial.optimizer.memory.allSatisfy { $0.vector.isFinite })
-    // A precision that holds the square takes the step.
+    // A precision that represents the square takes the step.
     #expect(try FirstOrderTrial<Double>(problem, options).advance().accepted)
   }
 }

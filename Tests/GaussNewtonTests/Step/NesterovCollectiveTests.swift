@@ -16,7 +16,7 @@ import Testing
     return options
   }
 
-  /// Three steps against the dense solution at θ + Δ₀, each of the length that `length` gives for y.
+  /// Three steps against the dense solution at θ + Δ₀, each with the length that `length` gives for y.
   func check<Method: DampedOptimizer>(
     _ trial: MethodTrial<Method>, full: Bool, length: (_ y: [Double], _ start: [Double]) -> Double = { _, _ in 1 }
   ) throws where Method.Scalar == Double {
@@ -27,7 +27,7 @@ import Testing
       let θ = trial.parameters.array
       let Δ0 = zip(last, θ).map { (λ * η * $0 - μ * $1) / (λ + μ) }
       let start = moved(θ, 1, Δ0)
-      // What is left of the objective in y: curvature G + λ + μ, gradient that of the cross-entropy.
+      // The remaining objective in y: its curvature is G + λ + μ, and its gradient that of the cross-entropy.
       var matrix = full ? oracle.gaussNewtonMatrix(start) : oracle.fastGaussNewtonMatrix(start)
       for i in matrix.indices { matrix[i][i] += λ + μ }
       let y = solve(matrix, oracle.gradient(start).map { -$0 })
@@ -75,7 +75,7 @@ import Testing
     let (oracle, θ) = (problem.oracle, problem.parameters)
     let Δ = oracle.step(θ, damping: 0.2)
     let model = dot(oracle.gradient(θ), Δ) + quadraticForm(oracle.fastGaussNewtonMatrix(θ), Δ) / 2
-    // At first θ + Δ₀ is θ.
+    // Initially θ + Δ₀ is θ.
     #expect(abs(report.reductionRatio! / ((oracle.loss(moved(θ, 1, Δ)) - oracle.loss(θ)) / model) - 1) < 1e-9)
 
     trial.parameters.assign(Vector(θ))

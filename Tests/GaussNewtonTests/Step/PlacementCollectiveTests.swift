@@ -4,7 +4,7 @@ import MPI
 import TestSupport
 import Testing
 
-/// R where ranks share out the parameters and all know all rows: R u is a sum over the ranks, and Rᵀr local.
+/// R with sharded parameters, where all ranks know all rows: R u is a sum over the ranks, and Rᵀr is local.
 private struct ShardedColumns: RowOperator {
   /// This rank's columns (B × #p).
   let columns: Matrix<Double>
@@ -25,7 +25,7 @@ private struct ShardedColumns: RowOperator {
   }
 }
 
-/// Parameters that each rank has its own of.
+/// Parameters that are sharded over the ranks.
 private struct ShardedParameters: ParameterSpace {
   let communicator: Communicator
 
@@ -72,7 +72,7 @@ private struct ShardedParameters: ParameterSpace {
     #expect(summary.termination == .converged && summary.method == .cg)
     let all = try communicator.allgather(step.array)
     #expect(relativeError(all, expectedStep(R, s, damping: 0.3)) < 1e-10)
-    // Every rank has taken the same branches.
+    // All ranks have taken the same branches.
     #expect(try communicator.allreduce(summary.iterations, .max) == summary.iterations)
   }
 

@@ -33,7 +33,7 @@ import Testing
     }
   }
 
-  /// Losses of twenty steps over batches of all sizes.
+  /// The reports and parameters of twenty steps over batches of all sizes.
   func run(on communicator: Communicator) throws -> (reports: [StepReport], parameters: [Double]) {
     let problem = ToyProblem(rows: 150, features: 6, classes: 10, largestMargin: 2, seed: 19)
     var options = plainOptions()
@@ -66,7 +66,7 @@ import Testing
       #expect(mine.solver!.iterations == reference.solver!.iterations)
     }
     #expect(relativeError(together.parameters, alone.parameters) < 1e-9)
-    // Steps differ from one another: the comparison is not one of constants.
+    // The losses change, so the comparison is not of constants.
     #expect(Set(alone.reports.map(\.loss)).count == 20)
     #expect(Set(alone.reports.map(\.damping)).count > 3)
   }
@@ -78,7 +78,7 @@ import Testing
     for rank in 0..<world.size {
       #expect(Array(everywhere[rank * parameters.count..<(rank + 1) * parameters.count]) == parameters)
     }
-    // As bits, because the ratio of a step that momentum turned uphill is NaN.
+    // Compared as bits, because the ratio is NaN for a step that momentum turned uphill.
     let figures: [UInt64] = reports.flatMap {
       [$0.loss, $0.stepNorm, $0.stepLength, $0.solver!.residual, $0.reductionRatio ?? 0].map(\.bitPattern)
     }

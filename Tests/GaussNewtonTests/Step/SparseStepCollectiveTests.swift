@@ -15,7 +15,7 @@ import Testing
       labels: (0..<rows).map { _ in samples.integer(below: C) }, classes: C, parameters: samples.normals(C * (d + 1)))
   }
 
-  /// The changes of the parameters by some steps, in the order of the dense network's, and the reports. Collective.
+  /// The changes of the parameters in some steps, in the order of the dense network, and the reports. Collective.
   func changes(
     of problem: ToyProblem, hidden: [Int] = [], parameters θ: [Double], sparse: Bool = true, steps: Int = 2,
     shards: Int? = nil, shard: Range<Int>? = nil, over communicator: Communicator = World.communicator,
@@ -57,7 +57,7 @@ import Testing
   func checkAgainstOracle(
     _ problem: ToyProblem, _ kind: SolverOptions.Kind, full: Bool = false, shards: Int? = nil, shard: Range<Int>? = nil
   ) throws {
-    // A single row is soon certain, and then there is nothing left to compare.
+    // A single row soon becomes certain, and then nothing is left to compare.
     let steps = problem.rowCount == 1 ? 1 : 2
     for (λ, μ, η) in [(1e-2, 0, 0), (1e-1, 1e-2, 0.8)] {
       let options = options(kind, damping: λ, weightDecay: μ, momentum: η)
@@ -115,7 +115,7 @@ import Testing
         of: problem, hidden: hidden, parameters: θ, sparse: false, steps: 3, over: Communicator(), make)
       for (Δ, reference) in zip(own.changes, expected.changes) { #expect(relativeError(Δ, reference) < 1e-9) }
       for (report, reference) in zip(own.reports, expected.reports) {
-        // Losses go up to 50, whose roundings are as many times larger.
+        // Losses reach 50, and their roundings are larger by the same factor.
         #expect(abs(report.loss - reference.loss) < 1e-12 * max(10, reference.loss))
         #expect(abs(report.stepLength - reference.stepLength) < 1e-9)
       }

@@ -38,7 +38,7 @@ import Testing
         lengths.append(try checkLength(Float.self, problem, damping: λ, weightDecay: μ, tolerance: 3e-4))
       }
     }
-    // Of two classes FGN drops nothing; of many it overshoots, where the damping is small.
+    // With two classes FGN drops nothing; with many it overshoots if the damping is small.
     #expect(lengths.contains(1))
     #expect((lengths.min()! < 0.7) == (classes > 2))
   }

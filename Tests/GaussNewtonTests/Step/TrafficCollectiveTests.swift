@@ -5,14 +5,14 @@ import TestSupport
 import Testing
 
 @Suite(.serialized) struct TrafficCollectiveTests {
-  /// What a step's allreduces come to in bytes, for P parameters, by the steps that `FastGaussNewton` documents.
+  /// The allreduces of a step and their bytes, for P parameters, by the steps that `FastGaussNewton` documents.
   func expected<Scalar: DistributedScalar>(
     _: Scalar.Type, _ options: GaussNewtonOptions, _ report: StepReport, parameterCount P: Int
   ) -> (calls: Int, bytes: Int) {
     let hasAnchor = options.momentum != 0 || options.weightDecay != 0
     let iterations = report.solver!.iterations
-    // The gradient with r₀ᵀr₀, the loss and the wish to stop; RᵀRΔ₀ with its scalar; an iteration's z with two scalars,
-    // and a third every 50th time.
+    // The gradient with r₀ᵀr₀, the loss and the wish to stop; RᵀRΔ₀ with its scalar; z of each iteration with two
+    // scalars, and a third in every 50th iteration.
     var calls = 1 + (hasAnchor ? 1 : 0) + iterations
     let numbers = (P + 3) + (hasAnchor ? P + 1 : 0) + iterations * (P + 2) + iterations / 50
     var bytes = numbers * MemoryLayout<Scalar>.stride

@@ -61,7 +61,7 @@ import Testing
       Variant("cg") { $0.solver.kind = .cg },
       Variant("cg, many iterations") {
         $0.solver.kind = .cg
-        // The true residual replaces the recurrence after fifty.
+        // After fifty iterations the true residual replaces the recurrence.
         $0.solver.tolerance = .leastNonzeroMagnitude
         $0.solver.maxIterations = 52
         $0.damping.initial = 10
@@ -142,14 +142,14 @@ import Testing
         [
           .convolution(.init(channels: 3, kernel: 3, padding: 1)), .activation(.tanh), .maxPool(.init(kernel: 2)),
           .residual([.layerNorm, .convolution(.init(channels: 3, kernel: 3, padding: 1)), .activation(.silu)]),
-          // Four positions of many channels, whose pairs are cheaper than gradients.
+          // Four positions of many channels, where products of pairs are cheaper than gradients.
           .convolution(.init(channels: 16, kernel: 1)), .convolution(.init(channels: 32, kernel: 2)),
           .activation(.relu), .globalAveragePool, .residual([.layerNorm, .linear(32), .activation(.gelu)]), .linear(13),
         ], example: [6, 6], classes: 4)
     ),
   ]
 
-  /// What some steps on batches of several sizes leave: parameters, memory, and figures of the reports.
+  /// The results of some steps on batches of several sizes: parameters, memory, and figures of the reports.
   func run<Scalar: DistributedScalar>(
     _: Scalar.Type, _ variant: Variant, _ network: Network, shards: Int?, over communicator: Communicator
   ) throws -> [[Scalar]] {
@@ -209,7 +209,7 @@ import Testing
       }
       let isSame = zip(together, alone).allSatisfy { $0.elementsEqual($1) { $0 == $1 || $0.isNaN && $1.isNaN } }
       #expect(isSame && together.count == alone.count, "\(Scalar.self), \(shards) shards")
-      // The same steps as without virtual shards, but for rounding.
+      // Steps without virtual shards agree up to rounding.
       let plain = try run(Scalar.self, variant, network, shards: nil, over: Communicator())
       let difference = relativeError(alone[0].map { Double($0) }, plain[0].map { Double($0) })
       #expect(difference < tolerance, "\(Scalar.self), \(shards) shards")
@@ -220,9 +220,9 @@ import Testing
   @Test(arguments: Variant.all, networks.map(\.name))
   func `Steps have the same bits on any number of ranks and threads`(variant: Variant, name: String) throws {
     let network = Self.networks.first { $0.name == name }!.network
-    // Three shards leave a fourth rank without rows.
+    // With three shards, a fourth rank has no rows.
     try check(Double.self, variant, network, shards: [12, 3], tolerance: 1e-6)
-    // Where a solver stops in `Float`, or which λ is best, may hang on a rounding.
+    // In `Float`, the iteration at which a solver stops, or the best λ, may depend on a rounding.
     try check(Float.self, variant, network, shards: [12], tolerance: 0.1)
   }
 

@@ -28,7 +28,7 @@ import Testing
       #expect(relativeError(Δ, expected.map { 0.5 * $0 }) <= tolerance, "\(Method.self) λ \(λ) μ \(μ) η \(η)")
       let roundings = Double(Method.Scalar.ulpOfOne)
       #expect(abs(report.loss / oracle.loss(θ) - 1) <= 16 * roundings)
-      // A Gram solve tells the gradient of the cross-entropy alone.
+      // A Gram solve reports the gradient of the cross-entropy alone.
       let g = oracle.gradient(θ, weightDecay: options.solver.kind == .cg ? μ : 0)
       #expect(abs(report.gradientNorm / norm(g) - 1) <= 1000 * roundings)
       last = trial.optimizer.lastStep.doubles
@@ -97,7 +97,7 @@ import Testing
     var labels: [Int32]
     var weights: [Double]?
 
-    /// Each row so many times, with weights of a mean of 1 or repeated.
+    /// Repeats each row `counts` times, or gives it that weight, with a mean of 1.
     init(counts: [Int], repeated: Bool, network: Network) {
       var samples = Samples(seed: 12)
       let features = counts.map { _ in samples.normals(network.inputCount) }

@@ -39,8 +39,8 @@ import Testing
     #expect(try folder.names == ["a"])
   }
 
-  /// The kernel itself refuses the write, halfway, as it does on a full disk; in a process of its own because the limit
-  /// is one of the process.
+  /// The kernel itself refuses the write halfway, as on a full disk. The test runs in a process of its own because the
+  /// limit applies to the process.
   @Test func `A refused write leaves the old file and no temporary`() async {
     await #expect(processExitsWith: .success) {
       signal(SIGXFSZ, SIG_IGN)

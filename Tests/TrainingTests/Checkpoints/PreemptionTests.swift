@@ -3,7 +3,8 @@ import Testing
 
 @testable import Training
 
-/// Each in a process of its own: handlers and the flag belong to the process, and other tests run beside.
+/// Each test runs in a process of its own: handlers and the flag belong to the process, and other tests run in
+/// parallel.
 @Suite struct PreemptionTests {
   @Test func `Nothing is requested at first and the last signal is remembered`() async {
     await #expect(processExitsWith: .success) {

@@ -49,7 +49,7 @@ import Testing
     #expect(error?.path == folder.path("file/run"))
   }
 
-  /// In a process of its own, because the names are relative to the working folder.
+  /// Runs in a process of its own, because the names are relative to the working folder.
   @Test func `Names are numbered after the configuration`() async {
     await #expect(processExitsWith: .success) {
       let folder = TemporaryFolder()

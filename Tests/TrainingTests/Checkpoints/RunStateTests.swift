@@ -143,7 +143,7 @@ import Testing
     let weighted = try RunState(checkpoint(Configuration(), progress), for: Configuration())
     let plain = try RunState(checkpoint(), for: Configuration())
     try weighted.check(data(weights))
-    // Twice as much each is the same to the mean.
+    // Doubled weights are the same relative to the mean.
     try weighted.check(data(weights.map { 2 * $0 }))
     try plain.check(data(nil))
     for (state, other) in [(weighted, data(changed)), (weighted, data(nil)), (plain, data(weights))] {
@@ -189,7 +189,7 @@ import Testing
       let new = try Configuration.parse("optimizer: {batch_size: 10}", source: "", overrides: after)
       return try RunState(checkpoint(saved), for: new).scheduleChange(data)
     }
-    // Seven steps are done, of five an epoch.
+    // Seven steps are done, with five per epoch.
     #expect(try change([], []) == nil)
     #expect(
       try change(["optimizer.schedule.kind=constant"], ["optimizer.schedule.kind=constant", "training.epochs=3"]) == nil

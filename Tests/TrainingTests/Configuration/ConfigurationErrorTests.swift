@@ -4,7 +4,7 @@ import Testing
 @testable import Training
 
 @Suite struct ConfigurationErrorTests {
-  /// A document or an override that is refused, the key that the error must name, and words that it must have.
+  /// A document or an override that is refused, the key that the error must name, and words that it must contain.
   struct Case: Sendable, CustomTestStringConvertible {
     let text: String
     let key: String
@@ -216,7 +216,7 @@ import Testing
   ])
   func `An impossible value is refused with what is possible`(expected: Case) { expectError(expected) }
 
-  /// The layers' list in YAML, where in it the error must be, and words that it must have.
+  /// The list of layers in YAML, the place of the error in it, and words that the error must contain.
   private static let layerFaults = [
     Case("[lineer]", "[0]", "unknown layer 'lineer'", "did you mean linear?", "residual, tanh"),
     Case("[tanh, {max_pol: 2}]", "[1]", "unknown layer 'max_pol'", "did you mean max_pool?"),
@@ -257,7 +257,7 @@ import Testing
     let line = error?.description ?? ""
     #expect(line.hasPrefix("test.yaml: model.layers[") && !line.contains("\n"))
     for word in fault.words { #expect(line.contains(word), "\(line)") }
-    // On the command line, too.
+    // The command line gives the error as well.
     #expect(throws: try #require(error)) {
       try Configuration.parse("", source: "test.yaml", overrides: ["model.layers=\(fault.text)"])
     }
@@ -270,7 +270,7 @@ import Testing
       "optimizer.weight_decay",
     ], [".nan", ".inf", "-.inf", "-1"])
   func `Numbers that are none are refused everywhere`(key: String, value: String) {
-    // A minimum of −1 is one thing, a maximum below the minimum another; all must name a key of the same section.
+    // A minimum of −1 and a maximum below the minimum are different faults; both must name a key of the same section.
     let error = #expect(throws: ConfigurationError.self) {
       try Configuration.parse("", source: "test.yaml", overrides: ["\(key)=\(value)"])
     }

@@ -7,7 +7,7 @@ import Testing
 @testable import Training
 
 @Suite struct ConfigurationTests {
-  /// Every key with its default, as the documentation promises them.
+  /// All keys with their defaults, as documented.
   static let defaults: [(key: String, value: String)] = [
     ("data.train.features", "null"), ("data.train.labels", "null"), ("data.train.format", "auto"),
     ("data.train.label_column", "last"), ("data.test.label_column", "last"),
@@ -39,7 +39,7 @@ import Testing
     ("logging.tensorboard", "true"), ("logging.histograms_every", "100"), ("logging.ranks_every", "100"),
   ]
 
-  /// Another value for each key that can stand alone.
+  /// Another value for each key that can be set alone.
   static let others: [(key: String, value: String)] = [
     ("data.train.format", "npy"), ("data.test.format", "idx"), ("data.normalize", "standardize"),
     ("data.train.label_column", "first"), ("data.test.label_column", "kind"),

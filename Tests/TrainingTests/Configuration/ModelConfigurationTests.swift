@@ -34,7 +34,7 @@ import Testing
         .activation(.silu), .layerNorm, .residual([.linear(128), .activation(.tanh)]),
       ])
     #expect(try Configuration.parse(configuration.yaml, source: "") == configuration)
-    // What an error shows of them is YAML, too.
+    // Layers in an error message are valid YAML, too.
     let shown = try Configuration.parse("", source: "", overrides: ["model.layers=\(configuration.model.layers)"])
     #expect(shown == configuration)
     // An override replaces the whole list.
@@ -101,7 +101,7 @@ import Testing
       "model.0.weight", "model.0.bias", "model.2.0.weight", "model.2.0.bias", "model.5.weight", "model.5.bias",
     ]
     #expect(file.contents.tensors.map(\.name) == names)
-    // As another program would save it, by a name without the prefix.
+    // A file of another program, with a name without the prefix.
     var foreign = TensorFile()
     for entry in file.contents.tensors { foreign.add(String(entry.name.dropFirst(6)), entry.tensor) }
     try Safetensors.save(foreign, to: folder.path("foreign"))

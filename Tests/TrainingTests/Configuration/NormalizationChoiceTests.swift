@@ -8,7 +8,7 @@ import Testing
 @Suite struct NormalizationChoiceTests {
   private let folder = TemporaryFolder()
 
-  /// Two features in clusters, the second `factor` times as large, with the words of a configuration about them.
+  /// Two features in clusters, the second `factor` times as large, with overrides of the configuration.
   private func load(factor: Double, _ overrides: String...) throws -> (Configuration, TrainingData) {
     var generator = SplitMix64(seed: 2)
     let values = (0..<60).flatMap { row in
@@ -32,7 +32,7 @@ import Testing
       #expect(configuration.yaml.contains("normalize: \(kind.rawValue)\n"))
       #expect(try Configuration.parse(configuration.yaml, source: "") == configuration)
       #expect(configuration.summaryOfNormalization(data).hasPrefix("\(kind.rawValue) ("))
-      // λ goes with the features as they are then.
+      // λ follows the features after normalization.
       #expect((1e-4...1e-2).contains(configuration.optimizer.damping.initial))
     }
   }

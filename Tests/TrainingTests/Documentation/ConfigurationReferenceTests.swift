@@ -3,14 +3,14 @@ import Testing
 
 @testable import Training
 
-/// `docs/configuration.md` against the types that a configuration is made of.
+/// `docs/configuration.md` against the types of the configuration.
 @Suite struct ConfigurationReferenceTests {
   /// A line of the reference: ``| `key` | default | meaning |``.
   struct Row {
     let key, standard, meaning: String
   }
 
-  /// The lines of all its tables of settings, whose keys have a section.
+  /// The lines of all tables of settings, whose keys have a section.
   static func rows() throws -> [Row] {
     try Documentation.text("docs/configuration.md").split(separator: "\n").compactMap { line in
       let match = line.wholeMatch(of: /\| `([a-z][a-z0-9_]*(?:\.[a-z0-9_]+)+)` \| ([^|]*) \| ([^|]*) \|/)
@@ -18,7 +18,7 @@ import Testing
     }
   }
 
-  /// All keys that hold a value and no section.
+  /// All keys that hold a value instead of a section.
   static func keys() throws -> [String] {
     let paths = try KeyHints().paths
     return paths.filter { path in !paths.contains { $0.count > path.count && $0.starts(with: path) } }

@@ -41,7 +41,7 @@ import Testing
     let spelt = /(?:exitCode: |exitCode: Int32 = |exitCode: Int32 \{ |exitCode \?\? |[eE]xit\(|ExitCode\()(\d+)/
     let sources = try Documentation.sources()
     var codes = Set(sources.flatMap { $0.matches(of: spelt).map { String($0.1) } })
-    // What the file errors say by name.
+    // File errors have codes by name.
     codes.formUnion([StorageError.Kind.contents, .missing, .inputOutput].map { "\($0.rawValue)" })
     #expect(codes.contains("75") && codes.contains("76"))
     #expect(table == codes)

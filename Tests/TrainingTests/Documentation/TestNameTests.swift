@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Scripts choose suites by their names, so that these must keep what they promise.
+/// Scripts choose suites by their names, so that the names must keep their promise.
 @Suite struct TestNameTests {
   private struct Source {
     let path, text: String

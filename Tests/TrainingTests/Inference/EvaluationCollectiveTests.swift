@@ -9,7 +9,7 @@ import Testing
 
 @testable import Training
 
-/// On any number of ranks.
+/// Runs on any number of ranks.
 @Suite(.serialized) struct EvaluationCollectiveTests {
   private let network = Network([Linear(inputs: 5, outputs: 8)])
 
@@ -19,7 +19,7 @@ import Testing
       labels: problem.oracle.labels.map { Int32($0) }, classCount: problem.oracle.classCount)
   }
 
-  /// The definitions, row by row.
+  /// The definitions, computed row by row.
   private func naive(_ oracle: DenseOracle, _ θ: [Double]) -> Evaluation {
     var correct = (0, 0)
     for (i, label) in oracle.labels.enumerated() {
@@ -67,7 +67,7 @@ import Testing
   }
 
   @Test func `Equal scores count in the order of the classes`() throws {
-    // With parameters of zero all classes are equal.
+    // With parameters of zero, all classes are equal.
     let problem = ToyProblem(rows: 400, features: 5, classes: 8, largestMargin: 1, seed: 5)
     let result = try Evaluator<Float>(network, communicator: World.communicator)
       .evaluate(Vector(zeros: 48), on: dataset(problem), normalization: .none)
@@ -109,7 +109,7 @@ import Testing
 
   func checkPlaces<Scalar: DistributedScalar>(_: Scalar.Type, rows: Int, classes: Int) {
     var samples = Samples(seed: UInt64(rows + classes))
-    // Few values, so that many are equal.
+    // Few distinct values, so that many are equal.
     let logits = Matrix<Scalar>(
       Vector((0..<rows * classes).map { _ in Scalar(samples.integer(below: 50)) }), rows, classes)
     let labels = (0..<rows).map { _ in Int32(samples.integer(below: classes)) }

@@ -9,7 +9,7 @@ import Testing
 
 @testable import Training
 
-/// On any number of ranks.
+/// Runs on any number of ranks.
 @Suite(.serialized) struct PredictorCollectiveTests {
   private let problem = ToyProblem(rows: 9001, features: 5, classes: 8, largestMargin: 12, seed: 3)
   private let network = Network([Linear(inputs: 5, outputs: 8)])

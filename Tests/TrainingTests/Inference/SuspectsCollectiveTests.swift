@@ -3,7 +3,7 @@ import Testing
 
 @testable import Training
 
-/// On any number of ranks.
+/// Runs on any number of ranks.
 @Suite(.serialized) struct SuspectsCollectiveTests {
   func example(_ row: Int, _ margin: Double) -> Suspects.Example {
     Suspects.Example(
@@ -11,7 +11,7 @@ import Testing
       margin: margin)
   }
 
-  /// Margins with many equal ones, in no order.
+  /// Margins with many equal ones, in no particular order.
   let margins = (0..<500).map { Double(($0 * 7919) % 97) - 40 }
 
   @Test(arguments: [1, 2, 7, 100, 499, 500, 1000])

@@ -10,7 +10,7 @@ import Testing
 @Suite struct ModelExportTests {
   let folder = TemporaryFolder()
 
-  /// Examples of these extents with values far from zero; with a `channelSize`, so many neighbouring ones are equal.
+  /// Examples with these axes and values far from zero; with a `channelSize`, that many adjacent values are equal.
   private func examples(_ shape: [Int], channelSize: Int? = nil) -> FeatureMatrix {
     var generator = SplitMix64(seed: 7)
     let columns = shape.reduce(1, *)
@@ -42,7 +42,7 @@ import Testing
       ? ModelFile.contents(parameters, of: network, configuration, normalization)
       : ModelFile.contents(Vector(parameters.array.map { Float($0) }), of: network, configuration, normalization)
     contents.path = "m.safetensors"
-    // As in a checkpoint.
+    // A checkpoint contains such tensors.
     contents.add("optimizer.momentum", Tensor([1.5, 2.5]))
     return try ModelFile(contents)
   }
@@ -89,7 +89,7 @@ import Testing
         #expect(found.array == expected.array.map { asked == .float32 ? Double(Float($0)) : $0 })
       }
     }
-    // Under its own names it is a model still.
+    // With its own names the export is still a model.
     try ModelExport(model, precision: asked).writeSafetensors(to: folder.path("w"))
     let again = try ModelFile(path: folder.path("w"))
     #expect(again.normalization == model.normalization && again.network.layout == model.network.layout)
@@ -119,7 +119,7 @@ import Testing
       let uniform = examples(shape, channelSize: 12)
       #expect(try foldingError(model(layers(padding: 0), .standardize, uniform), uniform) < 1e-12)
     } else {
-      // Single pixels: every column is a channel.
+      // For single pixels, each column is a channel.
       let uniform = examples([1, 1, 5])
       let layers: [LayerSpecification] = [.convolution(.init(channels: 3, kernel: 1)), .flatten]
       #expect(try foldingError(model(layers, .standardize, uniform, channels: .last), uniform) < 1e-12)

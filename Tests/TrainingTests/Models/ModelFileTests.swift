@@ -61,7 +61,7 @@ import Testing
     #expect(try ModelFile(file).configuration == ModelFile(contents()).configuration)
   }
 
-  /// None of these may end the process or take memory for a network that the file does not have.
+  /// None of these may end the process, or allocate memory for a network that the file does not contain.
   @Test(arguments: [
     #"{"input":[3],"classes":4611686018427387904}"#, #"{"input":[3],"classes":2147483653}"#,
     #"{"input":[1073741824],"classes":8589934592}"#, #"{"input":[3],"classes":500000000}"#,
@@ -108,7 +108,7 @@ import Testing
       ["fgn.shape", #"{"input":[0],"classes":2}"#], ["fgn.shape", #"{"input":[-1,-3],"classes":2}"#],
       ["fgn.shape", #"{"input":[3],"classes":1}"#],
       ["fgn.shape", #"{"input":[9223372036854775807,9223372036854775807],"classes":2}"#],
-      // Fits no normalization of three columns.
+      // This shape fits no normalization of three columns.
       ["fgn.shape", #"{"input":[4],"classes":2}"#],
     ] as [[String?]])
   func `Metadata that make no model are refused by name`(pair: [String?]) throws {
@@ -164,7 +164,7 @@ import Testing
     let named = try parameters(file(("model.0.weight", weight), ("model.0.bias", bias)), head)
     #expect(
       try parameters(file(others, ("classifier.weight", weight), counts, ("classifier.bias", bias)), head) == named)
-    // Its own names come first.
+    // The program's own names take precedence.
     let zeros = Tensor([Float](repeating: 0, count: 6), shape: [2, 3])
     #expect(try parameters(file(("a", zeros), ("0.weight", weight), ("0.bias", bias)), head) == named)
     let perceptron = try Configuration.parse("model: {layers: [{linear: 2}]}", source: "").model

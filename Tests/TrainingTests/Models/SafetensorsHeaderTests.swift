@@ -3,7 +3,7 @@ import Testing
 
 @testable import Training
 
-/// Headers as an attacker or a broken program would write them, each with what the error must name.
+/// Headers of an attacker or a broken program, each with the word that the error must name.
 private struct Hostile: CustomTestStringConvertible, Sendable {
   let header: String
   let named: String

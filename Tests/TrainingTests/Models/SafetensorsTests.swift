@@ -81,7 +81,7 @@ import Testing
 
   // MARK: Files of others
 
-  /// By safetensors 0.8.0 and numpy 2.4.6: `safetensors.numpy.save({…}, metadata={…})`.
+  /// Written by safetensors 0.8.0 and numpy 2.4.6: `safetensors.numpy.save({…}, metadata={…})`.
   static let python = """
     oAEAAAAAAAB7Il9fbWV0YWRhdGFfXyI6eyLDvG7DryBcInFcIlxuIjoiw6lcXFx0IiwiZm9ybWF0IjoibnAifSwibGFiZWxzIjp7ImR0eXBlIjoi\
     STY0Iiwic2hhcGUiOlsyXSwiZGF0YV9vZmZzZXRzIjpbMCwxNl19LCJ3aWRlIjp7ImR0eXBlIjoiRjY0Iiwic2hhcGUiOlsyXSwiZGF0YV9vZmZz\
@@ -110,7 +110,7 @@ import Testing
     #expect(try folder.failureToLoad(bytes, requireChecksum: true)?.contains("checksum: is missing") == true)
   }
 
-  /// As above, of `{"half": numpy.array([1, 2], dtype=numpy.float16)}`.
+  /// Written in the same way, from `{"half": numpy.array([1, 2], dtype=numpy.float16)}`.
   static let halfPrecision = """
     QAAAAAAAAAB7ImhhbGYiOnsiZHR5cGUiOiJGMTYiLCJzaGFwZSI6WzJdLCJkYXRhX29mZnNldHMiOlswLDRdfX0gICAgICAgADwAQA==
     """
@@ -128,7 +128,7 @@ import Testing
   }
 }
 
-/// Tensors of each type, of no element and of no dimension, and strings that need care.
+/// Tensors of each type, with no element and with no axis, and strings that need escapes.
 private func everyType() -> TensorFile {
   var file = TensorFile()
   file.metadata = ["": "", "quote\"\\": "line\nbreak\u{0}\u{1F}é😀", "state": "{\"step\":3}"]

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Training
 
-/// Each in a process of its own, whose standard output is no terminal.
+/// Each test runs in a process of its own, whose standard output is not a terminal.
 @Suite struct ConsoleTests {
   private func text(_ result: ExitTest.Result?) -> String {
     String(decoding: result?.standardOutputContent ?? [], as: UTF8.self)

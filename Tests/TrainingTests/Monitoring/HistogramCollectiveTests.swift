@@ -41,7 +41,7 @@ import Testing
     #expect(histograms.weights.edges.last! < 0.25)
   }
 
-  /// Row i of all has the margin i/8 − 1; ranks have unequal shards, the last rank maybe none.
+  /// Row i of the batch has the margin i/8 − 1; ranks have unequal shards, and the last rank may have none.
   @Test func `The histogram of the batch has the rows of all ranks`() throws {
     let communicator = World.communicator
     let (rows, size) = (37, communicator.size)

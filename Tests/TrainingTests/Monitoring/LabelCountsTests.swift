@@ -2,7 +2,7 @@ import Testing
 
 @testable import Training
 
-/// Classes without examples are said aloud.
+/// Classes without examples are reported.
 @Suite struct LabelCountsTests {
   func warning(_ labels: [Int32], _ classCount: Int? = nil) -> String? {
     LabelCounts(labels, classCount: classCount ?? Int(labels.max()!) + 1).warning

@@ -8,7 +8,7 @@ import Testing
 @Suite struct ReadAheadTests {
   let folder = TemporaryFolder()
 
-  /// Examples in a file, row i with i first, and a memory that is too small for them.
+  /// Examples in a file, where row i begins with i, and a memory that is too small for them.
   private func data(_ count: Int, columns: Int = 600) throws -> TrainingData {
     let values = Vector((0..<count * columns).map { Float($0 % columns == 0 ? $0 / columns : 1) })
     try NPY.write(Matrix(values, count, columns), to: folder.path("x.npy"))
@@ -18,7 +18,7 @@ import Testing
       train: set, test: nil, normalization: .none, classCount: 2, memory: count * columns * 5)
   }
 
-  /// The first feature of all rows that a rank reads, in its steps from `first` on.
+  /// The first feature of all rows that a rank reads in its steps from `first` on.
   private func rows(
     _ readAhead: inout ReadAhead, _ sampler: BatchSampler, _ partition: RowPartition, _ steps: Range<Int>
   ) throws -> [[Int]] {
@@ -43,7 +43,7 @@ import Testing
     let data = try data(197)
     let sampler = BatchSampler(
       count: 197, batchSize: .rows(10), seed: 3, block: shuffle.block, window: shuffle.window)
-    // Two epochs and a half, of which the last batch has 7 rows.
+    // Two and a half epochs; the last batch of an epoch has 7 rows.
     let steps = 50
     #expect(ReadAhead.windowSize(data, sampler) == (shuffle.block == 1 ? 0 : shuffle.window * 10 * 2400))
     for rank in 0..<ranks.0 {
@@ -52,7 +52,7 @@ import Testing
       #expect(readAhead.isOn)
       let all = try rows(&readAhead, sampler, partition, 0..<steps)
       if ranks.0 == 1 { #expect(Set(all[0..<20].joined()).count == 197) }
-      // From the middle of a window on.
+      // Resumes in the middle of a window.
       var resumed = ReadAhead(data, sampler, partition, steps: steps)
       #expect(try rows(&resumed, sampler, partition, 17..<steps) == Array(all[17...]))
     }

@@ -7,7 +7,7 @@ import Testing
 @Suite struct ReportTests {
   let folder = TemporaryFolder()
 
-  /// Lines of a run of some steps; the loss of a step is 1/step.
+  /// Lines of a run of some steps, where the loss of a step is 1/step.
   private func lines(_ steps: ClosedRange<Int>, method: String = "fgn", ranks: Int = 1) -> [String] {
     [
       #"{"event":"run","step":\#(steps.lowerBound - 1),"method":"\#(method)","ranks":\#(ranks),"threads":2,"mpi":"M","kernel":"K","parameters":9}"#

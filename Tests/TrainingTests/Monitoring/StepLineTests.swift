@@ -66,7 +66,7 @@ import Testing
     }
   }
 
-  /// Generous against a busy machine; it is about 10 µs on a quiet one.
+  /// The limit allows for a busy machine; on a quiet one it takes about 10 µs.
   @Test func `A step is logged in a few microseconds`() throws {
     let folder = TemporaryFolder()
     let metrics = try MetricsLog(path: folder.path("metrics.jsonl"), resumingAt: nil)

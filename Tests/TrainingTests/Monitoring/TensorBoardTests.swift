@@ -20,7 +20,7 @@ import Testing
   }
 
   @Test func `A frame is that of ATF record`() {
-    // By the record writer of TensorBoard 2.21.
+    // Written by the record writer of TensorBoard 2.21.
     #expect(
       TensorBoardEvent.frame(Array("abc".utf8))
         == [3, 0, 0, 0, 0, 0, 0, 0, 176, 153, 73, 14, 97, 98, 99, 110, 87, 241, 33])

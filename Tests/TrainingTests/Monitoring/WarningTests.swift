@@ -69,9 +69,9 @@ import Testing
     #expect(
       warning([[0, 1], [0, 1], [0, 1]], [1, 1, 1])?.contains("n runs 3 threads of 3 ranks on 2 CPUs") == true)
     #expect(warning([[0, 1], [0, 1]], [2, 2])?.contains("4 threads of 2 ranks on 2 CPUs") == true)
-    // Two are bound to the same CPU though others are free.
+    // Two ranks are bound to one CPU although others are free.
     #expect(warning([[0], [0], [1, 2, 3]], [1, 1, 1])?.contains("2 threads of 2 ranks on 1 CPU,") == true)
-    // No masks where the system does not tell.
+    // The system does not give any masks.
     #expect(warning([[], []], [1, 1]) == nil)
   }
 

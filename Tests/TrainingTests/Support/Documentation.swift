@@ -25,7 +25,7 @@ enum Documentation {
     }
   }
 
-  /// What follows # in links to the headings of a page, as GitHub makes it of their text.
+  /// The anchors of a page's headings, which GitHub derives from their text for links.
   static func anchors(_ page: String) throws -> Set<String> {
     Set(
       try prose(page).compactMap { line in

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// A TensorBoard event file, read here without any of the program's own code for it.
+/// A TensorBoard event file, read without any of the program's own code for it.
 struct EventFile {
   struct Histogram: Equatable {
     var minimum = 0.0
@@ -30,7 +30,7 @@ struct EventFile {
 
   var events: [Event] = []
 
-  /// Reads all records, and checks their checksums.
+  /// Reads all records, and verifies their checksums.
   init(_ bytes: [UInt8]) throws {
     var rest = bytes[...]
     while !rest.isEmpty {

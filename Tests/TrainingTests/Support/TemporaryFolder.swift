@@ -2,7 +2,7 @@ import Foundation
 
 @testable import Training
 
-/// A folder of one test, which goes away with the value.
+/// A folder of one test, which is removed with this object.
 final class TemporaryFolder: Sendable {
   let folder: String
 
@@ -21,7 +21,7 @@ final class TemporaryFolder: Sendable {
 
   var names: [String] { get throws { try FileManager.default.contentsOfDirectory(atPath: folder).sorted() } }
 
-  /// The line of the error (of damaged contents) that loading `bytes` ends with; nil if they load.
+  /// The one-line error (of damaged contents) from loading `bytes`; nil if they load.
   func failureToLoad(_ bytes: [UInt8], requireChecksum: Bool = false) throws -> String? {
     try write("trial", bytes)
     do throws(StorageError) {
