@@ -1,20 +1,21 @@
 #!/usr/bin/env bash
 # Installs what is missing, and checks everything: format, a build without warnings, all tests in one process, the collective
-# ones under mpirun with 1 to 4 ranks, runs over two hosts, the same with MPICH, examples and documentation. Each step has a
-# name, and its time in the table at the end; `scripts/test.sh NAME…` takes some of them.
+# ones under mpirun with 1 to 4 ranks, runs over two hosts, and collective tests and whole runs with MPICH. Each step has a name,
+# and its time in the table at the end; `scripts/test.sh NAME…` takes some of them.
 cd "$(dirname "$0")/.."
 . launch/install.sh
 . scripts/steps.sh
 # Some tests inject faults into system calls.
 if command -v dpkg-query >/dev/null; then install_missing strace; fi
 
+mkdir -p .build
 build_options=(-c release -Xswiftc -enable-testing)
 
-format() { swift format lint --strict --parallel -r Sources Tests Examples Package.swift; }
+format() { swift format lint --strict --parallel -r Sources Tests Package.swift; }
 
 build() {
   swift build "${build_options[@]}" --build-tests 2>&1 | tee .build/build.log
-  if grep -E '(warning|error):' .build/build.log; then
+  if grep -E '/(Sources|Tests)/.*(warning|error):' .build/build.log; then
     echo "The build has warnings." >&2
     return 1
   fi
@@ -43,8 +44,10 @@ hosts() { FGN_SKIP_BUILD=1 scripts/test-hosts.sh; }
 
 mpich() { scripts/test-mpich.sh; }
 
-# All tests, once more those of the ranks, for one process is a case of its own.
-unit() { timeout --kill-after=10 1500 swift test "${build_options[@]}" --skip-build --disable-xctest; }
+# All tests; one process is a case of its own for those of the ranks.
+unit() {
+  timeout --kill-after=10 1500 swift test "${build_options[@]}" --skip-build --disable-xctest 2>&1 | tee .build/unit.log
+}
 
 steps=(format build ranks hosts mpich unit)
 for name in "${@:-${steps[@]}}"; do
@@ -54,3 +57,5 @@ for name in "${@:-${steps[@]}}"; do
   esac
 done
 show_steps
+# The runner's closing line comes last.
+if [ -f .build/unit.log ]; then grep -a 'Test run with' .build/unit.log | tail -n 1; fi

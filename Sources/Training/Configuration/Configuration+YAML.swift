@@ -21,7 +21,7 @@ extension Configuration {
     return configuration
   }
 
-  /// The same for the text of a document; `source` names it in errors.
+  /// The configuration of a document's text; `source` names it in errors.
   package static func parse(_ text: String, source: String, overrides: [String] = []) throws -> Configuration {
     var tree = try defaultTree()
     if let document = try compose(text, source: source) {
