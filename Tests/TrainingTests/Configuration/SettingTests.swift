@@ -20,7 +20,7 @@ extension Configuration {
     @Setting var rate = 0.5
   }
 
-  @Test func anAutomaticSettingTakesChoicesUntilItIsGiven() throws {
+  @Test func `An automatic setting takes choices until it is given`() throws {
     var options = try YAMLDecoder().decode(Options.self, from: "rate: null", userInfo: [.opensSettings: true])
     #expect(options.$rate.isAutomatic)
     options.$rate.choose(1)
@@ -31,20 +31,20 @@ extension Configuration {
     #expect(options.rate == 3 && !options.$rate.isAutomatic)
   }
 
-  @Test func valuesInCodeAreGiven() {
+  @Test func `Values in code are given`() {
     var options = Options()
     options.$rate.choose(1)
     #expect(options.rate == 0.5 && !options.$rate.isAutomatic)
   }
 
-  @Test func settingsOfOneValueAreEqualHoweverTheyCameAbout() throws {
+  @Test func `Settings of one value are equal however they came about`() throws {
     var options = try YAMLDecoder().decode(Options.self, from: "rate: ~", userInfo: [.opensSettings: true])
     #expect(options != Options())
     options.$rate.choose(0.5)
     #expect(options == Options())
   }
 
-  @Test func aSettingIsWrittenAndReadAsItsValue() throws {
+  @Test func `A setting is written and read as its value`() throws {
     var options = try YAMLDecoder().decode(Options.self, from: "rate:", userInfo: [.opensSettings: true])
     options.$rate.choose(0.25)
     #expect(String(decoding: try JSONEncoder().encode(options), as: UTF8.self) == #"{"rate":0.25}"#)
@@ -56,7 +56,7 @@ extension Configuration {
     }
   }
 
-  @Test func theAutomaticKeysAreThoseOfTheDocumentation() throws {
+  @Test func `The automatic keys are those of the documentation`() throws {
     #expect(
       try Configuration.automaticKeys == [
         "data.normalize", "optimizer.learning_rate", "optimizer.damping.initial", "optimizer.damping.minimum",
@@ -64,7 +64,7 @@ extension Configuration {
       ])
   }
 
-  @Test func aSavedConfigurationHasAllItsValues() throws {
+  @Test func `A saved configuration has all its values`() throws {
     for (key, word) in [("\"learning_rate\":0.5", "\"learning_rate\":null"), ("\"scale\"", "\"auto\"")] {
       let json = String(decoding: try JSONEncoder().encode(Configuration()), as: UTF8.self)
       #expect(json.contains(key))
@@ -75,7 +75,7 @@ extension Configuration {
     }
   }
 
-  @Test func whatIsChosenByTheDataIsCheckedLikeWhatIsGiven() throws {
+  @Test func `What is chosen by the data is checked like what is given`() throws {
     let facts = DataFacts(
       isSparse: false, rows: nil, rowSize: nil, memory: .max, exceedsMemory: false, indexBase: nil,
       normalization: .standardize, meanSquaredNorm: { 1 })
@@ -85,7 +85,7 @@ extension Configuration {
     #expect(error?.key == "data.normalize" && error?.exitCode == 64)
   }
 
-  @Test func whatIsGivenIsNotChosen() throws {
+  @Test func `What is given is not chosen`() throws {
     let facts = DataFacts(
       isSparse: false, rows: 1000, rowSize: 8, memory: 800, exceedsMemory: true, indexBase: nil,
       normalization: .standardize, meanSquaredNorm: { 123_456 })

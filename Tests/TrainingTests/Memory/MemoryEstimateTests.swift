@@ -52,7 +52,7 @@ import Testing
     Case(settings: ["method=adam"], hidden: [50], ranks: 5, shards: 3, vectors: (4, 3)),
   ]
 
-  @Test(arguments: cases) func theFormulasOfTheDocumentationGiveTheEstimate(_ example: Case) throws {
+  @Test(arguments: cases) func `The formulas of the documentation give the estimate`(_ example: Case) throws {
     let configuration = try Configuration.parse(
       "model: {layers: [\(example.hidden.map { "{linear: \($0)}, tanh" }.joined(separator: ", "))]}", source: "",
       overrides: example.settings.map { "optimizer.\($0)" })
