@@ -295,11 +295,4 @@ import Testing
   func `An override that cannot be used is refused with its text`(expected: Case) {
     expectError(expected, isOverride: true)
   }
-
-  @Test func `A missing file has its own exit code`() {
-    let folder = TemporaryFolder()
-    let error = #expect(throws: ConfigurationError.self) { try Configuration.load(path: folder.path("none.yaml")) }
-    #expect(error?.exitCode == 66)
-    #expect(error?.description.contains(folder.path("none.yaml")) == true)
-  }
 }

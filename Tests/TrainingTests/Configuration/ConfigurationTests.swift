@@ -249,4 +249,11 @@ import Testing
     let configuration = try Configuration.parse("optimizer: {\(settings)}", source: "")
     #expect(configuration.optimizer.unreadSettings == keys.map { "optimizer.\($0)" })
   }
+
+  @Test func `A missing file has its own exit code`() {
+    let folder = TemporaryFolder()
+    let error = #expect(throws: ConfigurationError.self) { try Configuration.load(path: folder.path("none.yaml")) }
+    #expect(error?.exitCode == 66)
+    #expect(error?.description.contains(folder.path("none.yaml")) == true)
+  }
 }
