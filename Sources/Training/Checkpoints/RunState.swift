@@ -159,10 +159,8 @@ package struct RunState {
         "has \(new.0) examples, \(new.1) features and \(new.2) classes, but \(contents.path) was saved on \(old.0), "
           + "\(old.1) and \(old.2); name the data of that run")
     }
-    let axes = ExampleAxes(data.train.featureShape)
-    if let trained = saved.data.axes, !axes.agree(with: trained) {
-      throw axes.disagreement(with: trained, "data.train.features")
-    }
+    let (axes, trained) = (ExampleAxes(data.train.featureShape), ExampleAxes(saved.network.example))
+    guard axes.agree(with: trained) else { throw axes.disagreement(with: trained, "data.train.features") }
     if let before = progress.data, let now = data.checksum, before != Self.text(checksum: now) {
       throw ConfigurationError(
         key: "data.train",

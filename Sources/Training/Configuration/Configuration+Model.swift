@@ -45,6 +45,12 @@ extension Configuration.ModelOptions {
         key: "model.input_shape",
         "\(inputShape) is no shape for examples of \(featureShape.reduce(1, *)) features; their product must be that")
     }
+    if let inputShape, !ExampleAxes(inputShape).agree(with: ExampleAxes(featureShape)) {
+      throw ConfigurationError(
+        key: "model.input_shape",
+        "\(inputShape) would read examples of \(ExampleAxes(featureShape)) in another order; leave it null"
+          + (featureShape.count == 3 ? ", and set model.channels to where the file has the channels" : ""))
+    }
     do {
       return try Network(
         layers, example: inputShape ?? featureShape, channels: channels, classes: classes, sparseInputs: sparseInputs)

@@ -28,4 +28,14 @@ struct LabelCounts {
         : "classes \(missing.map(String.init).joined(separator: ", ")) have no examples"
     return "labels \(first) to \(last): \(list)" + (first > 0 ? "; class numbers count from 0" : "")
   }
+
+  /// A warning in one line where the classes of a table look like the values of a feature; nil elsewhere.
+  static func warning(of classes: ClassMap, examples: Int) -> String? {
+    guard classes.isNumeric, classes.count > max(10, examples / 10),
+      let fraction = classes.names.first(where: { Double($0).map { $0 != $0.rounded() } ?? false })
+    else { return nil }
+    return
+      "the labels are \(classes.count) different numbers in \(examples) examples, such as \(fraction): if they are in "
+      + "another column, name it in data.train.label_column"
+  }
 }

@@ -99,7 +99,8 @@ package struct TrainingData {
             testName,
             "has \(test.featureCount) features, and \(trainName) has \(train.featureCount); use sets of one kind"))
       }
-      let (axes, trained) = (ExampleAxes(test.featureShape), ExampleAxes(train.featureShape))
+      let axes = ExampleAxes(test.featureShape)
+      let trained = ExampleAxes(configuration.model.inputShape ?? train.featureShape)
       guard axes.agree(with: trained) else { throw CollectiveFailure(axes.disagreement(with: trained, testName)) }
       try check(
         test, features: testName, labels: options.test.labels?.description ?? testName, classCount, over: communicator)
@@ -117,7 +118,8 @@ package struct TrainingData {
       train: train, test: test, normalization: normalization, scales: scales, checksum: checksum,
       classCount: classCount, weights: weights, seconds: (ContinuousClock.now - start) / .seconds(1),
       memory: try communicator.allreduce([HostMemory.limit()], .min)[0], note: note,
-      labelWarning: train.classes == nil ? LabelCounts(train.labels, classCount: classCount).warning : nil)
+      labelWarning: train.classes.map { LabelCounts.warning(of: $0, examples: train.count) }
+        ?? LabelCounts(train.labels, classCount: classCount).warning)
   }
 
   /// The data sets. Collective on a node. Errors are local to this rank.

@@ -9,17 +9,14 @@ package struct DataDescription {
   package var classes: ClassMap?
   /// The names of the columns; nil where they have none.
   package var tableColumns: TableColumns?
-  /// The axes of one example in its file; nil where they are not known.
-  package var axes: ExampleAxes?
 
-  package init(classes: ClassMap? = nil, tableColumns: TableColumns? = nil, axes: ExampleAxes? = nil) {
+  package init(classes: ClassMap? = nil, tableColumns: TableColumns? = nil) {
     self.classes = classes
     self.tableColumns = tableColumns
-    self.axes = axes
   }
 
   package init(of set: Dataset) {
-    self.init(classes: set.classes, tableColumns: set.tableColumns, axes: ExampleAxes(set.featureShape))
+    self.init(classes: set.classes, tableColumns: set.tableColumns)
   }
 }
 
@@ -49,8 +46,6 @@ package struct ModelFile {
     /// The axes of one example, such as [28, 28].
     var input: [Int]
     var classes: Int
-    /// The axes of one example in the data file, where `model.input_shape` gives others.
-    var file: [Int]?
   }
 
   /// The tensors and metadata of a model; equal models give equal bytes.
@@ -77,8 +72,7 @@ package struct ModelFile {
   ) {
     file.encode(configuration, forKey: Key.configuration)
     file.encode(normalization, forKey: Key.normalization)
-    let axes = configuration.model.inputShape.flatMap { _ in data.axes?.extents }
-    file.encode(Shape(input: network.example, classes: network.outputCount, file: axes), forKey: Key.shape)
+    file.encode(Shape(input: network.example, classes: network.outputCount), forKey: Key.shape)
     if let classes = data.classes { file.encode(classes, forKey: Key.classes) }
     if let tableColumns = data.tableColumns, tableColumns.hasNames {
       file.encode(tableColumns.features, forKey: Key.featureNames)
@@ -120,12 +114,7 @@ package struct ModelFile {
     if let tableColumns, tableColumns.features.count != features {
       throw misfit("\(tableColumns.features.count) names are not those of \(features) features")
     }
-    if let axes = shape.file, axes.elementCount != features {
-      throw misfit("examples of \(axes) are not of \(shape.input)")
-    }
-    // A model without recorded axes does not know the file's axes if its configuration gives others.
-    let axes = shape.file ?? (configuration.model.inputShape == nil ? shape.input : nil)
-    data = DataDescription(classes: classes, tableColumns: tableColumns, axes: axes.map { ExampleAxes($0) })
+    data = DataDescription(classes: classes, tableColumns: tableColumns)
     do {
       network = try configuration.model.network(featureShape: shape.input, classes: shape.classes)
     } catch {

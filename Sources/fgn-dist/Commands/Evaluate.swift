@@ -19,12 +19,12 @@ struct Evaluate: ParsableCommand {
 
   @Option(
     help: """
-      File of features (IDX or NPY), or of examples with labels as text (.svm, .libsvm, .csv, .tsv); IDX and text also .gz \
+      File of features (IDX, NPY, NPZ or safetensors), or of examples with labels as text (.svm, .libsvm, .csv, .tsv); IDX and text also .gz \
       or .bz2.
       """)
   var features: [String] = []
 
-  @Option(help: "File of labels (IDX or NPY).")
+  @Option(help: "File of labels (IDX, NPY, NPZ or safetensors).")
   var labels: [String] = []
 
   @Option(

@@ -20,7 +20,7 @@ struct Predict: ParsableCommand {
 
   @Option(
     help: """
-      File of features (IDX or NPY), or of examples as text (.svm, .libsvm, .csv, .tsv); IDX and text also .gz or .bz2.
+      File of features (IDX, NPY, NPZ or safetensors), or of examples as text (.svm, .libsvm, .csv, .tsv); IDX and text also .gz or .bz2.
       """)
   var features: [String]
 

@@ -161,7 +161,7 @@ struct Train: ParsableCommand {
       "\(train.count) examples of \(train.featureCount) features"
         + (train.features.isSparse ? " (sparse, \(train.features.valuesPerRow.short) values each)" : "")
         + ", \(data.classCount) classes, " + (train.indices.map { "indices from \($0.base.first), " } ?? "")
-        + (train.tableColumns.map { "\($0.decision), " } ?? "")
+        + (train.tableColumns.map { "\($0.decisionWithLabel), " } ?? "")
         + "normalize \(configuration.summaryOfNormalization(data)); "
         + (data.test.map { "\($0.count) test examples" } ?? "no test set") + "; read in \(data.seconds.short) s")
     if let note = data.note { coordinator.say(note) }

@@ -67,18 +67,33 @@ extension CommandLineTests {
       #expect(Set(logits).count == 1)
     }
 
-    @Test func `Where input_shape reshapes examples, their axes are those of the training file`() throws {
+    @Test func `The axes of input_shape are those of files that have axes`() throws {
       let workspace = try prepare()
-      // One file in another order than the network's, and a flat one.
-      for (run, features) in [("reshaped", "last.npy"), ("flat", "flat.npy")] {
+      func train(_ run: String, _ features: String, _ shape: String, _ channels: String) throws -> Outcome {
         try Program.run(
           ["train", "run.yaml", "--run-directory", run, "--set", "data.train.features=\(features)"]
-            + ["--set", "model.input_shape=[3, 4, 5]", "--set", "model.channels=first"], in: workspace
-        ).expectSuccess()
-        try Program.run(predict(run, features), in: workspace).expectSuccess()
+            + ["--set", "model.input_shape=\(shape)", "--set", "model.channels=\(channels)"], in: workspace)
       }
-      try Program.run(predict("reshaped", "first.npy"), in: workspace).expectError(65, mentioning: ["4 × 5 × 3"])
-      try Program.run(predict("flat", "first.npy"), in: workspace).expectSuccess()
+      try train("reshaped", "last.npy", "[3, 4, 5]", "first")
+        .expectError(64, mentioning: ["model.input_shape", "4 × 5 × 3", "model.channels"])
+      try train("flat", "flat.npy", "[4, 5, 3]", "last").expectSuccess()
+      try Program.run(predict("flat", "flat.npy"), in: workspace).expectSuccess()
+      try Program.run(predict("flat", "last.npy"), in: workspace).expectSuccess()
+      try Program.run(predict("flat", "first.npy"), in: workspace).expectError(65, mentioning: ["3 × 4 × 5"])
+    }
+
+    @Test func `Labels that look like the values of a feature are said aloud`() throws {
+      let workspace = Workspace()
+      let lines = (0..<200).map { "\($0 % 3),\(Double($0 * 37 % 100) / 64),\(Double($0 * 17 % 100) / 64)" }
+      try workspace.write("t.csv", "label,a,b\n" + lines.joined(separator: "\n") + "\n")
+      try workspace.write("run.yaml", "{data: {train: {features: t.csv}}, training: {epochs: 1}}")
+      let last = try Program.run(["train", "run.yaml", "--run-directory", "last"], in: workspace)
+      last.expectSuccess()
+      #expect(last.output.contains("label 'b'") && last.output.contains("data.train.label_column"))
+      let first = try Program.run(
+        ["train", "run.yaml", "--run-directory", "first", "--set", "data.train.label_column=first"], in: workspace)
+      first.expectSuccess()
+      #expect(first.output.contains("label 'label'") && !first.output.contains("different numbers"))
     }
   }
 }

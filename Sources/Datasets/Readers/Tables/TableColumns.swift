@@ -18,6 +18,9 @@ package struct TableColumns: Codable, Equatable, Sendable {
   /// The decision about the first line of the table, in words.
   package var decision: String { hasNames ? "header: names" : "no header" }
 
+  /// The decision, and the column of the labels by its name.
+  package var decisionWithLabel: String { decision + (label.map { ", label \(Self.list([$0]))" } ?? "") }
+
   /// How a table was read for a model that knows `known`, in words.
   package func summary(_ known: TableColumns?) -> String {
     note ?? decision + (hasNames && known?.hasNames == true ? ", columns by name" : ", columns by position")
