@@ -59,6 +59,11 @@ package struct AtomicWriter<Failure: FileFailure>: ~Copyable {
     self.path = path
     self.name = name
     temporary = name.path(for: path)
+    // A rename would replace a device or a pipe, such as /dev/null, for everybody.
+    var information = stat()
+    if stat(path, &information) == 0, ![S_IFREG, S_IFDIR].contains(information.st_mode & S_IFMT) {
+      throw Failure(.open, on: path, code: EOPNOTSUPP)
+    }
     switch name {
     case .hidden:
       // In a container the process id repeats from run to run, so a dead run's temporary may have this very name.

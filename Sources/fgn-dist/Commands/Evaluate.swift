@@ -1,5 +1,6 @@
 import ArgumentParser
 import Datasets
+import Foundation
 import GaussNewton
 import LinearAlgebra
 import MPI
@@ -67,6 +68,12 @@ struct Evaluate: ParsableCommand {
       guard (1...1_000_000).contains(suspectsCount) else {
         throw ValidationError("--suspects-count \(suspectsCount) is impossible; it must be from 1 to a million")
       }
+    }
+    func file(_ path: String) -> URL { URL(fileURLWithPath: path).resolvingSymlinksInPath().standardizedFileURL }
+    let inputs = [source.features, source.labels].compactMap { $0 }.flatMap { (try? $0.paths()) ?? $0.entries }
+    var files = Set(([model] + inputs).map(file))
+    for path in [classes, confusion, suspects].compactMap({ $0 }) where !files.insert(file(path)).inserted {
+      throw ValidationError("\(path) is named twice; give each output a file of its own")
     }
     let isText = source.text != nil
     if let list = source.features, !format.isOne(of: list) {

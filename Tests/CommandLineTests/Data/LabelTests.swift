@@ -100,6 +100,19 @@ extension CommandLineTests {
         65, mentioning: words)
     }
 
+    @Test func `What evaluate reads is not what it writes`() throws {
+      let workspace = Workspace()
+      try workspace.write("t.csv", "1,2,a\n2,1,b\n")
+      try workspace.write("run.yaml", "{data: {train: {features: t.csv}}, training: {epochs: 1}}")
+      try Program.run(["train", "run.yaml", "--run-directory", "run"], in: workspace).expectSuccess()
+      for outputs in [["--classes", "t.csv"], ["--classes", "a.csv", "--confusion", "a.csv"]] {
+        let run = try Program.run(
+          ["evaluate", "run/model.safetensors", "--features", "t.csv"] + outputs, in: workspace)
+        #expect(run.code == 64 && run.errorOutput.contains("is named twice"), "\(run.errorOutput)")
+      }
+      #expect(try workspace.bytes("t.csv") == Array("1,2,a\n2,1,b\n".utf8))
+    }
+
     @Test func `Labels that only look alike are two`() throws {
       let workspace = Workspace()
       let lines = (0..<40).map { "\($0 % 2),\(Double($0) / 40),caf\($0 % 2 == 0 ? "\u{e9}" : "e\u{301}")" }

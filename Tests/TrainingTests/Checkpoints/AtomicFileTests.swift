@@ -88,4 +88,13 @@ import Testing
       #expect(try folder.names == ["a"])
     }
   }
+
+  @Test func `A pipe or device is no file to replace`() throws {
+    let path = folder.path("pipe")
+    #expect(mkfifo(path, 0o600) == 0)
+    let error = #expect(throws: StorageError.self) { try AtomicFile.write(path) { try $0.write("x") } }
+    #expect(error?.exitCode == 74 && error?.description.contains(path) == true)
+    var information = stat()
+    #expect(stat(path, &information) == 0 && information.st_mode & S_IFMT == S_IFIFO)
+  }
 }
