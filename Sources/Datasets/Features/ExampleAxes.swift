@@ -11,9 +11,10 @@ package struct ExampleAxes: Equatable, Sendable {
     return own == others || own.count < 2 || others.count < 2
   }
 
-  /// The error for examples of `path` whose values have another order than the training set. Exit code 65.
-  package func disagreement(with trained: ExampleAxes, _ path: String) -> DataError {
-    .badContents(
+  /// Throws exit code 65 if the examples of `path` have their values in another order than those of the training set.
+  package func check(with trained: ExampleAxes, _ path: String) throws(DataError) {
+    guard !agree(with: trained) else { return }
+    throw .badContents(
       path,
       "has examples of \(self), and those of the training set are \(trained): their values have another order; transpose the "
         + "array, or flatten the examples if they are in that order")

@@ -159,8 +159,7 @@ package struct RunState {
         "has \(new.0) examples, \(new.1) features and \(new.2) classes, but \(contents.path) was saved on \(old.0), "
           + "\(old.1) and \(old.2); name the data of that run")
     }
-    let (axes, trained) = (ExampleAxes(data.train.featureShape), ExampleAxes(saved.network.example))
-    guard axes.agree(with: trained) else { throw axes.disagreement(with: trained, "data.train.features") }
+    try ExampleAxes(data.train.featureShape).check(with: ExampleAxes(saved.network.example), "data.train.features")
     if let before = progress.data, let now = data.checksum, before != Self.text(checksum: now) {
       throw ConfigurationError(
         key: "data.train",

@@ -99,9 +99,12 @@ package struct TrainingData {
             testName,
             "has \(test.featureCount) features, and \(trainName) has \(train.featureCount); use sets of one kind"))
       }
-      let axes = ExampleAxes(test.featureShape)
       let trained = ExampleAxes(configuration.model.inputShape ?? train.featureShape)
-      guard axes.agree(with: trained) else { throw CollectiveFailure(axes.disagreement(with: trained, testName)) }
+      do {
+        try ExampleAxes(test.featureShape).check(with: trained, testName)
+      } catch {
+        throw CollectiveFailure(error)
+      }
       try check(
         test, features: testName, labels: options.test.labels?.description ?? testName, classCount, over: communicator)
     }

@@ -12,8 +12,7 @@ extension ModelFile {
         problem: "has \(count) a row, but \(contents.path) takes \(network.inputCount)",
         remedy: "use the features that the model was trained on")
     }
-    let (axes, trained) = (ExampleAxes(shape), ExampleAxes(network.example))
-    guard axes.agree(with: trained) else { throw axes.disagreement(with: trained, name) }
+    try ExampleAxes(shape).check(with: ExampleAxes(network.example), name)
   }
 
   /// A note for the user where neither the model nor an option gives the index base of a file in LIBSVM's format; nil

@@ -1,7 +1,6 @@
 import ArgumentParser
 import CSystem
 import Datasets
-import Foundation
 import MPI
 import Training
 
@@ -86,16 +85,10 @@ struct Convert: ParsableCommand {
       throw ValidationError("\(inputs) are of several formats; convert those of each into one file first")
     }
     try checkOptions(target)
-    func file(_ path: String) -> URL { URL(fileURLWithPath: path).resolvingSymlinksInPath().standardizedFileURL }
     let sources = [inputs, labelFiles].compactMap { $0 }.flatMap { (try? $0.paths()) ?? $0.entries }
-    var files = Set((sources + [classNames].compactMap { $0 }).map(file))
-    for path in [output, outputLabels, classes].compactMap({ $0 }) {
-      // The path of the file while it is incomplete.
-      let partial = path + ".partial"
-      for path in [path, partial] where !files.insert(file(path)).inserted {
-        throw ValidationError("\(path) is named twice; give each output a file of its own")
-      }
-    }
+    // An output has a second name, under which it is written until it is complete.
+    let outputs = [output, outputLabels, classes].compactMap { $0 }.flatMap { [$0, $0 + ".partial"] }
+    try checkOutputs(outputs, inputs: sources + [classNames].compactMap { $0 })
   }
 
   /// Refuses options that have no meaning for these formats.

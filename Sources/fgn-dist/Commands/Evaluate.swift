@@ -1,6 +1,5 @@
 import ArgumentParser
 import Datasets
-import Foundation
 import GaussNewton
 import LinearAlgebra
 import MPI
@@ -69,12 +68,8 @@ struct Evaluate: ParsableCommand {
         throw ValidationError("--suspects-count \(suspectsCount) is impossible; it must be from 1 to a million")
       }
     }
-    func file(_ path: String) -> URL { URL(fileURLWithPath: path).resolvingSymlinksInPath().standardizedFileURL }
     let inputs = [source.features, source.labels].compactMap { $0 }.flatMap { (try? $0.paths()) ?? $0.entries }
-    var files = Set(([model] + inputs).map(file))
-    for path in [classes, confusion, suspects].compactMap({ $0 }) where !files.insert(file(path)).inserted {
-      throw ValidationError("\(path) is named twice; give each output a file of its own")
-    }
+    try checkOutputs([classes, confusion, suspects].compactMap { $0 }, inputs: [model] + inputs)
     let isText = source.text != nil
     if let list = source.features, !format.isOne(of: list) {
       throw ValidationError("\(list) are of several formats; evaluate those of each on their own")
