@@ -99,9 +99,11 @@ package struct TrainingData {
             testName,
             "has \(test.featureCount) features, and \(trainName) has \(train.featureCount); use sets of one kind"))
       }
-      let trained = ExampleAxes(configuration.model.inputShape ?? train.featureShape)
+      // Flat training examples have the axes that the model gives them.
+      let isFlat = train.featureShape.count < 2
+      let trained = isFlat ? configuration.model.inputShape ?? train.featureShape : train.featureShape
       do {
-        try ExampleAxes(test.featureShape).check(with: trained, testName)
+        try ExampleAxes(test.featureShape).check(with: ExampleAxes(trained), testName)
       } catch {
         throw CollectiveFailure(error)
       }
