@@ -11,12 +11,22 @@ let mpiPackage = Context.environment["FGN_MPI"] ?? "ompi-c"
   let kernelFlags: [CSetting] = [.unsafeFlags(["-O3", "-fno-math-errno"])]
 #endif
 
+// The plugin that makes the reference of the libraries is fetched only by those who ask for it: `FGN_DOCUMENTATION=1 swift
+// package generate-documentation --target GaussNewton`.
+let documentation: [Package.Dependency] =
+  Context.environment["FGN_DOCUMENTATION"] == nil
+  ? [] : [.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0")]
+
 let package = Package(
   name: "fgn-dist",
   products: [
-    .executable(name: "fgn-dist", targets: ["fgn-dist"])
+    .executable(name: "fgn-dist", targets: ["fgn-dist"]),
+    .library(name: "GaussNewton", targets: ["GaussNewton"]),
+    .library(name: "Networks", targets: ["Networks"]),
+    .library(name: "LinearAlgebra", targets: ["LinearAlgebra"]),
+    .library(name: "MPI", targets: ["MPI"]),
   ],
-  dependencies: [
+  dependencies: documentation + [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],

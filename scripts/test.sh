@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, and checks everything: format, a build without warnings, all tests in one process, the collective
-# ones under mpirun with 1 to 4 ranks, runs over two hosts, and collective tests and whole runs with MPICH. Each step has a name,
-# and its time in the table at the end; `scripts/test.sh NAME…` takes some of them.
+# ones under mpirun with 1 to 4 ranks, runs over two hosts, collective tests and whole runs with MPICH, the examples, and the
+# reference of the libraries. Each step has a name, and its time in the table at the end; `scripts/test.sh NAME…` takes some.
 cd "$(dirname "$0")/.."
 . launch/install.sh
 . scripts/steps.sh
@@ -11,7 +11,7 @@ if command -v dpkg-query >/dev/null; then install_missing strace; fi
 mkdir -p .build
 build_options=(-c release -Xswiftc -enable-testing)
 
-format() { swift format lint --strict --parallel -r Sources Tests Package.swift; }
+format() { swift format lint --strict --parallel -r Sources Tests Examples/Sources Package.swift Examples/Package.swift; }
 
 build() {
   swift build "${build_options[@]}" --build-tests 2>&1 | tee .build/build.log
@@ -44,12 +44,30 @@ hosts() { FGN_SKIP_BUILD=1 scripts/test-hosts.sh; }
 
 mpich() { scripts/test-mpich.sh; }
 
+# The examples are a package of their own, which sees the public interface alone.
+examples() {
+  local options=(--package-path Examples --scratch-path .build-examples) folder
+  swift build "${options[@]}"
+  folder="$(swift build "${options[@]}" --show-bin-path)"
+  "$folder/train-network" | tee .build/example.log
+  grep -Eq '^accuracy: (1|0\.9)' .build/example.log
+  mpirun --oversubscribe -np 2 "$folder/train-across-ranks" | tee .build/example.log
+  grep -q '^epoch 5 on 2 ranks: loss 0\.' .build/example.log
+}
+
+documentation() {
+  local target
+  for target in MPI LinearAlgebra Networks GaussNewton; do
+    FGN_DOCUMENTATION=1 swift package generate-documentation --target "$target" --warnings-as-errors
+  done
+}
+
 # All tests; one process is a case of its own for those of the ranks.
 unit() {
   timeout --kill-after=10 1500 swift test "${build_options[@]}" --skip-build --disable-xctest 2>&1 | tee .build/unit.log
 }
 
-steps=(format build ranks hosts mpich unit)
+steps=(format build examples documentation ranks hosts mpich unit)
 for name in "${@:-${steps[@]}}"; do
   case " ${steps[*]} " in
     *" $name "*) step "$name" "$name" ;;

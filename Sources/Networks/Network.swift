@@ -1,13 +1,13 @@
 import LinearAlgebra
 
 /// Layers in order over one flat parameter vector; the outputs of the last layer are the logits.
-package struct Network: Sendable {
+public struct Network: Sendable {
   package let body: Stack
-  package let layout: ParameterLayout
+  public let layout: ParameterLayout
   /// The axes of one example, such as [28, 28]; their product is d.
-  package let example: [Int]
+  public let example: [Int]
   /// Each layer with the shape of its output, for the user.
-  package let outline: [String]
+  public let outline: [String]
 
   /// - Precondition: there is at least one layer, and each takes as many inputs as the one before has outputs.
   package init(_ layers: [any Layer]) {
@@ -35,13 +35,13 @@ package struct Network: Sendable {
   package var hasSingleLayer: Bool { layers.count == 1 }
 
   /// d, the number of features.
-  package var inputCount: Int { body.inputCount }
+  public var inputCount: Int { body.inputCount }
 
   /// C, the number of classes.
-  package var outputCount: Int { body.outputCount }
+  public var outputCount: Int { body.outputCount }
 
   /// Starting values by each layer's rule, determined by `seed` alone.
-  package func initialParameters<Scalar: BLASScalar>(seed: UInt64) -> Vector<Scalar> {
+  public func initialParameters<Scalar: BLASScalar>(seed: UInt64) -> Vector<Scalar> {
     var generator = SplitMix64(seed: seed)
     let parameters = Vector<Scalar>(zeros: layout.count)
     body.initialize(parameters, gain: 1, using: &generator)
@@ -51,7 +51,7 @@ package struct Network: Sendable {
 
 extension Network: CustomStringConvertible {
   /// The outline on one line; a long one is shortened in its middle.
-  package var description: String {
+  public var description: String {
     let parts = outline.count <= 12 ? outline : outline.prefix(7) + ["…"] + outline.suffix(4)
     return parts.joined(separator: ", ")
   }

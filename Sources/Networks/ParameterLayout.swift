@@ -1,18 +1,18 @@
 /// The place of each named tensor in the flat parameter vector.
-package struct ParameterLayout: Equatable, Sendable {
-  package struct Entry: Equatable, Sendable {
+public struct ParameterLayout: Equatable, Sendable {
+  public struct Entry: Equatable, Sendable {
     /// The name in an exported file, such as `model.0.weight`.
-    package let name: String
-    package let shape: [Int]
-    package let range: Range<Int>
+    public let name: String
+    public let shape: [Int]
+    public let range: Range<Int>
     /// Whether this matrix is stored column by column, unlike in a file.
-    package let isTransposed: Bool
+    public let isTransposed: Bool
   }
 
-  package private(set) var entries: [Entry] = []
+  public private(set) var entries: [Entry] = []
 
   /// P, the number of parameters.
-  package private(set) var count = 0
+  public private(set) var count = 0
 
   package init() {}
 

@@ -3,7 +3,7 @@ import MPI
 import Networks
 
 /// The number types of a distributed step, which BLAS and MPI both know.
-package typealias DistributedScalar = BLASScalar & MPIDatatype
+public typealias DistributedScalar = BLASScalar & MPIDatatype
 
 /// The way in which the sums of a backward pass travel.
 package enum Exchange: String, Codable, CaseIterable, Sendable {

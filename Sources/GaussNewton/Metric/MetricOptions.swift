@@ -1,6 +1,6 @@
 /// The options of the metric in which damping and momentum measure a step: ‖Δ‖² = ΔᵀMΔ.
-package struct MetricOptions: Codable, Equatable, Sendable {
-  package enum Kind: String, Codable, CaseIterable, Sendable {
+public struct MetricOptions: Codable, Equatable, Sendable {
+  public enum Kind: String, Codable, CaseIterable, Sendable {
     /// M = I.
     case identity
     /// For each fully connected layer, M = I ⊗ Â with the second moments Â of its inputs.
@@ -9,13 +9,13 @@ package struct MetricOptions: Codable, Equatable, Sendable {
     case kronecker
   }
 
-  @Setting package var kind = Kind.identity
+  @Setting public var kind = Kind.identity
   /// ε, added to the diagonals of Â and Ŝ, whose mean is 1 without it.
-  package var epsilon = 0.1
+  public var epsilon = 0.1
   /// The share of the running moments that stays when a batch's moments are added.
-  package var decay = 0.95
+  public var decay = 0.95
   /// The number of steps between batches whose moments are added.
-  package var interval = 10
+  public var interval = 10
 
-  package init() {}
+  public init() {}
 }

@@ -3,6 +3,30 @@ import MPI
 import Networks
 
 extension FastGaussNewton {
+  /// Takes one global step, and chooses the solver before the first one if the options leave the choice. Collective.
+  ///
+  /// - Parameters:
+  ///   - parameters: θ (P), updated in place; the same on all ranks.
+  ///   - batch: this rank's rows of the batch.
+  ///   - rate: the learning rate, by which the step Δ is multiplied.
+  /// - Throws: an error of the communicator. Numerical trouble is reported, not thrown.
+  @discardableResult
+  public func advance(
+    _ parameters: Vector<Scalar>, on batch: Batch<Scalar>, rate: Double = 1
+  ) throws -> StepReport {
+    if plan == nil {
+      if options.solver.kind == .measured {
+        try measurePlan(parameters, on: batch)
+      } else {
+        let entries = try communicator.allreduce(batch.inputs.entryCount)
+        try makePlan(
+          parameters, on: batch, batchSize: batch.globalSize,
+          valuesPerRow: Double(entries) / Double(max(1, batch.globalSize)))
+      }
+    }
+    return try advance(parameters, on: batch, rate: rate, interrupt: false)
+  }
+
   /// Plans with a cost model of each solver on batches of `batchSize` rows, where the configuration leaves the choice.
   /// The same command always makes the same plan. The iterations of conjugate gradient are taken from the previous
   /// plan, or from a solve of this batch. The parameters do not change. Collective.

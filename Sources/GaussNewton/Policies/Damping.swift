@@ -1,25 +1,25 @@
 /// The damping λ, and its adaptation to the success of the model.
-package enum Damping {
-  package enum Policy: String, Codable, CaseIterable, Sendable {
+public enum Damping {
+  public enum Policy: String, Codable, CaseIterable, Sendable {
     case constant
     case levenbergMarquardt = "levenberg-marquardt"
     /// λ is the best of several values on held-out rows of a batch, once per interval.
     case sweep
   }
 
-  package struct Options: Codable, Equatable, Sendable {
-    @Setting package var initial = 0.3
-    package var policy = Policy.levenbergMarquardt
+  public struct Options: Codable, Equatable, Sendable {
+    @Setting public var initial = 0.3
+    public var policy = Policy.levenbergMarquardt
     /// λ moves between these, unless it is constant. On the rows that a step was made for, its model is too good a prophet,
     /// and a few held-out rows do not know what the next batches need: without a floor λ falls too far.
-    @Setting package var minimum = 0.3
-    @Setting package var maximum = 1e6
+    @Setting public var minimum = 0.3
+    @Setting public var maximum = 1e6
     /// Factor by which λ rises, and by whose inverse it falls.
-    package var factor = 2.0
+    public var factor = 2.0
     /// The number of steps between adaptations.
-    package var interval = 10
+    public var interval = 10
 
-    package init() {}
+    public init() {}
 
     /// λ of the first step: `initial`, within the bounds if there are any.
     package var start: Double { policy == .constant ? initial : bounded(initial) }

@@ -3,7 +3,7 @@
 /// It reads as its value. What options have in code, by default or by assignment, counts as given; automatic is what a
 /// configuration leaves out. Two settings are equal if their values are, however these came about.
 @propertyWrapper
-package struct Setting<Value: Codable & Equatable & Sendable>: Sendable {
+public struct Setting<Value: Codable & Equatable & Sendable>: Sendable {
   private enum State: Sendable {
     /// Automatic, and nothing has been chosen yet.
     case open
@@ -14,12 +14,12 @@ package struct Setting<Value: Codable & Equatable & Sendable>: Sendable {
 
   private var state: State
 
-  package init(wrappedValue: Value) {
+  public init(wrappedValue: Value) {
     state = .given(wrappedValue)
   }
 
   /// Precondition for reading: it is given, or chosen.
-  package var wrappedValue: Value {
+  public var wrappedValue: Value {
     get {
       guard let value else { preconditionFailure("a setting is read before it is chosen") }
       return value
@@ -27,7 +27,7 @@ package struct Setting<Value: Codable & Equatable & Sendable>: Sendable {
     set { state = .given(newValue) }
   }
 
-  package var projectedValue: Setting<Value> {
+  public var projectedValue: Setting<Value> {
     get { self }
     set { self = newValue }
   }
@@ -51,7 +51,7 @@ package struct Setting<Value: Codable & Equatable & Sendable>: Sendable {
 }
 
 extension Setting: Equatable {
-  package static func == (one: Setting, other: Setting) -> Bool { one.value == other.value }
+  public static func == (one: Setting, other: Setting) -> Bool { one.value == other.value }
 }
 
 /// A choice of words that has one for the automatic setting as well.
@@ -68,7 +68,7 @@ extension CodingUserInfoKey {
 }
 
 extension Setting: Codable {
-  package init(from decoder: any Decoder) throws {
+  public init(from decoder: any Decoder) throws {
     let container = try decoder.singleValueContainer()
     if decoder.userInfo[.opensSettings] != nil {
       let word = Self.automaticWord
@@ -80,7 +80,7 @@ extension Setting: Codable {
     state = .given(try container.decode(Value.self))
   }
 
-  package func encode(to encoder: any Encoder) throws {
+  public func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
     if encoder.userInfo[.opensSettings] != nil { try container.encodeNil() } else { try container.encode(wrappedValue) }
   }

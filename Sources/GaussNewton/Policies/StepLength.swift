@@ -1,5 +1,5 @@
 /// The rule for the length of the step along the solution Δ.
-package enum StepLength: String, Codable, CaseIterable, Sendable {
+public enum StepLength: String, Codable, CaseIterable, Sendable {
   /// The full length.
   case unit
   /// To the minimum of the full Gauss-Newton model along Δ: FGN overshoots where it drops curvature.

@@ -1,8 +1,8 @@
 import Glibc
 
 /// The options for solving the damped system.
-package struct SolverOptions: Codable, Equatable, Sendable {
-  package enum Kind: String, Codable, CaseIterable, Sendable {
+public struct SolverOptions: Codable, Equatable, Sendable {
+  public enum Kind: String, Codable, CaseIterable, Sendable {
     /// The program chooses by a cost model.
     case auto
     /// The program chooses by measurements at the start of a run.
@@ -18,12 +18,12 @@ package struct SolverOptions: Codable, Equatable, Sendable {
     package var isChosen: Bool { self == .auto || self == .measured }
   }
 
-  package var kind = Kind.auto
+  public var kind = Kind.auto
   /// The solver stops when ‖(G + λI)Δ + g‖ ≤ tolerance · ‖g‖.
-  package var tolerance = 0.1
+  public var tolerance = 0.1
   /// The tolerance with the matrix, where it is smaller: iterations cost little beside the matrix itself.
-  package var gramTolerance = 0.01
-  package var maxIterations = 50
+  public var gramTolerance = 0.01
+  public var maxIterations = 50
 
   /// The tolerance of solves with the matrix.
   package var toleranceWithMatrix: Double { min(tolerance, gramTolerance) }
@@ -40,12 +40,12 @@ package struct SolverOptions: Codable, Equatable, Sendable {
     case maxIterations = "max_iterations"
   }
 
-  package init() {}
+  public init() {}
 }
 
 /// The outcome of a solve. Numerical trouble is a value here, not an error.
-package struct SolverSummary: Equatable, Sendable {
-  package enum Termination: String, CaseIterable, Sendable {
+public struct SolverSummary: Equatable, Sendable {
+  public enum Termination: String, CaseIterable, Sendable {
     case converged
     case iterationLimit = "iteration-limit"
     /// A search direction without curvature: rounding dominates the system.
@@ -54,19 +54,19 @@ package struct SolverSummary: Equatable, Sendable {
     case nonFinite = "non-finite"
   }
 
-  package enum Method: String, CaseIterable, Sendable {
+  public enum Method: String, CaseIterable, Sendable {
     case cg, cholesky
     /// Cholesky in `Double`, after rounding in `Float` has spoilt a pivot.
     case doubleCholesky = "cholesky-float64"
     case gramCG = "gram-cg"
   }
 
-  package var method = Method.cg
+  public var method = Method.cg
   /// Iterations of conjugate gradient; for Cholesky, solutions with the factor: 1, and one more per refinement.
-  package var iterations: Int
+  public var iterations: Int
   /// ‖(G + λI)Δ + g‖ / ‖g‖
-  package var residual: Double
-  package var termination: Termination
+  public var residual: Double
+  public var termination: Termination
 
   func ended(_ termination: Termination) -> SolverSummary {
     var result = self

@@ -2,17 +2,17 @@ import LinearAlgebra
 import Networks
 
 /// A global batch of B rows, with the `#b` rows that this rank holds, possibly none.
-package struct Batch<Scalar: BLASScalar> {
+public struct Batch<Scalar: BLASScalar> {
   /// #b × d
-  package let inputs: Inputs<Scalar>
+  public let inputs: Inputs<Scalar>
   /// #b
-  package let labels: ArraySlice<Int32>
+  public let labels: ArraySlice<Int32>
   /// ω of the rows (#b), not negative: the loss is (1/B) Σ ω_i ℓ_i. nil: all are 1.
-  package let weights: Vector<Scalar>?
+  public let weights: Vector<Scalar>?
   /// B, over all ranks.
-  package let globalSize: Int
+  public let globalSize: Int
 
-  package init(
+  public init(
     inputs: Inputs<Scalar>, labels: ArraySlice<Int32>, weights: Vector<Scalar>? = nil, globalSize: Int
   ) {
     precondition(labels.count == inputs.rows, "one label a row")

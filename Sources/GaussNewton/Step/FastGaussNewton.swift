@@ -12,8 +12,8 @@ import Networks
 /// M⁻¹Rᵀx with RM⁻¹Rᵀ in the place of RRᵀ, and Δ₀ = ηΔ₋ − μ/(λ+μ) M⁻¹(ηΔ₋ + Dθ). Matrix-free, it is the same system of
 /// RL⁻ᵀ, M = LLᵀ. Rows are sharded over the ranks (`#b` of B); parameters are the same on all ranks. Source: Korbit and
 /// Zanon, arXiv 2605.06081.
-package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer {
-  package let options: GaussNewtonOptions
+public final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer {
+  public let options: GaussNewtonOptions
   package let phases = Phases()
   package let damped: DampedStep<Scalar>
 
@@ -46,10 +46,19 @@ package final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer 
 
   package var margin: SoftmaxMargin<Scalar> { loss.margin }
 
+  /// Rows lie in shards on the ranks of `communicator`, and parameters on all of them. Allocates memory for shards of at
+  /// most `capacity` rows.
+  public convenience init(
+    _ network: Network, options: GaussNewtonOptions = GaussNewtonOptions(), capacity: Int,
+    communicator: Communicator = Communicator()
+  ) {
+    self.init(
+      network, options: options, capacity: capacity, partition: RowPartition(), communicator: communicator)
+  }
+
   /// Allocates memory for shards of at most `capacity` rows.
   package init(
-    _ network: Network, options: GaussNewtonOptions, capacity: Int, partition: RowPartition = RowPartition(),
-    communicator: Communicator
+    _ network: Network, options: GaussNewtonOptions, capacity: Int, partition: RowPartition, communicator: Communicator
   ) {
     self.options = options
     space = ReplicatedParameters(communicator: communicator, phases: phases)

@@ -1,18 +1,18 @@
 /// The options of a damped step, with the FGN matrix or the full one.
-package struct GaussNewtonOptions: Equatable, Sendable {
-  package var damping = Damping.Options()
-  package var solver = SolverOptions()
-  package var stepLength = StepLength.unit
+public struct GaussNewtonOptions: Equatable, Sendable {
+  public var damping = Damping.Options()
+  public var solver = SolverOptions()
+  public var stepLength = StepLength.unit
   /// η
-  package var momentum = 0.0
+  public var momentum = 0.0
   /// Whether a batch is linearised at θ + Δ₀ instead of θ.
-  package var nesterov = false
+  public var nesterov = false
   /// μ
-  package var weightDecay = 0.0
+  public var weightDecay = 0.0
   /// Whether biases decay as weights do.
-  package var decaysBiases = true
+  public var decaysBiases = true
   /// M
-  package var metric = MetricOptions()
+  public var metric = MetricOptions()
 
-  package init() {}
+  public init() {}
 }

@@ -1,23 +1,23 @@
 /// The results of one step; the same on all ranks.
-package struct StepReport: Equatable, Sendable {
+public struct StepReport: Equatable, Sendable {
   /// Mean cross-entropy of the batch before the step, weighted if its rows are, without weight decay.
-  package var loss: Double
+  public var loss: Double
   /// ‖g + μDθ‖; for a solve with the matrix ‖g‖, since the gradient itself is never formed there, and gᵀDθ would need a
   /// product of its own.
-  package var gradientNorm: Double
+  public var gradientNorm: Double
   /// λ of the solve; nil for a method without damping.
-  package var damping: Double?
+  public var damping: Double?
   /// The outcome of the solve; nil for a method without one.
-  package var solver: SolverSummary?
+  public var solver: SolverSummary?
   /// ‖Δ‖ before length and rate.
-  package var stepNorm = 0.0
+  public var stepNorm = 0.0
   /// α; the update is rate · α · Δ.
-  package var stepLength = 1.0
+  public var stepLength = 1.0
   /// The change of the objective over the change that the quadratic model predicted; nil where no trial loss was
   /// needed.
-  package var reductionRatio: Double?
+  public var reductionRatio: Double?
   /// Whether any rank wishes to stop.
-  package var interrupted = false
+  public var interrupted = false
   /// Whether the parameters were updated.
-  package var accepted = true
+  public var accepted = true
 }

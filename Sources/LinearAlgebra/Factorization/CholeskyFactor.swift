@@ -2,7 +2,7 @@
 ///
 /// The upper triangle suits the kernels of BLAS better than the lower one, and so do rows that are not a power of two
 /// apart.
-package final class CholeskyFactor<Scalar: BLASScalar> {
+public final class CholeskyFactor<Scalar: BLASScalar> {
   private var storage = Vector<Scalar>(zeros: 0)
   private var size = 0
   /// The distance between the beginnings of rows, in numbers.
@@ -11,7 +11,7 @@ package final class CholeskyFactor<Scalar: BLASScalar> {
   /// The size up to which LAPACK's own routine is as fast.
   private static var leaf: Int { 64 }
 
-  package init() {}
+  public init() {}
 
   private static func pitch(_ size: Int) -> Int { (size + 15) / 16 * 16 + 16 }
 
@@ -20,7 +20,7 @@ package final class CholeskyFactor<Scalar: BLASScalar> {
 
   /// Factorises a + shift·I, or its first `count` rows and columns; reads the upper triangle only. Returns false if a
   /// pivot is not positive.
-  package func factorize<Source: BLASScalar>(_ a: Matrix<Source>, first count: Int? = nil, shift: Scalar) -> Bool {
+  public func factorize<Source: BLASScalar>(_ a: Matrix<Source>, first count: Int? = nil, shift: Scalar) -> Bool {
     precondition(a.rows == a.columns && count ?? 0 <= a.rows, "only a square matrix has a Cholesky factor")
     size = count ?? a.rows
     storage.grow(to: Self.count(size: size))
@@ -29,7 +29,7 @@ package final class CholeskyFactor<Scalar: BLASScalar> {
   }
 
   /// b ← (A + λI)⁻¹ b
-  package func solve(_ b: Vector<Scalar>) {
+  public func solve(_ b: Vector<Scalar>) {
     precondition(b.count == size, "shapes of the system do not fit")
     if size == 0 { return }
     storage.withElements { u in

@@ -4,9 +4,11 @@
 /// are concrete for each type, so that generic callers in other modules lose no speed without specialisation. Callers
 /// use the checked functions on `Vector` and `Matrix` (`BLAS.swift`, `LAPACK.swift`, `VectorMath.swift`,
 /// `Windows.swift`, …).
-package protocol BLASScalar: MatrixKernels, VectorKernels, UpdateKernels, ImageKernels, NormalizationKernels,
+public protocol BLASScalar: MatrixKernels, VectorKernels, UpdateKernels, ImageKernels, NormalizationKernels,
   SparseKernels, BitwiseCopyable, Sendable, Codable
 {}
 
+@_documentation(visibility: internal)
 extension Float: BLASScalar {}
+@_documentation(visibility: internal)
 extension Double: BLASScalar {}

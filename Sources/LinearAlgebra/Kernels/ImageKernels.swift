@@ -1,5 +1,6 @@
 /// Windows on images: patches and pooling. A family of `BLASScalar`.
-package protocol ImageKernels: BinaryFloatingPoint {
+@_documentation(visibility: internal)
+public protocol ImageKernels: BinaryFloatingPoint {
   static func im2col(
     _ image: UnsafePointer<Self>, _ window: Window, into patches: UnsafeMutablePointer<Self>, pitch: Int)
   static func col2im(

@@ -1,7 +1,8 @@
 import COpenBLAS
 
 /// Products, triangular systems and factors of matrices. A family of `BLASScalar`.
-package protocol MatrixKernels: BinaryFloatingPoint {
+@_documentation(visibility: internal)
+public protocol MatrixKernels: BinaryFloatingPoint {
   /// C ← α op(A) op(B) + β C in row-major order; op(A) is m × k, op(B) k × n.
   static func gemm(
     _ opA: Transpose, _ opB: Transpose, m: Int32, n: Int32, k: Int32, alpha: Self, a: UnsafePointer<Self>, lda: Int32,
@@ -35,21 +36,23 @@ package protocol MatrixKernels: BinaryFloatingPoint {
   static func transpose(_ x: UnsafePointer<Self>, rows: Int, columns: Int, into y: UnsafeMutablePointer<Self>)
 }
 
-package enum Transpose: Sendable {
+public enum Transpose: Sendable {
   case no, yes
 
   var cblas: CBLAS_TRANSPOSE { self == .no ? CblasNoTrans : CblasTrans }
 }
 
 /// The side of a triangular system that the triangle is on.
-package enum Side: Sendable {
+@_documentation(visibility: internal)
+public enum Side: Sendable {
   case left, right
 
   var cblas: CBLAS_SIDE { self == .left ? CblasLeft : CblasRight }
 }
 
 /// The part of a square matrix that is read and written.
-package enum Triangle: Sendable {
+@_documentation(visibility: internal)
+public enum Triangle: Sendable {
   case lower, upper
 
   var cblas: CBLAS_UPLO { self == .lower ? CblasLower : CblasUpper }

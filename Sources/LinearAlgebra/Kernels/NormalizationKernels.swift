@@ -1,5 +1,6 @@
 /// Rows of mean 0 and variance 1, and their derivatives. A family of `BLASScalar`.
-package protocol NormalizationKernels: BinaryFloatingPoint {
+@_documentation(visibility: internal)
+public protocol NormalizationKernels: BinaryFloatingPoint {
   static func normalize(
     _ x: UnsafePointer<Self>, rows: Int, columns: Int, epsilon: Double, into y: UnsafeMutablePointer<Self>,
     inverse: UnsafeMutablePointer<Self>)

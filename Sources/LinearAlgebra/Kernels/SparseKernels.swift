@@ -1,5 +1,6 @@
 /// Products of compressed sparse rows. A family of `BLASScalar`.
-package protocol SparseKernels: BinaryFloatingPoint {
+@_documentation(visibility: internal)
+public protocol SparseKernels: BinaryFloatingPoint {
   /// y ← y + X w, where row r of X has the entries `starts`_r ..< `starts`_(r+1).
   static func sparseProduct(
     starts: UnsafePointer<Int>, columns: UnsafePointer<Int32>, values: UnsafePointer<Self>, rows: Int,

@@ -1,5 +1,6 @@
 /// Updates of vectors by solvers and optimizers in one pass. A family of `BLASScalar`.
-package protocol UpdateKernels: BinaryFloatingPoint {
+@_documentation(visibility: internal)
+public protocol UpdateKernels: BinaryFloatingPoint {
   static func advance(
     _ a: Self, _ s: UnsafeMutablePointer<Self>, _ z: UnsafePointer<Self>, _ b: Self, _ u: UnsafeMutablePointer<Self>,
     _ n: Int

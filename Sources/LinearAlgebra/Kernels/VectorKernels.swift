@@ -1,5 +1,6 @@
 /// Passes over vectors: sums, combinations, and elementwise functions. A family of `BLASScalar`.
-package protocol VectorKernels: BinaryFloatingPoint {
+@_documentation(visibility: internal)
+public protocol VectorKernels: BinaryFloatingPoint {
   static func max(_ x: UnsafePointer<Self>, _ n: Int) -> Self
   static func exponentials(_ x: UnsafeMutablePointer<Self>, shift: Self, _ n: Int) -> Double
   static func dot(_ x: UnsafePointer<Self>, _ y: UnsafePointer<Self>, _ n: Int) -> Double
@@ -32,6 +33,6 @@ package protocol VectorKernels: BinaryFloatingPoint {
 }
 
 /// Scalar functions that networks apply to each element.
-package enum ActivationFunction: String, Codable, CaseIterable, Sendable {
+public enum ActivationFunction: String, Codable, CaseIterable, Sendable {
   case tanh, sigmoid, relu, gelu, silu
 }

@@ -1,12 +1,14 @@
-package import CKernels
+public import CKernels
 
 /// The rule of a step of stochastic gradient descent: h = g + μθ, v ← ηv + h, d = v, or h + ηv if `nesterov`, θ ← θ −
 /// rate·d.
-package typealias SGDUpdate = fgn_sgd
+@_documentation(visibility: internal)
+public typealias SGDUpdate = fgn_sgd
 
 /// The rule of a step of Adam: h = g + μθ, m ← β₁m + (1−β₁)h, v ← β₂v + (1−β₂)h², d = m̂/(√v̂ + ε) + μ'θ, θ ← θ −
 /// rate·d, with m̂ = m/(1−β₁ᵗ), v̂ = v/(1−β₂ᵗ), and the decoupled decay μ'.
-package typealias AdamUpdate = fgn_adam
+@_documentation(visibility: internal)
+public typealias AdamUpdate = fgn_adam
 
 // One pass over memory each, on all threads.
 extension Vector {

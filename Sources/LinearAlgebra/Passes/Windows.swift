@@ -1,7 +1,8 @@
-package import CKernels
+public import CKernels
 
 /// A square window that slides over each channel of an image, stored as channels × height × width.
-package typealias Window = fgn_window
+@_documentation(visibility: internal)
+public typealias Window = fgn_window
 
 extension Window {
   /// The number of values of an image.

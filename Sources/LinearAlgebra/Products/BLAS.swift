@@ -2,7 +2,7 @@ extension Matrix {
   /// self ← α op(a) op(b) + β self.
   ///
   /// Shapes: op(a) is rows × k, op(b) k × columns. An empty product (k = 0) leaves β self.
-  package func assignProduct(
+  public func assignProduct(
     _ a: Matrix, _ opA: Transpose, _ b: Matrix, _ opB: Transpose, alpha: Scalar = 1, beta: Scalar = 0
   ) {
     let (m, k) = opA == .no ? (a.rows, a.columns) : (a.columns, a.rows)
@@ -32,7 +32,7 @@ extension Matrix {
   }
 
   /// The lower triangle of self ← α op(a) op(a)ᵀ + β self; the upper one keeps its values.
-  package func assignSymmetricProduct(_ a: Matrix, _ opA: Transpose, alpha: Scalar = 1, beta: Scalar = 0) {
+  public func assignSymmetricProduct(_ a: Matrix, _ opA: Transpose, alpha: Scalar = 1, beta: Scalar = 0) {
     let (n, k) = opA == .no ? (a.rows, a.columns) : (a.columns, a.rows)
     precondition(rows == columns && n == rows, "shapes of the symmetric product do not fit")
     assert(elements.isDisjoint(from: a.elements), overlap)
@@ -87,7 +87,7 @@ extension Matrix {
   }
 
   /// The sum of the diagonal.
-  package var trace: Double { (0..<rows).reduce(0) { $0 + Double(self[$1, $1]) } }
+  public var trace: Double { (0..<rows).reduce(0) { $0 + Double(self[$1, $1]) } }
 
   /// Each row ← `row`.
   package func assignRows(_ row: Vector<Scalar>) {
@@ -106,7 +106,7 @@ extension Matrix {
 
 extension Vector {
   /// self ← α op(a) x + β self.
-  package func assignProduct(
+  public func assignProduct(
     _ a: Matrix<Scalar>, _ opA: Transpose, _ x: Vector, alpha: Scalar = 1, beta: Scalar = 0
   ) {
     let (m, n) = opA == .no ? (a.rows, a.columns) : (a.columns, a.rows)
@@ -131,7 +131,7 @@ extension Vector {
   }
 
   /// self ← a x for a symmetric matrix a; reads its upper triangle only.
-  package func assignSymmetricProduct(_ a: Matrix<Scalar>, _ x: Vector) {
+  public func assignSymmetricProduct(_ a: Matrix<Scalar>, _ x: Vector) {
     precondition(a.rows == a.columns, "the matrix is not square")
     assignSymmetricProduct(a, rows: 0..<a.rows, x)
   }
@@ -180,22 +180,22 @@ extension Vector {
   }
 
   /// xᵀy, accumulated in `Double`.
-  package func dot(_ other: Vector) -> Double {
+  public func dot(_ other: Vector) -> Double {
     precondition(count == other.count, "vectors differ in count")
     return overBlocks(self, other) { x, n in Scalar.dot(x[0], x[1], n) }.reduce(0, +)
   }
 
   /// ‖x‖², accumulated in `Double`.
-  package var squaredNorm: Double { dot(self) }
+  public var squaredNorm: Double { dot(self) }
 
   /// ‖x‖, accumulated in `Double`.
-  package var norm: Double { squaredNorm.squareRoot() }
+  public var norm: Double { squaredNorm.squareRoot() }
 
   /// Whether no element is NaN or infinite.
-  package var isFinite: Bool { overBlocks(self) { x, n in Scalar.isFinite(x[0], n) }.allSatisfy { $0 } }
+  public var isFinite: Bool { overBlocks(self) { x, n in Scalar.isFinite(x[0], n) }.allSatisfy { $0 } }
 
   /// self ← a·x + b·self. With b = 0 the old elements do not matter, even if they are not finite.
-  package func combine(_ a: Scalar, _ x: Vector, _ b: Scalar = 1) {
+  public func combine(_ a: Scalar, _ x: Vector, _ b: Scalar = 1) {
     precondition(count == x.count, "vectors differ in count")
     assert(isDisjoint(from: x), overlap)
     if count == 0 { return }
@@ -214,7 +214,7 @@ extension Vector {
   }
 
   /// self ← a·self.
-  package func scale(_ a: Scalar) {
+  public func scale(_ a: Scalar) {
     if count == 0 { return }
     withElements { x in
       Threads.parallel(count, grain: 1 << 16) { Scalar.scale(a, x.baseAddress! + $0.lowerBound, $0.count) }

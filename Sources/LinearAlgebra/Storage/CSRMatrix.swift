@@ -2,8 +2,8 @@
 ///
 /// An immutable value. Copies and slices of rows share one storage; `init(joining:)` makes a batch of slices. Entries
 /// may be zero, and rows may be empty.
-package struct CSRMatrix<Scalar: BLASScalar> {
-  package let columns: Int
+public struct CSRMatrix<Scalar: BLASScalar> {
+  public let columns: Int
   /// The beginning of each row's entries in the storage, and the end of the last row's (rows + 1).
   let starts: ArraySlice<Int>
   /// The storage: columns and values of all entries.
@@ -17,7 +17,7 @@ package struct CSRMatrix<Scalar: BLASScalar> {
   ///
   /// - Precondition: starts ascend from 0 to the number of entries; columns are in 0..<`columns` and strictly ascending
   ///   in each row.
-  package init(rowStarts: [Int], entryColumns: [Int32], values: Vector<Scalar>, columns: Int) {
+  public init(rowStarts: [Int], entryColumns: [Int32], values: Vector<Scalar>, columns: Int) {
     precondition(columns >= 0 && columns <= Int(Int32.max), "columns are counted in 32 bits")
     precondition(
       rowStarts.first == 0 && rowStarts.last == entryColumns.count && values.count == entryColumns.count,
@@ -46,7 +46,7 @@ package struct CSRMatrix<Scalar: BLASScalar> {
   }
 
   /// The rows of the parts in order; there must be at least one part.
-  package init(joining parts: [CSRMatrix]) {
+  public init(joining parts: [CSRMatrix]) {
     precondition(parts.allSatisfy { $0.columns == parts[0].columns }, "all rows have the same columns")
     var starts = [0]
     let values = Vector<Scalar>(zeros: parts.reduce(0) { $0 + $1.entryCount })
@@ -57,13 +57,13 @@ package struct CSRMatrix<Scalar: BLASScalar> {
     self.init(starts: starts[...], parts.flatMap(\.entryColumns), values, parts[0].columns, nil)
   }
 
-  package var rows: Int { starts.count - 1 }
+  public var rows: Int { starts.count - 1 }
 
   /// The number of entries.
-  package var entryCount: Int { entries.count }
+  public var entryCount: Int { entries.count }
 
   /// The rows of `range`, sharing storage.
-  package subscript(rows range: Range<Int>) -> CSRMatrix {
+  public subscript(rows range: Range<Int>) -> CSRMatrix {
     precondition(range.lowerBound >= 0 && range.upperBound <= rows, "range out of bounds")
     if range.count == rows { return self }
     let first = starts.startIndex + range.lowerBound
@@ -81,13 +81,13 @@ package struct CSRMatrix<Scalar: BLASScalar> {
   }
 
   /// The number of entries of each row.
-  package var rowCounts: [Int32] { zip(starts, starts.dropFirst()).map { Int32($1 - $0) } }
+  public var rowCounts: [Int32] { zip(starts, starts.dropFirst()).map { Int32($1 - $0) } }
 
   /// The columns of the entries, row after row.
-  package var entryColumns: ArraySlice<Int32> { storedColumns[entries] }
+  public var entryColumns: ArraySlice<Int32> { storedColumns[entries] }
 
   /// The values of the entries, row after row, sharing storage.
-  package var values: Vector<Scalar> { storedValues[entries] }
+  public var values: Vector<Scalar> { storedValues[entries] }
 
   /// The entries within the storage.
   var entries: Range<Int> { starts.first!..<starts.last! }

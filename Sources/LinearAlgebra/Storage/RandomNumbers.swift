@@ -5,11 +5,11 @@ import Glibc
 ///
 /// All random numbers of a run come from this type instead of the standard library's algorithms, so that a seed gives
 /// the same batches and the same initial weights with every compiler version.
-package struct SplitMix64: RandomNumberGenerator, Equatable, Sendable {
+public struct SplitMix64: RandomNumberGenerator, Equatable, Sendable {
   private var state: UInt64
 
   /// The generator of the published reference code, started at `seed`.
-  package init(seed: UInt64) {
+  public init(seed: UInt64) {
     state = seed
   }
 
@@ -17,19 +17,19 @@ package struct SplitMix64: RandomNumberGenerator, Equatable, Sendable {
   ///
   /// Both numbers pass through the mixer before they form the state: with the plain sum `seed + stream`, neighbouring
   /// streams would be shifted copies of one another.
-  package init(seed: UInt64, stream: UInt64) {
+  public init(seed: UInt64, stream: UInt64) {
     state = Self.mix(Self.mix(seed &+ Self.increment) &+ stream)
   }
 
   /// 64 independent random bits.
-  package mutating func next() -> UInt64 {
+  public mutating func next() -> UInt64 {
     state &+= Self.increment
     return Self.mix(state)
   }
 
   /// An unbiased integer in 0..<bound (Lemire: Fast random integer generation in an interval, 2019). The bound must be
   /// positive.
-  package mutating func next(below bound: UInt64) -> UInt64 {
+  public mutating func next(below bound: UInt64) -> UInt64 {
     precondition(bound > 0, "there is no integer below 0")
     var product = next().multipliedFullWidth(by: bound)
     if product.low < bound {
@@ -41,14 +41,14 @@ package struct SplitMix64: RandomNumberGenerator, Equatable, Sendable {
   }
 
   /// A double in [0, 1), a multiple of 2⁻⁵³.
-  package mutating func nextUniform() -> Double {
+  public mutating func nextUniform() -> Double {
     Double(next() >> 11) * 0x1p-53
   }
 
   /// A standard normal double by Marsaglia's polar method; never infinite.
   ///
   /// The method's second value is dropped, so that the generator is a plain function of its state.
-  package mutating func nextNormal() -> Double {
+  public mutating func nextNormal() -> Double {
     while true {
       let x = 2 * nextUniform() - 1
       let y = 2 * nextUniform() - 1
@@ -58,7 +58,7 @@ package struct SplitMix64: RandomNumberGenerator, Equatable, Sendable {
   }
 
   /// Shuffles the elements; all orders are equally likely (Fisher and Yates).
-  package mutating func shuffle<Element>(_ elements: inout [Element]) {
+  public mutating func shuffle<Element>(_ elements: inout [Element]) {
     for last in stride(from: elements.count - 1, to: 0, by: -1) {
       elements.swapAt(last, Int(next(below: UInt64(last + 1))))
     }

@@ -5,20 +5,20 @@ import Glibc
 ///
 /// Scratch that is written in place is the normal case, so writing needs no `var`. Use `copy()` for an independent
 /// value.
-package struct Vector<Scalar: BLASScalar> {
+public struct Vector<Scalar: BLASScalar> {
   private let storage: Storage<Scalar>
   private let base: UnsafeMutablePointer<Scalar>
-  package let count: Int
+  public let count: Int
 
   /// `count` zeros.
-  package init(zeros count: Int) {
+  public init(zeros count: Int) {
     precondition(count >= 0, "a vector has no negative count")
     storage = Storage(count)
     base = storage.base
     self.count = count
   }
 
-  package init(_ elements: [Scalar]) {
+  public init(_ elements: [Scalar]) {
     self.init(zeros: elements.count)
     elements.withUnsafeBufferPointer { elements in
       if let start = elements.baseAddress { base.update(from: start, count: elements.count) }
@@ -32,7 +32,7 @@ package struct Vector<Scalar: BLASScalar> {
   }
 
   @inline(__always)
-  package subscript(index: Int) -> Scalar {
+  public subscript(index: Int) -> Scalar {
     get {
       precondition(index >= 0 && index < count, "index out of range")
       return base[index]
@@ -44,14 +44,14 @@ package struct Vector<Scalar: BLASScalar> {
   }
 
   /// The elements of `range`, sharing storage.
-  package subscript(range: Range<Int>) -> Vector {
+  public subscript(range: Range<Int>) -> Vector {
     precondition(range.lowerBound >= 0 && range.upperBound <= count, "range out of bounds")
     return Vector(storage: storage, base: base + range.lowerBound, count: range.count)
   }
 
   /// Calls `body` with the elements; the buffer must not outlive the call.
   @inline(__always)
-  package func withElements<Result, Failure: Error>(
+  public func withElements<Result, Failure: Error>(
     _ body: (UnsafeMutableBufferPointer<Scalar>) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     defer { extendLifetime(storage) }
@@ -59,14 +59,14 @@ package struct Vector<Scalar: BLASScalar> {
   }
 
   /// An independent vector with the same elements.
-  package func copy() -> Vector {
+  public func copy() -> Vector {
     let result = Vector(zeros: count)
     result.assign(self)
     return result
   }
 
   /// self ← other.
-  package func assign(_ other: Vector) {
+  public func assign(_ other: Vector) {
     precondition(other.count == count, "vectors differ in count")
     if base == other.base { return }
     assert(isDisjoint(from: other), "threads would read what others have written")
@@ -79,7 +79,7 @@ package struct Vector<Scalar: BLASScalar> {
   }
 
   /// Each element of self ← value.
-  package func fill(_ value: Scalar) {
+  public func fill(_ value: Scalar) {
     Threads.parallel(count, grain: 1 << 17) { range in
       if value.isZero {
         clear(base + range.lowerBound, range.count)
@@ -97,31 +97,31 @@ package struct Vector<Scalar: BLASScalar> {
     withElements { own in others.allSatisfy { $0.withElements { own.isDisjoint(from: $0) } } }
   }
 
-  package var array: [Scalar] { withElements { Array($0) } }
+  public var array: [Scalar] { withElements { Array($0) } }
 }
 
 /// A dense matrix in row-major order without gaps, over shared storage like `Vector`.
-package struct Matrix<Scalar: BLASScalar> {
+public struct Matrix<Scalar: BLASScalar> {
   /// All elements, row after row: rows · columns numbers.
-  package let elements: Vector<Scalar>
-  package let rows: Int
-  package let columns: Int
+  public let elements: Vector<Scalar>
+  public let rows: Int
+  public let columns: Int
 
-  package init(zeros rows: Int, _ columns: Int) {
+  public init(zeros rows: Int, _ columns: Int) {
     let (count, overflow) = rows.multipliedReportingOverflow(by: columns)
     if overflow { MemoryLimit.fail(nil) }
     self.init(Vector(zeros: count), rows, columns)
   }
 
   /// The matrix whose rows are consecutive in `elements` (shared).
-  package init(_ elements: Vector<Scalar>, _ rows: Int, _ columns: Int) {
+  public init(_ elements: Vector<Scalar>, _ rows: Int, _ columns: Int) {
     precondition(elements.count == rows * columns, "a \(rows) × \(columns) matrix has \(rows * columns) elements")
     self.elements = elements
     self.rows = rows
     self.columns = columns
   }
 
-  package subscript(row: Int, column: Int) -> Scalar {
+  public subscript(row: Int, column: Int) -> Scalar {
     get {
       precondition(column >= 0 && column < columns, "column out of range")
       return elements[row * columns + column]
@@ -133,15 +133,15 @@ package struct Matrix<Scalar: BLASScalar> {
   }
 
   /// Row `row`, sharing storage.
-  package subscript(row row: Int) -> Vector<Scalar> { elements[row * columns..<(row + 1) * columns] }
+  public subscript(row row: Int) -> Vector<Scalar> { elements[row * columns..<(row + 1) * columns] }
 
   /// The rows of `range`, sharing storage.
-  package subscript(rows range: Range<Int>) -> Matrix {
+  public subscript(rows range: Range<Int>) -> Matrix {
     Matrix(elements[range.lowerBound * columns..<range.upperBound * columns], range.count, columns)
   }
 
   /// A transposed copy, columns × rows.
-  package func transposed() -> Matrix {
+  public func transposed() -> Matrix {
     let result = Matrix(zeros: columns, rows)
     elements.withElements { source in
       result.elements.withElements { target in

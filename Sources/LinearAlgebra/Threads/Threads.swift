@@ -3,12 +3,12 @@ internal import CKernels
 import Synchronization
 
 /// The threads of this process, in matrix products and in loops over rows.
-package enum Threads {
+public enum Threads {
   /// The values set by `configure`.
   nonisolated(unsafe) private static var configured: (count: Int, pieces: Int?) = (1, nil)
 
   /// The number of threads set by `configure`; 1 before it.
-  package static var count: Int { own?.count ?? configured.count }
+  public static var count: Int { own?.count ?? configured.count }
   /// The number of pieces of loops and products, whatever the number of threads, so that no bit of a result depends on
   /// the latter; nil: one piece per thread.
   package static var pieces: Int? { own.map(\.pieces) ?? configured.pieces }
@@ -20,7 +20,7 @@ package enum Threads {
   ///
   /// They come from the affinity mask instead of the number of CPUs: launchers bind ranks to cores, and BLAS obeys the
   /// mask.
-  package static var affinity: [Int] { affinity(of: 0) }
+  public static var affinity: [Int] { affinity(of: 0) }
 
   /// The CPUs that a process may run on; empty if it has ended. 0 is this process.
   package static func affinity(of process: Int32) -> [Int] {
@@ -50,7 +50,7 @@ package enum Threads {
   ///
   /// BLAS computes in the calling thread alone: its own threads, once used, spin while they wait, on cores that the
   /// loops need.
-  package static func configure(count: Int, pieces: Int? = nil) {
+  public static func configure(count: Int, pieces: Int? = nil) {
     precondition(count > 0 && pieces ?? 1 > 0)
     openblas_set_num_threads(1)
     resizePool(count)

@@ -12,19 +12,19 @@ package struct Disagreement: Error, Equatable, Sendable, CustomStringConvertible
 }
 
 /// A piece of work that failed on at least one rank; the same value on all ranks.
-package struct CollectiveFailure: Error, Equatable, Sendable, CustomStringConvertible, ExitCodeProviding {
+public struct CollectiveFailure: Error, Equatable, Sendable, CustomStringConvertible, ExitCodeProviding {
   /// The lowest rank that failed, and its machine; nil if all ranks failed in the same way.
-  package let origin: Origin?
+  public let origin: Origin?
   /// The description of that rank's error.
-  package let message: String
-  package let exitCode: Int32
+  public let message: String
+  public let exitCode: Int32
 
-  package struct Origin: Equatable, Sendable {
-    package let rank: Int
-    package let hostname: String
+  public struct Origin: Equatable, Sendable {
+    public let rank: Int
+    public let hostname: String
   }
 
-  package var description: String {
+  public var description: String {
     guard let origin else { return message }
     return "rank \(origin.rank) on \(origin.hostname): \(message)"
   }

@@ -3,14 +3,14 @@ import Glibc
 
 extension Communicator {
   /// buffer ← the elements of all ranks combined, the same bits on every rank. Collective.
-  package func allreduce<Element: MPIDatatype>(
+  public func allreduce<Element: MPIDatatype>(
     _ buffer: UnsafeMutableBufferPointer<Element>, _ operation: Reduction = .sum
   ) throws(MPIError) {
     try allreduce(UnsafeMutableRawPointer(buffer.baseAddress), buffer.count, Element.datatype, operation)
   }
 
   /// The combination of `value` over all ranks. Collective.
-  package func allreduce<Element: MPIDatatype>(
+  public func allreduce<Element: MPIDatatype>(
     _ value: Element, _ operation: Reduction = .sum
   ) throws(MPIError) -> Element {
     var result = value
@@ -22,7 +22,7 @@ extension Communicator {
   }
 
   /// The combination of `values` over all ranks, element by element. Collective.
-  package func allreduce<Element: MPIDatatype>(
+  public func allreduce<Element: MPIDatatype>(
     _ values: [Element], _ operation: Reduction = .sum
   ) throws(MPIError) -> [Element] {
     var result = values

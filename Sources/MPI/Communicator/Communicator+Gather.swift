@@ -4,28 +4,28 @@ extension Communicator {
   /// The parts of all ranks in the order of ranks, on `root`; nil elsewhere. Collective.
   ///
   /// - Precondition: all parts have the same count.
-  package func gather<Element: MPIDatatype>(_ part: [Element], root: Int = 0) throws(MPIError) -> [Element]? {
+  public func gather<Element: MPIDatatype>(_ part: [Element], root: Int = 0) throws(MPIError) -> [Element]? {
     try gather(part, counts: Array(repeating: part.count, count: size), root: root)
   }
 
   /// The bytes of each rank, of any length, on `root`; nil elsewhere. Collective.
-  package func gatherBytes(_ bytes: [UInt8], root: Int = 0) throws(MPIError) -> [[UInt8]]? {
+  public func gatherBytes(_ bytes: [UInt8], root: Int = 0) throws(MPIError) -> [[UInt8]]? {
     let counts = try allgather([bytes.count], counts: Array(repeating: 1, count: size))
     return try gather(bytes, counts: counts, root: root).map { Self.cut($0, into: counts) }
   }
 
   /// The text of each rank on `root`; nil elsewhere. Collective.
-  package func gatherStrings(_ text: String, root: Int = 0) throws(MPIError) -> [String]? {
+  public func gatherStrings(_ text: String, root: Int = 0) throws(MPIError) -> [String]? {
     try gatherBytes(Array(text.utf8), root: root)?.map { String(decoding: $0, as: UTF8.self) }
   }
 
   /// The parts of all ranks, of any count, in the order of ranks. Collective.
-  package func allgather<Element: MPIDatatype>(_ part: [Element]) throws(MPIError) -> [Element] {
+  public func allgather<Element: MPIDatatype>(_ part: [Element]) throws(MPIError) -> [Element] {
     try allgather(part, counts: allgather([part.count], counts: Array(repeating: 1, count: size)))
   }
 
   /// The parts of all ranks in the order of ranks, where all ranks know all counts, which saves a message. Collective.
-  package func allgather<Element: MPIDatatype>(_ part: [Element], counts: [Int]) throws(MPIError) -> [Element] {
+  public func allgather<Element: MPIDatatype>(_ part: [Element], counts: [Int]) throws(MPIError) -> [Element] {
     precondition(counts.count == size && part.count == counts[rank], "counts do not describe the parts")
     let offset = counts[..<rank].reduce(0, +)
     var result = [Element](repeating: 0, count: counts.reduce(0, +))
@@ -38,7 +38,7 @@ extension Communicator {
   /// Collective.
   ///
   /// - Precondition: the counts are equal on all ranks, and add up to the count of `buffer`.
-  package func allgather<Element: MPIDatatype>(
+  public func allgather<Element: MPIDatatype>(
     into buffer: UnsafeMutableBufferPointer<Element>, counts: [Int]
   ) throws(MPIError) {
     precondition(counts.count == size && counts.reduce(0, +) == buffer.count, "counts do not describe the buffer")
@@ -47,7 +47,7 @@ extension Communicator {
   }
 
   /// The bytes of each rank, of any length, on every rank. Collective.
-  package func allgatherBytes(_ bytes: [UInt8]) throws(MPIError) -> [[UInt8]] {
+  public func allgatherBytes(_ bytes: [UInt8]) throws(MPIError) -> [[UInt8]] {
     let counts = try allgather([bytes.count], counts: Array(repeating: 1, count: size))
     return Self.cut(try allgather(bytes, counts: counts), into: counts)
   }
@@ -71,7 +71,7 @@ extension Communicator {
 
   /// The parts of all ranks in the order of ranks, on `root`, where all ranks know all counts; nil elsewhere.
   /// Collective.
-  package func gather<Element: MPIDatatype>(
+  public func gather<Element: MPIDatatype>(
     _ part: [Element], counts: [Int], root: Int = 0
   ) throws(MPIError) -> [Element]? {
     precondition(root >= 0 && root < size, "no such rank")

@@ -1,10 +1,10 @@
 extension Communicator {
   /// Whether this rank owns files and the terminal, and decides for all.
-  package var isRoot: Bool { rank == 0 }
+  public var isRoot: Bool { rank == 0 }
 
   /// The result of `body` on rank 0, nil elsewhere. An error is thrown on all ranks. Collective.
   @discardableResult
-  package func onRoot<Value>(_ body: () throws -> Value) throws -> Value? {
+  public func onRoot<Value>(_ body: () throws -> Value) throws -> Value? {
     do {
       return try collectively { isRoot ? try body() : nil }
     } catch let failure as CollectiveFailure {

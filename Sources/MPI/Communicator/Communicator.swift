@@ -5,13 +5,13 @@ import Glibc
 ///
 /// Collective means: all ranks of the communicator call it, in the same order, with the same counts, operation, root
 /// and chunk limit. A communicator of size one makes no MPI call.
-package final class Communicator {
+public final class Communicator {
   /// The number of this process, from zero.
-  package let rank: Int
+  public let rank: Int
   /// The number of processes.
-  package let size: Int
+  public let size: Int
   /// The name of the machine that this process runs on.
-  package let hostname: String
+  public let hostname: String
   /// The largest count (elements of a reduction, bytes otherwise) for one MPI call; larger counts are split into
   /// chunks. MPI counts are `Int32`. The same on all ranks.
   package var chunkLimit = Int(Int32.max) {
@@ -21,23 +21,23 @@ package final class Communicator {
   /// threads. The same on all ranks.
   package var computesAlike = true
   /// The traffic of this communicator's collective operations on this process.
-  package internal(set) var statistics = Statistics()
+  public internal(set) var statistics = Statistics()
 
-  package struct Statistics: Equatable, Sendable {
+  public struct Statistics: Equatable, Sendable {
     /// The number of calls, regardless of chunks, including calls without another rank.
-    package var allreduces = 0
+    public var allreduces = 0
     /// The bytes of the reduced buffers.
-    package var allreducedBytes = 0
+    public var allreducedBytes = 0
     /// The number of calls of allgather, and the bytes of the completed buffers, with the parts of all ranks.
-    package var allgathers = 0
-    package var allgatheredBytes = 0
+    public var allgathers = 0
+    public var allgatheredBytes = 0
     /// Seconds in MPI calls; a nonblocking one counts its start and its wait.
-    package var seconds = 0.0
+    public var seconds = 0.0
 
-    package init() {}
+    public init() {}
 
     /// The difference between two readings.
-    package static func - (later: Statistics, earlier: Statistics) -> Statistics {
+    public static func - (later: Statistics, earlier: Statistics) -> Statistics {
       var difference = later
       difference.allreduces -= earlier.allreduces
       difference.allreducedBytes -= earlier.allreducedBytes
@@ -56,7 +56,7 @@ package final class Communicator {
   private let ownsHandle: Bool
 
   /// A communicator of this process alone. Local.
-  package convenience init() {
+  public convenience init() {
     self.init(
       handle: nil, rank: 0, size: 1, ownsHandle: false, hostname: Communicator.machineName(), clock: WaitingClock())
   }
@@ -99,7 +99,7 @@ package final class Communicator {
   /// The processes that pass the same `color`, ranked by `key` and then by their rank here. Collective.
   ///
   /// - Precondition: 0 ≤ color ≤ 2³¹ − 1, and key fits in `Int32`.
-  package func split(color: Int, key: Int) throws(MPIError) -> Communicator {
+  public func split(color: Int, key: Int) throws(MPIError) -> Communicator {
     precondition(color >= 0, "a color is not negative")
     guard let handle else { return copyOfOne() }
     var part = handle
@@ -110,7 +110,7 @@ package final class Communicator {
   }
 
   /// The processes that share memory with this one (its node), in the order of their ranks here. Collective.
-  package func splitBySharedMemory() throws(MPIError) -> Communicator {
+  public func splitBySharedMemory() throws(MPIError) -> Communicator {
     guard let handle else { return copyOfOne() }
     var part = handle
     try waiting { () throws(MPIError) in
@@ -120,7 +120,7 @@ package final class Communicator {
   }
 
   /// Returns when all ranks have called it. Collective.
-  package func barrier() throws(MPIError) {
+  public func barrier() throws(MPIError) {
     guard let handle else { return }
     try waiting { () throws(MPIError) in try check(fgn_barrier(handle), "MPI_Barrier") }
   }

@@ -1,20 +1,20 @@
 internal import CMPI
 
 /// A number type that MPI can reduce.
-package protocol MPIDatatype: Numeric, Comparable, BitwiseCopyable, Sendable {
+public protocol MPIDatatype: Numeric, Comparable, BitwiseCopyable, Sendable {
   static var datatype: Datatype { get }
 }
 
-extension Float: MPIDatatype { package static var datatype: Datatype { .float } }
-extension Double: MPIDatatype { package static var datatype: Datatype { .double } }
-extension Int32: MPIDatatype { package static var datatype: Datatype { .int32 } }
-extension Int64: MPIDatatype { package static var datatype: Datatype { .int64 } }
-extension Int: MPIDatatype { package static var datatype: Datatype { .int64 } }
-extension UInt8: MPIDatatype { package static var datatype: Datatype { .uint8 } }
-extension UInt64: MPIDatatype { package static var datatype: Datatype { .uint64 } }
+extension Float: MPIDatatype { public static var datatype: Datatype { .float } }
+extension Double: MPIDatatype { public static var datatype: Datatype { .double } }
+extension Int32: MPIDatatype { public static var datatype: Datatype { .int32 } }
+extension Int64: MPIDatatype { public static var datatype: Datatype { .int64 } }
+extension Int: MPIDatatype { public static var datatype: Datatype { .int64 } }
+extension UInt8: MPIDatatype { public static var datatype: Datatype { .uint8 } }
+extension UInt64: MPIDatatype { public static var datatype: Datatype { .uint64 } }
 
 /// The names of MPI's number types.
-package enum Datatype: Sendable {
+public enum Datatype: Sendable {
   case float, double, int32, int64, uint8, uint64
 
   /// The MPI type to use for `operation`.
@@ -55,7 +55,7 @@ package enum Datatype: Sendable {
 
 /// The way an allreduce combines the elements of all ranks. The result of `min` and `max` for a NaN depends on the MPI
 /// library.
-package enum Reduction: Sendable {
+public enum Reduction: Sendable {
   case sum, min, max
 
   var handle: fgn_op {

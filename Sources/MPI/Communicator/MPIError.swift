@@ -1,23 +1,23 @@
 internal import CMPI
 
 /// An error that carries the exit code of the program that ends with it.
-package protocol ExitCodeProviding: Error {
+public protocol ExitCodeProviding: Error {
   var exitCode: Int32 { get }
 }
 
 /// The failure of a call of the MPI library.
-package struct MPIError: Error, Equatable, Sendable, CustomStringConvertible, ExitCodeProviding {
+public struct MPIError: Error, Equatable, Sendable, CustomStringConvertible, ExitCodeProviding {
   /// The MPI function that failed.
-  package let operation: String
+  public let operation: String
   /// The code that it returned.
-  package let code: Int32
+  public let code: Int32
   /// The library's description of the code, on one line.
-  package let message: String
+  public let message: String
 
-  package var description: String { "\(operation) failed: \(message) (code \(code))" }
+  public var description: String { "\(operation) failed: \(message) (code \(code))" }
 
   /// Communication fails when the other side has gone.
-  package var exitCode: Int32 { 76 }
+  public var exitCode: Int32 { 76 }
 
   init(operation: String, code: Int32, message: String) {
     self.operation = operation

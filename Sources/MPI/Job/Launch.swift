@@ -72,11 +72,11 @@ package enum Launch: Equatable, Sendable {
 }
 
 /// A number of processes, and the environment variable that announces it.
-package struct AnnouncedSize: Equatable, Sendable {
-  package let variable: String
-  package let size: Int
+public struct AnnouncedSize: Equatable, Sendable {
+  public let variable: String
+  public let size: Int
 
-  package init(variable: String, size: Int) {
+  public init(variable: String, size: Int) {
     self.variable = variable
     self.size = size
   }
@@ -93,18 +93,18 @@ package struct AnnouncedSize: Equatable, Sendable {
 }
 
 /// The error of several processes that were started but do not know each other: each would train on its own.
-package struct LauncherError: Error, Equatable, Sendable, CustomStringConvertible, ExitCodeProviding {
-  package let announced: AnnouncedSize
+public struct LauncherError: Error, Equatable, Sendable, CustomStringConvertible, ExitCodeProviding {
+  public let announced: AnnouncedSize
 
-  package init(announced: AnnouncedSize) {
+  public init(announced: AnnouncedSize) {
     self.announced = announced
   }
 
-  package var description: String {
+  public var description: String {
     "\(announced.variable)=\(announced.size) announces \(announced.size) processes, but this one is alone: "
       + "start with the mpirun of the MPI that the program is built for, or with srun --mpi=pmix; "
       + "to run one process on purpose, unset \(announced.variable) or set \(Launch.override)=1"
   }
 
-  package var exitCode: Int32 { 64 }
+  public var exitCode: Int32 { 64 }
 }

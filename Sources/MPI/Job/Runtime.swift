@@ -3,15 +3,15 @@ import Glibc
 
 /// The MPI library of this process, from start to finish; one per process. A process that no launcher started makes no
 /// MPI call.
-package final class Runtime {
+public final class Runtime {
   /// All processes of the job.
-  package let world: Communicator
+  public let world: Communicator
   private var isRunning: Bool
   /// Watches the start until `completeStart`.
   private let watch: StartupWatch?
 
   /// The use of MPI by threads: from the main thread only, or from any thread, one at a time.
-  package enum Threading: Sendable {
+  public enum Threading: Sendable {
     case funneled
     case serialized
 
@@ -32,11 +32,14 @@ package final class Runtime {
   /// Joins the job that the launcher announces in the environment, or starts a job of one. Collective, once per
   /// process.
   ///
-  /// - Parameter onHang: called on another thread, with a description, if some ranks do not arrive before
-  ///   `completeStart`; should end the process. nil: waits for them.
+  /// - Parameters:
+  ///   - threading: the threads that will call MPI.
+  ///   - environment: the variables of this process, in which launchers announce a job.
+  ///   - onHang: called on another thread, with a description, if some ranks do not arrive before `completeStart`;
+  ///     should end the process. nil: waits for them.
   /// - Throws: `LauncherError` if several processes were started that do not know each other, `EnvironmentError`,
   ///   `MPIError` if MPI fails or does not support `threading`.
-  package static func start(
+  public static func start(
     threading: Threading = .funneled, environment: [String: String] = processEnvironment(),
     onHang: (@Sendable (String) -> Void)? = nil
   ) throws -> Runtime {
@@ -79,7 +82,7 @@ package final class Runtime {
   }
 
   /// Leaves the job; later calls do nothing. Collective: waits for all ranks.
-  package func finalize() {
+  public func finalize() {
     guard isRunning else { return }
     isRunning = false
     // A failure has no consequence here: all results are saved.
@@ -90,7 +93,7 @@ package final class Runtime {
   ///
   /// This is the way out for an error that the other ranks do not know of: they would wait forever for a rank that
   /// leaves on its own.
-  package func abort(code: Int32) -> Never {
+  public func abort(code: Int32) -> Never {
     if isRunning {
       fflush(nil)
       fgn_abort(code)
@@ -99,14 +102,14 @@ package final class Runtime {
   }
 
   /// Name and version of the MPI library, such as `Open MPI v4.1.4`. Local.
-  package var libraryVersion: String {
+  public var libraryVersion: String {
     // The rest describes how the library was built, several kilobytes in MPICH.
     let name = libraryText(fgn_library_version)?.prefix { $0 != "," && $0 != ";" }
     return name.map { String($0) } ?? "unknown MPI library"
   }
 
   /// The environment variables of this process.
-  package static func processEnvironment() -> [String: String] {
+  public static func processEnvironment() -> [String: String] {
     var result: [String: String] = [:]
     guard var entry = fgn_environment() else { return result }
     while let text = entry.pointee {

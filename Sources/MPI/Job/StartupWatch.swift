@@ -68,9 +68,9 @@ final class StartupWatch: Sendable {
 }
 
 /// The error of an environment variable with an invalid value.
-package struct EnvironmentError: Error, Equatable, Sendable, CustomStringConvertible, ExitCodeProviding {
-  package let variable, value, problem: String
+public struct EnvironmentError: Error, Equatable, Sendable, CustomStringConvertible, ExitCodeProviding {
+  public let variable, value, problem: String
 
-  package var description: String { "\(variable)=\(value) \(problem)" }
-  package var exitCode: Int32 { 64 }
+  public var description: String { "\(variable)=\(value) \(problem)" }
+  public var exitCode: Int32 { 64 }
 }

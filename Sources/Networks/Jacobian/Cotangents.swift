@@ -12,6 +12,5 @@ package enum Cotangents<Scalar: BLASScalar> {
   ///
   /// `assigns` may fill in the gradient of a layer itself; its arguments are the number of the part of the rows, the
   /// layer's range of the parameters, and the place of the gradient.
-  /// parameters and where its gradient is to be.
   case kept(scaledBy: Vector<Scalar>, assigns: (Int, Range<Int>, Vector<Scalar>) -> Bool)
 }

@@ -1,14 +1,14 @@
 import LinearAlgebra
 
 /// The logits of a network without products: keeps no activations of the batch.
-package final class ForwardPass<Scalar: BLASScalar> {
-  package let network: Network
+public final class ForwardPass<Scalar: BLASScalar> {
+  public let network: Network
   private let capacity: Int
   private let scratch: Vector<Scalar>
   private let logits: Matrix<Scalar>
 
   /// Allocates memory for batches of at most `capacity` rows.
-  package init(_ network: Network, capacity: Int) {
+  public init(_ network: Network, capacity: Int) {
     self.network = network
     self.capacity = capacity
     scratch = Vector(zeros: network.body.scratchCount(rows: capacity))
@@ -17,13 +17,13 @@ package final class ForwardPass<Scalar: BLASScalar> {
 
   /// The logits at `parameters` (P) of `inputs` (b × d): b × C, valid until the next call. The caller may overwrite
   /// them.
-  package func callAsFunction(_ parameters: Vector<Scalar>, _ inputs: Matrix<Scalar>) -> Matrix<Scalar> {
+  public func callAsFunction(_ parameters: Vector<Scalar>, _ inputs: Matrix<Scalar>) -> Matrix<Scalar> {
     self(parameters, .dense(inputs))
   }
 
   /// The logits at `parameters` (P) of dense or sparse `inputs` (b × d): b × C, valid until the next call. The caller
   /// may overwrite them.
-  package func callAsFunction(_ parameters: Vector<Scalar>, _ inputs: Inputs<Scalar>) -> Matrix<Scalar> {
+  public func callAsFunction(_ parameters: Vector<Scalar>, _ inputs: Inputs<Scalar>) -> Matrix<Scalar> {
     precondition(inputs.rows <= capacity, "the batch does not fit")
     network.check(inputs)
     let result = logits[rows: 0..<inputs.rows]

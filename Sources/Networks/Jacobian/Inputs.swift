@@ -1,22 +1,30 @@
 import LinearAlgebra
 
 /// Rows of features for a network: this rank's shard of a batch (#b × d).
-package enum Inputs<Scalar: BLASScalar> {
+public enum Inputs<Scalar: BLASScalar> {
   case dense(Matrix<Scalar>)
   /// Sparse rows, for a network that `takesSparseInputs`.
   case sparse(CSRMatrix<Scalar>)
 
-  package var rows: Int {
+  public var rows: Int {
     switch self {
     case .dense(let rows): rows.rows
     case .sparse(let rows): rows.rows
     }
   }
 
-  package var columns: Int {
+  public var columns: Int {
     switch self {
     case .dense(let rows): rows.columns
     case .sparse(let rows): rows.columns
+    }
+  }
+
+  /// The number of values of all rows: of sparse ones, those that are stored.
+  package var entryCount: Int {
+    switch self {
+    case .dense(let rows): rows.rows * rows.columns
+    case .sparse(let rows): rows.entryCount
     }
   }
 
@@ -29,7 +37,7 @@ package enum Inputs<Scalar: BLASScalar> {
   }
 
   /// The rows of `range`, sharing storage.
-  package subscript(rows range: Range<Int>) -> Inputs {
+  public subscript(rows range: Range<Int>) -> Inputs {
     switch self {
     case .dense(let rows): .dense(rows[rows: range])
     case .sparse(let rows): .sparse(rows[rows: range])

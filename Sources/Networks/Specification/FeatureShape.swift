@@ -1,5 +1,5 @@
 /// The order of an image's axes in a data file.
-package enum ChannelOrder: String, Codable, CaseIterable, Sendable {
+public enum ChannelOrder: String, Codable, CaseIterable, Sendable {
   /// Channels × height × width, as in the layers.
   case first
   /// Height × width × channels.
@@ -52,10 +52,10 @@ extension FeatureShape: CustomStringConvertible {
 }
 
 /// A layer that does not fit the layers before it. The description is one line.
-package struct ShapeError: Error, Equatable, Sendable, CustomStringConvertible {
+public struct ShapeError: Error, Equatable, Sendable, CustomStringConvertible {
   /// The key of the layer, such as `model.layers[2]`.
-  package let key: String
-  package let problem: String
+  public let key: String
+  public let problem: String
 
-  package var description: String { "\(key): \(problem)" }
+  public var description: String { "\(key): \(problem)" }
 }

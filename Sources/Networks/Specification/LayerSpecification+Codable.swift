@@ -14,7 +14,7 @@ extension LayerSpecification: Codable {
     init(_ word: Word) { stringValue = word.rawValue }
   }
 
-  package init(from decoder: any Decoder) throws {
+  public init(from decoder: any Decoder) throws {
     let path = decoder.codingPath
     if let word = try? decoder.singleValueContainer().decode(String.self) {
       self = try Self.layer(word: word, path)
@@ -121,7 +121,7 @@ extension LayerSpecification: Codable {
     return number
   }
 
-  package func encode(to encoder: any Encoder) throws {
+  public func encode(to encoder: any Encoder) throws {
     switch self {
     case .globalAveragePool, .flatten, .activation, .layerNorm:
       var container = encoder.singleValueContainer()

@@ -2,7 +2,7 @@ import LinearAlgebra
 
 /// A hidden layer as a configuration describes it: its settings, without the sizes that follow from the layers before
 /// it.
-package indirect enum LayerSpecification: Equatable, Sendable {
+public indirect enum LayerSpecification: Equatable, Sendable {
   case linear(Int)
   case convolution(Kernel)
   case maxPool(Pool)
@@ -16,13 +16,13 @@ package indirect enum LayerSpecification: Equatable, Sendable {
   case residual([LayerSpecification])
 
   /// The window of a convolution.
-  package struct Kernel: Equatable, Sendable {
-    package var channels: Int
-    package var kernel: Int
-    package var stride = 1
-    package var padding = 0
+  public struct Kernel: Equatable, Sendable {
+    public var channels: Int
+    public var kernel: Int
+    public var stride = 1
+    public var padding = 0
 
-    package init(channels: Int, kernel: Int, stride: Int = 1, padding: Int = 0) {
+    public init(channels: Int, kernel: Int, stride: Int = 1, padding: Int = 0) {
       self.channels = channels
       self.kernel = kernel
       self.stride = stride
@@ -31,12 +31,12 @@ package indirect enum LayerSpecification: Equatable, Sendable {
   }
 
   /// The window of a pool. Without a stride, windows are adjacent.
-  package struct Pool: Equatable, Sendable {
-    package var kernel: Int
-    package var stride: Int
-    package var padding: Int
+  public struct Pool: Equatable, Sendable {
+    public var kernel: Int
+    public var stride: Int
+    public var padding: Int
 
-    package init(kernel: Int, stride: Int? = nil, padding: Int = 0) {
+    public init(kernel: Int, stride: Int? = nil, padding: Int = 0) {
       self.kernel = kernel
       self.stride = stride ?? kernel
       self.padding = padding
@@ -93,7 +93,7 @@ package indirect enum LayerSpecification: Equatable, Sendable {
 
 extension LayerSpecification: CustomStringConvertible {
   /// The layer in the form of a configuration, on one line.
-  package var description: String {
+  public var description: String {
     switch self {
     case .linear(let outputs): "{\(word): \(outputs)}"
     case .convolution(let window):

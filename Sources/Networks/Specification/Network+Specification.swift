@@ -7,7 +7,7 @@ extension Network {
   /// then [height, width] or [channels, height, width], with `channels` last [height, width, channels]. Layers are
   /// numbered as in `torch.nn.Sequential`, the head last. With `sparseInputs` the first layer is a `SparseLinear`.
   /// Throws for the first layer that does not fit.
-  package init(
+  public init(
     _ layers: [LayerSpecification], example: [Int], channels: ChannelOrder = .first, classes: Int,
     sparseInputs: Bool = false
   ) throws(ShapeError) {

@@ -1,35 +1,36 @@
 internal import CKernels
 
+@_documentation(visibility: internal)
 extension Double: NormalizationKernels {
-  package static func normalize(
+  public static func normalize(
     _ x: UnsafePointer<Self>, rows: Int, columns: Int, epsilon: Double, into y: UnsafeMutablePointer<Self>,
     inverse: UnsafeMutablePointer<Self>
   ) {
     fgn_normalize_f64(x, rows, columns, epsilon, y, inverse)
   }
 
-  package static func affine(
+  public static func affine(
     _ x: UnsafePointer<Self>, rows: Int, columns: Int, weight: UnsafePointer<Self>, bias: UnsafePointer<Self>,
     into y: UnsafeMutablePointer<Self>
   ) {
     fgn_affine_f64(x, rows, columns, weight, bias, y)
   }
 
-  package static func affineVJP(
+  public static func affineVJP(
     _ x: UnsafePointer<Self>, _ g: UnsafePointer<Self>, rows: Int, pitch: Int, columns: Int,
     weight: UnsafeMutablePointer<Self>, bias: UnsafeMutablePointer<Self>
   ) {
     fgn_affine_vjp_f64(x, g, rows, pitch, columns, weight, bias)
   }
 
-  package static func normalizeJVP(
+  public static func normalizeJVP(
     normal: UnsafePointer<Self>, inverse: UnsafePointer<Self>, _ dx: UnsafePointer<Self>, weight: UnsafePointer<Self>,
     rows: Int, columns: Int, into dy: UnsafeMutablePointer<Self>
   ) {
     fgn_normalize_jvp_f64(normal, inverse, dx, weight, rows, columns, dy)
   }
 
-  package static func normalizeVJP(
+  public static func normalizeVJP(
     normal: UnsafePointer<Self>, inverse: UnsafePointer<Self>, _ g: UnsafePointer<Self>, weight: UnsafePointer<Self>,
     rows: Int, columns: Int, into dx: UnsafeMutablePointer<Self>
   ) {

@@ -1,17 +1,18 @@
 internal import CKernels
 
+@_documentation(visibility: internal)
 extension Double: VectorKernels {
-  package static func max(_ x: UnsafePointer<Self>, _ n: Int) -> Self { fgn_max_f64(x, n) }
+  public static func max(_ x: UnsafePointer<Self>, _ n: Int) -> Self { fgn_max_f64(x, n) }
 
-  package static func exponentials(_ x: UnsafeMutablePointer<Self>, shift: Self, _ n: Int) -> Double {
+  public static func exponentials(_ x: UnsafeMutablePointer<Self>, shift: Self, _ n: Int) -> Double {
     fgn_exp_f64(x, shift, n)
   }
 
-  package static func dot(_ x: UnsafePointer<Self>, _ y: UnsafePointer<Self>, _ n: Int) -> Double {
+  public static func dot(_ x: UnsafePointer<Self>, _ y: UnsafePointer<Self>, _ n: Int) -> Double {
     fgn_dot_f64(x, y, n)
   }
 
-  package static func weightedMoments(
+  public static func weightedMoments(
     _ w: UnsafePointer<Self>, _ x: UnsafePointer<Self>, _ n: Int
   ) -> (Double, Double) {
     var moments = (0.0, 0.0)
@@ -19,41 +20,41 @@ extension Double: VectorKernels {
     return moments
   }
 
-  package static func isFinite(_ x: UnsafePointer<Self>, _ n: Int) -> Bool { fgn_is_finite_f64(x, n) != 0 }
+  public static func isFinite(_ x: UnsafePointer<Self>, _ n: Int) -> Bool { fgn_is_finite_f64(x, n) != 0 }
 
-  package static func fill(_ x: UnsafeMutablePointer<Self>, _ value: Self, _ n: Int) {
+  public static func fill(_ x: UnsafeMutablePointer<Self>, _ value: Self, _ n: Int) {
     x.update(repeating: value, count: n)
   }
 
-  package static func scale(_ a: Self, _ x: UnsafeMutablePointer<Self>, _ n: Int) { fgn_scale_f64(a, x, n) }
+  public static func scale(_ a: Self, _ x: UnsafeMutablePointer<Self>, _ n: Int) { fgn_scale_f64(a, x, n) }
 
-  package static func combine(
+  public static func combine(
     _ a: Self, _ x: UnsafePointer<Self>, _ b: Self, _ y: UnsafeMutablePointer<Self>, _ n: Int
   ) {
     fgn_combine_f64(a, x, b, y, n)
   }
 
-  package static func addProducts(
+  public static func addProducts(
     _ x: UnsafePointer<Self>, _ a: Self, _ y: UnsafePointer<Self>, _ b: Self, into z: UnsafeMutablePointer<Self>,
     _ n: Int
   ) {
     fgn_add_products_f64(x, a, y, b, z, n)
   }
 
-  package static func addDots(
+  public static func addDots(
     _ x: UnsafePointer<Self>, _ a: Self, _ y: UnsafePointer<Self>, _ T: Int, _ b: Self,
     into z: UnsafeMutablePointer<Self>, _ n: Int
   ) {
     fgn_add_dots_f64(x, a, y, T, b, z, n)
   }
 
-  package static func curvature(
+  public static func curvature(
     _ v: UnsafePointer<Self>, _ t: UnsafeMutablePointer<Self>, common: Self, complement: Self, mean: Self, _ n: Int
   ) {
     fgn_curvature_f64(v, t, common, complement, mean, n)
   }
 
-  package static func activate(
+  public static func activate(
     _ function: ActivationFunction, _ x: UnsafePointer<Self>, _ y: UnsafeMutablePointer<Self>,
     derivative d: UnsafeMutablePointer<Self>, _ n: Int
   ) {
@@ -66,13 +67,13 @@ extension Double: VectorKernels {
     }
   }
 
-  package static func multiply(
+  public static func multiply(
     _ x: UnsafePointer<Self>, _ y: UnsafePointer<Self>, into z: UnsafeMutablePointer<Self>, _ n: Int
   ) {
     fgn_multiply_f64(x, y, z, n)
   }
 
-  package static func logistic(
+  public static func logistic(
     _ m: UnsafePointer<Self>, loss: UnsafeMutablePointer<Self>, p: UnsafeMutablePointer<Self>,
     q: UnsafeMutablePointer<Self>, _ n: Int
   ) {

@@ -1,8 +1,9 @@
 import COpenBLAS
 internal import CKernels
 
+@_documentation(visibility: internal)
 extension Float: MatrixKernels {
-  package static func gemm(
+  public static func gemm(
     _ opA: Transpose, _ opB: Transpose, m: Int32, n: Int32, k: Int32, alpha: Self, a: UnsafePointer<Self>, lda: Int32,
     b: UnsafePointer<Self>, ldb: Int32, beta: Self, c: UnsafeMutablePointer<Self>, ldc: Int32
   ) {
@@ -11,7 +12,7 @@ extension Float: MatrixKernels {
     }
   }
 
-  package static func syrk(
+  public static func syrk(
     _ triangle: Triangle, _ opA: Transpose, n: Int32, k: Int32, alpha: Self, a: UnsafePointer<Self>, lda: Int32,
     beta: Self,
     c: UnsafeMutablePointer<Self>, ldc: Int32
@@ -21,20 +22,20 @@ extension Float: MatrixKernels {
     }
   }
 
-  package static func gemv(
+  public static func gemv(
     _ opA: Transpose, rows: Int32, columns: Int32, alpha: Self, a: UnsafePointer<Self>, lda: Int32,
     x: UnsafePointer<Self>, beta: Self, y: UnsafeMutablePointer<Self>
   ) {
     cblas_sgemv(CblasRowMajor, opA.cblas, rows, columns, alpha, a, lda, x, 1, beta, y, 1)
   }
 
-  package static func symv(
+  public static func symv(
     n: Int32, a: UnsafePointer<Self>, lda: Int32, x: UnsafePointer<Self>, y: UnsafeMutablePointer<Self>
   ) {
     cblas_ssymv(CblasRowMajor, CblasUpper, n, 1, a, lda, x, 1, 0, y, 1)
   }
 
-  package static func trsm(
+  public static func trsm(
     _ side: Side, _ triangle: Triangle, _ opA: Transpose, m: Int32, n: Int32, a: UnsafePointer<Self>, lda: Int32,
     b: UnsafeMutablePointer<Self>, ldb: Int32
   ) {
@@ -42,26 +43,26 @@ extension Float: MatrixKernels {
       CblasRowMajor, side.cblas, triangle.cblas, opA.cblas, CblasNonUnit, m, n, 1, a, lda, b, ldb)
   }
 
-  package static func substitute(
+  public static func substitute(
     _ u: UnsafePointer<Self>, ldu: Int, k: Int, _ b: UnsafeMutablePointer<Self>, ldb: Int, n: Int
   ) {
     fgn_substitute_f32(u, ldu, k, b, ldb, n)
   }
 
-  package static func trsv(
+  public static func trsv(
     _ triangle: Triangle, _ opA: Transpose, n: Int32, a: UnsafePointer<Self>, lda: Int32, x: UnsafeMutablePointer<Self>
   ) {
     cblas_strsv(CblasRowMajor, triangle.cblas, opA.cblas, CblasNonUnit, n, a, lda, x, 1)
   }
 
-  package static func potrf(_ triangle: Triangle, n: Int32, a: UnsafeMutablePointer<Self>, lda: Int32) -> Int32 {
+  public static func potrf(_ triangle: Triangle, n: Int32, a: UnsafeMutablePointer<Self>, lda: Int32) -> Int32 {
     var (n, lda) = (n, lda)
     var info: Int32 = 0
     spotrf_(triangle.ofTranspose, &n, a, &lda, &info)
     return info
   }
 
-  package static func transpose(
+  public static func transpose(
     _ x: UnsafePointer<Self>, rows: Int, columns: Int, into y: UnsafeMutablePointer<Self>
   ) {
     fgn_transpose_f32(x, rows, columns, y)

@@ -1,14 +1,15 @@
 internal import CKernels
 
+@_documentation(visibility: internal)
 extension Float: SparseKernels {
-  package static func sparseProduct(
+  public static func sparseProduct(
     starts: UnsafePointer<Int>, columns: UnsafePointer<Int32>, values: UnsafePointer<Self>, rows: Int,
     _ w: UnsafePointer<Self>, _ n: Int, into y: UnsafeMutablePointer<Self>
   ) {
     fgn_sparse_product_f32(starts, columns, values, rows, w, n, y)
   }
 
-  package static func sparseTransposedProduct(
+  public static func sparseTransposedProduct(
     columns: UnsafePointer<Int32>, starts: UnsafePointer<Int>, rows: UnsafePointer<Int32>, values: UnsafePointer<Self>,
     count: Int, factors: UnsafePointer<Self>?, _ d: UnsafePointer<Self>, _ n: Int,
     into g: UnsafeMutablePointer<Self>
@@ -16,7 +17,7 @@ extension Float: SparseKernels {
     fgn_sparse_transposed_product_f32(columns, starts, rows, values, count, factors, d, n, g)
   }
 
-  package static func sparseDots(
+  public static func sparseDots(
     rowStarts: UnsafePointer<Int>, places: UnsafePointer<Int32>, rowValues: UnsafePointer<Self>, count: Int,
     columnStarts: UnsafePointer<Int>, rows: UnsafePointer<Int32>, values: UnsafePointer<Self>, _ range: Range<Int>,
     into y: UnsafeMutablePointer<Self>

@@ -1,7 +1,8 @@
-internal import CKernels
+public import CKernels
 
+@_documentation(visibility: internal)
 extension Float: UpdateKernels {
-  package static func advance(
+  public static func advance(
     _ a: Self, _ s: UnsafeMutablePointer<Self>, _ z: UnsafePointer<Self>, _ b: Self, _ u: UnsafeMutablePointer<Self>,
     _ n: Int
   ) -> (u: Double, z: Double) {
@@ -10,34 +11,34 @@ extension Float: UpdateKernels {
     return squares
   }
 
-  package static func sumSquare(
+  public static func sumSquare(
     _ g: UnsafePointer<Self>, _ a: Self, _ x: UnsafePointer<Self>, _ n: Int
   ) -> Double {
     fgn_sum_square_f32(g, a, x, n)
   }
 
-  package static func subtract(
+  public static func subtract(
     _ a: Self, _ x: UnsafePointer<Self>, _ b: Self, _ y: UnsafePointer<Self>, from r: UnsafeMutablePointer<Self>,
     _ n: Int
   ) -> Double {
     fgn_subtract_f32(a, x, b, y, r, n)
   }
 
-  package static func lookAhead(
+  public static func lookAhead(
     _ a: Self, _ x: UnsafePointer<Self>, _ b: Self, _ y: UnsafePointer<Self>, into z: UnsafeMutablePointer<Self>,
     sum: UnsafeMutablePointer<Self>, _ n: Int
   ) {
     fgn_look_ahead_f32(a, x, b, y, z, sum, n)
   }
 
-  package static func goOn(
+  public static func goOn(
     _ a: Self, _ y: UnsafePointer<Self>, _ z: UnsafePointer<Self>, rate: Self, _ x: UnsafeMutablePointer<Self>,
     step: UnsafeMutablePointer<Self>, _ n: Int
   ) -> Double {
     fgn_go_on_f32(a, y, z, rate, x, step, n)
   }
 
-  package static func dotAndSquare(
+  public static func dotAndSquare(
     _ x: UnsafePointer<Self>, _ y: UnsafePointer<Self>, _ n: Int
   ) -> (dot: Double, square: Double) {
     var sums = (dot: 0.0, square: 0.0)
@@ -45,14 +46,14 @@ extension Float: UpdateKernels {
     return sums
   }
 
-  package static func descend(
+  public static func descend(
     _ rule: SGDUpdate, gradient: UnsafePointer<Self>, parameters: UnsafeMutablePointer<Self>,
     velocity: UnsafeMutablePointer<Self>, _ n: Int
   ) -> Double {
     fgn_sgd_f32(rule, gradient, parameters, velocity, n)
   }
 
-  package static func descend(
+  public static func descend(
     _ rule: AdamUpdate, gradient: UnsafePointer<Self>, parameters: UnsafeMutablePointer<Self>,
     firstMoment: UnsafeMutablePointer<Self>, secondMoment: UnsafeMutablePointer<Self>, _ n: Int
   ) -> Double {
