@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension CommandLineTests {
+extension ProcessTests {
   @Suite("A run that goes on with another number of ranks")
   struct ElasticResumeTests {
     /// 101 rows are not divisible by any of these numbers of ranks.

@@ -3,7 +3,7 @@ import Foundation
 import LinearAlgebra
 import Testing
 
-extension CommandLineTests {
+extension ProcessTests {
   @Suite("Going on with a run")
   struct GoingOnTests {
     private let arguments = ["train", "run.yaml", "--run-directory", "run"]

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension CommandLineTests {
+extension ProcessTests {
   @Suite("A killed rank")
   struct KillTests {
     /// Kills one run many times: at a random step after the last checkpoint, or during the start of the job.

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension CommandLineTests {
+extension ProcessTests {
   @Suite("A rank that is lost or stuck")
   struct PeerLossTests {
     /// A long run of three ranks with checkpoints.

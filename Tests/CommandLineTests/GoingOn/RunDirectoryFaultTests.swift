@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension CommandLineTests {
+extension ProcessTests {
   @Suite("A run directory")
   struct RunDirectoryFaultTests {
     private static let endless = """

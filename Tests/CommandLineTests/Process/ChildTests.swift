@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension CommandLineTests {
+extension ProcessTests {
   @Suite("A child process of these tests")
   struct ChildTests {
     @Test func `Is killed with its ranks and fails the test when its time is over`() throws {

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension CommandLineTests {
+extension ProcessTests {
   @Suite("All ranks exit with the same code")
   struct ExitCodeTests {
     /// Starts three ranks, each through a shell that records how its rank ended and hides that from mpirun, which would

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension CommandLineTests {
+extension ProcessTests {
   /// Requests that exceed the memory of a host are refused before any allocation.
   @Suite("Too large for the memory")
   struct MemoryFaultTests {

@@ -1,6 +1,6 @@
 import Testing
 
-extension CommandLineTests {
+extension ProcessTests {
   @Suite("Memory of a run")
   struct MemoryTests {
     /// The measured peak of a run of one step, and the value of the formula, in bytes.

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension CommandLineTests {
+extension ProcessTests {
   @Suite("What is wrong on one rank only ends the whole job")
   struct RankFaultTests {
     /// Runs two ranks in the folder `a` and one in the folder `b`, which initially hold the same run.

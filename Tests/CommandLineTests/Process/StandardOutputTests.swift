@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension CommandLineTests {
+extension ProcessTests {
   @Suite("Output that gets lost is an error of output")
   struct StandardOutputTests {
     private static let commands = [

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension CommandLineTests {
+extension ProcessTests {
   @Suite("The start of a job")
   struct StartupFaultTests {
     /// Runs ranks that the launcher does not bind, each with words of its own before the program.

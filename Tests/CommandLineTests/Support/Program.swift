@@ -1,13 +1,14 @@
 import Foundation
 import Testing
 
-/// The suite that all suites here belong to: their child processes take turns, since each wants all CPUs.
-///
-/// A job of mpirun cannot start another one, so that nothing runs under mpirun.
-@Suite(
-  .serialized,
-  .enabled("a rank of mpirun cannot run mpirun") { ProcessInfo.processInfo.environment["OMPI_COMM_WORLD_SIZE"] == nil })
+/// The suites whose runs compute most of the time; they take turns, since each wants all CPUs.
+@Suite(.serialized, .disabled(if: Program.isRank, "a rank of mpirun cannot run mpirun"))
 struct CommandLineTests {}
+
+/// The suites on the life of processes: starts, signals, lost ranks, going on. They wait for limits most of the time, so they
+/// have turns of their own, beside the others.
+@Suite(.serialized, .disabled(if: Program.isRank, "a rank of mpirun cannot run mpirun"))
+struct ProcessTests {}
 
 /// The extent of the tests. By default each kind of mistake has a test that finds it; FGN_TEST_FULL=1 tries all
 /// combinations of settings, ranks and places, and more random kills.
@@ -31,6 +32,9 @@ enum Ranks: Sendable, CustomStringConvertible {
 
 /// The program under test, beside the test bundle.
 enum Program {
+  /// Whether this process is itself a rank of a job.
+  static let isRank = ProcessInfo.processInfo.environment["OMPI_COMM_WORLD_SIZE"] != nil
+
   static let path: String = {
     let bundle = Bundle.main.executableURL!.resolvingSymlinksInPath()
     let path = bundle.deletingLastPathComponent().appendingPathComponent("fgn-dist").path
