@@ -7,9 +7,13 @@ package struct ExampleAxes: Equatable, Sendable {
   /// Whether examples with either axes have their values in one order. Axes of extent 1 do not count, and flat examples
   /// agree with any axes.
   package func agree(with other: ExampleAxes) -> Bool {
-    let (own, others) = (extents.filter { $0 != 1 }, other.extents.filter { $0 != 1 })
-    return own == others || own.count < 2 || others.count < 2
+    proper == other.proper || isFlat || other.isFlat
   }
+
+  /// Whether they say nothing about the order of the values.
+  package var isFlat: Bool { proper.count < 2 }
+
+  private var proper: [Int] { extents.filter { $0 != 1 } }
 
   /// Throws exit code 65 if the examples of `path` have their values in another order than those of the training set.
   package func check(with trained: ExampleAxes, _ path: String) throws(DataError) {

@@ -3,8 +3,9 @@ import LinearAlgebra
 import Networks
 
 extension Configuration {
-  /// The network for the examples of a run. Throws exit code 64 for settings that sparse features do not go with.
-  package func network(for data: TrainingData) throws(ConfigurationError) -> Network {
+  /// The network for the examples of a run, whose axes are `axes` if given, else those of the files. Throws exit code 64
+  /// for settings that sparse features do not go with.
+  package func network(for data: TrainingData, axes: [Int]? = nil) throws(ConfigurationError) -> Network {
     let isSparse = data.train.features.isSparse
     if isSparse, optimizer.method == .fgn, optimizer.metric.kind != .identity {
       throw ConfigurationError(
@@ -13,7 +14,7 @@ extension Configuration {
           + "set it to identity, or data.storage to dense")
     }
     return try model.network(
-      featureShape: data.train.featureShape, classes: data.classCount, sparseInputs: isSparse)
+      featureShape: axes ?? data.train.featureShape, classes: data.classCount, sparseInputs: isSparse)
   }
 
   /// Whether the features are the values of images, which are of one scale whatever their statistics.

@@ -77,7 +77,7 @@ struct Train: ParsableCommand {
     }
     // All checks of the network precede the first write.
     let network = try communicator.collectively {
-      try configuration.network(for: data)
+      try configuration.network(for: data, axes: state?.axes(of: data.train))
     }
 
     let memory = Trainer<Scalar>.memory(of: configuration, data, network, ranks: communicator.size)

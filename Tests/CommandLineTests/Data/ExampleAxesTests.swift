@@ -67,6 +67,35 @@ extension CommandLineTests {
       #expect(Set(logits).count == 1)
     }
 
+    @Test(arguments: [Ranks.plain, .mpirun(2)])
+    func `A run that goes on with flat examples keeps the axes that it has`(_ ranks: Ranks) throws {
+      let workspace = try prepare()
+      let train = ["train", "run.yaml", "--run-directory", "run"]
+      try Program.run(train, in: workspace).expectSuccess()
+      func resume(_ steps: Int, _ features: String, _ more: [String] = []) throws -> Outcome {
+        let settings = ["training.steps=\(steps)", "data.train.features=\(features)"] + more
+        return try Program.run(ranks, train + ["--resume"] + settings.flatMap { ["--set", $0] }, in: workspace)
+      }
+      try resume(3, "flat.npy").expectSuccess()
+      try Program.run(ranks, predict("run", "first.npy"), in: workspace).expectError(65, mentioning: ["4 × 5 × 3"])
+      let test = ["data.test.features=first.npy", "data.test.labels=labels.npy"]
+      try resume(4, "flat.npy", test).expectError(65, mentioning: ["first.npy", "3 × 4 × 5", "4 × 5 × 3"])
+      try resume(4, "padded.npy", test).expectError(65, mentioning: ["first.npy", "3 × 4 × 5"])
+      try resume(4, "first.npy").expectError(65, mentioning: ["data.train.features", "3 × 4 × 5"])
+      try resume(4, "last.npy").expectSuccess()
+    }
+
+    @Test func `A run that goes on with examples that have axes takes them where it had none`() throws {
+      let workspace = try prepare()
+      let settings = ["--set", "model={layers: [], channels: first}"]
+      let train = ["train", "run.yaml", "--run-directory", "run"] + settings
+      try Program.run(train + ["--set", "data.train.features=flat.npy"], in: workspace).expectSuccess()
+      try Program.run(predict("run", "first.npy"), in: workspace).expectSuccess()
+      try Program.run(train + ["--resume", "--set", "training.steps=3"], in: workspace).expectSuccess()
+      try Program.run(predict("run", "last.npy"), in: workspace).expectSuccess()
+      try Program.run(predict("run", "first.npy"), in: workspace).expectError(65, mentioning: ["4 × 5 × 3"])
+    }
+
     @Test func `The axes of input_shape are those of files that have axes`() throws {
       let workspace = try prepare()
       func train(_ run: String, _ features: String, _ shape: String, _ channels: String) throws -> Outcome {

@@ -1,0 +1,57 @@
+import Datasets
+
+/// The data that a run goes on with, beside those that it was trained on.
+extension RunState {
+  /// The axes of one example in the model: those of the checkpoint, unless they are flat there and not in `set`.
+  package func axes(of set: Dataset) throws -> [Int] {
+    let (old, new) = (try ModelFile(contents).network.example, set.featureShape)
+    return ExampleAxes(old).isFlat && !ExampleAxes(new).isFlat ? new : old
+  }
+
+  /// Throws if the run was trained on other data than `data`.
+  package func check(_ data: TrainingData) throws {
+    let saved = try ModelFile(contents)
+    let old = (progress.examples, saved.network.inputCount, saved.network.outputCount)
+    let new = (data.train.count, data.train.featureCount, data.classCount)
+    if saved.classes != data.train.classes {
+      throw ConfigurationError(
+        key: "data.train",
+        "has other names for its classes than the data that \(contents.path) was saved on; name the data of that run")
+    }
+    guard saved.tableColumns?.features ?? [] == data.train.tableColumns?.features ?? [] else {
+      throw ConfigurationError(
+        key: "data.train",
+        "has other names for its columns, or another order, than the data that \(contents.path) was saved on; "
+          + "name the data of that run")
+    }
+    let (wasSparse, isSparse) = (progress.sparse ?? false, data.train.features.isSparse)
+    guard wasSparse == isSparse else {
+      throw ConfigurationError(
+        key: "data.storage",
+        "makes the features \(isSparse ? "sparse" : "dense"), and \(contents.path) was saved with others; "
+          + "set it to \(wasSparse ? "sparse" : "dense")")
+    }
+    guard progress.weights == data.weights?.checksum else {
+      throw ConfigurationError(
+        key: "data.train.weights",
+        "are not the weights that \(contents.path) was saved with; name the file of that run, or null if it had none")
+    }
+    guard old == new else {
+      throw ConfigurationError(
+        key: "data.train",
+        "has \(new.0) examples, \(new.1) features and \(new.2) classes, but \(contents.path) was saved on \(old.0), "
+          + "\(old.1) and \(old.2); name the data of that run")
+    }
+    try ExampleAxes(data.train.featureShape).check(with: ExampleAxes(saved.network.example), "data.train.features")
+    if let test = data.test {
+      let name = configuration.data.test.features?.description ?? "data.test.features"
+      try ExampleAxes(test.featureShape).check(with: ExampleAxes(axes(of: data.train)), name)
+    }
+    if let before = progress.data, let now = data.checksum, before != Self.text(checksum: now) {
+      throw ConfigurationError(
+        key: "data.train",
+        "has other values, labels or another order than the data that \(contents.path) was saved on; name the data of that "
+          + "run, or start a new one from its parameters with --set model.initialization=\(contents.path)")
+    }
+  }
+}
