@@ -1,18 +1,20 @@
+import Datasets
 import GaussNewton
 
 extension RunState {
-  /// The settings with which the run goes on differently than saved, one line each, for the user. Changes of the rate
-  /// are in `scheduleChange`; changes that a run cannot go on with are errors of `init`.
+  /// The settings with which the run goes on differently than saved, and other remarks on that, one line each, for the
+  /// user. Changes of the rate are in `scheduleChange`; changes that a run cannot go on with are errors of `init`.
   package var settingChanges: [String] {
-    let before = Dictionary(uniqueKeysWithValues: saved.leaves.map { ($0.key, $0.value) })
-    let unread = configuration.optimizer.unreadSettings
-    let changes = configuration.leaves.filter { key, value in
-      key.hasPrefix("optimizer.") && before[key] != value && key != "optimizer.learning_rate"
-        && !key.hasPrefix("optimizer.schedule.") && !unread.contains { key == $0 || key.hasPrefix($0 + ".") }
+    var changes = differences.filter {
+      $0.key.hasPrefix("optimizer.") && $0.key != "optimizer.learning_rate"
+        && !$0.key.hasPrefix("optimizer.schedule.") && configuration.optimizer.reads($0.key)
+    }
+    if let damping, let before = progress.optimizer.damping, damping != before {
+      changes.append((key: "λ", old: before.short, new: damping.short))
     }
     var lines: [String] = []
     if !changes.isEmpty {
-      let list = changes.map { "\($0.key) \($0.value) (was \(before[$0.key] ?? "not there"))" }
+      let list = changes.map { "\($0.key) \($0.new) (was \($0.old))" }
       lines.append("note: goes on with " + list.joined(separator: ", "))
     }
     if saved.model.initialization != configuration.model.initialization {
@@ -20,16 +22,34 @@ extension RunState {
     }
     return lines
   }
+
+  /// The settings that are not as saved, with their values.
+  var differences: [(key: String, old: String, new: String)] {
+    let before = Dictionary(uniqueKeysWithValues: saved.leaves.map { ($0.key, $0.value) })
+    return configuration.leaves.filter { before[$0.key] != $0.value }
+      .map { ($0.key, before[$0.key] ?? "not there", $0.value) }
+  }
+
+  /// The optimizer's counters to go on with.
+  var counters: OptimizerCounters {
+    progress.optimizer.damped(from: saved.optimizer.damping, to: configuration.optimizer.damping)
+  }
+
+  /// λ of the next step; nil for a method that does not damp.
+  package var damping: Double? { counters.damping }
 }
 
 extension OptimizerCounters {
-  /// These counters with the λ to go on with when the settings of damping have changed: a changed `initial` sets it,
-  /// otherwise the saved λ stays, within the new bounds.
-  func damped(from old: Damping.Options, to new: Damping.Options) -> OptimizerCounters {
-    guard let damping, old != new else { return self }
+  /// These counters with the λ to go on with: `initial` where it is constant, or where that setting has changed;
+  /// otherwise the saved λ, within bounds that have changed.
+  fileprivate func damped(from old: Damping.Options, to new: Damping.Options) -> OptimizerCounters {
+    guard let damping else { return self }
     var counters = self
-    counters.damping =
-      old.initial != new.initial ? new.start : new.policy == .constant ? damping : new.bounded(damping)
+    if new.policy == .constant || old.initial != new.initial {
+      counters.damping = new.start
+    } else if old != new {
+      counters.damping = new.bounded(damping)
+    }
     return counters
   }
 }

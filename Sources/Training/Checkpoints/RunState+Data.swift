@@ -8,6 +8,16 @@ extension RunState {
     return ExampleAxes(old).isFlat && !ExampleAxes(new).isFlat ? new : old
   }
 
+  /// A remark for the user if the model gets names of columns that the checkpoint does not have; nil otherwise.
+  package func noteOnColumns(_ data: TrainingData) throws -> String? {
+    guard let columns = data.train.tableColumns, columns.hasNames, try ModelFile(contents).tableColumns == nil else {
+      return nil
+    }
+    return
+      "\(contents.path) knows no names of columns; its features are taken to be those of the table, in that order, "
+      + "and the model has their names"
+  }
+
   /// Throws if the run was trained on other data than `data`.
   package func check(_ data: TrainingData) throws {
     let saved = try ModelFile(contents)
@@ -18,7 +28,7 @@ extension RunState {
         key: "data.train",
         "has other names for its classes than the data that \(contents.path) was saved on; name the data of that run")
     }
-    guard saved.tableColumns?.features ?? [] == data.train.tableColumns?.features ?? [] else {
+    guard saved.tableColumns.map({ $0.features == data.train.tableColumns?.features }) ?? true else {
       throw ConfigurationError(
         key: "data.train",
         "has other names for its columns, or another order, than the data that \(contents.path) was saved on; "

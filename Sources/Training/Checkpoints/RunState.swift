@@ -28,8 +28,8 @@ package struct RunState {
 
   package let progress: Progress
   package let contents: TensorFile
-  /// The configuration to go on with: as requested, but with the saved normalization and order of rows where none is
-  /// requested.
+  /// The configuration to go on with: as requested, but with the saved normalization, order of rows and
+  /// `optimizer.damping.initial` where none is requested.
   package let configuration: Configuration
   /// The configuration that the checkpoint was saved with.
   package let saved: Configuration
@@ -65,12 +65,10 @@ package struct RunState {
       ("model.layers", "\(saved.model.layers)", "\(configuration.model.layers)"),
       ("optimizer.method", saved.optimizer.method.rawValue, configuration.optimizer.method.rawValue),
       ("optimizer.batch_size", "\(saved.optimizer.batchSize)", "\(configuration.optimizer.batchSize)"),
-      ("optimizer.metric.kind", saved.optimizer.metric.kind.rawValue, configuration.optimizer.metric.kind.rawValue),
       ("training.seed", "\(saved.training.seed)", "\(configuration.training.seed)"),
       ("training.precision", "\(saved.training.precision)", "\(configuration.training.precision)"),
       ("training.drop_last", "\(saved.training.dropLast)", "\(configuration.training.dropLast)"),
       ("training.shuffle_block", "\(saved.training.shuffleBlock)", "\(configuration.training.shuffleBlock)"),
-      ("training.shuffle_window", "\(saved.training.shuffleWindow)", "\(configuration.training.shuffleWindow)"),
       ("training.stratify", "\(saved.training.stratify)", "\(configuration.training.stratify)"),
       ("data.normalize", "\(saved.data.normalize)", "\(configuration.data.normalize)"),
       ("model.input_shape", text(saved.model.inputShape), text(configuration.model.inputShape)),
@@ -89,8 +87,18 @@ package struct RunState {
       pairs.append(
         ("training.virtual_shards", "\(saved.training.virtualShards)", "\(configuration.training.virtualShards)"))
     }
+    if configuration.training.shuffleBlock > 1 {
+      pairs.append(
+        ("training.shuffle_window", "\(saved.training.shuffleWindow)", "\(configuration.training.shuffleWindow)"))
+    }
+    if configuration.optimizer.reads("optimizer.metric.kind") {
+      pairs.append(
+        ("optimizer.metric.kind", saved.optimizer.metric.kind.rawValue, configuration.optimizer.metric.kind.rawValue))
+    }
     // Without momentum a run keeps no memory of its last step.
-    if (saved.optimizer.momentum == 0) != (configuration.optimizer.momentum == 0) {
+    if configuration.optimizer.reads("optimizer.momentum"),
+      (saved.optimizer.momentum == 0) != (configuration.optimizer.momentum == 0)
+    {
       pairs.append(
         ("optimizer.momentum", "\(saved.optimizer.momentum)", "\(configuration.optimizer.momentum)"))
     }
@@ -111,7 +119,7 @@ package struct RunState {
     guard (saved.damping == nil) == (fresh.damping == nil), (saved.moments == nil) == (fresh.moments == nil) else {
       throw impossible("\(saved) does not fit the method")
     }
-    optimizer.counters = saved.damped(from: self.saved.optimizer.damping, to: configuration.optimizer.damping)
+    optimizer.counters = counters
     for (name, vector) in optimizer.memory {
       vector.assign(try contents.vector(named: "optimizer.\(name)", shape: [vector.count]))
     }

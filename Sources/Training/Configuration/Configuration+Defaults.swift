@@ -22,12 +22,13 @@ extension Configuration {
     return result
   }
 
-  /// With the normalization and the order of rows that the run of a checkpoint has, where none is asked for.
+  /// With the normalization, the order of rows and the first λ that the run of a checkpoint has, where none is asked for.
   func goingOn(from saved: Configuration) -> Configuration {
     var result = self
     result.data.$normalize.choose(saved.data.normalize)
     result.training.$shuffleBlock.choose(saved.training.shuffleBlock)
     result.training.$shuffleWindow.choose(saved.training.shuffleWindow)
+    result.optimizer.damping.$initial.choose(saved.optimizer.damping.initial)
     return result
   }
 }

@@ -53,31 +53,59 @@ extension Configuration.OptimizerOptions {
       decaysBiases: decayBiases)
   }
 
+  /// Whether a run with these options reads the setting or section `key`, such as `optimizer.damping.factor`: the method
+  /// may have no use for it, or the policy of damping, the kind of the metric or of the solver.
+  func reads(_ key: String) -> Bool {
+    let path = key.split(separator: ".").dropFirst().map(String.init)
+    let name = path.count > 1 ? path[1] : ""
+    switch path.first {
+    case "damping":
+      guard method.isDamped else { return false }
+      return switch name {
+      case "minimum", "maximum", "interval": damping.policy != .constant
+      case "factor": damping.policy == .levenbergMarquardt
+      default: true
+      }
+    case "solver":
+      guard method.isDamped else { return false }
+      let isMatrixFree = method == .ggn || solver.kind == .cg
+      return switch name {
+      case "kind": method == .fgn
+      case "gram_tolerance": !isMatrixFree
+      default: true
+      }
+    case "metric":
+      return method == .fgn && (metric.kind != .identity || name.isEmpty || name == "kind")
+    case "step_length": return method.isDamped
+    case "momentum", "nesterov": return method != .adam
+    case "adam": return method == .adam
+    case "decay_biases": return weightDecay > 0
+    default: return true
+    }
+  }
+
   /// Settings that differ from their defaults although the method does not read them, so that a comparison of methods
   /// needs no change but `method`. A person is told of them.
   package var unreadSettings: [String] {
     let standard = Self()
-    let damped: [Method] = [.fgn, .ggn]
-    let settings: [(key: String, isChanged: Bool, methods: [Method])] = [
-      ("damping", damping != standard.damping, damped),
-      ("solver", solver != standard.solver, damped),
-      ("step_length", stepLength != standard.stepLength, damped),
-      ("momentum", momentum != standard.momentum, damped + [.sgd]),
-      ("nesterov", nesterov != standard.nesterov, damped + [.sgd]),
-      ("adam", adam != standard.adam, [.adam]),
-      ("metric", metric != standard.metric, [.fgn]),
+    let settings: [(key: String, isChanged: Bool)] = [
+      ("damping", damping != standard.damping), ("solver", solver != standard.solver),
+      ("step_length", stepLength != standard.stepLength), ("momentum", momentum != standard.momentum),
+      ("nesterov", nesterov != standard.nesterov), ("adam", adam != standard.adam),
+      ("metric", metric != standard.metric),
     ]
-    return settings.filter { $0.isChanged && !$0.methods.contains(method) }.map { "optimizer.\($0.key)" }
+    return settings.filter(\.isChanged).map { "optimizer.\($0.key)" }.filter { !reads($0) }
   }
 
-  /// The method and what steers it, for people.
-  package var summary: String {
+  /// The method and what steers it, for people; `resumed` is the λ that a run goes on with, nil for one that begins.
+  package func summary(resumed: Double? = nil) -> String {
     let start = "\(method.rawValue), batch \(batchSize), rate \(learningRate.short), "
     switch method {
     case .fgn, .ggn:
       let tolerance = solver.kind == .gramCG ? solver.toleranceWithMatrix : solver.tolerance
-      let bound = damping.start == damping.initial ? "" : " (its bound, instead of \(damping.initial.short))"
-      return start + "damping \(damping.start.short)\(bound) \(damping.policy.rawValue), "
+      let isBound = resumed == nil && damping.start != damping.initial
+      let bound = isBound ? " (its bound, instead of \(damping.initial.short))" : ""
+      return start + "damping \((resumed ?? damping.start).short)\(bound) \(damping.policy.rawValue), "
         + "step length \(stepLength.rawValue), solver \(method == .ggn ? "cg" : solver.kind.rawValue)"
         + (solver.kind == .gram ? "" : " to \(tolerance.short) in at most \(solver.maxIterations)")
         + (metric.kind == .identity || method == .ggn ? "" : ", metric \(metric.kind.rawValue)")

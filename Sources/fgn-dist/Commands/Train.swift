@@ -84,7 +84,9 @@ struct Train: ParsableCommand {
     let share = try HostMemory.share(resident: data.residentSize, over: communicator)
     try communicator.collectively { try memory.check(share) }
 
-    let scheduleChange = try communicator.collectively { try state?.scheduleChange(data) }
+    let (scheduleChange, note) = try communicator.collectively {
+      (try state?.scheduleChange(data), try state?.noteOnColumns(data))
+    }
     let begun = try communicator.onRoot {
       let begun = try begin(choice!, communicator.hostname)
       try AtomicFile.write(begun.directory.configuration) { try $0.write(configuration.yaml) }
@@ -98,6 +100,7 @@ struct Train: ParsableCommand {
     report(configuration, data, network, memory, state, coordinator, job)
     if let scheduleChange { coordinator.say(scheduleChange) }
     for change in state?.settingChanges ?? [] { coordinator.say(change) }
+    if let note { coordinator.say("note", note) }
     for damage in choice?.latest?.damage ?? [] { coordinator.say("warning: left out, for it is damaged: \(damage)") }
     let trainer = try Trainer<Scalar>(configuration, data, network, coordinator, resuming: state, over: communicator)
     switch try trainer.run() {
@@ -177,7 +180,7 @@ struct Train: ParsableCommand {
       "model",
       "\(network): \(network.layout.count) parameters, \(configuration.training.precision.rawValue), "
         + "from \(configuration.model.initialization)")
-    coordinator.say("optimizer", "\(configuration.optimizer.summary)")
+    coordinator.say("optimizer", configuration.optimizer.summary(resumed: state?.damping))
     let unread = configuration.optimizer.unreadSettings
     if !unread.isEmpty {
       coordinator.say(

@@ -72,6 +72,28 @@ extension ProcessTests {
       #expect(output.contains("λ 7 "), "\(output)")
     }
 
+    @Test func `The start says the λ that the first step takes`() throws {
+      let workspace = try prepare()
+      let damping = ["optimizer.damping={initial: 1, minimum: 0.01, interval: 1}"]
+      func run(_ settings: [String], _ more: [String] = []) throws -> String {
+        let outcome = try Program.run(arguments + more + settings.flatMap { ["--set", $0] }, in: workspace)
+        outcome.expectSuccess()
+        return outcome.output
+      }
+      #expect(try run(damping).contains("damping 1 levenberg-marquardt"))
+      func resume(_ epochs: Int, _ settings: [String]) throws -> (output: String, lambda: String) {
+        let before = try workspace.steps("run").count
+        let output = try run(settings + ["training.epochs=\(epochs)"], ["--resume"])
+        let lambda = try #require(try workspace.steps("run")[before].damping)
+        return (output, String(format: "%.4g", lambda))
+      }
+      let adapting = try resume(4, damping)
+      #expect(adapting.lambda != "1" && adapting.output.contains("damping \(adapting.lambda) levenberg-marquardt"))
+      let constant = try resume(5, damping + ["optimizer.damping.policy=constant"])
+      #expect(constant.lambda == "1" && constant.output.contains("damping 1 constant"), "\(constant)")
+      #expect(constant.output.contains("λ 1 (was "), "\(constant.output)")
+    }
+
     @Test func `Other values, labels or another order of them are refused, and other files of the same are not`() throws
     {
       let examples = Examples(40, features: 6, classes: 3)

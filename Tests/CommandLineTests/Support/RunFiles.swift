@@ -13,6 +13,7 @@ struct MetricsLine: Decodable {
   let allreduces: Int?
   let solverIterations: Int?
   let reductionRatio: Double?
+  let damping: Double?
   let stepNorm: Double?
   let stepMemory: Int?
   let evaluationMemory: Int?

@@ -1,31 +1,11 @@
 import Datasets
 import GaussNewton
 import LinearAlgebra
-import MPI
-import Networks
 import Testing
 
 @testable import Training
 
-@Suite struct RunStateTests {
-  private let network = Network([Linear(inputs: 2, outputs: 2)])
-
-  private func checkpoint(
-    _ configuration: Configuration = Configuration(),
-    _ progress: RunState.Progress = .init(step: 7, optimizer: .init(damping: 0.125), examples: 50),
-    memory: [(name: String, vector: Vector<Float>)] = []
-  ) -> TensorFile {
-    var file = ModelFile.contents(Vector<Float>(zeros: 6), of: network, configuration, .none)
-    RunState.add(progress, memory: memory, to: &file)
-    file.path = "c.safetensors"
-    return file
-  }
-
-  private func optimizer(_ configuration: Configuration) -> any Optimizer<Float> {
-    configuration.optimizer.makeOptimizer(
-      network, batchSize: 1, partition: RowPartition(), over: Communicator())
-  }
-
+@Suite struct RunStateTests: CheckpointSuite {
   @Test(arguments: [
     ["fgn", "last_step"], ["ggn", "last_step"], ["sgd", "velocity"], ["adam", "first_moment", "second_moment"],
   ])
@@ -74,7 +54,7 @@ import Testing
 
   @Test(arguments: [
     "optimizer.batch_size=8", "optimizer.batch_size=full", "training.seed=5", "training.precision=float64",
-    "training.drop_last=true", "training.shuffle_block=4", "training.shuffle_window=3",
+    "training.drop_last=true", "training.shuffle_block=4",
     "training.stratify=true", "data.normalize=none",
     "optimizer.method=ggn", "optimizer.method=adam",
     "optimizer.momentum=0", "model.layers=[tanh]", "model.input_shape=[1, 2]", "model.channels=last",
@@ -93,6 +73,7 @@ import Testing
   @Test(arguments: [
     "training.epochs=99", "training.steps=99", "optimizer.learning_rate=0.1", "checkpoint.every=1",
     "optimizer.momentum=0.5", "logging.every=5", "data.train.format=npy", "training.virtual_shards=8",
+    "training.shuffle_window=3",
   ])
   func `Other settings may change`(override: String) throws {
     let changed = try Configuration.parse("", source: "", overrides: [override])
@@ -176,36 +157,6 @@ import Testing
     #expect(state.configuration.data.normalize == .standardize && state.configuration.data.$normalize.isAutomatic)
     #expect(throws: ConfigurationError.self) {
       try RunState(checkpoint(saved), for: Configuration.parse("data: {normalize: scale}", source: ""))
-    }
-  }
-
-  @Test func `A change of the rate is told, and a run cannot end before its checkpoint`() throws {
-    let set = Dataset(
-      features: FeatureMatrix([Double](repeating: 1, count: 100), shape: [2]),
-      labels: [Int32](repeating: 0, count: 50), classCount: 2)
-    let data = TrainingData(train: set, test: nil, normalization: .none, classCount: 2)
-    func change(_ before: [String], _ after: [String]) throws -> String? {
-      let saved = try Configuration.parse("optimizer: {batch_size: 10}", source: "", overrides: before)
-      let new = try Configuration.parse("optimizer: {batch_size: 10}", source: "", overrides: after)
-      return try RunState(checkpoint(saved), for: new).scheduleChange(data)
-    }
-    // Seven steps are done, with five per epoch.
-    #expect(try change([], []) == nil)
-    #expect(
-      try change(["optimizer.schedule.kind=constant"], ["optimizer.schedule.kind=constant", "training.epochs=3"]) == nil
-    )
-    #expect(
-      try change(["training.epochs=2"], ["training.epochs=4"])
-        == "note: the rate goes from 0.2 at step 7 to 0.325, for training.epochs is 4 and was 2")
-    #expect(
-      try change([], ["optimizer.learning_rate=0.1"])?.contains("optimizer.learning_rate is 0.1 and was 0.5") == true)
-    #expect(try change([], ["training.steps=9"])?.contains("training.steps is 9 and was null") == true)
-    #expect(try change([], ["optimizer.schedule.kind=cosine"])?.contains("is cosine and was linear") == true)
-    #expect(try change([], ["training.steps=7"]) == nil, "nothing is left to do but to save the model")
-    for (override, key) in [("training.epochs=1", "training.epochs"), ("training.steps=6", "training.steps")] {
-      let error = #expect(throws: ConfigurationError.self) { try change([], [override]) }
-      #expect(error?.exitCode == 64 && error?.key == key)
-      #expect(error?.problem.contains("c.safetensors has 7 done") == true)
     }
   }
 

@@ -84,7 +84,7 @@ import Testing
       (["initial=0.001", "policy=constant"], "damping 0.001 constant"),
     ] {
       let summary = try Configuration.parse("", source: "", overrides: overrides.map { "optimizer.damping.\($0)" })
-        .optimizer.summary
+        .optimizer.summary()
       #expect(summary.contains(", \(text)"), "\(summary)")
     }
   }
@@ -248,6 +248,22 @@ import Testing
   func `Settings that the method does not read are known by their keys`(settings: String, keys: [String]) throws {
     let configuration = try Configuration.parse("optimizer: {\(settings)}", source: "")
     #expect(configuration.optimizer.unreadSettings == keys.map { "optimizer.\($0)" })
+  }
+
+  @Test(arguments: [
+    ("method: sgd", ["momentum", "weight_decay", "learning_rate"], ["solver.kind", "damping.initial", "metric.kind"]),
+    ("method: adam", ["adam.beta1"], ["momentum", "nesterov", "step_length", "metric.kind", "damping.policy"]),
+    ("method: ggn", ["damping.factor", "solver.tolerance"], ["solver.gram_tolerance", "solver.kind", "metric.kind"]),
+    ("metric: {kind: identity}", ["metric.kind", "momentum"], ["metric.epsilon", "metric.interval", "decay_biases"]),
+    ("metric: {kind: inputs}, weight_decay: 1", ["metric.epsilon", "metric.decay", "decay_biases"], ["adam.beta2"]),
+    ("damping: {policy: constant}", ["damping.policy", "damping.initial"], ["damping.minimum", "damping.interval"]),
+    ("damping: {policy: sweep}", ["damping.maximum", "damping.interval"], ["damping.factor"]),
+    ("solver: {kind: cg}", ["solver.tolerance", "solver.kind"], ["solver.gram_tolerance"]),
+  ])
+  func `What is read depends on method, policy and kinds`(settings: String, read: [String], unread: [String]) throws {
+    let optimizer = try Configuration.parse("optimizer: {\(settings)}", source: "").optimizer
+    for key in read { #expect(optimizer.reads("optimizer.\(key)"), "\(key)") }
+    for key in unread { #expect(!optimizer.reads("optimizer.\(key)"), "\(key)") }
   }
 
   @Test func `A missing file has its own exit code`() {

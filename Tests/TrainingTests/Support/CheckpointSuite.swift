@@ -1,0 +1,29 @@
+import GaussNewton
+import LinearAlgebra
+import MPI
+import Networks
+
+@testable import Training
+
+/// Tests with checkpoints of a linear head for two features and two classes, after 7 steps on 50 examples.
+protocol CheckpointSuite {}
+
+extension CheckpointSuite {
+  var network: Network { Network([Linear(inputs: 2, outputs: 2)]) }
+
+  func checkpoint(
+    _ configuration: Configuration = Configuration(),
+    _ progress: RunState.Progress = .init(step: 7, optimizer: .init(damping: 0.125), examples: 50),
+    memory: [(name: String, vector: Vector<Float>)] = [], data: DataDescription = DataDescription()
+  ) -> TensorFile {
+    var file = ModelFile.contents(Vector<Float>(zeros: 6), of: network, configuration, .none, data)
+    RunState.add(progress, memory: memory, to: &file)
+    file.path = "c.safetensors"
+    return file
+  }
+
+  func optimizer(_ configuration: Configuration) -> any Optimizer<Float> {
+    configuration.optimizer.makeOptimizer(
+      network, batchSize: 1, partition: RowPartition(), over: Communicator())
+  }
+}
