@@ -67,6 +67,14 @@ package struct RunDirectory: Equatable, Sendable {
     try createFolder(path, remedy: "correct the permissions or choose another --run-directory")
   }
 
+  /// Writes `config.yaml`. A run that was finished before keeps the one that it has; throws exit code 64 if it is not the
+  /// newest one here.
+  package func describe(_ configuration: Configuration, finished state: RunState?) throws {
+    try state?.checkNewest(in: self)
+    if state != nil, FileManager.default.fileExists(atPath: self.configuration) { return }
+    try AtomicFile.write(self.configuration) { try $0.write((state?.saved ?? configuration).yaml) }
+  }
+
   /// Creates and locks the folder for a run that begins here. Throws the errors of `create` and `RunLock`, and exit
   /// code 64 if another job has begun a run here meanwhile.
   package func begin(

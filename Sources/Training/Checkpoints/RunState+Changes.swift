@@ -2,9 +2,17 @@ import Datasets
 import GaussNewton
 
 extension RunState {
+  /// What the user is to know of the run that goes on, each on one line. Throws exit code 64 if it would end before the
+  /// checkpoint.
+  package func notes(_ data: TrainingData) throws -> [String] {
+    let scheduleChange = try scheduleChange(data)
+    if isDone(data) { return [noteOnDone] }
+    return [scheduleChange].compactMap { $0 } + settingChanges + [try noteOnColumns(data)].compactMap { $0 }
+  }
+
   /// The settings with which the run goes on differently than saved, and other remarks on that, one line each, for the
   /// user. Changes of the rate are in `scheduleChange`; changes that a run cannot go on with are errors of `init`.
-  package var settingChanges: [String] {
+  var settingChanges: [String] {
     var changes = differences.filter {
       $0.key.hasPrefix("optimizer.") && $0.key != "optimizer.learning_rate"
         && !$0.key.hasPrefix("optimizer.schedule.") && configuration.optimizer.reads($0.key)

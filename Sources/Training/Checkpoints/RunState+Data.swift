@@ -9,7 +9,7 @@ extension RunState {
   }
 
   /// A remark for the user if the model gets names of columns that the checkpoint does not have; nil otherwise.
-  package func noteOnColumns(_ data: TrainingData) throws -> String? {
+  func noteOnColumns(_ data: TrainingData) throws -> String? {
     guard let columns = data.train.tableColumns, columns.hasNames, try ModelFile(contents).tableColumns == nil else {
       return nil
     }

@@ -1,17 +1,46 @@
 import Datasets
 
 extension RunState {
+  /// Whether no step is left. The model then is that of the checkpoint, whatever is asked for now.
+  package func isDone(_ data: TrainingData) -> Bool {
+    progress.step == configuration.training.steps(of: configuration.sampler(of: data.train))
+  }
+
+  /// Throws exit code 64 if the run in `directory`, which ends with this checkpoint now, has gone on behind it.
+  package func checkNewest(in directory: RunDirectory) throws {
+    guard let newest = try directory.checkpoints.latest(), newest.step > progress.step else { return }
+    throw ConfigurationError(
+      key: lengthKey,
+      "\(length) make no step behind the \(progress.step) of \(contents.path), and the run has gone on to "
+        + "\(newest.path); raise it, or use the checkpoint as a model: it is one")
+  }
+
+  /// What a run without a step to take does, for the user.
+  package var noteOnDone: String {
+    let inForce = ["training.peer_timeout", "training.stall_timeout", "training.evaluate_every"]
+    let unused = differences.filter { key, _, _ in
+      ["model.", "optimizer.", "training."].contains(where: key.hasPrefix) && !inForce.contains(key)
+        && (!key.hasPrefix("optimizer.") || configuration.optimizer.reads(key))
+    }
+    let list = unused.map { "\($0.key) \($0.new) (was \($0.old))" }.joined(separator: ", ")
+    return "note: all \(progress.step) steps are done, so the model and config.yaml stay as they are"
+      + (list.isEmpty ? "" : ", without \(list); raise \(lengthKey) to go on")
+  }
+
+  private var lengthKey: String { configuration.training.steps == nil ? "training.epochs" : "training.steps" }
+
+  private var length: Int { configuration.training.steps ?? configuration.training.epochs }
+
   /// A line for the user if the rate goes on differently than saved; nil otherwise. Throws exit code 64 if the run
   /// would end before the checkpoint.
-  package func scheduleChange(_ data: TrainingData) throws(ConfigurationError) -> String? {
+  func scheduleChange(_ data: TrainingData) throws(ConfigurationError) -> String? {
     let (old, new, step) = (saved, configuration, progress.step)
     let sampler = new.sampler(of: data.train)
     let total = new.training.steps(of: sampler)
     guard step <= total else {
-      let key = new.training.steps == nil ? "training.epochs" : "training.steps"
       throw ConfigurationError(
-        key: key,
-        "\(new.training.steps ?? new.training.epochs) make \(total) steps, and \(contents.path) has \(step) done; raise it, "
+        key: lengthKey,
+        "\(length) make \(total) steps, and \(contents.path) has \(step) done; raise it, "
           + "or use the checkpoint as a model: it is one")
     }
     guard step > 0, step < total else { return nil }

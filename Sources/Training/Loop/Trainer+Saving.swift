@@ -1,4 +1,5 @@
 import Datasets
+import Foundation
 import GaussNewton
 import LinearAlgebra
 import MPI
@@ -9,7 +10,15 @@ extension Trainer {
   /// The model with the current parameters. Local.
   var modelFile: TensorFile {
     ModelFile.contents(
-      parameters, of: network, configuration, data.normalization, DataDescription(of: data.train))
+      parameters, of: network, modelConfiguration, data.normalization, DataDescription(of: data.train))
+  }
+
+  /// Writes the model, if it is new or there is none yet. Collective.
+  func saveModel(isNew: Bool) throws {
+    let path = coordinator.directory.model
+    let isKept = !isNew && FileManager.default.fileExists(atPath: path)
+    try coordinator.write { if !isKept { try Safetensors.save(modelFile, to: path) } }
+    coordinator.say(isKept ? "the model is \(path), as it was" : "model saved to \(path)")
   }
 
   /// Starts saving a checkpoint; throws if its numbers are not finite. Collective.

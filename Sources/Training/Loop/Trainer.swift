@@ -16,6 +16,8 @@ package final class Trainer<Scalar: DistributedScalar> {
   }
 
   let configuration: Configuration
+  /// The configuration that the model was trained with: that of the checkpoint where no step is left.
+  let modelConfiguration: Configuration
   let data: TrainingData
   let communicator: Communicator
   let coordinator: Coordinator
@@ -44,6 +46,7 @@ package final class Trainer<Scalar: DistributedScalar> {
     resuming state: RunState?, over communicator: Communicator
   ) throws {
     self.configuration = configuration
+    modelConfiguration = state.flatMap { $0.isDone(data) ? $0.saved : nil } ?? configuration
     self.data = data
     self.communicator = communicator
     self.coordinator = coordinator
@@ -123,11 +126,7 @@ package final class Trainer<Scalar: DistributedScalar> {
       throw CollectiveFailure(Divergence(step: step, sign: "the training loss is not finite"))
     }
     if let test = data.test { try evaluate(test, split: "test", epoch: lastEpoch) }
-    let model = coordinator.directory.model
-    try coordinator.write {
-      try Safetensors.save(modelFile, to: model)
-    }
-    coordinator.say("model saved to \(model)")
+    try saveModel(isNew: step > firstStep)
     try end("completed", epoch: lastEpoch)
     try coordinator.settle()
     return .completed

@@ -84,12 +84,10 @@ struct Train: ParsableCommand {
     let share = try HostMemory.share(resident: data.residentSize, over: communicator)
     try communicator.collectively { try memory.check(share) }
 
-    let (scheduleChange, note) = try communicator.collectively {
-      (try state?.scheduleChange(data), try state?.noteOnColumns(data))
-    }
+    let notes = try communicator.collectively { try state?.notes(data) ?? [] }
     let begun = try communicator.onRoot {
       let begun = try begin(choice!, communicator.hostname)
-      try AtomicFile.write(begun.directory.configuration) { try $0.write(configuration.yaml) }
+      try begun.directory.describe(configuration, finished: state.flatMap { $0.isDone(data) ? $0 : nil })
       return begun
     }
     defer { extendLifetime(begun) }
@@ -98,9 +96,7 @@ struct Train: ParsableCommand {
       directory, configuration, scales: data.scales, resumingAt: resume == nil ? nil : state?.progress.step ?? 0,
       over: communicator)
     report(configuration, data, network, memory, state, coordinator, job)
-    if let scheduleChange { coordinator.say(scheduleChange) }
-    for change in state?.settingChanges ?? [] { coordinator.say(change) }
-    if let note { coordinator.say("note", note) }
+    for note in notes { coordinator.say(note) }
     for damage in choice?.latest?.damage ?? [] { coordinator.say("warning: left out, for it is damaged: \(damage)") }
     let trainer = try Trainer<Scalar>(configuration, data, network, coordinator, resuming: state, over: communicator)
     switch try trainer.run() {
