@@ -64,11 +64,12 @@ extension FileList: Codable {
     let container = try decoder.singleValueContainer()
     if let entry = try? container.decode(String.self) {
       self.init(entry)
-    } else if let entries = try? container.decode([String].self), !entries.isEmpty {
-      self.init(entries)
+    } else if let entries = try? container.decode([String?].self), !entries.isEmpty, !entries.contains(nil) {
+      self.init(entries.compactMap { $0 })
     } else {
       throw DecodingError.dataCorruptedError(
-        in: container, debugDescription: "it must be null, a path, or a list of paths; a path may be a pattern")
+        in: container,
+        debugDescription: "it must be null, a path, or a list of paths without null; a path may be a pattern")
     }
   }
 

@@ -84,7 +84,9 @@ extension Damping.Options {
       $maximum.choose(standard.maximum)
       return
     }
-    let bounded = $maximum.isAutomatic ? λ : min(λ, maximum)
+    // A maximum that is none is an error of its own.
+    let isBounded = !$maximum.isAutomatic && maximum > 0
+    let bounded = isBounded ? min(λ, maximum) : λ
     $initial.choose(bounded)
     $minimum.choose(bounded)
     let floor = max(initial, minimum)

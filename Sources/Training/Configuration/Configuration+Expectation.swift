@@ -21,8 +21,10 @@ extension Configuration {
       (type, value) = (Swift.type(of: child.value), child.value)
     }
     let mayBeNull = type is any NullableType.Type
-    return name(of: unwrapped(type), automaticWord: (type as? any SettingType.Type)?.automaticWord).map {
-      "it must be \(mayBeNull ? "null or " : "")\($0)"
+    let setting = type as? any SettingType.Type
+    let isChosenIfNull = setting != nil && setting?.automaticWord == nil
+    return name(of: unwrapped(type), automaticWord: setting?.automaticWord).map {
+      "it must be \(mayBeNull ? "null or " : "")\($0)" + (isChosenIfNull ? ", or null for the program to choose" : "")
     }
   }
 

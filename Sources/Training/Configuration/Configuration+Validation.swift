@@ -3,7 +3,9 @@ extension Configuration {
   func validate(source: String) throws {
     func require(_ condition: Bool, _ key: String, _ value: some Any, _ allowed: String) throws {
       if !condition {
-        throw ConfigurationError(source: source, key: key, "\(value) is impossible; it must be \(allowed)")
+        let isFinite = (value as? Double)?.isFinite ?? true
+        throw ConfigurationError(
+          source: source, key: key, "\(value) is impossible; it must be \(isFinite ? "" : "finite, and ")\(allowed)")
       }
     }
 
@@ -89,7 +91,8 @@ extension Configuration {
     try require(d.initial > 0 && d.initial.isFinite, "optimizer.damping.initial", d.initial, "positive")
     try require(d.minimum > 0 && d.minimum.isFinite, "optimizer.damping.minimum", d.minimum, "positive")
     try require(
-      d.maximum >= d.minimum && d.maximum.isFinite, "optimizer.damping.maximum", d.maximum, "at least the minimum")
+      d.maximum >= d.minimum && d.maximum.isFinite, "optimizer.damping.maximum", d.maximum,
+      "at least the minimum, which is \(d.minimum)")
     try require(d.factor > 1 && d.factor.isFinite, "optimizer.damping.factor", d.factor, "greater than 1")
     try require(
       o.solver.tolerance > 0 && o.solver.tolerance < 1, "optimizer.solver.tolerance", o.solver.tolerance,

@@ -21,11 +21,13 @@ extension Configuration {
     return configuration
   }
 
-  /// The configuration of a document's text; `source` names it in errors.
+  /// The configuration of a document's text; `source` names it in errors. What is null, in the document or by an override,
+  /// has its default.
   package static func parse(_ text: String, source: String, overrides: [String] = []) throws -> Configuration {
-    var tree = try defaultTree()
+    let defaults = try defaultTree()
+    var tree = defaults
     if let document = try compose(text, source: source) {
-      tree = try overlay(tree, document, source: source, path: [])
+      tree = try overlay(tree, document, defaults, source: source, path: [])
     }
     for override in overrides {
       let parts = override.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
@@ -37,7 +39,7 @@ extension Configuration {
       let value = try compose(parts[1], source: source) ?? Node("null", Tag(.null), .plain)
       let document = parts[0].split(separator: ".", omittingEmptySubsequences: false).reversed()
         .reduce(value) { Node([(Node(String($1)), $0)]) }
-      tree = try overlay(tree, document, source: source, path: [])
+      tree = try overlay(tree, document, defaults, source: source, path: [])
     }
     return try decode(tree, source: source).resolved(source: source)
   }
@@ -110,27 +112,29 @@ extension Configuration {
     }
   }
 
-  /// `defaults` with the values of `document` in their places.
-  private static func overlay(_ defaults: Node, _ document: Node, source: String, path: [String]) throws -> Node {
+  /// `tree` with the values of `document` in their places, and those of `defaults` where it has null.
+  private static func overlay(
+    _ tree: Node, _ document: Node, _ defaults: Node, source: String, path: [String]
+  ) throws -> Node {
     let key = path.joined(separator: ".")
-    guard case .mapping(var result) = defaults else { return document }
+    if document.tag == Tag(.null) { return defaults }
+    guard case .mapping(var result) = tree else { return document }
     guard case .mapping(let given) = document else {
-      // An empty section leaves its defaults alone.
-      if document.tag == Tag(.null) || document.scalar?.string.isEmpty == true { return defaults }
+      if document.scalar?.string.isEmpty == true { return defaults }
       throw ConfigurationError(
         source: source, key: key, "is a section with keys \(keys(of: result)), not a single value")
     }
     for (name, value) in given {
       let name = name.scalar?.string ?? "\(name)"
       let path = path + [name]
-      guard let old = result[Node(name)] else {
+      guard let old = result[Node(name)], let standard = defaults[name] else {
         let line = value.mark.map { source.hasPrefix("--set") ? "" : " (line \($0.line))" } ?? ""
         let meant = try KeyHints().meant(by: path)
         throw ConfigurationError(
           source: source, key: path.joined(separator: "."),
           "unknown key\(line); \(meant.map { "did you mean \($0)? " } ?? "")allowed: \(keys(of: result))")
       }
-      result[Node(name)] = try overlay(old, value, source: source, path: path)
+      result[Node(name)] = try overlay(old, value, standard, source: source, path: path)
     }
     return .mapping(result)
   }

@@ -97,6 +97,23 @@ import Testing
     #expect(leaves == Self.defaults.count)
   }
 
+  @Test(arguments: others.map { [$0.key, $0.value] }, ["null", "~", ""])
+  func `What is null has its default, in a document and after other values`(pair: [String], null: String) throws {
+    #expect(try parse("", "\(pair[0])=\(pair[1])", "\(pair[0])=\(null)") == parse(""))
+    let path = pair[0].split(separator: ".")
+    let document =
+      path.dropLast().map { "{\($0): " }.joined() + "{\(path.last!): \(null)" + path.map { _ in "}" }.joined()
+    #expect(try parse(document) == parse(""))
+    let section = path.dropLast().joined(separator: ".")
+    #expect(try parse("", "\(pair[0])=\(pair[1])", "\(section)=\(null)") == parse(""))
+  }
+
+  @Test func `The word null in quotes is text`() throws {
+    let configuration = try parse("data: {train: {label_column: 'null'}}", "data.ignore_label='~'")
+    #expect(configuration.data.train.labelColumn == "null" && configuration.data.ignoreLabel == .text("~"))
+    #expect(try parse(configuration.yaml) == configuration)
+  }
+
   @Test(arguments: others.map { [$0.key, $0.value] })
   func `An override changes its key and nothing else`(pair: [String]) throws {
     let changed = try parse("", "\(pair[0])=\(pair[1])")
