@@ -14,7 +14,7 @@ extension RunState {
       return nil
     }
     return
-      "\(contents.path) knows no names of columns; its features are taken to be those of the table, in that order, "
+      "note: \(contents.path) knows no names of columns; its features are taken to be those of the table, in that order, "
       + "and the model has their names"
   }
 

@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import Training
 
 extension CommandLineTests {
   @Suite("Tables")
@@ -158,6 +159,29 @@ extension CommandLineTests {
         ["train", "run.yaml", "--run-directory", "run", "--resume", "run/checkpoints/\(name)"]
           + ["--set", "data.train.features=train.csv"], in: workspace
       ).expectError(64, mentioning: ["data.train", "names for its columns"])
+    }
+
+    @Test(arguments: [Ranks.plain, .mpirun(2)])
+    func `Give their names to a run whose checkpoint has none`(_ ranks: Ranks) throws {
+      let workspace = Workspace()
+      try workspace.write("train.csv", table(examples, 0..<300, words))
+      try train(workspace, ["train.features=train.csv"]).expectSuccess()
+      // Version 0.1 did not keep names, nor a checksum of the data.
+      let path = try #require(workspace.checkpoints("run").last.map { "run/checkpoints/\($0)" })
+      var checkpoint = try Safetensors.load(path: workspace.path(path))
+      checkpoint.metadata["fgn.feature_names"] = nil
+      checkpoint.metadata["fgn.label_name"] = nil
+      checkpoint.metadata["fgn.progress"]?.replace(/"data":"[0-9a-f]*",/, with: "")
+      try Safetensors.save(checkpoint, to: workspace.path(path))
+      let resumed = try Program.run(
+        ranks,
+        ["train", "run.yaml", "--run-directory", "run", "--resume", "--set", "data.train.features=train.csv"]
+          + ["--set", "training.epochs=4"], in: workspace)
+      resumed.expectSuccess()
+      #expect(resumed.output.contains("note: \(path) knows no names of columns"), "\(resumed.output)")
+      #expect(
+        try Program.run(["inspect", Self.model], in: workspace).output
+          .contains("columns: a, b b, c, c, d, e; labels: kind\n"))
     }
   }
 }
