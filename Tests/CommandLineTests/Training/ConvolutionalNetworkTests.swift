@@ -109,7 +109,18 @@ extension CommandLineTests {
     }
 
     @Test func `Takes images whose channels come last`() throws {
-      let workspace = try prepare("  input_shape: [4, 8, 2]\n  channels: last")
+      // The embedded digits have axes of their own; as flat arrays they take those of the model.
+      let workspace = try prepare(
+        """
+          input_shape: [4, 8, 2]
+          channels: last
+        data:
+          train: {features: train-features.npy, labels: train-labels.npy}
+          test: {features: test-features.npy, labels: test-labels.npy}
+        """)
+      let digits = Dataset.digits()
+      try workspace.writeFlat(digits.train, "train")
+      try workspace.writeFlat(digits.test, "test")
       let trained = try Program.run(Self.arguments, in: workspace)
       trained.expectSuccess()
       #expect(trained.output.contains("model:     convolution 6×4×8, relu"))
@@ -121,5 +132,15 @@ extension CommandLineTests {
       let evaluation = try Program.run(["evaluate", Self.model], in: workspace)
       #expect(evaluation.output.contains("accuracy \(String(format: "%.2f", 100 * (logged.accuracy ?? -1))) %"))
     }
+  }
+}
+
+extension Workspace {
+  /// Writes the examples as `NAME-features.npy` (n × d, float32) and `NAME-labels.npy`.
+  fileprivate func writeFlat(_ examples: Dataset, _ name: String) throws {
+    let features = Matrix<Float>(zeros: examples.count, examples.featureCount)
+    examples.features.matrix!.gather(rows: 0..<examples.count, into: features, normalization: .none)
+    try NPY.write(features, to: path("\(name)-features.npy"))
+    try NPY.write(examples.labels.map { Int64($0) }, to: path("\(name)-labels.npy"))
   }
 }
