@@ -17,6 +17,20 @@ let documentation: [Package.Dependency] =
   Context.environment["FGN_DOCUMENTATION"] == nil
   ? [] : [.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0")]
 
+// Optimising these takes longer than it saves.
+let quickTests: [SwiftSetting] = [.unsafeFlags(["-Onone"])]
+
+// What never sees MPI is not tested again with another one.
+let testsWithoutMPI: [Target] =
+  mpiPackage == "mpich"
+  ? []
+  : [
+    .testTarget(
+      name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "TestSupport"], swiftSettings: quickTests),
+    .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "CBzip2", "TestSupport"], swiftSettings: quickTests),
+    .testTarget(name: "NetworksTests", dependencies: ["Networks", "LinearAlgebra", "TestSupport"]),
+  ]
+
 let package = Package(
   name: "fgn-dist",
   products: [
@@ -57,17 +71,14 @@ let package = Package(
       ]),
 
     .target(name: "TestSupport", dependencies: ["MPI", "LinearAlgebra", "CZlib"], path: "Tests/TestSupport"),
-    .testTarget(name: "MPITests", dependencies: ["MPI", "TestSupport"]),
-    .testTarget(name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "TestSupport"]),
-    .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "CBzip2", "TestSupport"]),
-    .testTarget(name: "NetworksTests", dependencies: ["Networks", "LinearAlgebra", "TestSupport"]),
+    .testTarget(name: "MPITests", dependencies: ["MPI", "TestSupport"], swiftSettings: quickTests),
     .testTarget(name: "GaussNewtonTests", dependencies: ["GaussNewton", "TestSupport"]),
-    .testTarget(name: "TrainingTests", dependencies: ["Training", "TestSupport"]),
-    .testTarget(name: "StudyTests", dependencies: ["Study", "Training", "LinearAlgebra", "MPI"]),
-    // These wait for child processes; optimising them takes longer than it saves.
+    .testTarget(name: "TrainingTests", dependencies: ["Training", "TestSupport"], swiftSettings: quickTests),
+    .testTarget(
+      name: "StudyTests", dependencies: ["Study", "Training", "LinearAlgebra", "MPI"], swiftSettings: quickTests),
     .testTarget(
       name: "CommandLineTests", dependencies: ["fgn-dist", "Training", "Datasets", "TestSupport"],
-      swiftSettings: [.unsafeFlags(["-Onone"])]),
-  ],
+      swiftSettings: quickTests),
+  ] + testsWithoutMPI,
   swiftLanguageModes: [.v6],
 )

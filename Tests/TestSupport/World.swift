@@ -24,6 +24,12 @@ package enum World {
 
   package static var size: Int { runtime.world.size }
 
+  /// The numbers that `body` computes on rank 0, on all ranks: a slow reference is computed once. Collective.
+  package static func once<Element: MPIDatatype>(_ body: () throws -> [Element]) throws -> [Element] {
+    let communicator = communicator
+    return try communicator.broadcast(try communicator.onRoot(body) ?? [])
+  }
+
   /// Name and version of the MPI library.
   package static var libraryVersion: String { runtime.libraryVersion }
 }

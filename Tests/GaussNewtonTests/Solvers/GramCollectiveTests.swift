@@ -24,7 +24,9 @@ import Testing
     var last = [Double](repeating: 0, count: problem.parameters.count)
     for _ in 0..<2 {
       let θ = trial.parameters.doubles
-      let expected = problem.oracle.step(θ, damping: λ, weightDecay: μ, momentum: η, lastStep: last)
+      let expected = try World.once {
+        problem.oracle.step(θ, damping: λ, weightDecay: μ, momentum: η, lastStep: last)
+      }
       let (Δ, report) = try trial.change()
       #expect(relativeError(Δ, expected) <= tolerance, "\(Scalar.self) λ \(λ) μ \(μ) η \(η) \(report.solver!)")
       let roundings = Double(Scalar.ulpOfOne)

@@ -9,7 +9,7 @@ import Testing
   ) throws {
     let trial = Trial<Scalar>(problem, exactOptions(for: Scalar.self, damping: λ, weightDecay: μ))
     let (Δ, report) = try trial.change()
-    let expected = problem.oracle.step(problem.parameters, damping: λ, weightDecay: μ)
+    let expected = try World.once { problem.oracle.step(problem.parameters, damping: λ, weightDecay: μ) }
     let error = relativeError(Δ, expected)
     #expect(error <= tolerance, "\(Scalar.self), μ \(μ)")
     #expect(report.solver!.termination == .converged)
@@ -52,7 +52,9 @@ import Testing
     var last = [Double](repeating: 0, count: problem.parameters.count)
     for _ in 0..<3 {
       let θ = trial.parameters.doubles
-      let expected = problem.oracle.step(θ, damping: λ, weightDecay: μ, momentum: η, lastStep: last)
+      let expected = try World.once {
+        problem.oracle.step(θ, damping: λ, weightDecay: μ, momentum: η, lastStep: last)
+      }
       let (change, report) = try trial.change(rate: rate)
       last = trial.optimizer.lastStep.doubles
       #expect(relativeError(last, expected) <= tolerance)

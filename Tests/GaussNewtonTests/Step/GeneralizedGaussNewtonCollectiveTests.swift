@@ -16,8 +16,9 @@ import Testing
     var last = [Double](repeating: 0, count: problem.parameters.count)
     for _ in 0..<(η == 0 ? 1 : 3) {
       let θ = trial.parameters.doubles
-      let expected = problem.oracle.step(
-        θ, damping: λ, weightDecay: μ, momentum: η, lastStep: last, full: true)
+      let expected = try World.once {
+        problem.oracle.step(θ, damping: λ, weightDecay: μ, momentum: η, lastStep: last, full: true)
+      }
       let (change, report) = try trial.change(rate: 0.5)
       #expect(relativeError(change, expected.map { 0.5 * $0 }) <= tolerance, "\(Scalar.self), μ \(μ)")
       #expect(report.accepted && report.stepLength == 1 && report.reductionRatio == nil)
