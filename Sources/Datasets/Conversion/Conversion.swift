@@ -190,6 +190,12 @@ package struct Conversion {
     if output.classes != nil, classes.names == nil {
       throw .badContents(source.path, "has numbers for its classes, and no names; do not ask for their names")
     }
+    if let names = classes.names, let columns = source.oneHotColumns, columns != names.count {
+      throw .badContents(
+        source.labelFiles!.paths[0],
+        "has one-hot labels of \(columns) columns, and \(input.classNames!.path) names \(names.count) classes; name one for "
+          + "each column")
+    }
     // Text has at least a digit and a separator for each value or row.
     let (values, overflow) = source.rows.multipliedReportingOverflow(by: source.columns)
     func bytes(_ size: Int) -> Int {

@@ -20,6 +20,8 @@ protocol ExampleStream: AnyObject {
   /// The distinct label texts that the labels of blocks are numbers of, without codes; nil where labels are class
   /// numbers.
   var labelTexts: LabelColumn? { get }
+  /// The number of columns of one-hot labels; nil for other labels.
+  var oneHotColumns: Int? { get }
   /// The names of a table's columns; nil for other files.
   var tableColumns: TableColumns? { get }
   /// The names of the features and of the labels, in the order in which a table is written; empty without names. Throws
@@ -48,6 +50,7 @@ final class ArrayExampleStream: ExampleStream {
   var labelTexts: LabelColumn? {
     labels?.column.map { LabelColumn(texts: $0.texts, places: $0.places, codes: []) }
   }
+  var oneHotColumns: Int? { labels?.oneHotColumns }
   var tableColumns: TableColumns? { nil }
   var columnNames: [String] { [] }
   var fractionDone: Double { Double(position) / Double(rows) }

@@ -62,6 +62,9 @@ final class LabelStream {
   var count: Int { arrays.files.rows }
   var files: SetFiles { arrays.files }
 
+  /// The number of columns of one-hot labels in the first file; nil for other labels.
+  var oneHotColumns: Int? { arrays.layouts[0].shape.count == 2 ? arrays.layouts[0].shape[1] : nil }
+
   private let arrays: ArraySetStream
   /// All label texts, in memory; nil where labels are numbers.
   private(set) var column: LabelColumn?

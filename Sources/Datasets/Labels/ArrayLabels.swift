@@ -1,44 +1,132 @@
-/// The labels of examples in arrays: class numbers, or texts that name the classes.
+/// The labels of examples in arrays.
 package enum ArrayLabels {
+  /// Class numbers.
   case numbers([Int32])
+  /// The column of the 1 in rows of `count` columns, one for each class in their order.
+  case columns([Int32], count: Int)
+  /// Texts that name the classes.
   case names(LabelColumn)
+  /// The texts of numbers that name the classes.
+  case values(LabelColumn)
 
-  /// The labels of files, and the number of rows of each file. Throws exit code 65, also for numbers in one file and
-  /// names in another, or 66.
+  /// What the labels of a file are.
+  private enum Kind: Equatable {
+    case text, numbers
+    case oneHot(columns: Int)
+
+    init(_ array: StoredArray) {
+      self = array.type.isText ? .text : array.shape.count == 2 ? .oneHot(columns: array.shape[1]) : .numbers
+    }
+  }
+
+  /// The labels of files, and the number of rows of each file. Numbers are names where the classes `known` have names.
+  ///
+  /// Throws exit code 65, also for files of different kinds and for numbers where classes are words, or 66.
   static func read(
-    _ paths: [String], format: DataFormat
+    _ paths: [String], format: DataFormat, known: ClassMap? = nil
   ) throws(DataError) -> (labels: ArrayLabels, counts: [(path: String, rows: Int)]) {
     var counts: [(path: String, rows: Int)] = []
+    var kind: Kind?
     var numbers: [Int32] = []
     var table = LabelTable()
-    var codes: [Int32] = []
     for path in paths {
       let array = try format.read(path).asLabels()
-      guard codes.isEmpty && numbers.isEmpty || array.type.isText == numbers.isEmpty else {
-        throw .badContents(
-          path, "has \(array.type) for labels, and \(paths[0]) has others; the files of a set have names or numbers")
+      let own = Kind(array)
+      guard kind == nil || kind == own else {
+        let what =
+          if case .oneHot(let columns) = own { "one-hot labels of \(columns) columns" } else {
+            "\(array.type) for labels"
+          }
+        throw .badContents(path, "has \(what), and \(paths[0]) has others; the files of a set have labels of one kind")
       }
-      if array.type.isText {
-        codes += array.texts(into: &table)
-      } else {
-        numbers += try array.labels(firstRow: 0)
+      kind = own
+      switch own {
+      case .numbers where known?.isNumeric == false:
+        throw .badContents(
+          path,
+          "has numbers for labels, and the classes of the training set have names; save the names of these classes")
+      case .text: numbers += array.texts(into: &table)
+      case .numbers where known != nil: numbers += array.texts(into: &table)
+      case .numbers, .oneHot: numbers += try array.labels(firstRow: 0)
       }
       counts.append((path, array.shape[0]))
     }
-    return (codes.isEmpty ? .numbers(numbers) : .names(try table.column(codes: codes, ofArrays: true)), counts)
+    if case .oneHot(let columns) = kind { return (.columns(numbers, count: columns), counts) }
+    if kind == .numbers, known == nil { return (.numbers(numbers), counts) }
+    let column = try table.column(codes: numbers, ofArrays: true)
+    return (kind == .text ? .names(column) : .values(column), counts)
+  }
+
+  /// The class of each row, or the mark of an ignored row. Class numbers stay what they are.
+  ///
+  /// - Parameters:
+  ///   - classes: the classes with names; nil where classes have numbers only.
+  ///   - count: the number of classes, if it is known.
+  ///   - path: the first file, for errors.
+  ///
+  /// Throws exit code 65 for a name that no class has, for any name where classes have none, and for one-hot rows of
+  /// another number of columns than `count`.
+  package func classes(
+    _ classes: ClassMap?, count: Int?, ignoring ignored: IgnoredLabel?, _ path: String
+  ) throws(DataError) -> [Int32] {
+    switch self {
+    case .numbers(let numbers): return numbers.marking(ignored)
+    case .columns(let numbers, let columns):
+      guard columns == count ?? columns else {
+        throw .badContents(
+          path,
+          "has one-hot labels of \(columns) columns, and there are \(count!) classes"
+            + "\(classes.map { ", \($0.summary)" } ?? ""): save a column for each class, in this order")
+      }
+      // Named classes are without the ignored label.
+      return classes == nil ? numbers.marking(ignored) : numbers
+    case .names(let column), .values(let column):
+      guard let classes else {
+        throw .badContents(
+          path, "has names for labels, and the training set has numbers; save the numbers of these classes")
+      }
+      return try classes.classes(of: column, ignoring: ignored)
+    }
+  }
+
+  /// How labels of arrays are matched with classes whose names are not their numbers, for the user; nil elsewhere.
+  package func note(_ classes: ClassMap?, _ path: String) -> String? {
+    guard let classes, classes.names != classes.names.indices.map(String.init) else { return nil }
+    return switch self {
+    case .columns: "\(path): one-hot columns are the classes in this order: \(classes.summary)"
+    case .values: "\(path): labels are the names of classes, \(classes.summary), not their positions"
+    case .names, .numbers: nil
+    }
   }
 }
 
 extension StoredArray {
-  /// The text of each row as a code of the table. The array must hold texts, in the shape of labels.
+  /// The text of each row, or the shortest one of its number, as a code of the table. The array must have one value for
+  /// each row.
   func texts(into table: inout LabelTable) -> [Int32] {
     var own = LabelTable()
+    // A number becomes a text once.
+    var known: [UInt64: Int32] = [:]
     let codes = (0..<shape[0]).map { row in
-      let bytes = text(ofRow: row)
-      return bytes.withUnsafeBufferPointer { own.code(for: $0, line: row) }
+      let bits = type.isText ? nil : bits(ofRow: row)
+      if let bits, let code = known[bits] { return code }
+      let bytes = type.isText ? text(ofRow: row) : Array(text(at: row).utf8)
+      let code = bytes.withUnsafeBufferPointer { own.code(for: $0, line: row) }
+      if let bits { known[bits] = code }
+      return code
     }
     let numbers = table.merge(own, path, firstLine: 0)
     return codes.map { numbers[Int($0)] }
+  }
+
+  /// The bytes of a number.
+  private func bits(ofRow row: Int) -> UInt64 {
+    defer { extendLifetime(owner) }
+    var bits: UInt64 = 0
+    withUnsafeMutableBytes(of: &bits) {
+      $0.copyMemory(from: UnsafeRawBufferPointer(start: base + row * type.size, count: type.size))
+    }
+    return bits
   }
 
   /// The UTF-8 of a text, without the padding zeros; a text that is not valid Unicode gives bytes that are not UTF-8.

@@ -63,7 +63,7 @@ package struct ClassMap: Equatable, Sendable {
       guard let number = classNumber(of: text) else {
         throw .badContents(
           place.path,
-          "\(place.text): the label '\(text)' is none of the \(count) classes of the training set; "
+          "\(place.text): the label '\(text)' is none of the \(count) classes of the training set, \(summary); "
             + "remove such rows, or train with examples of it")
       }
       classes.append(number)
@@ -71,34 +71,16 @@ package struct ClassMap: Equatable, Sendable {
     return labels.codes.map { classes[Int($0)] }
   }
 
-  /// The class of each row of an array whose numbers are the names of classes; marks of ignored rows are kept.
-  ///
-  /// Throws exit code 65 for a number that no class has, and where classes have names other than numbers; `place` says
-  /// where a row is, for errors.
-  package func classes(
-    ofNumbers labels: [Int32], place: (Int) -> (path: String, row: Int)
-  ) throws(DataError) -> [Int32] {
-    guard isNumeric else {
-      throw .badContents(
-        place(0).path,
-        "has numbers for labels, and the classes of the training set have names; save the names of these classes")
+  /// The first names, for the user.
+  var summary: String { names.prefix(3).joined(separator: ", ") + (count > 3 ? ", …" : "") }
+
+  /// The names as integers; nil where one of them is none.
+  package var integers: [Int64]? {
+    let numbers = names.compactMap { name in
+      // A text such as 2.0 is a number that a double holds.
+      Int64(name) ?? Double(name).flatMap { abs($0) < 0x1p53 ? Int64(exactly: $0) : nil }
     }
-    var known: [Int32: Int32] = [IgnoredLabel.mark: IgnoredLabel.mark]
-    var result: [Int32] = []
-    result.reserveCapacity(labels.count)
-    for (row, label) in labels.enumerated() {
-      guard let number = known[label] ?? classNumber(of: "\(label)") else {
-        let (path, row) = place(row)
-        throw .badContents(
-          path,
-          "example \(row) has label \(label), which is none of the \(count) classes of the training set, "
-            + "\(names.prefix(3).joined(separator: ", "))\(count > 3 ? ", …" : ""); correct the label, or train "
-            + "with examples of it")
-      }
-      known[label] = number
-      result.append(number)
-    }
-    return result
+    return numbers.count == count ? numbers : nil
   }
 
   package static func == (one: ClassMap, other: ClassMap) -> Bool {

@@ -22,7 +22,7 @@ extension Dataset {
     // All facts about the files stay.
     var set = self
     (set.features, set.labels, set.kept) = (try features.selecting(rows), kept.select(labels), kept)
-    if classes == nil { set.classCount = Dataset(features: set.features, labels: set.labels).classCount }
+    if !isClassCountGiven { set.classCount = Dataset(features: set.features, labels: set.labels).classCount }
     set.featureFiles = featureFiles?.keeping(kept)
     set.labelFiles = labelFiles?.keeping(kept)
     return set

@@ -54,8 +54,8 @@ extension StoredArray {
     }
   }
 
-  /// The number with all its digits.
-  private func text(at index: Int) -> String {
+  /// The shortest text of a number; integers have all their digits, and no point.
+  func text(at index: Int) -> String {
     func load<Number: FixedWidthInteger & BitwiseCopyable>(_: Number.Type) -> Number {
       let number = base.loadUnaligned(fromByteOffset: index * type.size, as: Number.self)
       return isSwapped ? number.byteSwapped : number
@@ -64,7 +64,14 @@ extension StoredArray {
     case .int64: "\(load(Int64.self))"
     case .uint64: "\(load(UInt64.self))"
     case .uint32: "\(load(UInt32.self))"
-    default: "\(doubles(index..<index + 1)[0])"
+    default:
+      if let integer = Int64(exactly: doubles(index..<index + 1)[0]) {
+        "\(integer)"
+      } else if type == .float64 {
+        "\(doubles(index..<index + 1)[0])"
+      } else {
+        "\(Float(doubles(index..<index + 1)[0]))"
+      }
     }
   }
 

@@ -7,6 +7,8 @@ package struct Dataset {
   package internal(set) var labels: [Int32]
   /// The number of classes, as given, or one more than the largest label.
   package internal(set) var classCount: Int
+  /// Whether the number of classes does not depend on the labels that occur.
+  let isClassCountGiven: Bool
   /// The names of the classes; nil where files have class numbers.
   package let classes: ClassMap?
   /// The files of arrays, for errors.
@@ -16,6 +18,8 @@ package struct Dataset {
   package var indices: SVMLight.Indices?
   /// The names of a table's columns; nil for other files.
   package var tableColumns: TableColumns?
+  /// A remark for the user on how labels were matched with classes.
+  package var labelNote: String?
   /// The rows of the files that form this set; nil for all.
   package var kept: KeptRows?
 
@@ -35,6 +39,7 @@ package struct Dataset {
     self.features = features
     self.labels = labels
     self.classCount = classCount ?? Int(labels.max() ?? -1) + 1
+    isClassCountGiven = classCount != nil
     self.classes = classes
   }
 
@@ -43,7 +48,9 @@ package struct Dataset {
   /// Throws exit code 66 for a file that cannot be read, 65 for one with wrong contents or another number of examples.
   /// Values and labels are checked by `firstNonFinite` and `firstLabelOutOfRange`, which ranks can share.
   ///
-  /// - Parameter other: a set whose classes apply.
+  /// - Parameters:
+  ///   - classCount: the number of classes, if it is known; one-hot labels must have as many columns.
+  ///   - other: a set whose classes apply.
   package init(
     features: FileList, labels: FileList, format: DataFormat = .auto, classCount: Int? = nil,
     like other: Dataset? = nil,
@@ -53,36 +60,25 @@ package struct Dataset {
     let parts = try paths.map { path throws(DataError) in try FeatureMatrix(path: path, format: format) }
     try FeatureMatrix.checkKinds(parts.map(\.kind), paths)
     let files = SetFiles(zip(paths, parts).map { ($0, $1.rows) })
-    let (stored, labelFiles) = try Self.labels(labelPaths, format: format, for: files)
-    let matrix = Features.dense(FeatureMatrix(joining: parts))
-    switch stored {
-    case .numbers(let numbers):
-      let marked = numbers.marking(ignored)
-      if let classes = other?.classes {
-        let labels = try classes.classes(ofNumbers: marked) { labelFiles.place(of: $0) }
-        self.init(features: matrix, labels: labels, classCount: classes.count, classes: classes)
-      } else {
-        self.init(features: matrix, labels: marked, classCount: classCount)
-      }
-    case .names(let column):
-      if let other, other.classes == nil {
-        throw .badContents(
-          labelPaths[0], "has names for labels, and the training set has numbers; save the numbers of these classes")
-      }
-      let classes = other?.classes ?? ClassMap(column, ignoring: ignored)
-      self.init(
-        features: matrix, labels: try classes.classes(of: column, ignoring: ignored), classCount: classes.count,
-        classes: classes)
-    }
+    let (stored, labelFiles) = try Self.labels(labelPaths, format: format, for: files, known: other?.classes)
+    var classes = other?.classes
+    if other == nil, case .names(let column) = stored { classes = ClassMap(column, ignoring: ignored) }
+    var count = classes?.count ?? classCount
+    let labels = try stored.classes(classes, count: count, ignoring: ignored, labelPaths[0])
+    if case .columns(_, let columns) = stored { count = columns }
+    self.init(
+      features: .dense(FeatureMatrix(joining: parts)), labels: labels, classCount: count, classes: classes)
+    labelNote = stored.note(other?.classes, labelPaths[0])
     (featureFiles, self.labelFiles) = (files, labelFiles)
   }
 
-  /// The labels in files, for the examples of other files. Throws exit code 65 or 66.
+  /// The labels in files, for the examples of other files; numbers are names where the classes `known` have names.
+  /// Throws exit code 65 or 66.
   package static func labels(
-    _ paths: [String], format: DataFormat = .auto, for examples: SetFiles
+    _ paths: [String], format: DataFormat = .auto, for examples: SetFiles, known: ClassMap? = nil
   ) throws(DataError) -> (labels: ArrayLabels, files: SetFiles) {
     try examples.checkCount(paths, of: "labels")
-    let (labels, counts) = try ArrayLabels.read(paths, format: format)
+    let (labels, counts) = try ArrayLabels.read(paths, format: format, known: known)
     let files = SetFiles(counts)
     try examples.check(files, of: "labels")
     return (labels, files)

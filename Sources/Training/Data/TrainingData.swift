@@ -30,8 +30,10 @@ package struct TrainingData {
   }
   /// A remark for the user on how the examples were read.
   package var note: String?
-  /// The remarks for the user on the columns of tables.
-  package var tableNotes: [String] { [train, test].compactMap { $0?.tableColumns?.note } }
+  /// The remarks for the user on the columns of tables, and on the labels of the test set.
+  package var setNotes: [String] {
+    [train, test].compactMap { $0?.tableColumns?.note } + [test?.labelNote].compactMap { $0 }
+  }
   /// A warning for the user about the labels.
   package var labelWarning: String?
 
@@ -201,7 +203,8 @@ package struct TrainingData {
     }
     return try source.labels.map {
       try Dataset(
-        features: features, labels: $0, format: source.format.array, like: other,
+        features: features, labels: $0, format: source.format.array,
+        classCount: configuration.data.classes ?? other?.classCount, like: other,
         ignoring: configuration.data.ignoreLabel)
     }
   }

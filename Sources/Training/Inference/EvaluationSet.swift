@@ -11,6 +11,8 @@ package struct EvaluationSet {
   package let labels: [Int32]
   /// A remark for the user on how the examples were read.
   package let note: String?
+  /// A remark for the user on how labels were matched with classes.
+  package private(set) var labelNote: String?
 
   package var count: Int { labels.count }
 
@@ -45,16 +47,13 @@ package struct EvaluationSet {
       let stream = try FeatureStream(paths: files.paths(), format: source.format.array)
       features = stream
       (name, labelsName) = ("\(files)", "\(labelsList)")
+      let paths = try labelsList.paths()
       let stored: ArrayLabels
       (stored, labelFiles) = try Dataset.labels(
-        labelsList.paths(), format: source.format.array, for: stream.files!)
-      switch stored {
-      case .numbers(let numbers):
-        let marked = numbers.marking(ignored)
-        labels =
-          try model.classes?.classes(ofNumbers: marked) { labelFiles.place(of: $0, in: "\(labelsList)") } ?? marked
-      case .names(let column): labels = try model.classes(for: labelsName).classes(of: column, ignoring: ignored)
-      }
+        paths, format: source.format.array, for: stream.files!, known: model.classes)
+      labels = try stored.classes(
+        model.classes, count: model.network.outputCount, ignoring: ignored, paths[0])
+      labelNote = stored.note(model.classes, labelsName)
     } else if model.configuration.data.train.features == nil {
       let digits = Dataset.digits().test
       (features, labels) = (digits.features, digits.labels.marking(ignored))

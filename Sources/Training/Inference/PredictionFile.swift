@@ -26,15 +26,19 @@ package final class PredictionFile {
   private let columns: Int
   /// What the CSV file calls the classes.
   private let names: [String]?
+  /// What the NPY file calls the classes; nil for their positions.
+  private let integers: [Int64]?
 
   /// A table of numbers for each of `classCount` classes, or a list of classes. The name must have an ending that
   /// `Format` knows.
   ///
-  /// - Parameter names: of the classes, if they have names: for the text of a CSV file.
+  /// - Parameter classes: the classes, if they have names: for the text of a CSV file, and for a list of classes in an
+  ///   NPY file where all names are integers.
   package init<Scalar: BLASScalar>(
-    _ path: String, of contents: Contents, rows: Int, classCount: Int, names: [String]? = nil, _: Scalar.Type
+    _ path: String, of contents: Contents, rows: Int, classCount: Int, classes: ClassMap? = nil, _: Scalar.Type
   ) throws {
-    self.names = names?.map(CSV.field)
+    names = classes?.names.map(CSV.field)
+    integers = classes?.integers
     let isList = contents == .classes
     columns = isList ? 1 : classCount
     switch Format(path)! {
@@ -72,7 +76,7 @@ package final class PredictionFile {
 
   /// Appends classes.
   package func append(_ classes: [Int64]) throws {
-    try npy?.append(classes)
+    try npy?.append(integers.map { integers in classes.map { integers[Int($0)] } } ?? classes)
     try csv?.write(classes.map { "\(names?[Int($0)] ?? "\($0)")\n" }.joined())
   }
 

@@ -119,6 +119,7 @@ struct Evaluate: ParsableCommand {
       }
       job.say(try reader.note(over: communicator))
       job.say(set.note.map { "\(set.name): \($0)" })
+      job.say(set.labelNote)
       var found = Suspects(limit: suspects == nil ? 0 : suspectsCount ?? 100)
       let scores =
         switch file.configuration.training.precision {

@@ -40,7 +40,7 @@ struct Predict: ParsableCommand {
   @Option(help: "Where to write the logits, examples × classes.")
   var logits: String?
 
-  @Option(help: "Where to write the most probable class of each example: its name (.csv) or number (.npy).")
+  @Option(help: "Where to write the most probable class of each example: its name (.csv), or its number (.npy).")
   var classes: String?
 
   func validate() throws {
@@ -119,7 +119,7 @@ struct Predict: ParsableCommand {
       try path.map {
         try PredictionFile(
           $0, of: contents, rows: examples.rows, classCount: file.network.outputCount,
-          names: file.classes?.names, Scalar.self)
+          classes: file.classes, Scalar.self)
       }
     }
     let outputs = try communicator.onRoot {

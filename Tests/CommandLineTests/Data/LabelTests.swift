@@ -92,7 +92,7 @@ extension CommandLineTests {
       let byArray = try evaluate("numbers", ["named-features.npy", "--labels", "named-labels.npy"])
       byTable.expectSuccess()
       #expect(byArray.output == byTable.output)
-      let unknown = ["counted-labels.npy", "example", "has label", "none of the 3 classes", "1, 3, 20"]
+      let unknown = ["counted-labels.npy", "example", "the label '", "none of the 3 classes", "1, 3, 20"]
       try evaluate("numbers", ["counted-features.npy", "--labels", "counted-labels.npy"])
         .expectError(65, mentioning: unknown)
       let words = ["has numbers for labels", "save the names"]

@@ -96,4 +96,115 @@ import Testing
     #expect(String(decoding: try directory.read("out.csv"), as: UTF8.self) == "0,b\n1,a\n2,b\n3,c\n")
     #expect(String(decoding: try directory.read("classes.txt"), as: UTF8.self) == "a\nb\nc\n")
   }
+
+  /// A set of n features with these labels, given as the bytes of little-endian numbers.
+  private func set(
+    _ count: Int, _ type: String, _ shape: String, _ bytes: [UInt8], classCount: Int? = nil, like other: Dataset? = nil,
+    ignoring ignored: IgnoredLabel? = nil
+  ) throws -> Dataset {
+    let features = directory.write(
+      Fixtures.numpy(1, "{'descr': '|u1', 'fortran_order': False, 'shape': (\(count), 1), }", "")
+        + (0..<count).map { UInt8($0) }, "x.npy")
+    let labels = directory.write(
+      Fixtures.numpy(1, "{'descr': '\(type)', 'fortran_order': False, 'shape': \(shape), }", "") + bytes, "y.npy")
+    return try Dataset(
+      features: FileList(features), labels: FileList(labels), classCount: classCount, like: other, ignoring: ignored)
+  }
+
+  private func bytes<Number: BitwiseCopyable>(_ numbers: [Number]) -> [UInt8] {
+    numbers.flatMap { number in withUnsafeBytes(of: number) { Array($0) } }
+  }
+
+  /// A training set whose classes have these names.
+  private func named(_ names: [String]) throws -> Dataset {
+    let set = try set(names.count, "|u1", "(\(names.count),)", names.indices.map { UInt8($0) })
+    return Dataset(features: set.features, labels: set.labels, classes: ClassMap(texts: names))
+  }
+
+  @Test func `Numbers are matched by value with classes whose names are numbers`() throws {
+    let other = try named(["-1", "2.0", "2.5", "0.1", "9007199254740992", "9007199254740993"])
+    #expect(try set(3, "<i8", "(3,)", bytes([Int64(2), -1, 9_007_199_254_740_993]), like: other).labels == [2, 0, 5])
+    #expect(try set(3, "<f4", "(1, 3)", bytes([Float(0.1), 2, 2.5]), like: other).labels == [1, 2, 3])
+    #expect(try set(3, "<f8", "(3, 1)", bytes([0.1, -1, 2.5]), like: other).labels == [1, 0, 3])
+    #expect(try set(2, "<f2", "(2,)", [0, 0x41, 0, 0xbc], like: other).labels == [3, 0])
+    let note = try #require(try set(1, "|i1", "(1,)", [2], like: other).labelNote)
+    #expect(note.hasSuffix("y.npy: labels are the names of classes, -1, 0.1, 2.0, …, not their positions"))
+    let counted = try named(["0", "1", "2"])
+    #expect(try set(1, "|i1", "(1,)", [2], like: counted).labelNote == nil)
+    let ignoring = try set(3, "<f8", "(3,)", bytes([2, -100, 2.5]), like: other, ignoring: .number(-100))
+    #expect(ignoring.labels == [2, IgnoredLabel.mark, 3])
+    for (label, text) in [(0.5, "0.5"), (1e300, "1e+300"), (3e9, "3000000000")] {
+      let error = dataError { _ = try set(2, "<f8", "(2,)", bytes([2, label]), like: other) }
+      #expect(
+        error?.message.hasPrefix("example 1: the label '\(text)' is none of the 6 classes of the training set, -1, ")
+          == true, "\(error?.message ?? "")")
+    }
+    #expect(
+      dataError { _ = try set(2, "<f8", "(2,)", bytes([2, Double.nan]), like: other) }?.message
+        .contains("example 1: the label 'nan' stands for a missing one") == true)
+    // Whatever the numbers are, they are no words.
+    let words = try named(["a", "b"])
+    for label in [0, 0.5, 1e300] {
+      let error = dataError { _ = try set(1, "<f8", "(1,)", bytes([label]), like: words) }
+      #expect(error?.message.contains("has numbers for labels") == true && error?.message.contains("names") == true)
+    }
+  }
+
+  @Test func `One-hot columns are the classes in their order, whatever these are called`() throws {
+    let hot: [UInt8] = [0, 1, 0, /**/ 0, 0, 1, /**/ 1, 0, 0]
+    for names in [["3", "7", "9"], ["a", "b", "c"], ["1", "2", "0"]] {
+      let test = try set(3, "|b1", "(3, 3)", hot, like: try named(names))
+      #expect(test.labels == [1, 2, 0] && test.classCount == 3)
+      let order = names[0] == "1" ? nil : "\(names.joined(separator: ", "))"
+      #expect(
+        test.labelNote == order.map { "\(directory.path)/y.npy: one-hot columns are the classes in this order: \($0)" })
+    }
+    // Column 0 has no example.
+    let train = try set(2, "|u1", "(2, 4)", [0, 0, 1, 0, 0, 1, 0, 0])
+    #expect(train.labels == [2, 1] && train.classCount == 4)
+    #expect(try train.leavingOutIgnored("").classCount == 4)
+    #expect(try set(3, "|u1", "(3, 3)", hot, ignoring: .number(2)).leavingOutIgnored("").classCount == 3)
+    for (classCount, other) in [
+      (nil, try named(["1", "2"])), (nil, try named(["1", "2", "3", "4"])), (4, nil), (4, train),
+    ] as [(Int?, Dataset?)] {
+      let error = dataError { _ = try set(3, "|u1", "(3, 3)", hot, classCount: classCount, like: other) }
+      #expect(error?.exitCode == 65)
+      #expect(error?.message.contains("has one-hot labels of 3 columns, and there are ") == true, "\(error!)")
+    }
+  }
+
+  @Test func `Files of a set are one-hot in as many columns, or none of them`() throws {
+    let two = directory.write(
+      Fixtures.numpy(1, "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 2), }", "01000001"), "two.npy")
+    let three = directory.write(
+      Fixtures.numpy(1, "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 3), }", "010000000100"), "three.npy")
+    let numbers = directory.write(
+      Fixtures.numpy(1, "{'descr': '|u1', 'fortran_order': False, 'shape': (2,), }", "0100"), "numbers.npy")
+    for paths in [[two, three], [two, numbers], [numbers, two]] {
+      #expect(
+        dataError { _ = try ArrayLabels.read(paths, format: .auto) }?.message.contains("labels of one kind") == true)
+    }
+    guard case .columns(let labels, let count) = try ArrayLabels.read([two, two], format: .auto).labels else {
+      Issue.record("no columns")
+      return
+    }
+    #expect(labels == [0, 1, 0, 1] && count == 2)
+  }
+
+  @Test func `Convert names a class for each one-hot column`() throws {
+    let features = directory.write(
+      Fixtures.numpy(1, "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 1), }", "0001"), "x.npy")
+    let labels = directory.write(
+      Fixtures.numpy(1, "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 2), }", "00010100"), "y.npy")
+    func convert(_ names: String) throws {
+      let names = try ClassNames(path: directory.write(Array(names.utf8), "names.txt"))
+      _ = try Conversion(
+        .init(FileList(features), labels: FileList(labels), classNames: names), to: .init(directory.path + "/out.csv")
+      ).run()
+    }
+    try convert("b\na\n")
+    #expect(String(decoding: try directory.read("out.csv"), as: UTF8.self) == "0,a\n1,b\n")
+    let error = dataError { try convert("a\nb\nc\n") }
+    #expect(error?.message.contains("has one-hot labels of 2 columns, and") == true)
+  }
 }

@@ -77,13 +77,9 @@ import Testing
     }
   }
 
-  @Test func `Numbers of arrays are matched by the value of the names, and rows that are left out stay so`() throws {
-    func place(_ row: Int) -> (path: String, row: Int) { ("y.npy", row) }
-    let map = ClassMap(texts: ["2.0", "-1", "10"])
-    #expect(try map.classes(ofNumbers: [10, -1, IgnoredLabel.mark, 2], place: place) == [2, 0, IgnoredLabel.mark, 1])
-    let unknown = dataError { _ = try map.classes(ofNumbers: [2, 0], place: place) }
-    #expect(unknown?.exitCode == 65 && unknown?.description.contains("y.npy: example 1 has label 0") == true)
-    let words = dataError { _ = try ClassMap(texts: ["a", "b"]).classes(ofNumbers: [0], place: place) }
-    #expect(words?.exitCode == 65)
+  @Test func `Names that are integers are known as such`() {
+    #expect(ClassMap(texts: ["2.0", "-1", "10", "9007199254740993"]).integers == [-1, 2, 10, 9_007_199_254_740_993])
+    #expect(ClassMap(texts: ["1", "2.5"]).integers == nil && ClassMap(texts: ["1", "a"]).integers == nil)
+    #expect(ClassMap(texts: ["1", "1e30"]).integers == nil)
   }
 }
