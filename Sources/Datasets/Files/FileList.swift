@@ -18,8 +18,8 @@ package struct FileList: Equatable, Sendable {
       let entry = try resolvedPath(entry)
       if Self.isPattern(entry) { paths += try Self.expand(entry) } else { paths.append(entry) }
     }
-    var seen: Set<String> = []
-    for path in paths where !seen.insert(path).inserted {
+    var seen: Set<ScalarText> = []
+    for path in paths where !seen.insert(path.scalars).inserted {
       throw .badContents(path, "is named twice in \(self); name each file of a set once")
     }
     return paths

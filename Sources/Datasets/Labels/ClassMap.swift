@@ -10,8 +10,7 @@ package struct ClassMap: Equatable, Sendable {
   /// Whether labels are compared as numbers.
   package let isNumeric: Bool
   private let classesOfNumbers: [ExactDecimal: Int32]
-  /// Keyed by UTF-8, since Swift strings compare equal where they are only canonically equivalent.
-  private let classesOfTexts: [[UInt8]: Int32]
+  private let classesOfTexts: [ScalarText: Int32]
 
   package var count: Int { names.count }
 
@@ -37,16 +36,15 @@ package struct ClassMap: Equatable, Sendable {
       classesOfNumbers = Dictionary(uniqueKeysWithValues: zip(order.map(\.key), 0...))
       classesOfTexts = [:]
     } else {
-      let distinct = Dictionary(texts.map { (Array($0.utf8), $0) }) { first, _ in first }
-      names = distinct.values.sorted { $0.unicodeScalars.lexicographicallyPrecedes($1.unicodeScalars) }
+      names = Set(texts.map(\.scalars)).sorted().map(\.text)
       classesOfNumbers = [:]
-      classesOfTexts = Dictionary(uniqueKeysWithValues: zip(names.map { Array($0.utf8) }, 0...))
+      classesOfTexts = Dictionary(uniqueKeysWithValues: zip(names.map(\.scalars), 0...))
     }
   }
 
   /// The class of a text; nil if no class has it.
   package func classNumber(of text: String) -> Int32? {
-    isNumeric ? ExactDecimal(text).flatMap { classesOfNumbers[$0] } : classesOfTexts[Array(text.utf8)]
+    isNumeric ? ExactDecimal(text).flatMap { classesOfNumbers[$0] } : classesOfTexts[text.scalars]
   }
 
   /// The class of each row, or the mark of an ignored row. Throws exit code 65 for a label that is not a class here.
@@ -84,13 +82,12 @@ package struct ClassMap: Equatable, Sendable {
   }
 
   package static func == (one: ClassMap, other: ClassMap) -> Bool {
-    one.names.elementsEqual(other.names) { $0.utf8.elementsEqual($1.utf8) }
+    one.names.map(\.scalars) == other.names.map(\.scalars)
   }
 
   private static func isBetter(_ text: String, than other: String) -> Bool {
     let (length, otherLength) = (text.unicodeScalars.count, other.unicodeScalars.count)
-    return length < otherLength
-      || (length == otherLength && text.unicodeScalars.lexicographicallyPrecedes(other.unicodeScalars))
+    return length < otherLength || (length == otherLength && text.scalars < other.scalars)
   }
 }
 

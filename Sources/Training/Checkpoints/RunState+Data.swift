@@ -28,7 +28,7 @@ extension RunState {
         key: "data.train",
         "has other names for its classes than the data that \(contents.path) was saved on; name the data of that run")
     }
-    guard saved.tableColumns.map({ $0.features == data.train.tableColumns?.features }) ?? true else {
+    guard saved.tableColumns.map({ $0.names == data.train.tableColumns?.names }) ?? true else {
       throw ConfigurationError(
         key: "data.train",
         "has other names for its columns, or another order, than the data that \(contents.path) was saved on; "

@@ -43,6 +43,39 @@ import Testing
     #expect(values(of: try read("y,2,x\n1,2,3\n", options(.name("kind"), reads: false)).features) == [3, 1, 2])
   }
 
+  @Test func `Names that only look alike are two`() throws {
+    let (one, two) = ("\u{e9}", "e\u{301}")
+    var options = CSV.Options(featureCount: 2, element: .float64)
+    options.known = TableColumns(features: [one, two], label: "kind")
+    #expect(options.known != TableColumns(features: [two, one], label: "kind"))
+    for text in ["\(two),\(one),kind\n1,2,a\n", "kind,\(two),\(one)\na,1,2\n"] {
+      let table = try read(text, options)
+      #expect(values(of: table.features) == [2, 1])
+      #expect(table.columns.names == [one.scalars, two.scalars])
+    }
+    #expect(message("\(one),\(one),kind\n1,2,a\n", options).contains("names no column 'e\u{301}'"))
+    // The labels, their column on demand, and the names of a further file.
+    options.known = TableColumns(features: [one, "x"], label: two)
+    #expect(values(of: try read("\(two),x,\(one)\na,1,2\n", options).features) == [2, 1])
+    let asked = try read("\(one),\(two),x\n1,a,2\n", CSV.Options(label: .name(two)))
+    #expect(values(of: asked.features) == [1, 2] && asked.labels?.texts == ["a"])
+    #expect(message("\(one),x,l\n1,2,a\n", CSV.Options(label: .name(two))).contains("no column 'e\u{301}'"))
+    let files = ["\(one),\(two),l\n1,2,a\n", "\(two),\(one),l\n1,2,a\n"].map { TextInMemory($0) }
+    defer { extendLifetime(files) }
+    let other = dataError { _ = try CSV.read(try files.enumerated().map { try $1.file("file \($0)") }) }
+    #expect(other?.message.contains("for the name of column 1, and file 0 has") == true)
+  }
+
+  @Test func `Files whose names only look alike are two`() throws {
+    let (one, two) = ("\u{e9}.csv", "e\u{301}.csv")
+    #expect(try FileList([one, two]).paths().count == 2)
+    #expect(dataError { _ = try FileList([one, one]).paths() }?.message.contains("is named twice") == true)
+    let names = ["\u{e9}", "e\u{301}"]
+    for (index, name) in names.enumerated() {
+      #expect(try ArrayName.choose(ArrayName("x.npz:\(name)"), among: names, "x.npz") == index)
+    }
+  }
+
   @Test func `Labels may have another name at their position`() throws {
     let table = try read("y,2,x,class\n1,2,3,a\n")
     #expect(values(of: table.features) == [3, 1, 2] && table.labels?.texts == ["a"] && table.columns.label == "class")

@@ -82,7 +82,7 @@ extension ArrayName {
   static func choose(_ name: ArrayName, among names: [String], _ path: String) throws(DataError) -> Int {
     let list = names.prefix(20).joined(separator: ", ") + (names.count > 20 ? ", …" : "")
     if let wanted = name.name {
-      guard let index = names.firstIndex(of: wanted) else {
+      guard let index = names.firstIndex(where: { $0.scalars == wanted.scalars }) else {
         throw .badContents(path, "\(name.file) has no array '\(wanted)'; it has \(list)")
       }
       return index

@@ -4,14 +4,14 @@ struct CSVColumnMatcher {
   let cells: [CSVHead.Cell]
   let options: CSV.Options
 
-  private var names: [String] { cells.map(\.text) }
+  private var names: [ScalarText] { cells.map(\.name) }
 
   /// Whether the line has the known names: one that is not a number, or all of them where there are at least three. An
   /// example may match two names that are numbers by chance.
   func isNamed(as known: TableColumns) -> Bool {
     let names = Set(names)
-    if known.features.contains(where: { names.contains($0) && ExactDecimal($0) == nil }) { return true }
-    return known.features.count >= 3 && known.features.allSatisfy(names.contains)
+    if known.names.contains(where: { names.contains($0) && ExactDecimal($0.text) == nil }) { return true }
+    return known.names.count >= 3 && known.names.allSatisfy(names.contains)
   }
 
   /// The column of the labels according to `Options.label`; nil where there is none.
@@ -28,12 +28,13 @@ struct CSVColumnMatcher {
       }
       return number - 1
     case .name(let name):
-      let columns = cells.indices.filter { cells[$0].text == name }
+      let columns = cells.indices.filter { cells[$0].name == name.scalars }
       guard options.header != .no, columns.count == 1 else {
         let what = columns.count > 1 ? "\(columns.count) columns" : "no column"
         throw .badContents(
           head.path,
-          "line \(head.lines[0].number + 1) names \(what) '\(name)' for the labels, but \(TableColumns.list(names))")
+          "line \(head.lines[0].number + 1) names \(what) '\(name)' for the labels, but \(TableColumns.list(cells.map(\.text)))"
+        )
       }
       return columns[0]
     }
@@ -44,42 +45,42 @@ struct CSVColumnMatcher {
   ///
   /// Throws exit code 65 where a feature has no column or two, or where a column is neither a feature nor the labels.
   func match(_ known: TableColumns) throws(DataError) -> (label: Int?, order: [Int]?) {
-    let features = Set(known.features)
+    let features = Set(known.names)
     let label = try label(known, features)
     let columns = cells.indices.filter { $0 != label }
-    if columns.map({ cells[$0].text }) == known.features { return (label, nil) }
-    let found = Set(columns.map { cells[$0].text })
-    func of(_ names: [String], _ problem: String, _ remedy: String) -> DataError {
-      head.fault("\(problem) \(TableColumns.list(names)); \(remedy)")
+    if columns.map({ cells[$0].name }) == known.names { return (label, nil) }
+    let found = Set(columns.map { cells[$0].name })
+    func of(_ names: [ScalarText], _ problem: String, _ remedy: String) -> DataError {
+      head.fault("\(problem) \(TableColumns.list(names.map(\.text))); \(remedy)")
     }
-    let missing = known.features.filter { !found.contains($0) }
+    let missing = known.names.filter { !found.contains($0) }
     guard missing.isEmpty else {
       throw of(missing, "names no column", "the features are those of the training set, in any order")
     }
-    let unknown = columns.map { cells[$0].text }.filter { !features.contains($0) }
+    let unknown = columns.map { cells[$0].name }.filter { !features.contains($0) }
     guard unknown.isEmpty else {
       throw of(unknown, "names columns that the training set does not have:", "remove them")
     }
-    let twice = Dictionary(grouping: columns) { cells[$0].text }.filter { $0.value.count > 1 }.keys.sorted()
-    guard twice.isEmpty, features.count == known.features.count else {
-      let names = twice.isEmpty ? known.features.filter { name in known.features.count { $0 == name } > 1 } : twice
+    let twice = Dictionary(grouping: columns) { cells[$0].name }.filter { $0.value.count > 1 }.keys.sorted()
+    guard twice.isEmpty, features.count == known.names.count else {
+      let names = twice.isEmpty ? known.names.filter { name in known.names.count { $0 == name } > 1 } : twice
       throw of(names, "has another order than the training set, and one name for several columns:", "rename them")
     }
-    let numbers = Dictionary(uniqueKeysWithValues: zip(known.features, 0...))
-    return (label, cells.indices.map { $0 == label ? -1 : numbers[cells[$0].text]! })
+    let numbers = Dictionary(uniqueKeysWithValues: zip(known.names, 0...))
+    return (label, cells.indices.map { $0 == label ? -1 : numbers[cells[$0].name]! })
   }
 
   /// The column of the labels where features have known names: the column of the requested name or of the known label
   /// name, or else the column at the requested position, unless it is a feature.
-  private func label(_ known: TableColumns, _ features: Set<String>) throws(DataError) -> Int? {
+  private func label(_ known: TableColumns, _ features: Set<ScalarText>) throws(DataError) -> Int? {
     if case .absent = options.label { return nil }
     if case .name(let name) = options.label {
-      if cells.contains(where: { $0.text == name }) { return try position() }
+      if cells.contains(where: { $0.name == name.scalars }) { return try position() }
       if !options.readsLabels || features.isSubset(of: names) { return nil }
       return try position()
     }
-    let named = known.label.map { label in cells.indices.filter { cells[$0].text == label } } ?? []
-    if named.count == 1, !features.contains(cells[named[0]].text) {
+    let named = known.label.map { label in cells.indices.filter { cells[$0].name == label.scalars } } ?? []
+    if named.count == 1, !features.contains(cells[named[0]].name) {
       if options.isLabelGiven, let column = try position(), column != named[0] {
         throw head.fault(
           "names the labels in column \(named[0] + 1), \(cells[named[0]].quoted), and not in column \(column + 1), "
@@ -89,7 +90,7 @@ struct CSVColumnMatcher {
     }
     // A column with the name of a feature of the training set is a feature.
     guard let column = try? position(), cells.count > known.features.count else { return nil }
-    let isFeature = features.contains(cells[column].text) && names.count { $0 == cells[column].text } == 1
+    let isFeature = features.contains(cells[column].name) && names.count { $0 == cells[column].name } == 1
     return isFeature ? nil : column
   }
 

@@ -73,6 +73,8 @@ extension CSVHead {
       isMissing = number == nil && field.isMissingNumber
     }
 
+    /// The text, to be compared.
+    var name: ScalarText { text.scalars }
     /// Whether the field is neither a number nor a mark for a missing one.
     var isName: Bool { number == nil && !isMissing }
     var quoted: String { Array(text.utf8).withUnsafeBufferPointer { TextFault.quoted($0) } }

@@ -58,7 +58,7 @@ struct CSVHeaderEvidence {
       guard counts || countsFromOne, !labelIsSeen else { return false }
       if counts ? numbers.count >= 3 || hasFractions : numbers.count >= (hasFractions ? 3 : 6) { return true }
       // It may as well be the only example of its class, unless most classes have several.
-      if countsFromOne, numbers.count < 3, !hasFractions, 2 * Set(rows.map { $0[label].text }).count > rows.count {
+      if countsFromOne, numbers.count < 3, !hasFractions, 2 * Set(rows.map { $0[label].name }).count > rows.count {
         return false
       }
       throw doubt(numbers[0], "counts the columns with those behind it")
@@ -89,7 +89,7 @@ struct CSVHeaderEvidence {
   private var labelIsSeen: Bool {
     guard let label else { return false }
     let cell = cells[label]
-    return rows.contains { $0[label].text == cell.text || (cell.number != nil && $0[label].number == cell.number) }
+    return rows.contains { $0[label].name == cell.name || (cell.number != nil && $0[label].number == cell.number) }
   }
 
   /// Whether the first line is quoted and the numbers of the others are not.

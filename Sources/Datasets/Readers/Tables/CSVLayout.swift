@@ -88,13 +88,13 @@ struct CSVLayout {
     guard cells.count == columnCount else {
       throw other("has \(cells.count) columns, and \(path) has \(columnCount)")
     }
-    if !names.isEmpty, cells.map(\.text) == names { return true }
+    if !names.isEmpty, cells.map(\.name) == names.map(\.scalars) { return true }
     try Self.refuseComment(head, cells, options)
     let isNamed = CSVColumnMatcher(head: head, cells: cells, options: options).isNamed(as: columns)
     let hasHeader = if isNamed { true } else { try Self.hasHeader(head, cells, separator, label: label, options) }
     guard hasHeader else { return false }
     guard !names.isEmpty else { throw other("has names, and \(path) has none") }
-    let column = cells.indices.first { cells[$0].text != names[$0] }!
+    let column = cells.indices.first { cells[$0].name != names[$0].scalars }!
     throw other("has \(cells[column].quoted) for the name of column \(column + 1), and \(path) has '\(names[column])'")
   }
 
@@ -119,7 +119,7 @@ struct CSVLayout {
     case .yes: return true
     case .no: return false
     case .auto:
-      if case .name(let name) = options.label, let label, cells[label].text == name { return true }
+      if case .name(let name) = options.label, let label, cells[label].name == name.scalars { return true }
       let rows = head.rows(separator, columns: cells.count)
       do {
         return try CSVHeaderEvidence(cells: cells, rows: rows, label: label).isHeader()

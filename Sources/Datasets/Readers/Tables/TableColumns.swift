@@ -13,6 +13,13 @@ package struct TableColumns: Codable, Equatable, Sendable {
     self.note = note
   }
 
+  /// The names of the features, to be compared.
+  package var names: [ScalarText] { features.map(\.scalars) }
+
+  package static func == (one: TableColumns, other: TableColumns) -> Bool {
+    one.names == other.names && one.label?.scalars == other.label?.scalars && one.note == other.note
+  }
+
   package var hasNames: Bool { !features.isEmpty }
 
   /// The decision about the first line of the table, in words.
