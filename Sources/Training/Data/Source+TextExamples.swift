@@ -21,6 +21,7 @@ extension Configuration.DataOptions.Source {
   ) throws(DataError) -> TextExamples? {
     var table = CSV.Options(header: header)
     (table.known, table.readsLabels) = (model.tableColumns, readsLabels)
+    table.numbersAreFeatures = model.tableColumns?.hasNames != true
     let configuration = model.configuration
     let canBeSparse = configuration.model.takesSparseInputs && model.normalization.keepsZeros
     return try textExamples(

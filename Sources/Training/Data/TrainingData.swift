@@ -194,6 +194,7 @@ package struct TrainingData {
       }
     var table = CSV.Options(header: configuration.data.header)
     (table.known, table.isLabelGiven) = (other?.tableColumns, source.labelColumn != "last")
+    table.numbersAreFeatures = other.map { $0.tableColumns?.hasNames != true } ?? false
     if let examples = try source.textExamples(
       columns: other?.featureCount, indexBase: other?.indices?.base ?? configuration.data.indexBase, storage,
       configuration.training.precision, table)

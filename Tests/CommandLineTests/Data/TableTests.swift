@@ -149,6 +149,27 @@ extension CommandLineTests {
     }
 
     @Test
+    func `Whose columns are numbered go with a model that was trained on arrays`() throws {
+      let workspace = Workspace()
+      try examples.write("x", to: workspace)
+      try train(workspace, ["train.features=x-features.npy", "train.labels=x-labels.npy"]).expectSuccess()
+      let order = [3, 0, 4, 2, 1]
+      try workspace.write("moved.csv", table(examples, 0..<400, pandas, order: order))
+      try workspace.write("labelled.csv", table(examples, 0..<400, pandas, order: order + [5]))
+      func run(_ command: String, _ arguments: [String], said: Bool = true) throws -> String {
+        let outcome = try Program.run([command, Self.model] + arguments, in: workspace)
+        outcome.expectSuccess()
+        #expect(outcome.errorOutput.contains("the numbers of the features for names") == said, "\(outcome.errorOutput)")
+        return outcome.output
+      }
+      _ = try run("predict", ["--features", "x-features.npy", "--logits", "x.npy"], said: false)
+      for name in ["moved", "labelled"] {
+        _ = try run("predict", ["--features", "\(name).csv", "--logits", "z.npy"])
+        #expect(try workspace.bytes("z.npy") == workspace.bytes("x.npy"), "\(name)")
+      }
+    }
+
+    @Test
     func `Of other columns are no data to go on with`() throws {
       let workspace = Workspace()
       try workspace.write("train.csv", table(examples, 0..<300, words))

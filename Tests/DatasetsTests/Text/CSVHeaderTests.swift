@@ -71,6 +71,74 @@ import Testing
     #expect(names("2,x,1,label\n1,2,3,a\n4,5,6,b\n", known: ["x", "1", "2"]) == ["x", "1", "2", "label"])
   }
 
+  /// Lines of the numbers 0 … d − 1 in random orders, behind the first line, with labels.
+  private func rankings(_ d: Int, _ count: Int, labels: [String]) -> String {
+    var generator = SplitMix64(seed: 3)
+    return (0..<count).map { row in
+      var order = Array(0..<d)
+      for index in order.indices { order.swapAt(index, Int(generator.next(below: UInt64(d)))) }
+      if row == 0 { order.sort(by: >) }
+      return (order.map { "\($0)" } + [labels[row % labels.count]]).joined(separator: ",") + "\n"
+    }.joined()
+  }
+
+  @Test(arguments: [3, 5, 6, 20]) func `Numbers of columns in any order are names, and rankings are examples`(_ d: Int)
+  {
+    let order = (0..<d).map { (7 * $0 + 2) % d }.reversed().map { "\($0)" }
+    let shuffled = d % 7 == 0 ? [] : order
+    for (label, labels) in [("label", ["0", "1", "2"]), ("kind", ["a", "b"]), ("\(d)", ["0", "1", "2"])] {
+      let line = (shuffled + [label]).joined(separator: ",") + "\n"
+      #expect(names(line + rows(d, labels: labels)) == shuffled + [label], "\(line)")
+    }
+    let alone = rows(d).split(separator: "\n").map { $0.split(separator: ",").dropLast().joined(separator: ",") + "\n" }
+    #expect(names(shuffled.joined(separator: ",") + "\n" + alone.joined(), .absent) == shuffled)
+    for labels in [["0", "1", "2"], ["a", "b"], ["\(d)", "0"]] {
+      #expect(names(rankings(d, 12, labels: labels)) == [], "\(labels)")
+    }
+    // Numbers in order above rankings, where the label may be a class or the number of its column.
+    let counted = (0...d).map { "\($0)" }.joined(separator: ",") + "\n"
+    #expect(names(counted + rankings(d, 12, labels: ["0", "1"])) == nil)
+    // Rankings in which some are equal.
+    let ties = "0.5,0.5,2" + (3..<max(d, 3)).map { ",\($0)" }.joined()
+    #expect(names(shuffled.joined(separator: ",") + ",a\n" + "\(ties),b\n\(ties),c\n") == [])
+    // A model that knows the columns by these names.
+    let known = (0..<d).map { "\($0)" }
+    #expect(names(shuffled.joined(separator: ",") + ",label\n" + rows(d), known: known) == known + ["label"])
+    #expect(names(rankings(d, 12, labels: ["0", "1"]), known: known) == nil)
+  }
+
+  @Test func `Few small integers may be either`() {
+    func lines(_ d: Int, _ count: Int) -> String {
+      (0..<count).map { row in (0..<d).map { "\((row + $0 * row) % 4 + 3)," }.joined() + "\(row % 2)\n" }.joined()
+    }
+    #expect(names("2,0,1,5\n" + lines(3, 10)) == [])
+    #expect(message("2,0,1,5\n" + lines(3, 30)).contains("column 1 has '2', which numbers the columns in some order"))
+    #expect(names("2,0,1,4,5,3,9\n" + lines(6, 10)) == ["2", "0", "1", "4", "5", "3", "9"])
+    #expect(message("2,0,1,4,5,3,9\n0,1,2,3,4,5,1\n" + lines(6, 10)).contains("numbers the columns in some order"))
+  }
+
+  @Test func `Numbers for names are those of features that have no names`() throws {
+    var options = CSV.Options(featureCount: 3, element: .float64)
+    options.numbersAreFeatures = true
+    func read(_ text: String) throws -> CSV.Table { try TextInMemory(text).csv(options) }
+    let rows = "1.5,2,3\n4.5,5,6\n"
+    for (line, expected, isNoted) in [
+      ("2,0,1", [2, 3, 1.5, 5, 6, 4.5], true), ("3,1,2", [2, 3, 1.5, 5, 6, 4.5], true),
+      ("0,1,2", [1.5, 2, 3, 4.5, 5, 6], false), ("x,y,z", [1.5, 2, 3, 4.5, 5, 6], false),
+    ] as [(String, [Double], Bool)] {
+      let table = try read(line + "\n" + rows)
+      #expect(values(of: table.features) == expected, "\(line)")
+      #expect(table.columns.note?.contains("the numbers of the features for names") ?? false == isNoted)
+    }
+    options.label = .first
+    #expect(values(of: try read("label,2,0,1\n9,1.5,2,3\n7,4.5,5,6\n").features) == [2, 3, 1.5, 5, 6, 4.5])
+    (options.label, options.header) = (.last, .yes)
+    #expect(dataError { _ = try read("3,0,1\n" + rows) }?.message.contains("numbers the columns out of order") == true)
+    #expect(values(of: try read("2020,2019,2018\n" + rows).features) == [1.5, 2, 3, 4.5, 5, 6])
+    options.numbersAreFeatures = false
+    #expect(values(of: try read("2,0,1\n" + rows).features) == [1.5, 2, 3, 4.5, 5, 6])
+  }
+
   @Test(arguments: [
     "1,2,a\n3,4,b", "5.1,3.5,setosa\n4.9,3,virginica\n", "0,1,0\n1,0,1\n1,1,0\n",
     "1,2,3,7\n3,4,5,8\n", "9,8,B\n3,4,A\n1,2,3", "0,0,0,0\n0,0,0,1\n", "3,1,2,1\n",

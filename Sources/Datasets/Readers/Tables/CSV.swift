@@ -37,6 +37,8 @@ package enum CSV {
     package var readsLabels = true
     /// The names of the columns in the model or another set; columns are matched by these names, in any order.
     package var known: TableColumns?
+    /// Whether the features are known by their numbers alone: names that are numbers in another order stand for these.
+    package var numbersAreFeatures = false
     /// The number of features where it is known: a file with exactly this many columns has no labels.
     package var featureCount: Int?
     /// The type of the values: `float32` or `float64`.

@@ -94,6 +94,30 @@ struct CSVColumnMatcher {
     return isFeature ? nil : column
   }
 
+  /// The feature of each column, and -1 for the labels, where the names number the features from 0 or from 1 in another
+  /// order than the columns have; nil where columns are in order or are not numbered.
+  ///
+  /// Throws exit code 65 for columns out of order whose numbers are not those of the features.
+  func numbered(label: Int?) throws(DataError) -> [Int]? {
+    let columns = cells.indices.filter { $0 != label }
+    let numbers = columns.compactMap { column in
+      Int(cells[column].text).flatMap { "\($0)" == cells[column].text ? $0 : nil }
+    }
+    guard numbers.count == columns.count, !zip(numbers, numbers.dropFirst()).allSatisfy(<),
+      numbers.allSatisfy({ (0...columns.count).contains($0) })
+    else { return nil }
+    let distinct = Set(numbers)
+    guard distinct.count == numbers.count, let first = distinct.min(), distinct.max()! - first + 1 == numbers.count
+    else {
+      throw head.fault(
+        "numbers the columns out of order, and not from \(distinct.min() == 1 ? 1 : 0) on without gaps, as the features of "
+          + "the training set are; put them in their order, or remove what is none")
+    }
+    var order = [Int](repeating: -1, count: cells.count)
+    for (column, number) in zip(columns, numbers) { order[column] = number - first }
+    return order
+  }
+
   /// Throws exit code 65 for a feature without a name: programs write an index beside the data in this way.
   func refuseIndex(label: Int?) throws(DataError) {
     for (column, cell) in cells.enumerated() where column == 0 || column != label {

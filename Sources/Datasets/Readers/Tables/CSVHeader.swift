@@ -27,6 +27,7 @@ struct CSVHeaderEvidence {
   func isHeader() throws(Doubt) -> Bool {
     let named = features.filter { cells[$0].isName }
     let numbers = features.filter { cells[$0].number != nil }
+    if isQuotedAlone { return true }
     if named.isEmpty { return try numbers.isEmpty ? false : isHeaderOfNumbers(numbers) }
     // All features are names. A single name may be a mistyped number, which shows where other lines have its label.
     if numbers.isEmpty {
@@ -35,7 +36,7 @@ struct CSVHeaderEvidence {
       }
       return true
     }
-    if rows.isEmpty || labelIsName || isQuotedAlone { return true }
+    if rows.isEmpty || labelIsName { return true }
     // Columns of text, which the reader of numbers refuses as features.
     if named.allSatisfy({ column in rows.contains { $0[column].isName } }) { return false }
     throw doubt(named.first { column in !rows.contains { $0[column].isName } }!, "is no number, and other cells are")
@@ -46,16 +47,17 @@ struct CSVHeaderEvidence {
     // The cell above an index has no name.
     let isWhole = features.allSatisfy { cells[$0].number != nil || ($0 == 0 && cells[0].text.isEmpty) }
     guard isWhole, !rows.isEmpty else { return false }
-    if isQuotedAlone { return true }
     let (counts, countsFromOne) = (count(numbers, from: 0), count(numbers, from: 1))
     if labelIsName {
       let label = label!
       if counts || countsFromOne || isOrderedAlone(numbers) { return true }
+      if try isNumbering(numbers) { return true }
       let isAlone = rows.allSatisfy { $0[label].number != nil }
       throw doubt(label, isAlone ? "is no number, and the other labels are" : "is what columns of labels are called")
     }
     if let label, cells[label].isName {
-      guard counts || countsFromOne, !labelIsSeen else { return false }
+      guard !labelIsSeen else { return false }
+      guard counts || countsFromOne else { return try isNumbering(numbers) }
       if counts ? numbers.count >= 3 || hasFractions : numbers.count >= (hasFractions ? 3 : 6) { return true }
       // It may as well be the only example of its class, unless most classes have several.
       if countsFromOne, numbers.count < 3, !hasFractions, 2 * Set(rows.map { $0[label].name }).count > rows.count {
@@ -65,8 +67,12 @@ struct CSVHeaderEvidence {
     }
     // The line counts all its columns, as for an array whose last column has the labels.
     let all = cells.indices.filter { cells[$0].number != nil }
-    guard count(all, from: 0) else { return false }
-    if all.count >= 6 || (all.count >= 3 && hasFractions && !labelIsSeen) { return true }
+    guard count(all, from: 0) else {
+      if all.count < 6, labelIsSeen { return false }
+      if try isNumbering(all) { return true }
+      return labelIsSeen ? false : try isNumbering(numbers)
+    }
+    if all.count >= 6 || (all.count >= 3 && hasFractions && !labelIsSeen), !areRankings(features) { return true }
     if all.count < 2 { return false }
     throw doubt(all[0], "counts the columns with those behind it")
   }
@@ -114,6 +120,52 @@ struct CSVHeaderEvidence {
 
   /// Whether features have fractional values.
   private var hasFractions: Bool {
-    rows.contains { row in features.contains { row[$0].number.map { $0 != $0.rounded() } ?? false } }
+    rows.contains(where: hasFraction)
+  }
+
+  private func hasFraction(_ row: [CSVHead.Cell]) -> Bool {
+    features.contains { row[$0].number.map { $0 != $0.rounded() } ?? false }
+  }
+}
+
+extension CSVHeaderEvidence {
+  /// Whether the numbers of columns are those of 0 … n − 1 or 1 … n in any order, and the other lines are no such
+  /// rankings. Throws where it may be either.
+  private func isNumbering(_ columns: [Int]) throws(Doubt) -> Bool {
+    let countsFromZero = isPermutation(columns, from: 0)
+    guard columns.count >= 3, countsFromZero || (hasFractions && isPermutation(columns, from: 1)) else { return false }
+    let rankings = rows.count { isRanking($0, columns) || isRanking($0, features) }
+    if columns.count >= 6 {
+      // A label that only this line has may be the number of its column.
+      if 2 * rankings >= rows.count, columns == features || labelIsSeen { return false }
+      if rankings == 0 { return true }
+    } else {
+      if rankings > 0 { return false }
+      if rows.allSatisfy(hasFraction) { return true }
+      // An example of few small integers may be such a line by chance, and many of them have another one.
+      guard countsFromZero, rows.count >= 20 else { return false }
+    }
+    throw Doubt(column: columns[0], reason: "numbers the columns in some order with those behind it")
+  }
+
+  /// Whether most lines are the numbers of these columns in some order: an example among them is no line of names.
+  func areRankings(_ columns: [Int]) -> Bool {
+    !rows.isEmpty && 2 * rows.count { isRanking($0, columns) } >= rows.count
+  }
+
+  private func isPermutation(_ columns: [Int], from first: Int) -> Bool {
+    let texts = Set(columns.map { cells[$0].name })
+    return texts.count == columns.count
+      && (first..<first + columns.count).allSatisfy { texts.contains("\($0)".scalars) }
+  }
+
+  /// Whether a line has the numbers of the first line in some order, or means of them for equal ranks.
+  private func isRanking(_ row: [CSVHead.Cell], _ columns: [Int]) -> Bool {
+    let numbers = columns.compactMap { row[$0].number }
+    let own = columns.compactMap { cells[$0].number }
+    guard numbers.count == own.count else { return false }
+    if numbers.sorted() == own.sorted() { return true }
+    return hasFraction(row) && numbers.allSatisfy { 2 * $0 == (2 * $0).rounded() }
+      && numbers.reduce(0, +) == own.reduce(0, +)
   }
 }

@@ -45,10 +45,18 @@ struct CSVLayout {
       // The labels are in the column that has their name, whatever the position.
       hasHeader = true
       (label, order) = try matcher.match(known)
+      try Self.refuseRanking(head, cells, separator, label: label, known, options)
     } else {
       let position = try matcher.position()
       hasHeader = try Self.hasHeader(head, cells, separator, label: position, options)
-      (label, order) = if hasHeader, let known, known.hasNames { try matcher.match(known) } else { (position, nil) }
+      (label, order) =
+        if hasHeader, let known, known.hasNames {
+          try matcher.match(known)
+        } else if hasHeader, options.numbersAreFeatures {
+          (position, try matcher.numbered(label: position))
+        } else {
+          (position, nil)
+        }
     }
     guard columnCount > (label == nil ? 0 : 1) else {
       throw .badContents(
@@ -59,8 +67,13 @@ struct CSVLayout {
     names = hasHeader ? cells.map(\.text) : []
     if hasHeader { try matcher.refuseIndex(label: label) }
     note =
-      !hasHeader && options.known?.hasNames == true
-      ? "\(path) has no names for its columns, which are taken in the order of the model's" : nil
+      if !hasHeader, options.known?.hasNames == true {
+        "\(path) has no names for its columns, which are taken in the order of the model's"
+      } else if options.numbersAreFeatures, order != nil {
+        "\(path) has the numbers of the features for names, by which its columns are taken"
+      } else {
+        nil
+      }
   }
 
   /// The layout of the files of one table with these heads, and the line of names of each file that has one.
@@ -111,6 +124,26 @@ struct CSVLayout {
     }
   }
 
+  /// Throws where names that are numbers may as well be an example, since other lines have the same numbers.
+  private static func refuseRanking(
+    _ head: CSVHead, _ cells: [CSVHead.Cell], _ separator: UInt8, label: Int?, _ known: TableColumns,
+    _ options: CSV.Options
+  ) throws(DataError) {
+    guard options.header == .auto, known.features.allSatisfy({ ExactDecimal($0) != nil }) else { return }
+    let columns = cells.indices.filter { $0 != label }
+    let evidence = CSVHeaderEvidence(cells: cells, rows: head.rows(separator, columns: cells.count), label: label)
+    if evidence.areRankings(columns) {
+      throw doubt(
+        head, cells, .init(column: columns[0], reason: "is a name of the model, and other lines have the same numbers"))
+    }
+  }
+
+  private static func doubt(_ head: CSVHead, _ cells: [CSVHead.Cell], _ doubt: CSVHeaderEvidence.Doubt) -> DataError {
+    head.fault(
+      "column \(doubt.column + 1) has \(cells[doubt.column].quoted), which \(doubt.reason): correct it, or say "
+        + "whether the line has the names of the columns (data.header or --header: yes or no)")
+  }
+
   /// Whether the first line has names. Throws exit code 65 where it is ambiguous.
   private static func hasHeader(
     _ head: CSVHead, _ cells: [CSVHead.Cell], _ separator: UInt8, label: Int?, _ options: CSV.Options
@@ -124,9 +157,7 @@ struct CSVLayout {
       do {
         return try CSVHeaderEvidence(cells: cells, rows: rows, label: label).isHeader()
       } catch {
-        throw head.fault(
-          "column \(error.column + 1) has \(cells[error.column].quoted), which \(error.reason): correct it, or say "
-            + "whether the line has the names of the columns (data.header or --header: yes or no)")
+        throw doubt(head, cells, error)
       }
     }
   }
