@@ -18,10 +18,14 @@ package struct ExampleAxes: Equatable, Sendable {
   /// Throws exit code 65 if the examples of `path` have their values in another order than those of the training set.
   package func check(with trained: ExampleAxes, _ path: String) throws(DataError) {
     guard !agree(with: trained) else { return }
+    let isTransposed = extents.filter { $0 != 1 }.sorted() == trained.extents.filter { $0 != 1 }.sorted()
     throw .badContents(
       path,
-      "has examples of \(self), and those of the training set are \(trained): their values have another order; transpose the "
-        + "array, or flatten the examples if they are in that order")
+      "has examples of \(self), and those of the training set are \(trained)"
+        + (isTransposed
+          ? ": their values have another order; transpose the array, or flatten the examples if they are in that order"
+          : "; save the array in the shape (n, \(trained.extents.map(String.init).joined(separator: ", "))), or "
+            + "flatten the examples if they are in that order"))
   }
 }
 

@@ -48,9 +48,9 @@ private struct Builder {
       )
     }
     shape = .flat(count)
-    guard let first = specifications.firstIndex(where: { $0.takesImage != nil }),
-      specifications[first].takesImage == true
-    else { return }
+    guard specifications.takeImages, let first = specifications.firstIndex(where: { $0.takesImage != nil }) else {
+      return
+    }
     guard (2...3).contains(example.count) else {
       throw ShapeError(
         key: "model.layers[\(first)]",
@@ -216,6 +216,11 @@ extension LayerSpecification {
     case .residual(let layers): layers.lazy.compactMap(\.takesImage).first
     }
   }
+}
+
+extension [LayerSpecification] {
+  /// Whether the layers take examples for images.
+  package var takeImages: Bool { lazy.compactMap(\.takesImage).first == true }
 }
 
 extension ImageShape {

@@ -60,6 +60,18 @@ extension Configuration.ModelOptions {
     }
   }
 
+  /// A remark for the user where the axes of images are likely to have the channels at the other end; nil elsewhere.
+  package func noteOnChannels(featureShape: [Int]) -> String? {
+    let axes = inputShape ?? featureShape
+    guard layers.takeImages, axes.count == 3 else { return nil }
+    let (own, other, area) = channels == .first ? (axes[0], axes[2], axes[1...]) : (axes[2], axes[0], axes[..<2])
+    guard own > 4, [1, 3, 4].contains(other) else { return nil }
+    return
+      "images of \(ExampleAxes(axes)) are taken for \(own) channels of \(ExampleAxes(Array(area))); if the "
+      + "\(channels == .first ? "last" : "first") axis has the channels, set model.channels to "
+      + (channels == .first ? "last" : "first")
+  }
+
   /// θ at the start: by rule, or from a file.
   package func initialParameters<Scalar: BLASScalar>(of network: Network, seed: UInt64) throws -> Vector<Scalar> {
     switch resolvedInitialization {

@@ -165,6 +165,7 @@ struct Train: ParsableCommand {
         + (data.test.map { "\($0.count) test examples" } ?? "no test set") + "; read in \(data.seconds.short) s")
     if let note = data.note { coordinator.say(note) }
     for note in data.setNotes { coordinator.say("note", note) }
+    if let note = configuration.model.noteOnChannels(featureShape: train.featureShape) { coordinator.say("note", note) }
     if let left = configuration.data.summaryOfIgnored(data) { coordinator.say("ignored", left) }
     if let warning = data.labelWarning { coordinator.say("warning", warning) }
     if let reading = configuration.summaryOfReading(data) { coordinator.say("reading", reading) }

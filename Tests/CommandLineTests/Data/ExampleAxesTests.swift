@@ -111,6 +111,36 @@ extension CommandLineTests {
       try Program.run(predict("flat", "first.npy"), in: workspace).expectError(65, mentioning: ["3 × 4 × 5"])
     }
 
+    @Test func `Axes that no transposition brings into agreement are told the shape`() throws {
+      let workspace = try prepare()
+      try Program.run(["train", "run.yaml", "--run-directory", "run"], in: workspace).expectSuccess()
+      try write("other.npy", [Self.height * Self.channels, Self.width], to: workspace)
+      let outcome = try Program.run(predict("run", "other.npy"), in: workspace)
+      outcome.expectError(65, mentioning: ["12 × 5", "4 × 5 × 3", "the shape (n, 4, 5, 3)", "flatten"])
+      #expect(!outcome.errorOutput.contains("transpose"))
+    }
+
+    @Test func `Axes that look like those of the other order of channels are said aloud`() throws {
+      let workspace = try prepare()
+      try write("last.npy", [8, 6, 3], to: workspace)
+      try write("first.npy", [3, 6, 8], to: workspace)
+      func notes(_ features: String, _ settings: [String]) throws -> Bool {
+        let run = try Program.run(
+          ["train", "run.yaml", "--run-directory", "run-\(workspace.names(".").count)"]
+            + (["data.train.features=\(features)"] + settings).flatMap { ["--set", $0] }, in: workspace)
+        run.expectSuccess()
+        if run.output.contains("8 channels of 8 × 6") || run.output.contains("8 channels of 6 × 3") {
+          #expect(run.output.contains("set model.channels to "))
+        }
+        return run.output.contains("model.channels")
+      }
+      #expect(try notes("last.npy", ["model.channels=first"]))
+      #expect(try notes("first.npy", ["model.channels=last"]))
+      #expect(try !notes("last.npy", ["model.channels=last"]))
+      #expect(try !notes("first.npy", ["model.channels=first"]))
+      #expect(try !notes("last.npy", ["model.channels=first", "model.layers=[{linear: 4}]"]))
+    }
+
     @Test func `Labels that look like the values of a feature are said aloud`() throws {
       let workspace = Workspace()
       let lines = (0..<200).map { "\($0 % 3),\(Double($0 * 37 % 100) / 64),\(Double($0 * 17 % 100) / 64)" }
