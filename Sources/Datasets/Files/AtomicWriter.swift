@@ -61,8 +61,8 @@ package struct AtomicWriter<Failure: FileFailure>: ~Copyable {
     temporary = name.path(for: path)
     // A rename would replace a device or a pipe, such as /dev/null, for everybody.
     var information = stat()
-    if stat(path, &information) == 0, ![S_IFREG, S_IFDIR].contains(information.st_mode & S_IFMT) {
-      throw Failure(.open, on: path, code: EOPNOTSUPP)
+    if stat(path, &information) == 0, information.st_mode & S_IFMT != S_IFREG {
+      throw Failure(.open, on: path, code: information.st_mode & S_IFMT == S_IFDIR ? EISDIR : EOPNOTSUPP)
     }
     switch name {
     case .hidden:

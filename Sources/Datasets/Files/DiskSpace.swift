@@ -8,7 +8,7 @@ enum DiskSpace {
     for (path, byteCount) in files {
       let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
       var status = statvfs()
-      guard statvfs(folder, &status) == 0 else { throw .unwritable(path, "cannot be created (\(errorText()))") }
+      guard statvfs(folder, &status) == 0 else { throw DataError(.open, on: path, code: errno) }
       let free = Int(clamping: status.f_bavail.multipliedReportingOverflow(by: status.f_frsize).partialValue)
       let total = needed[status.f_fsid, default: 0].addingReportingOverflow(byteCount)
       guard !total.overflow, total.partialValue <= free else {

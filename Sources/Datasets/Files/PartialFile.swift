@@ -35,6 +35,7 @@ final class PartialFile {
 extension DataError: FileFailure {
   package init(_ operation: FileOperation, on path: String, code: Int32) {
     let reason = String(cString: strerror(code))
-    self = .unwritable(path, "cannot be \(operation == .open ? "created" : "written") (\(reason))")
+    self = .unwritable(
+      path, "cannot be \(operation == .open ? "created" : "written") (\(reason)); \(remedyOfWriting(code))")
   }
 }

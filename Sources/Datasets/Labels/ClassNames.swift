@@ -7,7 +7,8 @@ package struct ClassNames: Equatable {
   /// The class number in the file of each class of the map.
   private let numbers: [Int32]
 
-  /// Throws exit code 66 for a file that cannot be read, 65 for one that is empty, not UTF-8, or has a name twice.
+  /// Throws exit code 66 for a file that cannot be read, 65 for one that is empty, not UTF-8, has a name twice, or has one
+  /// that no label can be.
   package init(path: String) throws(DataError) {
     let file = try MappedFile(path)
     guard let text = String(validating: file.bytes, as: UTF8.self) else {
@@ -18,6 +19,13 @@ package struct ClassNames: Equatable {
       .map { String($0.last == "\r" ? $0.dropLast() : $0) }
     if lines.last == "" { lines.removeLast() }
     guard !lines.isEmpty else { throw .badContents(path, "holds no names; write each class on a line of its own") }
+    if let line = MissingLabel.first(in: lines) {
+      throw .badContents(
+        path,
+        lines[line].isEmpty
+          ? "line \(line + 1) is empty; name a class on each line"
+          : "line \(line + 1) has '\(lines[line])', which stands for a missing label; rename this class")
+    }
     self.path = path
     names = lines
     map = ClassMap(texts: lines)

@@ -183,7 +183,7 @@ private final class ScratchFile {
     self.path = path
     var template = Array((path + ".XXXXXX").utf8CString)
     descriptor = mkstemp(&template)
-    guard descriptor >= 0 else { throw .unwritable(path, "cannot be created (\(errorText()))") }
+    guard descriptor >= 0 else { throw DataError(.open, on: path, code: errno) }
     unlink(template)
   }
 

@@ -80,6 +80,12 @@ package final class PredictionFile {
     try csv?.write(classes.map { "\(names?[Int($0)] ?? "\($0)")\n" }.joined())
   }
 
+  /// Makes sure that all of the file is on the disk.
+  package func complete() throws {
+    try npy?.complete()
+    try csv?.flush()
+  }
+
   /// Gives the complete file its name.
   package func finish() throws {
     try npy?.finish()

@@ -1,3 +1,4 @@
+import Datasets
 import Foundation
 import Glibc
 
@@ -31,7 +32,8 @@ package struct StorageError: Error, Equatable, Sendable, CustomStringConvertible
     let reason = String(cString: strerror(code))
     let isMissing = code == ENOENT && operation == "open for reading"
     self.init(
-      isMissing ? .missing : .inputOutput, path: path, section: operation, problem: reason, remedy: Self.remedy(code))
+      isMissing ? .missing : .inputOutput, path: path, section: operation, problem: reason,
+      remedy: isMissing ? "check the path" : remedyOfWriting(code))
   }
 
   /// The exit code of the process for this error.
@@ -49,19 +51,6 @@ package struct StorageError: Error, Equatable, Sendable, CustomStringConvertible
   /// `name` as a line of text can show it: quoted, without control characters, and shortened.
   package static func quoted(_ name: String) -> String {
     name.count <= 100 ? name.debugDescription : String(name.prefix(100)).debugDescription + "…"
-  }
-
-  private static func remedy(_ code: Int32) -> String {
-    switch code {
-    case ENOENT, ENOTDIR: "check the path and create the folder if it is missing"
-    case ENOSPC, EDQUOT: "free space on that file system or choose another folder, then run again"
-    case EFBIG: "raise the limit on file sizes (ulimit -f), then run again"
-    case EACCES, EPERM, EROFS: "correct the permissions or choose another folder"
-    case EPIPE: "let its reader read to the end, or write to a file"
-    case EBADF: "do not close it, or write to a file"
-    case EISDIR: "name a file instead of a folder"
-    default: "check the file system, then run again"
-    }
   }
 }
 

@@ -58,8 +58,10 @@ struct Evaluate: ParsableCommand {
   /// The limit of classes in a confusion table: a larger one is unreadable, and takes memory on all ranks.
   private static let largestConfusion = 2000
 
+  private var outputs: [String] { [classes, confusion, suspects].compactMap { $0 } }
+
   func validate() throws {
-    for path in [classes, confusion, suspects].compactMap({ $0 }) where PredictionFile.Format(path) != .csv {
+    for path in outputs where PredictionFile.Format(path) != .csv {
       throw ValidationError("\(path) must end in .csv")
     }
     if let suspectsCount {
@@ -69,7 +71,7 @@ struct Evaluate: ParsableCommand {
       }
     }
     let inputs = [source.features, source.labels].compactMap { $0 }.flatMap { (try? $0.paths()) ?? $0.entries }
-    try checkOutputs([classes, confusion, suspects].compactMap { $0 }, inputs: [model] + inputs)
+    try checkOutputs(outputs, inputs: [model] + inputs)
     let isText = source.text != nil
     if let list = source.features, !format.isOne(of: list) {
       throw ValidationError("\(list) are of several formats; evaluate those of each on their own")
@@ -107,6 +109,8 @@ struct Evaluate: ParsableCommand {
             "--confusion is for at most \(Self.largestConfusion) classes, and the model has \(classCount); use --classes"
           ))
       }
+      // A fault of an output is found before the work.
+      try communicator.onRoot { for path in outputs { _ = try OutputFile(path) } }
       var source = file.configuration.data.test
       if !features.isEmpty {
         source = self.source
@@ -129,9 +133,15 @@ struct Evaluate: ParsableCommand {
       let names = file.classes?.names
       let list = suspects == nil ? nil : try found.gather(over: communicator)
       try communicator.onRoot {
-        if let classes { try AtomicFile.write(classes) { try $0.write(scores.classTable(names)) } }
-        if let confusion { try AtomicFile.write(confusion) { try $0.write(scores.confusionTable(names)) } }
-        if let suspects, let list { try AtomicFile.write(suspects) { try $0.write(list.table(names)) } }
+        let files = try [
+          classes.map { ($0, scores.classTable(names)) }, confusion.map { ($0, scores.confusionTable(names)) },
+          suspects.map { ($0, list!.table(names)) },
+        ].compactMap { $0 }.map { path, text in
+          let file = try OutputFile(path)
+          try file.complete(text)
+          return file
+        }
+        for file in files { try file.commit() }
         try StandardOutput.print(json ? scores.json : "\(Evaluation(scores))\n\(scores.description(names))")
       }
       return .success

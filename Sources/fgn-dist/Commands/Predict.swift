@@ -134,7 +134,9 @@ struct Predict: ParsableCommand {
       if let file = outputs?.classes { try file.append(predictions.classes) }
     }
     try communicator.onRoot {
-      for file in [outputs?.probabilities, outputs?.logits, outputs?.classes] { try file?.finish() }
+      let files = [outputs?.probabilities, outputs?.logits, outputs?.classes].compactMap { $0 }
+      for file in files { try file.complete() }
+      for file in files { try file.finish() }
     }
   }
 }

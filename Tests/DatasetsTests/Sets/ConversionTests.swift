@@ -143,7 +143,11 @@ import Testing
     _ = directory.write(Array("2 1:1\n-3 1:1\n1e1 1:1".utf8), "a.svm")
     try convert("a.svm", to: "x.npy", outputLabels: "y.npy", names: "numbers")
     #expect(try DataFormat.npy.read(path("y.npy")).labels() == [1, 2, 0])
-    for (text, words) in [("", "holds no names"), ("a\nb\na\n", "line 3 has 'a', as line 1"), ("1\n1.0", "line 2")] {
+    for (text, words) in [
+      ("", "holds no names"), ("a\nb\na\n", "line 3 has 'a', as line 1"), ("1\n1.0", "line 2"),
+      ("a\n\nb\n", "line 2 is empty; name a class"), ("a\nNaN\n", "line 2 has 'NaN', which stands for a missing label"),
+      ("1\n2\nNA\n", "line 3 has 'NA'"),
+    ] {
       _ = directory.write(Array(text.utf8), "bad")
       #expect(dataError { _ = try ClassNames(path: path("bad")) }?.message.hasPrefix(words) == true)
     }
@@ -218,6 +222,28 @@ import Testing
     }
     #expect(try directory.read("a.npy") != directory.read("x.npy"))
     #expect(directory.names.allSatisfy { name in [".npy", ".svm", ".csv", "names"].contains { name.hasSuffix($0) } })
+  }
+
+  @Test func `Names that are written are read back, or refused`() throws {
+    try writeArrays()
+    for names in ["a,b;c\td\n \"q\" \n#x\n", "NA\nyes\n#\n", "1e3\n+2\n-0.5\n"] {
+      _ = directory.write(Array(names.utf8), "names")
+      for target in ["t.csv", "t.tsv"] {
+        try convert("x.npy", labels: "y.npy", to: target, names: "names")
+        try convert(target, to: "b.npy", outputLabels: "b-y.npy", names: "names")
+        #expect(try DataFormat.npy.read(path("b-y.npy")).labels() == DataFormat.npy.read(path("y.npy")).labels())
+      }
+    }
+    _ = directory.write(Array("a\rb\nc\nd\n".utf8), "names")
+    let error = dataError { try convert("x.npy", labels: "y.npy", to: "t.csv", names: "names") }
+    #expect(error?.message.contains("has a line break, which tables are read without") == true)
+    // Names of columns that are numbers, or look like a comment.
+    for line in ["7,3,label", "\"#a\",b,label", "nan,2019,label", "x y,\"\"\"q\"\"\",label"] {
+      _ = directory.write(Array("\(line)\n1.5,2,a\n3,4,b\n".utf8), "n.csv")
+      let names = try Conversion(.init(FileList(path("n.csv")), header: .yes), to: .init(path("m.csv"))).run()
+        .tableColumns
+      #expect(try CSV.read(path: path("m.csv")).columns == names, "\(line)")
+    }
   }
 
   @Test func `The report may end the work`() throws {

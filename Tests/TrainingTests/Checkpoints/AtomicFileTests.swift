@@ -59,10 +59,21 @@ import Testing
   }
 
   @Test func `A refused rename leaves no temporary`() throws {
-    try FileManager.default.createDirectory(atPath: folder.path("a/b"), withIntermediateDirectories: true)
-    let error = #expect(throws: StorageError.self) { try AtomicFile.write(folder.path("a")) { try $0.write([1]) } }
+    let error = #expect(throws: StorageError.self) {
+      try AtomicFile.write(folder.path("a")) {
+        try $0.write([1])
+        try FileManager.default.createDirectory(atPath: folder.path("a/b"), withIntermediateDirectories: true)
+      }
+    }
     #expect(error?.exitCode == 74)
     #expect(error?.description.contains("\(folder.path("a")): rename: Is a directory; ") == true)
+    #expect(try folder.names == ["a"])
+  }
+
+  @Test func `A folder is named before anything is written`() throws {
+    try FileManager.default.createDirectory(atPath: folder.path("a"), withIntermediateDirectories: true)
+    let error = #expect(throws: StorageError.self) { _ = try AtomicFile(folder.path("a")) }
+    #expect(error?.description.hasPrefix("\(folder.path("a")): open for writing: Is a directory; name a file") == true)
     #expect(try folder.names == ["a"])
   }
 
@@ -70,7 +81,9 @@ import Testing
     let path = folder.path("none/a")
     let error = #expect(throws: StorageError.self) { try AtomicFile.write(path) { _ in } }
     #expect(error?.exitCode == 74)
-    #expect(error?.description.hasPrefix("\(path): open for writing: No such file or directory; ") == true)
+    #expect(
+      error?.description.hasPrefix("\(path): open for writing: No such file or directory; create the folder, or")
+        == true)
   }
 
   @Test func `A dead processes temporary of the same ID is no obstacle`() throws {

@@ -43,7 +43,7 @@ package final class NPYWriter {
 
   /// Ensures that all elements are on disk, as `PartialFile.complete` does. Throws exit code 74; fewer elements than
   /// the shape needs violate a precondition.
-  func complete() throws(DataError) {
+  package func complete() throws(DataError) {
     precondition(missingBytes == 0, "\(missingBytes / element.size) elements are missing")
     try file.complete()
   }

@@ -85,9 +85,11 @@ struct CSVField {
   }
 
   /// Whether the field marks a missing number: a line with such a field is not a header.
-  var isMissingNumber: Bool {
+  var isMissingNumber: Bool { Self.isMissingNumber(string) }
+
+  static func isMissingNumber(_ text: String) -> Bool {
     ["", "nan", "na", "n/a", "null", "none", "?", "inf", "infinity", "-inf", "-infinity", "+inf"]
-      .contains(string.lowercased())
+      .contains(text.lowercased())
   }
 
   @inline(__always)

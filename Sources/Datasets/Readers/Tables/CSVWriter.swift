@@ -7,13 +7,16 @@ package struct CSVWriter: ~Copyable {
   private let separator: CSV.Separator
 
   /// `names` is the header line, including the name of the labels; nil writes no header. Throws exit code 74, also for
-  /// a name with a newline.
+  /// a name with a line break.
   package init(_ path: String, names: [String]? = nil, separator: CSV.Separator = .comma) throws(DataError) {
     var text = try TextWriter(path)
     if let names {
+      // Quotes tell names that are numbers, or marks of missing ones, from an example.
+      let hasNumbers = names.contains { ExactDecimal($0) != nil || CSVField.isMissingNumber($0) }
       for (column, name) in names.enumerated() {
         if column > 0 { text.append(byte: separator.byte) }
-        text.append(try Self.field(name, path))
+        let field = try Self.field(name, path)
+        text.append(hasNumbers && !field.hasPrefix("\"") ? "\"\(field)\"" : field)
       }
       try text.endLine()
     }
@@ -21,7 +24,7 @@ package struct CSVWriter: ~Copyable {
     self.separator = separator
   }
 
-  /// Appends a row; a `label` of nil writes no label. Throws exit code 74, also for a label with a newline.
+  /// Appends a row; a `label` of nil writes no label. Throws exit code 74, also for a label with a line break.
   package mutating func append<Scalar: BLASScalar>(
     values: some Collection<Scalar>, label: String?
   ) throws(DataError) {
@@ -46,19 +49,21 @@ package struct CSVWriter: ~Copyable {
 
   private static func field(_ string: String, _ path: String) throws(DataError) -> String {
     let bytes = Array(string.utf8)
-    guard !bytes.contains(TextFile.newline) else {
+    guard !bytes.contains(where: { "\r\n".utf8.contains($0) }) else {
       let name = bytes.withUnsafeBufferPointer { TextFault.quoted($0) }
-      throw .unwritable(path, "\(name) has a newline, which tables are read without; rename it")
+      throw .unwritable(path, "\(name) has a line break, which tables are read without; rename it")
     }
     return CSV.field(string)
   }
 }
 
 extension CSV {
-  /// A text as a field of a table, quoted if a reader could take a part of it for a separator or for spaces around a
-  /// field.
+  /// A text as a field of a table, quoted if a reader could take a part of it for a separator, for the end of a line, for
+  /// spaces around a field, or the whole line for a comment.
   package static func field(_ text: String) -> String {
-    if !text.isEmpty && !text.utf8.contains(where: { "\",;\t\r ".utf8.contains($0) }) { return text }
+    if !text.isEmpty, !text.hasPrefix("#"), !text.utf8.contains(where: { "\",;\t\r\n ".utf8.contains($0) }) {
+      return text
+    }
     let quoted = text.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"")
     return "\"\(quoted)\""
   }
