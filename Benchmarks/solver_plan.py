@@ -27,7 +27,7 @@ CASES = [*cases.CASES, "64x512x1000", "2048x512x100", "128x64x10", "512x784x256x
 def measure(solver, case, folder, arguments):
     """The median of the steps' seconds, and the last line of the metrics."""
     optimizer = {"solver": {"kind": solver}}
-    events = fgn_dist_steps.train(case, folder, optimizer, arguments, arguments.steps)
+    events = fgn_dist_steps.train(case, folder, optimizer, arguments, arguments.steps, arguments.ranks)
     steps = fgn_dist_steps.step_events(events)[WARM_UP:]
     seconds = fgn_dist_steps.seconds(steps)
     names = {"cg": "cg", "gram-cg": "gram-cg"}
@@ -42,9 +42,11 @@ def main():
     parser.add_argument("--cases", nargs="+", default=CASES)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=40)
-    parser.add_argument("--threads", type=int, default=min(2, len(os.sched_getaffinity(0))))
+    parser.add_argument("--ranks", type=int, default=1)
+    parser.add_argument("--threads", type=int, help="of each rank (two, or the cores that there are for it)")
     parser.add_argument("--limit", type=float, default=900, help="seconds, most time of a process")
     arguments = parser.parse_args()
+    arguments.threads = arguments.threads or max(1, min(2, len(os.sched_getaffinity(0)) // arguments.ranks))
     columns = [f"{solver}, ms" for solver in SOLVERS] + ["auto's choice", "auto / best", "measured / best", "expected / took"]
     print(f"| case | {' | '.join(columns)} |")
     print("| --- |" + " ---: |" * len(SOLVERS) + " --- | ---: | ---: | ---: |")

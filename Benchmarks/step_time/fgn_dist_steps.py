@@ -23,7 +23,7 @@ CONTENDERS = {
 }
 
 
-def train(case, folder, optimizer, arguments, steps):
+def train(case, folder, optimizer, arguments, steps, ranks=1):
     """The events of metrics.jsonl: tiny steps, and nothing but these. The data are in the folder already."""
     rows, widths = extents(case)
     configuration = {
@@ -39,7 +39,7 @@ def train(case, folder, optimizer, arguments, steps):
     with tempfile.TemporaryDirectory(dir=folder) as run:
         path = pathlib.Path(run) / "configuration.yaml"
         path.write_text(json.dumps(configuration))  # JSON is YAML
-        alone([arguments.program, "train", path, "--run-directory", f"{run}/run"], arguments)
+        alone([arguments.program, "train", path, "--run-directory", f"{run}/run"], arguments, ranks=ranks)
         lines = pathlib.Path(f"{run}/run/metrics.jsonl").read_text().splitlines()
     return [json.loads(line) for line in lines]
 

@@ -9,12 +9,15 @@ class Failure(Exception):
     """A contender that cannot do a case, and why."""
 
 
-def alone(command, arguments, memory=None):
-    """Standard output of a process with `arguments.threads` on as many cores, for at most `arguments.limit` seconds."""
+def alone(command, arguments, memory=None, ranks=1):
+    """Standard output of a process, or of so many ranks, with `arguments.threads` each on as many cores.
+
+    It has at most `arguments.limit` seconds."""
     threads = str(arguments.threads)
     variables = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC")
     environment = os.environ | dict.fromkeys(variables, threads) | {"JAX_PLATFORMS": "cpu"}
-    cores = sorted(os.sched_getaffinity(0))[: arguments.threads]
+    cores = sorted(os.sched_getaffinity(0))[: arguments.threads * ranks]
+    launcher = ["mpirun", "--oversubscribe", "--bind-to", "none", "-np", ranks] if ranks > 1 else []
 
     def prepare():
         os.sched_setaffinity(0, cores)  # XLA takes as many threads as cores
@@ -23,7 +26,7 @@ def alone(command, arguments, memory=None):
 
     try:
         result = subprocess.run(
-            list(map(str, command)), capture_output=True, text=True, env=environment,
+            list(map(str, launcher + list(command))), capture_output=True, text=True, env=environment,
             preexec_fn=prepare, timeout=arguments.limit,
         )  # fmt: skip
     except subprocess.TimeoutExpired:

@@ -27,15 +27,11 @@ extension [Int32] {
 
 extension ClassWeights: Codable {
   package init(from decoder: any Decoder) throws {
-    let container = try decoder.singleValueContainer()
-    if let weights = try? container.decode([Double].self) {
-      self = .given(weights)
-    } else if (try? container.decode(String.self)) == "balanced" {
-      self = .balanced
-    } else {
-      throw DecodingError.dataCorruptedError(
-        in: container, debugDescription: "it must be null, balanced, or a list of numbers, one for each class")
-    }
+    self =
+      try decoder.value(
+        [Double].self, orWord: "balanced",
+        problem: "it must be null, balanced, or a list of numbers, one for each class"
+      ).map(ClassWeights.given) ?? .balanced
   }
 
   package func encode(to encoder: any Encoder) throws {

@@ -6,15 +6,10 @@ package enum BatchSize: Equatable, Sendable {
 
 extension BatchSize: Codable {
   package init(from decoder: any Decoder) throws {
-    let container = try decoder.singleValueContainer()
-    if let rows = try? container.decode(Int.self), rows > 0 {
-      self = .rows(rows)
-    } else if (try? container.decode(String.self)) == "full" {
-      self = .full
-    } else {
-      throw DecodingError.dataCorruptedError(
-        in: container, debugDescription: "a batch size is a positive whole number or 'full'")
-    }
+    self =
+      try decoder.value(
+        Int.self, orWord: "full", problem: "a batch size is a positive whole number or 'full'", where: { $0 > 0 }
+      ).map(BatchSize.rows) ?? .full
   }
 
   package func encode(to encoder: any Encoder) throws {

@@ -4,6 +4,10 @@ import LinearAlgebra
 package protocol FullyConnected: Layer {}
 
 extension FullyConnected {
+  package var parameterShapes: [(name: String, shape: [Int])] {
+    [("weight", [outputCount, inputCount]), ("bias", [outputCount])]
+  }
+
   /// Weights from a normal distribution of variance gain²/inputs, biases zero.
   package func initialize<Scalar: BLASScalar>(
     _ parameters: Vector<Scalar>, gain: Double, using generator: inout SplitMix64

@@ -11,10 +11,6 @@ package struct Linear: FullyConnected, Equatable {
     outputCount = outputs
   }
 
-  package var parameterShapes: [(name: String, shape: [Int])] {
-    [("weight", [outputCount, inputCount]), ("bias", [outputCount])]
-  }
-
   package func forward<Scalar: BLASScalar>(
     _ input: Matrix<Scalar>, _ parameters: Vector<Scalar>, output: Matrix<Scalar>, cache: Vector<Scalar>?,
     scratch: Vector<Scalar>

@@ -16,8 +16,11 @@ package struct SparseLinear: FullyConnected, Equatable {
     outputCount = outputs
   }
 
-  package var parameterShapes: [(name: String, shape: [Int])] {
-    [("weight", [outputCount, inputCount]), ("bias", [outputCount])]
+  package func forward<Scalar: BLASScalar>(
+    _ input: Matrix<Scalar>, _ parameters: Vector<Scalar>, output: Matrix<Scalar>, cache: Vector<Scalar>?,
+    scratch: Vector<Scalar>
+  ) {
+    preconditionFailure("the layer takes sparse inputs")
   }
 
   package func forward<Scalar: BLASScalar>(
@@ -25,13 +28,6 @@ package struct SparseLinear: FullyConnected, Equatable {
     scratch: Vector<Scalar>
   ) {
     apply(parameters, to: input, output: output)
-  }
-
-  package func forward<Scalar: BLASScalar>(
-    _ input: Matrix<Scalar>, _ parameters: Vector<Scalar>, output: Matrix<Scalar>, cache: Vector<Scalar>?,
-    scratch: Vector<Scalar>
-  ) {
-    preconditionFailure("the layer takes sparse inputs")
   }
 
   package func jvp<Scalar: BLASScalar>(
