@@ -76,6 +76,7 @@ extension Configuration.OptimizerOptions {
       }
     case "metric":
       return method == .fgn && (metric.kind != .identity || name.isEmpty || name == "kind")
+    case "schedule": return name != "final" || schedule.kind != .constant
     case "step_length": return method.isDamped
     case "momentum", "nesterov": return method != .adam
     case "adam": return method == .adam
@@ -90,6 +91,7 @@ extension Configuration.OptimizerOptions {
     let standard = Self()
     let settings: [(key: String, isChanged: Bool)] = [
       ("damping", damping != standard.damping), ("solver", solver != standard.solver),
+      ("schedule.final", schedule.final != standard.schedule.final),
       ("step_length", stepLength != standard.stepLength), ("momentum", momentum != standard.momentum),
       ("nesterov", nesterov != standard.nesterov), ("adam", adam != standard.adam),
       ("metric", metric != standard.metric),

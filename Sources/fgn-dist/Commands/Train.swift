@@ -180,8 +180,9 @@ struct Train: ParsableCommand {
     coordinator.say("optimizer", configuration.optimizer.summary(resumed: state?.damping))
     let unread = configuration.optimizer.unreadSettings
     if !unread.isEmpty {
+      let (method, schedule) = (configuration.optimizer.method, configuration.optimizer.schedule.kind)
       coordinator.say(
-        "note", "\(configuration.optimizer.method.rawValue) does not read \(unread.joined(separator: ", "))")
+        "note", "\(method.rawValue) with a \(schedule.rawValue) rate does not read \(unread.joined(separator: ", "))")
     }
     coordinator.say(
       "memory",

@@ -158,7 +158,7 @@ import Testing
     Case("optimizer: {step_length: long}", "optimizer.step_length", "'long'", "unit, ggn, line-search"),
     Case("optimizer: {damping: {policy: lm}}", "optimizer.damping.policy", "'lm'", "constant, levenberg-marquardt"),
     Case("optimizer: {solver: {kind: lu}}", "optimizer.solver.kind", "'lu'", "auto, measured, cg"),
-    Case("optimizer: {schedule: {kind: step}}", "optimizer.schedule.kind", "'step'", "constant, linear, cosine"),
+    Case("optimizer: {schedule: {kind: stair}}", "optimizer.schedule.kind", "'stair'", "constant, linear, cosine"),
     Case("training: {precision: float16}", "training.precision", "'float16'", "float32, float64"),
     Case("training: {precision: Float32}", "training.precision", "'Float32'"),
     Case("data: {normalize: yes}", "data.normalize", "'yes'", "auto, none, scale, standardize"),

@@ -261,8 +261,9 @@ import Testing
     ("nesterov: true, adam: {epsilon: 1}", ["adam"]), ("method: adam, nesterov: true", ["nesterov"]),
     ("method: sgd, nesterov: true, momentum: 0.5", []),
     ("method: adam, adam: {beta1: 0.5}, weight_decay: 0.1", []),
+    ("schedule: {kind: constant, final: 0.1}", ["schedule.final"]), ("schedule: {kind: cosine, final: 0.1}", []),
   ])
-  func `Settings that the method does not read are known by their keys`(settings: String, keys: [String]) throws {
+  func `Settings that a run does not read are known by their keys`(settings: String, keys: [String]) throws {
     let configuration = try Configuration.parse("optimizer: {\(settings)}", source: "")
     #expect(configuration.optimizer.unreadSettings == keys.map { "optimizer.\($0)" })
   }
