@@ -11,15 +11,15 @@ package struct FileList: Equatable, Sendable {
   /// The paths in order; matches of a pattern are in the order of their bytes.
   ///
   /// An entry that names an existing file is not a pattern. Throws exit code 66 for a pattern without a match or with a
-  /// variable of the shell, 65 for a file that occurs twice.
+  /// variable of the shell, 65 for a file that occurs twice, by whatever path.
   package func paths() throws(DataError) -> [String] {
     var paths: [String] = []
     for entry in entries {
       let entry = try resolvedPath(entry)
       if Self.isPattern(entry) { paths += try Self.expand(entry) } else { paths.append(entry) }
     }
-    var seen: Set<ScalarText> = []
-    for path in paths where !seen.insert(path.scalars).inserted {
+    var seen: Set<FileIdentity> = []
+    for path in paths where !seen.insert(FileIdentity(path)).inserted {
       throw .badContents(path, "is named twice in \(self); name each file of a set once")
     }
     return paths
@@ -45,6 +45,25 @@ package struct FileList: Equatable, Sendable {
     }
     return paths.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }.map { path in
       array.name.map { "\(path):\($0)" } ?? path
+    }
+  }
+}
+
+/// An array or a file, whatever the path that leads to it: links and `./` are seen through.
+private struct FileIdentity: Hashable {
+  /// Zeros for a missing file.
+  private var device: dev_t = 0
+  private var number: ino_t = 0
+  /// The name of the array within the file, or the path of a missing file.
+  private let name: ScalarText
+
+  init(_ path: String) {
+    let array = ArrayName(path)
+    var information = stat()
+    if stat(array.file, &information) == 0 {
+      (device, number, name) = (information.st_dev, information.st_ino, (array.name ?? "").scalars)
+    } else {
+      name = path.scalars
     }
   }
 }

@@ -7,7 +7,8 @@ extension RunState {
   package func notes(_ data: TrainingData) throws -> [String] {
     let scheduleChange = try scheduleChange(data)
     if isDone(data) { return [noteOnDone] }
-    return [scheduleChange].compactMap { $0 } + settingChanges + [try noteOnColumns(data)].compactMap { $0 }
+    let onData = [noteOnChecksum, try noteOnColumns(data)].compactMap { $0 }
+    return [scheduleChange].compactMap { $0 } + settingChanges + onData
   }
 
   /// The settings with which the run goes on differently than saved, and other remarks on that, one line each, for the

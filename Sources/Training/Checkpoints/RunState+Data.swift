@@ -18,6 +18,14 @@ extension RunState {
       + "and the model has their names"
   }
 
+  /// A remark for the user if the values of the examples cannot be compared; nil otherwise.
+  var noteOnChecksum: String? {
+    progress.data != nil
+      ? nil
+      : "note: \(contents.path) has no checksum of its examples, as in release 0.1; whether these are the same, in the same "
+        + "order, has not been checked"
+  }
+
   /// Throws if the run was trained on other data than `data`.
   package func check(_ data: TrainingData) throws {
     let saved = try ModelFile(contents)
@@ -26,7 +34,10 @@ extension RunState {
     if saved.classes != data.train.classes {
       throw ConfigurationError(
         key: "data.train",
-        "has other names for its classes than the data that \(contents.path) was saved on; name the data of that run")
+        "has other names for its classes than the data that \(contents.path) was saved on; name the data of that run"
+          + (saved.tableColumns == nil && data.train.tableColumns?.hasNames == true
+            ? ", or set data.header to no if it took the first line for an example, as release 0.1 did with numbers"
+            : ""))
     }
     guard saved.tableColumns.map({ $0.names == data.train.tableColumns?.names }) ?? true else {
       throw ConfigurationError(

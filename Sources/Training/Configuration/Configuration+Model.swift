@@ -56,7 +56,8 @@ extension Configuration.ModelOptions {
       return try Network(
         layers, example: inputShape ?? featureShape, channels: channels, classes: classes, sparseInputs: sparseInputs)
     } catch {
-      throw ConfigurationError(key: error.key, error.problem)
+      let note = noteOnChannels(featureShape: featureShape).map { "; \($0)" } ?? ""
+      throw ConfigurationError(key: error.key, error.problem + note)
     }
   }
 

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Datasets
-import Foundation
 import GaussNewton
 import LinearAlgebra
 import MPI
@@ -58,11 +57,7 @@ struct Predict: ParsableCommand {
     if header != nil, format.text(list) != .csv {
       throw ValidationError("--header is for tables, which \(list) is not")
     }
-    func file(_ path: String) -> URL { URL(fileURLWithPath: path).standardizedFileURL }
-    var files = Set(([model] + ((try? list.paths()) ?? features)).map(file))
-    for path in paths where !files.insert(file(path)).inserted {
-      throw ValidationError("\(path) is named twice; give each output a file of its own")
-    }
+    try checkOutputs(paths, inputs: [model] + ((try? list.paths()) ?? features))
   }
 
   func run() throws {

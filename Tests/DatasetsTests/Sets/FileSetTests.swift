@@ -27,6 +27,20 @@ import Testing
     #expect(twice?.exitCode == 65 && twice?.path == path("part-2") && twice?.message.contains("twice") == true)
   }
 
+  @Test func `A file is named twice by whatever path`() throws {
+    let file = write("x", "a.csv")
+    try FileManager.default.createDirectory(atPath: path("sub"), withIntermediateDirectories: true)
+    try FileManager.default.createSymbolicLink(atPath: path("soft.csv"), withDestinationPath: "a.csv")
+    try FileManager.default.linkItem(atPath: file, toPath: path("hard.csv"))
+    for other in ["./a.csv", "sub/../a.csv", "soft.csv", "hard.csv"] {
+      let error = dataError { _ = try FileList([file, path(other)]).paths() }
+      #expect(error?.exitCode == 65 && error?.path == path(other))
+    }
+    // Two arrays of one file are two, and so are copies.
+    try FileManager.default.copyItem(atPath: file, toPath: path("copy.csv"))
+    #expect(try FileList(["\(file):x", "\(file):y", file, path("copy.csv"), path("none")]).paths().count == 5)
+  }
+
   // MARK: Arrays
 
   /// The pieces of a matrix, each with its rows in separate memory.

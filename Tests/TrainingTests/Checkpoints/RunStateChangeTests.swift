@@ -72,6 +72,7 @@ import Testing
       #expect(
         try bare.noteOnColumns(data(names))?.hasPrefix("note: c.safetensors") == (names == ["a", "b"] ? true : nil))
     }
+    #expect(try bare.notes(data(nil)).contains { $0.contains("no checksum of its examples") })
     let named = try RunState(checkpoint(data: DataDescription(of: data(["a", "b"]).train)), for: Configuration())
     try named.check(data(["a", "b"]))
     #expect(try named.noteOnColumns(data(["a", "b"])) == nil)

@@ -81,6 +81,19 @@ import Testing
     }
   }
 
+  @Test func `Where the channels may be is said of a kernel that does not fit`() throws {
+    let text = "layers: [{convolution: {channels: 2, kernel: 5}}, flatten]"
+    let keras = #expect(throws: ConfigurationError.self) {
+      try model(text).network(featureShape: [28, 28, 1], classes: 2)
+    }
+    #expect(keras?.description.contains("does not fit into 28 × 28 × 1") == true)
+    #expect(keras?.description.contains("set model.channels to last") == true)
+    let small = #expect(throws: ConfigurationError.self) {
+      try model(text).network(featureShape: [1, 4, 4], classes: 2)
+    }
+    #expect(small?.description.contains("model.channels") == false)
+  }
+
   @Test func `A saved network comes back from its file alone`() throws {
     var configuration = Configuration()
     configuration.model = try model(
