@@ -28,10 +28,7 @@ public struct Network: Sendable {
 
   package var layers: [any Layer] { body.layers }
 
-  /// Whether the network is a head alone.
-  package var isHead: Bool { hasSingleLayer }
-
-  /// Whether the cotangents of the logits belong to the only layer, so that nothing else depends on them.
+  /// Whether the network is a head alone, so that nothing but its only layer depends on the cotangents of the logits.
   package var hasSingleLayer: Bool { layers.count == 1 }
 
   /// d, the number of features.

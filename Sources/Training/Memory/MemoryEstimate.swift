@@ -28,7 +28,7 @@ package struct MemoryEstimate: Equatable, Sendable {
     let method = OptimizerMemory(optimizer, network, batchSize: batch, partition, Scalar.self)
 
     let modelRemedy =
-      network.isHead ? "have fewer features or classes" : "make model.layers, the features or the classes fewer"
+      network.hasSingleLayer ? "have fewer features or classes" : "make model.layers, the features or the classes fewer"
     var parts = [
       Part("two windows of examples", "training.shuffle_window", "lower it", Double(readAhead)),
       Part("the inputs of \(rows) rows of a batch", "optimizer.batch_size", "lower it", inputs(rows)),
@@ -36,7 +36,8 @@ package struct MemoryEstimate: Equatable, Sendable {
         "what layers give and work in for \(rows) rows", "optimizer.batch_size", "lower it",
         bytes(Linearization<Scalar>.memoryCount(network, rows: rows, partition))),
       Part(
-        "\(method.vectors) vectors of \(P) parameters", network.isHead ? "data.classes" : "model.layers", modelRemedy,
+        "\(method.vectors) vectors of \(P) parameters", network.hasSingleLayer ? "data.classes" : "model.layers",
+        modelRemedy,
         bytes(Double(method.vectors) * Double(P))),
     ]
     if let gram = method.gram {
@@ -61,7 +62,8 @@ package struct MemoryEstimate: Equatable, Sendable {
     self.parts =
       parts + [
         Part(
-          "the logits of \(chunk) rows in evaluations", network.isHead ? "data.classes" : "model.layers", modelRemedy,
+          "the logits of \(chunk) rows in evaluations", network.hasSingleLayer ? "data.classes" : "model.layers",
+          modelRemedy,
           evaluated)
       ]
   }

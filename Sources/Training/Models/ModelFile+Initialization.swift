@@ -10,7 +10,7 @@ extension ModelFile {
   ) throws(StorageError) -> Vector<Scalar> {
     let entries = network.layout.entries
     var names = entries.map { file.name(of: $0) }
-    if network.isHead, !names.contains(where: file.contains) {
+    if network.hasSingleLayer, !names.contains(where: file.contains) {
       let found = entries.map { entry in
         file.tensors.filter { $0.tensor.dtype.isFloatingPoint && $0.tensor.shape == entry.shape }.map(\.name)
       }

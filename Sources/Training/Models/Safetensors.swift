@@ -30,7 +30,7 @@ package enum Safetensors {
   /// Tensors are written in their order; for alignment, wider types should precede narrower ones.
   package static func save(_ file: TensorFile, to path: String) throws(StorageError) {
     var header = headerBytes(of: file)
-    let length = littleEndian(header.count)
+    let length = littleEndian(UInt64(header.count))
     var checksum = CRC32()
     checksum.update(length.span.bytes)
     checksum.update(header.span.bytes)
@@ -165,10 +165,6 @@ package enum Safetensors {
       .contents, path: path, section: section, problem: problem,
       remedy: "the file is damaged or not safetensors, use an undamaged copy")
   }
-}
-
-private func littleEndian(_ number: Int) -> [UInt8] {
-  (0..<8).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) }
 }
 
 /// zlib's CRC-32 of bytes that arrive in pieces.

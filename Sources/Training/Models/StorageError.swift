@@ -50,7 +50,7 @@ package struct StorageError: Error, Equatable, Sendable, CustomStringConvertible
 
   /// `name` as a line of text can show it: quoted, without control characters, and shortened.
   package static func quoted(_ name: String) -> String {
-    name.count <= 100 ? name.debugDescription : String(name.prefix(100)).debugDescription + "…"
+    quotedName(name)
   }
 }
 

@@ -143,6 +143,7 @@ struct ProtobufMessage {
   }
 }
 
-private func littleEndian(_ value: some FixedWidthInteger) -> [UInt8] {
+/// The bytes of an integer, the lowest first.
+func littleEndian(_ value: some FixedWidthInteger) -> [UInt8] {
   withUnsafeBytes(of: value.littleEndian) { Array($0) }
 }

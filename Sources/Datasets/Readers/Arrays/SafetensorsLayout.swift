@@ -24,7 +24,7 @@ package struct SafetensorsLayout {
 
     /// A fault of one tensor.
     package init(tensor name: String, _ problem: String) {
-      self.init(section: "tensor \(quoted(name))", problem)
+      self.init(section: "tensor \(quotedName(name))", problem)
     }
   }
 
@@ -87,7 +87,7 @@ package struct SafetensorsLayout {
       case "dtype": type = try parser.string()
       case "shape": shape = try parser.integers()
       case "data_offsets": offsets = try parser.integers()
-      default: throw Fault(tensor: name, "has an unknown field \(quoted(key))")
+      default: throw Fault(tensor: name, "has an unknown field \(quotedName(key))")
       }
     }
     guard let type, let shape, let offsets else {
@@ -111,7 +111,7 @@ package struct SafetensorsLayout {
 }
 
 /// `name` as a line of text can show it: quoted, without control characters, and shortened.
-private func quoted(_ name: String) -> String {
+package func quotedName(_ name: String) -> String {
   name.count <= 100 ? name.debugDescription : String(name.prefix(100)).debugDescription + "…"
 }
 
@@ -135,7 +135,7 @@ private struct JSONParser {
     if accept("}") { return }
     repeat {
       let key = try string()
-      guard keys.insert(key).inserted else { throw fault("has the key \(quoted(key)) twice") }
+      guard keys.insert(key).inserted else { throw fault("has the key \(quotedName(key)) twice") }
       try expect(":")
       try member(&self, key)
     } while accept(",")
