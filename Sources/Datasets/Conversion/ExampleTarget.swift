@@ -129,9 +129,9 @@ final class SVMLightTarget<Scalar: BLASScalar>: ExampleTarget {
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
   func append(_ features: SparseFeatures, classes: [Int32]?) throws(DataError) {
-    try features.withStorage(as: Scalar.self) { starts, columns, values throws(DataError) in
+    try features.withStorage(as: Scalar.self) { rows, columns, values throws(DataError) in
       for row in 0..<features.rows {
-        let range = starts[row]..<starts[row + 1]
+        let range = rows[row]
         try writer.append(label: name(classes![row]), columns: columns[range], values: values[range])
       }
     }

@@ -13,7 +13,17 @@ extension FeatureMatrix {
   /// into memory, pages read ahead would drive out pages that are needed.
   package func expectRandomAccess() {
     guard isMapped else { return }
-    advise(0..<rows, MADV_RANDOM)
+    // One call for the span of all pieces of a file: rows between pieces would cut the mapping into very many.
+    var first = 0
+    for next in 1...pieces.count {
+      let last = pieces[next - 1]
+      if next < pieces.count, pieces[next].owner === last.owner, pieces[next].base >= last.base { continue }
+      let start = pieces[first].base
+      advise(
+        UnsafeRawBufferPointer(start: start, count: last.base - start + last.rows.count * rowSize), MADV_RANDOM)
+      first = next
+    }
+    extendLifetime(pieces)
   }
 
   /// Starts reading rows that are not in memory, without waiting for them.
@@ -29,13 +39,16 @@ extension FeatureMatrix {
     advise(run, MADV_WILLNEED)
   }
 
-  /// Advises the system about the pages of a range of rows. The values do not depend on whether it follows the advice.
+  /// Advises the system about the pages of a range of rows.
   private func advise(_ range: Range<Int>, _ advice: some BinaryInteger) {
-    forEachPiece(in: range) { _, bytes in
-      guard let start = bytes.baseAddress else { return }
-      let offset = Int(bitPattern: start) % pageSize
-      _ = madvise(UnsafeMutableRawPointer(mutating: start - offset), bytes.count + offset, numericCast(advice))
-    }
+    forEachPiece(in: range) { _, bytes in advise(bytes, advice) }
+  }
+
+  /// Advises the system about pages. The values do not depend on whether it follows the advice.
+  private func advise(_ bytes: UnsafeRawBufferPointer, _ advice: some BinaryInteger) {
+    guard let start = bytes.baseAddress else { return }
+    let offset = Int(bitPattern: start) % pageSize
+    _ = madvise(UnsafeMutableRawPointer(mutating: start - offset), bytes.count + offset, numericCast(advice))
   }
 }
 

@@ -27,17 +27,17 @@ extension SparseFeatures {
   private func gather<Source: BLASScalar, Target: BLASScalar>(
     _ rows: [Int], _: Source.Type, _: Target.Type, _ map: ColumnMap<Double>
   ) -> CSRMatrix<Target> {
-    withStorage(as: Source.self) { starts, indices, values in
+    withStorage(as: Source.self) { places, indices, values in
       var rowStarts = [0]
       rowStarts.reserveCapacity(rows.count + 1)
-      for row in rows { rowStarts.append(rowStarts.last! + starts[row + 1] - starts[row]) }
+      for row in rows { rowStarts.append(rowStarts.last! + places[row].count) }
       let count = rowStarts.last!
       let targets = Vector<Target>(zeros: count)
       let columns = [Int32](unsafeUninitializedCapacity: count) { columns, initialized in
         targets.withElements { targets in
           var next = 0
           for row in rows {
-            for index in starts[row]..<starts[row + 1] {
+            for index in places[row] {
               columns[next] = indices[index]
               let value = Double(values[index])
               switch map {

@@ -12,10 +12,12 @@ extension SparseFeatures {
   private func firstNonFinite<Scalar: BLASScalar>(
     _ range: Range<Int>, _: Scalar.Type
   ) -> (row: Int, column: Int)? {
-    self[rows: range].withStorage(as: Scalar.self) { starts, columns, values in
-      guard let index = (starts[0]..<starts[range.count]).first(where: { !values[$0].isFinite }) else { return nil }
-      let row = starts.lastIndex { $0 <= index }!
-      return (range.lowerBound + row, Int(columns[index]))
+    self[rows: range].withStorage(as: Scalar.self) { rows, columns, values in
+      for row in 0..<rows.count {
+        guard let index = rows[row].first(where: { !values[$0].isFinite }) else { continue }
+        return (range.lowerBound + row, Int(columns[index]))
+      }
+      return nil
     }
   }
 
@@ -27,17 +29,19 @@ extension SparseFeatures {
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
   private func statistics<Scalar: BLASScalar>(_: Scalar.Type) -> FeatureStatistics {
-    withStorage(as: Scalar.self) { starts, indices, values in
+    withStorage(as: Scalar.self) { places, indices, values in
       var means = [Double](repeating: 0, count: columns)
       var counts = [Int](repeating: 0, count: columns)
       var minima = [Double](repeating: .infinity, count: columns)
       var maxima = [Double](repeating: -.infinity, count: columns)
-      for index in starts[0]..<starts[rows] {
-        let value = Double(values[index])
-        means[Int(indices[index])] += value
-        counts[Int(indices[index])] += 1
-        minima[Int(indices[index])] = min(minima[Int(indices[index])], value)
-        maxima[Int(indices[index])] = max(maxima[Int(indices[index])], value)
+      for row in 0..<rows {
+        for index in places[row] {
+          let value = Double(values[index])
+          means[Int(indices[index])] += value
+          counts[Int(indices[index])] += 1
+          minima[Int(indices[index])] = min(minima[Int(indices[index])], value)
+          maxima[Int(indices[index])] = max(maxima[Int(indices[index])], value)
+        }
       }
       for column in means.indices where counts[column] < rows {
         (minima[column], maxima[column]) = (min(minima[column], 0), max(maxima[column], 0))
@@ -45,9 +49,11 @@ extension SparseFeatures {
       for column in means.indices { means[column] /= Double(max(1, rows)) }
       // The zeros contribute first.
       var squares = zip(means, counts).map { Double(rows - $1) * $0 * $0 }
-      for index in starts[0]..<starts[rows] {
-        let deviation = Double(values[index]) - means[Int(indices[index])]
-        squares[Int(indices[index])] += deviation * deviation
+      for row in 0..<rows {
+        for index in places[row] {
+          let deviation = Double(values[index]) - means[Int(indices[index])]
+          squares[Int(indices[index])] += deviation * deviation
+        }
       }
       return FeatureStatistics(count: rows, means: means, squaredDeviations: squares, minima: minima, maxima: maxima)
     }
@@ -59,14 +65,17 @@ extension SparseFeatures {
   }
 
   private func checksum<Scalar: BLASScalar>(_ range: Range<Int>, _: Scalar.Type) -> UInt32 {
-    self[rows: range].withStorage(as: Scalar.self) { starts, columns, values in
-      let stored = starts[0]..<starts[range.count]
-      let parts = [
-        UnsafeRawBufferPointer(starts), UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: columns[stored])),
-        UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: values[stored])),
-      ]
-      return UInt32(
-        parts.reduce(0) { crc32_z($0, $1.bindMemory(to: UInt8.self).baseAddress, $1.count) })
+    self[rows: range].withStorage(as: Scalar.self) { rows, columns, values in
+      var sum: UInt = 0
+      func add(_ bytes: UnsafeRawBufferPointer) {
+        sum = crc32_z(sum, bytes.bindMemory(to: UInt8.self).baseAddress, bytes.count)
+      }
+      for row in 0..<rows.count {
+        withUnsafeBytes(of: rows[row].count) { add($0) }
+        add(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: columns[rows[row]])))
+        add(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: values[rows[row]])))
+      }
+      return UInt32(sum)
     }
   }
 }

@@ -13,6 +13,8 @@ package struct SparseFeatures {
   package let element: FeatureMatrix.Element
   /// The index of the first of these rows in the storage.
   private let firstRow: Int
+  /// How far behind its start the end of a row is in `starts`: 1 where rows follow one another.
+  private let endOffset: Int
   private let starts: AlignedBuffer
   private let indices: AlignedBuffer
   private let values: AlignedBuffer
@@ -44,9 +46,10 @@ package struct SparseFeatures {
       indices: storage.indexBuffer, values: storage.valueBuffer)
   }
 
-  /// `starts` (rows + 1 numbers of 64 bits), `indices` (of 32 bits) and `values` of all rows.
+  /// `starts` (of 64 bits), `indices` (of 32 bits) and `values` of all rows. The rows follow one another, with rows + 1
+  /// starts, or are chosen from others, with `endOffset` = rows starts and as many ends.
   init(
-    path: String, rows: Int, columns: Int, element: FeatureMatrix.Element, starts: AlignedBuffer,
+    path: String, rows: Int, columns: Int, element: FeatureMatrix.Element, starts: AlignedBuffer, endOffset: Int = 1,
     indices: AlignedBuffer, values: AlignedBuffer
   ) {
     self.path = path
@@ -54,17 +57,34 @@ package struct SparseFeatures {
     self.columns = columns
     self.element = element
     firstRow = 0
-    (self.starts, self.indices, self.values) = (starts, indices, values)
-    let stored: UnsafePointer<Int> = storage(of: starts)
-    valueCount = stored[rows]
+    (self.starts, self.endOffset, self.indices, self.values) = (starts, endOffset, indices, values)
+    valueCount = SparseRows(storage(of: starts), endOffset, count: rows).valueCount
+    extendLifetime(starts)
   }
 
   /// An identifier of the storage, equal in all processes of a host that share these values.
   var place: UInt64? { values.place }
 
-  /// Starts, indices and values; nil unless the first of these rows is the first of the storage.
-  var wholeStorage: [AlignedBuffer]? {
-    firstRow == 0 ? [starts, indices, values] : nil
+  /// Starts, indices and values, and the offset of the ends; nil unless the first of these rows is the first of the
+  /// storage.
+  var wholeStorage: (buffers: [AlignedBuffer], endOffset: Int)? {
+    firstRow == 0 ? ([starts, indices, values], endOffset) : nil
+  }
+
+  /// The rows `rows`, in that order and in place. Throws exit code 65 where there is no memory for their places.
+  func selecting(_ rows: [Int]) throws(DataError) -> SparseFeatures {
+    guard let buffer = AlignedBuffer(byteCount: 16 * rows.count) else {
+      throw .badContents(path, "the places of \(rows.count) rows need more memory than the system has")
+    }
+    let places = buffer.bytes.bindMemory(to: Int.self)
+    let stored = SparseRows(storage(of: starts) + firstRow, endOffset, count: self.rows)
+    for (index, row) in rows.enumerated() {
+      (places[index], places[rows.count + index]) = (stored[row].lowerBound, stored[row].upperBound)
+    }
+    extendLifetime(starts)
+    return SparseFeatures(
+      path: path, rows: rows.count, columns: columns, element: element, starts: buffer, endOffset: rows.count,
+      indices: indices, values: values)
   }
 
   /// The rows of `range` as features of their own, counted from 0.
@@ -77,31 +97,29 @@ package struct SparseFeatures {
     columns = whole.columns
     element = whole.element
     firstRow = whole.firstRow + range.lowerBound
-    (starts, indices, values) = (whole.starts, whole.indices, whole.values)
-    let stored: UnsafePointer<Int> = storage(of: whole.starts)
-    valueCount = stored[firstRow + range.count] - stored[firstRow]
+    (starts, endOffset, indices, values) = (whole.starts, whole.endOffset, whole.indices, whole.values)
+    valueCount = SparseRows(storage(of: starts) + firstRow, endOffset, count: range.count).valueCount
     extendLifetime(whole.starts)
   }
 
   /// The share of values that are stored.
   package var density: Double { Double(valueCount) / (Double(rows) * Double(columns)) }
 
-  /// Calls `body` with the start of each row (rows + 1 numbers; the first is 0 unless the rows are a range), and with
-  /// the column and value of each stored entry. `Scalar` must match `element`; the buffers must not outlive the call.
+  /// Calls `body` with the places of each row's entries, and with the column and value at each place. `Scalar` must
+  /// match `element`; the buffers must not outlive the call.
   @inline(__always)
   package func withStorage<Scalar: BLASScalar, Result, Failure: Error>(
     as _: Scalar.Type,
     _ body: (
-      _ starts: UnsafeBufferPointer<Int>, _ columns: UnsafeBufferPointer<Int32>, _ values: UnsafeBufferPointer<Scalar>
+      _ rows: SparseRows, _ columns: UnsafeBufferPointer<Int32>, _ values: UnsafeBufferPointer<Scalar>
     ) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     precondition(element.size == MemoryLayout<Scalar>.size, "the values are \(element.rawValue)")
     defer { extendLifetime((starts, indices, values)) }
-    let first: UnsafePointer<Int> = storage(of: starts)
-    let rowStarts = UnsafeBufferPointer(start: first + firstRow, count: rows + 1)
     return try body(
-      rowStarts, UnsafeBufferPointer(start: storage(of: indices), count: rowStarts[rows]),
-      UnsafeBufferPointer(start: storage(of: values), count: rowStarts[rows]))
+      SparseRows(storage(of: starts) + firstRow, endOffset, count: rows),
+      UnsafeBufferPointer(start: storage(of: indices), count: indices.bytes.count / MemoryLayout<Int32>.size),
+      UnsafeBufferPointer(start: storage(of: values), count: values.bytes.count / MemoryLayout<Scalar>.size))
   }
 
   /// All values in dense storage, zeros included. Throws exit code 65 where there is no memory for them.
@@ -127,12 +145,12 @@ package struct SparseFeatures {
   /// target ← the rows of a range with their zeros, range.count × columns.
   func scatter<Scalar: BLASScalar>(rows range: Range<Int>, into target: UnsafeMutablePointer<Scalar>) {
     precondition(range.lowerBound >= 0 && range.upperBound <= rows, "rows out of range")
-    withStorage(as: Scalar.self) { starts, indices, values in
+    withStorage(as: Scalar.self) { places, indices, values in
       Threads.parallel(range.count, grain: max(1, 1 << 15 / max(1, columns))) { part in
         for row in part {
           let line = target + row * columns
           line.initialize(repeating: 0, count: columns)
-          for index in starts[range.lowerBound + row]..<starts[range.lowerBound + row + 1] {
+          for index in places[range.lowerBound + row] {
             line[Int(indices[index])] = values[index]
           }
         }

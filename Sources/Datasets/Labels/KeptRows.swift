@@ -7,24 +7,32 @@ package struct KeptRows: Codable, Equatable, Sendable {
 
   /// The kept ones of values that belong to all rows of the files.
   package func select<Value>(_ values: [Value]) -> [Value] { rows.map { values[$0] } }
+
+  /// What `rows` of these rows are among all rows of the files.
+  func keeping(_ rows: [Int]) -> KeptRows { KeptRows(total: total, rows: rows.map { self.rows[$0] }) }
 }
 
 extension Dataset {
-  /// The examples that are not marked as ignored; dense rows stay in place. Throws exit code 65 where none is left, or
-  /// where there is no memory for sparse rows.
+  /// The examples that are not marked as ignored, in place. Throws exit code 65 where none is left, or where there is no
+  /// memory for the places of sparse rows.
   package func leavingOutIgnored(_ path: String) throws(DataError) -> Dataset {
     guard labels.contains(IgnoredLabel.mark) else { return self }
     let rows = labels.indices.filter { labels[$0] != IgnoredLabel.mark }
     guard !rows.isEmpty else {
       throw .badContents(path, "has no examples but those of data.ignore_label; correct it, or set it to null")
     }
-    let kept = KeptRows(total: count, rows: rows)
-    // All facts about the files stay.
-    var set = self
-    (set.features, set.labels, set.kept) = (try features.selecting(rows), kept.select(labels), kept)
+    var set = try selecting(rows)
     if !isClassCountGiven { set.classCount = Dataset(features: set.features, labels: set.labels).classCount }
-    set.featureFiles = featureFiles?.keeping(kept)
-    set.labelFiles = labelFiles?.keeping(kept)
+    return set
+  }
+
+  /// The examples `rows`, which increase, in place. All facts about the files and the classes stay. Throws exit code 65.
+  func selecting(_ rows: [Int]) throws(DataError) -> Dataset {
+    let selected = kept?.keeping(rows) ?? KeptRows(total: count, rows: rows)
+    var set = self
+    (set.features, set.labels, set.kept) = (try features.selecting(rows), rows.map { labels[$0] }, selected)
+    set.featureFiles = featureFiles?.keeping(selected)
+    set.labelFiles = labelFiles?.keeping(selected)
     return set
   }
 }
@@ -55,29 +63,5 @@ extension FeatureMatrix {
       first = end
     }
     return like(rows: rows.count, parts)
-  }
-}
-
-extension SparseFeatures {
-  /// A copy of the rows `rows`, in that order. Throws exit code 65 where there is no memory for it.
-  fileprivate func selecting(_ rows: [Int]) throws(DataError) -> SparseFeatures {
-    element == .float32 ? try selecting(rows, Float.self) : try selecting(rows, Double.self)
-  }
-
-  private func selecting<Scalar: BLASScalar>(_ rows: [Int], _: Scalar.Type) throws(DataError) -> SparseFeatures {
-    try withStorage(as: Scalar.self) { starts, columns, values throws(DataError) in
-      let count = rows.reduce(0) { $0 + starts[$1 + 1] - starts[$1] }
-      let storage = try SparseStorage<Scalar>(rows: rows.count, values: count, path)
-      var next = 0
-      for (index, row) in rows.enumerated() {
-        for place in starts[row]..<starts[row + 1] {
-          storage.indices[next] = columns[place]
-          storage.values[next] = values[place]
-          next += 1
-        }
-        storage.starts[index + 1] = next
-      }
-      return SparseFeatures(storage, rows: rows.count, columns: self.columns, path)
-    }
   }
 }

@@ -55,9 +55,9 @@ final class RowShuffle<Scalar: BLASScalar>: ExampleSink {
     precondition(rows.columns == columns && (self.rows == 0 || isSparse), "all rows are alike")
     isSparse = true
     hasClasses = classes != nil
-    try rows.withStorage(as: Scalar.self) { starts, columns, values throws(DataError) in
+    try rows.withStorage(as: Scalar.self) { places, columns, values throws(DataError) in
       for row in 0..<rows.rows {
-        let range = starts[row]..<starts[row + 1]
+        let range = places[row]
         try append(
           class: classes?[row],
           [

@@ -60,9 +60,9 @@ extension SparseFeatures {
   fileprivate func hashes<Scalar: BLASScalar>(
     in range: Range<Int>, _ multipliers: UnsafeBufferPointer<UInt64>, _: Scalar.Type
   ) -> [UInt64] {
-    self[rows: range].withStorage(as: Scalar.self) { starts, columns, values in
+    self[rows: range].withStorage(as: Scalar.self) { rows, columns, values in
       (0..<range.count).map { row in
-        (starts[row]..<starts[row + 1]).reduce(0) {
+        rows[row].reduce(0) {
           $0 &+ folded(Double(values[$1])) &* multipliers[Int(columns[$1])]
         }
       }

@@ -16,9 +16,10 @@ package struct SharedDataset: Codable {
 
   fileprivate enum Storage: Codable {
     case dense([Piece])
-    /// The row starts, the columns and the values.
+    /// The row starts and the offset of their ends, the columns and the values.
     case sparse(
-      path: String, starts: AlignedBuffer.Address, indices: AlignedBuffer.Address, values: AlignedBuffer.Address)
+      path: String, starts: AlignedBuffer.Address, endOffset: Int, indices: AlignedBuffer.Address,
+      values: AlignedBuffer.Address)
   }
 
   /// Rows of a dense matrix that are contiguous in memory.
@@ -39,8 +40,11 @@ package struct SharedDataset: Codable {
       guard pieces.count == matrix.pieces.count else { return nil }
       features = .dense(pieces)
     case .sparse(let matrix):
-      guard let addresses = matrix.wholeStorage?.compactMap(\.address), addresses.count == 3 else { return nil }
-      features = .sparse(path: matrix.path, starts: addresses[0], indices: addresses[1], values: addresses[2])
+      guard let (buffers, endOffset) = matrix.wholeStorage else { return nil }
+      let addresses = buffers.compactMap(\.address)
+      guard addresses.count == 3 else { return nil }
+      features = .sparse(
+        path: matrix.path, starts: addresses[0], endOffset: endOffset, indices: addresses[1], values: addresses[2])
     }
     rows = set.features.rows
     shape = set.features.shape
@@ -71,13 +75,13 @@ package struct SharedDataset: Codable {
       guard opened.count == pieces.count else { return nil }
       return .dense(
         FeatureMatrix(rows: rows, shape: shape, element: element, isSwapped: isSwapped, pieces: opened))
-    case .sparse(let path, let starts, let indices, let values):
+    case .sparse(let path, let starts, let endOffset, let indices, let values):
       guard let starts = AlignedBuffer(starts), let indices = AlignedBuffer(indices), let values = AlignedBuffer(values)
       else { return nil }
       return .sparse(
         SparseFeatures(
-          path: path, rows: rows, columns: shape[0], element: element, starts: starts, indices: indices, values: values)
-      )
+          path: path, rows: rows, columns: shape[0], element: element, starts: starts, endOffset: endOffset,
+          indices: indices, values: values))
     }
   }
 }

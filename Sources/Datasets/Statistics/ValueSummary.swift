@@ -58,8 +58,8 @@ struct ValueSummary<Scalar: BLASScalar> {
     precondition(features.columns == columns, "the rows have another number of columns")
     rows += features.rows
     nonzeroCount += features.valueCount
-    features.withStorage(as: Scalar.self) { starts, indices, values in
-      for index in starts[0]..<starts[features.rows] {
+    features.withStorage(as: Scalar.self) { places, indices, values in
+      for index in (0..<features.rows).lazy.flatMap({ places[$0] }) {
         let (column, value) = (Int(indices[index]), values[index])
         let isFirst = counts[column] == 0
         lows[column] = isFirst || value < lows[column] ? value : lows[column]

@@ -45,9 +45,9 @@ struct SparseRow: Equatable {
 /// The rows with their labels; empty labels where there are none.
 func rows(_ data: SVMLight.Examples) -> [SparseRow] {
   func rows<Scalar: BLASScalar>(_: Scalar.Type) -> [SparseRow] {
-    data.features.withStorage(as: Scalar.self) { starts, columns, values in
+    data.features.withStorage(as: Scalar.self) { rows, columns, values in
       (0..<data.features.rows).map { row in
-        let range = starts[row]..<starts[row + 1]
+        let range = rows[row]
         return SparseRow(
           label: data.labels.map { $0.texts[Int($0.codes[row])] } ?? "", columns: range.map { Int(columns[$0]) },
           values: range.map { Double(values[$0]) })

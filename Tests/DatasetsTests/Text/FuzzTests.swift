@@ -189,12 +189,12 @@ import Testing
 
   func isSound(_ features: SparseFeatures) -> Bool {
     func isSound<Scalar: BLASScalar>(_: Scalar.Type) -> Bool {
-      features.withStorage(as: Scalar.self) { starts, columns, values in
+      features.withStorage(as: Scalar.self) { rows, columns, values in
         (0..<features.rows).allSatisfy { row in
-          let range = starts[row]..<starts[row + 1]
+          let range = rows[row]
           return range.allSatisfy { columns[$0] >= 0 && Int(columns[$0]) < features.columns && values[$0].isFinite }
             && range.dropFirst().allSatisfy { columns[$0 - 1] < columns[$0] }
-        } && starts[0] == 0 && starts[features.rows] == features.valueCount
+        } && (features.rows == 0 || rows[0].lowerBound == 0) && rows.valueCount == features.valueCount
       }
     }
     return features.element == .float32 ? isSound(Float.self) : isSound(Double.self)

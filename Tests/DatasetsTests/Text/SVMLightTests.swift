@@ -169,8 +169,9 @@ import Testing
       let features = try SparseFeatures(
         name: "arrays", columns: 4, starts: [0, 2, 2, 3], indices: [0, 3, 1], values: numbers)
       #expect(features.rows == 3 && features.columns == 4 && features.valueCount == 3 && features.element == element)
-      features.withStorage(as: Scalar.self) { starts, columns, values in
-        #expect(Array(starts) == [0, 2, 2, 3] && Array(columns) == [0, 3, 1] && Array(values) == numbers)
+      features.withStorage(as: Scalar.self) { rows, columns, values in
+        #expect((0..<rows.count).map { rows[$0] } == [0..<2, 2..<2, 2..<3])
+        #expect(Array(columns) == [0, 3, 1] && Array(values) == numbers)
       }
       let dense = try features.dense()
       #expect(dense.element == element && dense.shape == [4])
