@@ -23,7 +23,7 @@ STEP_KEYS = [
     "loss", "gradient_norm", "step_norm", "damping", "reduction_ratio", "step_length", "solver_iterations",
     "learning_rate", "seconds",
 ]
-EVALUATION_KEYS = ["loss", "accuracy", "top5_accuracy"]
+EVALUATION_KEYS = ["loss", "accuracy", "top5_accuracy", "balanced_accuracy"]
 
 
 def single(value):
@@ -54,7 +54,9 @@ def expected_scalars(events):
         if event["event"] == "step":
             pairs = [(f"step/{key}", event[key]) for key in STEP_KEYS]
         elif event["event"] == "evaluation":
-            pairs = [(f"{event['split']}/{key}", event[key]) for key in EVALUATION_KEYS]
+            # A best model that is not that of this step has tags of its own.
+            name = ("best/" if "model_step" in event else "") + event["split"]
+            pairs = [(f"{name}/{key}", event[key]) for key in EVALUATION_KEYS]
         else:
             continue
         for tag, value in pairs:

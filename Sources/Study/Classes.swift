@@ -58,7 +58,8 @@ struct Classes: Experiment {
 
     let trials = Self.methods.map { method in
       let parts = method.split(separator: "-")
-      var options = Configuration().optimizer
+      var configuration = Configuration()
+      var options = configuration.optimizer
       options.method = Configuration.OptimizerOptions.Method(rawValue: String(parts[0]))!
       options.solver.kind = parts.last == "gram" ? .gram : .cg
       options.solver.tolerance = .leastNonzeroMagnitude
@@ -66,8 +67,9 @@ struct Classes: Experiment {
       options.damping.policy = .constant
       let optimizer: any Optimizer<Float> = options.makeOptimizer(
         network, batchSize: rows, partition: partition, over: communicator)
+      configuration.optimizer = options
       let memory = MemoryEstimate(
-        network, options, batch: rows, valuesPerRow: Double(features), partition, Float.self)
+        network, configuration, batch: (rows, valuesPerRow: Double(features)), partition, Float.self)
       return (optimizer: optimizer, bytes: memory.step)
     }
     var seconds = [[Double]](repeating: [], count: trials.count)

@@ -64,9 +64,11 @@ extension RunState {
           + "\(old.1) and \(old.2); name the data of that run")
     }
     try ExampleAxes(data.train.featureShape).check(with: ExampleAxes(saved.network.example), "data.train.features")
-    if let test = data.test {
-      let name = configuration.data.test.features?.description ?? "data.test.features"
-      try ExampleAxes(test.featureShape).check(with: ExampleAxes(axes(of: data.train)), name)
+    let sources = [("validation", configuration.data.validation.source), ("test", configuration.data.test)]
+    for (set, (name, source)) in zip([data.validation, data.test], sources) {
+      guard let set else { continue }
+      let name = source.features?.description ?? "data.\(name).features"
+      try ExampleAxes(set.featureShape).check(with: ExampleAxes(axes(of: data.train)), name)
     }
     if let before = progress.data, let now = data.checksum, before != Self.text(checksum: now) {
       throw ConfigurationError(

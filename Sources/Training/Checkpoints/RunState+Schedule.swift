@@ -3,33 +3,47 @@ import Datasets
 extension RunState {
   /// Whether no step is left. The model then is that of the checkpoint, whatever is asked for now.
   package func isDone(_ data: TrainingData) -> Bool {
-    progress.step == configuration.training.steps(of: configuration.sampler(of: data.train))
+    isOutOfPatience || progress.step == configuration.training.steps(of: configuration.sampler(of: data.train))
   }
+
+  /// Whether the run has ended for want of better evaluations.
+  private var isOutOfPatience: Bool { progress.selection?.exhausts(configuration.training.patience) ?? false }
 
   /// Throws exit code 64 if the run in `directory`, which ends with this checkpoint now, has gone on behind it.
   package func checkNewest(in directory: RunDirectory) throws {
     guard let newest = try directory.checkpoints.latest(), newest.step > progress.step else { return }
     throw ConfigurationError(
       key: lengthKey,
-      "\(length) make no step behind the \(progress.step) of \(contents.path), and the run has gone on to "
-        + "\(newest.path); raise it, or use the checkpoint as a model: it is one")
+      isOutOfPatience
+        ? "\(length) evaluations ended the run at step \(progress.step), with \(contents.path), and it has gone on to "
+          + "\(newest.path); raise it, or use the checkpoint as a model: it is one"
+        : "\(length) make no step behind the \(progress.step) of \(contents.path), and the run has gone on to "
+          + "\(newest.path); raise it, or use the checkpoint as a model: it is one")
   }
 
   /// What a run without a step to take does, for the user.
   package var noteOnDone: String {
-    let inForce = ["training.peer_timeout", "training.stall_timeout", "training.evaluate_every"]
+    let inForce = [
+      "training.peer_timeout", "training.stall_timeout", "training.evaluate_every", "training.evaluate_every_steps",
+    ]
     let unused = differences.filter { key, _, _ in
       ["model.", "optimizer.", "training."].contains(where: key.hasPrefix) && !inForce.contains(key)
         && (!key.hasPrefix("optimizer.") || configuration.optimizer.reads(key))
     }
     let list = unused.map { "\($0.key) \($0.new) (was \($0.old))" }.joined(separator: ", ")
-    return "note: all \(progress.step) steps are done, so the model and config.yaml stay as they are"
+    return
+      "note: \(isOutOfPatience ? "the run ended by training.patience after step \(progress.step)" : "all \(progress.step) steps are done"), so the model and config.yaml stay as they are"
       + (list.isEmpty ? "" : ", without \(list); raise \(lengthKey) to go on")
   }
 
-  private var lengthKey: String { configuration.training.steps == nil ? "training.epochs" : "training.steps" }
+  private var lengthKey: String {
+    isOutOfPatience ? "training.patience" : configuration.training.steps == nil ? "training.epochs" : "training.steps"
+  }
 
-  private var length: Int { configuration.training.steps ?? configuration.training.epochs }
+  private var length: Int {
+    let training = configuration.training
+    return isOutOfPatience ? training.patience! : training.steps ?? training.epochs
+  }
 
   /// A line for the user if the rate goes on differently than saved; nil otherwise. Throws exit code 64 if the run
   /// would end before the checkpoint.

@@ -24,6 +24,10 @@ package struct RunState {
     package var weights: UInt32?
     /// The checksum of values and labels, in hexadecimal; nil in checkpoints that do not record it.
     package var data: String?
+    /// The checksum of a validation set of its own, in hexadecimal.
+    package var validation: String?
+    /// What evaluations on the validation set have said; nil where there is none.
+    package var selection: ModelSelection?
   }
 
   package let progress: Progress
@@ -61,6 +65,7 @@ package struct RunState {
     let configuration = configuration.goingOn(from: saved)
     self.configuration = configuration
     func text(_ shape: [Int]?) -> String { shape.map { "\($0)" } ?? "null" }
+    func text(_ fraction: Double?) -> String { fraction.map { "\($0)" } ?? "null" }
     var pairs: [(key: String, old: String, new: String)] = [
       ("model.layers", "\(saved.model.layers)", "\(configuration.model.layers)"),
       ("optimizer.method", saved.optimizer.method.rawValue, configuration.optimizer.method.rawValue),
@@ -70,6 +75,9 @@ package struct RunState {
       ("training.drop_last", "\(saved.training.dropLast)", "\(configuration.training.dropLast)"),
       ("training.shuffle_block", "\(saved.training.shuffleBlock)", "\(configuration.training.shuffleBlock)"),
       ("training.stratify", "\(saved.training.stratify)", "\(configuration.training.stratify)"),
+      (
+        "data.validation.fraction", text(saved.data.validation.fraction), text(configuration.data.validation.fraction)
+      ),
       ("data.normalize", "\(saved.data.normalize)", "\(configuration.data.normalize)"),
       ("model.input_shape", text(saved.model.inputShape), text(configuration.model.inputShape)),
       ("model.channels", saved.model.channels.rawValue, configuration.model.channels.rawValue),

@@ -16,6 +16,7 @@ extension Configuration {
     result.data.$normalize.choose(facts?.normalization ?? .scale)
     if let base = facts?.indexBase { result.data.indexBase = base }
     result.training.chooseShuffle(result.optimizer.batchSize, facts)
+    result.training.$keep.choose(data.validation.isGiven ? .best : .last)
     result.optimizer.choose(for: model, facts)
     if let saved { result = result.goingOn(from: saved) }
     try result.validate(source: source)

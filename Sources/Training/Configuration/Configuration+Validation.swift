@@ -12,7 +12,8 @@ extension Configuration {
     // More than any run takes, and little enough that products with it are numbers.
     let manyTimes = 1_000_000_000
 
-    for (name, set) in [("train", data.train), ("test", data.test)] {
+    let validation = data.validation.source
+    for (name, set) in [("train", data.train), ("validation", validation), ("test", data.test)] {
       for (key, files) in [("features", set.features), ("labels", set.labels), ("weights", set.weights)] {
         guard let files else { continue }
         try require(
@@ -34,15 +35,24 @@ extension Configuration {
       let (missing, given) = set.features == nil ? ("features", "labels") : ("labels", "features")
       try require(false, "data.\(name).\(missing)", "null", "given, since data.\(name).\(given) is")
     }
+    for (name, set) in [("validation", validation), ("test", data.test)] {
+      try require(
+        data.train.features != nil || set.features == nil, "data.train.features", "null",
+        "given, since data.\(name).features is")
+      try require(
+        set.features == nil || (data.train.text == nil) == (set.text == nil), "data.\(name).features",
+        set.features?.description ?? "",
+        "of the kind of data.train.features: classes have names in text files, and numbers in arrays")
+    }
+    if let fraction = data.validation.fraction {
+      try require(fraction > 0 && fraction < 1, "data.validation.fraction", fraction, "between 0 and 1")
+      try require(
+        data.validation.features == nil, "data.validation.fraction", fraction,
+        "null beside data.validation.features; leave out one of the two")
+    }
+    let sources = [data.train, validation, data.test]
     try require(
-      data.train.features != nil || data.test.features == nil, "data.train.features", "null",
-      "given, since data.test.features is")
-    try require(
-      data.test.features == nil || (data.train.text == nil) == (data.test.text == nil), "data.test.features",
-      data.test.features?.description ?? "",
-      "of the kind of data.train.features: classes have names in text files, and numbers in arrays")
-    try require(
-      data.header == .auto || data.train.text == .csv || data.test.text == .csv, "data.header", data.header.rawValue,
+      data.header == .auto || sources.contains { $0.text == .csv }, "data.header", data.header.rawValue,
       "auto but for tables, which alone may have a line of names")
     try require(
       data.storage != .sparse || data.train.text == .svmlight, "data.storage", data.storage.rawValue,
@@ -51,7 +61,7 @@ extension Configuration {
       data.storage != .sparse || data.normalize.keepsZeros, "data.normalize", data.normalize.rawValue,
       "none, scale or unit-variance for sparse features, whose zeros have to stay zeros")
     try require(
-      data.indexBase == .auto || data.train.text == .svmlight || data.test.text == .svmlight, "data.index_base",
+      data.indexBase == .auto || sources.contains { $0.text == .svmlight }, "data.index_base",
       data.indexBase.rawValue, "auto but for files of format svmlight")
     if let classes = data.classes {
       try require((2...10_000_000).contains(classes), "data.classes", classes, "from 2 to ten million")
@@ -141,6 +151,22 @@ extension Configuration {
     }
     try require(
       training.evaluateEvery >= 0, "training.evaluate_every", training.evaluateEvery, "0 or more epochs")
+    if let steps = training.evaluateEverySteps {
+      try require(
+        (1...manyTimes).contains(steps), "training.evaluate_every_steps", steps, "null, or from 1 to \(manyTimes) steps"
+      )
+    }
+    try require(
+      training.keep == .last || data.validation.isGiven, "training.keep", "best",
+      "last without a validation set; name one in data.validation.features, or set data.validation.fraction")
+    if let patience = training.patience {
+      try require(
+        (1...manyTimes).contains(patience), "training.patience", patience,
+        "null, or from 1 to \(manyTimes) evaluations")
+      try require(
+        data.validation.isGiven, "training.patience", patience,
+        "null without a validation set; name one in data.validation.features, or set data.validation.fraction")
+    }
     for (key, seconds) in [("peer", training.peerTimeout), ("stall", training.stallTimeout)] {
       try require(
         seconds == 0 || seconds >= 3 && seconds.isFinite, "training.\(key)_timeout", seconds,

@@ -20,8 +20,9 @@ package struct Configuration: Codable, Equatable, Sendable {
 
   package struct DataOptions: Codable, Equatable, Sendable {
     package var train = Source()
+    package var validation = Validation()
     package var test = Source()
-    /// Whether the first line of a table, in either set, has the names of its columns.
+    /// Whether the first line of a table, in any set, has the names of its columns.
     package var header = CSV.Header.auto
     @Setting package var normalize = Normalization.Kind.scale
     /// Whether examples of LIBSVM's format are kept without their zeros.
@@ -36,35 +37,10 @@ package struct Configuration: Codable, Equatable, Sendable {
     @Nullable package var ignoreLabel: IgnoredLabel?
 
     enum CodingKeys: String, CodingKey {
-      case train, test, header, normalize, storage, classes
+      case train, validation, test, header, normalize, storage, classes
       case indexBase = "index_base"
       case classWeights = "class_weights"
       case ignoreLabel = "ignore_label"
-    }
-
-    /// Files of features and of the labels of the same examples, or text files that have both; none for the embedded digits.
-    package struct Source: Codable, Equatable, Sendable {
-      @Nullable package var features: FileList?
-      @Nullable package var labels: FileList?
-      package var format = ExampleFormat.auto
-      /// Where a table has its labels: `first`, `last`, a number counted from 1, or a name.
-      package var labelColumn = "last"
-      /// Files of weights, one for each example; of the training set alone.
-      @Nullable package var weights: FileList?
-
-      package init(features: FileList? = nil, labels: FileList? = nil) {
-        self.features = features
-        self.labels = labels
-      }
-
-      /// The format of text files, in which the labels are; nil for arrays.
-      package var text: ExampleFormat? { features.flatMap { format.text($0) } }
-
-      enum CodingKeys: String, CodingKey {
-        case features, labels, format
-        case labelColumn = "label_column"
-        case weights
-      }
     }
   }
 
@@ -156,8 +132,16 @@ package struct Configuration: Codable, Equatable, Sendable {
     @Setting package var shuffleWindow = 1
     /// Whether the rows of each class are spread evenly over the batches of an epoch.
     package var stratify = false
-    /// Epochs from one evaluation on the test set to the next; 0: only at the end.
+    /// Epochs from one evaluation on the validation and test sets to the next; 0: only at the end.
     package var evaluateEvery = 1
+    /// Steps from one such evaluation to the next, beside those of the epochs.
+    @Nullable package var evaluateEverySteps: Int?
+    /// Which parameters are the model at the end.
+    @Setting package var keep = Keep.last
+    /// What the best parameters are the best by, on the validation set.
+    package var bestBy = Criterion.loss
+    /// Evaluations on the validation set without a better value after which the run ends; nil: never.
+    @Nullable package var patience: Int?
     /// Seconds without a sign of life from another rank, after which the job ends; 0: never.
     package var peerTimeout = 10.0
     /// Seconds of waiting for other ranks in one exchange, after which the job ends; 0: never.
@@ -174,6 +158,10 @@ package struct Configuration: Codable, Equatable, Sendable {
       case shuffleWindow = "shuffle_window"
       case stratify
       case evaluateEvery = "evaluate_every"
+      case evaluateEverySteps = "evaluate_every_steps"
+      case keep
+      case bestBy = "best_by"
+      case patience
       case peerTimeout = "peer_timeout"
       case stallTimeout = "stall_timeout"
       case reproducible

@@ -73,7 +73,8 @@ struct KeyHints {
       (["training.seed"], ["randomseed", "randomstate", "rngseed", "rng"]),
       (["training.precision"], ["dtype", "floattype"]),
       (["training.reproducible"], ["deterministic", "reproducibility"]),
-      (["training.evaluate_every"], ["evalevery", "evalinterval", "validateevery", "evalsteps"]),
+      (["training.evaluate_every"], ["evalevery", "evalinterval", "validateevery"]),
+      (["training.evaluate_every_steps"], ["evalsteps", "evaleverysteps", "valcheckinterval"]),
       (["data.normalize"], ["normalization", "normalise", "standardize", "standardise", "scaler", "scaling", "scale"]),
       (
         ["data.train.features", "data.test.features"],
@@ -84,7 +85,16 @@ struct KeyHints {
       (["data.train.labels"], ["ytrain", "trainy", "trainlabels"]),
       (["data.test.features"], ["xtest", "testx", "testfeatures", "testdata", "testfile"]),
       (["data.test.labels"], ["ytest", "testy", "testlabels"]),
-      (["data.test"], ["validation", "val", "valid", "eval", "dev"]),
+      (["data.test"], ["eval"]), (["data.validation"], ["val", "valid", "dev", "holdout"]),
+      (["data.validation.features"], ["xval", "valx", "xvalid", "validx", "valfeatures", "valdata", "valfile"]),
+      (["data.validation.labels"], ["yval", "valy", "yvalid", "validy", "vallabels"]),
+      (
+        ["data.validation.fraction"],
+        ["validationfraction", "validationsplit", "valsplit", "valfraction", "valsize", "validationsize"]
+      ),
+      (["training.keep"], ["savebest", "keepbest", "loadbestmodelatend", "restorebestweights"]),
+      (["training.best_by"], ["monitor", "metricforbestmodel", "bestmetric"]),
+      (["training.patience"], ["earlystopping", "earlystoppingpatience", "niternochange"]),
       (["data.train.weights"], ["sampleweight", "sampleweights"]),
       (["data.classes"], ["numclasses", "nclasses", "numlabels", "outputs"]),
       (

@@ -13,7 +13,9 @@ extension Features {
 
 extension TrainingData {
   /// Bytes of the examples in the memory of a host.
-  package var residentSize: Int { train.features.residentSize + (test?.features.residentSize ?? 0) }
+  package var residentSize: Int {
+    [train, validation, test].reduce(0) { $0 + ($1?.features.residentSize ?? 0) }
+  }
 
   /// Throws exit code 65 for so many features that the first layer alone, or their statistics, exceed the memory of a
   /// rank. This check precedes any allocation of that size. Collective.
@@ -31,7 +33,7 @@ extension TrainingData {
       }
     if let indices = set.indices, let outputs {
       let weights = (features + 1) * Double(outputs)
-      let vectors = configuration.optimizer.parameterVectors
+      let vectors = configuration.parameterVectors
       let bytes = Double(vectors) * weights * size + 24 * features
       if bytes > Double(share.bytes) || weights > Double(Int32.max) {
         throw CollectiveFailure(

@@ -9,12 +9,17 @@ extension StorageError: ExitCodeProviding {}
 /// The checked examples of a run, with the normalization of the training set. The same on all ranks.
 package struct TrainingData {
   package let train: Dataset
+  /// The examples that the model is chosen by; those of a fraction are not in `train`.
+  package var validation: Dataset?
   package let test: Dataset?
   package var normalization: Normalization
   /// Whether the features in the files share one scale; nil where this has not been determined.
   package var scales: FeatureScales?
-  /// The checksum of the values and labels of `train`; nil where it has not been computed.
+  /// The checksum of the values and labels of `train`, and of a fraction that is held out of it, in the order of their
+  /// files; nil where it has not been computed.
   package var checksum: UInt64?
+  /// The checksum of a validation set of its own; nil for a fraction, which follows from the training set.
+  package var validationChecksum: UInt64?
   /// C
   package let classCount: Int
   /// The weights of the examples of `train`; nil where all weigh alike.
@@ -30,9 +35,11 @@ package struct TrainingData {
   }
   /// A remark for the user on how the examples were read.
   package var note: String?
-  /// The remarks for the user on the columns of tables, and on the labels of the test set.
+  /// The remarks for the user on the columns of tables, and on the labels of the validation and test sets. A fraction has
+  /// none of its own.
   package var setNotes: [String] {
-    [train, test].compactMap { $0?.tableColumns?.note } + [test?.labelNote].compactMap { $0 }
+    let others = [validationChecksum == nil ? nil : validation, test]
+    return ([train] + others).compactMap { $0?.tableColumns?.note } + others.compactMap { $0?.labelNote }
   }
   /// A warning for the user about the labels.
   package var labelWarning: String?
@@ -60,10 +67,13 @@ package struct TrainingData {
     let start = ContinuousClock.now
     let options = configuration.data
     var reader = try NodeReader(over: communicator)
-    let (train, test) = try communicator.collectively { try open(configuration, by: &reader) }
+    let sets = try communicator.collectively { try open(configuration, by: &reader) }
     let note = try reader.note(over: communicator)
-    try agree(on: train, "the training data", on: reader.node, over: communicator)
-    if let test { try agree(on: test, "the test data", on: reader.node, over: communicator) }
+    for (set, subject) in [(sets.train, "training"), (sets.validation, "validation"), (sets.test, "test")] {
+      if let set { try agree(on: set, "the \(subject) data", on: reader.node, over: communicator) }
+    }
+    var (train, validation) = (sets.train, sets.validation)
+    let test = sets.test
 
     let trainName = options.train.features?.description ?? "the embedded digits"
     let classCount = options.classes ?? train.classCount
@@ -93,60 +103,36 @@ package struct TrainingData {
     let checksum = try check(
       train, features: trainName, labels: options.train.labels?.description ?? trainName, classCount, over: communicator
     )
-    if let test {
-      let testName = options.test.features?.description ?? trainName
-      guard test.featureCount == train.featureCount else {
-        throw CollectiveFailure(
-          DataError.badContents(
-            testName,
-            "has \(test.featureCount) features, and \(trainName) has \(train.featureCount); use sets of one kind"))
-      }
-      // Flat training examples have the axes that the model gives them.
-      let isFlat = train.featureShape.count < 2
-      let trained = isFlat ? configuration.model.inputShape ?? train.featureShape : train.featureShape
-      do {
-        try ExampleAxes(test.featureShape).check(with: ExampleAxes(trained), testName)
-      } catch {
-        throw CollectiveFailure(error)
-      }
+    let validationChecksum = try validation.map {
       try check(
-        test, features: testName, labels: options.test.labels?.description ?? testName, classCount, over: communicator)
+        $0, options.validation.source, beside: (train, trainName), classCount, configuration, over: communicator)
+    }
+    if let test {
+      try check(test, options.test, beside: (train, trainName), classCount, configuration, over: communicator)
+    }
+    // What is held out takes no part in anything that follows, but for the check of the range.
+    if let fraction = options.validation.fraction {
+      let parts = try communicator.collectively {
+        try train.holdingOut(fraction, classCount: classCount, seed: configuration.training.seed, trainName)
+      }
+      (train, validation) = (parts.training, parts.validation)
     }
 
     let (normalization, scales) = try normalization(of: train, trainName, configuration, over: communicator)
     if configuration.training.precision == .float32 {
-      try checkRange(train, trainName, normalization, over: communicator)
-      if let test {
-        try checkRange(test, options.test.features?.description ?? trainName, normalization, over: communicator)
+      for (set, source) in [(train, options.train), (validation, options.validation.source), (test, options.test)] {
+        guard let set else { continue }
+        try checkRange(set, source.features?.description ?? trainName, normalization, over: communicator)
       }
     }
     let weights = try weights(options, of: train, trainName, classCount, over: communicator)
     return TrainingData(
-      train: train, test: test, normalization: normalization, scales: scales, checksum: checksum,
-      classCount: classCount, weights: weights, seconds: (ContinuousClock.now - start) / .seconds(1),
+      train: train, validation: validation, test: test, normalization: normalization, scales: scales,
+      checksum: checksum, validationChecksum: validationChecksum, classCount: classCount, weights: weights,
+      seconds: (ContinuousClock.now - start) / .seconds(1),
       memory: try communicator.allreduce([HostMemory.limit()], .min)[0], note: note,
       labelWarning: train.classes.map { LabelCounts.warning(of: $0, examples: train.count) }
         ?? LabelCounts(train.labels, classCount: classCount).warning)
-  }
-
-  /// The data sets. Collective on a node. Errors are local to this rank.
-  private static func open(
-    _ configuration: Configuration, by reader: inout NodeReader
-  ) throws -> (Dataset, Dataset?) {
-    let options = configuration.data
-    guard options.train.features != nil else {
-      let digits = Dataset.digits()
-      func kept(_ set: Dataset) throws(DataError) -> Dataset {
-        try Dataset(features: set.features, labels: set.labels.marking(options.ignoreLabel))
-          .leavingOutIgnored("the embedded digits")
-      }
-      return (try kept(digits.train), try kept(digits.test))
-    }
-    let sets = try reader.open([
-      { _ in try open(options.train, configuration)?.leavingOutIgnored("\(options.train.features!)") },
-      { try open(options.test, configuration, like: $0[0])?.leavingOutIgnored("\(options.test.features!)") },
-    ])
-    return (sets[0]!, sets[1])
   }
 
   /// The weights of the training set, whose labels have been checked. Collective; the same on all ranks.
@@ -175,39 +161,6 @@ package struct TrainingData {
     }
     try communicator.agree(UInt64(weights.checksum), about: "the weights of the training data")
     return weights
-  }
-
-  /// The data set of arrays or of text files; nil if none is named.
-  ///
-  /// - Parameter other: a set whose classes and features apply, since a text file does not define them by itself.
-  private static func open(
-    _ source: Configuration.DataOptions.Source, _ configuration: Configuration, like other: Dataset? = nil
-  ) throws -> Dataset? {
-    guard let features = source.features else { return nil }
-    let storage: FeatureStorage =
-      if let other {
-        other.features.isSparse ? .sparse : .dense
-      } else if configuration.data.storage == .auto, !configuration.model.takesSparseInputs {
-        .dense
-      } else {
-        configuration.data.storage
-      }
-    var table = CSV.Options(header: configuration.data.header)
-    (table.known, table.isLabelGiven) = (other?.tableColumns, source.labelColumn != "last")
-    table.numbersAreFeatures = other.map { $0.tableColumns?.hasNames != true } ?? false
-    if let examples = try source.textExamples(
-      columns: other?.featureCount, indexBase: other?.indices?.base ?? configuration.data.indexBase, storage,
-      configuration.training.precision, table)
-    {
-      return try Dataset(
-        examples, path: "\(features)", classes: other?.classes, ignoring: configuration.data.ignoreLabel)
-    }
-    return try source.labels.map {
-      try Dataset(
-        features: features, labels: $0, format: source.format.array,
-        classCount: configuration.data.classes ?? other?.classCount, like: other,
-        ignoring: configuration.data.ignoreLabel)
-    }
   }
 
   /// Returns the checksum of the set. Throws for the first feature that is not finite and the first label that is not a

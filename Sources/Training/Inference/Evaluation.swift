@@ -12,6 +12,8 @@ package struct Evaluation: Equatable, Sendable {
   package var accuracy: Double
   /// The fraction of examples whose true class is among the five most probable.
   package var top5Accuracy: Double
+  /// The mean of the classes' accuracies, over those that have examples.
+  package var balancedAccuracy: Double
 }
 
 extension Evaluation {
@@ -21,7 +23,7 @@ extension Evaluation {
     let count = total(.examples)
     self.init(
       examples: Int(count), loss: total(.losses) / count, accuracy: total(.hits) / count,
-      top5Accuracy: total(.top5Hits) / count)
+      top5Accuracy: total(.top5Hits) / count, balancedAccuracy: scores.balancedAccuracy)
   }
 }
 

@@ -14,8 +14,8 @@ extension Trainer {
     // No rank has more rows than the last one.
     let partition = configuration.training.partition(rank: ranks - 1, ranks: ranks)
     return MemoryEstimate(
-      network, configuration.optimizer, batch: sampler.batchSize, valuesPerRow: data.train.features.valuesPerRow,
-      partition, readAhead: ReadAhead.memorySize(data, sampler, partition), Scalar.self)
+      network, configuration, batch: (sampler.batchSize, valuesPerRow: data.train.features.valuesPerRow), partition,
+      readAhead: ReadAhead.memorySize(data, sampler, partition), Scalar.self)
   }
 
   /// Notes for the user where different kernels of OpenBLAS prevent equal bits. Collective.

@@ -7,17 +7,22 @@ import Networks
 
 /// The output of a run: checkpoints and the model.
 extension Trainer {
-  /// The model with the current parameters. Local.
-  var modelFile: TensorFile {
+  /// The file of the model with these parameters. Local.
+  private func modelFile(_ parameters: Vector<Scalar>) -> TensorFile {
     ModelFile.contents(
       parameters, of: network, modelConfiguration, data.normalization, DataDescription(of: data.train))
   }
 
   /// Writes the model, if it is new or there is none yet. Collective.
-  func saveModel(isNew: Bool) throws {
+  func saveModel(_ parameters: Vector<Scalar>, _ best: BestModel?, isNew: Bool) throws {
     let path = coordinator.directory.model
     let isKept = !isNew && FileManager.default.fileExists(atPath: path)
-    try coordinator.write { if !isKept { try Safetensors.save(modelFile, to: path) } }
+    try coordinator.write {
+      if isKept { return }
+      var file = modelFile(parameters)
+      if let best { ModelFile.describe(best, in: &file) }
+      try Safetensors.save(file, to: path)
+    }
     coordinator.say(isKept ? "the model is \(path), as it was" : "model saved to \(path)")
   }
 
@@ -33,13 +38,13 @@ extension Trainer {
     lastState.endChange(nil)
     // A run that resumes from here needs the events up to here.
     coordinator.flush()
-    coordinator.beginCheckpoint(step: step) { stateFile(step: step, optimizer.counters, optimizer.memory) }
+    coordinator.beginCheckpoint(step: step) { stateFile(progress, optimizer.memory) }
   }
 
   /// The current state, valid while parameters and memory do not change.
   var currentState: LastState.State? {
     guard communicator.isRoot else { return nil }
-    let (step, counters) = (step, optimizer.counters)
+    let progress = progress
     var memory = optimizer.memory
     for (name, vector) in optimizer.earlyMemory {
       // Beside a long step the copy costs nothing; a signal waits for the end of a short one.
@@ -48,20 +53,28 @@ extension Trainer {
       copy.assign(vector)
       memory[memory.firstIndex { $0.name == name }!].vector = copy
     }
-    return LastState.State(step: step) { [unowned self, memory] in stateFile(step: step, counters, memory) }
+    return LastState.State(step: step) { [unowned self, memory] in stateFile(progress, memory) }
+  }
+
+  /// How far the run is.
+  private var progress: RunState.Progress {
+    RunState.Progress(
+      step: step, optimizer: optimizer.counters, examples: data.train.count, exchange: optimizer.message.exchange,
+      ranks: communicator.size, sparse: network.takesSparseInputs, weights: data.weights?.checksum,
+      data: data.checksum.map(RunState.text), validation: data.validationChecksum.map(RunState.text),
+      selection: selection)
   }
 
   /// The file of a checkpoint of this step. May be called on any thread.
   private func stateFile(
-    step: Int, _ counters: OptimizerCounters, _ memory: [(name: String, vector: Vector<Scalar>)]
+    _ progress: RunState.Progress, _ memory: [(name: String, vector: Vector<Scalar>)]
   ) -> TensorFile {
-    var file = modelFile
-    RunState.add(
-      RunState.Progress(
-        step: step, optimizer: counters, examples: data.train.count, exchange: optimizer.message.exchange,
-        ranks: communicator.size, sparse: network.takesSparseInputs, weights: data.weights?.checksum,
-        data: data.checksum.map(RunState.text)),
-      memory: memory, to: &file)
+    var file = modelFile(parameters)
+    RunState.add(progress, memory: memory, to: &file)
+    // Parameters that are the best ones themselves need no copy.
+    if let best, let step = progress.selection?.best?.step, step != progress.step {
+      file.add(best, of: network, prefix: RunState.bestPrefix)
+    }
     return file
   }
 

@@ -23,10 +23,14 @@ package final class Trainer<Scalar: DistributedScalar> {
   let coordinator: Coordinator
   let network: Network
   let optimizer: any Optimizer<Scalar>
-  private let evaluator: Evaluator<Scalar>
+  let evaluator: Evaluator<Scalar>
   var sampler: BatchSampler
   let partition: RowPartition
   let parameters: Vector<Scalar>
+  /// What evaluations on the validation set have said; nil without one.
+  var selection: ModelSelection?
+  /// The parameters of the best step; nil where the last ones are the model.
+  let best: Vector<Scalar>?
   private let room: InputRoom<Scalar>
   private var readAhead: ReadAhead
   /// This rank's shard of a full batch, which is gathered only once.
@@ -68,8 +72,16 @@ package final class Trainer<Scalar: DistributedScalar> {
       return try configuration.model.initialParameters(of: network, seed: training.seed)
     }
     if let state {
+      selection = state.selection(data).selection
       step = state.progress.step
       savedStep = step
+    } else if data.validation != nil {
+      selection = ModelSelection(by: training.bestBy)
+    }
+    let keepsBest = modelConfiguration.training.keep == .best
+    best = try communicator.collectively { [parameters, selection] in
+      if !keepsBest { return nil }
+      return try state?.bestParameters(of: network, selection, current: parameters) ?? parameters.copy()
     }
     if training.reproducible { try compareKernels(resuming: state?.progress) }
     try chooseExchange(resuming: state?.progress)
@@ -91,7 +103,9 @@ package final class Trainer<Scalar: DistributedScalar> {
       lastState.endChange(nil)
       watch?.stop()
     }
-    while step < totalSteps {
+    try evaluateAtBegin()
+    var hasPatience = !isOutOfPatience()
+    while step < totalSteps, hasPatience {
       let (epoch, batch) = sampler.position(ofStep: step)
       let report = try advance(epoch: epoch, batch: batch)
       // Rank 0 may stop because it cannot write its metrics.
@@ -106,28 +120,30 @@ package final class Trainer<Scalar: DistributedScalar> {
       let endsEpoch = batch + 1 == sampler.batchesPerEpoch
       coordinator.show(
         progressLine(report, epoch: epoch, secondsPerStep: pace), isMilestone: endsEpoch || step == totalSteps)
-      let every = configuration.training.evaluateEvery
-      if endsEpoch, every > 0, (epoch + 1) % every == 0, step < totalSteps, let test = data.test {
-        try evaluate(test, split: "test", epoch: epoch)
-      }
+      if step < totalSteps, isEvaluated(after: step) { try evaluateSets() }
       if report.interrupted {
         try save()
         try end("interrupted", epoch: epoch)
         try coordinator.settle()
         return .interrupted
       }
-      if configuration.checkpoint.every > 0, step % configuration.checkpoint.every == 0 { try beginSave() }
+      hasPatience = !isOutOfPatience()
+      if hasPatience, configuration.checkpoint.every > 0, step % configuration.checkpoint.every == 0 {
+        try beginSave()
+      }
     }
 
+    if selection?.evaluatedStep != step { try evaluateValidation() }
     try save()
     let lastEpoch = sampler.position(ofStep: max(0, step - 1)).epoch
-    let fit = try evaluate(data.train, split: "train", epoch: lastEpoch)
+    let model = chooseModel()
+    let fit = try evaluate(model.parameters, on: data.train, split: "train", best: model.best)
     guard fit.loss.isFinite else {
       throw CollectiveFailure(Divergence(step: step, sign: "the training loss is not finite"))
     }
-    if let test = data.test { try evaluate(test, split: "test", epoch: lastEpoch) }
-    try saveModel(isNew: step > firstStep)
-    try end("completed", epoch: lastEpoch)
+    if let test = data.test { try evaluate(model.parameters, on: test, split: "test", best: model.best) }
+    try saveModel(model.parameters, model.best, isNew: step > firstStep)
+    try end(hasPatience ? "completed" : "patience", epoch: lastEpoch)
     try coordinator.settle()
     return .completed
   }
@@ -175,7 +191,7 @@ package final class Trainer<Scalar: DistributedScalar> {
   }
 
   /// Seconds since the run began in this process.
-  private var elapsed: Double { (ContinuousClock.now - begin) / .seconds(1) }
+  var elapsed: Double { (ContinuousClock.now - begin) / .seconds(1) }
 
   /// Records the times of all ranks since the last such event. Collective.
   private func recordRanks(epoch: Int) throws {
@@ -192,16 +208,6 @@ package final class Trainer<Scalar: DistributedScalar> {
       weights: data.weights.map { weights in Vector(own.map { Scalar(weights.values[$0]) }) }, globalSize: rows.count)
     if sampler.isFull { fullBatch = batch }
     return batch
-  }
-
-  @discardableResult
-  private func evaluate(_ set: Dataset, split: String, epoch: Int) throws -> Evaluation {
-    let result = try evaluator.evaluate(
-      parameters, on: set, named: "the \(split) set", normalization: data.normalization)
-    coordinator.say("step \(step)  \(split)  \(result)")
-    coordinator.record(
-      evaluation: MetricsEvent.Evaluation(step: step, epoch: epoch + 1, split: split, result, elapsed: elapsed))
-    return result
   }
 
   /// Records the end of the run, with its times. Collective.

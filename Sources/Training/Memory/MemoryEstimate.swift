@@ -17,15 +17,17 @@ package struct MemoryEstimate: Equatable, Sendable {
   /// Bytes on rank 0 while it writes a checkpoint: a copy of what is saved.
   package let checkpoint: Int
 
+  /// Of a run on batches of `batch` rows, which have so many values each.
   package init<Scalar: DistributedScalar>(
-    _ network: Network, _ optimizer: Configuration.OptimizerOptions, batch: Int, valuesPerRow: Double,
+    _ network: Network, _ configuration: Configuration, batch: (rows: Int, valuesPerRow: Double),
     _ partition: RowPartition, readAhead: Int = 0, _: Scalar.Type
   ) {
+    let (batch, valuesPerRow) = batch
     let (rows, shards) = (partition.capacity(of: batch), partition.partCount)
     let P = network.layout.count
     func bytes(_ numbers: Double) -> Double { Double(MemoryLayout<Scalar>.size) * numbers }
     func inputs(_ rows: Int) -> Double { InputRoom<Scalar>.size(network, rows: rows, valuesPerRow: valuesPerRow) }
-    let method = OptimizerMemory(optimizer, network, batchSize: batch, partition, Scalar.self)
+    let method = OptimizerMemory(configuration, network, batchSize: batch, partition, Scalar.self)
 
     let modelRemedy =
       network.hasSingleLayer ? "have fewer features or classes" : "make model.layers, the features or the classes fewer"

@@ -4,9 +4,10 @@ import Networks
 
 /// What the method of a run keeps in memory on each rank, in numbers of its precision.
 struct OptimizerMemory {
-  /// n, the vectors of P numbers that a run has: θ, the sums over the ranks, and what the method works with and remembers.
+  /// n, the vectors of P numbers that a run has: θ, the best θ where that is kept, the sums over the ranks, and what the
+  /// method works with and remembers.
   let vectors: Int
-  /// Of these, θ and what the method remembers.
+  /// Of these, θ, the best θ and what the method remembers.
   let savedVectors: Int
   /// Of the moments of a metric, which are saved as well.
   let moments: Double
@@ -18,12 +19,12 @@ struct OptimizerMemory {
 
   /// For batches of at most `batchSize` rows, and `rows` on this rank.
   init<Scalar: DistributedScalar>(
-    _ optimizer: Configuration.OptimizerOptions, _ network: Network, batchSize: Int, _ partition: RowPartition,
-    _: Scalar.Type
+    _ configuration: Configuration, _ network: Network, batchSize: Int, _ partition: RowPartition, _: Scalar.Type
   ) {
     let rows = partition.capacity(of: batchSize)
-    vectors = optimizer.parameterVectors
-    savedVectors = optimizer.savedVectors
+    let optimizer = configuration.optimizer
+    vectors = configuration.parameterVectors
+    savedVectors = configuration.bestVectors + optimizer.savedVectors
     guard optimizer.method == .fgn else {
       (moments, metric, metricPart, gram) = (0, 0, 0, nil)
       return
@@ -46,9 +47,16 @@ struct OptimizerMemory {
   }
 }
 
-extension Configuration.OptimizerOptions {
+extension Configuration {
   /// n of `OptimizerMemory`; alike in both precisions.
-  var parameterVectors: Int {
+  var parameterVectors: Int { bestVectors + optimizer.parameterVectors }
+
+  /// The best parameters until now.
+  fileprivate var bestVectors: Int { training.keep == .best ? 1 : 0 }
+}
+
+extension Configuration.OptimizerOptions {
+  fileprivate var parameterVectors: Int {
     switch method {
     case .fgn: 1 + FastGaussNewton<Float>.vectorCount(gaussNewton)
     case .ggn: 1 + GeneralizedGaussNewton<Float>.vectorCount(gaussNewton)

@@ -55,9 +55,15 @@ extension ModelFile {
           + (columns.features.count > 12 ? ", … (\(columns.features.count))" : "")
           + (columns.label.map { "; labels: \($0)" } ?? ""))
     }
+    if let best = try best(in: file) { lines.append("best: \(best)") }
     if let state = try? RunState.progress(of: file) {
       lines.append(
         "checkpoint after step \(state.step)" + (state.optimizer.damping.map { ", damping \($0.short)" } ?? ""))
+      if let selection = state.selection, let best = selection.best {
+        lines.append(
+          "best until then: step \(best.step), \(selection.criterion.text(best.value)); evaluations since: \(selection.failures)"
+        )
+      }
     }
     return lines.joined(separator: "\n")
   }

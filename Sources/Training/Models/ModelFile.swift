@@ -40,6 +40,7 @@ package struct ModelFile {
     static let classes = "fgn.classes"
     static let featureNames = "fgn.feature_names"
     static let labelName = "fgn.label_name"
+    static let best = "fgn.best"
   }
 
   private struct Shape: Codable {
@@ -54,15 +55,17 @@ package struct ModelFile {
     _ data: DataDescription = DataDescription()
   ) -> TensorFile {
     var file = TensorFile()
-    for entry in network.layout.entries {
-      let values = parameters[entry.range]
-      let (rows, columns) = (entry.shape[0], values.count / entry.shape[0])
-      file.add(
-        entry.name,
-        Tensor(entry.isTransposed ? Matrix(values, columns, rows).transposed().elements : values, shape: entry.shape))
-    }
+    file.add(parameters, of: network)
     describe(network, configuration, normalization, data, in: &file)
     return file
+  }
+
+  /// Says in the file of a model that it is the best of its run.
+  static func describe(_ best: BestModel, in file: inout TensorFile) { file.encode(best, forKey: Key.best) }
+
+  /// What a file says of the run that its model is the best of; nil for the last model of a run, and for checkpoints.
+  package static func best(in file: TensorFile) throws(StorageError) -> BestModel? {
+    file.metadata[Key.best] == nil ? nil : try file.decode(BestModel.self, forKey: Key.best)
   }
 
   /// Adds the metadata that the use of a model requires.
@@ -170,6 +173,17 @@ package struct ModelFile {
 }
 
 extension TensorFile {
+  /// Appends the parameters of `network` (P) by their names behind `prefix`.
+  mutating func add<Scalar: BLASScalar>(_ parameters: Vector<Scalar>, of network: Network, prefix: String = "") {
+    for entry in network.layout.entries {
+      let values = parameters[entry.range]
+      let (rows, columns) = (entry.shape[0], values.count / entry.shape[0])
+      add(
+        prefix + entry.name,
+        Tensor(entry.isTransposed ? Matrix(values, columns, rows).transposed().elements : values, shape: entry.shape))
+    }
+  }
+
   /// The file's name for a parameter: its full name, or the name without the prefix `model.`.
   func name(of entry: ParameterLayout.Entry) -> String {
     let bare = String(entry.name.dropFirst("model.".count))

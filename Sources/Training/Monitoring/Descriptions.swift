@@ -41,7 +41,10 @@ extension Configuration.DataOptions {
   package func summaryOfIgnored(_ data: TrainingData) -> String? {
     guard let ignoreLabel else { return nil }
     func count(_ set: Dataset) -> Int { set.kept.map { $0.total - $0.rows.count } ?? 0 }
-    return "\(count(data.train)) examples with label \(ignoreLabel)"
+    // What is held out for validation is not ignored.
+    let heldOut = validation.fraction == nil ? 0 : data.validation?.count ?? 0
+    return "\(count(data.train) - heldOut) examples with label \(ignoreLabel)"
+      + (validation.features == nil ? "" : ", and \(data.validation.map(count) ?? 0) of the validation set")
       + (data.test.map { ", and \(count($0)) of the test set" } ?? "")
   }
 }
@@ -142,7 +145,8 @@ extension MetricsEvent.Evaluation {
   init(step: Int, epoch: Int, split: String, _ result: Evaluation, elapsed: Double) {
     self.init(
       step: step, epoch: epoch, split: split, loss: result.loss, accuracy: result.accuracy,
-      top5Accuracy: result.top5Accuracy, examples: result.examples, elapsed: elapsed)
+      top5Accuracy: result.top5Accuracy, balancedAccuracy: result.balancedAccuracy, examples: result.examples,
+      elapsed: elapsed)
   }
 }
 

@@ -148,25 +148,34 @@ package enum MetricsEvent {
   package struct Evaluation: Encodable {
     let event = "evaluation"
     var step: Int
-    /// The epoch that has just ended, counted from 1.
+    /// The epoch of the last step, counted from 1; 0 before the first step.
     var epoch: Int
     var split: String
+    /// The step of the model, where it is the best one and not that of `step`.
+    var modelStep: Int?
     var loss: Double
     var accuracy: Double
     var top5Accuracy: Double
+    var balancedAccuracy: Double
     var examples: Int
     /// Seconds since this process began to train.
     var elapsed: Double
 
     enum CodingKeys: String, CodingKey {
       case event, step, epoch, split, loss, accuracy
+      case modelStep = "model_step"
       case top5Accuracy = "top5_accuracy"
+      case balancedAccuracy = "balanced_accuracy"
       case examples, elapsed
     }
 
-    /// The evaluation's values as scalars for TensorBoard.
+    /// The evaluation's values as scalars for TensorBoard; those of a best model are no part of the run's curves.
     var scalars: [(tag: String, value: Double?)] {
-      [("\(split)/loss", loss), ("\(split)/accuracy", accuracy), ("\(split)/top5_accuracy", top5Accuracy)]
+      let name = modelStep == nil ? split : "best/\(split)"
+      return [
+        ("\(name)/loss", loss), ("\(name)/accuracy", accuracy), ("\(name)/top5_accuracy", top5Accuracy),
+        ("\(name)/balanced_accuracy", balancedAccuracy),
+      ]
     }
   }
 

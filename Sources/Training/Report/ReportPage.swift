@@ -86,8 +86,10 @@ package struct ReportPage {
       runs.map { "<td>\($0.ranks)</td>" }, runs.map { "<td>\($0.threads)</td>" },
       runs.map { "<td>\($0.steps)</td>" },
       column(runs.map { $0.final("train")?.loss }, \.short, best: <),
+      column(runs.map { $0.final("validation")?.loss }, \.short, best: <),
       column(runs.map { $0.final("test")?.loss }, \.short, best: <),
       column(runs.map { $0.final("train")?.accuracy }, percent, best: >),
+      column(runs.map { $0.final("validation")?.accuracy }, percent, best: >),
       column(runs.map { $0.final("test")?.accuracy }, percent, best: >),
       column(runs.map { $0.final("test")?.top5 }, percent, best: >),
       runs.map { "<td>\($0.seconds < 60 ? "\($0.seconds.short) s" : Duration.seconds($0.seconds).readable)</td>" },
@@ -99,8 +101,8 @@ package struct ReportPage {
       runs.map { "<td class=\"text\">\($0.ending?.escaped ?? "not ended (running or killed)")</td>" },
     ]
     let head = [
-      "run", "method", "ranks", "threads", "steps", "train loss", "test loss", "train accuracy", "test accuracy",
-      "test top-5", "time", "a step", "end",
+      "run", "method", "ranks", "threads", "steps", "train loss", "validation loss", "test loss",
+      "train accuracy", "validation accuracy", "test accuracy", "test top-5", "time", "a step", "end",
     ]
     return table(head, runs.indices.map { run in columns.map { $0[run] } }, class: "summary")
   }
@@ -148,16 +150,16 @@ package struct ReportPage {
           })
       }
       func evaluations(_ split: String, _ value: (RunRecord.Evaluation) -> Double) -> String {
-        curve(
-          record.evaluations.filter { $0.split == split && value($0).isFinite }
-            .map { .init(step: $0.step, seconds: $0.seconds, value: value($0)) })
+        curve(record.curve(split, value))
       }
       return JSON.object([
         ("name", JSON.text(names[run])), ("loss", curve(record.loss)), ("damping", curve(record.damping)),
         ("ratio", curve(record.reductionRatio)), ("iterations", curve(record.iterations)),
         ("imbalance", curve(record.ranks > 1 ? record.imbalance : [])),
         ("trainLoss", evaluations("train", \.loss)), ("testLoss", evaluations("test", \.loss)),
+        ("validationLoss", evaluations("validation", \.loss)),
         ("trainAccuracy", evaluations("train") { 100 * $0.accuracy }),
+        ("validationAccuracy", evaluations("validation") { 100 * $0.accuracy }),
         ("testAccuracy", evaluations("test") { 100 * $0.accuracy }),
         (
           "phases",

@@ -16,6 +16,8 @@ package struct RunRecord: Sendable {
     package var step: Int
     package var seconds: Double
     package var loss, accuracy, top5: Double
+    /// The step of the model, where it is the best one and not that of `step`.
+    package var modelStep: Int?
   }
 
   package struct PhasePoint: Equatable, Sendable {
@@ -78,8 +80,24 @@ package struct RunRecord: Sendable {
   /// The name of the folder.
   package var name: String { URL(fileURLWithPath: path).standardizedFileURL.lastPathComponent }
 
-  /// The last evaluation on `split`.
-  package func final(_ split: String) -> Evaluation? { evaluations.last { $0.split == split } }
+  /// The evaluation of the final model on `split`: the last one, or on the validation set that of the best step.
+  package func final(_ split: String) -> Evaluation? {
+    let own = evaluations.filter { $0.split == split }
+    guard let step = evaluations.last(where: { $0.modelStep != nil })?.modelStep, split == "validation" else {
+      return own.last
+    }
+    return own.last { $0.step == step }
+  }
+
+  /// The values of the evaluations on `split` by the steps of their models.
+  func curve(_ split: String, _ value: (Evaluation) -> Double) -> [Point] {
+    let points = evaluations.filter { $0.split == split && value($0).isFinite }.map { evaluation in
+      // The best model is that of an earlier evaluation.
+      let origin = evaluations.first { $0.step == evaluation.modelStep } ?? evaluation
+      return Point(step: origin.step, seconds: origin.seconds, value: value(evaluation))
+    }
+    return points.sorted { $0.step < $1.step }
+  }
 
   private static func contents(_ path: String) throws(StorageError) -> Data {
     do {
@@ -156,10 +174,13 @@ package struct RunRecord: Sendable {
       else { return false }
       seconds = max(seconds, earlier + elapsed)
       // A run that resumes at its end evaluates there once more.
-      evaluations.removeAll { $0.split == split && $0.step == event.step }
+      evaluations.removeAll {
+        $0.split == split && $0.step == event.step && ($0.modelStep == nil) == (event.model_step == nil)
+      }
       evaluations.append(
         Evaluation(
-          split: split, step: event.step, seconds: earlier + elapsed, loss: loss, accuracy: accuracy, top5: top5))
+          split: split, step: event.step, seconds: earlier + elapsed, loss: loss, accuracy: accuracy, top5: top5,
+          modelStep: event.model_step))
     case "ranks":
       guard let list = event.ranks?.list, let steps = event.steps, let imbalance = event.imbalance, !list.isEmpty else {
         return false
@@ -238,7 +259,7 @@ private struct MetricsLine: Decodable {
   let step: Int
   let method, mpi, kernel, split, kind, text, reason: String?
   let ranks: Ranks?
-  let threads, parameters, steps: Int?
+  let threads, parameters, steps, model_step: Int?
   let loss, elapsed, seconds, damping, reduction_ratio, solver_iterations, accuracy, top5_accuracy, imbalance: Double?
   let phases: [String: Double]?
 }

@@ -322,13 +322,19 @@ const draws = [
     log: true, series: [{key: "loss"}],
   }),
   curves(charts, {
-    title: "Loss of the evaluations", note: "mean cross-entropy; ● test, ■ training set", log: true,
-    series: [{key: "testLoss", label: ", test", marks: true}, {key: "trainLoss", label: ", train", marks: true, bare: true}],
+    title: "Loss of the evaluations", note: "mean cross-entropy; ● test, ● dashed validation, ■ training set", log: true,
+    series: [
+      {key: "testLoss", label: ", test", marks: true},
+      {key: "validationLoss", label: ", validation", marks: true, dashed: true},
+      {key: "trainLoss", label: ", train", marks: true, bare: true},
+    ],
   }),
   curves(charts, {
-    title: "Accuracy", note: "in %; ● test, ■ training set", unit: " %",
+    title: "Accuracy", note: "in %; ● test, ● dashed validation, ■ training set", unit: " %",
     series: [
-      {key: "testAccuracy", label: ", test", marks: true}, {key: "trainAccuracy", label: ", train", marks: true, bare: true},
+      {key: "testAccuracy", label: ", test", marks: true},
+      {key: "validationAccuracy", label: ", validation", marks: true, dashed: true},
+      {key: "trainAccuracy", label: ", train", marks: true, bare: true},
     ],
   }),
   curves(charts, {title: "Damping", note: "λ of each step", log: true, series: [{key: "damping"}]}),

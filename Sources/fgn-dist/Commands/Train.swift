@@ -162,6 +162,7 @@ struct Train: ParsableCommand {
         + ", \(data.classCount) classes, " + (train.indices.map { "indices from \($0.base.first), " } ?? "")
         + (train.tableColumns.map { "\($0.decisionWithLabel), " } ?? "")
         + "normalize \(configuration.summaryOfNormalization(data)); "
+        + (data.validation.map { "\($0.count) validation examples, " } ?? "")
         + (data.test.map { "\($0.count) test examples" } ?? "no test set") + "; read in \(data.seconds.short) s")
     if let note = data.note { coordinator.say(note) }
     for note in data.setNotes { coordinator.say("note", note) }

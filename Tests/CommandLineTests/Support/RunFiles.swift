@@ -9,6 +9,8 @@ struct MetricsLine: Decodable {
   let loss: Double?
   let accuracy: Double?
   let split: String?
+  let modelStep: Int?
+  let balancedAccuracy: Double?
   let reason: String?
   let allreduces: Int?
   let solverIterations: Int?

@@ -59,7 +59,7 @@ import Testing
     "optimizer.method=ggn", "optimizer.method=adam",
     "optimizer.momentum=0", "model.layers=[tanh]", "model.input_shape=[1, 2]", "model.channels=last",
     "training.reproducible=true", "data.class_weights=balanced", "data.class_weights=[1, 2]",
-    "data.ignore_label=255", "data.ignore_label=unknown",
+    "data.ignore_label=255", "data.ignore_label=unknown", "data.validation.fraction=0.1",
   ])
   func `Settings that decide the course of a run cannot change`(override: String) throws {
     let changed = try Configuration.parse("", source: "", overrides: [override])
@@ -73,7 +73,7 @@ import Testing
   @Test(arguments: [
     "training.epochs=99", "training.steps=99", "optimizer.learning_rate=0.1", "checkpoint.every=1",
     "optimizer.momentum=0.5", "logging.every=5", "data.train.format=npy", "training.virtual_shards=8",
-    "training.shuffle_window=3",
+    "training.shuffle_window=3", "training.evaluate_every_steps=3", "training.best_by=accuracy",
   ])
   func `Other settings may change`(override: String) throws {
     let changed = try Configuration.parse("", source: "", overrides: [override])

@@ -61,6 +61,7 @@ extension Configuration {
       try Configuration.automaticKeys == [
         "data.normalize", "optimizer.learning_rate", "optimizer.damping.initial", "optimizer.damping.minimum",
         "optimizer.damping.maximum", "optimizer.metric.kind", "training.shuffle_block", "training.shuffle_window",
+        "training.keep",
       ])
   }
 
@@ -92,7 +93,7 @@ extension Configuration {
     let settings = [
       "data.normalize=none", "optimizer.learning_rate=7", "optimizer.metric.kind=inputs", "optimizer.damping.initial=3",
       "optimizer.damping.minimum=2", "optimizer.damping.maximum=9", "training.shuffle_block=5",
-      "training.shuffle_window=4",
+      "training.shuffle_window=4", "training.keep=last", "data.validation.fraction=0.5",
     ]
     let given = try Configuration.parse("", source: "", overrides: settings)
     #expect(try given.resolved(for: facts) == given)

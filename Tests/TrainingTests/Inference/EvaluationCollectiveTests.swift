@@ -22,16 +22,20 @@ import Testing
   /// The definitions, computed row by row.
   private func naive(_ oracle: DenseOracle, _ θ: [Double]) -> Evaluation {
     var correct = (0, 0)
+    var classes: [Int32: (examples: Double, hits: Double)] = [:]
     for (i, label) in oracle.labels.enumerated() {
       let z = oracle.logits(θ, row: i)
       let order = z.indices.sorted { (-z[$0], $0) < (-z[$1], $1) }
       if order[0] == label { correct.0 += 1 }
+      classes[Int32(label), default: (0, 0)].examples += 1
+      if order[0] == label { classes[Int32(label)]!.hits += 1 }
       if order.prefix(5).contains(label) { correct.1 += 1 }
     }
     let count = Double(oracle.labels.count)
     return Evaluation(
       examples: oracle.labels.count, loss: oracle.loss(θ), accuracy: Double(correct.0) / count,
-      top5Accuracy: Double(correct.1) / count)
+      top5Accuracy: Double(correct.1) / count,
+      balancedAccuracy: classes.values.reduce(0) { $0 + $1.hits / $1.examples } / Double(classes.count))
   }
 
   // One row, fewer rows than ranks, and more than fit into one chunk.
@@ -45,6 +49,7 @@ import Testing
     #expect(abs(result.loss - expected.loss) <= 1e-12 * expected.loss)
     #expect(result.accuracy == expected.accuracy)
     #expect(result.top5Accuracy == expected.top5Accuracy)
+    #expect(abs(result.balancedAccuracy - expected.balancedAccuracy) <= 1e-12)
 
     let single = try Evaluator<Float>(network, communicator: World.communicator)
       .evaluate(Vector(problem.parameters.map { Float($0) }), on: dataset(problem), normalization: .none)
@@ -144,7 +149,8 @@ import Testing
   }
 
   @Test func `The description is one line for people`() {
-    let evaluation = Evaluation(examples: 360, loss: 0.123456, accuracy: 0.95, top5Accuracy: 0.99722)
+    let evaluation = Evaluation(
+      examples: 360, loss: 0.123456, accuracy: 0.95, top5Accuracy: 0.99722, balancedAccuracy: 0.9)
     #expect("\(evaluation)" == "loss 0.1235  accuracy 95.00 %  top-5 99.72 %  (360 examples)")
   }
 }

@@ -18,6 +18,7 @@ import Testing
     var isKronecker: Bool?
     /// n and v.
     var vectors: (all: Int, saved: Int)
+    var keepsBest = false
 
     var testDescription: String { "\(hidden) on \(ranks): \(settings.joined(separator: ", "))" }
 
@@ -48,6 +49,8 @@ import Testing
     Case(settings: ["method=ggn"], hidden: [50], ranks: 2, vectors: (10, 2)),
     Case(settings: ["method=ggn", "nesterov=true", "weight_decay=0.1"], vectors: (11, 2)),
     Case(settings: ["method=sgd"], hidden: [50], vectors: (3, 2)),
+    Case(settings: ["method=sgd"], hidden: [50], vectors: (4, 3), keepsBest: true),
+    Case(settings: ["solver.kind=cg"], vectors: (9, 3), keepsBest: true),
     Case(settings: ["method=sgd", "momentum=0"], vectors: (2, 1)),
     Case(settings: ["method=adam"], hidden: [50], ranks: 5, shards: 3, vectors: (4, 3)),
   ]
@@ -55,12 +58,13 @@ import Testing
   @Test(arguments: cases) func `The formulas of the documentation give the estimate`(_ example: Case) throws {
     let configuration = try Configuration.parse(
       "model: {layers: [\(example.hidden.map { "{linear: \($0)}, tanh" }.joined(separator: ", "))]}", source: "",
-      overrides: example.settings.map { "optimizer.\($0)" })
+      overrides: example.settings.map { "optimizer.\($0)" }
+        + (example.keepsBest ? ["data.validation.fraction=0.1"] : []))
     let network = try configuration.model.network(featureShape: [example.features], classes: example.classes)
     let partition = RowPartition(
       rank: example.ranks - 1, ranks: example.ranks, virtualShards: example.shards.map { _ in 12 })
     let estimate = MemoryEstimate(
-      network, configuration.optimizer, batch: example.batch, valuesPerRow: 0, partition, Double.self)
+      network, configuration, batch: (example.batch, valuesPerRow: 0), partition, Double.self)
 
     let symbols = symbols(example)
     func numbers(_ part: String) throws -> Int {

@@ -58,6 +58,28 @@ import Testing
     }
   }
 
+  @Test func `The best model's scores are those of the run, at its own step`() throws {
+    func best(_ split: String, loss: Double) -> String {
+      evaluation(split, 4, loss: loss, elapsed: 3).replacing("\"split\"", with: "\"model_step\":2,\"split\"")
+    }
+    let run = try RunRecord(
+      path: write(
+        "a",
+        lines(1...4) + [
+          evaluation("validation", 0, loss: 2, elapsed: 0), evaluation("validation", 2, loss: 0.5, elapsed: 1),
+          evaluation("test", 2, loss: 0.6, elapsed: 1), evaluation("validation", 4, loss: 0.9, elapsed: 2.5),
+          best("train", loss: 0.4), best("test", loss: 0.6),
+        ]))
+    #expect(run.curve("validation", \.loss).map(\.value) == [2, 0.5, 0.9])
+    #expect(run.final("validation")?.loss == 0.5 && run.final("test")?.loss == 0.6)
+    #expect(run.curve("train", \.loss) == [RunRecord.Point(step: 2, seconds: 1, value: 0.4)])
+    #expect(run.curve("test", \.loss).map(\.step) == [2, 2])
+    let page = ReportPage([run]).html(version: "")
+    let drawn = try #require((try data(page)["runs"] as? [[String: Any]])?[0])
+    #expect((drawn["validationLoss"] as? [[Double]])?.map { $0[2] } == [2, 0.5, 0.9])
+    #expect((drawn["validationAccuracy"] as? [Any])?.count == 3 && page.contains("<th>validation loss</th>"))
+  }
+
   @Test func `The time of a resumed run goes on`() throws {
     let run = try RunRecord(
       path: write("a", lines(1...3) + [#"{"event":"end","step":3,"reason":"interrupted","seconds":2}"#] + lines(4...5)))

@@ -1,0 +1,87 @@
+import Datasets
+import GaussNewton
+import LinearAlgebra
+import MPI
+
+/// Evaluations of a run, and the choice of its model by those on the validation set.
+extension Trainer {
+  /// Whether the model after `step` steps, of which there is one, is to be evaluated within the run.
+  func isEvaluated(after step: Int) -> Bool {
+    let (epoch, batch) = sampler.position(ofStep: step - 1)
+    let every = configuration.training.evaluateEvery
+    if every > 0, batch + 1 == sampler.batchesPerEpoch, (epoch + 1) % every == 0 { return true }
+    return configuration.training.evaluateEverySteps.map { step % $0 == 0 } ?? false
+  }
+
+  /// The epoch of the last step, counted from 1; 0 before the first step.
+  private var epoch: Int { step == 0 ? 0 : sampler.position(ofStep: step - 1).epoch + 1 }
+
+  /// Evaluates what the run begins with: at its start, and on resuming where that is still to be done. Collective.
+  func evaluateAtBegin() throws {
+    guard let selection, step < totalSteps, selection.evaluatedStep != step else { return }
+    if step > 0, isEvaluated(after: step) {
+      try evaluateSets()
+    } else if selection.evaluatedStep == nil {
+      try evaluateValidation()
+    }
+  }
+
+  /// Evaluates the parameters on the validation and test sets. Collective.
+  func evaluateSets() throws {
+    try evaluateValidation()
+    if let test = data.test { try evaluate(parameters, on: test, split: "test") }
+  }
+
+  /// Evaluates the parameters on the validation set, if there is one, and keeps them if they are the best ones.
+  /// Collective; all ranks have the same scores, and so choose alike.
+  func evaluateValidation() throws {
+    guard let validation = data.validation, selection != nil else { return }
+    let result = try evaluate(parameters, on: validation, split: "validation")
+    // A state that a signal saves has both, the choice and the parameters of its best step.
+    lastState.beginChange()
+    if selection!.observe(result, step: step) { best?.assign(parameters) }
+    savedStep = nil
+    lastState.endChange(currentState)
+  }
+
+  /// Whether so many evaluations have not improved on the best one that the run ends; says so. The same on all ranks.
+  func isOutOfPatience() -> Bool {
+    guard let selection, selection.exhausts(configuration.training.patience) else { return false }
+    let best = selection.best.map { "\(selection.criterion.text($0.value)) of step \($0.step)" } ?? "finite value"
+    coordinator.say(
+      "patience", "\(selection.failures) evaluations gave nothing better than the \(best): the run ends at step \(step)"
+    )
+    return true
+  }
+
+  /// The model that a run ends with: its parameters, and what there is to say of them where they are the best ones. Says
+  /// which it is. Local.
+  func chooseModel() -> (parameters: Vector<Scalar>, best: BestModel?) {
+    guard let selection, let found = BestModel(selection, lastStep: step) else { return (parameters, nil) }
+    guard let best else {
+      let isLast = found.step == step
+      coordinator.say("best", "\(found)" + (isLast ? "" : ", whose model is kept, for training.keep is last"))
+      return (parameters, nil)
+    }
+    coordinator.say("best", "\(found)")
+    return (found.step == step ? parameters : best, found)
+  }
+
+  /// Scores a model on a set, by default that of the present step. Collective.
+  @discardableResult
+  func evaluate(
+    _ parameters: Vector<Scalar>, on set: Dataset, split: String, best: BestModel? = nil
+  ) throws -> Evaluation {
+    let result = try evaluator.evaluate(
+      parameters, on: set, named: "the \(split) set", normalization: data.normalization)
+    let modelStep = best.flatMap { $0.step == step ? nil : $0.step }
+    let balanced =
+      split == "validation" && selection?.criterion == .balancedAccuracy
+      ? "  balanced \(result.balancedAccuracy.percent)" : ""
+    coordinator.say("step \(modelStep ?? step)  \(split)  \(result)\(balanced)")
+    var event = MetricsEvent.Evaluation(step: step, epoch: epoch, split: split, result, elapsed: elapsed)
+    event.modelStep = modelStep
+    coordinator.record(evaluation: event)
+    return result
+  }
+}
