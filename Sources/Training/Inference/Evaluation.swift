@@ -39,15 +39,23 @@ package final class Evaluator<Scalar: DistributedScalar> {
 
   /// The number of rows in a chunk.
   package let chunk: Int
+  private let isReproducible: Bool
 
-  /// `limit` bounds the number of rows in a chunk.
-  package init(_ network: Network, rowsAtATime limit: Int = .max, communicator: Communicator) {
+  /// `limit` bounds the number of rows in a chunk. The bits of `evaluate` do not depend on the number of ranks where it
+  /// `isReproducible`.
+  package init(
+    _ network: Network, rowsAtATime limit: Int = .max, isReproducible: Bool = false, communicator: Communicator
+  ) {
     self.communicator = communicator
+    self.isReproducible = isReproducible
     chunk = min(limit, Self.chunk(for: network))
     forward = ForwardPass(network, capacity: chunk)
     margin = SoftmaxMargin(capacity: chunk)
     room = InputRoom(network, capacity: chunk)
   }
+
+  /// Into how many blocks rows are cut where the number of ranks must not matter.
+  private static var blockCount: Int { 64 }
 
   /// The number of rows per chunk: enough for fast matrix products, few enough to keep memory small.
   static func chunk(for network: Network) -> Int { max(16, min(4096, (1 << 23) / network.forwardCount)) }
@@ -63,15 +71,31 @@ package final class Evaluator<Scalar: DistributedScalar> {
   package func evaluate(
     _ parameters: Vector<Scalar>, on set: Dataset, named name: String = "the examples", normalization: Normalization
   ) throws -> Evaluation {
-    let shard = BatchSampler.shard(of: 0..<set.count, rank: communicator.rank, count: communicator.size)
     var scores = ClassScores(classCount: classCount)
     var bad: Int?
-    forEachChunk(of: shard, parameters, set.features, normalization) { rows, logits in
-      if bad == nil { bad = logits.firstNonFiniteRow.map { rows.lowerBound + $0 } }
-      score(logits, set.labels[rows], &scores) { _ in }
+    func add(_ rows: Range<Int>) {
+      forEachChunk(of: rows, parameters, set.features, normalization) { rows, logits in
+        if bad == nil { bad = logits.firstNonFiniteRow.map { rows.lowerBound + $0 } }
+        score(logits, set.labels[rows], &scores) { _ in }
+      }
+    }
+    // Where bits matter, the loss of each block has a place of its own, to which the other ranks add zeros.
+    var losses = [Double](repeating: 0, count: isReproducible ? Self.blockCount : 0)
+    if isReproducible {
+      for block in (0..<Self.blockCount).part(communicator.rank, of: communicator.size) {
+        let before = scores
+        scores = ClassScores(classCount: classCount)
+        add((0..<set.count).part(block, of: Self.blockCount))
+        losses[block] = scores[.losses].reduce(0, +)
+        scores.sums = zip(scores.sums, before.sums).map(+)
+      }
+    } else {
+      add(BatchSampler.shard(of: 0..<set.count, rank: communicator.rank, count: communicator.size))
     }
     try communicator.checkLogits(bad, of: name, set.featureFiles, exitCode: 70)
-    return Evaluation(try total(scores))
+    var result = Evaluation(try total(scores))
+    if isReproducible { result.loss = try communicator.allreduce(losses).reduce(0, +) / Double(set.count) }
+    return result
   }
 
   /// Scores the network on examples that are read on demand and checked. Collective; the same on all ranks. Throws exit
@@ -111,9 +135,8 @@ package final class Evaluator<Scalar: DistributedScalar> {
   /// The chunks of this rank's part of `count` rows. The cuts do not depend on the number of ranks, and neither do the
   /// bits of the logits (on processors of one kind, with the same number of threads per rank).
   private func chunks(of count: Int) -> [Range<Int>] {
-    let blocks = 64
-    return (0..<blocks).part(communicator.rank, of: communicator.size).flatMap { block in
-      let rows = (0..<count).part(block, of: blocks)
+    (0..<Self.blockCount).part(communicator.rank, of: communicator.size).flatMap { block in
+      let rows = (0..<count).part(block, of: Self.blockCount)
       return stride(from: rows.lowerBound, to: rows.upperBound, by: chunk)
         .map { $0..<min($0 + chunk, rows.upperBound) }
     }

@@ -19,24 +19,18 @@ extension Trainer {
   /// Evaluates what the run begins with: at its start, and on resuming where that is still to be done. Collective.
   func evaluateAtBegin() throws {
     guard let selection, step < totalSteps, selection.evaluatedStep != step else { return }
-    if step > 0, isEvaluated(after: step) {
-      try evaluateSets()
-    } else if selection.evaluatedStep == nil {
-      try evaluateValidation()
-    }
+    let isDue = step > 0 && isEvaluated(after: step)
+    if isDue || selection.evaluatedStep == nil { try evaluateSets(withTest: isDue) }
   }
 
-  /// Evaluates the parameters on the validation and test sets. Collective.
-  func evaluateSets() throws {
-    try evaluateValidation()
-    if let test = data.test { try evaluate(parameters, on: test, split: "test") }
-  }
-
-  /// Evaluates the parameters on the validation set, if there is one, and keeps them if they are the best ones.
-  /// Collective; all ranks have the same scores, and so choose alike.
-  func evaluateValidation() throws {
-    guard let validation = data.validation, selection != nil else { return }
-    let result = try evaluate(parameters, on: validation, split: "validation")
+  /// Evaluates the parameters on the validation set, if there is one, and on the test set, and keeps them if they are
+  /// the best ones. Collective; all ranks have the same scores, and so choose alike.
+  func evaluateSets(withTest: Bool = true) throws {
+    let result =
+      try selection == nil ? nil : data.validation.map { try evaluate(parameters, on: $0, split: "validation") }
+    if withTest, let test = data.test { try evaluate(parameters, on: test, split: "test") }
+    // After a kill before this point both evaluations are made again.
+    guard let result else { return }
     // A state that a signal saves has both, the choice and the parameters of its best step.
     lastState.beginChange()
     if selection!.observe(result, step: step) { best?.assign(parameters) }

@@ -60,7 +60,7 @@ package final class Trainer<Scalar: DistributedScalar> {
     partition = training.partition(rank: communicator.rank, ranks: communicator.size)
     optimizer = configuration.optimizer.makeOptimizer(
       network, batchSize: sampler.batchSize, partition: partition, over: communicator)
-    evaluator = Evaluator(network, communicator: communicator)
+    evaluator = Evaluator(network, isReproducible: training.reproducible, communicator: communicator)
     clock = try RankClock(over: communicator)
     room = InputRoom(network, capacity: partition.capacity(of: sampler.batchSize))
     readAhead = ReadAhead(data, sampler, partition, steps: training.steps(of: sampler))
@@ -120,7 +120,8 @@ package final class Trainer<Scalar: DistributedScalar> {
       let endsEpoch = batch + 1 == sampler.batchesPerEpoch
       coordinator.show(
         progressLine(report, epoch: epoch, secondsPerStep: pace), isMilestone: endsEpoch || step == totalSteps)
-      if step < totalSteps, isEvaluated(after: step) { try evaluateSets() }
+      // A run that is to stop leaves an evaluation that it chooses by for when it goes on.
+      if step < totalSteps, isEvaluated(after: step), !report.interrupted || selection == nil { try evaluateSets() }
       if report.interrupted {
         try save()
         try end("interrupted", epoch: epoch)
@@ -133,7 +134,7 @@ package final class Trainer<Scalar: DistributedScalar> {
       }
     }
 
-    if selection?.evaluatedStep != step { try evaluateValidation() }
+    if selection?.evaluatedStep != step { try evaluateSets(withTest: false) }
     try save()
     let lastEpoch = sampler.position(ofStep: max(0, step - 1)).epoch
     let model = chooseModel()

@@ -100,25 +100,27 @@ extension CommandLineTests {
       #expect(try workspace.steps("run").count > end.step)
     }
 
-    /// The evaluations of a run, but for times and for those that resuming at a checkpoint repeats.
+    /// The evaluations of a run, without times; one that a signal cut off is there once, though it was repeated.
     private func summary(_ workspace: Workspace, _ run: String) throws -> [String] {
       try workspace.metrics(run).filter { $0.event == "evaluation" }
         .map { "\($0.step) \($0.split!) \($0.loss!) \($0.accuracy!) \($0.balancedAccuracy!) \($0.modelStep ?? -1)" }
+        .reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
     }
 
-    @Test func `Goes on after a kill to the same bytes`() throws {
+    /// With a signal that saves a checkpoint, an evaluation is due at its step, whichever that is.
+    @Test(arguments: [(Ranks.mpirun(2), SIGKILL, 3), (.plain, SIGUSR1, 1)])
+    func `Goes on after a signal to the same bytes`(ranks: Ranks, signal: Int32, every: Int) throws {
       let workspace = try prepare(Self.configuration + "model: {layers: [{linear: 40}, tanh]}\n")
-      let settings = ["training.steps=300", "training.patience=90"]
-      _ = try train(workspace, "whole", settings[0], settings[1], ranks: .mpirun(2))
+      let settings = ["training.steps=300", "training.patience=290", "training.evaluate_every_steps=\(every)"]
+      _ = try train(workspace, "whole", settings[0], settings[1], settings[2], ranks: ranks)
       let child = try Child(
-        Program.command(
-          .mpirun(2), ["train", "run.yaml", "--run-directory", "run"] + settings.flatMap { ["--set", $0] }),
+        Program.command(ranks, ["train", "run.yaml", "--run-directory", "run"] + settings.flatMap { ["--set", $0] }),
         in: workspace)
       let target = Int.random(in: 30..<250)
       try #require(poll(for: Child.limit) { child.hasEnded || workspace.metricsCount("run") > target })
-      if let rank = child.programs.randomElement() { kill(rank, SIGKILL) }
-      _ = try child.wait()
-      _ = try train(workspace, "run", settings[0], settings[1], ranks: .mpirun(2), resume: ["--resume"])
+      if let rank = child.programs.randomElement() { kill(rank, signal) }
+      #expect(try child.wait().code != 0)
+      _ = try train(workspace, "run", settings[0], settings[1], settings[2], ranks: ranks, resume: ["--resume"])
       #expect(try workspace.bytes("run/model.safetensors") == workspace.bytes("whole/model.safetensors"))
       #expect(try summary(workspace, "run") == summary(workspace, "whole"))
     }
@@ -137,6 +139,42 @@ extension CommandLineTests {
         steps.append(try workspace.metrics("\(ranks)").last { $0.split == "train" }?.modelStep)
       }
       #expect(Set(steps).count == 1 && steps[0] != nil)
+    }
+
+    @Test func `Chooses to the bit on any number of ranks and threads where it is reproducible`() throws {
+      let workspace = try prepare(Self.configuration + "model: {layers: [{linear: 40}, tanh]}\n")
+      var models: [[UInt8]] = []
+      var losses: [[Double?]] = []
+      for (ranks, threads) in [(Ranks.plain, 1), (.mpirun(2), 2), (.mpirun(3), 1)] {
+        try Program.run(
+          ranks, ["train", "run.yaml", "--run-directory", "\(ranks)", "--set", "training.reproducible=true"],
+          in: workspace, environment: ["OPENBLAS_NUM_THREADS": "\(threads)"]
+        ).expectSuccess()
+        models.append(try workspace.bytes("\(ranks)/model.safetensors"))
+        losses.append(try evaluations(workspace, "\(ranks)", "validation").map(\.loss))
+      }
+      #expect(Set(losses).count == 1 && Set(models).count == 1)
+    }
+
+    @Test func `Files of sparse rows are held out like dense ones, on ranks that share them`() throws {
+      let workspace = try prepare(
+        Self.configuration.replacing(
+          "data: {", with: "data: {train: {features: x.svm}, ignore_label: 2, normalize: unit-variance, "))
+      let examples = Examples(200, features: 30, classes: 4)
+      let lines = zip(examples.labels, examples.features).map { label, row in
+        "\(label) " + row.indices.filter { row[$0] > 2 }.map { "\($0 + 1):\(row[$0])" }.joined(separator: " ") + "\n"
+      }
+      try workspace.write("x.svm", lines.joined())
+      for storage in ["dense", "sparse"] {
+        let outcome = try train(
+          workspace, storage, "data.storage=\(storage)", "training.precision=float64", ranks: .mpirun(2))
+        let ignored = examples.labels.count { $0 == 2 }
+        #expect(outcome.output.contains("ignored:   \(ignored) examples with label 2\n"))
+      }
+      let (dense, sparse) = (
+        try evaluations(workspace, "dense", "validation"), try evaluations(workspace, "sparse", "validation")
+      )
+      #expect(lossDifference(dense, sparse) < 1e-9 && dense.count > 15)
     }
 
     @Test func `A model that training does not improve is kept as it was given`() throws {
