@@ -25,14 +25,17 @@ extension RunState {
   package var noteOnDone: String {
     let inForce = [
       "training.peer_timeout", "training.stall_timeout", "training.evaluate_every", "training.evaluate_every_steps",
+      isOutOfPatience ? "training.patience" : "",
     ]
     let unused = differences.filter { key, _, _ in
       ["model.", "optimizer.", "training."].contains(where: key.hasPrefix) && !inForce.contains(key)
         && (!key.hasPrefix("optimizer.") || configuration.optimizer.reads(key))
     }
     let list = unused.map { "\($0.key) \($0.new) (was \($0.old))" }.joined(separator: ", ")
-    return
-      "note: \(isOutOfPatience ? "the run ended by training.patience after step \(progress.step)" : "all \(progress.step) steps are done"), so the model and config.yaml stay as they are"
+    let end =
+      isOutOfPatience
+      ? "the run ended by training.patience after step \(progress.step)" : "all \(progress.step) steps are done"
+    return "note: \(end), so the model and config.yaml stay as they are"
       + (list.isEmpty ? "" : ", without \(list); raise \(lengthKey) to go on")
   }
 

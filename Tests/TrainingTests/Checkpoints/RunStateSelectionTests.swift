@@ -79,6 +79,7 @@ import Testing
     let ended = try state([], ["training.patience=1"], selection: selection)
     #expect(ended.isDone(data()) && ended.selection(data()).selection == selection)
     #expect(ended.noteOnDone.contains("ended by training.patience after step 7"))
+    #expect(!ended.noteOnDone.contains("without"))
     #expect(try !state([], ["training.patience=2"], selection: selection).isDone(data()))
     let changed = try state([], ["training.patience=1", "training.epochs=20"], selection: selection)
     #expect(changed.noteOnDone.contains("raise training.patience to go on"))
