@@ -38,8 +38,15 @@ package struct TrainingData {
   /// The remarks for the user on the columns of tables, and on the labels of the validation and test sets. A fraction has
   /// none of its own.
   package var setNotes: [String] {
-    let others = [validationChecksum == nil ? nil : validation, test]
-    return ([train] + others).compactMap { $0?.tableColumns?.note } + others.compactMap { $0?.labelNote }
+    let others = [("validation", validationChecksum == nil ? nil : validation), ("test", test)]
+    return [train.tableColumns?.note].compactMap { $0 } + others.compactMap { columnsNote($0, $1) }
+      + others.compactMap { $0.1?.labelNote }
+  }
+  /// A remark for the user on the columns of another set, also where its names have no counterpart in the training set.
+  private func columnsNote(_ name: String, _ set: Dataset?) -> String? {
+    guard let columns = set?.tableColumns else { return nil }
+    if train.tableColumns?.hasNames == true || !columns.hasNames { return columns.note }
+    return columns.note == nil ? "\(name) set: \(columns.summary(nil))" : columns.summary(nil)
   }
   /// A warning for the user about the labels.
   package var labelWarning: String?

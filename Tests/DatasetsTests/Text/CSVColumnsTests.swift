@@ -113,7 +113,7 @@ import Testing
     #expect(values(of: table.features) == [7, 2, 3, 4, 5, 6] && !table.columns.hasNames)
     #expect(table.columns.note?.contains("has no names for its columns") == true)
     #expect(table.columns.summary(known).contains("in the order of the model's"))
-    #expect(try read("x,y,2,kind\n1,2,3,a\n").columns.summary(known) == "header: names, columns by name")
+    #expect(try read("x,y,2,kind\n1,2,3,a\n").columns.summary(known) == "header: names, columns by name, label 'kind'")
     #expect(message("x,y,2,kind\n1,2,3,a\n", options(.last, .no)).hasPrefix("line 1: column 1 has 'x'"))
   }
 

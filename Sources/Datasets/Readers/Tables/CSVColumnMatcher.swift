@@ -40,6 +40,27 @@ struct CSVColumnMatcher {
     }
   }
 
+  /// The column of the labels that the names tell of where features are known by their numbers alone, in a table with a
+  /// column more than these; nil where they tell nothing, or the user names a column.
+  ///
+  /// It is the one beside names that number the features, or the only one that is called as labels usually are.
+  func labelAmongNames() -> Int? {
+    guard options.numbersAreFeatures, options.label == .last, options.header != .no,
+      let count = options.featureCount, cells.count == count + 1
+    else { return nil }
+    let numbers = cells.map { cell in Int(cell.text).flatMap { "\($0)" == cell.text ? $0 : nil } }
+    let others = [0, 1].compactMap { first -> Int? in
+      let isFeature = numbers.map { $0.map { (first..<first + count).contains($0) } ?? false }
+      guard isFeature.count(where: { $0 }) == count, Set(zip(numbers, isFeature).filter(\.1).map(\.0)).count == count
+      else { return nil }
+      return isFeature.firstIndex(of: false).flatMap { cells[$0].number == nil || numbers[$0] != nil ? $0 : nil }
+    }
+    if !others.isEmpty { return others.count == 1 ? others[0] : nil }
+    let names = cells.map(\.text)
+    let named = names.indices.filter { LabelName.isUsual(names[$0], among: names) }
+    return named.count == 1 ? named[0] : nil
+  }
+
   /// Matches columns to features by name: the column of the labels, and the feature of each column, nil if all are in
   /// order.
   ///

@@ -83,13 +83,9 @@ struct CSVHeaderEvidence {
   /// other line has.
   private var labelIsName: Bool {
     guard let label, cells[label].isName, !rows.isEmpty else { return false }
-    let isUsual = Self.usualNames.contains(cells[label].text.lowercased())
+    let isUsual = LabelName.isWord(cells[label].text)
     return rows.allSatisfy { $0[label].number != nil } || (isUsual && !labelIsSeen)
   }
-
-  private static let usualNames: Set<String> = [
-    "label", "labels", "target", "targets", "class", "classes", "category", "kind", "species",
-  ]
 
   /// Whether another line has the label of the first line.
   private var labelIsSeen: Bool {

@@ -20,10 +20,12 @@ struct CSVLayout {
 
   /// The names of the features, in the order in which they are read, and the name of the labels.
   var columns: TableColumns {
-    if names.isEmpty { return TableColumns(features: [], note: note) }
+    if names.isEmpty { return TableColumns(features: [], labelColumn: label.map { $0 + 1 }, note: note) }
     var features = names.indices.filter { $0 != label }
     if let order { features.sort { order[$0] < order[$1] } }
-    return TableColumns(features: features.map { names[$0] }, label: label.map { names[$0] }, note: note)
+    return TableColumns(
+      features: features.map { names[$0] }, label: label.map { names[$0] }, labelColumn: label.map { $0 + 1 },
+      note: note)
   }
 
   /// The layout that the head of the first file shows.
@@ -48,12 +50,13 @@ struct CSVLayout {
       try Self.refuseRanking(head, cells, separator, label: label, known, options)
     } else {
       let position = try matcher.position()
-      hasHeader = try Self.hasHeader(head, cells, separator, label: position, options)
+      let named = matcher.labelAmongNames() ?? position
+      hasHeader = try Self.hasHeader(head, cells, separator, label: named, options, position: position)
       (label, order) =
         if hasHeader, let known, known.hasNames {
           try matcher.match(known)
         } else if hasHeader, options.numbersAreFeatures {
-          (position, try matcher.numbered(label: position))
+          (named, try matcher.numbered(label: named))
         } else {
           (position, nil)
         }
@@ -104,7 +107,8 @@ struct CSVLayout {
     if !names.isEmpty, cells.map(\.name) == names.map(\.scalars) { return true }
     try Self.refuseComment(head, cells, options)
     let isNamed = CSVColumnMatcher(head: head, cells: cells, options: options).isNamed(as: columns)
-    let hasHeader = if isNamed { true } else { try Self.hasHeader(head, cells, separator, label: label, options) }
+    let hasHeader =
+      if isNamed { true } else { try Self.hasHeader(head, cells, separator, label: label, options, position: label) }
     guard hasHeader else { return false }
     guard !names.isEmpty else { throw other("has names, and \(path) has none") }
     let column = cells.indices.first { cells[$0].name != names[$0].scalars }!
@@ -144,9 +148,10 @@ struct CSVLayout {
         + "whether the line has the names of the columns (data.header or --header: yes or no)")
   }
 
-  /// Whether the first line has names. Throws exit code 65 where it is ambiguous.
+  /// Whether the first line has names. `label` is the column of the labels if it has, and `position` if it is an
+  /// example. Throws exit code 65 where it is ambiguous.
   private static func hasHeader(
-    _ head: CSVHead, _ cells: [CSVHead.Cell], _ separator: UInt8, label: Int?, _ options: CSV.Options
+    _ head: CSVHead, _ cells: [CSVHead.Cell], _ separator: UInt8, label: Int?, _ options: CSV.Options, position: Int?
   ) throws(DataError) -> Bool {
     switch options.header {
     case .yes: return true
@@ -154,8 +159,14 @@ struct CSVLayout {
     case .auto:
       if case .name(let name) = options.label, let label, cells[label].name == name.scalars { return true }
       let rows = head.rows(separator, columns: cells.count)
-      do {
-        return try CSVHeaderEvidence(cells: cells, rows: rows, label: label).isHeader()
+      func isHeader(label: Int?) throws(CSVHeaderEvidence.Doubt) -> Bool {
+        try CSVHeaderEvidence(cells: cells, rows: rows, label: label).isHeader()
+      }
+      do throws(CSVHeaderEvidence.Doubt) {
+        guard let label, label != position, try isHeader(label: label) else { return try isHeader(label: position) }
+        // An example may have the numbers of the features beside another number.
+        guard cells[label].number != nil, try !isHeader(label: position) else { return true }
+        throw CSVHeaderEvidence.Doubt(column: label, reason: "stands beside numbers that count the features")
       } catch {
         throw doubt(head, cells, error)
       }

@@ -4,12 +4,15 @@ package struct TableColumns: Codable, Equatable, Sendable {
   package var features: [String]
   /// The name of the label column; nil without labels or names.
   package var label: String?
+  /// The number of the label column in the file, counted from 1; nil without labels, or where it is not known.
+  package var labelColumn: Int?
   /// A remark on the columns for the user.
   package var note: String?
 
-  package init(features: [String], label: String? = nil, note: String? = nil) {
+  package init(features: [String], label: String? = nil, labelColumn: Int? = nil, note: String? = nil) {
     self.features = features
     self.label = label
+    self.labelColumn = labelColumn
     self.note = note
   }
 
@@ -28,9 +31,11 @@ package struct TableColumns: Codable, Equatable, Sendable {
   /// The decision, and the column of the labels by its name.
   package var decisionWithLabel: String { decision + (label.map { ", label \(Self.list([$0]))" } ?? "") }
 
-  /// How a table was read for a model that knows `known`, in words.
+  /// How a table was read for a model that knows `known`, and which column is the labels', in words.
   package func summary(_ known: TableColumns?) -> String {
-    note ?? decision + (hasNames && known?.hasNames == true ? ", columns by name" : ", columns by position")
+    let place = label.map { "label \(Self.list([$0]))" } ?? labelColumn.map { "label in column \($0)" } ?? "no labels"
+    if let note { return "\(note); \(place)" }
+    return decision + (hasNames && known?.hasNames == true ? ", columns by name, " : ", columns by position, ") + place
   }
 
   /// Some of the names for a message, in quotes.
