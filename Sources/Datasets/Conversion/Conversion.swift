@@ -155,7 +155,8 @@ package struct Conversion {
   ) throws -> any ExampleStream {
     let paths = try input.files.paths()
     guard let text = input.text else {
-      return try ArrayExampleStream(features: paths, labels: input.labels?.paths(), format: input.format.array)
+      return try ArrayExampleStream(
+        features: paths, labels: input.labels?.paths(), format: input.format.array, names: input.classNames)
     }
     return try TextExampleStream<Scalar>(
       paths, format: text, label: input.labelPosition, header: input.header, columns: input.columns,
@@ -188,7 +189,9 @@ package struct Conversion {
       throw .badContents(source.path, "has no labels, which \(target) is to hold; use a file with labels")
     }
     if output.classes != nil, classes.names == nil {
-      throw .badContents(source.path, "has numbers for its classes, and no names; do not ask for their names")
+      throw .badContents(
+        source.labelFiles?.paths[0] ?? source.path,
+        "has numbers for its classes, and no names; name them with --class-names, or leave --classes out")
     }
     if let names = classes.names, let columns = source.oneHotColumns, columns != names.count {
       throw .badContents(

@@ -7,24 +7,30 @@ struct ConversionClasses {
   /// The files of class numbers.
   private let files: SetFiles?
   private let namesPath: String?
+  /// How numbers in arrays were matched with names other than their positions, for the user; nil elsewhere.
+  let note: String?
 
   /// Throws exit code 65 for a label that is not among the names that the input comes with.
   init(_ stream: any ExampleStream, _ input: Conversion.Input) throws(DataError) {
     files = stream.labelFiles
     namesPath = input.classNames?.path
     guard stream.hasLabels else {
-      (names, numbers) = (nil, nil)
+      (names, numbers, note) = (nil, nil, nil)
       return
     }
     guard let texts = stream.labelTexts else {
-      (names, numbers) = (input.classNames?.names, nil)
+      (names, numbers, note) = (input.classNames?.names, nil, nil)
       return
     }
-    if let known = input.classNames {
-      (names, numbers) = (known.names, try known.numbers(of: texts))
+    if let known = input.classNames, stream.labelsAreValues {
+      names = known.names
+      let (numbers, note) = try known.numbers(ofValues: texts)
+      (self.numbers, self.note) = (numbers, note)
+    } else if let known = input.classNames {
+      (names, numbers, note) = (known.names, try known.numbers(of: texts), nil)
     } else {
       let map = ClassMap(texts)
-      (names, numbers) = (map.names, texts.texts.map { map.classNumber(of: $0)! })
+      (names, numbers, note) = (map.names, texts.texts.map { map.classNumber(of: $0)! }, nil)
     }
   }
 

@@ -9,6 +9,8 @@ package struct ConversionSummary: Equatable {
 
   /// The names of a table's columns; nil for other files.
   package var tableColumns: TableColumns?
+  /// How numbers in arrays were matched with the names of classes; nil where they are positions without more ado.
+  package var labelNote: String?
   package let examples: Int
   package let features: Int
   /// The share of values other than zero.
@@ -25,6 +27,7 @@ package struct ConversionSummary: Equatable {
     _ values: ValueSummary<Scalar>, _ counts: [Int32: Int], _ classes: ConversionClasses, _ tableColumns: TableColumns?
   ) {
     self.tableColumns = tableColumns
+    labelNote = classes.note
     examples = values.rows
     features = values.columns
     nonzeroShare = Double(values.nonzeroCount) / (Double(values.rows) * Double(values.columns))

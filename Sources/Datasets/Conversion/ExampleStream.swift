@@ -20,6 +20,8 @@ protocol ExampleStream: AnyObject {
   /// The distinct label texts that the labels of blocks are numbers of, without codes; nil where labels are class
   /// numbers.
   var labelTexts: LabelColumn? { get }
+  /// Whether these texts are those of numbers in arrays.
+  var labelsAreValues: Bool { get }
   /// The number of columns of one-hot labels; nil for other labels.
   var oneHotColumns: Int? { get }
   /// The names of a table's columns; nil for other files.
@@ -50,19 +52,25 @@ final class ArrayExampleStream: ExampleStream {
   var labelTexts: LabelColumn? {
     labels?.column.map { LabelColumn(texts: $0.texts, places: $0.places, codes: []) }
   }
+  var labelsAreValues: Bool { labels?.areValues ?? false }
   var oneHotColumns: Int? { labels?.oneHotColumns }
   var tableColumns: TableColumns? { nil }
   var columnNames: [String] { [] }
   var fractionDone: Double { Double(position) / Double(rows) }
 
-  /// - Parameter valuesAtATime: the largest number of values in a block of more than one row.
+  /// - Parameters:
+  ///   - names: the names of the classes, if they are known.
+  ///   - valuesAtATime: the largest number of values in a block of more than one row.
   ///
   /// Throws exit code 65, 66 or 74.
   init(
-    features: [String], labels: [String]?, format: DataFormat, valuesAtATime: Int = 1 << 20
+    features: [String], labels: [String]?, format: DataFormat, names: ClassNames? = nil,
+    valuesAtATime: Int = 1 << 20
   ) throws(DataError) {
     self.features = try FeatureStream(paths: features, format: format)
-    self.labels = try labels.map { paths throws(DataError) in try LabelStream(paths: paths, format: format) }
+    self.labels = try labels.map { paths throws(DataError) in
+      try LabelStream(paths: paths, format: format, known: names)
+    }
     rowsAtATime = max(1, valuesAtATime / self.features.columns)
     if let labels = self.labels { try self.features.files!.check(labels.files, of: "labels") }
   }

@@ -58,6 +58,8 @@ package final class FeatureStream: FeatureSource {
 }
 
 /// The class numbers in files, or the codes of the texts in `column`, read on demand.
+///
+/// Numbers are texts where classes are known by names that are integers other than their positions.
 final class LabelStream {
   var count: Int { arrays.files.rows }
   var files: SetFiles { arrays.files }
@@ -66,17 +68,20 @@ final class LabelStream {
   var oneHotColumns: Int? { arrays.layouts[0].shape.count == 2 ? arrays.layouts[0].shape[1] : nil }
 
   private let arrays: ArraySetStream
-  /// All label texts, in memory; nil where labels are numbers.
+  /// All label texts, in memory; nil where labels are class numbers.
   private(set) var column: LabelColumn?
+  /// Whether the texts of `column` are those of numbers.
+  private(set) var areValues = false
 
   /// Throws exit code 65, 66 or 74.
-  init(paths: [String], format: DataFormat = .auto) throws(DataError) {
+  init(paths: [String], format: DataFormat = .auto, known: ClassNames? = nil) throws(DataError) {
     arrays = try ArraySetStream(paths, format: format, as: .labels)
-    if arrays.layouts.contains(where: \.type.isText) {
-      guard case .names(let column) = try ArrayLabels.read(paths, format: format).labels else {
-        preconditionFailure("texts are names")
-      }
-      self.column = column
+    let values = oneHotColumns == nil ? known?.values : nil
+    guard values != nil || arrays.layouts.contains(where: \.type.isText) else { return }
+    switch try ArrayLabels.read(paths, format: format, known: values).labels {
+    case .names(let column): self.column = column
+    case .values(let column): (self.column, areValues) = (column, true)
+    case .numbers, .columns: preconditionFailure("texts and values are names")
     }
   }
 

@@ -81,6 +81,14 @@ package struct ClassMap: Equatable, Sendable {
     return numbers.count == count ? numbers : nil
   }
 
+  /// The names as numbers of type double; nil where one of them is none, or has another value as a double.
+  package var doubles: [Double]? {
+    let numbers = names.compactMap { name in
+      Double(name).flatMap { number in ExactDecimal("\(number)") == ExactDecimal(name) ? number : nil }
+    }
+    return isNumeric && numbers.count == count ? numbers : nil
+  }
+
   package static func == (one: ClassMap, other: ClassMap) -> Bool {
     one.names.map(\.scalars) == other.names.map(\.scalars)
   }

@@ -11,7 +11,8 @@ package struct ClassNames: Equatable {
   /// that no label can be.
   package init(path: String) throws(DataError) {
     let file = try MappedFile(path)
-    guard let text = String(validating: file.bytes, as: UTF8.self) else {
+    let bytes = TextFile.withoutByteOrderMark(file.bytes.bindMemory(to: UInt8.self))
+    guard let text = String(validating: bytes, as: UTF8.self) else {
       throw .badContents(path, "is no UTF-8 text; convert it with iconv")
     }
     extendLifetime(file)
@@ -40,6 +41,24 @@ package struct ClassNames: Equatable {
     self.numbers = numbers
   }
 
+  /// The classes where numbers in arrays are their names: all names are numbers, and others than the positions 0 …
+  /// C − 1. nil elsewhere, where such numbers are positions.
+  var values: ClassMap? { map.isNumeric && names != names.indices.map(String.init) ? map : nil }
+
+  /// The class of each number of a column of `values`, and a remark for the user. Numbers that are exactly the positions
+  /// 0 … C − 1, and not all names, are these positions: `convert` writes them so.
+  ///
+  /// Throws exit code 65 for other numbers that are not among these names.
+  func numbers(ofValues labels: LabelColumn) throws(DataError) -> (numbers: [Int32], note: String) {
+    let positions = labels.texts.map { Int32($0) ?? -1 }
+    if labels.texts.contains(where: { map.classNumber(of: $0) == nil }),
+      positions.sorted() == names.indices.map({ Int32($0) })
+    {
+      return (positions, "positions in \(path), from 0")
+    }
+    return (try numbers(of: labels), "the names in \(path), not their positions")
+  }
+
   /// The class of each text of a column, compared as `ClassMap` does. Throws exit code 65 for a text that is not among
   /// these names.
   func numbers(of labels: LabelColumn) throws(DataError) -> [Int32] {
@@ -48,8 +67,8 @@ package struct ClassNames: Equatable {
       guard let number = map.classNumber(of: text) else {
         throw .badContents(
           place.path,
-          "\(place.text): the label '\(text)' is none of the \(names.count) classes of \(path); add it there, "
-            + "or remove such rows")
+          "\(place.text): the label '\(text)' is none of the \(names.count) classes of \(path), "
+            + "\(TableColumns.list(names)); add it there, or remove such rows")
       }
       result.append(numbers[Int(number)])
     }

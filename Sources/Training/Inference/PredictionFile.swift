@@ -28,23 +28,27 @@ package final class PredictionFile {
   private let names: [String]?
   /// What the NPY file calls the classes; nil for their positions.
   private let integers: [Int64]?
+  /// What it calls them where not all names are integers.
+  private let doubles: [Double]?
 
   /// A table of numbers for each of `classCount` classes, or a list of classes. The name must have an ending that
   /// `Format` knows.
   ///
   /// - Parameter classes: the classes, if they have names: for the text of a CSV file, and for a list of classes in an
-  ///   NPY file where all names are integers.
+  ///   NPY file where all names are numbers.
   package init<Scalar: BLASScalar>(
     _ path: String, of contents: Contents, rows: Int, classCount: Int, classes: ClassMap? = nil, _: Scalar.Type
   ) throws {
     names = classes?.names.map(CSV.field)
     integers = classes?.integers
+    doubles = integers == nil ? classes?.doubles : nil
     let isList = contents == .classes
     columns = isList ? 1 : classCount
     switch Format(path)! {
     case .npy:
       npy = try NPYWriter(
-        path, shape: isList ? [rows] : [rows, classCount], element: isList ? .int64 : .init(Scalar.self))
+        path, shape: isList ? [rows] : [rows, classCount],
+        element: isList ? (doubles == nil ? .int64 : .float64) : .init(Scalar.self))
     case .csv:
       var file = try AtomicFile(path)
       func header(_ prefix: String) -> [String] {
@@ -76,7 +80,11 @@ package final class PredictionFile {
 
   /// Appends classes.
   package func append(_ classes: [Int64]) throws {
-    try npy?.append(integers.map { integers in classes.map { integers[Int($0)] } } ?? classes)
+    if let doubles {
+      try npy?.append(Vector(classes.map { doubles[Int($0)] }))
+    } else {
+      try npy?.append(integers.map { integers in classes.map { integers[Int($0)] } } ?? classes)
+    }
     try csv?.write(classes.map { "\(names?[Int($0)] ?? "\($0)")\n" }.joined())
   }
 

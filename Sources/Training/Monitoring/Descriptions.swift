@@ -99,6 +99,7 @@ extension ConversionSummary: CustomStringConvertible {
       "features:  \(features), \(constantColumns) of them constant",
       "values:    \(minimum.short) to \(maximum.short), mean \(mean.short), \(nonzeroShare.percent) not zero",
     ]
+    if let labelNote { lines.append("labels:    \(labelNote)") }
     if let smallestClass, let largestClass {
       func text(_ entry: Class) -> String { "\(entry.name) with \(entry.examples)" }
       lines.append(

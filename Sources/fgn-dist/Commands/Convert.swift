@@ -35,7 +35,7 @@ struct Convert: ParsableCommand {
   @Option(
     help: """
       File with the name of each class on a line, as --classes writes it: what class numbers are called in text, or which \
-      number a label becomes. (default: labels in the order of their values or letters)
+      number a label becomes. Numbers in arrays are names, too, where these are numbers other than 0, 1, … (default: labels in the order of their values or letters)
       """)
   var classNames: String?
 
@@ -108,9 +108,6 @@ struct Convert: ParsableCommand {
         throw ValidationError("\(option) needs labels; name those of \(input) with --labels")
       }
       if target == .svmlight { throw ValidationError("\(output) has a label in each line; name them with --labels") }
-    }
-    if text == nil, classNames == nil, classes != nil {
-      throw ValidationError("--classes needs names, and arrays have only numbers; name them with --class-names")
     }
     if target == .npy, labels != nil, outputLabels == nil {
       throw ValidationError("\(output) has no place for labels; add --output-labels, or leave --labels out")

@@ -75,7 +75,6 @@ extension CommandLineTests {
       ("a.csv --columns 0 --output b.csv", ["--columns 0"]),
       ("a.npy --output b.svm", ["b.svm", "--labels"]),
       ("a.npy --output b.npy --classes c", ["--classes", "--labels"]),
-      ("a.npy --labels l.npy --output b.csv --classes c", ["--classes", "--class-names"]),
       ("a.npy --labels l.npy --output b.npy", ["b.npy", "--output-labels"]),
       ("a.csv --output b.npy --dtype float16", ["--dtype", "float16"]),
     ])

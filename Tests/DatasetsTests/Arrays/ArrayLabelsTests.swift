@@ -207,4 +207,63 @@ import Testing
     let error = dataError { try convert("a\nb\nc\n") }
     #expect(error?.message.contains("has one-hot labels of 2 columns, and") == true)
   }
+
+  /// What `convert` makes of int64 labels and these names, and what it says about them.
+  private func converted(
+    _ labels: [Int64], names: String
+  ) throws -> (text: String, note: String?) {
+    let features = directory.write(
+      Fixtures.numpy(
+        1, "{'descr': '|u1', 'fortran_order': False, 'shape': (\(labels.count), 1), }",
+        String(repeating: "07", count: labels.count)), "x.npy")
+    try NPY.write(labels, to: directory.path + "/y.npy")
+    let names = try ClassNames(path: directory.write(Array(names.utf8), "names.txt"))
+    let summary = try Conversion(
+      .init(FileList(features), labels: FileList(directory.path + "/y.npy"), classNames: names),
+      to: .init(directory.path + "/out.csv")
+    ).run()
+    return (String(decoding: try directory.read("out.csv"), as: UTF8.self), summary.labelNote)
+  }
+
+  @Test func `Convert takes numbers for the names of classes where these are other numbers than positions`() throws {
+    for (labels, names, text, words) in [
+      ([1, 3, 2], "1\n2\n3\n", "7,1\n7,3\n7,2\n", "not their positions"),
+      ([2, 1], "1\n2\n3\n", "7,2\n7,1\n", "not their positions"),
+      ([1, 0], "1\n0\n", "7,1\n7,0\n", "not their positions"),
+      ([-1, 1], "+1\n-1\n", "7,-1\n7,+1\n", "not their positions"),
+      ([2, 1], "0.5\n1.0\n2\n", "7,2\n7,1.0\n", "not their positions"),
+      // What convert writes beside these names.
+      ([1, 0, 2], "1\n2\n3\n", "7,2\n7,1\n7,3\n", "positions in"),
+      ([1, 0], "-1\n+1\n", "7,+1\n7,-1\n", "positions in"),
+      // Names that are positions, or words.
+      ([2, 1], "0\n1\n2\n", "7,2\n7,1\n", nil), ([1, 0], "a\n1\n", "7,1\n7,a\n", nil),
+    ] as [([Int64], String, String, String?)] {
+      let result = try converted(labels, names: names)
+      #expect(result.text == text && (result.note == nil) == (words == nil), "\(result)")
+      #expect(result.note?.contains(words ?? "") ?? true, "\(result)")
+    }
+    for labels in [[0, 1], [1, 2, 4], [0, 1, 2, 3]] as [[Int64]] {
+      let error = dataError { _ = try converted(labels, names: "1\n2\n3\n") }
+      #expect(error?.message.contains("is none of the 3 classes of") == true)
+      #expect(error?.message.contains("names.txt, '1', '2', '3'; add it there") == true, "\(error?.message ?? "")")
+    }
+  }
+
+  @Test func `Convert writes the names that texts in arrays give classes`() throws {
+    let features = directory.write(
+      Fixtures.numpy(1, "{'descr': '|u1', 'fortran_order': False, 'shape': (3, 1), }", "070809"), "x.npy")
+    let labels = directory.write(
+      Fixtures.numpy(1, "{'descr': '|S1', 'fortran_order': False, 'shape': (3,), }", "626162"), "y.npy")
+    let numbers = directory.write(
+      Fixtures.numpy(1, "{'descr': '|u1', 'fortran_order': False, 'shape': (3,), }", "010001"), "z.npy")
+    func convert(_ labels: String) throws {
+      _ = try Conversion(
+        .init(FileList(features), labels: FileList(labels)),
+        to: .init(directory.path + "/o.csv", classes: directory.path + "/c.txt")
+      ).run()
+    }
+    try convert(labels)
+    #expect(String(decoding: try directory.read("c.txt"), as: UTF8.self) == "a\nb\n")
+    #expect(dataError { try convert(numbers) }?.message.contains("no names; name them with --class-names") == true)
+  }
 }

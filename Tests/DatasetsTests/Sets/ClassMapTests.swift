@@ -40,6 +40,16 @@ import Testing
     for text in ["inf", "nan", "0x1", " 1", "1_0"] { #expect(!ClassMap(texts: ["1", text]).isNumeric) }
   }
 
+  @Test func `Names are doubles where these have just their values`() {
+    for (names, doubles) in [
+      (["0.5", "1.0", "1.50"], [0.5, 1, 1.5]), (["-2", "0.1", "1e300"], [-2, 0.1, 1e300]), (["1", "2"], [1, 2]),
+      (["0.1000000000000000055", "1"], nil), (["0.5", "9007199254740993"], nil), (["0.5", "1e400"], nil),
+      (["0.5", "a"], nil),
+    ] as [([String], [Double]?)] {
+      #expect(ClassMap(texts: names).doubles == doubles, "\(names)")
+    }
+  }
+
   @Test func `An unknown label is named with its file and line`() {
     let error = dataError { _ = try ClassMap(texts: ["1", "2"]).classes(of: column(["2", "7"])) }
     #expect(error?.exitCode == 65 && error?.path == "other")

@@ -41,7 +41,7 @@ import Testing
         classNames: try names.map { try ClassNames(path: path($0)) }),
       to: .init(path(output), labels: outputLabels.map(path), classes: classes.map(path), seed: seed), element: element
     ).run()
-    summary.tableColumns = nil
+    (summary.tableColumns, summary.labelNote) = (nil, nil)
     return summary
   }
 
@@ -153,6 +153,13 @@ import Testing
     }
     #expect(dataError { _ = try ClassNames(path: directory.write([0xff])) }?.exitCode == 65)
     #expect(dataError { _ = try ClassNames(path: path("missing")) }?.exitCode == 66)
+  }
+
+  @Test func `Class names may begin with a byte order mark`() throws {
+    _ = directory.write(Array("\u{feff}low\r\nhigh\r\n".utf8), "names")
+    #expect(try ClassNames(path: path("names")).names == ["low", "high"])
+    _ = directory.write(Array("\u{feff}".utf8), "empty")
+    #expect(dataError { _ = try ClassNames(path: path("empty")) }?.message.hasPrefix("holds no names") == true)
   }
 
   @Test func `What is wrong is named and leaves nothing`() throws {

@@ -89,6 +89,24 @@ import Testing
     #expect(try folder.names == [])
   }
 
+  @Test func `A list of classes whose names are fractions has these`() throws {
+    let folder = TemporaryFolder()
+    for (names, isPosition) in [(["0.5", "1.0", "1.5"], false), (["0.5", "0.1000000000000000055"], true)] {
+      let classes = ClassMap(texts: names)
+      let path = folder.path("c.npy")
+      let file = try PredictionFile(
+        path, of: .classes, rows: 3, classCount: classes.count, classes: classes, Float.self)
+      try file.append([1, 0, 1] as [Int64])
+      try file.finish()
+      let bytes = try folder.bytes("c.npy")
+      #expect(String(decoding: bytes, as: UTF8.self).contains(isPosition ? "'<i8'" : "'<f8'"))
+      let words = bytes.suffix(24).withUnsafeBytes { bytes in
+        (0..<3).map { bytes.loadUnaligned(fromByteOffset: 8 * $0, as: UInt64.self) }
+      }
+      #expect(words == (isPosition ? [1, 0, 1] : [1.0, 0.5, 1.0].map(\.bitPattern)))
+    }
+  }
+
   @Test func `CSV holds every digit`() throws {
     let folder = TemporaryFolder()
     let numbers = [0.1, 1.0 / 3, 1e-300, 1 - 1e-16]

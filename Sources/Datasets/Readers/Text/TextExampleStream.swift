@@ -22,6 +22,7 @@ final class TextExampleStream<Scalar: BLASScalar & DecimalScalar>: ExampleStream
   private var position = 0
 
   var hasLabels: Bool { labelTexts != nil }
+  var labelsAreValues: Bool { false }
   var oneHotColumns: Int? { nil }
   var fractionDone: Double { stream.fractionDone }
 
