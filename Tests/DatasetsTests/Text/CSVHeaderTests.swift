@@ -117,6 +117,48 @@ import Testing
     #expect(message("2,0,1,4,5,3,9\n0,1,2,3,4,5,1\n" + lines(6, 10)).contains("numbers the columns in some order"))
   }
 
+  @Test func `Numbers of columns are asked about where the label's is a class`() {
+    func lines(_ d: Int, _ count: Int) -> String {
+      (0..<count).map { row in "\(row % 3)" + (0..<d).map { ",\((5 * row + 3 * $0 * row) % 11)" }.joined() + "\n" }
+        .joined()
+    }
+    for (line, label) in [("0,4,1,2,3", CSV.LabelPosition.first), ("0,1,2,3,4", .first), ("4,1,2,3,0", .number(5))] {
+      let text = line + "\n" + lines(4, 30)
+      let message = dataError { _ = try TextInMemory(text).csv(CSV.Options(label: label)) }?.message
+      #expect(message?.contains("--header") == true, "\(line)")
+      #expect(names(text, label, .yes) != nil && names(text, label, .no) == [])
+    }
+    #expect(message("400,410,420,430,440,1\n" + lines(5, 30)).contains("column 1 has '400', which increases with"))
+    // Lines that are like the first one make it an example.
+    #expect(names("0,4,1,2,3\n" + lines(4, 30) + "1,0,4,3,2\n", .first) == nil)
+    #expect(names("0,4,1,2,3\n" + String(repeating: "1,0,4,3,2\n", count: 10) + lines(4, 30), .first) == [])
+    #expect(
+      names("400,410,420,430,440,1\n" + (0..<9).map { "\($0),2\($0),4\($0),6\($0),8\($0),\($0 % 2)\n" }.joined()) == [])
+  }
+
+  @Test func `Wavelengths are names without labels, too`() {
+    func lines(_ d: Int, _ label: String = "") -> String {
+      (0..<20).map { row in
+        (0..<d).map { "\(Double((row * 7 + $0 * 13) % 17) / 8 + 0.0625)" }.joined(separator: ",") + label + "\n"
+      }.joined()
+    }
+    for line in ["400,410,420,430,440,450", "400,410,425,430,460,470,480", "399.5,400,400.5,401,401.5,402"] {
+      let columns = line.split(separator: ",").map(String.init)
+      #expect(names(line + "\n" + lines(columns.count), .absent) == columns)
+      #expect(names(line + ",7\n" + lines(columns.count, ",0")) == columns + ["7"])
+      #expect(names(line + ",0\n" + lines(columns.count, ",0")) == nil)
+    }
+    #expect(names("400,410,420\n" + lines(3), .absent) == nil)
+    for line in ["400.5,410,421,430,440,450.25", "400,410,405,430,440,450"] {
+      #expect(names(line + "\n" + lines(6), .absent) == [], "\(line)")
+    }
+    // Sums that increase in all lines.
+    let sums = (0..<20).map { row in
+      (1...6).map { "\(Double($0 * row) + 0.5 * Double($0))" }.joined(separator: ",") + "\n"
+    }
+    #expect(names("1,2,3,4,5,7\n" + sums.joined(), .absent) == [])
+  }
+
   @Test func `Numbers for names are those of features that have no names`() throws {
     var options = CSV.Options(featureCount: 3, element: .float64)
     options.numbersAreFeatures = true

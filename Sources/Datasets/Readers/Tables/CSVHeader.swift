@@ -68,9 +68,14 @@ struct CSVHeaderEvidence {
     // The line counts all its columns, as for an array whose last column has the labels.
     let all = cells.indices.filter { cells[$0].number != nil }
     guard count(all, from: 0) else {
-      if all.count < 6, labelIsSeen { return false }
-      if try isNumbering(all) { return true }
-      return labelIsSeen ? false : try isNumbering(numbers)
+      if all.count < 6, labelIsSeen {
+        try refuseNumbering(all)
+      } else if try isNumbering(all) {
+        return true
+      } else if !labelIsSeen, try isNumbering(numbers) {
+        return true
+      }
+      return try isScale(numbers)
     }
     if all.count >= 6 || (all.count >= 3 && hasFractions && !labelIsSeen), !areRankings(features) { return true }
     if all.count < 2 { return false }
@@ -108,10 +113,11 @@ struct CSVHeaderEvidence {
   /// Whether the numbers of the first line increase, as names such as wavelengths do, and the numbers of another line
   /// do not.
   private func isOrderedAlone(_ columns: [Int]) -> Bool {
-    func grows(_ row: [CSVHead.Cell]) -> Bool {
-      zip(columns, columns.dropFirst()).allSatisfy { (row[$0].number ?? 0) < (row[$1].number ?? 0) }
-    }
-    return columns.count >= 3 && grows(cells) && !rows.allSatisfy(grows)
+    columns.count >= 3 && grows(cells, columns) && !rows.allSatisfy { grows($0, columns) }
+  }
+
+  private func grows(_ row: [CSVHead.Cell], _ columns: [Int]) -> Bool {
+    zip(columns, columns.dropFirst()).allSatisfy { (row[$0].number ?? 0) < (row[$1].number ?? 0) }
   }
 
   /// Whether features have fractional values.
@@ -142,6 +148,33 @@ extension CSVHeaderEvidence {
       guard countsFromZero, rows.count >= 20 else { return false }
     }
     throw Doubt(column: columns[0], reason: "numbers the columns in some order with those behind it")
+  }
+
+  /// Throws where few numbers, a class among them, are 0 … n − 1 in some order, and few other lines have these.
+  private func refuseNumbering(_ columns: [Int]) throws(Doubt) {
+    guard columns.count >= 4, isPermutation(columns, from: 0),
+      4 * rows.count(where: { isRanking($0, columns) }) < rows.count
+    else { return }
+    throw doubt(columns[0], "numbers the columns in some order with those behind it")
+  }
+
+  /// Whether numbers name the columns as wavelengths do without a name of labels: they increase, and those of other lines
+  /// do not; they are whole, and other lines have fractions, or they are evenly spaced. Throws where it may be either.
+  private func isScale(_ columns: [Int]) throws(Doubt) -> Bool {
+    let growing = rows.count { grows($0, columns) }
+    guard columns.count >= 3, grows(cells, columns), 2 * growing < rows.count else { return false }
+    let isWholeAlone = columns.allSatisfy { Int(cells[$0].text) != nil } && rows.allSatisfy(hasFraction)
+    let isEven = isEvenlySpaced(columns)
+    guard isWholeAlone || (isEven && columns.count >= 4) else { return false }
+    if columns.count >= 6, isWholeAlone || hasFractions, 10 * growing <= rows.count, !labelIsSeen { return true }
+    throw doubt(columns[0], "increases with those behind it as the names of measured columns do")
+  }
+
+  /// Whether each number of the first line exceeds the one before by as much as all others, up to rounding.
+  private func isEvenlySpaced(_ columns: [Int]) -> Bool {
+    let numbers = columns.map { cells[$0].number ?? 0 }
+    let step = (numbers.last! - numbers[0]) / Double(numbers.count - 1)
+    return numbers.enumerated().allSatisfy { abs($1 - numbers[0] - Double($0) * step) <= 1e-9 * abs(numbers.last!) }
   }
 
   /// Whether most lines are the numbers of these columns in some order: an example among them is no line of names.
