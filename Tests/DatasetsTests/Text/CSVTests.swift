@@ -62,6 +62,31 @@ import Testing
     }
   }
 
+  @Test(arguments: [
+    // A label with another separator, in quotes or without them, with names and without.
+    ("1,2,Action;Comedy\n3,4,Drama;War\n", [1, 2, 3, 4], ["Action;Comedy", "Drama;War"]),
+    ("1,2,Action;5\n3,4,Drama;7\n", [1, 2, 3, 4], ["Action;5", "Drama;7"]),
+    ("a,b,c;d\n1,2,e;f\n3,4,g;h\n", [1, 2, 3, 4], ["e;f", "g;h"]), ("1,2,e;f\n", [1, 2], ["e;f"]),
+    ("1,2,\"e;f\"\n3,4,\"e;f\"\n", [1, 2, 3, 4], ["e;f"]), ("1,\"e;f\"\n3,\"g;f\"\n", [1, 3], ["e;f", "g;f"]),
+    ("1,2,\"e\"\";f\"\n", [1, 2], ["e\";f"]), ("\"a;b\",\"c;d\",l\n1,2,3\n", [1, 2], ["3"]),
+    ("1;2;\"a,b\"\n3;4;\"c,d\"\n", [1, 2, 3, 4], ["a,b", "c,d"]),
+    ("1;2;a,b\n3;4;c,d\n", [1, 2, 3, 4], ["a,b", "c,d"]),
+    ("1,2,x\ty\n3,4,z\tw\n", [1, 2, 3, 4], ["x\ty", "z\tw"]), ("1;6\" x\n2;5\" y\n", [1, 2], ["6\" x", "5\" y"]),
+  ]) func `Separators within a label are told from those of the table`(
+    _ text: String, _ numbers: [Double], _ labels: [String]
+  ) throws {
+    let table = try TextInMemory(text).csv(CSV.Options(element: .float64))
+    #expect(values(of: table.features) == numbers && table.labels?.texts == labels)
+  }
+
+  @Test func `Decimal commas are refused`() {
+    for text in ["1,5;2,5;a\n2,5;3,5;b\n", "1,5;a\n2,5;b\n"] {
+      #expect(
+        dataError { _ = try TextInMemory(text).csv() }?.message.contains("has '2,5', which is no number") == true,
+        "\(text)")
+    }
+  }
+
   @Test func `The separator is told by the first line`() throws {
     for separator in [",", ";", "\t"] {
       let text = "\"a,;\"\(separator)b\(separator)c\n1\(separator)2\(separator)x,y;z\n".replacingOccurrences(

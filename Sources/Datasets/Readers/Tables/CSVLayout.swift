@@ -34,7 +34,7 @@ struct CSVLayout {
   /// for names other than the known ones.
   init(_ head: CSVHead, _ options: CSV.Options) throws(DataError) {
     path = head.path
-    separator = options.separator?.byte ?? Self.separator(of: head)
+    separator = options.separator?.byte ?? SeparatorChoice(head, options.label).separator
     element = options.element
     readsLabels = options.readsLabels
     let cells = try head.firstCells(separator)
@@ -178,27 +178,6 @@ struct CSVLayout {
     guard !names.isEmpty else { return "column \(column + 1)" }
     let name = Array(names[column].utf8).withUnsafeBufferPointer { TextFault.quoted($0) }
     return "column \(column + 1) \(name)"
-  }
-
-  /// The first of tab, semicolon and comma that splits the second line into as many fields as the first; otherwise the
-  /// first of them that the first line has outside quotes.
-  private static func separator(of head: CSVHead) -> UInt8 {
-    let candidates = [CSV.Separator.tab, .semicolon, .comma].map(\.byte)
-    let isCutAlike = { (separator: UInt8) in
-      let counts = head.lines.prefix(2).map { head.fieldCount($0, separator) }
-      return counts.count == 2 && counts[0] == counts[1] && counts[0] ?? 0 > 1
-    }
-    return candidates.first(where: isCutAlike) ?? candidates.first { contains($0, head.lines[0].text) }
-      ?? CSV.Separator.comma.byte
-  }
-
-  private static func contains(_ separator: UInt8, _ line: [UInt8]) -> Bool {
-    var isQuoted = false
-    for byte in line {
-      if byte == CSVField.quote { isQuoted.toggle() }
-      if byte == separator, !isQuoted { return true }
-    }
-    return false
   }
 
   private static func name(_ separator: UInt8) -> String {
