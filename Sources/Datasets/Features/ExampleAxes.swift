@@ -18,7 +18,7 @@ package struct ExampleAxes: Equatable, Sendable {
   /// Throws exit code 65 if the examples of `path` have their values in another order than those of the training set.
   package func check(with trained: ExampleAxes, _ path: String) throws(DataError) {
     guard !agree(with: trained) else { return }
-    let isTransposed = extents.filter { $0 != 1 }.sorted() == trained.extents.filter { $0 != 1 }.sorted()
+    let isTransposed = proper.sorted() == trained.proper.sorted()
     throw .badContents(
       path,
       "has examples of \(self), and those of the training set are \(trained)"

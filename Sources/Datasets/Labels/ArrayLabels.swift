@@ -91,7 +91,7 @@ package enum ArrayLabels {
 
   /// How labels of arrays are matched with classes whose names are not their numbers, for the user; nil elsewhere.
   package func note(_ classes: ClassMap?, _ path: String) -> String? {
-    guard let classes, classes.names != classes.names.indices.map(String.init) else { return nil }
+    guard let classes, !classes.names.arePositions else { return nil }
     return switch self {
     case .columns: "\(path): one-hot columns are the classes in this order: \(classes.summary)"
     case .values: "\(path): labels are the names of classes, \(classes.summary), not their positions"

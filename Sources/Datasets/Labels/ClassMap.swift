@@ -120,3 +120,8 @@ extension ClassMap: Codable {
     try container.encode(names)
   }
 }
+
+extension [String] {
+  /// Whether these names of classes are their positions, 0, 1, …
+  var arePositions: Bool { self == indices.map(String.init) }
+}

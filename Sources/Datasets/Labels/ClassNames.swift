@@ -43,7 +43,7 @@ package struct ClassNames: Equatable {
 
   /// The classes where numbers in arrays are their names: all names are numbers, and others than the positions 0 …
   /// C − 1. nil elsewhere, where such numbers are positions.
-  var values: ClassMap? { map.isNumeric && names != names.indices.map(String.init) ? map : nil }
+  var values: ClassMap? { map.isNumeric && !names.arePositions ? map : nil }
 
   /// The class of each number of a column of `values`, and a remark for the user. Numbers that are exactly the positions
   /// 0 … C − 1, and not all names, are these positions: `convert` writes them so.

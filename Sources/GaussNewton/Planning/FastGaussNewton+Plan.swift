@@ -14,7 +14,9 @@ extension FastGaussNewton {
   public func advance(
     _ parameters: Vector<Scalar>, on batch: Batch<Scalar>, rate: Double = 1
   ) throws -> StepReport {
-    if plan == nil {
+    if plan == nil, options.solver.kind.isChosen,
+      SolverPlan.isCandidate(batchSize: batch.globalSize, loss.linearization.network)
+    {
       if options.solver.kind == .measured {
         try measurePlan(parameters, on: batch)
       } else {

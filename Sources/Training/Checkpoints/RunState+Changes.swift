@@ -7,7 +7,7 @@ extension RunState {
   package func notes(_ data: TrainingData) throws -> [String] {
     let scheduleChange = try scheduleChange(data)
     if isDone(data) { return [noteOnDone] }
-    let onData = [noteOnChecksum, try noteOnColumns(data)].compactMap { $0 }
+    let onData = [noteOnChecksum, noteOnColumns(data)].compactMap { $0 }
     return [scheduleChange, selection(data).note].compactMap { $0 } + settingChanges + onData
   }
 
@@ -23,8 +23,7 @@ extension RunState {
     }
     var lines: [String] = []
     if !changes.isEmpty {
-      let list = changes.map { "\($0.key) \($0.new) (was \($0.old))" }
-      lines.append("note: goes on with " + list.joined(separator: ", "))
+      lines.append("note: goes on with " + Self.list(changes))
     }
     if saved.model.initialization != configuration.model.initialization {
       lines.append("note: model.initialization is not read: the parameters are those of the checkpoint")
@@ -32,8 +31,16 @@ extension RunState {
     return lines
   }
 
+  /// A setting whose value is not as saved.
+  typealias Difference = (key: String, old: String, new: String)
+
+  /// Differences on one line, for the user.
+  static func list(_ differences: [Difference]) -> String {
+    differences.map { "\($0.key) \($0.new) (was \($0.old))" }.joined(separator: ", ")
+  }
+
   /// The settings that are not as saved, with their values.
-  var differences: [(key: String, old: String, new: String)] {
+  var differences: [Difference] {
     let before = Dictionary(uniqueKeysWithValues: saved.leaves.map { ($0.key, $0.value) })
     return configuration.leaves.filter { before[$0.key] != $0.value }
       .map { ($0.key, before[$0.key] ?? "not there", $0.value) }

@@ -3,16 +3,14 @@ import Datasets
 /// The data that a run goes on with, beside those that it was trained on.
 extension RunState {
   /// The axes of one example in the model: those of the checkpoint, unless they are flat there and not in `set`.
-  package func axes(of set: Dataset) throws -> [Int] {
-    let (old, new) = (try ModelFile(contents).network.example, set.featureShape)
+  package func axes(of set: Dataset) -> [Int] {
+    let (old, new) = (model.network.example, set.featureShape)
     return ExampleAxes(old).isFlat && !ExampleAxes(new).isFlat ? new : old
   }
 
   /// A remark for the user if the model gets names of columns that the checkpoint does not have; nil otherwise.
-  func noteOnColumns(_ data: TrainingData) throws -> String? {
-    guard let columns = data.train.tableColumns, columns.hasNames, try ModelFile(contents).tableColumns == nil else {
-      return nil
-    }
+  func noteOnColumns(_ data: TrainingData) -> String? {
+    guard let columns = data.train.tableColumns, columns.hasNames, model.tableColumns == nil else { return nil }
     return
       "note: \(contents.path) knows no names of columns; its features are taken to be those of the table, in that order, "
       + "and the model has their names"
@@ -28,18 +26,17 @@ extension RunState {
 
   /// Throws if the run was trained on other data than `data`.
   package func check(_ data: TrainingData) throws {
-    let saved = try ModelFile(contents)
-    let old = (progress.examples, saved.network.inputCount, saved.network.outputCount)
+    let old = (progress.examples, model.network.inputCount, model.network.outputCount)
     let new = (data.train.count, data.train.featureCount, data.classCount)
-    if saved.classes != data.train.classes {
+    if model.classes != data.train.classes {
       throw ConfigurationError(
         key: "data.train",
         "has other names for its classes than the data that \(contents.path) was saved on; name the data of that run"
-          + (saved.tableColumns == nil && data.train.tableColumns?.hasNames == true
+          + (model.tableColumns == nil && data.train.tableColumns?.hasNames == true
             ? ", or set data.header to no if it took the first line for an example, as release 0.1 did with numbers"
             : ""))
     }
-    guard saved.tableColumns.map({ $0.names == data.train.tableColumns?.names }) ?? true else {
+    guard model.tableColumns.map({ $0.names == data.train.tableColumns?.names }) ?? true else {
       throw ConfigurationError(
         key: "data.train",
         "has other names for its columns, or another order, than the data that \(contents.path) was saved on; "
@@ -63,7 +60,7 @@ extension RunState {
         "has \(new.0) examples, \(new.1) features and \(new.2) classes, but \(contents.path) was saved on \(old.0), "
           + "\(old.1) and \(old.2); name the data of that run")
     }
-    try ExampleAxes(data.train.featureShape).check(with: ExampleAxes(saved.network.example), "data.train.features")
+    try ExampleAxes(data.train.featureShape).check(with: ExampleAxes(model.network.example), "data.train.features")
     let sources = [("validation", configuration.data.validation.source), ("test", configuration.data.test)]
     for (set, (name, source)) in zip([data.validation, data.test], sources) {
       guard let set else { continue }

@@ -12,13 +12,13 @@ extension RunState {
   /// Throws exit code 64 if the run in `directory`, which ends with this checkpoint now, has gone on behind it.
   package func checkNewest(in directory: RunDirectory) throws {
     guard let newest = try directory.checkpoints.latest(), newest.step > progress.step else { return }
+    let end =
+      isOutOfPatience
+      ? "evaluations ended the run at step \(progress.step), with \(contents.path), and it"
+      : "make no step behind the \(progress.step) of \(contents.path), and the run"
     throw ConfigurationError(
       key: lengthKey,
-      isOutOfPatience
-        ? "\(length) evaluations ended the run at step \(progress.step), with \(contents.path), and it has gone on to "
-          + "\(newest.path); raise it, or use the checkpoint as a model: it is one"
-        : "\(length) make no step behind the \(progress.step) of \(contents.path), and the run has gone on to "
-          + "\(newest.path); raise it, or use the checkpoint as a model: it is one")
+      "\(length) \(end) has gone on to \(newest.path); raise it, or use the checkpoint as a model: it is one")
   }
 
   /// What a run without a step to take does, for the user.
@@ -31,7 +31,7 @@ extension RunState {
       ["model.", "optimizer.", "training."].contains(where: key.hasPrefix) && !inForce.contains(key)
         && (!key.hasPrefix("optimizer.") || configuration.optimizer.reads(key))
     }
-    let list = unused.map { "\($0.key) \($0.new) (was \($0.old))" }.joined(separator: ", ")
+    let list = Self.list(unused)
     let end =
       isOutOfPatience
       ? "the run ended by training.patience after step \(progress.step)" : "all \(progress.step) steps are done"

@@ -31,13 +31,16 @@ package struct RunState {
   }
 
   package let progress: Progress
-  package let contents: TensorFile
   /// The configuration to go on with: as requested, but with the saved normalization, order of rows and
   /// `optimizer.damping.initial` where none is requested.
   package let configuration: Configuration
+  /// The model in the checkpoint.
+  let model: ModelFile
+
+  package var contents: TensorFile { model.contents }
   /// The configuration that the checkpoint was saved with.
-  package let saved: Configuration
-  package let normalization: Normalization
+  package var saved: Configuration { model.configuration }
+  package var normalization: Normalization { model.normalization }
 
   private static let progressKey = "fgn.progress"
 
@@ -57,11 +60,9 @@ package struct RunState {
 
   /// Reads the state from a checkpoint, and verifies that going on under `configuration` continues the same run.
   package init(_ contents: TensorFile, for configuration: Configuration) throws {
-    self.contents = contents
     progress = try Self.progress(of: contents)
-    let model = try ModelFile(contents)
-    saved = model.configuration
-    normalization = model.normalization
+    model = try ModelFile(contents)
+    let saved = model.configuration
     let configuration = configuration.goingOn(from: saved)
     self.configuration = configuration
     func text(_ shape: [Int]?) -> String { shape.map { "\($0)" } ?? "null" }

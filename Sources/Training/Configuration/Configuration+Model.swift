@@ -67,10 +67,10 @@ extension Configuration.ModelOptions {
     guard layers.takeImages, axes.count == 3 else { return nil }
     let (own, other, area) = channels == .first ? (axes[0], axes[2], axes[1...]) : (axes[2], axes[0], axes[..<2])
     guard own > 4, [1, 3, 4].contains(other) else { return nil }
+    let end = channels == .first ? ChannelOrder.last : .first
     return
       "images of \(ExampleAxes(axes)) are taken for \(own) channels of \(ExampleAxes(Array(area))); if the "
-      + "\(channels == .first ? "last" : "first") axis has the channels, set model.channels to "
-      + (channels == .first ? "last" : "first")
+      + "\(end.rawValue) axis has the channels, set model.channels to \(end.rawValue)"
   }
 
   /// θ at the start: by rule, or from a file.

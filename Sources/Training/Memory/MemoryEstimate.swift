@@ -29,6 +29,7 @@ package struct MemoryEstimate: Equatable, Sendable {
     func inputs(_ rows: Int) -> Double { InputRoom<Scalar>.size(network, rows: rows, valuesPerRow: valuesPerRow) }
     let method = OptimizerMemory(configuration, network, batchSize: batch, partition, Scalar.self)
 
+    let modelKey = network.hasSingleLayer ? "data.classes" : "model.layers"
     let modelRemedy =
       network.hasSingleLayer ? "have fewer features or classes" : "make model.layers, the features or the classes fewer"
     var parts = [
@@ -38,8 +39,7 @@ package struct MemoryEstimate: Equatable, Sendable {
         "what layers give and work in for \(rows) rows", "optimizer.batch_size", "lower it",
         bytes(Linearization<Scalar>.memoryCount(network, rows: rows, partition))),
       Part(
-        "\(method.vectors) vectors of \(P) parameters", network.hasSingleLayer ? "data.classes" : "model.layers",
-        modelRemedy,
+        "\(method.vectors) vectors of \(P) parameters", modelKey, modelRemedy,
         bytes(Double(method.vectors) * Double(P))),
     ]
     if let gram = method.gram {
@@ -64,9 +64,7 @@ package struct MemoryEstimate: Equatable, Sendable {
     self.parts =
       parts + [
         Part(
-          "the logits of \(chunk) rows in evaluations", network.hasSingleLayer ? "data.classes" : "model.layers",
-          modelRemedy,
-          evaluated)
+          "the logits of \(chunk) rows in evaluations", modelKey, modelRemedy, evaluated)
       ]
   }
 

@@ -157,6 +157,33 @@ import Testing
     try expectAlike(plans[0])
   }
 
+  @Test(arguments: [SolverOptions.Kind.auto, .cg])
+  func `A step for users of the library plans once, and only where the solver is to be chosen`(
+    kind: SolverOptions.Kind
+  ) throws {
+    let problem = ToyProblem(rows: 40, features: 30, classes: 20, largestMargin: 1, seed: 5)
+    var options = plainOptions()
+    options.solver.kind = kind
+    let (trial, reference) = (Trial<Float>(problem, options), Trial<Float>(problem, options))
+    if kind == .auto {
+      try reference.optimizer.makePlan(
+        reference.parameters, on: reference.batch, batchSize: problem.rowCount, valuesPerRow: 30)
+    }
+    func allreduces(_ trial: Trial<Float>, _ advance: () throws -> Void) throws -> Int {
+      let before = trial.communicator.statistics
+      try advance()
+      return (trial.communicator.statistics - before).allreduces
+    }
+    for step in 0..<3 {
+      let own = try allreduces(trial) { try trial.optimizer.advance(trial.parameters, on: trial.batch) }
+      let expected = try allreduces(reference) { _ = try reference.advance() }
+      #expect(trial.parameters.array == reference.parameters.array)
+      #expect((trial.optimizer.plan != nil) == (kind == .auto))
+      // The first step with a choice makes the plan.
+      if kind == .cg || step > 0 { #expect(own == expected) }
+    }
+  }
+
   @Test func `A plan is measured where that is asked for, alike on all ranks`() throws {
     let problem = ToyProblem(rows: 40, features: 30, classes: 20, largestMargin: 1, seed: 5)
     var options = plainOptions()

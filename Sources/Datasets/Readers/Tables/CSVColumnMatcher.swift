@@ -48,7 +48,7 @@ struct CSVColumnMatcher {
     guard options.numbersAreFeatures, options.label == .last, options.header != .no,
       let count = options.featureCount, cells.count == count + 1
     else { return nil }
-    let numbers = cells.map { cell in Int(cell.text).flatMap { "\($0)" == cell.text ? $0 : nil } }
+    let numbers = cells.map(\.wholeNumber)
     let others = [0, 1].compactMap { first -> Int? in
       let isFeature = numbers.map { $0.map { (first..<first + count).contains($0) } ?? false }
       guard isFeature.count(where: { $0 }) == count, Set(zip(numbers, isFeature).filter(\.1).map(\.0)).count == count
@@ -121,9 +121,7 @@ struct CSVColumnMatcher {
   /// Throws exit code 65 for columns out of order whose numbers are not those of the features.
   func numbered(label: Int?) throws(DataError) -> [Int]? {
     let columns = cells.indices.filter { $0 != label }
-    let numbers = columns.compactMap { column in
-      Int(cells[column].text).flatMap { "\($0)" == cells[column].text ? $0 : nil }
-    }
+    let numbers = columns.compactMap { cells[$0].wholeNumber }
     guard numbers.count == columns.count, !zip(numbers, numbers.dropFirst()).allSatisfy(<),
       numbers.allSatisfy({ (0...columns.count).contains($0) })
     else { return nil }

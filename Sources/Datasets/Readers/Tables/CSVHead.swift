@@ -73,6 +73,8 @@ extension CSVHead {
       isMissing = number == nil && field.isMissingNumber
     }
 
+    /// The number that the text is the plain decimal of, such as 7 but not 07; nil for other texts.
+    var wholeNumber: Int? { Int(text).flatMap { "\($0)" == text ? $0 : nil } }
     /// The text, to be compared.
     var name: ScalarText { text.scalars }
     /// Whether the field is neither a number nor a mark for a missing one.
