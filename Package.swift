@@ -64,10 +64,11 @@ let package = Package(
       ],
       resources: [.embedInCode("Report/report.css"), .embedInCode("Report/report.js")]),
     .target(name: "Study", dependencies: ["Training", "GaussNewton", "Networks", "Datasets", "LinearAlgebra", "MPI"]),
+    .target(name: "Tuning", dependencies: ["Training", "GaussNewton", "Networks", "Datasets", "LinearAlgebra", "MPI"]),
     .executableTarget(
       name: "fgn-dist",
       dependencies: [
-        "Training", "Study", "CSystem", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Training", "Study", "Tuning", "CSystem", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
     .target(name: "TestSupport", dependencies: ["MPI", "LinearAlgebra", "CZlib"], path: "Tests/TestSupport"),
@@ -76,6 +77,8 @@ let package = Package(
     .testTarget(name: "TrainingTests", dependencies: ["Training", "TestSupport"], swiftSettings: quickTests),
     .testTarget(
       name: "StudyTests", dependencies: ["Study", "Training", "LinearAlgebra", "MPI"], swiftSettings: quickTests),
+    .testTarget(
+      name: "TuningTests", dependencies: ["Tuning", "Training"], swiftSettings: quickTests),
     .testTarget(
       name: "CommandLineTests", dependencies: ["fgn-dist", "Training", "Datasets", "TestSupport"],
       swiftSettings: quickTests),

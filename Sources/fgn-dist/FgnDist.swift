@@ -19,7 +19,8 @@ struct FgnDist: ParsableCommand {
       """,
     version: version,
     subcommands: [
-      Train.self, Evaluate.self, Predict.self, Convert.self, Export.self, Inspect.self, WriteReport.self, Bench.self,
+      Train.self, Tune.self, Evaluate.self, Predict.self, Convert.self, Export.self, Inspect.self, WriteReport.self,
+      Bench.self,
       StudyCommand.self,
     ])
 }

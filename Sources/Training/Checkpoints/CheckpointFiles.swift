@@ -93,6 +93,11 @@ package struct CheckpointFiles: Sendable {
     for name in try fileNames() where Self.isStaleTemporary(name) { try Self.remove("\(folder)/\(name)") }
   }
 
+  /// Deletes all checkpoints, of a run that has ended and whose result is kept elsewhere.
+  package func removeAll() throws(StorageError) {
+    for checkpoint in try list() { try Self.remove(checkpoint.path) }
+  }
+
   private static func fileName(step: Int) -> String {
     precondition(step >= 0, "steps are counted from zero")
     let digits = String(step)

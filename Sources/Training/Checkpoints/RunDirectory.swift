@@ -6,6 +6,8 @@ package struct RunDirectory: Equatable, Sendable {
 
   package var configuration: String { "\(path)/config.yaml" }
   package var metrics: String { "\(path)/metrics.jsonl" }
+  /// The record of a search, whose folder also has the files of the run that trains the chosen setting.
+  package var search: String { "\(path)/tune.json" }
   package var lock: String { "\(path)/lock" }
   package var model: String { "\(path)/model.safetensors" }
   package var checkpoints: CheckpointFiles { CheckpointFiles(folder: "\(path)/checkpoints") }
@@ -22,8 +24,11 @@ package struct RunDirectory: Equatable, Sendable {
 
   /// Whether a run has begun in this directory.
   package var isUsed: Bool {
-    [metrics, model, checkpoints.folder].contains { FileManager.default.fileExists(atPath: $0) }
+    [metrics, model, checkpoints.folder, search].contains { FileManager.default.fileExists(atPath: $0) }
   }
+
+  /// Whether a search has begun in this directory.
+  package var isSearched: Bool { FileManager.default.fileExists(atPath: search) }
 
   /// Creates and locks a new folder under `runs`, named after the configuration: `runs/digits`, then `runs/digits-2`,
   /// ….

@@ -2,7 +2,7 @@ import Yams
 
 extension Configuration {
   /// Every setting by its whole key, with its value on one line.
-  var leaves: [(key: String, value: String)] {
+  package var leaves: [(key: String, value: String)] {
     do {
       return try Yams.compose(yaml: yaml)?.leaves() ?? []
     } catch {

@@ -33,7 +33,7 @@ extension Configuration {
 
 extension Configuration.TrainingOptions {
   /// The steps of a run.
-  func steps(of sampler: BatchSampler) -> Int { steps ?? epochs * sampler.batchesPerEpoch }
+  package func steps(of sampler: BatchSampler) -> Int { steps ?? epochs * sampler.batchesPerEpoch }
 }
 
 extension Configuration.ModelOptions {
@@ -93,5 +93,5 @@ extension Configuration.ModelOptions {
     if case .linear? = layers.first { true } else { layers.isEmpty }
   }
 
-  var hasHiddenParameters: Bool { layers.contains(where: \.isTrained) }
+  package var hasHiddenParameters: Bool { layers.contains(where: \.isTrained) }
 }

@@ -55,7 +55,7 @@ extension Configuration.OptimizerOptions {
 
   /// Whether a run with these options reads the setting or section `key`, such as `optimizer.damping.factor`: the method
   /// may have no use for it, or the policy of damping, the kind of the metric or of the solver.
-  func reads(_ key: String) -> Bool {
+  package func reads(_ key: String) -> Bool {
     let path = key.split(separator: ".").dropFirst().map(String.init)
     let name = path.count > 1 ? path[1] : ""
     switch path.first {

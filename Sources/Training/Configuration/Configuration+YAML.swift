@@ -4,11 +4,12 @@ import Networks
 import Yams
 
 extension Configuration {
-  /// Reads a YAML (or JSON) file, applies `key.path=value` overrides in order, and checks every value.
+  /// Reads a YAML (or JSON) file, applies `key.path=value` overrides in order, and then those that a search tries, and checks
+  /// every value.
   ///
   /// The document is laid over the defaults, written out in full: a key that they do not have is unknown. Throws
   /// `ConfigurationError`: 66 if the file cannot be read, otherwise 64. An initialization `auto` is resolved.
-  package static func load(path: String, overrides: [String] = []) throws -> Configuration {
+  package static func load(path: String, overrides: [String] = [], tried: [String] = []) throws -> Configuration {
     guard let bytes = FileManager.default.contents(atPath: path) else {
       let reason = String(cString: strerror(errno))
       throw ConfigurationError(source: path, "cannot be read (\(reason)); check the path", exitCode: 66)
@@ -16,22 +17,24 @@ extension Configuration {
     guard let text = String(bytes: bytes, encoding: .utf8) else {
       throw ConfigurationError(source: path, "is not UTF-8 text; save it as YAML in UTF-8")
     }
-    var configuration = try parse(text, source: path, overrides: overrides)
+    var configuration = try parse(text, source: path, overrides: overrides, tried: tried)
     configuration.model.initialization = configuration.model.resolvedInitialization
     return configuration
   }
 
   /// The configuration of a document's text; `source` names it in errors. What is null, in the document or by an override,
   /// has its default.
-  package static func parse(_ text: String, source: String, overrides: [String] = []) throws -> Configuration {
+  package static func parse(
+    _ text: String, source: String, overrides: [String] = [], tried: [String] = []
+  ) throws -> Configuration {
     let defaults = try defaultTree()
     var tree = defaults
     if let document = try compose(text, source: source) {
       tree = try overlay(tree, document, defaults, source: source, path: [])
     }
-    for override in overrides {
+    for (option, override) in overrides.map({ ("--set", $0) }) + tried.map({ ("--over", $0) }) {
       let parts = override.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-      let source = "--set \(override)"
+      let source = "\(option) \(override)"
       guard parts.count == 2, !parts[0].isEmpty else {
         throw ConfigurationError(source: source, "is not KEY=VALUE, such as optimizer.batch_size=256")
       }
@@ -128,7 +131,7 @@ extension Configuration {
       let name = name.scalar?.string ?? "\(name)"
       let path = path + [name]
       guard let old = result[Node(name)], let standard = defaults[name] else {
-        let line = value.mark.map { source.hasPrefix("--set") ? "" : " (line \($0.line))" } ?? ""
+        let line = value.mark.map { source.hasPrefix("--") ? "" : " (line \($0.line))" } ?? ""
         let meant = try KeyHints().meant(by: path)
         throw ConfigurationError(
           source: source, key: path.joined(separator: "."),

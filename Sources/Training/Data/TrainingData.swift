@@ -11,7 +11,7 @@ package struct TrainingData {
   package let train: Dataset
   /// The examples that the model is chosen by; those of a fraction are not in `train`.
   package var validation: Dataset?
-  package let test: Dataset?
+  package private(set) var test: Dataset?
   package var normalization: Normalization
   /// Whether the features in the files share one scale; nil where this has not been determined.
   package var scales: FeatureScales?
@@ -32,6 +32,12 @@ package struct TrainingData {
   package var exceedsMemory: Bool {
     // A quarter is for everything else.
     train.features.matrix.map { $0.mappedSize > memory / 4 * 3 } ?? false
+  }
+  /// These examples without the test set.
+  package var withoutTest: TrainingData {
+    var data = self
+    data.test = nil
+    return data
   }
   /// A remark for the user on how the examples were read.
   package var note: String?

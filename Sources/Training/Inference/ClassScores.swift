@@ -10,9 +10,9 @@ package struct ClassScores: Equatable, Sendable {
   var sums: [Double]
 
   /// The sums per class: its examples, those that are right, those that are right among the first five, the examples
-  /// taken for it, and the cross-entropy of its examples.
+  /// taken for it, the cross-entropy of its examples, and its squares.
   package enum ClassSum: Int, CaseIterable {
-    case examples, hits, top5Hits, predictions, losses
+    case examples, hits, top5Hits, predictions, losses, squaredLosses
   }
 
   /// The sums per bin of confidence, the probability of the most probable class: examples, those that are right, and
@@ -47,6 +47,7 @@ package struct ClassScores: Equatable, Sendable {
     sums[place(.examples, label)] += 1
     sums[place(.predictions, predicted)] += 1
     sums[place(.losses, label)] += loss
+    sums[place(.squaredLosses, label)] += loss * loss
     if rank == 0 { sums[place(.hits, label)] += 1 }
     if rank < 5 { sums[place(.top5Hits, label)] += 1 }
     if sums.count > firstConfusion { sums[firstConfusion + label * classCount + predicted] += 1 }
@@ -71,6 +72,14 @@ extension ClassScores {
   package var balancedTop5Accuracy: Double { mean(.top5Hits) }
   /// The mean, over the classes that have examples, of the mean cross-entropy per class.
   package var balancedLoss: Double { mean(.losses) }
+
+  /// The standard error of the mean cross-entropy over the examples.
+  package var lossError: Double {
+    func total(_ kind: ClassSum) -> Double { self[kind].reduce(0, +) }
+    let count = total(.examples)
+    let mean = total(.losses) / count
+    return (max(0, total(.squaredLosses) / count - mean * mean) / max(1, count - 1)).squareRoot()
+  }
 
   private func mean(_ kind: ClassSum) -> Double {
     let present = zip(self[kind], self[.examples]).filter { $1 > 0 }

@@ -9,6 +9,8 @@ package struct Evaluation: Equatable, Sendable {
   package var examples: Int
   /// Mean cross-entropy.
   package var loss: Double
+  /// The standard error of the mean, by the spread over the examples.
+  package var lossError = 0.0
   package var accuracy: Double
   /// The fraction of examples whose true class is among the five most probable.
   package var top5Accuracy: Double
@@ -22,7 +24,7 @@ extension Evaluation {
     func total(_ kind: ClassScores.ClassSum) -> Double { scores[kind].reduce(0, +) }
     let count = total(.examples)
     self.init(
-      examples: Int(count), loss: total(.losses) / count, accuracy: total(.hits) / count,
+      examples: Int(count), loss: total(.losses) / count, lossError: scores.lossError, accuracy: total(.hits) / count,
       top5Accuracy: total(.top5Hits) / count, balancedAccuracy: scores.balancedAccuracy)
   }
 }

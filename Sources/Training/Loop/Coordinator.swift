@@ -8,6 +8,8 @@ package final class Coordinator {
   package let directory: RunDirectory
   private let communicator: Communicator
   private let console: Console
+  /// What progress lines begin with where the run is one of many, whose other lines are left out; nil for a run of its own.
+  private let label: String?
   private let metrics: MetricsLog?
   private let tensorBoard: TensorBoardLog?
   private let checkpoints: CheckpointWriter?
@@ -20,11 +22,12 @@ package final class Coordinator {
   /// Opens the files of a run. Collective.
   package init(
     _ directory: RunDirectory, _ configuration: Configuration, scales: FeatureScales? = nil, resumingAt step: Int?,
-    over communicator: Communicator
+    label: String? = nil, over communicator: Communicator
   ) throws {
     let logging = configuration.logging
     self.directory = directory
     self.communicator = communicator
+    self.label = label
     console = Console(communicator.isRoot ? logging.progress : .none, launched: communicator.size > 1)
     watch = RunWatch(
       configuration.optimizer.damping, configuration.optimizer.solver,
@@ -46,7 +49,7 @@ package final class Coordinator {
 
   /// Prints a line on the terminal.
   package func say(_ line: String) {
-    if communicator.isRoot { console.say(line) }
+    if communicator.isRoot, label == nil { console.say(line) }
   }
 
   /// Prints a labelled line, in columns.
@@ -56,7 +59,7 @@ package final class Coordinator {
 
   /// Shows the progress of the run.
   package func show(_ progress: @autoclosure () -> String, isMilestone: Bool = false) {
-    console.show(progress, isMilestone: isMilestone)
+    console.show({ (label ?? "") + progress() }, isMilestone: isMilestone && label == nil)
   }
 
   /// Appends an event to the metrics. A failure waits for `settle`.

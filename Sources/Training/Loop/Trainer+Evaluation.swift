@@ -61,13 +61,27 @@ extension Trainer {
     return (found.step == step ? parameters : best, found)
   }
 
+  /// Scores the model of a completed run on the validation set, if there is one. Collective.
+  package func validationScore() throws -> Evaluation? {
+    guard let model, let set = data.validation else { return nil }
+    return try score(model.parameters, on: set, split: "validation")
+  }
+
+  private func score(_ parameters: Vector<Scalar>, on set: Dataset, split: String) throws -> Evaluation {
+    do {
+      return try evaluator.evaluate(parameters, on: set, named: "the \(split) set", normalization: data.normalization)
+    } catch let failure as CollectiveFailure where failure.exitCode == 70 {
+      noteDivergence()
+      throw failure
+    }
+  }
+
   /// Scores a model on a set, by default that of the present step. Collective.
   @discardableResult
   func evaluate(
     _ parameters: Vector<Scalar>, on set: Dataset, split: String, best: BestModel? = nil
   ) throws -> Evaluation {
-    let result = try evaluator.evaluate(
-      parameters, on: set, named: "the \(split) set", normalization: data.normalization)
+    let result = try score(parameters, on: set, split: split)
     let modelStep = best.flatMap { $0.step == step ? nil : $0.step }
     let balanced =
       split == "validation" && selection?.criterion == .balancedAccuracy

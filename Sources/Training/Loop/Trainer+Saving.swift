@@ -32,7 +32,7 @@ extension Trainer {
     if let divergence = try findDivergence() {
       coordinator.finishCheckpoints()
       coordinator.flush()
-      throw CollectiveFailure(divergence)
+      throw failure(divergence)
     }
     savedStep = step
     lastState.endChange(nil)

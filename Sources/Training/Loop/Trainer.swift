@@ -35,10 +35,14 @@ package final class Trainer<Scalar: DistributedScalar> {
   private var readAhead: ReadAhead
   /// This rank's shard of a full batch, which is gathered only once.
   private var fullBatch: Batch<Scalar>?
-  var step = 0
+  package internal(set) var step = 0
   var savedStep: Int?
   /// The state that a signal during a step saves.
   let lastState = LastState()
+  /// The model that a completed run has ended with, and what there is to say of it where it is the best one.
+  package private(set) var model: (parameters: Vector<Scalar>, best: BestModel?)?
+  /// Whether the run has ended since its numbers were not finite.
+  package private(set) var hasDiverged = false
   /// Seconds of the last step; nil before the first one.
   var lastSeconds: Double?
   private let clock: RankClock
@@ -88,6 +92,14 @@ package final class Trainer<Scalar: DistributedScalar> {
     try chooseSolver(resuming: state?.progress)
   }
 
+  /// The error of a run whose numbers are not finite.
+  func failure(_ divergence: Divergence) -> CollectiveFailure {
+    noteDivergence()
+    return CollectiveFailure(divergence)
+  }
+
+  func noteDivergence() { hasDiverged = true }
+
   var totalSteps: Int { configuration.training.steps(of: sampler) }
 
   /// Trains to the end, or until a signal asks any rank to stop. Collective.
@@ -112,7 +124,7 @@ package final class Trainer<Scalar: DistributedScalar> {
       if report.interrupted { try coordinator.settle() }
       if let divergence = Divergence(report, step: step, rate: rate(ofStep: step - 1), Scalar.self) {
         coordinator.flush()
-        throw CollectiveFailure(divergence)
+        throw failure(divergence)
       }
 
       coordinator.observe(report, step: step, epoch: epoch)
@@ -138,9 +150,10 @@ package final class Trainer<Scalar: DistributedScalar> {
     try save()
     let lastEpoch = sampler.position(ofStep: max(0, step - 1)).epoch
     let model = chooseModel()
+    self.model = model
     let fit = try evaluate(model.parameters, on: data.train, split: "train", best: model.best)
     guard fit.loss.isFinite else {
-      throw CollectiveFailure(Divergence(step: step, sign: "the training loss is not finite"))
+      throw failure(Divergence(step: step, sign: "the training loss is not finite"))
     }
     if let test = data.test { try evaluate(model.parameters, on: test, split: "test", best: model.best) }
     try saveModel(model.parameters, model.best, isNew: step > firstStep)
@@ -192,7 +205,7 @@ package final class Trainer<Scalar: DistributedScalar> {
   }
 
   /// Seconds since the run began in this process.
-  var elapsed: Double { (ContinuousClock.now - begin) / .seconds(1) }
+  package var elapsed: Double { (ContinuousClock.now - begin) / .seconds(1) }
 
   /// Records the times of all ranks since the last such event. Collective.
   private func recordRanks(epoch: Int) throws {

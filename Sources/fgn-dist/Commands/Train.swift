@@ -125,6 +125,10 @@ struct Train: ParsableCommand {
     let directory =
       named ?? (resume == Self.newest ? .newest(for: config) : RunDirectory(ofCheckpoint: resume))
     var choice = Choice(directory: directory)
+    if resume == Self.newest, directory.isSearched {
+      throw ConfigurationError(
+        source: directory.path, "holds a search; go on with fgn-dist tune --resume, or choose another --run-directory")
+    }
     // The lock precedes the search for the newest checkpoint, since a job that is ending may still write one.
     if directory.isUsed { choice.lock = try RunLock(directory, hostname: hostname) }
     if resume == Self.newest {
@@ -215,7 +219,7 @@ struct Train: ParsableCommand {
 }
 
 extension Configuration.TrainingOptions {
-  fileprivate var heartbeatLimits: Heartbeat.Limits {
+  var heartbeatLimits: Heartbeat.Limits {
     func limit(_ seconds: Double) -> Double { seconds == 0 ? .infinity : seconds }
     return Heartbeat.Limits(silence: limit(peerTimeout), wait: limit(stallTimeout))
   }

@@ -1,0 +1,57 @@
+import Foundation
+import Training
+
+/// A setting and the values that a search tries for it, as `KEY=VALUES` gives them: a list such as `0.1,1,10`, or `LOW:HIGH:COUNT`
+/// for values at equal ratios, both ends included. The values are YAML of their own.
+package struct SearchAxis: Codable, Equatable, Sendable {
+  package let key: String
+  package let values: [String]
+
+  package init(_ key: String, _ values: [String]) {
+    (self.key, self.values) = (key, values)
+  }
+
+  /// Throws exit code 64 for a text that is neither form, and for a value that is there twice.
+  package init(_ text: String) throws(ConfigurationError) {
+    func refused(_ problem: String) -> ConfigurationError { ConfigurationError(source: "--over \(text)", problem) }
+    let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+    guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
+      throw refused("is not KEY=VALUES, such as optimizer.weight_decay=1e-6:1e-2:9 or optimizer.method=fgn,adam")
+    }
+    key = parts[0]
+    let range = parts[1].split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+    if range.count == 3, let low = Double(range[0]), let high = Double(range[1]) {
+      guard low > 0, high > low, high.isFinite, let count = Int(range[2]), (2...1000).contains(count) else {
+        throw refused("has no range LOW:HIGH:COUNT with 0 < LOW < HIGH and 2 values or more")
+      }
+      values = Self.range(low, high, count, isWhole: Int(range[0]) != nil && Int(range[1]) != nil)
+    } else {
+      values = Self.list(parts[1])
+    }
+    if values.contains(where: \.isEmpty) {
+      throw refused("has an empty value; give numbers or words between its commas")
+    }
+    if let twice = values.indices.first(where: { values[..<$0].contains(values[$0]) }) {
+      throw refused("has \(values[twice]) twice; give each value once")
+    }
+  }
+
+  /// Values at equal ratios, with three significant digits, or whole ones.
+  private static func range(_ low: Double, _ high: Double, _ count: Int, isWhole: Bool) -> [String] {
+    (0..<count).map { index in
+      let value = low * pow(high / low, Double(index) / Double(count - 1))
+      return isWhole ? "\(Int(value.rounded()))" : String(format: "%.3g", value)
+    }
+  }
+
+  /// The parts between the commas outside of brackets.
+  private static func list(_ text: String) -> [String] {
+    var (values, depth) = ([""], 0)
+    for character in text {
+      if "[{".contains(character) { depth += 1 }
+      if "]}".contains(character) { depth -= 1 }
+      if character == ",", depth == 0 { values.append("") } else { values[values.count - 1].append(character) }
+    }
+    return values.map { $0.trimmingCharacters(in: .whitespaces) }
+  }
+}

@@ -1,0 +1,108 @@
+import Foundation
+import Training
+
+/// The folder of a search: `tune.json` with what is known, `tune.csv` for people and programs, `trials/` with a run directory
+/// for each trial, and beside them the files of the run that trains the chosen setting.
+package struct SearchDirectory: Sendable {
+  package let run: RunDirectory
+
+  package init(_ run: RunDirectory) { self.run = run }
+
+  package var record: String { run.search }
+  package var table: String { "\(run.path)/tune.csv" }
+  package var figure: String { "\(run.path)/tune.svg" }
+
+  /// The run directory of a trial, such as `trials/07-2` for the seventh setting in the second rung.
+  package func trial(_ trial: Trial) -> RunDirectory {
+    let number = trial.setting < 10 ? "0\(trial.setting)" : "\(trial.setting)"
+    return RunDirectory(path: "\(run.path)/trials/\(number)-\(trial.rung)")
+  }
+}
+
+/// What a search has been asked for, and what its trials have come to: all that it needs to go on. The same on all ranks.
+package struct SearchRecord: Codable, Equatable, Sendable {
+  /// What must not change from one process of a search to the next.
+  package struct Request: Codable, Equatable, Sendable {
+    /// The configuration that settings change, as YAML.
+    package var configuration: String
+    package var grids: [[SearchAxis]]
+    package var isPath: Bool
+    package var rungs: Int
+    /// The checksum of the examples.
+    package var data: String
+
+    package init(configuration: String, grids: [[SearchAxis]], isPath: Bool, rungs: Int, data: String) {
+      (self.configuration, self.grids, self.isPath, self.rungs, self.data) = (configuration, grids, isPath, rungs, data)
+    }
+  }
+
+  package let request: Request
+  package private(set) var results: [TrialResult] = []
+
+  package init(_ request: Request) { self.request = request }
+
+  package func result(of trial: Trial) -> TrialResult? { results.first { $0.trial == trial } }
+
+  package mutating func add(_ result: TrialResult) { results.append(result) }
+
+  /// The result of a setting in the last rung that it has been in.
+  package func lastResult(of setting: Int) -> TrialResult? {
+    results.filter { $0.trial.setting == setting }.max { $0.trial.rung < $1.trial.rung }
+  }
+
+  /// The best of all results, the first of equal ones; nil if all have diverged.
+  package func best(
+    by criterion: Configuration.TrainingOptions.Criterion, where isCandidate: (TrialResult) -> Bool = { _ in true }
+  ) -> TrialResult? {
+    results.filter { !$0.hasDiverged && isCandidate($0) }.min { $0.cost(by: criterion) < $1.cost(by: criterion) }
+  }
+
+  /// The record of a folder; nil if there is none. Throws `StorageError`.
+  package static func load(_ path: String) throws -> SearchRecord? {
+    guard FileManager.default.fileExists(atPath: path) else { return nil }
+    do {
+      return try decoder.decode(SearchRecord.self, from: Data(contentsOf: URL(fileURLWithPath: path)))
+    } catch {
+      throw StorageError(
+        .contents, path: path, section: "document", problem: "is not the record of a search",
+        remedy: "restore it, or search anew in another --run-directory")
+    }
+  }
+
+  package func save(to path: String) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
+    encoder.nonConformingFloatEncodingStrategy = Self.infinities.encoding
+    let bytes = try encoder.encode(self)
+    try AtomicFile.write(path) { try $0.write(Array(bytes)) }
+  }
+
+  private static var decoder: JSONDecoder {
+    let decoder = JSONDecoder()
+    decoder.nonConformingFloatDecodingStrategy = infinities.decoding
+    return decoder
+  }
+
+  private static var infinities:
+    (encoding: JSONEncoder.NonConformingFloatEncodingStrategy, decoding: JSONDecoder.NonConformingFloatDecodingStrategy)
+  {
+    (
+      .convertToString(positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan"),
+      .convertFromString(positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    )
+  }
+
+  /// Throws exit code 64 if this record is of another search than `request`.
+  package func check(_ request: Request, in directory: SearchDirectory) throws(ConfigurationError) {
+    let parts = [
+      ("the configuration", self.request.configuration == request.configuration),
+      ("--over", self.request.grids == request.grids), ("--path", self.request.isPath == request.isPath),
+      ("--rungs", self.request.rungs == request.rungs),
+      ("the data", self.request.data == request.data),
+    ]
+    guard let changed = parts.first(where: { !$0.1 })?.0 else { return }
+    throw ConfigurationError(
+      source: directory.run.path,
+      "holds a search with another value of \(changed); restore it, or search anew in another --run-directory")
+  }
+}

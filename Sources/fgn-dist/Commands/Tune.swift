@@ -1,0 +1,157 @@
+import ArgumentParser
+import LinearAlgebra
+import MPI
+import Training
+import Tuning
+
+struct Tune: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Train many settings, and choose the best model by a validation set.",
+    discussion: """
+      fgn-dist tune config.yaml --over optimizer.weight_decay=1e-6:1e-2:9 --over optimizer.damping.initial=0.1,1
+
+      Each --over gives a key and its values: a list, or LOW:HIGH:COUNT for values at equal ratios. All combinations are \
+      tried; without --over, Fast Gauss-Newton and Adam with some values each. What the scores come from is \
+      data.validation of the configuration, or a tenth of the training set, and what they are, training.best_by.
+      """)
+
+  @Argument(help: "Configuration file (YAML).")
+  var config: String
+
+  @Option(help: ArgumentHelp("A key and the values to try. Repeatable.", valueName: "key=values"))
+  var over: [String] = []
+
+  @Option(
+    name: .customLong("set"), help: "Override a setting of all runs, such as optimizer.batch_size=256. Repeatable.")
+  var overrides: [String] = []
+
+  @Option(help: "Folder for the results, the runs and the model. (default: runs/NAME, for a configuration NAME.yaml)")
+  var runDirectory: String?
+
+  @Flag(help: "Go on with the search of the run directory.")
+  var resume = false
+
+  @Option(
+    help: """
+      Train all settings for a part of their steps, the best third for three times as many, and so on to all steps; 1: train \
+      all settings to the end. (default: 1 for up to 3 settings or with --path, 2 for up to 8, else 3)
+      """)
+  var rungs: Int?
+
+  @Flag(
+    help: """
+      For weight decays of a linear head: train the strongest one to the end, and each of the others for a sixth of the steps \
+      from the model of the one before. Cheaper, and less far for weak weight decays.
+      """)
+  var path = false
+
+  @Flag(
+    help: "Choose the strongest weight decay whose validation loss is within a standard error of the best one.")
+  var oneStandardError = false
+
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Train the chosen setting on all rows, those of data.validation.fraction too; else its model is the result.")
+  var refit = true
+
+  func validate() throws {
+    if let rungs, !(1...5).contains(rungs) { throw ValidationError("--rungs takes 1 to 5, not \(rungs)") }
+    if path, let rungs, rungs > 1 {
+      throw ValidationError("--rungs \(rungs) does not go with --path; leave one of them out")
+    }
+  }
+
+  func run() throws {
+    try Job.run { job in
+      let communicator = job.communicator
+      let axes = try communicator.collectively { try over.map(SearchAxis.init) }
+      var overrides = overrides
+      var base = try communicator.collectively { try Configuration.load(path: config, overrides: overrides) }
+      let hasOwnValidation = base.data.validation.isGiven
+      if !hasOwnValidation {
+        overrides.append("data.validation.fraction=0.1")
+        base = try communicator.collectively { try Configuration.load(path: config, overrides: overrides) }
+      }
+      try communicator.agree(Array(base.yaml.utf8), about: "the configuration", exitCode: 64)
+      try communicator.agree(Array(over.joined(separator: " ").utf8), about: "--over", exitCode: 64)
+      job.heartbeat.limits = base.training.heartbeatLimits
+      if base.training.reproducible { Threads.configure(count: Threads.count, pieces: Threads.fixedPieces) }
+
+      let data = try TrainingData.load(base, over: communicator)
+      let grids = try communicator.collectively {
+        axes.isEmpty
+          ? DefaultGrid.grids(
+            try Configuration.load(path: config, overrides: overrides + ["optimizer.method=fgn"])
+              .resolved(for: data.facts)) : [axes]
+      }
+      let space = try communicator.collectively {
+        try SearchSpace(grids, isPath: path) { tried in
+          try Configuration.load(path: config, overrides: overrides, tried: tried).resolved(for: data.facts)
+        }
+      }
+      let rungs = try communicator.collectively { try chooseRungs(space) }
+      let request = SearchRecord.Request(
+        configuration: base.yaml, grids: grids, isPath: path, rungs: rungs,
+        data: data.checksum.map { String($0, radix: 16) } ?? "")
+      let begun = try communicator.onRoot { try begin(communicator.hostname) }
+      defer { extendLifetime(begun) }
+      let directory = SearchDirectory(RunDirectory(path: try communicator.broadcast(begun?.directory.path ?? "")))
+      let record = try communicator.collectively {
+        let record = try SearchRecord.load(directory.record) ?? SearchRecord(request)
+        try record.check(request, in: directory)
+        return record
+      }
+
+      var options = Tuner.Options()
+      (options.appliesOneStandardError, options.refits) = (oneStandardError, refit)
+      if communicator.isRoot {
+        let set = data.validation!
+        let origin = hasOwnValidation ? "" : ", a tenth of the training set"
+        let console = Console(base.logging.progress, launched: communicator.size > 1)
+        console.say("fgn-dist \(FgnDist.version)")
+        console.say(
+          "search: \(space.settings.count) settings of \(space.keys.joined(separator: ", ")); \(data.train.count) training "
+            + "examples, \(set.count) validation examples\(origin)")
+        if space.isPath {
+          console.say("path: weight decays from strong to weak, each from the model of the one before")
+        }
+        console.say("run: \(directory.run.path)")
+      }
+      let tuner = Tuner(
+        space, data, record, in: directory, options,
+        SearchContext(communicator, version: FgnDist.version, library: job.library))
+      switch try tuner.run() {
+      case .completed: return .success
+      case .interrupted:
+        job.say("stopped by a signal; go on with --resume --run-directory \(directory.run.path)")
+        return ExitCode(75)
+      }
+    }
+  }
+
+  private func chooseRungs(_ space: SearchSpace) throws -> Int {
+    if oneStandardError, !space.keys.contains("optimizer.weight_decay") {
+      throw ConfigurationError(
+        source: "--one-standard-error", "needs --over optimizer.weight_decay=…, of which it takes the strongest")
+    }
+    if space.isPath { return 1 }
+    return rungs ?? Schedule(settings: space.settings.count).rungs
+  }
+
+  /// The folder of the search and its lock. On rank 0.
+  private func begin(_ hostname: String) throws -> (directory: RunDirectory, lock: RunLock) {
+    let named = runDirectory.map { RunDirectory(path: $0) }
+    guard resume else {
+      if let named { return (named, try named.begin(resuming: false, hostname: hostname)) }
+      return try RunDirectory.begin(for: config, hostname: hostname)
+    }
+    let directory = named ?? .newest(for: config)
+    guard directory.isSearched || !directory.isUsed else {
+      throw ConfigurationError(
+        source: directory.path,
+        "holds a run of train; go on with fgn-dist train --resume, or choose another --run-directory")
+    }
+    try directory.create(resuming: true)
+    return (directory, try RunLock(directory, hostname: hostname))
+  }
+}

@@ -1,0 +1,175 @@
+import Foundation
+import Testing
+
+extension ProcessTests {
+  @Suite("A search for the best setting")
+  struct TuneTests {
+    private static let over = ["--over", "optimizer.method=fgn,adam", "--over", "optimizer.damping.initial=0.1,1,10"]
+
+    private func prepare(_ extra: String = "") throws -> Workspace {
+      let workspace = Workspace()
+      try Examples(2000, features: 32, classes: 10).write(to: workspace)
+      try Examples(500, features: 32, classes: 10, seed: 1).write("test", to: workspace)
+      try workspace.write(
+        "run.yaml",
+        """
+        data:
+          train: {features: train-features.npy, labels: train-labels.npy}
+          test: {features: test-features.npy, labels: test-labels.npy}
+        \(extra)
+        training: {epochs: 12, precision: float64}
+        optimizer: {batch_size: 100, solver: {kind: gram}}
+        checkpoint: {every: 5}
+        logging: {tensorboard: false, progress: none}
+        """)
+      return workspace
+    }
+
+    private func tune(
+      _ ranks: Ranks, _ folder: String, _ more: [String] = over, in workspace: Workspace
+    ) throws -> Outcome {
+      try Program.run(ranks, ["tune", "run.yaml", "--run-directory", folder] + more, in: workspace)
+    }
+
+    /// The lines of `tune.csv` as fields by name.
+    private func table(_ folder: String, _ workspace: Workspace) throws -> [[String: String]] {
+      let lines = String(decoding: try workspace.bytes("\(folder)/tune.csv"), as: UTF8.self).split(separator: "\n")
+        .map { $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init) }
+      return lines.dropFirst().map { Dictionary(uniqueKeysWithValues: zip(lines[0], $0)) }
+    }
+
+    @Test func `Chooses the trial of the least validation loss, and trains it on all rows`() throws {
+      let workspace = try prepare()
+      let outcome = try tune(.plain, "run", in: workspace)
+      outcome.expectSuccess()
+      let rows = try table("run", workspace)
+      // Adam reads no damping: four settings, of which two go on to the second rung.
+      #expect(rows.map { "\($0["setting"]!)-\($0["rung"]!)" }.filter { $0.hasSuffix("-1") }.count == 4)
+      #expect(rows.count == 6)
+      let losses = rows.map { Double($0["loss"]!)! }
+      let chosen = try #require(rows.firstIndex { $0["status"] == "chosen" })
+      #expect(losses[chosen] == losses.min())
+      #expect(rows.count { $0["status"] == "chosen" } == 1)
+      // The scores are those of the trial's own validation events.
+      let name = "run/trials/0\(rows[chosen]["setting"]!)-\(rows[chosen]["rung"]!)"
+      let best = try workspace.metrics(name).filter { $0.split == "validation" }.compactMap(\.loss).min()
+      #expect(best == losses[chosen])
+      #expect(!(try workspace.metrics(name).contains { $0.split == "test" }), "a trial looks at the test set")
+      // 2000 rows are 20 batches, 1800 are 18.
+      let steps = Int(rows[chosen]["steps_in_all"]!)!
+      let refit = Int((Double(steps) * 20 / 18).rounded())
+      #expect(outcome.output.contains("refit: \(refit) steps on all 2000 rows\n"))
+      #expect(try workspace.metrics("run").filter { $0.event == "step" }.count == refit)
+      #expect(outcome.output.contains("fgn: loss ") && outcome.output.contains("adam: loss "))
+      #expect(workspace.names("run/trials/01-1/checkpoints").isEmpty)
+      try Program.run(
+        .plain, ["evaluate", "run/model.safetensors"], in: workspace
+      ).expectSuccess()
+    }
+
+    @Test func `Goes on after kills and signals to the same table and model`() throws {
+      let workspace = try prepare()
+      try tune(.plain, "whole", in: workspace).expectSuccess()
+      var (stops, outcome) = (0, Outcome?.none)
+      while outcome == nil {
+        let resume = stops == 0 ? [] : ["--resume"]
+        let child = try Child(
+          Program.command(.plain, ["tune", "run.yaml", "--run-directory", "run"] + Self.over + resume), in: workspace)
+        let before = workspace.lineCounts("run")
+        let isFar = poll(for: Child.limit) { child.hasEnded || workspace.lineCounts("run") >= before + 60 }
+        try #require(isFar)
+        if !child.hasEnded, let program = child.programs.first {
+          kill(program, stops % 2 == 0 ? SIGKILL : SIGTERM)
+          stops += 1
+          let stopped = try child.wait()
+          if stopped.code == 0 { outcome = stopped }
+        } else {
+          outcome = try child.wait()
+        }
+      }
+      outcome!.expectSuccess()
+      #expect(stops >= 3, "the search ended too soon to be stopped")
+      #expect(try workspace.bytes("run/tune.csv") == workspace.bytes("whole/tune.csv"))
+      #expect(try workspace.bytes("run/model.safetensors") == workspace.bytes("whole/model.safetensors"))
+    }
+
+    @Test func `Makes the same choice on two ranks`() throws {
+      let workspace = try prepare()
+      try tune(.plain, "one", in: workspace).expectSuccess()
+      try tune(.mpirun(2), "two", in: workspace).expectSuccess()
+      let (one, two) = (try table("one", workspace), try table("two", workspace))
+      try #require(one.count == two.count)
+      for (left, right) in zip(one, two) {
+        for key in ["setting", "rung", "steps", "best_step", "status"] { #expect(left[key] == right[key]) }
+        #expect(abs(Double(left["loss"]!)! - Double(right["loss"]!)!) < 1e-9)
+      }
+    }
+
+    @Test func `Takes the model of the trial with a validation set of its own, and follows a path`() throws {
+      let workspace = try prepare("  validation: {features: test-features.npy, labels: test-labels.npy}")
+      let outcome = try tune(
+        .plain, "run", ["--path", "--one-standard-error", "--over", "optimizer.weight_decay=1e-4:1:5"], in: workspace)
+      outcome.expectSuccess()
+      #expect(outcome.output.contains("test  loss "))
+      let rows = try table("run", workspace)
+      #expect(rows.map { $0["steps"]! } == ["40", "40", "40", "40", "240"])
+      let chosen = try #require(rows.first { $0["status"] == "chosen" })
+      let best = try #require(rows.min { Double($0["loss"]!)! < Double($1["loss"]!)! })
+      let bound = Double(best["loss"]!)! + Double(best["loss_error"]!)!
+      let near = rows.filter { Double($0["loss"]!)! <= bound }
+      #expect(chosen["setting"] == near.last?["setting"])
+      #expect(
+        try workspace.bytes("run/model.safetensors")
+          == workspace.bytes("run/trials/0\(chosen["setting"]!)-1/model.safetensors"))
+    }
+
+    @Test func `A setting that diverges is out, and where all do nothing is chosen`() throws {
+      let workspace = try prepare()
+      let sgd = ["--set", "optimizer.method=sgd"]
+      let some = try tune(
+        .plain, "some", sgd + ["--no-refit", "--over", "optimizer.learning_rate=0.01,1e308"], in: workspace)
+      some.expectSuccess()
+      #expect(try table("some", workspace).map { $0["status"]! } == ["chosen", "diverged"])
+      let all = try tune(.plain, "all", sgd + ["--over", "optimizer.learning_rate=1e308,1.7e308"], in: workspace)
+      #expect(all.code == 70)
+      #expect(all.errors.count == 1 && all.errors[0].contains("all settings diverged"), "\(all.errorOutput)")
+    }
+
+    @Test func `Mistakes are one line on any number of ranks`() throws {
+      let workspace = try prepare()
+      for (more, code, said) in [
+        (["--over", "optimizer.momentum"], 64, "is not KEY=VALUES"),
+        (["--over", "optimizer.momentun=0,0.9"], 64, "did you mean optimizer.momentum?"),
+        (["--over", "optimizer.momentum=0.9,2"], 64, "optimizer.momentum: 2.0 is impossible"),
+        (["--over", "data.normalize=none,scale"], 64, "data.normalize: is common to all settings"),
+        (["--path", "--over", "optimizer.momentum=0,0.9"], 64, "--path"),
+        (["--rungs", "0"], 64, "--rungs takes 1 to 5"),
+      ] as [([String], Int32, String)] {
+        for ranks in [Ranks.plain, .mpirun(2)] {
+          let outcome = try tune(ranks, "run", more, in: workspace)
+          #expect(outcome.code == code)
+          #expect(outcome.errors.count == 1 && outcome.errors[0].contains(said), "\(more): \(outcome.errorOutput)")
+          #expect(!workspace.exists("run"))
+        }
+      }
+      try tune(.plain, "run", ["--no-refit", "--over", "optimizer.momentum=0,0.9"], in: workspace).expectSuccess()
+      for (command, said) in [
+        (["tune", "--over", "optimizer.momentum=0,0.9"], "already holds a run"),
+        (["tune", "--resume", "--over", "optimizer.momentum=0,0.5"], "another value of --over"),
+        (["train", "--resume"], "holds a search"),
+      ] {
+        let outcome = try Program.run(
+          .plain, [command[0], "run.yaml", "--run-directory", "run"] + command.dropFirst(), in: workspace)
+        #expect(outcome.code == 64)
+        #expect(outcome.errors.count == 1 && outcome.errors[0].contains(said), "\(outcome.errorOutput)")
+      }
+    }
+  }
+}
+
+extension Workspace {
+  /// The lines of the metrics of all trials of a search, and of its own.
+  fileprivate func lineCounts(_ folder: String) -> Int {
+    names("\(folder)/trials").reduce(metricsCount(folder)) { $0 + metricsCount("\(folder)/trials/\($1)") }
+  }
+}
