@@ -6,7 +6,7 @@ package struct LearningRateSchedule: Codable, Equatable, Sendable {
     case constant, linear, cosine
   }
 
-  package var kind = Kind.linear
+  @Setting package var kind = Kind.linear
   /// The number of steps over which the rate rises linearly from zero.
   package var warmup = 0
   /// The final rate of linear and cosine, as a fraction of the peak.

@@ -8,7 +8,7 @@ extension RunState {
     let scheduleChange = try scheduleChange(data)
     if isDone(data) { return [noteOnDone] }
     let onData = [noteOnChecksum, noteOnColumns(data)].compactMap { $0 }
-    return [scheduleChange, selection(data).note].compactMap { $0 } + settingChanges + onData
+    return [scheduleChange, selection(data).note, average(data).note].compactMap { $0 } + settingChanges + onData
   }
 
   /// The settings with which the run goes on differently than saved, and other remarks on that, one line each, for the

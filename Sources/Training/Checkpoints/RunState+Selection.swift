@@ -34,11 +34,14 @@ extension RunState {
     return (old, nil)
   }
 
-  /// The parameters of the best step of `selection`, which goes on from this checkpoint, whose own are `current`.
+  /// The parameters of the best step of `selection`, which goes on from this checkpoint; those of its own model where that
+  /// is the best one, or none is yet.
   func bestParameters<Scalar: BLASScalar>(
-    of network: Network, _ selection: ModelSelection?, current: Vector<Scalar>
+    of network: Network, _ selection: ModelSelection?
   ) throws -> Vector<Scalar> {
-    guard let best = selection?.best, best.step != progress.step else { return current.copy() }
+    guard let best = selection?.best, best.step != progress.step else {
+      return try ModelFile.parameters(of: network, in: contents)
+    }
     return try ModelFile.parameters(
       of: network, in: contents, names: network.layout.entries.map { Self.bestPrefix + $0.name })
   }

@@ -28,6 +28,8 @@ package struct RunState {
     package var validation: String?
     /// What evaluations on the validation set have said; nil where there is none.
     package var selection: ModelSelection?
+    /// What the model is to be an average of; nil where it is none.
+    package var average: AverageSpan?
   }
 
   package let progress: Progress
@@ -119,6 +121,9 @@ package struct RunState {
     let (damping, moments) = (progress.optimizer.damping, progress.optimizer.moments)
     guard progress.step >= 0, damping.map({ $0 > 0 && $0.isFinite }) ?? true, moments.map({ $0 >= 0 }) ?? true else {
       throw impossible("step \(progress.step) with \(progress.optimizer) is impossible")
+    }
+    if let average = progress.average, !average.isPossible(after: progress.step) {
+      throw impossible("step \(progress.step) with an average from step \(average.first) to \(average.last) is impossible")
     }
   }
 

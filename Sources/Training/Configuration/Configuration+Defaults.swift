@@ -17,20 +17,32 @@ extension Configuration {
     if let base = facts?.indexBase { result.data.indexBase = base }
     result.training.chooseShuffle(result.optimizer.batchSize, facts)
     result.training.$keep.choose(data.validation.isGiven ? .best : .last)
+    result.training.average.chooseDecay(stepsPerEpoch: facts.map { stepsPerEpoch(of: $0.examples) })
     result.optimizer.choose(for: model, facts)
+    // An average takes the noise from the steps, as a falling rate does, and needs steps that go on being long.
+    result.optimizer.schedule.$kind.choose(training.average.kind == .none ? .linear : .constant)
     if let saved { result = result.goingOn(from: saved) }
     try result.validate(source: source)
     return result
   }
 
-  /// With the normalization, the order of rows and the first λ that the run of a checkpoint has, where none is asked for.
+  /// With the normalization, the order of rows, the first λ and the average that the run of a checkpoint has, where none
+  /// is asked for.
   func goingOn(from saved: Configuration) -> Configuration {
     var result = self
     result.data.$normalize.choose(saved.data.normalize)
     result.training.$shuffleBlock.choose(saved.training.shuffleBlock)
     result.training.$shuffleWindow.choose(saved.training.shuffleWindow)
     result.optimizer.damping.$initial.choose(saved.optimizer.damping.initial)
+    result.training.average.goOn(from: saved.training.average)
     return result
+  }
+}
+
+extension Configuration {
+  private func stepsPerEpoch(of examples: Int) -> Int {
+    guard case .rows(let batch) = optimizer.batchSize else { return 1 }
+    return max(1, training.dropLast ? examples / batch : (examples + batch - 1) / batch)
   }
 }
 

@@ -167,6 +167,11 @@ extension Configuration {
         data.validation.isGiven, "training.patience", patience,
         "null without a validation set; name one in data.validation.features, or set data.validation.fraction")
     }
+    let average = training.average
+    try require(
+      (0..<1).contains(average.from), "training.average.from", average.from, "at least 0 and less than 1")
+    try require(
+      (0..<1).contains(average.decay), "training.average.decay", average.decay, "at least 0 and less than 1")
     for (key, seconds) in [("peer", training.peerTimeout), ("stall", training.stallTimeout)] {
       try require(
         seconds == 0 || seconds >= 3 && seconds.isFinite, "training.\(key)_timeout", seconds,

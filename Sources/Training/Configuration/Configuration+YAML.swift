@@ -115,7 +115,8 @@ extension Configuration {
     }
   }
 
-  /// `tree` with the values of `document` in their places, and those of `defaults` where it has null.
+  /// `tree` with the values of `document` in their places, and those of `defaults` where it has null. A word for a section
+  /// is its `kind`.
   private static func overlay(
     _ tree: Node, _ document: Node, _ defaults: Node, source: String, path: [String]
   ) throws -> Node {
@@ -124,6 +125,10 @@ extension Configuration {
     guard case .mapping(var result) = tree else { return document }
     guard case .mapping(let given) = document else {
       if document.scalar?.string.isEmpty == true { return defaults }
+      // A section that has a kind takes its word alone.
+      if document.scalar != nil, result["kind"] != nil {
+        return try overlay(tree, Node([(Node("kind"), document)]), defaults, source: source, path: path)
+      }
       throw ConfigurationError(
         source: source, key: key, "is a section with keys \(keys(of: result)), not a single value")
     }

@@ -142,6 +142,8 @@ package struct Configuration: Codable, Equatable, Sendable {
     package var bestBy = Criterion.loss
     /// Evaluations on the validation set without a better value after which the run ends; nil: never.
     @Nullable package var patience: Int?
+    /// What the model averages.
+    package var average = AverageOptions()
     /// Seconds without a sign of life from another rank, after which the job ends; 0: never.
     package var peerTimeout = 10.0
     /// Seconds of waiting for other ranks in one exchange, after which the job ends; 0: never.
@@ -161,7 +163,7 @@ package struct Configuration: Codable, Equatable, Sendable {
       case evaluateEverySteps = "evaluate_every_steps"
       case keep
       case bestBy = "best_by"
-      case patience
+      case patience, average
       case peerTimeout = "peer_timeout"
       case stallTimeout = "stall_timeout"
       case reproducible

@@ -4,6 +4,8 @@ import Datasets
 package struct DataFacts {
   /// Whether zeros are not kept.
   let isSparse: Bool
+  /// How many examples are trained on.
+  let examples: Int
   /// How many rows the files have; nil for sparse examples.
   let rows: Int?
   /// Bytes of a row as its file has it; nil for sparse examples.
@@ -25,7 +27,7 @@ extension TrainingData {
   package var facts: DataFacts {
     let matrix = train.features.matrix
     return DataFacts(
-      isSparse: train.features.isSparse, rows: matrix?.rows, rowSize: matrix?.rowSize, memory: memory,
+      isSparse: train.features.isSparse, examples: train.count, rows: matrix?.rows, rowSize: matrix?.rowSize, memory: memory,
       exceedsMemory: exceedsMemory, indexBase: train.indices?.base, normalization: normalization.kind,
       meanSquaredNorm: { meanSquaredNorm })
   }

@@ -94,6 +94,12 @@ struct KeyHints {
       ),
       (["training.keep"], ["savebest", "keepbest", "loadbestmodelatend", "restorebestweights"]),
       (["training.best_by"], ["monitor", "metricforbestmodel", "bestmetric"]),
+      (
+        ["training.average"],
+        ["ema", "swa", "averaging", "modelaverage", "modelema", "weightaveraging", "polyak", "averagedmodel"]
+      ),
+      (["training.average.decay"], ["emadecay", "modelemadecay", "averagedecay"]),
+      (["training.average.from"], ["swastart", "averagestart"]),
       (["training.patience"], ["earlystopping", "earlystoppingpatience", "niternochange"]),
       (["data.train.weights"], ["sampleweight", "sampleweights"]),
       (["data.classes"], ["numclasses", "nclasses", "numlabels", "outputs"]),

@@ -4,6 +4,8 @@ package struct ModelSelection: Codable, Equatable, Sendable {
   package struct Best: Codable, Equatable, Sendable {
     package let step: Int
     package let value: Double
+    /// What its model is the average of; nil where it is none.
+    package var average: AverageSpan?
   }
 
   package typealias Criterion = Configuration.TrainingOptions.Criterion
@@ -18,15 +20,15 @@ package struct ModelSelection: Codable, Equatable, Sendable {
 
   package init(by criterion: Criterion) { self.criterion = criterion }
 
-  /// Takes in the evaluation of a step's model; returns whether it is the best one so far.
-  package mutating func observe(_ result: Evaluation, step: Int) -> Bool {
+  /// Takes in the evaluation of a step's model, which may be an average; returns whether it is the best one so far.
+  package mutating func observe(_ result: Evaluation, step: Int, average: AverageSpan? = nil) -> Bool {
     evaluatedStep = step
     let value = criterion.value(of: result)
     guard value.isFinite, best.map({ criterion.prefers(value, to: $0.value) }) ?? true else {
       failures += 1
       return false
     }
-    best = Best(step: step, value: value)
+    best = Best(step: step, value: value, average: average)
     failures = 0
     return true
   }

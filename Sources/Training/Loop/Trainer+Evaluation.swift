@@ -23,17 +23,17 @@ extension Trainer {
     if isDue || selection.evaluatedStep == nil { try evaluateSets(withTest: isDue) }
   }
 
-  /// Evaluates the parameters on the validation set, if there is one, and on the test set, and keeps them if they are
-  /// the best ones. Collective; all ranks have the same scores, and so choose alike.
+  /// Evaluates the current model on the validation set, if there is one, and on the test set, and keeps it if it is the
+  /// best one. Collective; all ranks have the same scores, and so choose alike.
   func evaluateSets(withTest: Bool = true) throws {
-    let result =
-      try selection == nil ? nil : data.validation.map { try evaluate(parameters, on: $0, split: "validation") }
-    if withTest, let test = data.test { try evaluate(parameters, on: test, split: "test") }
+    let model = currentModel
+    let result = try selection == nil ? nil : data.validation.map { try evaluate(model, on: $0, split: "validation") }
+    if withTest, let test = data.test { try evaluate(model, on: test, split: "test") }
     // After a kill before this point both evaluations are made again.
     guard let result else { return }
     // A state that a signal saves has both, the choice and the parameters of its best step.
     lastState.beginChange()
-    if selection!.observe(result, step: step) { best?.assign(parameters) }
+    if selection!.observe(result, step: step, average: model.average) { best?.assign(model.parameters) }
     savedStep = nil
     lastState.endChange(currentState)
   }
@@ -46,19 +46,6 @@ extension Trainer {
       "patience", "\(selection.failures) evaluations gave nothing better than the \(best): the run ends at step \(step)"
     )
     return true
-  }
-
-  /// The model that a run ends with: its parameters, and what there is to say of them where they are the best ones. Says
-  /// which it is. Local.
-  func chooseModel() -> (parameters: Vector<Scalar>, best: BestModel?) {
-    guard let selection, let found = BestModel(selection, lastStep: step) else { return (parameters, nil) }
-    guard let best else {
-      let isLast = found.step == step
-      coordinator.say("best", "\(found)" + (isLast ? "" : ", whose model is kept, for training.keep is last"))
-      return (parameters, nil)
-    }
-    coordinator.say("best", "\(found)")
-    return (found.step == step ? parameters : best, found)
   }
 
   /// Scores the model of a completed run on the validation set, if there is one. Collective.
@@ -76,19 +63,18 @@ extension Trainer {
     }
   }
 
-  /// Scores a model on a set, by default that of the present step. Collective.
+  /// Scores a model on a set. Collective.
   @discardableResult
-  func evaluate(
-    _ parameters: Vector<Scalar>, on set: Dataset, split: String, best: BestModel? = nil
-  ) throws -> Evaluation {
-    let result = try score(parameters, on: set, split: split)
-    let modelStep = best.flatMap { $0.step == step ? nil : $0.step }
+  func evaluate(_ model: RunModel<Scalar>, on set: Dataset, split: String) throws -> Evaluation {
+    let result = try score(model.parameters, on: set, split: split)
+    let modelStep = model.best.flatMap { $0.step == step ? nil : $0.step }
     let balanced =
       split == "validation" && selection?.criterion == .balancedAccuracy
       ? "  balanced \(result.balancedAccuracy.percent)" : ""
     coordinator.say("step \(modelStep ?? step)  \(split)  \(result)\(balanced)")
     var event = MetricsEvent.Evaluation(step: step, epoch: epoch, split: split, result, elapsed: elapsed)
     event.modelStep = modelStep
+    event.averagedSteps = model.average?.count
     coordinator.record(evaluation: event)
     return result
   }

@@ -7,21 +7,23 @@ import Networks
 
 /// The output of a run: checkpoints and the model.
 extension Trainer {
-  /// The file of the model with these parameters. Local.
-  private func modelFile(_ parameters: Vector<Scalar>) -> TensorFile {
-    ModelFile.contents(
-      parameters, of: network, modelConfiguration, data.normalization, DataDescription(of: data.train))
+  /// The file of a model, with what `file` has before it. Local.
+  private func modelFile(_ model: RunModel<Scalar>, behind file: TensorFile = TensorFile()) -> TensorFile {
+    var file = file
+    file.add(model.parameters, of: network)
+    ModelFile.describe(
+      network, modelConfiguration, data.normalization, DataDescription(of: data.train), in: &file)
+    if let best = model.best { ModelFile.describe(best, in: &file) }
+    if let average = model.average { ModelFile.describe(average, in: &file) }
+    return file
   }
 
   /// Writes the model, if it is new or there is none yet. Collective.
-  func saveModel(_ parameters: Vector<Scalar>, _ best: BestModel?, isNew: Bool) throws {
+  func saveModel(_ model: RunModel<Scalar>, isNew: Bool) throws {
     let path = coordinator.directory.model
     let isKept = !isNew && FileManager.default.fileExists(atPath: path)
     try coordinator.write {
-      if isKept { return }
-      var file = modelFile(parameters)
-      if let best { ModelFile.describe(best, in: &file) }
-      try Safetensors.save(file, to: path)
+      if !isKept { try Safetensors.save(modelFile(model), to: path) }
     }
     coordinator.say(isKept ? "the model is \(path), as it was" : "model saved to \(path)")
   }
@@ -62,14 +64,18 @@ extension Trainer {
       step: step, optimizer: optimizer.counters, examples: data.train.count, exchange: optimizer.message.exchange,
       ranks: communicator.size, sparse: network.takesSparseInputs, weights: data.weights?.checksum,
       data: data.checksum.map(RunState.text), validation: data.validationChecksum.map(RunState.text),
-      selection: selection)
+      selection: selection, average: average?.span)
   }
 
   /// The file of a checkpoint of this step. May be called on any thread.
   private func stateFile(
     _ progress: RunState.Progress, _ memory: [(name: String, vector: Vector<Scalar>)]
   ) -> TensorFile {
-    var file = modelFile(parameters)
+    let model = currentModel
+    var file = TensorFile()
+    if let average, model.average != nil { file.add(RunState.averageName, Tensor(average.values)) }
+    file = modelFile(model, behind: file)
+    if model.average != nil { file.add(parameters, of: network, prefix: RunState.ownPrefix) }
     RunState.add(progress, memory: memory, to: &file)
     // Parameters that are the best ones themselves need no copy.
     if let best, let step = progress.selection?.best?.step, step != progress.step {
@@ -83,6 +89,7 @@ extension Trainer {
     let kept =
       network.layout.entries.map { ($0.name, parameters[$0.range]) }
       + optimizer.memory.map { ("optimizer.\($0.name)", $0.vector) }
+      + [currentModel].compactMap { $0.average == nil ? nil : ("the average", $0.parameters) }
     let own = kept.firstIndex { !$0.1.isFinite } ?? kept.count
     let first = try communicator.allreduce(own, .min)
     return first == kept.count ? nil : Divergence(step: step, sign: "\(kept[first].0) is not finite")

@@ -31,6 +31,8 @@ package final class Trainer<Scalar: DistributedScalar> {
   var selection: ModelSelection?
   /// The parameters of the best step; nil where the last ones are the model.
   let best: Vector<Scalar>?
+  /// The average of the parameters; nil where there is to be none.
+  let average: WeightAverage<Scalar>?
   private let room: InputRoom<Scalar>
   private var readAhead: ReadAhead
   /// This rank's shard of a full batch, which is gathered only once.
@@ -39,8 +41,8 @@ package final class Trainer<Scalar: DistributedScalar> {
   var savedStep: Int?
   /// The state that a signal during a step saves.
   let lastState = LastState()
-  /// The model that a completed run has ended with, and what there is to say of it where it is the best one.
-  package private(set) var model: (parameters: Vector<Scalar>, best: BestModel?)?
+  /// The model that a completed run has ended with.
+  package private(set) var model: RunModel<Scalar>?
   /// Whether the run has ended since its numbers were not finite.
   package private(set) var hasDiverged = false
   /// Seconds of the last step; nil before the first one.
@@ -71,7 +73,7 @@ package final class Trainer<Scalar: DistributedScalar> {
     parameters = try communicator.collectively { [optimizer] in
       if let state {
         try state.restore(optimizer)
-        return try ModelFile.parameters(of: network, in: state.contents)
+        return try state.parameters(of: network)
       }
       return try configuration.model.initialParameters(of: network, seed: training.seed)
     }
@@ -85,11 +87,17 @@ package final class Trainer<Scalar: DistributedScalar> {
     let keepsBest = modelConfiguration.training.keep == .best
     best = try communicator.collectively { [parameters, selection] in
       if !keepsBest { return nil }
-      return try state?.bestParameters(of: network, selection, current: parameters) ?? parameters.copy()
+      return try state?.bestParameters(of: network, selection) ?? parameters.copy()
+    }
+    let span =
+      state.map { $0.average(data).span } ?? AverageSpan(training.average, steps: training.steps(of: sampler))
+    average = try communicator.collectively {
+      try span.map { try state?.average($0, of: network) ?? WeightAverage($0, count: network.layout.count) }
     }
     if training.reproducible { try compareKernels(resuming: state?.progress) }
     try chooseExchange(resuming: state?.progress)
     try chooseSolver(resuming: state?.progress)
+    describeAverage()
   }
 
   /// The error of a run whose numbers are not finite.
@@ -151,12 +159,12 @@ package final class Trainer<Scalar: DistributedScalar> {
     let lastEpoch = sampler.position(ofStep: max(0, step - 1)).epoch
     let model = chooseModel()
     self.model = model
-    let fit = try evaluate(model.parameters, on: data.train, split: "train", best: model.best)
+    let fit = try evaluate(model, on: data.train, split: "train")
     guard fit.loss.isFinite else {
       throw failure(Divergence(step: step, sign: "the training loss is not finite"))
     }
-    if let test = data.test { try evaluate(model.parameters, on: test, split: "test", best: model.best) }
-    try saveModel(model.parameters, model.best, isNew: step > firstStep)
+    if let test = data.test { try evaluate(model, on: test, split: "test") }
+    try saveModel(model, isNew: step > firstStep)
     try end(hasPatience ? "completed" : "patience", epoch: lastEpoch)
     try coordinator.settle()
     return .completed
@@ -178,6 +186,11 @@ package final class Trainer<Scalar: DistributedScalar> {
     let report = try optimizer.advance(
       parameters, on: batch, rate: rate, interrupt: Preemption.requested != nil || coordinator.failure != nil)
     step += 1
+    if let average {
+      // A signal in between would save the parameters of this step with the average until the one before.
+      lastState.beginChange()
+      optimizer.phases.measure(.update) { average.include(parameters, after: step) }
+    }
     lastSeconds = (ContinuousClock.now - start) / .seconds(1)
     lastState.endChange(report.loss.isFinite ? currentState : nil)
 

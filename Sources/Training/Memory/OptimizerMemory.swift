@@ -4,10 +4,10 @@ import Networks
 
 /// What the method of a run keeps in memory on each rank, in numbers of its precision.
 struct OptimizerMemory {
-  /// n, the vectors of P numbers that a run has: θ, the best θ where that is kept, the sums over the ranks, and what the
-  /// method works with and remembers.
+  /// n, the vectors of P numbers that a run has: θ, the best θ and an average where these are kept, the sums over the
+  /// ranks, and what the method works with and remembers.
   let vectors: Int
-  /// Of these, θ, the best θ and what the method remembers.
+  /// Of these, θ, the best θ, the average and what the method remembers.
   let savedVectors: Int
   /// Of the moments of a metric, which are saved as well.
   let moments: Double
@@ -24,7 +24,7 @@ struct OptimizerMemory {
     let rows = partition.capacity(of: batchSize)
     let optimizer = configuration.optimizer
     vectors = configuration.parameterVectors
-    savedVectors = configuration.bestVectors + optimizer.savedVectors
+    savedVectors = configuration.bestVectors + configuration.savedAverageVectors + optimizer.savedVectors
     guard optimizer.method == .fgn else {
       (moments, metric, metricPart, gram) = (0, 0, 0, nil)
       return
@@ -48,11 +48,21 @@ struct OptimizerMemory {
 }
 
 extension Configuration {
-  /// n of `OptimizerMemory`; alike in both precisions.
-  var parameterVectors: Int { bestVectors + optimizer.parameterVectors }
+  /// n of `OptimizerMemory`.
+  var parameterVectors: Int { bestVectors + averageVectors + optimizer.parameterVectors }
 
   /// The best parameters until now.
   fileprivate var bestVectors: Int { training.keep == .best ? 1 : 0 }
+
+  /// The average, which has 8 bytes a number, and in float32 a copy with 4 that is evaluated.
+  private var averageVectors: Int {
+    training.average.kind == .none ? 0 : training.precision == .float32 ? 3 : 1
+  }
+
+  /// The average, and the parameters of the step itself beside it.
+  fileprivate var savedAverageVectors: Int {
+    training.average.kind == .none ? 0 : training.precision == .float32 ? 3 : 2
+  }
 }
 
 extension Configuration.OptimizerOptions {

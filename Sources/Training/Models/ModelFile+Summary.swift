@@ -56,9 +56,12 @@ extension ModelFile {
           + (columns.label.map { "; labels: \($0)" } ?? ""))
     }
     if let best = try best(in: file) { lines.append("best: \(best)") }
+    let average = try average(in: file)
+    if let average { lines.append("average: the model is the \(average)") }
     if let state = try? RunState.progress(of: file) {
       lines.append(
-        "checkpoint after step \(state.step)" + (state.optimizer.damping.map { ", damping \($0.short)" } ?? ""))
+        "checkpoint after step \(state.step)" + (state.optimizer.damping.map { ", damping \($0.short)" } ?? "")
+          + (average == nil ? "" : ", whose own parameters are \(RunState.ownPrefix)model.…"))
       if let selection = state.selection, let best = selection.best {
         lines.append(
           "best until then: step \(best.step), \(selection.criterion.text(best.value)); evaluations since: \(selection.failures)"

@@ -41,6 +41,7 @@ package struct ModelFile {
     static let featureNames = "fgn.feature_names"
     static let labelName = "fgn.label_name"
     static let best = "fgn.best"
+    static let average = "fgn.average"
   }
 
   private struct Shape: Codable {
@@ -66,6 +67,14 @@ package struct ModelFile {
   /// What a file says of the run that its model is the best of; nil for the last model of a run, and for checkpoints.
   package static func best(in file: TensorFile) throws(StorageError) -> BestModel? {
     file.metadata[Key.best] == nil ? nil : try file.decode(BestModel.self, forKey: Key.best)
+  }
+
+  /// Says in the file of a model what it is the average of.
+  static func describe(_ average: AverageSpan, in file: inout TensorFile) { file.encode(average, forKey: Key.average) }
+
+  /// What a file says that its model is the average of; nil for the parameters of one step.
+  package static func average(in file: TensorFile) throws(StorageError) -> AverageSpan? {
+    file.metadata[Key.average] == nil ? nil : try file.decode(AverageSpan.self, forKey: Key.average)
   }
 
   /// Adds the metadata that the use of a model requires.

@@ -153,6 +153,8 @@ package enum MetricsEvent {
     var split: String
     /// The step of the model, where it is the best one and not that of `step`.
     var modelStep: Int?
+    /// How many steps the model is an average of; nil where it is none.
+    var averagedSteps: Int?
     var loss: Double
     var accuracy: Double
     var top5Accuracy: Double
@@ -164,6 +166,7 @@ package enum MetricsEvent {
     enum CodingKeys: String, CodingKey {
       case event, step, epoch, split, loss, accuracy
       case modelStep = "model_step"
+      case averagedSteps = "averaged_steps"
       case top5Accuracy = "top5_accuracy"
       case balancedAccuracy = "balanced_accuracy"
       case examples, elapsed
