@@ -1,10 +1,10 @@
 import LinearAlgebra
 
 /// A model of a run: its parameters, and what there is to say of them.
-struct RunModel<Scalar: BLASScalar> {
-  let parameters: Vector<Scalar>
+package struct RunModel<Scalar: BLASScalar> {
+  package let parameters: Vector<Scalar>
   /// Where it is the best one that a run ends with.
-  var best: BestModel?
+  package var best: BestModel?
   /// Where it is an average.
   var average: AverageSpan?
 }

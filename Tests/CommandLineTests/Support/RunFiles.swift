@@ -10,6 +10,7 @@ struct MetricsLine: Decodable {
   let accuracy: Double?
   let split: String?
   let modelStep: Int?
+  let averagedSteps: Int?
   let balancedAccuracy: Double?
   let reason: String?
   let allreduces: Int?

@@ -67,10 +67,14 @@ import Testing
     Case("num_epochs: 3", "num_epochs", "did you mean training.epochs?"),
     Case("layers: []", "layers", "did you mean model.layers?"),
     Case(
-      "optimizer: {kind: cg}", "optimizer.kind", "optimizer.schedule.kind, optimizer.solver.kind or optimizer.metric"),
+      "optimizer: {kind: cg}", "optimizer.kind",
+      "optimizer.schedule.kind, optimizer.solver.kind, optimizer.metric.kind or training.average.kind"),
     Case(
       "data: {features: x}", "data.features", "data.train.features, data.validation.features or data.test.features?"),
     Case("data: {val: {}}", "data.val", "did you mean data.validation?"),
+    Case("training: {ema: 1}", "training.ema", "did you mean training.average?"),
+    Case("training: {average: {start: 1}}", "training.average.start", "allowed: kind, from, decay"),
+    Case("ema_decay: 0.9", "ema_decay", "did you mean training.average.decay?"),
     Case("training: {early_stopping: 3}", "training.early_stopping", "did you mean training.patience?"),
     Case("optimizer: {eps: 1}", "optimizer.eps", "optimizer.adam.epsilon or optimizer.metric.epsilon"),
     Case("optimizer: {adam: {eps: 1}}", "optimizer.adam.eps", "did you mean optimizer.adam.epsilon?"),
@@ -151,6 +155,8 @@ import Testing
     Case("model: {initialization: [a]}", "model.initialization"),
     Case("optimizer: 3", "optimizer", "is a section", "batch_size"),
     Case("optimizer: [a]", "optimizer", "is a section"),
+    Case("training: {average: [ema]}", "training.average", "is a section", "kind, from, decay"),
+    Case("training: {average: {decay: slow}}", "training.average.decay", "'slow'", "a number"),
     Case("[a, b]", "", "is a section", "training"),
     Case("just words", "", "is a section"),
   ])
@@ -168,6 +174,9 @@ import Testing
     Case(
       "data: {train: {format: xls}}", "data.train.format", "'xls'", "auto, idx, npy, npz, safetensors, svmlight, csv"),
     Case("model: {channels: middle}", "model.channels", "'middle'", "first, last"),
+    Case("training: {average: mean}", "training.average.kind", "'mean'", "none, tail, ema"),
+    Case("training: {average: {kind: swa}}", "training.average.kind", "'swa'", "none, tail, ema"),
+    Case("optimizer: {schedule: stair}", "optimizer.schedule.kind", "'stair'", "constant, linear, cosine"),
     Case("logging: {progress: bar}", "logging.progress", "'bar'", "auto, live, plain, none"),
   ])
   func `An unknown word is refused with all that are known`(expected: Case) { expectError(expected) }
@@ -201,6 +210,11 @@ import Testing
     Case("training: {keep: best}", "training.keep", "data.validation.features", "data.validation.fraction"),
     Case("training: {patience: 3}", "training.patience", "without a validation set"),
     Case("{training: {patience: 0}, data: {validation: {fraction: 0.1}}}", "training.patience", "from 1"),
+    Case("training: {average: {from: 1}}", "training.average.from", "at least 0 and less than 1"),
+    Case("training: {average: {from: -0.1}}", "training.average.from"),
+    Case("training: {average: {from: .nan}}", "training.average.from", "finite"),
+    Case("training: {average: {kind: ema, decay: 1}}", "training.average.decay", "less than 1"),
+    Case("training: {average: {decay: -1e-9}}", "training.average.decay", "at least 0"),
     Case("training: {evaluate_every_steps: 0}", "training.evaluate_every_steps", "from 1"),
     Case("optimizer: {learning_rate: 0}", "optimizer.learning_rate", "positive"),
     Case("optimizer: {method: sgd, nesterov: true, momentum: 0}", "optimizer.nesterov", "optimizer.momentum"),

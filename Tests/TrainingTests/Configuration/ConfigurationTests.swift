@@ -35,6 +35,7 @@ import Testing
     ("training.shuffle_window", "1"),
     ("training.stratify", "false"), ("training.evaluate_every", "1"), ("training.evaluate_every_steps", "null"),
     ("training.keep", "last"), ("training.best_by", "loss"), ("training.patience", "null"),
+    ("training.average.kind", "none"), ("training.average.from", "0.5"), ("training.average.decay", "0.999"),
     ("training.peer_timeout", "10.0"), ("training.stall_timeout", "1800.0"),
     ("training.reproducible", "false"), ("training.virtual_shards", "12"),
     ("checkpoint.every", "200"), ("checkpoint.keep", "3"), ("logging.every", "1"), ("logging.progress", "auto"),
@@ -69,7 +70,8 @@ import Testing
     ("training.precision", "float64"), ("training.drop_last", "true"), ("training.shuffle_block", "16"),
     ("training.shuffle_window", "8"),
     ("training.stratify", "true"), ("training.evaluate_every", "0"), ("training.evaluate_every_steps", "25"),
-    ("training.best_by", "balanced_accuracy"),
+    ("training.best_by", "balanced_accuracy"), ("training.average.kind", "tail"),
+    ("training.average.from", "0"), ("training.average.decay", "0.97"),
     ("training.peer_timeout", "20.0"), ("training.stall_timeout", "0.0"),
     ("training.reproducible", "true"), ("training.virtual_shards", "7"),
     ("checkpoint.every", "0"), ("checkpoint.keep", "1"), ("logging.every", "10"), ("logging.progress", "none"),
@@ -188,6 +190,16 @@ import Testing
     #expect(configuration.optimizer.damping.initial == 5)
     #expect(configuration.optimizer.damping.policy == .sweep)
     #expect(configuration.optimizer.damping.factor == 2)
+  }
+
+  @Test func `A word for a section is its kind, and leaves its other keys`() throws {
+    #expect(try parse("training: {average: ema}") == parse("training: {average: {kind: ema}}"))
+    let tail = try parse("training: {average: {kind: ema, from: 0.25}}", "training.average=tail")
+    #expect(tail.training.average.kind == .tail && tail.training.average.from == 0.25)
+    let (schedule, solver) = ("optimizer.schedule=constant", "optimizer.solver=cg")
+    let optimizer = try parse("optimizer: {solver: {tolerance: 0.5}}", schedule, solver).optimizer
+    #expect(optimizer.schedule.kind == .constant && optimizer.solver.kind == .cg && optimizer.solver.tolerance == 0.5)
+    #expect(try parse("training: {average: ema}", "training.average=null") == parse(""))
   }
 
   @Test func `JSON is YAML`() throws {

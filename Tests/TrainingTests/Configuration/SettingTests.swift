@@ -59,9 +59,9 @@ extension Configuration {
   @Test func `The automatic keys are those of the documentation`() throws {
     #expect(
       try Configuration.automaticKeys == [
-        "data.normalize", "optimizer.learning_rate", "optimizer.damping.initial", "optimizer.damping.minimum",
-        "optimizer.damping.maximum", "optimizer.metric.kind", "training.shuffle_block", "training.shuffle_window",
-        "training.keep",
+        "data.normalize", "optimizer.learning_rate", "optimizer.schedule.kind", "optimizer.damping.initial",
+        "optimizer.damping.minimum", "optimizer.damping.maximum", "optimizer.metric.kind", "training.shuffle_block", "training.shuffle_window",
+        "training.keep", "training.average.decay",
       ])
   }
 
@@ -78,7 +78,7 @@ extension Configuration {
 
   @Test func `What is chosen by the data is checked like what is given`() throws {
     let facts = DataFacts(
-      isSparse: false, rows: nil, rowSize: nil, memory: .max, exceedsMemory: false, indexBase: nil,
+      isSparse: false, examples: 100, rows: nil, rowSize: nil, memory: .max, exceedsMemory: false, indexBase: nil,
       normalization: .standardize, meanSquaredNorm: { 1 })
     let sparse = try Configuration.parse(
       "data: {storage: sparse, train: {features: x.svm, format: svmlight}}", source: "run.yaml")
@@ -88,17 +88,33 @@ extension Configuration {
 
   @Test func `What is given is not chosen`() throws {
     let facts = DataFacts(
-      isSparse: false, rows: 1000, rowSize: 8, memory: 800, exceedsMemory: true, indexBase: nil,
+      isSparse: false, examples: 1000, rows: 1000, rowSize: 8, memory: 800, exceedsMemory: true, indexBase: nil,
       normalization: .standardize, meanSquaredNorm: { 123_456 })
     let settings = [
       "data.normalize=none", "optimizer.learning_rate=7", "optimizer.metric.kind=inputs", "optimizer.damping.initial=3",
       "optimizer.damping.minimum=2", "optimizer.damping.maximum=9", "training.shuffle_block=5",
       "training.shuffle_window=4", "training.keep=last", "data.validation.fraction=0.5",
+      "training.average={kind: ema, decay: 0.75}", "optimizer.schedule.kind=cosine",
     ]
     let given = try Configuration.parse("", source: "", overrides: settings)
     #expect(try given.resolved(for: facts) == given)
     let chosen = try Configuration.parse("optimizer: {batch_size: 2}", source: "").resolved(for: facts)
     #expect(chosen.data.normalize == .standardize && chosen.optimizer.damping.initial == 120)
+    #expect(chosen.optimizer.schedule.kind == .linear && chosen.training.average.decay == 0.999)
     #expect(chosen.training.shuffleBlock == 32768 && chosen.training.shuffleWindow == 6)
+  }
+
+  @Test func `With an average the rate is constant, and an exponential one is of about an epoch`() throws {
+    for (settings, steps) in [("batch_size: 7", 143.0), ("batch_size: 500", 10), ("batch_size: full", 10)] {
+      for (kind, decay) in [("ema", 1 - 1 / steps), ("tail", 0.999)] {
+        let facts = DataFacts(
+          isSparse: true, examples: 1000, rows: nil, rowSize: nil, memory: 800, exceedsMemory: false, indexBase: nil,
+          normalization: .none, meanSquaredNorm: { 1 })
+        let chosen = try Configuration.parse(
+          "{optimizer: {\(settings)}, training: {average: \(kind)}}", source: ""
+        ).resolved(for: facts)
+        #expect(chosen.optimizer.schedule.kind == .constant && chosen.training.average.decay == decay)
+      }
+    }
   }
 }

@@ -19,6 +19,7 @@ import Testing
     /// n and v.
     var vectors: (all: Int, saved: Int)
     var keepsBest = false
+    var average: String?
 
     var testDescription: String { "\(hidden) on \(ranks): \(settings.joined(separator: ", "))" }
 
@@ -51,6 +52,8 @@ import Testing
     Case(settings: ["method=sgd"], hidden: [50], vectors: (3, 2)),
     Case(settings: ["method=sgd"], hidden: [50], vectors: (4, 3), keepsBest: true),
     Case(settings: ["solver.kind=cg"], vectors: (9, 3), keepsBest: true),
+    Case(settings: ["solver.kind=cg"], vectors: (9, 4), average: "tail"),
+    Case(settings: ["method=adam"], hidden: [50], vectors: (6, 6), keepsBest: true, average: "ema"),
     Case(settings: ["method=sgd", "momentum=0"], vectors: (2, 1)),
     Case(settings: ["method=adam"], hidden: [50], ranks: 5, shards: 3, vectors: (4, 3)),
   ]
@@ -59,7 +62,8 @@ import Testing
     let configuration = try Configuration.parse(
       "model: {layers: [\(example.hidden.map { "{linear: \($0)}, tanh" }.joined(separator: ", "))]}", source: "",
       overrides: example.settings.map { "optimizer.\($0)" }
-        + (example.keepsBest ? ["data.validation.fraction=0.1"] : []))
+        + (example.keepsBest ? ["data.validation.fraction=0.1"] : [])
+        + ["training.average.kind=\(example.average ?? "none")", "training.precision=float64"])
     let network = try configuration.model.network(featureShape: [example.features], classes: example.classes)
     let partition = RowPartition(
       rank: example.ranks - 1, ranks: example.ranks, virtualShards: example.shards.map { _ in 12 })
