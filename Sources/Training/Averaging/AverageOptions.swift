@@ -22,11 +22,11 @@ package struct AverageOptions: Codable, Equatable, Sendable {
 
   private static let standardDecay = 0.999
 
-  /// Chooses β so that an `ema` is, by its time constant 1/(1 − β), of about an epoch: the noise of batches that differ
+  /// Chooses β so that the time constant of an `ema`, 1/(1 − β) steps, is half an epoch: the noise of batches that differ
   /// averages out, and the end of the run need not be known. Ten steps at least, since full batches are an epoch each.
   mutating func chooseDecay(stepsPerEpoch: Int?) {
     guard kind == .ema, let stepsPerEpoch else { return $decay.choose(Self.standardDecay) }
-    $decay.choose(1 - 1 / Double(max(10, stepsPerEpoch)))
+    $decay.choose(1 - 1 / max(10, Double(stepsPerEpoch) / 2))
   }
 
   /// Keeps the β that a run began with unless another one is given.

@@ -123,7 +123,8 @@ package struct RunState {
       throw impossible("step \(progress.step) with \(progress.optimizer) is impossible")
     }
     if let average = progress.average, !average.isPossible(after: progress.step) {
-      throw impossible("step \(progress.step) with an average from step \(average.first) to \(average.last) is impossible")
+      throw impossible(
+        "step \(progress.step) with an average from step \(average.first) to \(average.last) is impossible")
     }
   }
 

@@ -27,7 +27,8 @@ extension TrainingData {
   package var facts: DataFacts {
     let matrix = train.features.matrix
     return DataFacts(
-      isSparse: train.features.isSparse, examples: train.count, rows: matrix?.rows, rowSize: matrix?.rowSize, memory: memory,
+      isSparse: train.features.isSparse, examples: train.count, rows: matrix?.rows, rowSize: matrix?.rowSize,
+      memory: memory,
       exceedsMemory: exceedsMemory, indexBase: train.indices?.base, normalization: normalization.kind,
       meanSquaredNorm: { meanSquaredNorm })
   }

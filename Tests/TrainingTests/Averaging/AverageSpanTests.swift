@@ -21,7 +21,8 @@ import Testing
   }
 
   @Test func `An exponential average begins with the next step, and without a kind there is none`() {
-    #expect(AverageSpan(options(.ema), steps: 9)?.first == 1 && AverageSpan(options(.ema), steps: 9, after: 4)?.first == 5)
+    #expect(
+      AverageSpan(options(.ema), steps: 9)?.first == 1 && AverageSpan(options(.ema), steps: 9, after: 4)?.first == 5)
     #expect(AverageSpan(options(.none), steps: 9) == nil)
   }
 

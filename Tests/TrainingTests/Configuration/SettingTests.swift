@@ -60,7 +60,8 @@ extension Configuration {
     #expect(
       try Configuration.automaticKeys == [
         "data.normalize", "optimizer.learning_rate", "optimizer.schedule.kind", "optimizer.damping.initial",
-        "optimizer.damping.minimum", "optimizer.damping.maximum", "optimizer.metric.kind", "training.shuffle_block", "training.shuffle_window",
+        "optimizer.damping.minimum", "optimizer.damping.maximum", "optimizer.metric.kind", "training.shuffle_block",
+        "training.shuffle_window",
         "training.keep", "training.average.decay",
       ])
   }
@@ -104,8 +105,8 @@ extension Configuration {
     #expect(chosen.training.shuffleBlock == 32768 && chosen.training.shuffleWindow == 6)
   }
 
-  @Test func `With an average the rate is constant, and an exponential one is of about an epoch`() throws {
-    for (settings, steps) in [("batch_size: 7", 143.0), ("batch_size: 500", 10), ("batch_size: full", 10)] {
+  @Test func `With an average the rate is constant, and an exponential one is of about half an epoch`() throws {
+    for (settings, steps) in [("batch_size: 7", 71.5), ("batch_size: 500", 10), ("batch_size: full", 10)] {
       for (kind, decay) in [("ema", 1 - 1 / steps), ("tail", 0.999)] {
         let facts = DataFacts(
           isSparse: true, examples: 1000, rows: nil, rowSize: nil, memory: 800, exceedsMemory: false, indexBase: nil,
