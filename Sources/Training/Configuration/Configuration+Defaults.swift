@@ -42,7 +42,8 @@ extension Configuration {
 extension Configuration {
   private func stepsPerEpoch(of examples: Int) -> Int {
     guard case .rows(let batch) = optimizer.batchSize else { return 1 }
-    return max(1, training.dropLast ? examples / batch : (examples + batch - 1) / batch)
+    // A batch may be given larger than any sum with it.
+    return max(1, training.dropLast ? examples / batch : (max(1, examples) - 1) / batch + 1)
   }
 }
 

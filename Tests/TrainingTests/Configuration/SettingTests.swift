@@ -106,7 +106,10 @@ extension Configuration {
   }
 
   @Test func `With an average the rate is constant, and an exponential one is of about half an epoch`() throws {
-    for (settings, steps) in [("batch_size: 7", 71.5), ("batch_size: 500", 10), ("batch_size: full", 10)] {
+    for (settings, steps) in [
+      ("batch_size: 7", 71.5), ("batch_size: 500", 10), ("batch_size: 9223372036854775807", 10),
+      ("batch_size: full", 10),
+    ] {
       for (kind, decay) in [("ema", 1 - 1 / steps), ("tail", 0.999)] {
         let facts = DataFacts(
           isSparse: true, examples: 1000, rows: nil, rowSize: nil, memory: 800, exceedsMemory: false, indexBase: nil,
