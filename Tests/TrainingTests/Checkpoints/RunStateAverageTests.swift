@@ -117,4 +117,16 @@ import Testing
     let error = #expect(throws: StorageError.self) { try RunState(other, for: saved) }
     #expect(error?.exitCode == 65 && error?.section.contains("fgn.progress") == true)
   }
+
+  @Test func `A checkpoint that is older than averages goes on as before`() throws {
+    var file = checkpoint(try configuration([]))
+    let key = "fgn.configuration"
+    let saved = try #require(file.metadata[key])
+    file.metadata[key] = saved.replacing(/"average":\{[^}]*\},/, with: "")
+    #expect(file.metadata[key] != saved && file.metadata["fgn.progress"]?.contains("average") == false)
+    let state = try RunState(file, for: configuration([]))
+    #expect(state.average(data).span == nil && state.average(data).note == nil && state.differences.isEmpty)
+    let anew = try RunState(file, for: configuration(tail))
+    #expect(anew.average(data).span?.first == 8)
+  }
 }
