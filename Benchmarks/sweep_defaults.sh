@@ -22,6 +22,11 @@ sweep "Fashion-MNIST, linear head, 5 epochs: rate and floor of the damping" conf
 sweep "Fashion-MNIST, linear head: where the damping begins, with each policy" configs/fashion-mnist-head.yaml \
   --set optimizer.solver.kind=gram --grid optimizer.damping.policy=levenberg-marquardt,sweep,constant \
   --grid optimizer.damping.initial=1e-3,1e-2,0.1,1,10
+averages=(--grid training.average.kind=none,tail,ema --grid optimizer.schedule.kind=linear,constant)
+for epochs in 2 4; do
+  sweep "Fashion-MNIST, linear head, $epochs epochs: averaged weights" configs/fashion-mnist-head.yaml \
+    --set training.epochs=$epochs "${averages[@]}"
+done
 sweep "Fashion-MNIST, linear head: metric and look ahead" configs/fashion-mnist-head.yaml \
   --grid optimizer.metric.kind=identity,inputs,kronecker --grid optimizer.nesterov=false,true
 sweep "Fashion-MNIST, perceptron 784-256-128-10, 5 epochs: metric identity" configs/fashion-mnist-mlp.yaml \
@@ -37,6 +42,9 @@ sweep "Fashion-MNIST, convolutional network, 1 epoch" configs/fashion-mnist-cnn.
 if [ -d data/letters ]; then
   sweep "Digits, 10 epochs: ‖x‖² is 15" configs/digits.yaml --grid optimizer.damping.minimum=0.005,0.015,0.045,0.3
   sweep "Letters, 10 epochs: ‖x‖² is 3.1" configs/letters.yaml --grid optimizer.damping.minimum=0.001,0.0031,0.0093,0.3
+  for epochs in 2 4; do
+    sweep "Letters, $epochs epochs: averaged weights" configs/letters.yaml --set training.epochs=$epochs "${averages[@]}"
+  done
   sweep "Fashion-MNIST of 14 × 14, 10 epochs: ‖x‖² is 37" configs/fashion14.yaml \
     --grid optimizer.damping.minimum=0.012,0.037,0.11,0.3
 fi
