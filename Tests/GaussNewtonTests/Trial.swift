@@ -22,6 +22,8 @@ struct MethodTrial<Method: Optimizer> {
   let shard: Range<Int>
   let optimizer: Method
   let parameters: Vector<Scalar>
+  /// ε of the batch, beside the distributions of the problem.
+  var smoothing = 0.0
 
   /// By default the numbers of rows on the ranks differ by at most one.
   private init(
@@ -67,8 +69,9 @@ struct MethodTrial<Method: Optimizer> {
   /// All rows, with this rank's shard of them.
   var batch: Batch<Scalar> {
     Batch(
-      inputs: .dense(problem.inputs(shard)), labels: problem.labels(shard), weights: problem.weights(shard),
-      globalSize: problem.rowCount)
+      inputs: .dense(problem.inputs(shard)),
+      targets: Targets(problem.labels(shard), smoothing: smoothing, distributions: problem.distributions(shard)),
+      weights: problem.weights(shard), globalSize: problem.rowCount)
   }
 
   /// One step on all rows. Collective.

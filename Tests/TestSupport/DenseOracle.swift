@@ -10,9 +10,14 @@ package struct DenseOracle {
   package let classCount: Int
   /// ω of the rows.
   package let weights: [Double]
+  /// t of the rows; nil: the labels alone.
+  package let targets: [[Double]]?
 
-  package init(features: [[Double]], labels: [Int], classCount: Int, weights: [Double]? = nil) {
+  package init(
+    features: [[Double]], labels: [Int], classCount: Int, weights: [Double]? = nil, targets: [[Double]]? = nil
+  ) {
     self.weights = weights ?? features.map { _ in 1 }
+    self.targets = targets
     self.features = features
     self.labels = labels
     self.classCount = classCount
@@ -52,7 +57,8 @@ package struct DenseOracle {
 
   /// Mean cross-entropy, (1/B) Σ ω ℓ, from the definition of softmax.
   package func loss(_ θ: [Double]) -> Double {
-    features.indices.reduce(0) { sum, i in
+    if let targets { return softLoss(θ, targets) }
+    return features.indices.reduce(0) { sum, i in
       let z = logits(θ, row: i)
       let top = z.max()!
       return sum + weights[i] * (top + log(z.reduce(0) { $0 + exp($1 - top) }) - z[labels[i]])
@@ -61,6 +67,7 @@ package struct DenseOracle {
 
   /// g, the gradient of the mean cross-entropy: (1/B) Σ ω J_iᵀ(π_i − e_y).
   package func gradient(_ θ: [Double]) -> [Double] {
+    if let targets { return softGradient(θ, targets) }
     var g = [Double](repeating: 0, count: parameterCount)
     let count = Double(features.count)
     for i in features.indices {
@@ -82,6 +89,7 @@ package struct DenseOracle {
 
   /// G_FGN = (1/B) Σ ω p(1−p) a aᵀ (P × P).
   package func fastGaussNewtonMatrix(_ θ: [Double]) -> [[Double]] {
+    if let targets { return softMatrix(θ, targets) }
     var G = [[Double]](repeating: [Double](repeating: 0, count: parameterCount), count: parameterCount)
     for i in features.indices {
       let m = margin(θ, row: i)

@@ -1,3 +1,4 @@
+import Glibc
 import LinearAlgebra
 
 /// A small random classification problem with chosen margins, determined by a seed and equal on all ranks.
@@ -22,7 +23,12 @@ package struct ToyProblem {
   package init(
     features: [[Double]], labels: [Int], classes: Int, parameters: [Double], weights: [Double]? = nil
   ) {
-    oracle = DenseOracle(features: features, labels: labels, classCount: classes, weights: weights)
+    self.init(
+      DenseOracle(features: features, labels: labels, classCount: classes, weights: weights), parameters)
+  }
+
+  init(_ oracle: DenseOracle, _ parameters: [Double]) {
+    self.oracle = oracle
     self.parameters = parameters
   }
 
@@ -47,7 +53,42 @@ package struct ToyProblem {
   /// This problem with weights.
   package func weighted(_ weights: [Double]) -> ToyProblem {
     ToyProblem(
-      features: oracle.features, labels: oracle.labels, classes: oracle.classCount, parameters: parameters,
-      weights: weights)
+      DenseOracle(
+        features: oracle.features, labels: oracle.labels, classCount: oracle.classCount, weights: weights,
+        targets: oracle.targets), parameters)
+  }
+  /// This problem with distributions for targets: softmax of normal logits, mixed with the uniform distribution by ε.
+  package func softened(deviation: Double, smoothing ε: Double, seed: UInt64) -> ToyProblem {
+    var samples = Samples(seed: seed)
+    let C = oracle.classCount
+    return targeting(
+      oracle.labels.map { _ in
+        let weights = samples.normals(C, deviation).map { Glibc.exp($0) }
+        let total = weights.reduce(0, +)
+        return weights.map { $0 / total * (1 - ε) + ε / Double(C) }
+      })
+  }
+
+  /// This problem with the target (1−ε)e_y + ε/C in each row.
+  package func smoothed(_ ε: Double) -> ToyProblem {
+    let C = oracle.classCount
+    return targeting(oracle.labels.map { y in (0..<C).map { ($0 == y ? 1 - ε : 0) + ε / Double(C) } })
+  }
+
+  /// This problem with a target for each row.
+  package func targeting(_ targets: [[Double]]) -> ToyProblem {
+    ToyProblem(
+      DenseOracle(
+        features: oracle.features, labels: oracle.labels, classCount: oracle.classCount, weights: oracle.weights,
+        targets: targets), parameters)
+  }
+
+  /// The distributions of the rows of `range`; nil where labels are the targets.
+  package func distributions<Scalar: BLASScalar>(
+    _ range: Range<Int>, as: Scalar.Type = Scalar.self
+  ) -> Matrix<Scalar>? {
+    oracle.targets.map {
+      Matrix(Vector($0[range].flatMap { $0.map { Scalar($0) } }), range.count, oracle.classCount)
+    }
   }
 }

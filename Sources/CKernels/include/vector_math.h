@@ -140,6 +140,30 @@ FGN_DECLARE_UPDATES(float, f32)
 FGN_DECLARE_UPDATES(double, f64)
 #undef FGN_DECLARE_UPDATES
 
+/* Sums over classes of a target t, of |π − t| and of (π − t)²/π, where π counts as the least normal number at least. */
+typedef struct {
+  double total, distance, square;
+} fgn_target_sums;
+
+#define FGN_DECLARE_TARGETS(T, suffix)                                                                            \
+  /* Targets t = base + keep·x of some classes, or base where x is null. */                                       \
+  typedef struct {                                                                                                \
+    T base, keep;                                                                                                 \
+    const T *x;                                                                                                   \
+  } fgn_targets_##suffix;                                                                                         \
+  /* Σ t·(a − z); a class of target 0 counts nothing, whatever its z. */                                          \
+  double fgn_target_gap_##suffix(const T *z, T a, fgn_targets_##suffix t, size_t n);                              \
+  /* v ← π − t where π = −complement·v before; adds to the sums. */                                               \
+  void fgn_target_residuals_##suffix(T *restrict v, T complement, fgn_targets_##suffix t, size_t n,               \
+                                     fgn_target_sums *sums);                                                      \
+  /* p ← t − distance·v, but not below 0; returns their sum. */                                                   \
+  double fgn_target_probabilities_##suffix(const T *restrict v, T distance, fgn_targets_##suffix t, T *restrict p,\
+                                           size_t n);
+
+FGN_DECLARE_TARGETS(float, f32)
+FGN_DECLARE_TARGETS(double, f64)
+#undef FGN_DECLARE_TARGETS
+
 #define FGN_DECLARE_TRIANGULAR(T, suffix)                                                                         \
   /* b, k × n with rows `ldb` apart, ← U⁻ᵀ b for the upper triangle of u, k × k with rows `ldu` apart. */         \
   void fgn_substitute_##suffix(const T *u, size_t ldu, size_t k, T *b, size_t ldb, size_t n);

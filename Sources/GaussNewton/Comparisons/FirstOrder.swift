@@ -62,7 +62,7 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
     phases.measure(.forward) {
       linearization.linearize(at: parameters, on: batch.inputs, batchSize: batch.globalSize)
       margin.weights = batch.weights
-      margin.assign(replacing: linearization.logits, labels: batch.labels, parts: linearization.parts.all)
+      margin.assign(replacing: linearization.logits, targets: batch.targets, parts: linearization.parts.all)
     }
 
     // The gradient g = −(1/B) Σ ω(1−p) Jᵀv, and the loss.

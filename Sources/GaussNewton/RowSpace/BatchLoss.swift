@@ -10,7 +10,7 @@ final class BatchLoss<Scalar: DistributedScalar> {
   private let candidate: Vector<Scalar>
   private let exchange: RowExchange
   private var phases: Phases { exchange.phases }
-  private var labels: ArraySlice<Int32> = []
+  private var targets = Targets<Scalar>([])
   /// B
   private var batchSize = 0
 
@@ -26,11 +26,11 @@ final class BatchLoss<Scalar: DistributedScalar> {
   ///
   /// - Parameter logits: as for `Linearization.linearize`.
   func linearize(at parameters: Vector<Scalar>, on batch: Batch<Scalar>, logits: Matrix<Scalar>? = nil) {
-    labels = batch.labels
+    targets = batch.targets
     batchSize = batch.globalSize
     linearization.linearize(at: parameters, on: batch.inputs, batchSize: batchSize, logits: logits)
     margin.weights = batch.weights
-    margin.assign(replacing: linearization.logits, labels: labels, parts: linearization.parts.all)
+    margin.assign(replacing: linearization.logits, targets: targets, parts: linearization.parts.all)
   }
 
   /// v of each row (#b × C).
@@ -44,7 +44,7 @@ final class BatchLoss<Scalar: DistributedScalar> {
 
   /// Each row ż of `tangents` (#b × C) ← ω(diag(π) − ππᵀ)ż/B. Local.
   func applyFullCurvature(to tangents: Matrix<Scalar>) {
-    margin.applyFullCurvature(to: tangents, cotangents: cotangents, labels: labels, batchSize: batchSize)
+    margin.applyFullCurvature(to: tangents, cotangents: cotangents, targets: targets, batchSize: batchSize)
   }
 
   /// ΔᵀG_GGN Δ of the whole batch: one JVP and the full softmax covariance at the logits. Collective.
@@ -54,7 +54,7 @@ final class BatchLoss<Scalar: DistributedScalar> {
     let tangents = phases.measure(.jvp) { linearization.jvp(step) }
     let sums = phases.measure(.forward) {
       linearization.sums {
-        margin.fullCurvatureSum(cotangents: cotangents, tangents: tangents, labels: labels, rows: $0)
+        margin.fullCurvatureSum(cotangents: cotangents, tangents: tangents, targets: targets, rows: $0)
       }
     }
     return mean(try exchange.totals([sums])[0])
@@ -64,7 +64,7 @@ final class BatchLoss<Scalar: DistributedScalar> {
   func changes(
     at lengths: [Double], along step: Vector<Scalar>, from parameters: Vector<Scalar>
   ) throws -> [Double] {
-    let sums = lengths.map { localChanges(at: $0, along: step, from: parameters, rows: 0..<labels.count) }
+    let sums = lengths.map { localChanges(at: $0, along: step, from: parameters, rows: 0..<targets.count) }
     return try exchange.totals(sums).map(mean)
   }
 
@@ -74,12 +74,11 @@ final class BatchLoss<Scalar: DistributedScalar> {
   ) -> [Double] {
     phases.measure(.forward) {
       candidate.assign(Scalar(length), step, 1, parameters)
-      let own = labels.dropFirst(rows.lowerBound).prefix(rows.count)
       let parts = linearization.parts.all.map { $0.clamped(to: rows) }
       /// The index of a row within `rows`.
       func place(_ row: Int) -> Int { row - rows.lowerBound }
       trialMargin.assign(
-        replacing: linearization.logits(at: candidate, rows: rows), labels: own,
+        replacing: linearization.logits(at: candidate, rows: rows), targets: targets.rows(rows),
         parts: parts.map { place($0.lowerBound)..<place($0.upperBound) })
       return parts.map { trialMargin.lossChange(from: margin, rows: $0, start: place($0.lowerBound)) }
     }

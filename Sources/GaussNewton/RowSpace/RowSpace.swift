@@ -4,7 +4,7 @@ import Networks
 /// R = B^{−1/2} diag(√(ωw̃)) A, one row per example, and s with Rᵀs = −g; R is never formed.
 ///
 /// The rows of A are the margin gradients a_i = J_iᵀ v_i (#B × P); G_FGN = RᵀR. Curvature weights have a floor, w̃ =
-/// max(p(1−p), floor), and s_i = √ω_i (1−p_i)/√(w̃_i B): Rᵀs = −g stays exact, and s stays finite for badly
+/// max(w, floor) with w = p(1−p), and s_i = √ω_i (1−p_i)/√(w̃_i B): Rᵀs = −g stays exact, and s stays finite for badly
 /// misclassified examples. The weight ω_i of an example scales its row and its element of s by √ω_i, so that an example
 /// of weight 0 has a row of zeros, and an example of weight 2 is equivalent to two of weight 1. Products here are
 /// local, for this rank's rows.
@@ -44,7 +44,7 @@ package final class RowSpace<Scalar: DistributedScalar> {
     let scale = 1 / Scalar(batchSize).squareRoot()
     for i in 0..<rows {
       let complement = margin.complements[i]
-      let root = max(margin.probabilities[i] * complement, Self.weightFloor).squareRoot()
+      let root = max(margin.curvatures[i], Self.weightFloor).squareRoot()
       let rootWeight = margin.weight(i).squareRoot()
       rootWeights[i] = rootWeight * (root * scale)
       residuals[i] = rootWeight * (complement * scale / root)

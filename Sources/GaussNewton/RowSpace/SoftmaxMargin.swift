@@ -7,8 +7,12 @@ import LinearAlgebra
 /// z_c / Σ_{k≠y} exp z_k, and v = ∇_z m = e_y − q. Rows are this rank's shard (`#b`). All are exact in both tails: none
 /// is a difference of probabilities. Source: Korbit and Zanon, arXiv 2605.06081, section 3.
 ///
+/// Where the target of a row is another distribution t, ℓ = −Σ t log π, and v = (t − π)/τ takes the place of e_y − q, τ =
+/// ½ Σ |π − t| that of 1 − p, and w = τ²/χ² with χ² = Σ (π − t)²/π that of p(1−p): they are these for t = e_y. The
+/// gradient at the logits is −τv, and w v vᵀ the largest multiple of its square below diag(π) − ππᵀ.
+///
 /// With `weights` ω the loss of a row is ωℓ, its gradient at the logits is −ω(1−p)v, and its curvature is ω times the
-/// curvature of ℓ. The sums here are weighted; m, ℓ, p, 1 − p and v are not.
+/// curvature of ℓ. The sums here are weighted; m, ℓ, p, 1 − p, w and v are not.
 package struct SoftmaxMargin<Scalar: BLASScalar> {
   /// m of each row (#capacity; the first `rows` are valid).
   package let margins: Vector<Scalar>
@@ -16,19 +20,25 @@ package struct SoftmaxMargin<Scalar: BLASScalar> {
   package let losses: Vector<Scalar>
   /// p
   package let probabilities: Vector<Scalar>
-  /// 1 − p
+  /// 1 − p; with targets other than the label, τ.
   package let complements: Vector<Scalar>
+  /// w = p(1−p), without a floor.
+  package let curvatures: Vector<Scalar>
   /// ω of the rows (#b), not negative; nil: all are 1.
   package var weights: Vector<Scalar>?
   /// ω(1 − p) times a scale.
   private let gradientFactors: Vector<Scalar>
+  /// What ℓ is above the loss with the label for target.
+  let gaps: Vector<Scalar>
 
   package init(capacity: Int) {
     margins = Vector(zeros: capacity)
     losses = Vector(zeros: capacity)
     probabilities = Vector(zeros: capacity)
     complements = Vector(zeros: capacity)
+    curvatures = Vector(zeros: capacity)
     gradientFactors = Vector(zeros: capacity)
+    gaps = Vector(zeros: capacity)
   }
 
   /// ω of a row.
@@ -43,21 +53,32 @@ package struct SoftmaxMargin<Scalar: BLASScalar> {
     return result
   }
 
-  /// Computes m, ℓ, p and 1 − p, and overwrites each row of `logits` (#b × C, C ≥ 2) by its margin cotangent v.
+  /// Computes m, ℓ, p, 1 − p and w, and overwrites each row of `logits` (#b × C, C ≥ 2) by its margin cotangent v.
   ///
   /// A row with NaN or +∞ among its logits, or with −∞ for its true class or for all others, gets NaN for its margin
   /// and loss. Any other −∞ is a class of probability zero. Local.
   ///
   /// - Parameter parts: parts of the rows whose bits do not depend on each other; nil: all rows together.
   package func assign(
-    replacing logits: Matrix<Scalar>, labels: ArraySlice<Int32>, parts: [Range<Int>]? = nil
+    replacing logits: Matrix<Scalar>, targets: Targets<Scalar>, parts: [Range<Int>]? = nil
   ) {
     precondition(logits.columns >= 2, "a margin needs two classes")
-    precondition(labels.count == logits.rows, "one label a row")
-    replaceRows(of: logits, labels: labels)
+    precondition(targets.count == logits.rows, "one label a row")
+    if !targets.areLabels { assignGaps(logits, targets) }
+    replaceRows(of: logits, labels: targets.labels)
     for rows in parts ?? [0..<logits.rows] {
       margins[rows].logistic(loss: losses[rows], probability: probabilities[rows], complement: complements[rows])
     }
+    let all = 0..<logits.rows
+    curvatures[all].assignProduct(probabilities[all], by: complements[all])
+    if !targets.areLabels { soften(logits, targets) }
+  }
+
+  /// Computes the margins of rows whose targets are their labels.
+  package func assign(
+    replacing logits: Matrix<Scalar>, labels: ArraySlice<Int32>, parts: [Range<Int>]? = nil
+  ) {
+    assign(replacing: logits, targets: Targets(labels), parts: parts)
   }
 
   /// Computes the margins of rows, and replaces their logits by v.
@@ -101,42 +122,5 @@ package struct SoftmaxMargin<Scalar: BLASScalar> {
       let new = losses[start + row - rows.lowerBound]
       return sum + Double(earlier.weight(row)) * (Double(new) - Double(earlier.losses[row]))
     }
-  }
-
-  /// Σ ω żᵀ(diag(π) − ππᵀ)ż over some local rows, or all: the full Gauss-Newton curvature along the logit tangents ż
-  /// (#b × C), given v (#b × C), as p(1−p)(vᵀż)² + (1−p)(Σ q ż² − (Σ q ż)²).
-  @specialized(where Scalar == Float)
-  @specialized(where Scalar == Double)
-  package func fullCurvatureSum(
-    cotangents: Matrix<Scalar>, tangents: Matrix<Scalar>, labels: ArraySlice<Int32>, rows: Range<Int>? = nil
-  ) -> Double {
-    let rows = rows ?? 0..<cotangents.rows
-    let columns = cotangents.columns
-    // Rows are computed on all threads, and summed in one order.
-    let curvatures = [Double](unsafeUninitializedCapacity: rows.count) { curvatures, initialized in
-      let curvatures = curvatures
-      cotangents.elements.withElements { v in
-        tangents.elements.withElements { tangents in
-          Threads.parallel(rows.count, grain: max(1, 16384 / columns)) { range in
-            for index in range {
-              let i = rows.lowerBound + index
-              let row = i * columns..<(i + 1) * columns
-              let z = UnsafeMutableBufferPointer(rebasing: tangents[row])
-              // v is 1 at the true class and −q elsewhere.
-              let trueTangent = Double(z[Int(labels[labels.startIndex + i])])
-              let (marginTangent, second) = UnsafeMutableBufferPointer(rebasing: v[row]).weightedMoments(z)
-              let mean = trueTangent - marginTangent
-              let meanSquare = trueTangent * trueTangent - second
-              let (p, complement) = (Double(probabilities[i]), Double(complements[i]))
-              let spread = complement * max(0, meanSquare - mean * mean)
-              let curvature = p * complement * marginTangent * marginTangent + spread
-              curvatures.initializeElement(at: index, to: Double(weight(i)) * curvature)
-            }
-          }
-        }
-      }
-      initialized = rows.count
-    }
-    return curvatures.reduce(0, +)
   }
 }

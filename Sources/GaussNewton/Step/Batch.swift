@@ -5,20 +5,30 @@ import Networks
 public struct Batch<Scalar: BLASScalar> {
   /// #b × d
   public let inputs: Inputs<Scalar>
-  /// #b
-  public let labels: ArraySlice<Int32>
+  /// What the rows are trained towards (#b): their labels, or distributions over the classes.
+  public let targets: Targets<Scalar>
   /// ω of the rows (#b), not negative: the loss is (1/B) Σ ω_i ℓ_i. nil: all are 1.
   public let weights: Vector<Scalar>?
   /// B, over all ranks.
   public let globalSize: Int
 
+  /// The labels of the rows (#b).
+  public var labels: ArraySlice<Int32> { targets.labels }
+
+  /// A batch that is trained towards its labels.
   public init(
     inputs: Inputs<Scalar>, labels: ArraySlice<Int32>, weights: Vector<Scalar>? = nil, globalSize: Int
   ) {
-    precondition(labels.count == inputs.rows, "one label a row")
+    self.init(inputs: inputs, targets: Targets(labels), weights: weights, globalSize: globalSize)
+  }
+
+  public init(
+    inputs: Inputs<Scalar>, targets: Targets<Scalar>, weights: Vector<Scalar>? = nil, globalSize: Int
+  ) {
+    precondition(targets.labels.count == inputs.rows, "one label a row")
     precondition(weights.map { $0.count == inputs.rows } ?? true, "one weight a row")
     self.inputs = inputs
-    self.labels = labels
+    self.targets = targets
     self.weights = weights
     self.globalSize = globalSize
   }

@@ -5,7 +5,7 @@
 /// use the checked functions on `Vector` and `Matrix` (`BLAS.swift`, `LAPACK.swift`, `VectorMath.swift`,
 /// `Windows.swift`, …).
 public protocol BLASScalar: MatrixKernels, VectorKernels, UpdateKernels, ImageKernels, NormalizationKernels,
-  SparseKernels, BitwiseCopyable, Sendable, Codable
+  SparseKernels, TargetKernels, BitwiseCopyable, Sendable, Codable
 {}
 
 @_documentation(visibility: internal)

@@ -78,6 +78,7 @@ package struct RunState {
       ("training.drop_last", "\(saved.training.dropLast)", "\(configuration.training.dropLast)"),
       ("training.shuffle_block", "\(saved.training.shuffleBlock)", "\(configuration.training.shuffleBlock)"),
       ("training.stratify", "\(saved.training.stratify)", "\(configuration.training.stratify)"),
+      ("training.label_smoothing", "\(saved.training.labelSmoothing)", "\(configuration.training.labelSmoothing)"),
       (
         "data.validation.fraction", text(saved.data.validation.fraction), text(configuration.data.validation.fraction)
       ),

@@ -186,6 +186,9 @@ extension Configuration {
       !(training.stratify && training.shuffleBlock > 1), "training.stratify", true,
       "false with training.shuffle_block, which takes rows together whatever their classes")
     try require(
+      (0..<1).contains(training.labelSmoothing), "training.label_smoothing", training.labelSmoothing,
+      "at least 0 and less than 1")
+    try require(
       (1...65536).contains(training.virtualShards), "training.virtual_shards", training.virtualShards, "from 1 to 65536"
     )
     try require(

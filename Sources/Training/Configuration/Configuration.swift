@@ -132,6 +132,8 @@ package struct Configuration: Codable, Equatable, Sendable {
     @Setting package var shuffleWindow = 1
     /// Whether the rows of each class are spread evenly over the batches of an epoch.
     package var stratify = false
+    /// ε: how much of each target is spread evenly over all classes, instead of on the label.
+    package var labelSmoothing = 0.0
     /// Epochs from one evaluation on the validation and test sets to the next; 0: only at the end.
     package var evaluateEvery = 1
     /// Steps from one such evaluation to the next, beside those of the epochs.
@@ -159,6 +161,7 @@ package struct Configuration: Codable, Equatable, Sendable {
       case shuffleBlock = "shuffle_block"
       case shuffleWindow = "shuffle_window"
       case stratify
+      case labelSmoothing = "label_smoothing"
       case evaluateEvery = "evaluate_every"
       case evaluateEverySteps = "evaluate_every_steps"
       case keep

@@ -231,7 +231,8 @@ package final class Trainer<Scalar: DistributedScalar> {
     let own = partition.own(of: rows)
     let batch = Batch(
       inputs: try readAhead.read(own, step: step) { room.gather($1, of: $0, data.normalization) },
-      labels: own.map { data.train.labels[$0] }[...],
+      targets: Targets(
+        own.map { data.train.labels[$0] }[...], smoothing: configuration.training.labelSmoothing),
       weights: data.weights.map { weights in Vector(own.map { Scalar(weights.values[$0]) }) }, globalSize: rows.count)
     if sampler.isFull { fullBatch = batch }
     return batch

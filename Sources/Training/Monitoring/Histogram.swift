@@ -80,7 +80,7 @@ struct MarginHistograms: Equatable, Sendable {
     var own = MarginHistograms()
     for i in 0..<rows {
       own.margins.add(Double(margin.margins[i]))
-      own.weights.add(Double(margin.probabilities[i]) * Double(margin.complements[i]))
+      own.weights.add(Double(margin.curvatures[i]))
     }
     let numbers = own.margins.flattened + own.weights.flattened
     guard let all = try communicator.gather(numbers) else { return nil }

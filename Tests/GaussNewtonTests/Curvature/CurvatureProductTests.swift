@@ -22,7 +22,7 @@ import Testing
     var samples = Samples(seed: 3)
     let tangents: Matrix<Scalar> = samples.matrix(20, classes)
     let ż = tangents.doubles
-    c.margin.applyFullCurvature(to: tangents, cotangents: c.cotangents, labels: c.labels, batchSize: 20)
+    c.margin.applyFullCurvature(to: tangents, cotangents: c.cotangents, targets: Targets(c.labels), batchSize: 20)
     // Each element, relative to the largest sum of its competitors' and its own terms.
     return (0..<20).map { i in
       let reference = expected(c.logits[i], ż[i])
@@ -42,7 +42,7 @@ import Testing
     let logits = Matrix<Double>(Vector([-60, 0, 1, -1]), 1, 4)
     let c = MarginCase(logits, [0])
     let tangents = Matrix<Double>(Vector([1e14, 1, 2, 4]), 1, 4)
-    c.margin.applyFullCurvature(to: tangents, cotangents: c.cotangents, labels: c.labels, batchSize: 1)
+    c.margin.applyFullCurvature(to: tangents, cotangents: c.cotangents, targets: Targets(c.labels), batchSize: 1)
     // The true class has probability e⁻⁶¹, so that its tangent contributes at most 10⁻¹².
     #expect(relativeError(tangents.elements.array, expected(c.logits[0], [0, 1, 2, 4])) < 1e-10)
   }
@@ -99,7 +99,7 @@ import Testing
     let product = matrix(P) { unit in
       let tangents = linearization.jvp(unit)
       margin.applyFullCurvature(
-        to: tangents, cotangents: linearization.logits, labels: labels[...], batchSize: rows)
+        to: tangents, cotangents: linearization.logits, targets: Targets(labels[...]), batchSize: rows)
       let result = Vector<Double>(zeros: P)
       linearization.vjp(.logits(tangents), into: [result])
       return result.array

@@ -27,7 +27,7 @@ import Testing
     let c = MarginCase<Scalar>(rows: rows, classes: classes, deviation: deviation, seed: 2)
     var samples = Samples(seed: 3)
     let tangents: Matrix<Scalar> = samples.matrix(rows, classes)
-    let found = c.margin.fullCurvatureSum(cotangents: c.cotangents, tangents: tangents, labels: c.labels)
+    let found = c.margin.fullCurvatureSum(cotangents: c.cotangents, tangents: tangents, targets: Targets(c.labels))
     var sum = 0.0
     var scale = 0.0
     for i in 0..<rows {
@@ -58,7 +58,7 @@ import Testing
     var samples = Samples(seed: 5)
     let tangents: Matrix<Float> = samples.matrix(rows, classes)
     func sum(_ rows: Range<Int>? = nil) -> Double {
-      c.margin.fullCurvatureSum(cotangents: c.cotangents, tangents: tangents, labels: c.labels, rows: rows)
+      c.margin.fullCurvatureSum(cotangents: c.cotangents, tangents: tangents, targets: Targets(c.labels), rows: rows)
     }
     let one = withThreads(1) { sum() }
     for threads in [2, 3, 6] {
@@ -76,7 +76,7 @@ import Testing
   @Test func `A tangent common to all classes has no curvature`() {
     let c = MarginCase<Double>(rows: 9, classes: 7, deviation: 2)
     let tangents = Matrix(Vector([Double](repeating: 3, count: 63)), 9, 7)
-    let sum = c.margin.fullCurvatureSum(cotangents: c.cotangents, tangents: tangents, labels: c.labels)
+    let sum = c.margin.fullCurvatureSum(cotangents: c.cotangents, tangents: tangents, targets: Targets(c.labels))
     #expect(sum >= 0 && sum < 1e-13)
   }
 }

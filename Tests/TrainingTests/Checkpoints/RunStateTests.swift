@@ -55,7 +55,7 @@ import Testing
   @Test(arguments: [
     "optimizer.batch_size=8", "optimizer.batch_size=full", "training.seed=5", "training.precision=float64",
     "training.drop_last=true", "training.shuffle_block=4",
-    "training.stratify=true", "data.normalize=none",
+    "training.stratify=true", "training.label_smoothing=0.1", "data.normalize=none",
     "optimizer.method=ggn", "optimizer.method=adam",
     "optimizer.momentum=0", "model.layers=[tanh]", "model.input_shape=[1, 2]", "model.channels=last",
     "training.reproducible=true", "data.class_weights=balanced", "data.class_weights=[1, 2]",

@@ -53,10 +53,10 @@ import Testing
     let text = try #require(file.metadata[key])
     var old = text
     for part in [
-      #","weights":null"#, #""class_weights":null,"#, #","stratify":false"#,
+      #","weights":null"#, #""class_weights":null,"#, #","stratify":false"#, #""label_smoothing":0,"#,
       #""shuffle_block":1,"#, #""shuffle_window":1,"#,
     ] { old = old.replacing(part, with: "") }
-    for key in ["weights", "stratify", "shuffle"] { try #require(!old.contains(key), "\(text)") }
+    for key in ["weights", "stratify", "shuffle", "smoothing"] { try #require(!old.contains(key), "\(text)") }
     file.metadata[key] = old
     #expect(try ModelFile(file).configuration == ModelFile(contents()).configuration)
   }

@@ -1,0 +1,56 @@
+import LinearAlgebra
+
+/// Targets that are not the label alone. All that is said of the label's margin is computed first: it gives π in both
+/// tails without cancellation.
+extension SoftmaxMargin {
+  /// Computes what ℓ is above the loss with the label for target, Σ t_c (z_y − z_c), from the logits (#b × C).
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  func assignGaps(_ logits: Matrix<Scalar>, _ targets: Targets<Scalar>) {
+    let columns = logits.columns
+    targets.withRows(columns) { target in
+      logits.elements.withElements { elements in
+        gaps.withElements { gaps in
+          Threads.parallel(logits.rows, grain: max(1, 16384 / columns)) { rows in
+            for i in rows {
+              let z = UnsafeMutableBufferPointer(rebasing: elements[i * columns..<(i + 1) * columns])
+              gaps[i] = Scalar(z.gap(below: targets.label(i), target(i)))
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /// Makes ℓ, 1 − p, w and the rows v (#b × C) of the labels those of the targets.
+  ///
+  /// In χ² a probability counts as the least normal number at least: where it has underflowed, the curvature is wrong by
+  /// less than that number. What remains of the label is formed as Σ_{c≠y} t_c − (1−p), so that all of r sum to zero.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  func soften(_ cotangents: Matrix<Scalar>, _ targets: Targets<Scalar>) {
+    let columns = cotangents.columns
+    let least = Scalar.leastNormalMagnitude
+    targets.withRows(columns) { target in
+      cotangents.elements.withElements { elements in
+        Threads.parallel(cotangents.rows, grain: max(1, 16384 / columns)) { rows in
+          for i in rows {
+            let y = targets.label(i)
+            let row = UnsafeMutableBufferPointer(rebasing: elements[i * columns..<(i + 1) * columns])
+            let complement = complements[i]
+            let others = row.assignResiduals(without: y, complement: complement, target(i))
+            let residual = others.total - Double(complement)
+            let distance = (others.distance + abs(residual)) / 2
+            let square = others.square + residual * (residual / Double(max(probabilities[i], least)))
+            row[y] = Scalar(residual)
+            // A row of zeros, where the prediction is its target.
+            row.scale(distance < Double(least) ? 0 : Scalar(-1 / distance))
+            losses[i] += gaps[i]
+            complements[i] = Scalar(distance)
+            curvatures[i] = square > 0 ? Scalar(distance * (distance / square)) : 0
+          }
+        }
+      }
+    }
+  }
+}
