@@ -9,35 +9,30 @@ import Tuning
     }
   }
 
-  @Test("A list has the values between its commas outside of brackets")
-  func lists() throws {
+  @Test func `A list has the values between its commas outside of brackets`() throws {
     #expect(try SearchAxis("optimizer.method=fgn,adam").values == ["fgn", "adam"])
     #expect(
       try SearchAxis("model.layers=[],[{linear: 64}, tanh]").values == ["[]", "[{linear: 64}, tanh]"])
     #expect(try SearchAxis("optimizer.weight_decay=0").values == ["0"])
   }
 
-  @Test("A range has values at equal ratios with both its ends, whole ones between whole ends")
-  func ranges() throws {
+  @Test func `A range has values at equal ratios with both its ends, whole ones between whole ends`() throws {
     #expect(try SearchAxis("a=1e-4:1e-2:5").values == ["0.0001", "0.000316", "0.001", "0.00316", "0.01"])
     #expect(try SearchAxis("a=128:1024:4").values == ["128", "256", "512", "1024"])
   }
 
-  @Test(
-    "What is no axis is an error with the text and the remedy",
-    arguments: [
-      ("optimizer.method", "is not KEY=VALUES"), ("=1", "is not KEY=VALUES"), ("a=", "is not KEY=VALUES"),
-      ("a=0:1:3", "0 < LOW < HIGH"), ("a=1:2:1", "2 values or more"), ("a=2:1:3", "0 < LOW < HIGH"),
-      ("a=1:2:x", "0 < LOW < HIGH"), ("a=1,,2", "an empty value"), ("a=1,2,1", "has 1 twice"),
-    ])
-  func mistakes(text: String, problem: String) {
+  @Test(arguments: [
+    ("optimizer.method", "is not KEY=VALUES"), ("=1", "is not KEY=VALUES"), ("a=", "is not KEY=VALUES"),
+    ("a=0:1:3", "0 < LOW < HIGH"), ("a=1:2:1", "2 values or more"), ("a=2:1:3", "0 < LOW < HIGH"),
+    ("a=1:2:x", "0 < LOW < HIGH"), ("a=1,,2", "an empty value"), ("a=1,2,1", "has 1 twice"),
+  ])
+  func `What is no axis is an error with the text and the remedy`(text: String, problem: String) {
     let error = #expect(throws: ConfigurationError.self) { try SearchAxis(text) }
     #expect(error?.source == "--over \(text)")
     #expect(error?.problem.contains(problem) == true)
   }
 
-  @Test("A space is the product of its axes, without settings that train the same")
-  func product() throws {
+  @Test func `A space is the product of its axes, without settings that train the same`() throws {
     let space = try space(["optimizer.method=fgn,adam", "optimizer.damping.initial=0.1,1"])
     #expect(space.keys == ["optimizer.method", "optimizer.damping.initial"])
     // Adam reads no damping.
@@ -46,16 +41,14 @@ import Tuning
     #expect(!space.isPath)
   }
 
-  @Test("Weight decays of a linear head are a path from strong to weak for each of the other settings")
-  func paths() throws {
+  @Test func `Weight decays of a linear head are a path from strong to weak for each of the other settings`() throws {
     let space = try space(["optimizer.weight_decay=1e-4,1e-2,1e-3", "optimizer.damping.initial=1,2"], isPath: true)
     // 1: 1e-4 with λ 1, 2: 1e-4 with λ 2, 3: 1e-2, 4, 5: 1e-3, 6.
     #expect(space.settings.map(\.warmStart) == [5, 6, nil, nil, 3, 4])
     #expect(space.ordered.map(\.number) == [3, 5, 1, 4, 6, 2])
   }
 
-  @Test("Without weight decays, and with hidden layers, there is no path")
-  func noPath() throws {
+  @Test func `Without weight decays, and with hidden layers, there is no path`() throws {
     for (over, layers) in [
       ("optimizer.momentum=0,0.9", "[]"), ("optimizer.weight_decay=1e-4,1e-2", "[{linear: 4}, tanh]"),
     ] {
@@ -65,24 +58,20 @@ import Tuning
     #expect(try space(["optimizer.weight_decay=1e-4,1e-2"]).settings.allSatisfy { $0.warmStart == nil })
   }
 
-  @Test(
-    "What all settings of a search share is no axis, and neither is a key twice",
-    arguments: [
-      ["data.normalize=none,scale"], ["training.seed=1,2"], ["training.best_by=loss,accuracy"], ["logging.every=1,2"],
-      ["optimizer.momentum=0,0.9", "optimizer.momentum=0.5"],
-    ])
-  func shared(over: [String]) {
+  @Test(arguments: [
+    ["data.normalize=none,scale"], ["training.seed=1,2"], ["training.best_by=loss,accuracy"], ["logging.every=1,2"],
+    ["optimizer.momentum=0,0.9", "optimizer.momentum=0.5"],
+  ])
+  func `What all settings of a search share is no axis, and neither is a key twice`(over: [String]) {
     #expect(throws: ConfigurationError.self) { try space(over) }
   }
 
-  @Test("An impossible value is an error that names --over")
-  func impossible() {
+  @Test func `An impossible value is an error that names its key`() {
     let error = #expect(throws: ConfigurationError.self) { try space(["optimizer.momentum=0.9,2"]) }
     #expect(error.map { "\($0)" }?.contains("optimizer.momentum") == true)
   }
 
-  @Test("Halving trains three times as many steps in each rung, and leaves two settings at least")
-  func halving() {
+  @Test func `Halving trains three times as many steps in each rung, and leaves two settings at least`() {
     let schedule = Schedule(settings: 12)
     #expect(schedule.rungs == 3)
     #expect((1...3).map { schedule.steps(rung: $0, of: 900, isWarm: false) } == [100, 300, 900])
