@@ -10,7 +10,6 @@ package struct SearchDirectory: Sendable {
 
   package var record: String { run.search }
   package var table: String { "\(run.path)/tune.csv" }
-  package var figure: String { "\(run.path)/tune.svg" }
 
   /// The run directory of a trial, such as `trials/07-2` for the seventh setting in the second rung.
   package func trial(_ trial: Trial) -> RunDirectory {
@@ -28,11 +27,17 @@ package struct SearchRecord: Codable, Equatable, Sendable {
     package var grids: [[SearchAxis]]
     package var isPath: Bool
     package var rungs: Int
-    /// The checksum of the examples.
+    /// The checksums of the training examples and of a validation set of its own.
     package var data: String
 
-    package init(configuration: String, grids: [[SearchAxis]], isPath: Bool, rungs: Int, data: String) {
-      (self.configuration, self.grids, self.isPath, self.rungs, self.data) = (configuration, grids, isPath, rungs, data)
+    /// Whether the chosen setting is trained on all rows.
+    package var refits: Bool
+
+    package init(
+      configuration: String, grids: [[SearchAxis]], isPath: Bool, rungs: Int, data: String, refits: Bool
+    ) {
+      (self.configuration, self.grids, self.isPath, self.rungs) = (configuration, grids, isPath, rungs)
+      (self.data, self.refits) = (data, refits)
     }
   }
 
@@ -99,6 +104,7 @@ package struct SearchRecord: Codable, Equatable, Sendable {
       ("--over", self.request.grids == request.grids), ("--path", self.request.isPath == request.isPath),
       ("--rungs", self.request.rungs == request.rungs),
       ("the data", self.request.data == request.data),
+      ("--no-refit", self.request.refits == request.refits),
     ]
     guard let changed = parts.first(where: { !$0.1 })?.0 else { return }
     throw ConfigurationError(

@@ -120,7 +120,6 @@ package final class Tuner {
     let start = setting.warmStart.flatMap { record.result(of: Trial(setting: $0, rung: trial.rung)) }
     let warm = start.flatMap { $0.hasDiverged ? nil : $0 }
     var configuration = setting.configuration
-    configuration.data.test = .init()
     let total = configuration.training.steps(of: configuration.sampler(of: data.train))
     let steps = schedule.steps(rung: trial.rung, of: total, isWarm: warm != nil)
     configuration.training.steps = steps

@@ -90,9 +90,10 @@ struct Tune: ParsableCommand {
         }
       }
       let rungs = try communicator.collectively { try chooseRungs(space) }
+      let checksums = [data.checksum, data.validationChecksum].compactMap { $0.map { String($0, radix: 16) } }
       let request = SearchRecord.Request(
-        configuration: base.yaml, grids: grids, isPath: path, rungs: rungs,
-        data: data.checksum.map { String($0, radix: 16) } ?? "")
+        configuration: base.yaml, grids: grids, isPath: path, rungs: rungs, data: checksums.joined(separator: " "),
+        refits: refit)
       let begun = try communicator.onRoot { try begin(communicator.hostname) }
       defer { extendLifetime(begun) }
       let directory = SearchDirectory(RunDirectory(path: try communicator.broadcast(begun?.directory.path ?? "")))

@@ -111,6 +111,8 @@ extension ProcessTests {
         .plain, "run", ["--path", "--one-standard-error", "--over", "optimizer.weight_decay=1e-4:1:5"], in: workspace)
       outcome.expectSuccess()
       #expect(outcome.output.contains("test  loss "))
+      // The model knows its test set.
+      try Program.run(.plain, ["evaluate", "run/model.safetensors"], in: workspace).expectSuccess()
       let rows = try table("run", workspace)
       #expect(rows.map { $0["steps"]! } == ["40", "40", "40", "40", "240"])
       let chosen = try #require(rows.first { $0["status"] == "chosen" })
@@ -121,6 +123,11 @@ extension ProcessTests {
       #expect(
         try workspace.bytes("run/model.safetensors")
           == workspace.bytes("run/trials/0\(chosen["setting"]!)-1/model.safetensors"))
+
+      try Examples(400, features: 32, classes: 10, seed: 1).write("test", to: workspace)
+      let changed = try tune(
+        .plain, "run", ["--resume", "--path", "--over", "optimizer.weight_decay=1e-4:1:5"], in: workspace)
+      #expect(changed.code == 64 && changed.errorOutput.contains("another value of the data"), "\(changed.errorOutput)")
     }
 
     @Test func `A setting that diverges is out, and where all do nothing is chosen`() throws {
@@ -155,7 +162,8 @@ extension ProcessTests {
       try tune(.plain, "run", ["--no-refit", "--over", "optimizer.momentum=0,0.9"], in: workspace).expectSuccess()
       for (command, said) in [
         (["tune", "--over", "optimizer.momentum=0,0.9"], "already holds a run"),
-        (["tune", "--resume", "--over", "optimizer.momentum=0,0.5"], "another value of --over"),
+        (["tune", "--resume", "--no-refit", "--over", "optimizer.momentum=0,0.5"], "another value of --over"),
+        (["tune", "--resume", "--over", "optimizer.momentum=0,0.9"], "another value of --no-refit"),
         (["train", "--resume"], "holds a search"),
       ] {
         let outcome = try Program.run(
