@@ -50,11 +50,6 @@ package struct SearchRecord: Codable, Equatable, Sendable {
 
   package mutating func add(_ result: TrialResult) { results.append(result) }
 
-  /// The result of a setting in the last rung that it has been in.
-  package func lastResult(of setting: Int) -> TrialResult? {
-    results.filter { $0.trial.setting == setting }.max { $0.trial.rung < $1.trial.rung }
-  }
-
   /// The best of all results, the first of equal ones; nil if all have diverged.
   package func best(
     by criterion: Configuration.TrainingOptions.Criterion, where isCandidate: (TrialResult) -> Bool = { _ in true }

@@ -45,19 +45,8 @@ struct TrialRun {
       try directory.checkpoints.loadLatest(fallsBack: true)?.checkpoint.path ?? ""
     }
     let checkpoint = try communicator.broadcast(newest ?? "")
-    let state = try communicator.collectively {
-      checkpoint.isEmpty ? nil : try RunState(CheckpointFiles.load(checkpoint), for: self.configuration)
-    }
-    let configuration = state?.configuration ?? self.configuration
-    var data = loaded
-    try communicator.collectively { try state?.check(data) }
-    if let state { data.normalization = state.normalization }
-    let network = try communicator.collectively {
-      try configuration.network(for: data, axes: state?.axes(of: data.train))
-    }
-    let memory = Trainer<Scalar>.memory(of: configuration, data, network, ranks: communicator.size)
-    let share = try HostMemory.share(resident: data.residentSize, over: communicator)
-    try communicator.collectively { try memory.check(share) }
+    let run = try RunPreparation(configuration, loaded, resuming: checkpoint, Scalar.self, over: communicator)
+    let (state, configuration, data, network) = (run.state, run.configuration, run.data, run.network)
     try communicator.onRoot {
       try directory.create(resuming: true)
       try directory.describe(configuration, finished: nil)
@@ -68,7 +57,7 @@ struct TrialRun {
     coordinator.record(
       MetricsEvent.Run(
         step: state?.progress.step ?? 0, version: context.version, mpi: context.library, ranks: communicator.size,
-        configuration, data, parameters: network.layout.count, memory: memory))
+        configuration, data, parameters: network.layout.count, memory: run.memory))
     let trainer = try Trainer<Scalar>(configuration, data, network, coordinator, resuming: state, over: communicator)
     do {
       guard try trainer.run() == .completed, let model = trainer.model else { return .interrupted }

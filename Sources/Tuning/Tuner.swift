@@ -77,7 +77,7 @@ package final class Tuner {
         if try isStopped() { return .interrupted }
       }
       if rung < schedule.rungs {
-        let best = Array(ranked(settings).prefix(schedule.survivors(of: settings.count))).map(\.number)
+        let best = Array(ranked(settings, rung: rung).prefix(schedule.survivors(of: settings.count))).map(\.number)
         settings = settings.filter { best.contains($0.number) }
       }
     }
@@ -98,8 +98,8 @@ package final class Tuner {
   }
 
   /// The settings of one rung, from the best to the worst; of equal ones, the first.
-  private func ranked(_ settings: [SearchSpace.Setting]) -> [SearchSpace.Setting] {
-    let costs = settings.map { record.lastResult(of: $0.number)!.cost(by: criterion) }
+  private func ranked(_ settings: [SearchSpace.Setting], rung: Int) -> [SearchSpace.Setting] {
+    let costs = settings.map { record.result(of: Trial(setting: $0.number, rung: rung))!.cost(by: criterion) }
     return settings.indices.sorted { (costs[$0], settings[$0].number) < (costs[$1], settings[$1].number) }
       .map { settings[$0] }
   }

@@ -136,6 +136,14 @@ struct Job {
       })
   }
 
+  /// Reads the data of a configuration on which all ranks agree, with its limits and numbers of pieces in force. Collective.
+  func load(_ configuration: Configuration) throws -> TrainingData {
+    try communicator.agree(Array(configuration.yaml.utf8), about: "the configuration", exitCode: 64)
+    heartbeat.limits = configuration.training.heartbeatLimits
+    if configuration.training.reproducible { Threads.configure(count: Threads.count, pieces: Threads.fixedPieces) }
+    return try TrainingData.load(configuration, over: communicator)
+  }
+
   /// Prints a remark on standard error, once; nil prints nothing.
   func say(_ note: String?) {
     if let note, communicator.rank == 0 { Self.write("fgn-dist: \(note)") }
@@ -145,5 +153,12 @@ struct Job {
 
   private static func write(_ line: String) {
     try? FileHandle.standardError.write(contentsOf: Data("\(line)\n".utf8))
+  }
+}
+
+extension Configuration.TrainingOptions {
+  fileprivate var heartbeatLimits: Heartbeat.Limits {
+    func limit(_ seconds: Double) -> Double { seconds == 0 ? .infinity : seconds }
+    return Heartbeat.Limits(silence: limit(peerTimeout), wait: limit(stallTimeout))
   }
 }

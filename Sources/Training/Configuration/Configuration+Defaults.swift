@@ -41,9 +41,9 @@ extension Configuration {
 
 extension Configuration {
   private func stepsPerEpoch(of examples: Int) -> Int {
-    guard case .rows(let batch) = optimizer.batchSize else { return 1 }
-    // A batch may be given larger than any sum with it.
-    return max(1, training.dropLast ? examples / batch : (max(1, examples) - 1) / batch + 1)
+    BatchSampler(
+      count: examples, batchSize: optimizer.batchSize, seed: training.seed, dropLast: training.dropLast
+    ).batchesPerEpoch
   }
 }
 

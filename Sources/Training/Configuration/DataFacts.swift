@@ -28,8 +28,7 @@ extension TrainingData {
     let matrix = train.features.matrix
     return DataFacts(
       isSparse: train.features.isSparse, examples: train.count, rows: matrix?.rows, rowSize: matrix?.rowSize,
-      memory: memory,
-      exceedsMemory: exceedsMemory, indexBase: train.indices?.base, normalization: normalization.kind,
+      memory: memory, exceedsMemory: exceedsMemory, indexBase: train.indices?.base, normalization: normalization.kind,
       meanSquaredNorm: { meanSquaredNorm })
   }
 }

@@ -64,6 +64,9 @@ extension ClassScores {
   /// The sums of one kind, by class.
   package subscript(kind: ClassSum) -> [Double] { Array(sums[place(kind, 0)..<place(kind, classCount)]) }
 
+  /// The sum over all classes.
+  func total(_ kind: ClassSum) -> Double { self[kind].reduce(0, +) }
+
   private subscript(kind: BinSum) -> [Double] { Array(sums[place(kind, 0)..<place(kind, Self.binCount)]) }
 
   /// The mean, over the classes that have examples, of the fraction that is right: rare classes weigh as much as
@@ -75,7 +78,6 @@ extension ClassScores {
 
   /// The standard error of the mean cross-entropy over the examples.
   package var lossError: Double {
-    func total(_ kind: ClassSum) -> Double { self[kind].reduce(0, +) }
     let count = total(.examples)
     let mean = total(.losses) / count
     return (max(0, total(.squaredLosses) / count - mean * mean) / max(1, count - 1)).squareRoot()

@@ -21,11 +21,11 @@ package struct Evaluation: Equatable, Sendable {
 extension Evaluation {
   /// The scores from sums over all examples.
   package init(_ scores: ClassScores) {
-    func total(_ kind: ClassScores.ClassSum) -> Double { scores[kind].reduce(0, +) }
-    let count = total(.examples)
+    let count = scores.total(.examples)
     self.init(
-      examples: Int(count), loss: total(.losses) / count, lossError: scores.lossError, accuracy: total(.hits) / count,
-      top5Accuracy: total(.top5Hits) / count, balancedAccuracy: scores.balancedAccuracy)
+      examples: Int(count), loss: scores.total(.losses) / count, lossError: scores.lossError,
+      accuracy: scores.total(.hits) / count, top5Accuracy: scores.total(.top5Hits) / count,
+      balancedAccuracy: scores.balancedAccuracy)
   }
 }
 

@@ -42,12 +42,7 @@ struct Train: ParsableCommand {
       var configuration = try job.communicator.collectively {
         try Configuration.load(path: config, overrides: overrides)
       }
-      try job.communicator.agree(Array(configuration.yaml.utf8), about: "the configuration", exitCode: 64)
-      job.heartbeat.limits = configuration.training.heartbeatLimits
-      if configuration.training.reproducible {
-        Threads.configure(count: Threads.count, pieces: Threads.fixedPieces)
-      }
-      let data = try TrainingData.load(configuration, over: job.communicator)
+      let data = try job.load(configuration)
       configuration = try job.communicator.collectively { try configuration.resolved(for: data.facts) }
       switch configuration.training.precision {
       case .float32: return try train(configuration, data, Float.self, job)
@@ -63,27 +58,9 @@ struct Train: ParsableCommand {
     // Rank 0 chooses the folder and the checkpoint; the others read the file that it names.
     let choice = try communicator.onRoot { try chooseRun(communicator.hostname) }
     let checkpoint = try communicator.broadcast(choice?.checkpoint ?? "")
-    let state = try communicator.collectively {
-      checkpoint.isEmpty
-        ? nil : try RunState(CheckpointFiles.load(checkpoint), for: configuration)
-    }
-    var (configuration, data) = (state?.configuration ?? configuration, loaded)
-    try communicator.collectively { try state?.check(data) }
-    if let state, configuration.data.$normalize.isAutomatic, state.normalization != data.normalization {
-      data.normalization = state.normalization
-      configuration = try communicator.collectively {
-        try configuration.resolved(for: data.facts, goingOnFrom: state.saved)
-      }
-    }
-    // All checks of the network precede the first write.
-    let network = try communicator.collectively {
-      try configuration.network(for: data, axes: state?.axes(of: data.train))
-    }
-
-    let memory = Trainer<Scalar>.memory(of: configuration, data, network, ranks: communicator.size)
-    let share = try HostMemory.share(resident: data.residentSize, over: communicator)
-    try communicator.collectively { try memory.check(share) }
-
+    // All checks precede the first write.
+    let run = try RunPreparation(configuration, loaded, resuming: checkpoint, Scalar.self, over: communicator)
+    let (state, configuration, data, network) = (run.state, run.configuration, run.data, run.network)
     let notes = try communicator.collectively { try state?.notes(data) ?? [] }
     let begun = try communicator.onRoot {
       let begun = try begin(choice!, communicator.hostname)
@@ -95,7 +72,7 @@ struct Train: ParsableCommand {
     let coordinator = try Coordinator(
       directory, configuration, scales: data.scales, resumingAt: resume == nil ? nil : state?.progress.step ?? 0,
       over: communicator)
-    report(configuration, data, network, memory, state, coordinator, job)
+    report(configuration, data, network, run.memory, state, coordinator, job)
     for note in notes { coordinator.say(note) }
     for damage in choice?.latest?.damage ?? [] { coordinator.say("warning: left out, for it is damaged: \(damage)") }
     let trainer = try Trainer<Scalar>(configuration, data, network, coordinator, resuming: state, over: communicator)
@@ -215,12 +192,5 @@ struct Train: ParsableCommand {
       configuration.data.$normalize.isAutomatic
       ? nil : Warning.scales(configuration.scalesToWarnOf(data.scales), configuration.data.normalize)
     coordinator.warn([crowded, scales].compactMap { $0 }, step: state?.progress.step ?? 0)
-  }
-}
-
-extension Configuration.TrainingOptions {
-  var heartbeatLimits: Heartbeat.Limits {
-    func limit(_ seconds: Double) -> Double { seconds == 0 ? .infinity : seconds }
-    return Heartbeat.Limits(silence: limit(peerTimeout), wait: limit(stallTimeout))
   }
 }

@@ -72,12 +72,8 @@ struct Tune: ParsableCommand {
         overrides.append("data.validation.fraction=0.1")
         base = try communicator.collectively { try Configuration.load(path: config, overrides: overrides) }
       }
-      try communicator.agree(Array(base.yaml.utf8), about: "the configuration", exitCode: 64)
       try communicator.agree(Array(over.joined(separator: " ").utf8), about: "--over", exitCode: 64)
-      job.heartbeat.limits = base.training.heartbeatLimits
-      if base.training.reproducible { Threads.configure(count: Threads.count, pieces: Threads.fixedPieces) }
-
-      let data = try TrainingData.load(base, over: communicator)
+      let data = try job.load(base)
       let grids = try communicator.collectively {
         axes.isEmpty
           ? DefaultGrid.grids(

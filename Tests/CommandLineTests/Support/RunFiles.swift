@@ -55,6 +55,19 @@ extension Workspace {
   }
 }
 
+extension Workspace {
+  /// Trains `run.yaml` into `run`, and sends a signal to one of the ranks at a random step between 30 and 250.
+  func stopTraining(_ run: String, _ settings: [String], ranks: Ranks, signal: Int32) throws {
+    let child = try Child(
+      Program.command(ranks, ["train", "run.yaml", "--run-directory", run] + settings.flatMap { ["--set", $0] }),
+      in: self)
+    let target = Int.random(in: 30..<250)
+    try #require(poll(for: Child.limit) { child.hasEnded || metricsCount(run) > target })
+    if let rank = child.programs.randomElement() { kill(rank, signal) }
+    #expect(try child.wait().code != 0)
+  }
+}
+
 /// The largest relative difference of the losses of two runs; infinite if their numbers of steps differ.
 func lossDifference(_ one: [MetricsLine], _ other: [MetricsLine]) -> Double {
   guard one.count == other.count, !one.isEmpty else { return .infinity }

@@ -160,13 +160,7 @@ extension CommandLineTests {
       let workspace = try prepare(Self.validation + "model: {layers: [{linear: 40}, tanh]}\n")
       let settings = ["training.steps=300", "checkpoint.every=7", "training.reproducible=\(next != nil)"]
       try train(workspace, "whole", settings, ranks: ranks)
-      let child = try Child(
-        Program.command(ranks, ["train", "run.yaml", "--run-directory", "run"] + settings.flatMap { ["--set", $0] }),
-        in: workspace)
-      let target = Int.random(in: 30..<250)
-      try #require(poll(for: Child.limit) { child.hasEnded || workspace.metricsCount("run") > target })
-      if let rank = child.programs.randomElement() { kill(rank, signal) }
-      #expect(try child.wait().code != 0)
+      try workspace.stopTraining("run", settings, ranks: ranks, signal: signal)
       try train(workspace, "run", settings, ranks: next ?? ranks, resume: ["--resume"])
       #expect(try workspace.bytes("run/model.safetensors") == workspace.bytes("whole/model.safetensors"))
     }

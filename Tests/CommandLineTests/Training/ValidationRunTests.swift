@@ -113,13 +113,7 @@ extension CommandLineTests {
       let workspace = try prepare(Self.configuration + "model: {layers: [{linear: 40}, tanh]}\n")
       let settings = ["training.steps=300", "training.patience=290", "training.evaluate_every_steps=\(every)"]
       _ = try train(workspace, "whole", settings[0], settings[1], settings[2], ranks: ranks)
-      let child = try Child(
-        Program.command(ranks, ["train", "run.yaml", "--run-directory", "run"] + settings.flatMap { ["--set", $0] }),
-        in: workspace)
-      let target = Int.random(in: 30..<250)
-      try #require(poll(for: Child.limit) { child.hasEnded || workspace.metricsCount("run") > target })
-      if let rank = child.programs.randomElement() { kill(rank, signal) }
-      #expect(try child.wait().code != 0)
+      try workspace.stopTraining("run", settings, ranks: ranks, signal: signal)
       _ = try train(workspace, "run", settings[0], settings[1], settings[2], ranks: ranks, resume: ["--resume"])
       #expect(try workspace.bytes("run/model.safetensors") == workspace.bytes("whole/model.safetensors"))
       #expect(try summary(workspace, "run") == summary(workspace, "whole"))

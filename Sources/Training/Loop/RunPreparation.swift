@@ -1,0 +1,41 @@
+import GaussNewton
+import MPI
+import Networks
+
+/// What a run begins with, before its first write: the checkpoint that it goes on from, and what follows from it for the
+/// configuration, the data and the network, whose memory has been checked.
+package struct RunPreparation {
+  /// The state to go on from; nil for a run from the start.
+  package let state: RunState?
+  package let configuration: Configuration
+  package let data: TrainingData
+  package let network: Network
+  package let memory: MemoryEstimate
+
+  /// Collective.
+  ///
+  /// - Parameter checkpoint: the path of a checkpoint, the same on all ranks; empty for a run from the start.
+  package init<Scalar: DistributedScalar>(
+    _ configuration: Configuration, _ data: TrainingData, resuming checkpoint: String, _: Scalar.Type,
+    over communicator: Communicator
+  ) throws {
+    let state = try communicator.collectively {
+      checkpoint.isEmpty ? nil : try RunState(CheckpointFiles.load(checkpoint), for: configuration)
+    }
+    var (configuration, data) = (state?.configuration ?? configuration, data)
+    try communicator.collectively { try state?.check(data) }
+    if let state, configuration.data.$normalize.isAutomatic, state.normalization != data.normalization {
+      data.normalization = state.normalization
+      configuration = try communicator.collectively {
+        try configuration.resolved(for: data.facts, goingOnFrom: state.saved)
+      }
+    }
+    let network = try communicator.collectively {
+      try configuration.network(for: data, axes: state?.axes(of: data.train))
+    }
+    memory = Trainer<Scalar>.memory(of: configuration, data, network, ranks: communicator.size)
+    let share = try HostMemory.share(resident: data.residentSize, over: communicator)
+    try communicator.collectively { [memory] in try memory.check(share) }
+    (self.state, self.configuration, self.data, self.network) = (state, configuration, data, network)
+  }
+}
