@@ -23,14 +23,17 @@ build() {
 
 # Suites of collective operations: their names end in CollectiveTests, which a test sees to.
 ranks() {
-  local bundle ranks skipped
+  local bundle ranks suites skipped
   bundle="$(swift build -c release --show-bin-path)/fgn-distPackageTests.xctest"
   for ranks in 1 2 3 4; do
+    # The step unit takes all suites in one process, so that one rank of mpirun is new to MPI alone.
+    suites=CollectiveTests
+    if [ "$ranks" -eq 1 ]; then suites='MPITests.*CollectiveTests'; fi
     # The heartbeat's tests wait for seconds; beyond two ranks there is nothing new to them.
     skipped=()
     if [ "$ranks" -gt 2 ]; then skipped=(--skip Heartbeat); fi
     OPENBLAS_NUM_THREADS=1 timeout --kill-after=10 600 mpirun --oversubscribe -np "$ranks" \
-      "$bundle" --testing-library swift-testing --no-parallel --filter CollectiveTests "${skipped[@]}" \
+      "$bundle" --testing-library swift-testing --no-parallel --filter "$suites" "${skipped[@]}" \
       >".build/mpirun-$ranks.log" 2>&1 || {
       cat ".build/mpirun-$ranks.log"
       echo "The tests failed under mpirun -np $ranks." >&2
@@ -62,9 +65,11 @@ documentation() {
   done
 }
 
-# All tests; one process is a case of its own for those of the ranks.
+# All tests, side by side, so that each gets one thread of BLAS; tests of threads ask for theirs. One process is a case of
+# its own for those of the ranks.
 unit() {
-  timeout --kill-after=10 1500 swift test "${build_options[@]}" --skip-build --disable-xctest 2>&1 | tee .build/unit.log
+  OPENBLAS_NUM_THREADS=1 timeout --kill-after=10 1500 \
+    swift test "${build_options[@]}" --skip-build --disable-xctest 2>&1 | tee .build/unit.log
 }
 
 steps=(format build examples documentation ranks hosts mpich unit)

@@ -20,17 +20,31 @@ import Testing
     let (w, s, c, f) = (weight.doubles, start.doubles, cotangent.doubles, factors.doubles)
 
     start.addProduct(sparse, weight)
-    #expect(
-      close(
-        start.elements.array,
-        (0..<b).flatMap { i in (0..<n).map { k in (0..<d).reduce(s[i][k]) { $0 + rows[i][$1] * w[$1][k] } } }))
+    #expect(close(start.elements.array, sums(s, of: rows) { i, j, k in (i, k, rows[i][j] * w[j][k]) }))
+    let none = [[Double]](repeating: [Double](repeating: 0, count: n), count: d)
     for scale in [nil, factors] {
       let product = Matrix(Vector([Scalar](repeating: .nan, count: d * n)), d, n)
       product.assignTransposedProduct(sparse.sorted(), cotangent, scaledBy: scale)
-      func term(_ i: Int, _ j: Int, _ k: Int) -> Double { rows[i][j] * (scale == nil ? 1 : f[i]) * c[i][k] }
-      let expected = (0..<d).flatMap { j in (0..<n).map { k in (0..<b).reduce(0) { $0 + term($1, j, k) } } }
+      let expected = sums(none, of: rows) { i, j, k in (j, k, rows[i][j] * (scale == nil ? 1 : f[i]) * c[i][k]) }
       #expect(close(product.elements.array, expected))
     }
+  }
+
+  /// The elements of `start`, with the terms of each entry (i, j) of `rows` that is not zero and each column k.
+  func sums(
+    _ start: [[Double]], of rows: [[Double]], _ term: (Int, Int, Int) -> (row: Int, column: Int, value: Double)
+  ) -> [Double] {
+    let n = start.first?.count ?? 0
+    var result = start.flatMap(\.self)
+    for (i, row) in rows.enumerated() {
+      for j in row.indices where row[j] != 0 {
+        for k in 0..<n {
+          let (row, column, value) = term(i, j, k)
+          result[row * n + column] += value
+        }
+      }
+    }
+    return result
   }
 
   func checkAll<Scalar: BLASScalar>(_: Scalar.Type) {

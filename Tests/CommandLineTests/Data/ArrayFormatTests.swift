@@ -4,7 +4,7 @@ import LinearAlgebra
 import TestSupport
 import Testing
 
-extension CommandLineTests {
+extension DataTests {
   /// An array trains and predicts to the same bits for any type, order and file format as a float32 or float64 array in
   /// row order with equal values.
   @Suite("Arrays of all kinds")

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension CommandLineTests {
+extension DataTests {
   @Suite("Converting examples")
   struct ConvertTests {
     private let workspace = Workspace()

@@ -3,7 +3,7 @@ import Foundation
 import LinearAlgebra
 import Testing
 
-extension CommandLineTests {
+extension DataTests {
   @Suite("Bad data end a job with one line of error")
   struct DataFaultTests {
     static let faults: [Fault] = [

@@ -2,7 +2,7 @@ import Datasets
 import LinearAlgebra
 import Testing
 
-extension CommandLineTests {
+extension DataTests {
   /// Images with axes in another order than the training set have as many values, but with another meaning.
   @Suite("Axes of examples")
   struct ExampleAxesTests {

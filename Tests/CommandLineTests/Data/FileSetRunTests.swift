@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension CommandLineTests {
+extension DataTests {
   /// A set of the parts of a file gives, bit for bit, the results of the whole file.
   @Suite("Sets of several files")
   struct FileSetRunTests {

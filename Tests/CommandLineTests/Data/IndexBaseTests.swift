@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension CommandLineTests {
+extension DataTests {
   /// Files in LIBSVM's format do not state their index base.
   @Suite("Index base")
   struct IndexBaseTests {

@@ -2,7 +2,7 @@ import Datasets
 import LinearAlgebra
 import Testing
 
-extension CommandLineTests {
+extension DataTests {
   /// Labels in arrays, and the classes of models that know them by names or by numbers.
   @Suite("Matching of labels")
   struct LabelMatchingTests {

@@ -3,7 +3,7 @@ import Foundation
 import LinearAlgebra
 import Testing
 
-extension CommandLineTests {
+extension DataTests {
   /// Labels without a class, and classes without a label.
   @Suite("Labels")
   struct LabelTests {

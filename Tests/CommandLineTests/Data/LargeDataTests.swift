@@ -3,7 +3,7 @@ import Foundation
 import LinearAlgebra
 import Testing
 
-extension CommandLineTests {
+extension DataTests {
   @Suite("Data larger than memory")
   struct LargeDataTests {
     @Test(.memoryCanBeLimited)

@@ -2,7 +2,7 @@ import Datasets
 import LinearAlgebra
 import Testing
 
-extension CommandLineTests {
+extension DataTests {
   /// Numbers that are finite when they are read, but whose results are not.
   @Suite("Numbers beyond the range of the computation")
   struct NumericRangeTests {

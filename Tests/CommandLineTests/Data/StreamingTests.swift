@@ -3,7 +3,7 @@ import Foundation
 import LinearAlgebra
 import Testing
 
-extension CommandLineTests {
+extension DataTests {
   /// Examples that exceed the memory of the program.
   @Suite("Large inputs")
   struct StreamingTests {

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 import Training
 
-extension CommandLineTests {
+extension DataTests {
   @Suite("Tables")
   struct TableTests {
     private static let model = "run/model.safetensors"

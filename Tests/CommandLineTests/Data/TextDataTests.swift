@@ -2,7 +2,7 @@ import Foundation
 import LinearAlgebra
 import Testing
 
-extension CommandLineTests {
+extension DataTests {
   @Suite("Examples in text files")
   struct TextDataTests {
     private static let names = ["-1", "+3", "7.0"]

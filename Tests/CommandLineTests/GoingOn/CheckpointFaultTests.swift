@@ -3,7 +3,7 @@ import LinearAlgebra
 import Testing
 import Training
 
-extension ProcessTests {
+extension RecoveryTests {
   @Suite("A checkpoint that cannot be used ends a job with one line of error")
   struct CheckpointFaultTests {
     private static let newest = "run/checkpoints/step-00000004.safetensors"

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension ProcessTests {
+extension RecoveryTests {
   @Suite("A run that goes on with another number of ranks")
   struct ElasticResumeTests {
     /// 101 rows are not divisible by any of these numbers of ranks.

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension CommandLineTests {
+extension RecoveryTests {
   @Suite("Resuming a finished run")
   struct FinishedRunTests {
     private let train = ["train", "run.yaml", "--run-directory", "run"]

@@ -3,7 +3,7 @@ import Foundation
 import LinearAlgebra
 import Testing
 
-extension ProcessTests {
+extension RecoveryTests {
   @Suite("Going on with a run")
   struct GoingOnTests {
     private let arguments = ["train", "run.yaml", "--run-directory", "run"]

@@ -1,13 +1,13 @@
 import Foundation
 import Testing
 
-extension ProcessTests {
+extension RecoveryTests {
   @Suite("A killed rank")
   struct KillTests {
     /// Kills one run many times: at a random step after the last checkpoint, or during the start of the job.
     @Test func `Ends the job and costs no more than the steps since the checkpoint`() throws {
-      let (workspace, total) = (Workspace(), 3000)
-      let kills = Thoroughness.isFull ? 50 : 10
+      let workspace = Workspace()
+      let (kills, total) = Thoroughness.isFull ? (50, 3000) : (10, 1200)
       try Examples(2000, features: 48, classes: 12).write(to: workspace)
       try workspace.write(
         "run.yaml",

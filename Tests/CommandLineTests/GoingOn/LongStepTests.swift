@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension ProcessTests {
+extension RecoveryTests {
   @Suite("A signal in the midst of a step that takes long")
   struct LongStepTests {
     /// Steps of many products take more than a second each, and change the optimizer's memory at their end.

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension ProcessTests {
+extension RecoveryTests {
   @Suite("A run that a signal stopped")
   struct ResumeTests {
     struct Variant: Sendable, CustomTestStringConvertible {

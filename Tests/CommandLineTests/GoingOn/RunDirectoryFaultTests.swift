@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension ProcessTests {
+extension RecoveryTests {
   @Suite("A run directory")
   struct RunDirectoryFaultTests {
     private static let endless = """

@@ -3,7 +3,7 @@ import LinearAlgebra
 import Testing
 import Training
 
-extension ProcessTests {
+extension RecoveryTests {
   /// Makes each system call of a save fail, or kills the process at it, with strace.
   @Suite("A fault within a save", .enabled("strace is not installed, or may not trace here") { Strace.works })
   struct SaveFaultTests {

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension ProcessTests {
+extension RecoveryTests {
   @Suite("A search for the best setting")
   struct TuneTests {
     private static let over = ["--over", "optimizer.method=fgn,adam", "--over", "optimizer.damping.initial=0.1,1,10"]

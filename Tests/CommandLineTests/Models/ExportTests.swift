@@ -1,6 +1,6 @@
 import Testing
 
-extension CommandLineTests {
+extension DataTests {
   @Suite("An exported model")
   struct ExportTests {
     private static let model = "run/model.safetensors"

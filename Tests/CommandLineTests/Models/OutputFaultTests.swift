@@ -1,6 +1,6 @@
 import Testing
 
-extension CommandLineTests {
+extension DataTests {
   /// Outputs that cannot be written, among others that can.
   @Suite("Faults of outputs")
   struct OutputFaultTests {

@@ -2,7 +2,7 @@ import Datasets
 import Foundation
 import Testing
 
-extension CommandLineTests {
+extension DataTests {
   @Suite("A trained model")
   struct PredictionTests {
     private static let (rows, classes) = (300, 7)

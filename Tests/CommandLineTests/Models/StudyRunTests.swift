@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension CommandLineTests {
+extension DataTests {
   @Suite("A study")
   struct StudyRunTests {
     @Test func `That a signal stops goes on with what is missing`() throws {

@@ -4,7 +4,7 @@ import LinearAlgebra
 import TestSupport
 import Testing
 
-extension CommandLineTests {
+extension DataTests {
   @Suite("Suspect labels")
   struct SuspectLabelTests {
     private static let model = "run/model.safetensors"

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension CommandLineTests {
+extension DataTests {
   @Suite("Watching a run")
   struct WatchingTests {
     /// The events of one kind in `metrics.jsonl`, with all their keys.

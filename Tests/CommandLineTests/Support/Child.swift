@@ -12,7 +12,7 @@ final class Child {
   private var status: Int32?
 
   /// More time than any child needs on a busy machine; a job that hangs reaches it.
-  static let limit = Duration.seconds(60)
+  static let limit = Duration.seconds(120)
 
   init(_ command: [String], in workspace: Workspace, environment: [String: String] = [:]) throws {
     self.workspace = workspace

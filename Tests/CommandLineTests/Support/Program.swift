@@ -1,15 +1,6 @@
 import Foundation
 import Testing
 
-/// The suites whose runs compute most of the time; they take turns, since each wants all CPUs.
-@Suite(.serialized, .disabled(if: Program.isRank, "a rank of mpirun cannot run mpirun"))
-struct CommandLineTests {}
-
-/// The suites on the life of processes: starts, signals, lost ranks, going on. They wait for limits most of the time, so they
-/// have turns of their own, beside the others.
-@Suite(.serialized, .disabled(if: Program.isRank, "a rank of mpirun cannot run mpirun"))
-struct ProcessTests {}
-
 /// The extent of the tests. By default each kind of mistake has a test that finds it; FGN_TEST_FULL=1 tries all
 /// combinations of settings, ranks and places, and more random kills.
 enum Thoroughness {

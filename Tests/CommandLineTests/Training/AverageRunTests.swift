@@ -3,7 +3,7 @@ import LinearAlgebra
 import Testing
 import Training
 
-extension CommandLineTests {
+extension RunTests {
   @Suite("A run with averaged weights")
   struct AverageRunTests {
     /// Noisy steps, every one of which is kept.

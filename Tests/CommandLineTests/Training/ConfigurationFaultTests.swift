@@ -3,7 +3,7 @@ import LinearAlgebra
 import Testing
 import Training
 
-extension CommandLineTests {
+extension RunTests {
   @Suite("A configuration that cannot be used ends a job with one line of error")
   struct ConfigurationFaultTests {
     static let faults: [Fault] = [

@@ -4,7 +4,7 @@ import LinearAlgebra
 import Testing
 import Training
 
-extension CommandLineTests {
+extension RunTests {
   @Suite("A small convolutional network on the digits") struct ConvolutionalNetworkTests {
     private static let arguments = ["train", "run.yaml", "--run-directory", "run"]
     private static let model = "run/model.safetensors"

@@ -2,7 +2,7 @@ import Foundation
 import Synchronization
 import Testing
 
-extension CommandLineTests {
+extension RunTests {
   @Suite("The same command")
   struct DeterministicRunTests {
     /// Threads that compute and rest in turn, on the CPUs of the runs.

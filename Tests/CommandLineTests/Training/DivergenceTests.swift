@@ -2,7 +2,7 @@ import Foundation
 import Testing
 import Training
 
-extension CommandLineTests {
+extension RunTests {
   @Suite("A run whose parameters are no longer finite")
   struct DivergenceTests {
     /// With these settings each step is taken.

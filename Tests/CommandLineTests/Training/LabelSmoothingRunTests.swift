@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension CommandLineTests {
+extension RunTests {
   @Suite("Label smoothing")
   struct LabelSmoothingRunTests {
     private func write(_ settings: String, _ training: String = "label_smoothing: 0.1", to workspace: Workspace) throws

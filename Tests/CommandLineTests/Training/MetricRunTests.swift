@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension CommandLineTests {
+extension RunTests {
   @Suite("A run with a metric and weight decay")
   struct MetricRunTests {
     private func train(_ ranks: Ranks, _ settings: String..., in workspace: Workspace) throws -> String {

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension CommandLineTests {
+extension RunTests {
   @Suite("A run on any number of ranks")
   struct RankInvarianceTests {
     struct Variant: Sendable, CustomTestStringConvertible {

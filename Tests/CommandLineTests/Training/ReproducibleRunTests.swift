@@ -2,7 +2,7 @@ import Foundation
 import LinearAlgebra
 import Testing
 
-extension CommandLineTests {
+extension RunTests {
   @Suite("A reproducible run")
   struct ReproducibleRunTests {
     struct Variant: Sendable, CustomTestStringConvertible {

@@ -2,7 +2,7 @@ import LinearAlgebra
 import Testing
 import Training
 
-extension CommandLineTests {
+extension RunTests {
   @Suite("What a person types and reads")
   struct RunConventionsTests {
     @Test func `Epochs are counted from 1 on the terminal and in the metrics`() throws {

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 import Training
 
-extension CommandLineTests {
+extension RunTests {
   @Suite("One step of the whole program")
   struct SingleStepTests {
     @Test(arguments: [0, 1e-2], [0.05, 1])

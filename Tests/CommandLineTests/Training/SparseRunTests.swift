@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-extension CommandLineTests {
+extension RunTests {
   /// Examples with their zeros and without, in float64: differences are rounding.
   @Suite("Sparse features")
   struct SparseRunTests {

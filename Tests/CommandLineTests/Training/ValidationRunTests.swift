@@ -4,7 +4,7 @@ import LinearAlgebra
 import Testing
 import Training
 
-extension CommandLineTests {
+extension RunTests {
   @Suite("A run with a validation set")
   struct ValidationRunTests {
     /// Noisy steps at a constant rate, so that the best model is not the last.

@@ -3,7 +3,7 @@ import Foundation
 import LinearAlgebra
 import Testing
 
-extension CommandLineTests {
+extension RunTests {
   /// In float64 and on full batches, a weight of k and k repetitions differ by rounding alone.
   @Suite("Weights of examples and classes")
   struct WeightedRunTests {

@@ -56,7 +56,7 @@ import Testing
 
   @Test(arguments: files) func `Any changed byte is an error or a sound array`(_ bytes: [UInt8]) {
     for index in bytes.indices {
-      for value: UInt8 in [0, 1, 2, 3, 0x08, 0x0a, 0x0d, 0x20, 0x27, 0x28, 0x2c, 0x39, 0x5b, 0x7d, 0x7f, 0x80, 0xff] {
+      for value: UInt8 in [0, 1, 3, 0x0a, 0x20, 0x27, 0x2c, 0x39, 0x7d, 0x80, 0xff] {
         var changed = bytes
         changed[index] = value
         let result = use(directory.write(changed), size: bytes.count, isPlain: isPlain(changed))

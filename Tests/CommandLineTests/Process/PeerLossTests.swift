@@ -4,8 +4,10 @@ import Testing
 extension ProcessTests {
   @Suite("A rank that is lost or stuck")
   struct PeerLossTests {
+    private static let steps = 1500
+
     /// A long run of three ranks with checkpoints.
-    private func prepare(_ settings: String = "") throws -> Workspace {
+    private static func prepare(_ settings: String = "") throws -> Workspace {
       let workspace = Workspace()
       try Examples(2000, features: 48, classes: 12).write(to: workspace)
       try workspace.write(
@@ -13,7 +15,7 @@ extension ProcessTests {
         """
         data: {train: {features: train-features.npy, labels: train-labels.npy}}
         optimizer: {batch_size: 301, solver: {kind: cg}}
-        training: {steps: 4000, evaluate_every: 0\(settings)}
+        training: {steps: \(steps), evaluate_every: 0\(settings)}
         checkpoint: {every: 25}
         """)
       return workspace
@@ -33,18 +35,28 @@ extension ProcessTests {
       return (child, programs)
     }
 
+    /// The model of a run without interruptions.
+    private static let whole = Result {
+      let workspace = try prepare()
+      try Program.run(.mpirun(3), arguments, in: workspace).expectSuccess()
+      return try workspace.bytes("run/model.safetensors")
+    }
+
+    private func expectWholeRun(_ workspace: Workspace) throws {
+      try workspace.expectEveryStepOnce("run", Self.steps)
+      #expect(try workspace.bytes("run/model.safetensors") == Self.whole.get())
+    }
+
     private func expectToGoOn(_ workspace: Workspace) throws {
       let resumed = try Program.run(.mpirun(3), Self.arguments + ["--resume"], in: workspace)
       resumed.expectSuccess()
       #expect(resumed.output.contains("resuming after step"))
-      try workspace.expectEveryStepOnce("run", 4000)
-      try Program.run(.mpirun(3), ["train", "run.yaml", "--run-directory", "whole"], in: workspace).expectSuccess()
-      #expect(try workspace.bytes("run/model.safetensors") == workspace.bytes("whole/model.safetensors"))
+      try expectWholeRun(workspace)
     }
 
     @Test(arguments: 0..<3)
     func `That is stopped ends the job with 76, and the run goes on`(rank: Int) throws {
-      let workspace = try prepare(", peer_timeout: 3")
+      let workspace = try Self.prepare(", peer_timeout: 3")
       let (child, programs) = try start(workspace)
       kill(programs[rank], SIGSTOP)
       let outcome = try child.wait(limit: .seconds(15))
@@ -54,19 +66,17 @@ extension ProcessTests {
     }
 
     @Test func `That is stopped for three seconds costs three seconds`() throws {
-      let workspace = try prepare()
+      let workspace = try Self.prepare()
       let (child, programs) = try start(workspace)
       kill(programs[1], SIGSTOP)
       usleep(3_000_000)
       kill(programs[1], SIGCONT)
       try child.wait().expectSuccess()
-      try workspace.expectEveryStepOnce("run", 4000)
-      try Program.run(.mpirun(3), ["train", "run.yaml", "--run-directory", "whole"], in: workspace).expectSuccess()
-      #expect(try workspace.bytes("run/model.safetensors") == workspace.bytes("whole/model.safetensors"))
+      try expectWholeRun(workspace)
     }
 
     @Test func `A job that is stopped as a whole goes on when it may`() throws {
-      let workspace = try prepare(", peer_timeout: 3")
+      let workspace = try Self.prepare(", peer_timeout: 3")
       let (child, programs) = try start(workspace)
       for process in programs { kill(process, SIGSTOP) }
       usleep(5_000_000)
@@ -76,7 +86,7 @@ extension ProcessTests {
 
     @Test(arguments: [SIGILL, SIGSEGV, SIGABRT, SIGFPE, SIGBUS])
     func `That crashes ends the job at once, and the run goes on`(signal: Int32) throws {
-      let workspace = try prepare()
+      let workspace = try Self.prepare()
       let (child, programs) = try start(workspace)
       kill(programs[Int(signal) % 3], signal)
       let outcome = try child.wait(limit: .seconds(15))
@@ -89,7 +99,7 @@ extension ProcessTests {
 
     @Test(arguments: [SIGTERM, SIGUSR1])
     func `Is warned through mpirun: one checkpoint, exit code 75, and the same bytes`(signal: Int32) throws {
-      let workspace = try prepare()
+      let workspace = try Self.prepare()
       let (child, _) = try start(workspace)
       kill(child.pid, signal)
       let outcome = try child.wait(limit: .seconds(15))
@@ -101,7 +111,7 @@ extension ProcessTests {
     }
 
     @Test func `All ranks may be signalled at once`() throws {
-      let workspace = try prepare()
+      let workspace = try Self.prepare()
       let (child, programs) = try start(workspace)
       for process in programs { kill(process, SIGUSR1) }
       #expect(try child.wait(limit: .seconds(15)).code == 75)
