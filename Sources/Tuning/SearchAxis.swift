@@ -21,8 +21,8 @@ package struct SearchAxis: Codable, Equatable, Sendable {
     key = parts[0]
     let range = parts[1].split(separator: ":", omittingEmptySubsequences: false).map(String.init)
     if range.count == 3, let low = Double(range[0]), let high = Double(range[1]) {
-      guard low > 0, high > low, high.isFinite, let count = Int(range[2]), (2...1000).contains(count) else {
-        throw refused("has no range LOW:HIGH:COUNT with 0 < LOW < HIGH and 2 values or more")
+      guard low > 0, high > low, (high / low).isFinite, let count = Int(range[2]), (2...1000).contains(count) else {
+        throw refused("has no range LOW:HIGH:COUNT with 0 < LOW < HIGH and 2 to 1000 values")
       }
       values = Self.range(low, high, count, isWhole: Int(range[0]) != nil && Int(range[1]) != nil)
     } else {
@@ -36,12 +36,13 @@ package struct SearchAxis: Codable, Equatable, Sendable {
     }
   }
 
-  /// Values at equal ratios, with three significant digits, or whole ones.
+  /// Values at equal ratios, with three significant digits, or whole ones; once each where rounding makes some equal.
   private static func range(_ low: Double, _ high: Double, _ count: Int, isWhole: Bool) -> [String] {
-    (0..<count).map { index in
+    let values = (0..<count).map { index in
       let value = low * pow(high / low, Double(index) / Double(count - 1))
       return isWhole ? "\(Int(value.rounded()))" : String(format: "%.3g", value)
     }
+    return values.indices.filter { $0 == 0 || values[$0] != values[$0 - 1] }.map { values[$0] }
   }
 
   /// The parts between the commas outside of brackets.

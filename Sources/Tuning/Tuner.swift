@@ -61,7 +61,7 @@ package final class Tuner {
   package func run() throws -> Outcome {
     var settings = space.ordered
     for rung in 1...schedule.rungs {
-      if schedule.rungs > 1 { say("rung \(rung) of \(schedule.rungs): \(settings.count) settings") }
+      if schedule.rungs > 1 { say("rung \(rung) of \(schedule.rungs): \(settings.count.counted("setting"))") }
       for setting in settings {
         let trial = Trial(setting: setting.number, rung: rung)
         if record.result(of: trial) == nil {

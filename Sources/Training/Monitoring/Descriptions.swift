@@ -73,6 +73,9 @@ extension Configuration {
 extension Int {
   /// Bytes as megabytes.
   package var megabytes: String { (Double(self) / 1e6).short + " MB" }
+
+  /// The number with a noun, which takes an s unless there is one.
+  package func counted(_ noun: String) -> String { "\(self) \(noun)\(self == 1 ? "" : "s")" }
 }
 
 extension BinaryInteger {

@@ -107,7 +107,7 @@ struct Tune: ParsableCommand {
         let console = Console(base.logging.progress, launched: communicator.size > 1)
         console.say("fgn-dist \(FgnDist.version)")
         console.say(
-          "search: \(space.settings.count) settings of \(space.keys.joined(separator: ", ")); \(data.train.count) training "
+          "search: \(space.settings.count.counted("setting")) of \(space.keys.joined(separator: ", ")); \(data.train.count) training "
             + "examples, \(set.count) validation examples\(origin)")
         if space.isPath {
           console.say("path: weight decays from strong to weak, each from the model of the one before")

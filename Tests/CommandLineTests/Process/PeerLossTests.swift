@@ -48,7 +48,9 @@ extension ProcessTests {
     }
 
     private func expectToGoOn(_ workspace: Workspace) throws {
-      let resumed = try Program.run(.mpirun(3), Self.arguments + ["--resume"], in: workspace)
+      // Its model holds the settings, which are to be those of the whole run.
+      let resumed = try Program.run(
+        .mpirun(3), Self.arguments + ["--resume", "--set", "training.peer_timeout=10"], in: workspace)
       resumed.expectSuccess()
       #expect(resumed.output.contains("resuming after step"))
       try expectWholeRun(workspace)
