@@ -19,9 +19,8 @@ struct FgnDist: ParsableCommand {
       """,
     version: version,
     subcommands: [
-      Train.self, Tune.self, Evaluate.self, Predict.self, Convert.self, Export.self, Inspect.self, WriteReport.self,
-      Bench.self,
-      StudyCommand.self,
+      Train.self, Tune.self, Evaluate.self, Calibrate.self, Predict.self, Convert.self, Export.self, Inspect.self,
+      WriteReport.self, Bench.self, StudyCommand.self,
     ])
 }
 

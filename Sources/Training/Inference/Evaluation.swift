@@ -109,6 +109,18 @@ package final class Evaluator<Scalar: DistributedScalar> {
     suspects: inout Suspects
   ) throws -> ClassScores {
     var scores = ClassScores(classCount: classCount, countsConfusion: countsConfusion)
+    try forEachExample(of: set, parameters, normalization) { rows, logits in
+      score(logits, set.labels[rows], &scores) { suspects.add($0) }
+    }
+    return try total(scores)
+  }
+
+  /// Calls `body` with consecutive ranges of this rank's examples that count, and their logits (rows × C), which it may
+  /// overwrite. Collective; errors as those of `scores`.
+  func forEachExample(
+    of set: EvaluationSet, _ parameters: Vector<Scalar>, _ normalization: Normalization,
+    _ body: (Range<Int>, Matrix<Scalar>) -> Void
+  ) throws {
     var bad: (row: Int, column: Int)?
     var badLogits: Int?
     try communicator.collectively {
@@ -121,8 +133,7 @@ package final class Evaluator<Scalar: DistributedScalar> {
           let first = rows.lowerBound + part.lowerBound
           if badLogits == nil { badLogits = logits.firstNonFiniteRow.map { first + $0 } }
           for counted in set.countedRows(of: first..<first + part.count) {
-            let logits = logits[rows: counted.lowerBound - first..<counted.upperBound - first]
-            score(logits, set.labels[counted], &scores) { suspects.add($0) }
+            body(counted, logits[rows: counted.lowerBound - first..<counted.upperBound - first])
           }
         }
       }
@@ -131,7 +142,6 @@ package final class Evaluator<Scalar: DistributedScalar> {
     }
     try communicator.checkFinite(bad, columns: set.features.columns, of: set.name, set.features.files)
     try communicator.checkLogits(badLogits, of: set.name, set.features.files, exitCode: 65)
-    return try total(scores)
   }
 
   /// The chunks of this rank's part of `count` rows. The cuts do not depend on the number of ranks, and neither do the

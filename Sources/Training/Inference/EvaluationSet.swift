@@ -78,6 +78,12 @@ package struct EvaluationSet {
 }
 
 extension EvaluationSet {
+  /// Examples that are in memory or mapped, and checked.
+  package init(_ set: Dataset, name: String) {
+    (features, labels, self.name) = (set.features, set.labels, name)
+    (note, labelNote) = (nil, nil)
+  }
+
   /// The runs of rows in a range that count.
   func countedRows(of range: Range<Int>) -> [Range<Int>] {
     var runs: [Range<Int>] = []

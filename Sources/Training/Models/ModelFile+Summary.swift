@@ -56,6 +56,7 @@ extension ModelFile {
           + (columns.label.map { "; labels: \($0)" } ?? ""))
     }
     if let best = try best(in: file) { lines.append("best: \(best)") }
+    if let calibration = try calibration(in: file) { lines.append("calibrated: \(calibration)") }
     let average = try average(in: file)
     if let average { lines.append("average: the model is the \(average)") }
     if let state = try? RunState.progress(of: file) {

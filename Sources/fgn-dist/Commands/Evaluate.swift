@@ -17,26 +17,8 @@ struct Evaluate: ParsableCommand {
   @Argument(help: "Model or checkpoint (safetensors).")
   var model: String
 
-  @Option(
-    help: """
-      File of features (IDX, NPY, NPZ or safetensors), or of examples with labels as text (.svm, .libsvm, .csv, .tsv); IDX and text also .gz \
-      or .bz2.
-      """)
-  var features: [String] = []
-
-  @Option(help: "File of labels (IDX, NPY, NPZ or safetensors).")
-  var labels: [String] = []
-
-  @Option(
-    help: "Format of --features and --labels: \(ExampleFormat.allCases.map(\.rawValue).joined(separator: ", ")).")
-  var format = ExampleFormat.auto
-
-  @Option(
-    help: "Index of the first column in LIBSVM's format: auto (0 if there is any), zero or one. (default: the model's)")
-  var indexBase: SVMLight.IndexBase?
-
-  @Option(help: "Whether the first line of a table has the names of its columns: auto, yes or no. (default: auto)")
-  var header: CSV.Header?
+  @OptionGroup
+  var examples: LabeledExamples
 
   @Option(help: "Where to write a line for each class: examples, accuracy, precision, loss (.csv).")
   var classes: String?
@@ -70,32 +52,7 @@ struct Evaluate: ParsableCommand {
         throw ValidationError("--suspects-count \(suspectsCount) is impossible; it must be from 1 to a million")
       }
     }
-    let inputs = [source.features, source.labels].compactMap { $0 }.flatMap { (try? $0.paths()) ?? $0.entries }
-    try checkOutputs(outputs, inputs: [model] + inputs)
-    let isText = source.text != nil
-    if let list = source.features, !format.isOne(of: list) {
-      throw ValidationError("\(list) are of several formats; evaluate those of each on their own")
-    }
-    if isText, !labels.isEmpty {
-      throw ValidationError("\(source.features!) has its labels within it; leave --labels out")
-    }
-    if !isText, features.isEmpty != labels.isEmpty {
-      throw ValidationError("--features and --labels go together; give both or neither")
-    }
-    if indexBase != nil, source.text != .svmlight {
-      throw ValidationError("--index-base goes with --features in LIBSVM's format; leave it out")
-    }
-    if header != nil, source.text != .csv {
-      throw ValidationError("--header goes with --features that are a table, which these are not")
-    }
-    if format != .auto, features.isEmpty { throw ValidationError("--format goes with --features; name the files") }
-  }
-
-  private var source: Configuration.DataOptions.Source {
-    var source = Configuration.DataOptions.Source(
-      features: features.isEmpty ? nil : FileList(features), labels: labels.isEmpty ? nil : FileList(labels))
-    source.format = format
-    return source
+    try checkOutputs(outputs, inputs: [model] + examples.paths)
   }
 
   func run() throws {
@@ -111,19 +68,7 @@ struct Evaluate: ParsableCommand {
       }
       // A fault of an output is found before the work.
       try communicator.onRoot { for path in outputs { _ = try OutputFile(path) } }
-      var source = file.configuration.data.test
-      if !features.isEmpty {
-        source = self.source
-        source.labelColumn = file.configuration.data.train.labelColumn
-      }
-      let header = features.isEmpty ? file.configuration.data.header : header ?? .auto
-      var reader = try NodeReader(over: communicator)
-      let set = try communicator.collectively {
-        try EvaluationSet(source, header: header, indexBase: indexBase, for: file, by: &reader)
-      }
-      job.say(try reader.note(over: communicator))
-      job.say(set.note.map { "\(set.name): \($0)" })
-      job.say(set.labelNote)
+      let set = try examples.load(for: file, or: .test, job)
       var found = Suspects(limit: suspects == nil ? 0 : suspectsCount ?? 100)
       let scores =
         switch file.configuration.training.precision {

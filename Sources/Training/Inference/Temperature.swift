@@ -1,0 +1,119 @@
+import Datasets
+import GaussNewton
+import Glibc
+import LinearAlgebra
+import MPI
+
+/// The logits of examples (this rank's #rows × C of n), and the temperature T at which softmax(z/T) fits their labels best.
+///
+/// The mean cross-entropy is convex in the inverse temperature β = 1/T: f(β) = lse(βz) − βz_y has f′ = E z − z_y and f″ =
+/// Var z, with E and Var over softmax(βz). Source: Guo et al., "On calibration of modern neural networks" (2017).
+package struct TemperatureFit<Scalar: DistributedScalar> {
+  private let logits: Matrix<Scalar>
+  private let labels: [Int32]
+  /// n
+  private let count: Double
+  private let communicator: Communicator
+
+  /// What a fit finds.
+  package struct Result {
+    /// T
+    package let temperature: Double
+    package let examples: Int
+    /// Mean cross-entropy at T = 1 and at T.
+    package let before, after: Double
+  }
+
+  /// Why there is no best temperature.
+  package enum Failure: Error { case onlyRight, onlyChance }
+
+  /// The bounds of β, beyond which every prediction is certain, or none is better than chance.
+  private static var bounds: ClosedRange<Double> { 1e-4...1e4 }
+
+  /// Collective in its parts; takes shards that may be empty.
+  package init(logits: Matrix<Scalar>, labels: [Int32], over communicator: Communicator) throws {
+    precondition(logits.rows == labels.count, "each row has a label")
+    (self.logits, self.labels, self.communicator) = (logits, labels, communicator)
+    count = try communicator.allreduce([Double(labels.count)])[0]
+  }
+
+  /// Collective; the same on all ranks. Throws a `Failure` on all of them.
+  package func solve() throws -> Result {
+    var (low, high) = (Self.bounds.lowerBound, Self.bounds.upperBound)
+    let start = try slopes(at: 1)
+    guard try slopes(at: high).slope > 0 else { throw Failure.onlyRight }
+    guard try slopes(at: low).slope < 0 else { throw Failure.onlyChance }
+    var (β, point) = (1.0, start)
+    // Newton's method within a bracket of the root of f′; a bisection of log β halves the bracket where it leaves it.
+    for _ in 0..<100 where abs(point.slope) > 1e-12 * (abs(point.curvature) * β + point.noise) {
+      if point.slope < 0 { low = β } else { high = β }
+      let next = β - point.slope / point.curvature
+      β = next > low && next < high ? next : (low * high).squareRoot()
+      point = try slopes(at: β)
+    }
+    return Result(temperature: 1 / β, examples: Int(count), before: start.loss, after: point.loss)
+  }
+
+  /// f, f′ and f″ at β, means over all examples, and the mean size of what f′ is a difference of. Collective.
+  private func slopes(at β: Double) throws -> (loss: Double, slope: Double, curvature: Double, noise: Double) {
+    var sums = [0.0, 0, 0, 0]
+    logits.elements.withElements { elements in
+      let C = logits.columns
+      for (row, label) in labels.enumerated() {
+        let z = elements[row * C..<(row + 1) * C]
+        let (largest, own) = (Double(z.max()!), Double(z[row * C + Int(label)]))
+        // The moments of z − max z.
+        var (total, first, second) = (0.0, 0.0, 0.0)
+        for value in z {
+          let distance = Double(value) - largest
+          let weight = exp(β * distance)
+          total += weight
+          first += weight * distance
+          second += weight * distance * distance
+        }
+        let mean = first / total
+        sums[0] += log(total) + β * (largest - own)
+        sums[1] += mean + (largest - own)
+        sums[2] += max(0, second / total - mean * mean)
+        sums[3] += abs(mean) + (largest - own)
+      }
+    }
+    let means = try communicator.allreduce(sums).map { $0 / count }
+    return (means[0], means[1], means[2], means[3])
+  }
+}
+
+extension Evaluator {
+  /// The best temperature for a model on a set. Keeps the logits of all examples in memory. Collective; errors as those of
+  /// `scores`, and 65 where there is no best temperature.
+  package func temperature(
+    _ parameters: Vector<Scalar>, on set: EvaluationSet, normalization: Normalization, over communicator: Communicator
+  ) throws -> TemperatureFit<Scalar>.Result {
+    let (available, needed) = (Double(HostMemory.limit()), Double(set.count * classCount * MemoryLayout<Scalar>.size))
+    guard needed < available / 2 else {
+      throw CollectiveFailure(
+        DataError(
+          path: set.name,
+          message: "\(set.count) examples have \(Int(needed).megabytes) of logits, and half of the memory is "
+            + "\(Int(available / 2).megabytes); use fewer examples, a thousand are enough", exitCode: 65))
+    }
+    var (logits, labels) = ([Scalar](), [Int32]())
+    try forEachExample(of: set, parameters, normalization) { rows, part in
+      logits += part.elements.array
+      labels += set.labels[rows]
+    }
+    let fit = try TemperatureFit(
+      logits: Matrix(Vector(logits), labels.count, classCount), labels: labels, over: communicator)
+    do {
+      return try fit.solve()
+    } catch let failure as TemperatureFit<Scalar>.Failure {
+      throw CollectiveFailure(
+        DataError(
+          path: set.name,
+          message: failure == .onlyRight
+            ? "has no example that the model is wrong on, so that no temperature is too low; use examples that it was not "
+              + "trained on, and more of them"
+            : "says that the model is no better than chance, which no temperature mends; train it first", exitCode: 65))
+    }
+  }
+}
