@@ -58,6 +58,11 @@ package struct SearchSpace {
       throw ConfigurationError(
         source: "--path", "needs several values of \(Self.decay) and a model without hidden layers; leave it out")
     }
+    guard settings.allSatisfy({ $0.configuration.optimizer.decayTo == .zero }) else {
+      throw ConfigurationError(
+        source: "--path",
+        "begins runs with models of others, which optimizer.decay_to: initial would decay to; leave one of them out")
+    }
     joinPaths()
   }
 

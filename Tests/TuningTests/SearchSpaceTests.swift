@@ -19,11 +19,15 @@ import Tuning
   @Test func `A range has values at equal ratios with both its ends, whole ones between whole ends`() throws {
     #expect(try SearchAxis("a=1e-4:1e-2:5").values == ["0.0001", "0.000316", "0.001", "0.00316", "0.01"])
     #expect(try SearchAxis("a=128:1024:4").values == ["128", "256", "512", "1024"])
+    // Rounding makes some equal.
+    #expect(try SearchAxis("a=1:5:9").values == ["1", "2", "3", "4", "5"])
+    #expect(try SearchAxis("a=1e-3:1.001e-3:9").values == ["0.001"])
   }
 
   @Test(arguments: [
     ("optimizer.method", "is not KEY=VALUES"), ("=1", "is not KEY=VALUES"), ("a=", "is not KEY=VALUES"),
-    ("a=0:1:3", "0 < LOW < HIGH"), ("a=1:2:1", "2 values or more"), ("a=2:1:3", "0 < LOW < HIGH"),
+    ("a=0:1:3", "0 < LOW < HIGH"), ("a=1:2:1", "2 to 1000 values"), ("a=1:2:1001", "2 to 1000 values"),
+    ("a=1e-300:1e300:3", "0 < LOW < HIGH"), ("a=2:1:3", "0 < LOW < HIGH"),
     ("a=1:2:x", "0 < LOW < HIGH"), ("a=1,,2", "an empty value"), ("a=1,2,1", "has 1 twice"),
   ])
   func `What is no axis is an error with the text and the remedy`(text: String, problem: String) {
@@ -55,6 +59,10 @@ import Tuning
       let error = #expect(throws: ConfigurationError.self) { try space([over], layers: layers, isPath: true) }
       #expect(error?.source == "--path")
     }
+    // A warm start would become what the parameters decay to.
+    let initial = ["optimizer.weight_decay=1e-4,1e-2", "optimizer.decay_to=initial"]
+    let error = #expect(throws: ConfigurationError.self) { try space(initial, isPath: true) }
+    #expect(error?.problem.contains("optimizer.decay_to: initial") == true)
     #expect(try space(["optimizer.weight_decay=1e-4,1e-2"]).settings.allSatisfy { $0.warmStart == nil })
   }
 

@@ -5,7 +5,7 @@ import Networks
 
 /// Steps along the gradient, by stochastic gradient descent or Adam, as a comparison for second-order steps.
 ///
-/// With the gradient h = g + μDθ of a batch, where D keeps the parameters that decay, SGD is v ← ηv + h, θ ← θ −
+/// With the gradient h = g + μD(θ − c) of a batch, where D keeps the parameters that decay to c, SGD is v ← ηv + h, θ ← θ −
 /// rate·v, or θ − rate·(h + ηv) in Nesterov's form. Adam is m ← β₁m + (1−β₁)h, v ← β₂v + (1−β₂)h², θ ← θ − rate·m̂/(√v̂
 /// + ε), with m̂ = m/(1−β₁ᵗ) and v̂ = v/(1−β₂ᵗ). Both are as in PyTorch. Rows are sharded over the ranks (`#b` of B);
 /// parameters and moments are the same on all ranks. Source: Sutskever et al., ICML 2013; Kingma and Ba, arXiv
@@ -36,16 +36,23 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
     margin = SoftmaxMargin(capacity: capacity)
     message = Message(linearization, communicator: communicator, phases: phases)
     space = ReplicatedParameters(communicator: communicator, phases: phases)
-    decay = WeightDecay(rate: options.weightDecay, includesBiases: options.decaysBiases, network.layout)
+    decay = WeightDecay(
+      rate: options.weightDecay, includesBiases: options.decaysBiases, toInitial: options.decaysToInitial,
+      network.layout)
     velocity = Vector(zeros: options.hasVelocity ? parameterCount : 0)
     firstMoment = Vector(zeros: options.hasMoments ? parameterCount : 0)
     secondMoment = Vector(zeros: options.hasMoments ? parameterCount : 0)
   }
 
   package var memory: [(name: String, vector: Vector<Scalar>)] {
-    if options.hasMoments { return [("first_moment", firstMoment), ("second_moment", secondMoment)] }
-    return options.hasVelocity ? [("velocity", velocity)] : []
+    let own =
+      options.hasMoments
+      ? [("first_moment", firstMoment), ("second_moment", secondMoment)]
+      : options.hasVelocity ? [("velocity", velocity)] : []
+    return own + decay.memory
   }
+
+  package func begin(at parameters: Vector<Scalar>) { decay.begin(at: parameters) }
 
   package var counters: OptimizerCounters {
     get { OptimizerCounters(moments: options.hasMoments ? moments : nil) }
@@ -75,7 +82,9 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
       ])
 
     let square = phases.measure(.update) {
-      decay.parts.reduce(0) {
+      // g − μDc, so that the passes below add μDθ to it.
+      decay.removeCenter(from: gradient)
+      return decay.parts.reduce(0) {
         $0 + gradient[$1.range].squaredNorm(adding: Scalar($1.rate), parameters[$1.range])
       }
     }
@@ -113,6 +122,12 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
       }
     case .adam(let adam):
       moments += 1
+      if adam.decoupledWeightDecay {
+        // Here decay acts on θ itself, which θ − c takes the place of.
+        decay.removeCenter(from: gradient, times: -1)
+        decay.moveByCenter(parameters, sign: -1)
+      }
+      defer { if adam.decoupledWeightDecay { decay.moveByCenter(parameters, sign: 1) } }
       return decay.parts.reduce(0) { sum, part in
         let (range, μ) = part
         let rule = AdamUpdate(

@@ -11,11 +11,16 @@ package struct FirstOrderOptions: Equatable, Sendable {
   package var weightDecay: Double
   /// Whether biases decay as weights do.
   package var decaysBiases: Bool
+  /// Whether parameters decay to those of `begin(at:)` instead of zero.
+  package var decaysToInitial: Bool
 
-  package init(_ method: Method, weightDecay: Double = 0, decaysBiases: Bool = true) {
+  package init(
+    _ method: Method, weightDecay: Double = 0, decaysBiases: Bool = true, decaysToInitial: Bool = false
+  ) {
     self.method = method
     self.weightDecay = weightDecay
     self.decaysBiases = decaysBiases
+    self.decaysToInitial = decaysToInitial
   }
 
   var hasVelocity: Bool {

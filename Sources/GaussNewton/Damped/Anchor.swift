@@ -58,6 +58,7 @@ final class Anchor<Scalar: DistributedScalar> {
         vector[range].assign(
           Scalar(a), lastStep[range], Scalar(b * rate), parameters[range], sum: ahead[range])
       }
+      for moved in [vector, ahead] { decay.removeCenter(from: moved, times: b) }
     }
     return ahead
   }

@@ -15,6 +15,8 @@ extension DampedOptimizer {
 
   package var memory: [(name: String, vector: Vector<Scalar>)] { damped.memory }
 
+  package func begin(at parameters: Vector<Scalar>) { damped.begin(at: parameters) }
+
   package var willUpdate: () -> Void {
     get { damped.willUpdate }
     set { damped.willUpdate = newValue }

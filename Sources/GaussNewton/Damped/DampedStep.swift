@@ -26,15 +26,19 @@ package final class DampedStep<Scalar: DistributedScalar> {
     self.options = options
     self.space = space
     control = DampingControl(options.damping)
-    decay = WeightDecay(rate: options.weightDecay, includesBiases: options.decaysBiases, layout)
+    decay = WeightDecay(
+      rate: options.weightDecay, includesBiases: options.decaysBiases, toInitial: options.decaysToInitial, layout)
     anchor = Anchor(parameterCount: layout.count, options: options, decay: decay)
     gradient = Vector(zeros: layout.count)
     step = Vector(zeros: layout.count)
   }
 
   var memory: [(name: String, vector: Vector<Scalar>)] {
-    options.momentum == 0 ? [] : [("last_step", anchor.lastStep)]
+    (options.momentum == 0 ? [] : [("last_step", anchor.lastStep)]) + decay.memory
   }
+
+  /// Notes the parameters that a run begins with.
+  func begin(at parameters: Vector<Scalar>) { decay.begin(at: parameters) }
 
   /// λ of the next step.
   var damping: Double { control.damping }

@@ -15,15 +15,19 @@ extension StepChange: NumberCoded {
   }
 }
 
-/// The objective's term (μ/2)‖Dθ‖², where D keeps the parameters that decay: all, or all except biases.
+/// The objective's term (μ/2)‖D(θ − c)‖², where D keeps the parameters that decay: all, or all except biases. They decay to
+/// zero, or to the parameters that a run begins with.
 struct WeightDecay<Scalar: BLASScalar> {
   /// μ
   let rate: Double
   /// Consecutive parts of the parameters, and μ or 0 for each.
   let parts: [(range: Range<Int>, rate: Double)]
+  /// c (P); empty for zero.
+  private let center: Vector<Scalar>
 
-  init(rate: Double, includesBiases: Bool, _ layout: ParameterLayout) {
+  init(rate: Double, includesBiases: Bool, toInitial: Bool, _ layout: ParameterLayout) {
     self.rate = rate
+    center = Vector(zeros: Self.vectorCount(rate: rate, toInitial: toInitial) * layout.count)
     var parts: [(range: Range<Int>, rate: Double)] = []
     for entry in layout.entries {
       let own = includesBiases || !entry.name.hasSuffix("bias") ? rate : 0
@@ -36,12 +40,35 @@ struct WeightDecay<Scalar: BLASScalar> {
     self.parts = parts
   }
 
-  /// vector ← vector + factor · μDθ.
-  func add(_ parameters: Vector<Scalar>, times factor: Double = 1, to vector: Vector<Scalar>) {
-    for part in parts { vector[part.range].combine(Scalar(factor * part.rate), parameters[part.range]) }
+  /// What a checkpoint has to keep.
+  var memory: [(name: String, vector: Vector<Scalar>)] { center.count == 0 ? [] : [("decay_center", center)] }
+
+  /// Sets c, where it is not zero, to the parameters of the start.
+  func begin(at parameters: Vector<Scalar>) {
+    if center.count > 0 { center.assign(parameters) }
   }
 
-  /// result ← factor · μDθ + a·x. The vectors share no memory.
+  /// vector ← vector + factor · μD(θ − c).
+  func add(_ parameters: Vector<Scalar>, times factor: Double = 1, to vector: Vector<Scalar>) {
+    for part in parts { vector[part.range].combine(Scalar(factor * part.rate), parameters[part.range]) }
+    removeCenter(from: vector, times: factor)
+  }
+
+  /// vector ← vector − factor · μDc, which turns decay to zero into decay to c.
+  func removeCenter(from vector: Vector<Scalar>, times factor: Double = 1) {
+    guard center.count > 0 else { return }
+    for part in parts where part.rate != 0 {
+      vector[part.range].combine(Scalar(-factor * part.rate), center[part.range])
+    }
+  }
+
+  /// θ ← θ + sign · Dc.
+  func moveByCenter(_ parameters: Vector<Scalar>, sign: Scalar) {
+    guard center.count > 0 else { return }
+    for part in parts where part.rate != 0 { parameters[part.range].combine(sign, center[part.range]) }
+  }
+
+  /// result ← factor · μD(θ − c) + a·x. The vectors share no memory.
   func assign(
     _ result: Vector<Scalar>, _ parameters: Vector<Scalar>, times factor: Double, _ a: Scalar, _ x: Vector<Scalar>
   ) {
@@ -52,6 +79,7 @@ struct WeightDecay<Scalar: BLASScalar> {
         result[range].assign(Scalar(factor * rate), parameters[range], a, x[range])
       }
     }
+    removeCenter(from: result, times: factor)
   }
 
   /// step ← step + y; returns the change of the term along the sum, as `change(_:_:)` does.
@@ -59,21 +87,23 @@ struct WeightDecay<Scalar: BLASScalar> {
     _ parameters: Vector<Scalar>, _ step: Vector<Scalar>, adding y: Vector<Scalar>
   ) -> StepChange {
     if rate == 0 { return StepChange(decay: Quadratic(slope: 0, curvature: 0), squaredStep: step.add(y)) }
-    return change { step[$0].add(y[$0], dotAndSquare: parameters[$0]) }
+    return change(along: step) { step[$0].add(y[$0], dotAndSquare: parameters[$0]) }
   }
 
   /// The change of the term from θ to θ + τΔ, and ‖Δ‖².
   func change(_ parameters: Vector<Scalar>, _ step: Vector<Scalar>) -> StepChange {
     if rate == 0 { return StepChange(decay: Quadratic(slope: 0, curvature: 0), squaredStep: step.squaredNorm) }
-    return change { step[$0].dotAndSquare(parameters[$0]) }
+    return change(along: step) { step[$0].dotAndSquare(parameters[$0]) }
   }
 
-  /// The change, given the sums of Δθ and Δ² over each part.
-  private func change(_ sums: (Range<Int>) -> (dot: Double, square: Double)) -> StepChange {
+  /// The change, given the sums of Δθ and Δ² over each part; Δ is complete after them.
+  private func change(
+    along step: Vector<Scalar>, _ sums: (Range<Int>) -> (dot: Double, square: Double)
+  ) -> StepChange {
     var (slope, curvature, squaredStep) = (0.0, 0.0, 0.0)
     for part in parts {
       let (dot, square) = sums(part.range)
-      slope += part.rate * dot
+      slope += part.rate * (center.count == 0 ? dot : dot - step[part.range].dot(center[part.range]))
       curvature += part.rate * square
       squaredStep += square
     }

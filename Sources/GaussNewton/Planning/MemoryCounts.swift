@@ -24,6 +24,11 @@ extension CurvatureSystem {
   static var vectorCount: Int { 2 }
 }
 
+extension WeightDecay {
+  /// The parameters of the start, where these are what others decay to.
+  static func vectorCount(rate: Double, toInitial: Bool) -> Int { toInitial && rate > 0 ? 1 : 0 }
+}
+
 extension Anchor {
   /// Δ₋ and Δ₀, and with `nesterov` θ + Δ₀ and how Δ₀ may change after a batch was linearised there.
   static func vectorCount(_ options: GaussNewtonOptions) -> Int {
@@ -38,10 +43,18 @@ extension GaussNewtonOptions {
 
 extension DampedStep {
   /// The gradient, Δ, and the vectors of Δ₀.
-  static func vectorCount(_ options: GaussNewtonOptions) -> Int { 2 + Anchor<Scalar>.vectorCount(options) }
+  static func vectorCount(_ options: GaussNewtonOptions) -> Int {
+    2 + Anchor<Scalar>.vectorCount(options) + decayVectorCount(options)
+  }
 
-  /// Δ₋, where there is momentum.
-  package static func savedVectorCount(_ options: GaussNewtonOptions) -> Int { options.momentum == 0 ? 0 : 1 }
+  /// Δ₋, where there is momentum, and what parameters decay to.
+  package static func savedVectorCount(_ options: GaussNewtonOptions) -> Int {
+    (options.momentum == 0 ? 0 : 1) + decayVectorCount(options)
+  }
+
+  private static func decayVectorCount(_ options: GaussNewtonOptions) -> Int {
+    WeightDecay<Scalar>.vectorCount(rate: options.weightDecay, toInitial: options.decaysToInitial)
+  }
 }
 
 extension FastGaussNewton {
@@ -75,9 +88,10 @@ extension FirstOrder {
     Message<Scalar>.vectorCount + savedVectorCount(options)
   }
 
-  /// The velocity, or the two moments.
+  /// The velocity, or the two moments, and what parameters decay to.
   package static func savedVectorCount(_ options: FirstOrderOptions) -> Int {
     (options.hasVelocity ? 1 : 0) + (options.hasMoments ? 2 : 0)
+      + WeightDecay<Scalar>.vectorCount(rate: options.weightDecay, toInitial: options.decaysToInitial)
   }
 }
 

@@ -5,7 +5,8 @@ import Networks
 /// Fast Gauss-Newton: damped second-order steps with one curvature row per example.
 ///
 /// A step minimises ½‖RΔ − s‖² + (λ/2)‖Δ − ηΔ₋‖² + (μ/2)‖Dθ + Δ‖² over Δ: the row-space model of the loss around θ with
-/// damping λ, momentum η towards the last step Δ₋, and weight decay μ of the parameters that D keeps. The solution is Δ
+/// damping λ, momentum η towards the last step Δ₋, and weight decay μ of the parameters that D keeps (θ counts from what
+/// they decay to). The solution is Δ
 /// = Δ₀ + Rᵀx, (RRᵀ + (λ+μ)I) x = s − RΔ₀, Δ₀ = (λη Δ₋ − μDθ)/(λ+μ).
 ///
 /// Where damping and momentum measure in a metric N, ‖v‖² = vᵀNv, with M = (λN + μI)/(λ+μ), the solution is Δ = Δ₀ +

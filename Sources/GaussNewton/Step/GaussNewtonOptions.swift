@@ -11,6 +11,8 @@ public struct GaussNewtonOptions: Equatable, Sendable {
   public var weightDecay = 0.0
   /// Whether biases decay as weights do.
   public var decaysBiases = true
+  /// Whether parameters decay to those of `begin(at:)` instead of zero.
+  package var decaysToInitial = false
   /// M
   public var metric = MetricOptions()
 

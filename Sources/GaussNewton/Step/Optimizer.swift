@@ -26,6 +26,9 @@ package protocol Optimizer<Scalar>: AnyObject {
   /// Called before memory and parameters change at the end of a step.
   var willUpdate: () -> Void { get set }
 
+  /// Notes the parameters that a run begins with, before its first step; one that goes on has them in `memory`.
+  func begin(at parameters: Vector<Scalar>)
+
   /// Takes one global step of the parameters θ (P, the same on all ranks) on a batch of B rows. Collective.
   ///
   /// - Parameters:

@@ -44,7 +44,7 @@ package struct RunState {
   package var saved: Configuration { model.configuration }
   package var normalization: Normalization { model.normalization }
 
-  private static let progressKey = "fgn.progress"
+  static let progressKey = "fgn.progress"
 
   /// Adds the state of a run to the file of its model; the optimizer's `memory` gets names with the prefix
   /// `optimizer.`.
@@ -113,6 +113,14 @@ package struct RunState {
     {
       pairs.append(
         ("optimizer.momentum", "\(saved.optimizer.momentum)", "\(configuration.optimizer.momentum)"))
+    }
+    // What parameters decay to is kept where it is not zero.
+    if saved.optimizer.decaysToInitial != configuration.optimizer.decaysToInitial {
+      let key = saved.optimizer.decayTo != configuration.optimizer.decayTo ? "decay_to" : "weight_decay"
+      func text(_ options: Configuration.OptimizerOptions) -> String {
+        key == "decay_to" ? options.decayTo.rawValue : "\(options.weightDecay)"
+      }
+      pairs.append(("optimizer.\(key)", text(saved.optimizer), text(configuration.optimizer)))
     }
     for (key, old, new) in pairs where old != new {
       throw ConfigurationError(

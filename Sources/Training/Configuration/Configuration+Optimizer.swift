@@ -43,14 +43,18 @@ extension Configuration.OptimizerOptions {
     options.nesterov = nesterov
     options.weightDecay = weightDecay
     options.decaysBiases = decayBiases
+    options.decaysToInitial = decayTo == .initial
     options.metric = metric
     return options
   }
 
+  /// Whether parameters decay to those that the run begins with.
+  var decaysToInitial: Bool { decayTo == .initial && weightDecay > 0 }
+
   var firstOrder: FirstOrderOptions {
     FirstOrderOptions(
       method == .adam ? .adam(adam) : .sgd(momentum: momentum, nesterov: nesterov), weightDecay: weightDecay,
-      decaysBiases: decayBiases)
+      decaysBiases: decayBiases, decaysToInitial: decayTo == .initial)
   }
 
   /// Whether a run with these options reads the setting or section `key`, such as `optimizer.damping.factor`: the method
@@ -80,7 +84,7 @@ extension Configuration.OptimizerOptions {
     case "step_length": return method.isDamped
     case "momentum", "nesterov": return method != .adam
     case "adam": return method == .adam
-    case "decay_biases": return weightDecay > 0
+    case "decay_biases", "decay_to": return weightDecay > 0
     default: return true
     }
   }
@@ -94,7 +98,7 @@ extension Configuration.OptimizerOptions {
       ("schedule.final", schedule.final != standard.schedule.final),
       ("step_length", stepLength != standard.stepLength), ("momentum", momentum != standard.momentum),
       ("nesterov", nesterov != standard.nesterov), ("adam", adam != standard.adam),
-      ("metric", metric != standard.metric),
+      ("metric", metric != standard.metric), ("decay_to", decayTo != standard.decayTo),
     ]
     return settings.filter(\.isChanged).map { "optimizer.\($0.key)" }.filter { !reads($0) }
   }

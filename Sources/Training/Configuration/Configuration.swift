@@ -92,6 +92,13 @@ package struct Configuration: Codable, Equatable, Sendable {
     package var weightDecay = 0.0
     /// Whether biases decay like weights.
     package var decayBiases = true
+
+    package enum DecayTarget: String, Codable, CaseIterable, Sendable {
+      case zero
+      /// The parameters that the run begins with.
+      case initial
+    }
+    package var decayTo = DecayTarget.zero
     /// What damping and momentum measure a step by.
     package var metric = MetricOptions()
 
@@ -110,6 +117,7 @@ package struct Configuration: Codable, Equatable, Sendable {
       case momentum, nesterov, adam, allreduce
       case weightDecay = "weight_decay"
       case decayBiases = "decay_biases"
+      case decayTo = "decay_to"
       case metric
     }
   }

@@ -75,7 +75,9 @@ package final class Trainer<Scalar: DistributedScalar> {
         try state.restore(optimizer)
         return try state.parameters(of: network)
       }
-      return try configuration.model.initialParameters(of: network, seed: training.seed)
+      let parameters: Vector<Scalar> = try configuration.model.initialParameters(of: network, seed: training.seed)
+      optimizer.begin(at: parameters)
+      return parameters
     }
     if let state {
       selection = state.selection(data).selection

@@ -59,6 +59,7 @@ import Testing
   struct Course: Sendable {
     var interval = 1
     var decaysBiases = true
+    var decaysToInitial = false
     var isNesterov = false
     var policy = Damping.Policy.constant
     var μ = 1e-3
@@ -68,7 +69,8 @@ import Testing
     Course(), Course(interval: 2, decaysBiases: false), Course(interval: 2, isNesterov: true), Course(μ: 0),
     Course(decaysBiases: false, μ: 0.3), Course(isNesterov: true, policy: .levenbergMarquardt, μ: 0.3),
     Course(interval: 2, policy: .sweep), Course(decaysBiases: false, isNesterov: true, policy: .sweep, μ: 0.03),
-    Course(isNesterov: true, policy: .sweep, μ: 0),
+    Course(isNesterov: true, policy: .sweep, μ: 0), Course(decaysToInitial: true, μ: 0.3),
+    Course(decaysBiases: false, decaysToInitial: true, isNesterov: true, policy: .sweep, μ: 0.3),
   ]
 
   /// N of the objective: S ⊗ A, and the additional terms of damping with weight decay.
@@ -94,11 +96,14 @@ import Testing
       options.metric.interval = course.interval
       options.metric.decay = 0.6
       options.decaysBiases = course.decaysBiases
+      options.decaysToInitial = course.decaysToInitial
       options.nesterov = course.isNesterov
       options.damping.policy = course.policy
       options.damping.minimum = 1e-9
       let (μ, η, C) = (course.μ, options.momentum, 6)
       let trial = Trial<Double>(problem, options)
+      let center = problem.parameters.indices.map { course.decaysToInitial ? cos(Double($0)) : 0 }
+      trial.optimizer.begin(at: Vector(center))
       let rows = problem.oracle.features.indices
       var (inputs, outputs) = (Moment(), Moment())
       var (last, λ) = (problem.parameters.map { _ in 0.0 }, options.damping.initial)
@@ -108,7 +113,7 @@ import Testing
       }
       for step in 0..<5 {
         let θ = trial.parameters.doubles
-        let decayed = θ.indices.map { course.decaysBiases || $0 < θ.count - C ? θ[$0] : 0 }
+        let decayed = θ.indices.map { course.decaysBiases || $0 < θ.count - C ? θ[$0] - center[$0] : 0 }
         /// λN + μI
         func damping(_ N: [[Double]], _ λ: Double) -> [[Double]] {
           θ.indices.map { i in θ.indices.map { N[i][$0] * λ + (i == $0 ? μ : 0) } }

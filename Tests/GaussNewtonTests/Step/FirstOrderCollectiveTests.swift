@@ -26,13 +26,16 @@ import Testing
   /// The recurrences of PyTorch's documentation, element by element.
   struct Recurrence {
     let options: FirstOrderOptions
+    /// What parameters decay to.
+    let center: [Double]
     var θ: [Double]
     var v, m: [Double]
     var t = 0
 
-    init(_ options: FirstOrderOptions, _ θ: [Double]) {
+    init(_ options: FirstOrderOptions, _ θ: [Double], center: [Double]? = nil) {
       self.options = options
       self.θ = θ
+      self.center = center ?? θ.map { _ in 0 }
       v = θ.map { _ in 0 }
       m = v
     }
@@ -45,12 +48,12 @@ import Testing
       for i in θ.indices {
         switch options.method {
         case .sgd(let momentum, let nesterov):
-          let g = gradient[i] + μ * θ[i]
+          let g = gradient[i] + μ * (θ[i] - center[i])
           v[i] = t == 1 ? g : momentum * v[i] + g
           θ[i] -= rate * (nesterov ? g + momentum * v[i] : v[i])
         case .adam(let adam):
           var g = gradient[i]
-          if adam.decoupledWeightDecay { θ[i] -= rate * μ * θ[i] } else { g += μ * θ[i] }
+          if adam.decoupledWeightDecay { θ[i] -= rate * μ * (θ[i] - center[i]) } else { g += μ * (θ[i] - center[i]) }
           m[i] = adam.beta1 * m[i] + (1 - adam.beta1) * g
           v[i] = adam.beta2 * v[i] + (1 - adam.beta2) * g * g
           let mean = m[i] / (1 - pow(adam.beta1, Double(t)))
@@ -85,6 +88,25 @@ import Testing
     for (classes, largestMargin) in [(2, 1.0), (7, 10), (5, 100)] {
       let problem = ToyProblem(rows: 29, features: 6, classes: classes, largestMargin: largestMargin, seed: 40)
       try check(problem, FirstOrderOptions(method, weightDecay: μ), rate: 0.1)
+    }
+  }
+
+  @Test(arguments: methods)
+  func `Parameters decay to those of the start, where this is asked for`(method: FirstOrderOptions.Method) throws {
+    let problem = ToyProblem(rows: 29, features: 6, classes: 7, largestMargin: 3, seed: 40)
+    let options = FirstOrderOptions(method, weightDecay: 0.5, decaysToInitial: true)
+    let trial = FirstOrderTrial<Double>(problem, options)
+    let center = problem.parameters.indices.map { cos(Double($0)) }
+    trial.optimizer.begin(at: Vector(center))
+    var expected = Recurrence(options, problem.parameters, center: center)
+    for step in 0..<8 {
+      let gradient = problem.oracle.gradient(expected.θ)
+      let decayed = expected.θ.indices.map { gradient[$0] + 0.5 * (expected.θ[$0] - center[$0]) }
+      let stepNorm = expected.advance(gradient, rate: 0.1)
+      let report = try trial.advance(rate: 0.1)
+      #expect(relativeError(trial.parameters.array, expected.θ) < 1e-12, "step \(step)")
+      #expect(abs(report.gradientNorm / norm(decayed) - 1) < 1e-11)
+      #expect(abs(report.stepNorm / stepNorm - 1) < 1e-9)
     }
   }
 
