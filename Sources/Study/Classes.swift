@@ -69,7 +69,7 @@ struct Classes: Experiment {
         network, batchSize: rows, partition: partition, over: communicator)
       configuration.optimizer = options
       let memory = MemoryEstimate(
-        network, configuration, batch: (rows, valuesPerRow: Double(features)), partition, Float.self)
+        network, configuration, batch: .init(rows: rows, valuesPerRow: Double(features)), partition, Float.self)
       return (optimizer: optimizer, bytes: memory.step)
     }
     var seconds = [[Double]](repeating: [], count: trials.count)

@@ -126,7 +126,7 @@ package struct FeatureMatrix {
 
   /// An identifier of the storage, equal in all processes of a host that share these values. The pieces belong to one
   /// set of files.
-  var place: UInt64? {
+  package var place: UInt64? {
     let places = pieces.compactMap { ($0.owner as? MappedFile)?.file.place ?? ($0.owner as? AlignedBuffer)?.place }
     return places.count < pieces.count ? nil : places.dropFirst().reduce(places[0]) { $0 &* 31 &+ $1 }
   }

@@ -81,7 +81,7 @@ final class LabelStream {
     switch try ArrayLabels.read(paths, format: format, known: values).labels {
     case .names(let column): self.column = column
     case .values(let column): (self.column, areValues) = (column, true)
-    case .numbers, .columns: preconditionFailure("texts and values are names")
+    case .numbers, .columns, .probabilities: preconditionFailure("texts and values are names")
     }
   }
 

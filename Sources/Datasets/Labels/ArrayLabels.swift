@@ -4,6 +4,8 @@ package enum ArrayLabels {
   case numbers([Int32])
   /// The column of the 1 in rows of `count` columns, one for each class in their order.
   case columns([Int32], count: Int)
+  /// Probabilities of the classes in their order, and the column of each row's largest one, the first of equals.
+  case probabilities(ClassProbabilities, largest: [Int32])
   /// Texts that name the classes.
   case names(LabelColumn)
   /// The texts of numbers that name the classes.
@@ -29,12 +31,13 @@ package enum ArrayLabels {
     var kind: Kind?
     var numbers: [Int32] = []
     var table = LabelTable()
+    var (matrices, areOneHot): ([FeatureMatrix], Bool) = ([], true)
     for path in paths {
       let array = try format.read(path).asLabels()
       let own = Kind(array)
       guard kind == nil || kind == own else {
         let what =
-          if case .oneHot(let columns) = own { "one-hot labels of \(columns) columns" } else {
+          if case .oneHot(let columns) = own { "\(Self.kindOfColumns(array)) of \(columns) columns" } else {
             "\(array.type) for labels"
           }
         throw .badContents(path, "has \(what), and \(paths[0]) has others; the files of a set have labels of one kind")
@@ -47,35 +50,66 @@ package enum ArrayLabels {
           "has numbers for labels, and the classes of the training set have names; save the names of these classes")
       case .text: numbers += array.texts(into: &table)
       case .numbers where known != nil: numbers += array.texts(into: &table)
-      case .numbers, .oneHot: numbers += try array.labels(firstRow: 0)
+      case .oneHot where array.hasFractions:
+        let checked = try array.probabilities()
+        numbers += checked.largest
+        areOneHot = areOneHot && checked.areOneHot
+        matrices.append(try array.features())
+      case .oneHot:
+        numbers += try array.labels(firstRow: 0)
+        matrices.append(try array.features())
+      case .numbers: numbers += try array.labels(firstRow: 0)
       }
       counts.append((path, array.shape[0]))
     }
-    if case .oneHot(let columns) = kind { return (.columns(numbers, count: columns), counts) }
+    if case .oneHot(let columns) = kind {
+      if areOneHot { return (.columns(numbers, count: columns), counts) }
+      try FeatureMatrix.checkKinds(matrices.map(\.kind), paths)
+      return (.probabilities(ClassProbabilities(checked: FeatureMatrix(joining: matrices)), largest: numbers), counts)
+    }
     if kind == .numbers, known == nil { return (.numbers(numbers), counts) }
     let column = try table.column(codes: numbers, ofArrays: true)
     return (kind == .text ? .names(column) : .values(column), counts)
   }
 
-  /// The class of each row, or the mark of an ignored row. Class numbers stay what they are.
+  private static func kindOfColumns(_ array: StoredArray) -> String {
+    array.hasFractions ? "probabilities" : "one-hot labels"
+  }
+
+  /// The probabilities of the classes; nil for labels that are classes.
+  package var probabilities: ClassProbabilities? {
+    if case .probabilities(let probabilities, _) = self { probabilities } else { nil }
+  }
+
+  /// The number of columns, one for each class; nil for labels of one column.
+  var columnCount: Int? {
+    switch self {
+    case .columns(_, let count): count
+    case .probabilities(let probabilities, _): probabilities.classCount
+    case .numbers, .names, .values: nil
+    }
+  }
+
+  /// The class of each row, or the mark of an ignored row. Class numbers stay what they are. Probabilities give the class
+  /// of the largest one.
   ///
   /// - Parameters:
   ///   - classes: the classes with names; nil where classes have numbers only.
   ///   - count: the number of classes, if it is known.
   ///   - path: the first file, for errors.
   ///
-  /// Throws exit code 65 for a name that no class has, for any name where classes have none, and for one-hot rows of
-  /// another number of columns than `count`.
+  /// Throws exit code 65 for a name that no class has, for any name where classes have none, and for rows of another
+  /// number of columns than `count`.
   package func classes(
     _ classes: ClassMap?, count: Int?, ignoring ignored: IgnoredLabel?, _ path: String
   ) throws(DataError) -> [Int32] {
     switch self {
     case .numbers(let numbers): return numbers.marking(ignored)
-    case .columns(let numbers, let columns):
-      guard columns == count ?? columns else {
+    case .columns(let numbers, _), .probabilities(_, let numbers):
+      guard columnCount == count ?? columnCount else {
         throw .badContents(
           path,
-          "has one-hot labels of \(columns) columns, and there are \(count!) classes"
+          "has \(probabilities == nil ? "one-hot labels" : "probabilities") of \(columnCount!) columns, and there are \(count!) classes"
             + "\(classes.map { ", \($0.summary)" } ?? ""): save a column for each class, in this order")
       }
       // Named classes are without the ignored label.
@@ -89,13 +123,20 @@ package enum ArrayLabels {
     }
   }
 
-  /// How labels of arrays are matched with classes whose names are not their numbers, for the user; nil elsewhere.
+  /// How labels of arrays are matched with classes whose names are not their numbers, and what probabilities count for,
+  /// for the user; nil elsewhere.
   package func note(_ classes: ClassMap?, _ path: String) -> String? {
+    if case .probabilities = self {
+      let order = classes.flatMap { $0.names.arePositions ? nil : " of \($0.summary) in this order" }
+      return
+        "\(path): labels are probabilities\(order ?? ""): the loss is the cross-entropy with them, and all else counts "
+        + "the class of the largest one"
+    }
     guard let classes, !classes.names.arePositions else { return nil }
     return switch self {
     case .columns: "\(path): one-hot columns are the classes in this order: \(classes.summary)"
     case .values: "\(path): labels are the names of classes, \(classes.summary), not their positions"
-    case .names, .numbers: nil
+    case .names, .numbers, .probabilities: nil
     }
   }
 }

@@ -7,13 +7,17 @@ package enum ClassWeights: Equatable, Sendable {
 
   /// The weight of each class, as given or balanced for these labels; a class without examples has 0 when balanced.
   func values(for labels: [Int32], classCount: Int) -> [Double] {
+    values(counts: labels.counts(below: classCount).map(Double.init), examples: labels.count)
+  }
+
+  /// The weight of each class, as given or balanced for n_c of `examples` examples in class c.
+  package func values(counts: [Double], examples: Int) -> [Double] {
     switch self {
     case .given(let weights):
-      precondition(weights.count == classCount, "one weight a class")
+      precondition(weights.count == counts.count, "one weight a class")
       return weights
     case .balanced:
-      let counts = labels.counts(below: classCount)
-      return counts.map { $0 == 0 ? 0 : Double(labels.count) / (Double(classCount) * Double($0)) }
+      return counts.map { $0 == 0 ? 0 : Double(examples) / (Double(counts.count) * $0) }
     }
   }
 }

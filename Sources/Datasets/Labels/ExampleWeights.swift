@@ -9,19 +9,25 @@ package struct ExampleWeights: Equatable, Sendable {
   /// absent. nil if no product exceeds 0.
   ///
   /// - Precondition: weights are finite and not negative, and labels count from 0 to `classCount` − 1.
-  /// - Precondition: they are finite and not negative, and labels count from 0 to `classCount` − 1.
   package init?(_ own: [Double]?, _ classes: ClassWeights?, labels: [Int32], classCount: Int) {
-    // Weights relative to the largest keep products and sums from overflowing.
-    let own = own.map(Self.relative)
     let classes = classes.map { Self.relative($0.values(for: labels, classCount: classCount)) }
-    let products = labels.indices.map { (own?[$0] ?? 1) * (classes?[Int(labels[$0])] ?? 1) }
-    let relative = Self.relative(products)
-    let sum = relative.reduce(0, +)
-    guard sum > 0 else { return nil }
-    values = relative.map { $0 * (Double(labels.count) / sum) }
+    self.init(own, factors: classes.map { classes in labels.map { classes[Int($0)] } }, count: labels.count)
   }
 
-  private static func relative(_ weights: [Double]) -> [Double] {
+  /// Multiplies the weight of each of `count` examples by its factor and divides by the mean; either kind may be absent.
+  /// nil if no product exceeds 0.
+  ///
+  /// - Precondition: weights are finite, and factors from 0 to 1.
+  package init?(_ own: [Double]?, factors: [Double]?, count: Int) {
+    let own = own.map(Self.relative)
+    let relative = Self.relative((0..<count).map { (own?[$0] ?? 1) * (factors?[$0] ?? 1) })
+    let sum = relative.reduce(0, +)
+    guard sum > 0 else { return nil }
+    values = relative.map { $0 * (Double(count) / sum) }
+  }
+
+  /// Weights relative to the largest: they keep products and sums from overflowing.
+  package static func relative(_ weights: [Double]) -> [Double] {
     let largest = weights.max() ?? 0
     return largest > 0 ? weights.map { $0 / largest } : weights
   }

@@ -31,6 +31,7 @@ extension Dataset {
     let selected = kept?.keeping(rows) ?? KeptRows(total: count, rows: rows)
     var set = self
     (set.features, set.labels, set.kept) = (try features.selecting(rows), rows.map { labels[$0] }, selected)
+    set.probabilities = probabilities.map { ClassProbabilities(checked: $0.values.selecting(rows)) }
     set.featureFiles = featureFiles?.keeping(selected)
     set.labelFiles = labelFiles?.keeping(selected)
     return set

@@ -49,7 +49,9 @@ extension StoredArray {
     let value = "the label of row \(firstRow + row), \(text(at: row)),"
     return switch type {
     case .float16, .bfloat16, .float32, .float64:
-      .badContents(path, "\(value) is no class number; save whole numbers, counted from 0")
+      .badContents(
+        path,
+        "\(value) is no class number; save whole numbers, counted from 0, or for each class a column of probabilities")
     default: .badContents(path, "\(value) is no class number; labels count from 0")
     }
   }

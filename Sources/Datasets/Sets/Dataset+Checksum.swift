@@ -4,8 +4,8 @@ extension Dataset {
   /// Checksum and check in one pass: a sum over the range's rows, mod 2⁶⁴, that tells data sets apart, and the first
   /// value that is infinite or not a number. A block of values stays in the cache between the two.
   ///
-  /// Added up over ranges that cover all rows, the sum depends only on values, labels and their order: not on files,
-  /// number types or ranks.
+  /// Added up over ranges that cover all rows, the sum depends only on values, labels, probabilities and their order: not
+  /// on files, number types or ranks.
   package func look(in range: Range<Int>) -> (checksum: UInt64, firstNonFinite: (row: Int, column: Int)?) {
     let multipliers = (0..<featureCount).map { mixed(UInt64($0) &+ 1) | 1 }
     let rows = max(1, (1 << 15) / max(1, Int(features.valuesPerRow)))
@@ -23,7 +23,8 @@ extension Dataset {
       }
     }
     let first = found.rows.min() ?? .max
-    return (found.sums.reduce(0, &+), first == .max ? nil : features.firstNonFinite(in: first..<first + 1))
+    let probabilities = probabilities?.checksum(in: range) ?? 0
+    return (found.sums.reduce(probabilities, &+), first == .max ? nil : features.firstNonFinite(in: first..<first + 1))
   }
 
   private func checksum(
@@ -52,6 +53,34 @@ extension Dataset {
       for (row, hash) in zip(range, hashes) { add(row, hash) }
     }
     return sum
+  }
+}
+
+extension ClassProbabilities {
+  /// A sum over the range's rows, mod 2⁶⁴, that tells probabilities apart.
+  fileprivate func checksum(in range: Range<Int>) -> UInt64 {
+    let multipliers = (0..<classCount).map { mixed(~UInt64($0)) | 1 }
+    let rows = max(1, (1 << 15) / classCount)
+    let blocks = (range.count + rows - 1) / rows
+    let found = BlockResults(count: blocks)
+    multipliers.withUnsafeBufferPointer { multipliers in
+      Threads.parallel(blocks, grain: 8) { part in
+        let room = Matrix<Double>(zeros: min(rows, range.count), classCount)
+        for block in part {
+          let start = range.lowerBound + block * rows
+          let range = start..<min(start + rows, range.upperBound)
+          let target = room[rows: 0..<range.count]
+          values.gather(rows: range, into: target, normalization: .none)
+          target.elements.withElements { values in
+            for (number, row) in range.enumerated() {
+              let part = UnsafeBufferPointer(rebasing: values[number * classCount..<(number + 1) * classCount])
+              found.sums[block] &+= mixed(mixed(~UInt64(row)) &+ hash(part, multipliers))
+            }
+          }
+        }
+      }
+    }
+    return found.sums.reduce(0, &+)
   }
 }
 

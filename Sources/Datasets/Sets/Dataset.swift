@@ -3,8 +3,11 @@ import LinearAlgebra
 /// Examples and their classes, complete on all ranks; ranks of one host share the pages of mapped files.
 package struct Dataset {
   package internal(set) var features: Features
-  /// The class of each row, counted from 0.
+  /// The class of each row, counted from 0: that of the largest probability, the first of equals, where labels are
+  /// probabilities.
   package internal(set) var labels: [Int32]
+  /// The probabilities of the classes (#rows × C); nil where each label is one class.
+  package internal(set) var probabilities: ClassProbabilities?
   /// The number of classes, as given, or one more than the largest label.
   package internal(set) var classCount: Int
   /// Whether the number of classes does not depend on the labels that occur.
@@ -49,7 +52,7 @@ package struct Dataset {
   /// Values and labels are checked by `firstNonFinite` and `firstLabelOutOfRange`, which ranks can share.
   ///
   /// - Parameters:
-  ///   - classCount: the number of classes, if it is known; one-hot labels must have as many columns.
+  ///   - classCount: the number of classes, if it is known; one-hot labels and probabilities must have as many columns.
   ///   - other: a set whose classes apply.
   package init(
     features: FileList, labels: FileList, format: DataFormat = .auto, classCount: Int? = nil,
@@ -65,9 +68,10 @@ package struct Dataset {
     if other == nil, case .names(let column) = stored { classes = ClassMap(column, ignoring: ignored) }
     var count = classes?.count ?? classCount
     let labels = try stored.classes(classes, count: count, ignoring: ignored, labelPaths[0])
-    if case .columns(_, let columns) = stored { count = columns }
+    if let columns = stored.columnCount { count = columns }
     self.init(
       features: .dense(FeatureMatrix(joining: parts)), labels: labels, classCount: count, classes: classes)
+    probabilities = stored.probabilities
     labelNote = stored.note(other?.classes, labelPaths[0])
     (featureFiles, self.labelFiles) = (files, labelFiles)
   }

@@ -2,10 +2,7 @@
 /// while the first one holds them.
 package struct SharedDataset: Codable {
   private let features: Storage
-  private let rows: Int
-  private let shape: [Int]
-  private let element: FeatureMatrix.Element
-  private let isSwapped: Bool
+  private let probabilities: DenseStorage?
   private let classCount: Int
   private let classes: ClassMap?
   private let featureFiles: SetFiles?
@@ -15,11 +12,26 @@ package struct SharedDataset: Codable {
   private let kept: KeptRows?
 
   fileprivate enum Storage: Codable {
-    case dense([Piece])
-    /// The row starts and the offset of their ends, the columns and the values.
-    case sparse(
-      path: String, starts: AlignedBuffer.Address, endOffset: Int, indices: AlignedBuffer.Address,
-      values: AlignedBuffer.Address)
+    case dense(DenseStorage)
+    case sparse(SparseStorage)
+  }
+
+  /// The row starts and the offset of their ends, the columns and the values.
+  fileprivate struct SparseStorage: Codable {
+    let path: String
+    let rows, columns: Int
+    let element: FeatureMatrix.Element
+    let starts: AlignedBuffer.Address
+    let endOffset: Int
+    let indices, values: AlignedBuffer.Address
+  }
+
+  fileprivate struct DenseStorage: Codable {
+    let rows: Int
+    let shape: [Int]
+    let element: FeatureMatrix.Element
+    let isSwapped: Bool
+    let pieces: [Piece]
   }
 
   /// Rows of a dense matrix that are contiguous in memory.
@@ -31,25 +43,25 @@ package struct SharedDataset: Codable {
     let file: MappedFile.Address?
   }
 
-  /// nil where the memory cannot be shared, and where all of it is mapped files, which processes share anyway.
+  /// nil where the memory cannot be shared, and where all of it is mapped files, which processes share anyway. Mapped
+  /// files with probabilities are shared, so that one process of a host checks them.
   package init?(_ set: Dataset) {
     switch set.features {
     case .dense(let matrix):
-      guard matrix.pieces.contains(where: { !($0.owner is MappedFile) }) else { return nil }
-      let pieces = matrix.pieces.compactMap(Piece.init)
-      guard pieces.count == matrix.pieces.count else { return nil }
-      features = .dense(pieces)
+      let isMapped = matrix.pieces.allSatisfy { $0.owner is MappedFile }
+      guard !isMapped || set.probabilities != nil, let storage = DenseStorage(matrix) else { return nil }
+      features = .dense(storage)
     case .sparse(let matrix):
       guard let (buffers, endOffset) = matrix.wholeStorage else { return nil }
       let addresses = buffers.compactMap(\.address)
       guard addresses.count == 3 else { return nil }
       features = .sparse(
-        path: matrix.path, starts: addresses[0], endOffset: endOffset, indices: addresses[1], values: addresses[2])
+        SparseStorage(
+          path: matrix.path, rows: matrix.rows, columns: matrix.columns, element: matrix.element, starts: addresses[0],
+          endOffset: endOffset, indices: addresses[1], values: addresses[2]))
     }
-    rows = set.features.rows
-    shape = set.features.shape
-    element = set.features.element
-    isSwapped = set.features.matrix?.isSwapped ?? false
+    probabilities = set.probabilities.flatMap { DenseStorage($0.values) }
+    if set.probabilities != nil, probabilities == nil { return nil }
     classCount = set.classCount
     classes = set.classes
     featureFiles = set.featureFiles
@@ -63,6 +75,10 @@ package struct SharedDataset: Codable {
   package func dataset(labels: [Int32]) -> Dataset? {
     guard let features = openFeatures() else { return nil }
     var set = Dataset(features: features, labels: labels, classCount: classCount, classes: classes)
+    if let probabilities {
+      guard let values = probabilities.open() else { return nil }
+      set.probabilities = ClassProbabilities(checked: values)
+    }
     (set.featureFiles, set.labelFiles, set.kept) = (featureFiles, labelFiles, kept)
     (set.indices, set.tableColumns) = (indices, tableColumns)
     return set
@@ -70,19 +86,34 @@ package struct SharedDataset: Codable {
 
   private func openFeatures() -> Features? {
     switch features {
-    case .dense(let pieces):
-      let opened = pieces.compactMap { $0.open() }
-      guard opened.count == pieces.count else { return nil }
-      return .dense(
-        FeatureMatrix(rows: rows, shape: shape, element: element, isSwapped: isSwapped, pieces: opened))
-    case .sparse(let path, let starts, let endOffset, let indices, let values):
-      guard let starts = AlignedBuffer(starts), let indices = AlignedBuffer(indices), let values = AlignedBuffer(values)
-      else { return nil }
-      return .sparse(
-        SparseFeatures(
-          path: path, rows: rows, columns: shape[0], element: element, starts: starts, endOffset: endOffset,
-          indices: indices, values: values))
+    case .dense(let storage): storage.open().map { .dense($0) }
+    case .sparse(let storage): storage.open().map { .sparse($0) }
     }
+  }
+}
+
+extension SharedDataset.SparseStorage {
+  fileprivate func open() -> SparseFeatures? {
+    guard let starts = AlignedBuffer(starts), let indices = AlignedBuffer(indices), let values = AlignedBuffer(values)
+    else { return nil }
+    return SparseFeatures(
+      path: path, rows: rows, columns: columns, element: element, starts: starts, endOffset: endOffset,
+      indices: indices, values: values)
+  }
+}
+
+extension SharedDataset.DenseStorage {
+  /// nil where the memory cannot be shared.
+  fileprivate init?(_ matrix: FeatureMatrix) {
+    pieces = matrix.pieces.compactMap(SharedDataset.Piece.init)
+    guard pieces.count == matrix.pieces.count else { return nil }
+    (rows, shape, element, isSwapped) = (matrix.rows, matrix.shape, matrix.element, matrix.isSwapped)
+  }
+
+  fileprivate func open() -> FeatureMatrix? {
+    let opened = pieces.compactMap { $0.open() }
+    guard opened.count == pieces.count else { return nil }
+    return FeatureMatrix(rows: rows, shape: shape, element: element, isSwapped: isSwapped, pieces: opened)
   }
 }
 

@@ -3,6 +3,13 @@ import LinearAlgebra
 /// Targets that are not the label alone. All that is said of the label's margin is computed first: it gives π in both
 /// tails without cancellation.
 extension SoftmaxMargin {
+  /// Computes what scores of the predictions take: ℓ of the targets, and the margins, p, 1 − p and v of their labels.
+  package func assignScores(replacing logits: Matrix<Scalar>, targets: Targets<Scalar>) {
+    if !targets.areLabels { assignGaps(logits, targets) }
+    assign(replacing: logits, labels: targets.labels)
+    if !targets.areLabels { for i in 0..<targets.count { losses[i] += gaps[i] } }
+  }
+
   /// Computes what ℓ is above the loss with the label for target, Σ t_c (z_y − z_c), from the logits (#b × C).
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)

@@ -8,7 +8,7 @@ package struct DataFacts {
   let examples: Int
   /// How many rows the files have; nil for sparse examples.
   let rows: Int?
-  /// Bytes of a row as its file has it; nil for sparse examples.
+  /// Bytes of a row, and of its probabilities, as the files have them; nil for sparse examples.
   let rowSize: Int?
   /// The smallest memory of a host, in bytes.
   let memory: Int
@@ -27,7 +27,7 @@ extension TrainingData {
   package var facts: DataFacts {
     let matrix = train.features.matrix
     return DataFacts(
-      isSparse: train.features.isSparse, examples: train.count, rows: matrix?.rows, rowSize: matrix?.rowSize,
+      isSparse: train.features.isSparse, examples: train.count, rows: matrix?.rows, rowSize: train.rowSize,
       memory: memory, exceedsMemory: exceedsMemory, indexBase: train.indices?.base, normalization: normalization.kind,
       meanSquaredNorm: { meanSquaredNorm })
   }

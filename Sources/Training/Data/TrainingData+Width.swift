@@ -1,20 +1,39 @@
 import Datasets
 import MPI
 
+extension Dataset {
+  /// Bytes of features and probabilities in memory; mapped files do not count.
+  var residentSize: Int { features.residentSize + (probabilities?.values.residentSize ?? 0) }
+
+  /// Bytes of the features and probabilities that are read from their files on demand.
+  var mappedSize: Int { (features.matrix?.mappedSize ?? 0) + (probabilities?.values.mappedSize ?? 0) }
+
+  /// Bytes of a row of dense features, and of its probabilities, as the files have them; nil for sparse features.
+  var rowSize: Int? { features.matrix.map { $0.rowSize + (probabilities?.values.rowSize ?? 0) } }
+}
+
+extension FeatureMatrix {
+  /// Bytes in memory; mapped files do not count.
+  fileprivate var residentSize: Int { rows * rowSize - mappedSize }
+}
+
 extension Features {
   /// Bytes of features in memory; mapped files do not count.
-  var residentSize: Int {
+  fileprivate var residentSize: Int {
     switch self {
-    case .dense(let matrix): matrix.rows * matrix.rowSize - matrix.mappedSize
+    case .dense(let matrix): matrix.residentSize
     case .sparse(let matrix): 8 * matrix.rows + matrix.valueCount * (4 + matrix.element.size)
     }
   }
 }
 
 extension TrainingData {
+  /// Whether the labels of any set are probabilities.
+  var hasProbabilities: Bool { [train, validation, test].contains { $0?.probabilities != nil } }
+
   /// Bytes of the examples in the memory of a host.
   package var residentSize: Int {
-    [train, validation, test].reduce(0) { $0 + ($1?.features.residentSize ?? 0) }
+    [train, validation, test].reduce(0) { $0 + ($1?.residentSize ?? 0) }
   }
 
   /// Throws exit code 65 for so many features that the first layer alone, or their statistics, exceed the memory of a
@@ -22,7 +41,7 @@ extension TrainingData {
   static func checkWidth(
     _ set: Dataset, _ name: String, _ classCount: Int, _ configuration: Configuration, over communicator: Communicator
   ) throws {
-    let share = try HostMemory.share(resident: set.features.residentSize, over: communicator)
+    let share = try HostMemory.share(resident: set.residentSize, over: communicator)
     let features = Double(set.featureCount)
     let size = configuration.training.precision == .float32 ? 4.0 : 8
     let outputs: Int? =

@@ -15,8 +15,8 @@ package struct TrainingData {
   package var normalization: Normalization
   /// Whether the features in the files share one scale; nil where this has not been determined.
   package var scales: FeatureScales?
-  /// The checksum of the values and labels of `train`, and of a fraction that is held out of it, in the order of their
-  /// files; nil where it has not been computed.
+  /// The checksum of the values, labels and probabilities of `train`, and of a fraction that is held out of it, in the
+  /// order of their files; nil where it has not been computed.
   package var checksum: UInt64?
   /// The checksum of a validation set of its own; nil for a fraction, which follows from the training set.
   package var validationChecksum: UInt64?
@@ -31,7 +31,7 @@ package struct TrainingData {
   /// Whether the training examples exceed that memory, so that they are read from their files on demand.
   package var exceedsMemory: Bool {
     // A quarter is for everything else.
-    train.features.matrix.map { $0.mappedSize > memory / 4 * 3 } ?? false
+    train.mappedSize > memory / 4 * 3
   }
   /// These examples without the test set.
   package var withoutTest: TrainingData {
@@ -102,7 +102,7 @@ package struct TrainingData {
           options.train.labels?.description ?? trainName, "has one class only; a classifier needs two or more"))
     }
     // A stray label would ask for a model of its own size.
-    if options.classes == nil, train.classes == nil, classCount > max(train.count, 1 << 16),
+    if options.classes == nil, train.classes == nil, train.probabilities == nil, classCount > max(train.count, 1 << 16),
       let row = train.labels.firstIndex(of: Int32(classCount - 1))
     {
       let place = train.labelFiles.place(of: row, in: trainName)
@@ -144,36 +144,14 @@ package struct TrainingData {
       checksum: checksum, validationChecksum: validationChecksum, classCount: classCount, weights: weights,
       seconds: (ContinuousClock.now - start) / .seconds(1),
       memory: try communicator.allreduce([HostMemory.limit()], .min)[0], note: note,
-      labelWarning: train.classes.map { LabelCounts.warning(of: $0, examples: train.count) }
-        ?? LabelCounts(train.labels, classCount: classCount).warning)
+      labelWarning: labelWarning(of: train, classCount))
   }
 
-  /// The weights of the training set, whose labels have been checked. Collective; the same on all ranks.
-  private static func weights(
-    _ options: Configuration.DataOptions, of train: Dataset, _ name: String, _ classCount: Int,
-    over communicator: Communicator
-  ) throws -> ExampleWeights? {
-    if options.classWeights == nil, options.train.weights == nil { return nil }
-    if case .given(let weights) = options.classWeights, weights.count != classCount {
-      throw CollectiveFailure(
-        ConfigurationError(
-          key: "data.class_weights",
-          "has \(weights.count) numbers, and there are \(classCount) classes in \(name); give each class one"))
-    }
-    let own = try communicator.collectively {
-      try options.train.weights.map { list in
-        let all = try ExampleWeights.read(list, for: train.kept?.total ?? train.count, of: name, train.featureFiles)
-        return train.kept?.select(all) ?? all
-      }
-    }
-    guard let weights = ExampleWeights(own, options.classWeights, labels: train.labels, classCount: classCount) else {
-      throw CollectiveFailure(
-        ConfigurationError(
-          key: "data.class_weights",
-          "leave no example of \(name) a weight above 0; give one to a class that has examples of weight above 0"))
-    }
-    try communicator.agree(UInt64(weights.checksum), about: "the weights of the training data")
-    return weights
+  /// A warning for the user about labels that are one class each.
+  private static func labelWarning(of train: Dataset, _ classCount: Int) -> String? {
+    if train.probabilities != nil { return nil }
+    return train.classes.map { LabelCounts.warning(of: $0, examples: train.count) }
+      ?? LabelCounts(train.labels, classCount: classCount).warning
   }
 
   /// Returns the checksum of the set. Throws for the first feature that is not finite and the first label that is not a
@@ -209,24 +187,33 @@ package struct TrainingData {
       .reduce(0, &+)
   }
 
-  /// Verifies that all ranks read the same values and labels. Ranks of a node that share one copy also share the work.
-  /// Collective.
+  /// Verifies that all ranks read the same values and labels. Collective.
   private static func agree(
     on set: Dataset, _ subject: String, on node: Communicator, over communicator: Communicator
   ) throws {
     if communicator.size == 1 { return }
     let features = set.features
     var words = [UInt64(set.count), UInt64(set.featureCount), UInt64(features.element.size), features.isSparse ? 1 : 0]
-    let places = try node.allgather(
-      [features.place ?? UInt64(node.rank)], counts: Array(repeating: 1, count: node.size))
-    let isOnePlace = places.allSatisfy { $0 == places[0] }
-    let blocks = 0..<64
-    let own = (isOnePlace ? blocks.part(node.rank, of: node.size) : blocks)
-      .map { UInt64(features.checksum(in: (0..<set.count).part($0, of: blocks.count))) }
-    words += isOnePlace ? try node.allgather(own) : own
+    words += try checksums(of: set.count, at: features.place, on: node) { features.checksum(in: $0) }
+    if let values = set.probabilities?.values {
+      words += try checksums(of: set.count, at: values.place, on: node) { values.checksum(in: $0) }
+    }
     words += set.labels.map { UInt64(bitPattern: Int64($0)) }
     words += set.classes?.names.joined(separator: "\n").utf8.map { UInt64($0) } ?? []
     words += set.tableColumns?.features.joined(separator: "\n").utf8.map { UInt64($0) } ?? []
     try words.withUnsafeBytes { try communicator.agree($0, about: subject) }
+  }
+
+  /// The checksums of 64 blocks of `rows` rows. Ranks of a node that share one copy, at one place, also share the work.
+  /// Collective on the node.
+  private static func checksums(
+    of rows: Int, at place: UInt64?, on node: Communicator, _ checksum: (Range<Int>) -> UInt32
+  ) throws -> [UInt64] {
+    let places = try node.allgather([place ?? UInt64(node.rank)], counts: Array(repeating: 1, count: node.size))
+    let isOnePlace = places.allSatisfy { $0 == places[0] }
+    let blocks = 0..<64
+    let own = (isOnePlace ? blocks.part(node.rank, of: node.size) : blocks)
+      .map { UInt64(checksum((0..<rows).part($0, of: blocks.count))) }
+    return isOnePlace ? try node.allgather(own) : own
   }
 }

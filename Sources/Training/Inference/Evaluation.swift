@@ -7,7 +7,7 @@ import Networks
 /// The scores of a model on a data set.
 package struct Evaluation: Equatable, Sendable {
   package var examples: Int
-  /// Mean cross-entropy.
+  /// Mean cross-entropy with the labels.
   package var loss: Double
   /// The standard error of the mean, by the spread over the examples.
   package var lossError = 0.0
@@ -35,6 +35,8 @@ package final class Evaluator<Scalar: DistributedScalar> {
   private let forward: ForwardPass<Scalar>
   private let margin: SoftmaxMargin<Scalar>
   private let room: InputRoom<Scalar>
+  /// Memory for the probabilities of a chunk, if any set has had some.
+  private var targetRoom: Matrix<Scalar>?
 
   /// C
   package var classCount: Int { forward.network.outputCount }
@@ -62,10 +64,12 @@ package final class Evaluator<Scalar: DistributedScalar> {
   /// The number of rows per chunk: enough for fast matrix products, few enough to keep memory small.
   static func chunk(for network: Network) -> Int { max(16, min(4096, (1 << 23) / network.forwardCount)) }
 
-  /// The numbers that it keeps for a chunk of rows beside their features: logits, and what the layers work in.
-  static func memoryCount(_ network: Network) -> Double {
+  /// The numbers that it keeps for a chunk of rows beside their features: logits, labels that are probabilities, and what
+  /// the layers work in.
+  static func memoryCount(_ network: Network, hasProbabilities: Bool) -> Double {
     let rows = chunk(for: network)
-    return Double(rows) * Double(network.outputCount) + Double(network.body.scratchCount(rows: rows))
+    return Double(hasProbabilities ? 2 * rows : rows) * Double(network.outputCount)
+      + Double(network.body.scratchCount(rows: rows))
   }
 
   /// Scores the network with the given parameters on all of `set`, which errors call `name`. Collective; the same on all
@@ -78,7 +82,7 @@ package final class Evaluator<Scalar: DistributedScalar> {
     func add(_ rows: Range<Int>) {
       forEachChunk(of: rows, parameters, set.features, normalization) { rows, logits in
         if bad == nil { bad = logits.firstNonFiniteRow.map { rows.lowerBound + $0 } }
-        score(logits, set.labels[rows], &scores) { _ in }
+        score(logits, targets(of: rows, set.labels, set.probabilities), &scores) { _ in }
       }
     }
     // Where bits matter, the loss of each block has a place of its own, to which the other ranks add zeros.
@@ -110,7 +114,7 @@ package final class Evaluator<Scalar: DistributedScalar> {
   ) throws -> ClassScores {
     var scores = ClassScores(classCount: classCount, countsConfusion: countsConfusion)
     try forEachExample(of: set, parameters, normalization) { rows, logits in
-      score(logits, set.labels[rows], &scores) { suspects.add($0) }
+      score(logits, targets(of: rows, set.labels, set.probabilities), &scores) { suspects.add($0) }
     }
     return try total(scores)
   }
@@ -154,13 +158,27 @@ package final class Evaluator<Scalar: DistributedScalar> {
     }
   }
 
+  /// What rows are scored against: their labels, or their probabilities. Valid until the next call.
+  private func targets(
+    of rows: Range<Int>, _ labels: [Int32], _ probabilities: ClassProbabilities?
+  ) -> Targets<Scalar> {
+    guard let probabilities else { return Targets(labels[rows]) }
+    probabilities.prefetch(rows.upperBound..<min(rows.upperBound + chunk, labels.count))
+    let room = targetRoom ?? Matrix(zeros: chunk, classCount)
+    targetRoom = room
+    let distributions = room[rows: 0..<rows.count]
+    probabilities.gather(rows: rows, into: distributions)
+    return Targets(labels[rows], distributions: distributions)
+  }
+
   /// Adds rows to the scores, and passes each example to `visit`. Overwrites the logits.
   private func score(
-    _ logits: Matrix<Scalar>, _ labels: ArraySlice<Int32>, _ scores: inout ClassScores,
+    _ logits: Matrix<Scalar>, _ targets: Targets<Scalar>, _ scores: inout ClassScores,
     visit: (Suspects.Example) -> Void
   ) {
+    let labels = targets.labels
     let places = logits.places(of: labels)
-    margin.assign(replacing: logits, labels: labels)
+    margin.assignScores(replacing: logits, targets: targets)
     for (row, label) in labels.enumerated() {
       let (rank, best) = places[row]
       // The probability of a class other than the true one is (1 − p) q, and the row holds −q.

@@ -9,6 +9,8 @@ package struct EvaluationSet {
   package let name: String
   /// The class of each row; `IgnoredLabel.mark` for rows that do not count.
   package let labels: [Int32]
+  /// The probabilities of the classes (#rows × C), which stay in their files; nil where each label is one class.
+  let probabilities: ClassProbabilities?
   /// A remark for the user on how the examples were read.
   package let note: String?
   /// A remark for the user on how labels were matched with classes.
@@ -28,6 +30,7 @@ package struct EvaluationSet {
   ) throws {
     let labelsName: String
     var labelFiles: SetFiles?
+    var probabilities: ClassProbabilities?
     let ignored = model.configuration.data.ignoreLabel
     let text = try reader.open {
       guard
@@ -53,6 +56,7 @@ package struct EvaluationSet {
         paths, format: source.format.array, for: stream.files!, known: model.classes)
       labels = try stored.classes(
         model.classes, count: model.network.outputCount, ignoring: ignored, paths[0])
+      probabilities = stored.probabilities
       labelNote = stored.note(model.classes, labelsName)
     } else if model.configuration.data.train.features == nil {
       let digits = Dataset.digits().test
@@ -63,6 +67,7 @@ package struct EvaluationSet {
       throw ConfigurationError(
         source: model.contents.path, "was trained without a test set; name one with --features and --labels")
     }
+    self.probabilities = probabilities
     try model.check(features.shape, of: name)
     let classes = model.network.outputCount
     if let row = labels.firstIndex(where: { ($0 < 0 || $0 >= classes) && $0 != IgnoredLabel.mark }) {

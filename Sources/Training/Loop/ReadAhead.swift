@@ -30,9 +30,10 @@ struct ReadAhead {
   /// The current window's first step and its rows.
   private var window: (start: Int, rows: FeatureMatrix)?
 
-  /// Reads ahead in a run of `steps` steps on the training examples.
-  init(_ data: TrainingData, _ sampler: BatchSampler, _ partition: RowPartition, steps: Int) {
-    features = data.train.features
+  /// Reads ahead in a run of `steps` steps on the training examples, `rows`: their features, or what else the rows of
+  /// files have.
+  init(_ rows: Features, of data: TrainingData, _ sampler: BatchSampler, _ partition: RowPartition, steps: Int) {
+    features = rows
     matrix = features.matrix.flatMap { $0.isMapped && !sampler.isFull ? $0 : nil }
     self.sampler = sampler
     self.partition = partition
@@ -42,12 +43,10 @@ struct ReadAhead {
     matrix?.expectRandomAccess()
   }
 
-  /// Bytes of a window over all ranks; 0 where none is read.
+  /// Bytes of a window of features and probabilities over all ranks; 0 where none is read.
   static func windowSize(_ data: TrainingData, _ sampler: BatchSampler) -> Int {
-    guard data.exceedsMemory, sampler.block > 1, !sampler.isFull, let matrix = data.train.features.matrix else {
-      return 0
-    }
-    let size = sampler.window * sampler.batchSize * matrix.rowSize
+    guard data.exceedsMemory, sampler.block > 1, !sampler.isFull, let rowSize = data.train.rowSize else { return 0 }
+    let size = sampler.window * sampler.batchSize * rowSize
     // Two windows are in memory.
     return size <= data.memory / 4 ? size : 0
   }

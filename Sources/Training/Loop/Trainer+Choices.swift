@@ -14,8 +14,11 @@ extension Trainer {
     // No rank has more rows than the last one.
     let partition = configuration.training.partition(rank: ranks - 1, ranks: ranks)
     return MemoryEstimate(
-      network, configuration, batch: (sampler.batchSize, valuesPerRow: data.train.features.valuesPerRow), partition,
-      readAhead: ReadAhead.memorySize(data, sampler, partition), Scalar.self)
+      network, configuration,
+      batch: MemoryEstimate.Batch(
+        rows: sampler.batchSize, valuesPerRow: data.train.features.valuesPerRow,
+        readAhead: ReadAhead.memorySize(data, sampler, partition), hasProbabilities: data.hasProbabilities), partition,
+      Scalar.self)
   }
 
   /// Notes for the user where different kernels of OpenBLAS prevent equal bits. Collective.

@@ -35,6 +35,8 @@ package final class Trainer<Scalar: DistributedScalar> {
   let average: WeightAverage<Scalar>?
   private let room: InputRoom<Scalar>
   private var readAhead: ReadAhead
+  /// nil where labels are one class each.
+  private var targetReader: TargetReader<Scalar>?
   /// This rank's shard of a full batch, which is gathered only once.
   private var fullBatch: Batch<Scalar>?
   package internal(set) var step = 0
@@ -69,7 +71,9 @@ package final class Trainer<Scalar: DistributedScalar> {
     evaluator = Evaluator(network, isReproducible: training.reproducible, communicator: communicator)
     clock = try RankClock(over: communicator)
     room = InputRoom(network, capacity: partition.capacity(of: sampler.batchSize))
-    readAhead = ReadAhead(data, sampler, partition, steps: training.steps(of: sampler))
+    let steps = training.steps(of: sampler)
+    readAhead = ReadAhead(data.train.features, of: data, sampler, partition, steps: steps)
+    targetReader = TargetReader(data, sampler, partition, steps: steps)
     parameters = try communicator.collectively { [optimizer] in
       if let state {
         try state.restore(optimizer)
@@ -234,7 +238,8 @@ package final class Trainer<Scalar: DistributedScalar> {
     let batch = Batch(
       inputs: try readAhead.read(own, step: step) { room.gather($1, of: $0, data.normalization) },
       targets: Targets(
-        own.map { data.train.labels[$0] }[...], smoothing: configuration.training.labelSmoothing),
+        own.map { data.train.labels[$0] }[...], smoothing: configuration.training.labelSmoothing,
+        distributions: try targetReader?.gather(own, step: step)),
       weights: data.weights.map { weights in Vector(own.map { Scalar(weights.values[$0]) }) }, globalSize: rows.count)
     if sampler.isFull { fullBatch = batch }
     return batch

@@ -17,12 +17,28 @@ package struct MemoryEstimate: Equatable, Sendable {
   /// Bytes on rank 0 while it writes a checkpoint: a copy of what is saved.
   package let checkpoint: Int
 
-  /// Of a run on batches of `batch` rows, which have so many values each.
+  /// The batches of a run.
+  package struct Batch: Equatable, Sendable {
+    /// B
+    let rows: Int
+    /// The mean number of values of an example.
+    let valuesPerRow: Double
+    /// Bytes of windows that are read ahead.
+    var readAhead = 0
+    /// Whether labels are probabilities.
+    var hasProbabilities = false
+
+    package init(rows: Int, valuesPerRow: Double, readAhead: Int = 0, hasProbabilities: Bool = false) {
+      (self.rows, self.valuesPerRow) = (rows, valuesPerRow)
+      (self.readAhead, self.hasProbabilities) = (readAhead, hasProbabilities)
+    }
+  }
+
+  /// Of a run on such batches.
   package init<Scalar: DistributedScalar>(
-    _ network: Network, _ configuration: Configuration, batch: (rows: Int, valuesPerRow: Double),
-    _ partition: RowPartition, readAhead: Int = 0, _: Scalar.Type
+    _ network: Network, _ configuration: Configuration, batch shape: Batch, _ partition: RowPartition, _: Scalar.Type
   ) {
-    let (batch, valuesPerRow) = batch
+    let (batch, valuesPerRow) = (shape.rows, shape.valuesPerRow)
     let (rows, shards) = (partition.capacity(of: batch), partition.partCount)
     let P = network.layout.count
     func bytes(_ numbers: Double) -> Double { Double(MemoryLayout<Scalar>.size) * numbers }
@@ -33,7 +49,7 @@ package struct MemoryEstimate: Equatable, Sendable {
     let modelRemedy =
       network.hasSingleLayer ? "have fewer features or classes" : "make model.layers, the features or the classes fewer"
     var parts = [
-      Part("two windows of examples", "training.shuffle_window", "lower it", Double(readAhead)),
+      Part("two windows of examples", "training.shuffle_window", "lower it", Double(shape.readAhead)),
       Part("the inputs of \(rows) rows of a batch", "optimizer.batch_size", "lower it", inputs(rows)),
       Part(
         "what layers give and work in for \(rows) rows", "optimizer.batch_size", "lower it",
@@ -42,6 +58,12 @@ package struct MemoryEstimate: Equatable, Sendable {
         "\(method.vectors) vectors of \(P) parameters", modelKey, modelRemedy,
         bytes(Double(method.vectors) * Double(P))),
     ]
+    if shape.hasProbabilities {
+      parts.append(
+        Part(
+          "the probabilities of \(rows) rows of a batch", "optimizer.batch_size", "lower it",
+          bytes(Double(rows) * Double(network.outputCount))))
+    }
     if let gram = method.gram {
       parts.append(
         Part(
@@ -59,7 +81,8 @@ package struct MemoryEstimate: Equatable, Sendable {
     step = Self.whole(parts.reduce(0) { $0 + $1.bytes })
     checkpoint = Self.whole(bytes(Double(method.savedVectors) * Double(P) + method.moments))
     let chunk = Evaluator<Scalar>.chunk(for: network)
-    let evaluated = inputs(chunk) + bytes(Evaluator<Scalar>.memoryCount(network))
+    let evaluated =
+      inputs(chunk) + bytes(Evaluator<Scalar>.memoryCount(network, hasProbabilities: shape.hasProbabilities))
     evaluation = Self.whole(evaluated)
     self.parts =
       parts + [

@@ -140,7 +140,8 @@ struct Train: ParsableCommand {
       "data",
       "\(train.count) examples of \(train.featureCount) features"
         + (train.features.isSparse ? " (sparse, \(train.features.valuesPerRow.short) values each)" : "")
-        + ", \(data.classCount) classes, " + (train.indices.map { "indices from \($0.base.first), " } ?? "")
+        + ", \(data.classCount) classes, " + (train.probabilities == nil ? "" : "labels are probabilities, ")
+        + (train.indices.map { "indices from \($0.base.first), " } ?? "")
         + (train.tableColumns.map { "\($0.decisionWithLabel), " } ?? "")
         + "normalize \(configuration.summaryOfNormalization(data)); "
         + (data.validation.map { "\($0.count) validation examples, " } ?? "")

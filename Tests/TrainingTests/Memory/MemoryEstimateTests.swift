@@ -20,6 +20,7 @@ import Testing
     var vectors: (all: Int, saved: Int)
     var keepsBest = false
     var average: String?
+    var hasProbabilities = false
 
     var testDescription: String { "\(hidden) on \(ranks): \(settings.joined(separator: ", "))" }
 
@@ -56,6 +57,9 @@ import Testing
     Case(settings: ["method=adam"], hidden: [50], vectors: (6, 6), keepsBest: true, average: "ema"),
     Case(settings: ["method=sgd", "momentum=0"], vectors: (2, 1)),
     Case(settings: ["method=adam"], hidden: [50], ranks: 5, shards: 3, vectors: (4, 3)),
+    Case(
+      settings: ["solver.kind=gram"], hidden: [50], hasGram: true, isKronecker: true, vectors: (8, 2),
+      hasProbabilities: true),
   ]
 
   @Test(arguments: cases) func `The formulas of the documentation give the estimate`(_ example: Case) throws {
@@ -68,7 +72,9 @@ import Testing
     let partition = RowPartition(
       rank: example.ranks - 1, ranks: example.ranks, virtualShards: example.shards.map { _ in 12 })
     let estimate = MemoryEstimate(
-      network, configuration, batch: (example.batch, valuesPerRow: 0), partition, Double.self)
+      network, configuration,
+      batch: .init(rows: example.batch, valuesPerRow: 0, hasProbabilities: example.hasProbabilities), partition,
+      Double.self)
 
     let symbols = symbols(example)
     func numbers(_ part: String) throws -> Int {
@@ -82,9 +88,12 @@ import Testing
     }
     if example.hasGram, symbols["U"] != 0 { parts.append("a first layer whose outputs are shared out") }
     if example.isKronecker != nil { parts.append("a metric") }
+    if example.hasProbabilities { parts.append("labels that are probabilities") }
     parts += Array(repeating: "a reproducible run, for each shard of a rank", count: example.shards ?? 0)
     #expect(try estimate.step == 8 * parts.reduce(0) { try $0 + numbers($1) })
-    #expect(try estimate.evaluation == 8 * numbers("evaluations, in place of a step's"))
+    let evaluation = try numbers("evaluations, in place of a step's")
+    let labels = try example.hasProbabilities ? numbers("evaluations with labels that are probabilities") : 0
+    #expect(estimate.evaluation == 8 * (evaluation + labels))
     #expect(try estimate.checkpoint == 8 * numbers("a checkpoint, on rank 0"))
   }
 

@@ -48,13 +48,57 @@ import Testing
     #expect(ReadAhead.windowSize(data, sampler) == (shuffle.block == 1 ? 0 : shuffle.window * 10 * 2400))
     for rank in 0..<ranks.0 {
       let partition = RowPartition(rank: rank, ranks: ranks.0, virtualShards: ranks.1)
-      var readAhead = ReadAhead(data, sampler, partition, steps: steps)
+      var readAhead = ReadAhead(data.train.features, of: data, sampler, partition, steps: steps)
       #expect(readAhead.isOn)
       let all = try rows(&readAhead, sampler, partition, 0..<steps)
       if ranks.0 == 1 { #expect(Set(all[0..<20].joined()).count == 197) }
       // Resumes in the middle of a window.
-      var resumed = ReadAhead(data, sampler, partition, steps: steps)
+      var resumed = ReadAhead(data.train.features, of: data, sampler, partition, steps: steps)
       #expect(try rows(&resumed, sampler, partition, 17..<steps) == Array(all[17...]))
+    }
+  }
+
+  /// Probabilities of 100 classes in a file beside the features, where row i has the fraction i/n for its first class.
+  private func softData(_ count: Int) throws -> TrainingData {
+    _ = try data(count, columns: 50)
+    let values = Vector<Float>(zeros: count * 100)
+    for row in 0..<count {
+      values[row * 100] = Float(row) / Float(count)
+      values[row * 100 + 99] = 1 - values[row * 100]
+    }
+    try NPY.write(Matrix(values, count, 100), to: folder.path("t.npy"))
+    return TrainingData(
+      train: try Dataset(features: FileList(folder.path("x.npy")), labels: FileList(folder.path("t.npy"))), test: nil,
+      normalization: .none, classCount: 100, memory: 77_000)
+  }
+
+  @Test(arguments: [(1, 1), (6, 2)], [(1, nil), (3, nil), (2, 3)])
+  func `Labels that are probabilities are read as features are`(
+    _ shuffle: (block: Int, window: Int), _ ranks: (Int, Int?)
+  ) throws {
+    let data = try softData(97)
+    #expect(data.exceedsMemory && data.facts.rowSize == 600)
+    var sampler = BatchSampler(
+      count: 97, batchSize: .rows(10), seed: 3, block: shuffle.block, window: shuffle.window)
+    // Windows of both are within a quarter of the memory, or none is read.
+    #expect(ReadAhead.windowSize(data, sampler) == (shuffle.block == 1 ? 0 : 12_000))
+    var cramped = data
+    cramped.memory = 47_000
+    #expect(ReadAhead.windowSize(cramped, sampler) == 0)
+    for data in [data, cramped] {
+      for rank in 0..<ranks.0 {
+        let partition = RowPartition(rank: rank, ranks: ranks.0, virtualShards: ranks.1)
+        var reader = try #require(TargetReader<Double>(data, sampler, partition, steps: 25))
+        for step in 0..<25 {
+          let (epoch, batch) = sampler.position(ofStep: step)
+          let own = partition.own(of: sampler.batch(epoch: epoch, step: batch))
+          let targets = try reader.gather(own, step: step)
+          #expect(targets.rows == own.count && targets.columns == 100)
+          for (place, row) in own.enumerated() {
+            #expect(abs(targets[place, 0] - Double(Float(row) / 97)) < 1e-6)
+          }
+        }
+      }
     }
   }
 
@@ -63,12 +107,12 @@ import Testing
     for (block, window, size) in [(4, 2, 48_000), (4, 4, 0), (1, 9, 0)] {
       let sampler = BatchSampler(count: 100, batchSize: .rows(10), seed: 3, block: block, window: window)
       #expect(ReadAhead.windowSize(data, sampler) == size)
-      var readAhead = ReadAhead(data, sampler, RowPartition(), steps: 20)
+      var readAhead = ReadAhead(data.train.features, of: data, sampler, RowPartition(), steps: 20)
       _ = try rows(&readAhead, sampler, RowPartition(), 0..<20)
     }
     let full = BatchSampler(count: 100, batchSize: .full, seed: 3, block: 4, window: 2)
     #expect(ReadAhead.windowSize(data, full) == 0)
-    #expect(!ReadAhead(data, full, RowPartition(), steps: 20).isOn)
+    #expect(!ReadAhead(data.train.features, of: data, full, RowPartition(), steps: 20).isOn)
   }
 
   @Test(
