@@ -58,8 +58,8 @@ package protocol Experiment {
 package enum Study {
   package static func experiments(isQuick: Bool) -> [any Experiment] {
     [
-      Decomposition(), Concentration(), DampingExperiment(), Classes(), TrainingExperiment(.head, isQuick: isQuick),
-      TrainingExperiment(.network, isQuick: isQuick),
+      Decomposition(), Concentration(), DampingExperiment(), SoftTargets(), Classes(),
+      TrainingExperiment(.head, isQuick: isQuick), TrainingExperiment(.network, isQuick: isQuick),
     ]
   }
 

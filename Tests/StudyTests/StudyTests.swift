@@ -23,6 +23,15 @@ struct StudyTests {
     #expect(rankCorrelation([1, 2], [3, 3]).isNaN)
   }
 
+  @Test func `Eigenvalues are those of the matrix`() {
+    // 2 − 2 cos(kπ/(n + 1)) for the second difference.
+    let n = 9
+    let matrix = (0..<n).map { a in (0..<n).map { a == $0 ? 2.0 : abs(a - $0) == 1 ? -1 : 0 } }
+    let found = eigenvalues(ofSymmetric: matrix).sorted()
+    for k in 1...n { #expect(abs(found[k - 1] - (2 - 2 * cos(Double(k) * .pi / Double(n + 1)))) < 1e-14) }
+    #expect(eigenvalues(ofSymmetric: [[2, 0], [0, -1]]) == [2, -1])
+  }
+
   @Test func `A table goes on where it was stopped`() throws {
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -115,7 +124,7 @@ struct StudyTests {
     #expect(abs(statistics.dropped - dropped / total) < 1e-12)
   }
 
-  @Test(arguments: ["decomposition", "concentration", "damping"])
+  @Test(arguments: ["decomposition", "concentration", "damping", "soft-targets"])
   func `What the paper says holds`(name: String) throws {
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let experiment = try #require(Study.experiments(isQuick: true).first { $0.name == name })

@@ -12,7 +12,7 @@ struct StudyCommand: ParsableCommand {
       summary.md with the claim, the measurement and the verdict. A study that was stopped goes on with what is missing.
       """)
 
-  @Argument(help: "decomposition, concentration, damping, classes, head, network, or all.")
+  @Argument(help: "decomposition, concentration, damping, soft-targets, classes, head, network, or all.")
   var name: String
 
   @Option(help: "Folder for the results.")
