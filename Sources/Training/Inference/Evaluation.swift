@@ -159,7 +159,7 @@ package final class Evaluator<Scalar: DistributedScalar> {
   }
 
   /// What rows are scored against: their labels, or their probabilities. Valid until the next call.
-  private func targets(
+  func targets(
     of rows: Range<Int>, _ labels: [Int32], _ probabilities: ClassProbabilities?
   ) -> Targets<Scalar> {
     guard let probabilities else { return Targets(labels[rows]) }

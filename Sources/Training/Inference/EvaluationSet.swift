@@ -85,7 +85,7 @@ package struct EvaluationSet {
 extension EvaluationSet {
   /// Examples that are in memory or mapped, and checked.
   package init(_ set: Dataset, name: String) {
-    (features, labels, self.name) = (set.features, set.labels, name)
+    (features, labels, probabilities, self.name) = (set.features, set.labels, set.probabilities, name)
     (note, labelNote) = (nil, nil)
   }
 

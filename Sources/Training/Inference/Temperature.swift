@@ -7,10 +7,11 @@ import MPI
 /// The logits of examples (this rank's #rows × C of n), and the temperature T at which softmax(z/T) fits their labels best.
 ///
 /// The mean cross-entropy is convex in the inverse temperature β = 1/T: f(β) = lse(βz) − βz_y has f′ = E z − z_y and f″ =
-/// Var z, with E and Var over softmax(βz). Source: Guo et al., "On calibration of modern neural networks" (2017).
+/// Var z, with E and Var over softmax(βz), and tᵀz in the place of z_y where a label is a distribution t. Source: Guo et al., "On calibration of modern neural networks" (2017).
 package struct TemperatureFit<Scalar: DistributedScalar> {
   private let logits: Matrix<Scalar>
-  private let labels: [Int32]
+  /// z_y or tᵀz (#rows).
+  private let targets: [Double]
   /// n
   private let count: Double
   private let communicator: Communicator
@@ -31,10 +32,10 @@ package struct TemperatureFit<Scalar: DistributedScalar> {
   private static var bounds: ClosedRange<Double> { 1e-4...1e4 }
 
   /// Collective in its parts; takes shards that may be empty.
-  package init(logits: Matrix<Scalar>, labels: [Int32], over communicator: Communicator) throws {
-    precondition(logits.rows == labels.count, "each row has a label")
-    (self.logits, self.labels, self.communicator) = (logits, labels, communicator)
-    count = try communicator.allreduce([Double(labels.count)])[0]
+  package init(logits: Matrix<Scalar>, targets: [Double], over communicator: Communicator) throws {
+    precondition(logits.rows == targets.count, "each row has a target")
+    (self.logits, self.targets, self.communicator) = (logits, targets, communicator)
+    count = try communicator.allreduce([Double(targets.count)])[0]
   }
 
   /// Collective; the same on all ranks. Throws a `Failure` on all of them.
@@ -59,9 +60,9 @@ package struct TemperatureFit<Scalar: DistributedScalar> {
     var sums = [0.0, 0, 0, 0]
     logits.elements.withElements { elements in
       let C = logits.columns
-      for (row, label) in labels.enumerated() {
+      for (row, own) in targets.enumerated() {
         let z = elements[row * C..<(row + 1) * C]
-        let (largest, own) = (Double(z.max()!), Double(z[row * C + Int(label)]))
+        let largest = Double(z.max()!)
         // The moments of z − max z.
         var (total, first, second) = (0.0, 0.0, 0.0)
         for value in z {
@@ -97,13 +98,19 @@ extension Evaluator {
           message: "\(set.count) examples have \(Int(needed).megabytes) of logits, and half of the memory is "
             + "\(Int(available / 2).megabytes); use fewer examples, a thousand are enough", exitCode: 65))
     }
-    var (logits, labels) = ([Scalar](), [Int32]())
+    var (logits, own) = ([Scalar](), [Double]())
     try forEachExample(of: set, parameters, normalization) { rows, part in
       logits += part.elements.array
-      labels += set.labels[rows]
+      let targets = targets(of: rows, set.labels, set.probabilities)
+      for row in 0..<rows.count {
+        let product = targets.distributions.map { t in
+          (0..<classCount).reduce(0) { $0 + Double(t[row, $1]) * Double(part[row, $1]) }
+        }
+        own.append(product ?? Double(part[row, Int(set.labels[rows.lowerBound + row])]))
+      }
     }
     let fit = try TemperatureFit(
-      logits: Matrix(Vector(logits), labels.count, classCount), labels: labels, over: communicator)
+      logits: Matrix(Vector(logits), own.count, classCount), targets: own, over: communicator)
     do {
       return try fit.solve()
     } catch let failure as TemperatureFit<Scalar>.Failure {

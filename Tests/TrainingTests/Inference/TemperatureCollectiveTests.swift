@@ -38,7 +38,8 @@ import Testing
     let mine = (0..<labels.count).part(World.communicator.rank, of: World.communicator.size)
     let own = Vector(logits[mine].flatMap { $0.map { Scalar($0) } })
     return try TemperatureFit(
-      logits: Matrix(own, mine.count, 6), labels: Array(labels[mine]), over: World.communicator
+      logits: Matrix(own, mine.count, 6), targets: mine.map { Double(Scalar(logits[$0][Int(labels[$0])])) },
+      over: World.communicator
     ).solve()
   }
 
