@@ -53,6 +53,10 @@ package struct SearchSpace {
     self.keys = keys
     self.settings = settings
     self.isPath = isPath
+    if settings.contains(where: { $0.configuration.training.until == .optimum }) {
+      throw ConfigurationError(
+        key: "training.until", "optimum does not go with a search, which gives each setting its steps; set it to steps")
+    }
     guard isPath else { return }
     guard keys.contains(Self.decay), settings.allSatisfy({ !$0.configuration.model.hasHiddenParameters }) else {
       throw ConfigurationError(

@@ -31,6 +31,9 @@ package struct SoftmaxMargin<Scalar: BLASScalar> {
   /// What ℓ is above the loss with the label for target.
   let gaps: Vector<Scalar>
 
+  /// Numbers that are kept of a row.
+  static var vectorCount: Int { 7 }
+
   package init(capacity: Int) {
     margins = Vector(zeros: capacity)
     losses = Vector(zeros: capacity)

@@ -75,6 +75,19 @@ package final class Linearization<Scalar: BLASScalar> {
   package func linearize(
     at parameters: Vector<Scalar>, on inputs: Inputs<Scalar>, batchSize: Int? = nil, logits place: Matrix<Scalar>? = nil
   ) {
+    self.place(at: parameters, on: inputs, batchSize: batchSize, logits: place)
+    parts.forEach { index, rows in
+      let point = point(index, rows)
+      network.body.forward(
+        point.inputs, parameters, output: logits[rows: rows], cache: point.cache, scratch: scratches[index])
+    }
+  }
+
+  /// Takes arguments as `linearize` does, and logits that are known: a network of a single layer has its products without
+  /// a forward pass.
+  package func place(
+    at parameters: Vector<Scalar>, on inputs: Inputs<Scalar>, batchSize: Int?, logits place: Matrix<Scalar>?
+  ) {
     precondition(inputs.rows <= capacity, "the batch does not fit")
     network.check(inputs)
     self.parameters = parameters
@@ -87,11 +100,6 @@ package final class Linearization<Scalar: BLASScalar> {
       parts = Parts([0..<inputs.rows])
     }
     partInputs = parts.all.map { inputs[rows: $0].prepared() }
-    parts.forEach { index, rows in
-      let point = point(index, rows)
-      network.body.forward(
-        point.inputs, parameters, output: logits[rows: rows], cache: point.cache, scratch: scratches[index])
-    }
   }
 
   /// J u: the tangent of the logits (#b × C) along `tangent` (P). Valid until the next call.

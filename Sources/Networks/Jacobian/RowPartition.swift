@@ -41,6 +41,9 @@ package struct RowPartition: Equatable, Sendable {
       ? [0..<0] : own.map { $0 * batchSize / count - start..<($0 + 1) * batchSize / count - start }
   }
 
+  /// V
+  package var shardCount: Int { count }
+
   /// The number of parts of the rows on rank `rank`.
   package func partCount(of rank: Int) -> Int {
     isVirtual ? max(1, (0..<count).part(rank, of: ranks).count) : 1

@@ -3,7 +3,8 @@ import Datasets
 extension RunState {
   /// Whether no step is left. The model then is that of the checkpoint, whatever is asked for now.
   package func isDone(_ data: TrainingData) -> Bool {
-    isOutOfPatience || progress.step == configuration.training.steps(of: configuration.sampler(of: data.train))
+    if let options = configuration.training.optimum { return progress.optimum?.end(options) != nil }
+    return isOutOfPatience || progress.step == configuration.training.steps(of: configuration.sampler(of: data.train))
   }
 
   /// Whether the run has ended for want of better evaluations.
@@ -34,9 +35,13 @@ extension RunState {
     let list = Self.list(unused)
     let end =
       isOutOfPatience
-      ? "the run ended by training.patience after step \(progress.step)" : "all \(progress.step) steps are done"
+      ? "the run ended by training.patience after step \(progress.step)"
+      : progress.optimum != nil
+        ? "the way to the optimum ended with step \(progress.step)" : "all \(progress.step) steps are done"
+    let remedy =
+      progress.optimum == nil ? "raise \(lengthKey)" : "lower training.tolerance or raise training.max_passes"
     return "note: \(end), so the model and config.yaml stay as they are"
-      + (list.isEmpty ? "" : ", without \(list); raise \(lengthKey) to go on")
+      + (list.isEmpty ? "" : ", without \(list); \(remedy) to go on")
   }
 
   private var lengthKey: String {
@@ -54,6 +59,8 @@ extension RunState {
     let (old, new, step) = (saved, configuration, progress.step)
     let sampler = new.sampler(of: data.train)
     let total = new.training.steps(of: sampler)
+    // What comes behind the steps of batches has no rate.
+    if new.training.until == .optimum, progress.optimum != nil || step >= total { return nil }
     guard step <= total else {
       throw ConfigurationError(
         key: lengthKey,

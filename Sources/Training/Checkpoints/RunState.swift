@@ -30,6 +30,8 @@ package struct RunState {
     package var selection: ModelSelection?
     /// What the model is to be an average of; nil where it is none.
     package var average: AverageSpan?
+    /// How far steps on all rows have come; nil before them.
+    package var optimum: OptimumProgress?
   }
 
   package let progress: Progress

@@ -16,6 +16,8 @@ extension Configuration {
     result.data.$normalize.choose(facts?.normalization ?? .scale)
     if let base = facts?.indexBase { result.data.indexBase = base }
     result.training.chooseShuffle(result.optimizer.batchSize, facts)
+    // Steps on all rows need no more than a beginning from which they converge.
+    result.training.$epochs.choose(training.until == .optimum ? 1 : 10)
     result.training.$keep.choose(data.validation.isGiven ? .best : .last)
     result.training.average.chooseDecay(stepsPerEpoch: facts.map { stepsPerEpoch(of: $0.examples) })
     result.optimizer.choose(for: model, facts)

@@ -150,6 +150,18 @@ extension Configuration {
       try require((1...manyTimes).contains(steps), "training.steps", steps, "from 1 to \(manyTimes)")
     }
     try require(
+      training.tolerance > 0 && training.tolerance < 1, "training.tolerance", training.tolerance, "between 0 and 1")
+    try require(
+      (1...manyTimes).contains(training.maxPasses), "training.max_passes", training.maxPasses, "from 1 to \(manyTimes)")
+    if training.until == .optimum {
+      try require(
+        training.average.kind == .none, "training.average.kind", training.average.kind.rawValue,
+        "none with training.until optimum, whose model is no average")
+      try require(
+        training.patience == nil, "training.patience", training.patience ?? 0,
+        "null with training.until optimum, which evaluations do not end")
+    }
+    try require(
       training.evaluateEvery >= 0, "training.evaluate_every", training.evaluateEvery, "0 or more epochs")
     if let steps = training.evaluateEverySteps {
       try require(

@@ -127,9 +127,19 @@ package struct Configuration: Codable, Equatable, Sendable {
       case float32, float64
     }
 
-    package var epochs = 10
+    package enum Until: String, Codable, CaseIterable, Sendable {
+      case steps, optimum
+    }
+
+    @Setting package var epochs = 10
     /// Ends the run after so many steps; `epochs` does not count then.
     @Nullable package var steps: Int?
+    /// What ends a run: its steps, or the optimum of its objective, to which steps on all rows lead behind them.
+    package var until = Until.steps
+    /// ‖g‖/‖g₀‖ of the whole objective at its optimum.
+    package var tolerance = 1e-6
+    /// The passes over all rows after which the way to the optimum ends.
+    package var maxPasses = 5000
     package var seed: UInt64 = 0
     package var precision = Precision.float32
     /// Leaves out an epoch's last, smaller batch.
@@ -164,7 +174,9 @@ package struct Configuration: Codable, Equatable, Sendable {
     package var virtualShards = 12
 
     enum CodingKeys: String, CodingKey {
-      case epochs, steps, seed, precision
+      case epochs, steps, until, tolerance
+      case maxPasses = "max_passes"
+      case seed, precision
       case dropLast = "drop_last"
       case shuffleBlock = "shuffle_block"
       case shuffleWindow = "shuffle_window"

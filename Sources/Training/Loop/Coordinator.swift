@@ -76,6 +76,14 @@ package final class Coordinator {
     }
   }
 
+  /// Logs a step on all rows. A failure waits for `settle`.
+  func record(fullStep event: MetricsEvent.FullStep) {
+    attempt { metrics in
+      try metrics.write(event)
+      try tensorBoard?.add(event.scalars, step: event.step)
+    }
+  }
+
   /// Issues the warnings that follow from a step.
   package func observe(_ report: StepReport, step: Int, epoch: Int) {
     guard communicator.isRoot else { return }

@@ -13,12 +13,16 @@ extension Trainer {
     let sampler = configuration.sampler(of: data.train)
     // No rank has more rows than the last one.
     let partition = configuration.training.partition(rank: ranks - 1, ranks: ranks)
-    return MemoryEstimate(
+    let valuesPerRow = data.train.features.valuesPerRow
+    let estimate = MemoryEstimate(
       network, configuration,
       batch: MemoryEstimate.Batch(
-        rows: sampler.batchSize, valuesPerRow: data.train.features.valuesPerRow,
+        rows: sampler.batchSize, valuesPerRow: valuesPerRow,
         readAhead: ReadAhead.memorySize(data, sampler, partition), hasProbabilities: data.hasProbabilities), partition,
       Scalar.self)
+    if configuration.training.until == .steps { return estimate }
+    return estimate.withOptimum(
+      network, rows: data.train.count, valuesPerRow: valuesPerRow, partition, Scalar.self)
   }
 
   /// Notes for the user where different kernels of OpenBLAS prevent equal bits. Collective.

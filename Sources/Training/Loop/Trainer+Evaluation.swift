@@ -14,7 +14,7 @@ extension Trainer {
   }
 
   /// The epoch of the last step, counted from 1; 0 before the first step.
-  private var epoch: Int { step == 0 ? 0 : sampler.position(ofStep: step - 1).epoch + 1 }
+  private var epoch: Int { batchSteps == 0 ? 0 : sampler.position(ofStep: batchSteps - 1).epoch + 1 }
 
   /// Evaluates what the run begins with: at its start, and on resuming where that is still to be done. Collective.
   func evaluateAtBegin() throws {

@@ -64,7 +64,7 @@ extension Trainer {
       step: step, optimizer: optimizer.counters, examples: data.train.count, exchange: optimizer.message.exchange,
       ranks: communicator.size, sparse: network.takesSparseInputs, weights: data.weights?.checksum,
       data: data.checksum.map(RunState.text), validation: data.validationChecksum.map(RunState.text),
-      selection: selection, average: average?.span)
+      selection: selection, average: average?.span, optimum: optimum)
   }
 
   /// The file of a checkpoint of this step. May be called on any thread.

@@ -29,6 +29,8 @@ package final class Trainer<Scalar: DistributedScalar> {
   let parameters: Vector<Scalar>
   /// What evaluations on the validation set have said; nil without one.
   var selection: ModelSelection?
+  /// How far steps on all rows have come; nil before them.
+  var optimum: OptimumProgress?
   /// The parameters of the best step; nil where the last ones are the model.
   let best: Vector<Scalar>?
   /// The average of the parameters; nil where there is to be none.
@@ -49,7 +51,7 @@ package final class Trainer<Scalar: DistributedScalar> {
   package private(set) var hasDiverged = false
   /// Seconds of the last step; nil before the first one.
   var lastSeconds: Double?
-  private let clock: RankClock
+  let clock: RankClock
   private var begin = ContinuousClock.now
 
   /// Prepares a run, from the start or from a checkpoint. Collective.
@@ -86,6 +88,7 @@ package final class Trainer<Scalar: DistributedScalar> {
     if let state {
       selection = state.selection(data).selection
       step = state.progress.step
+      optimum = training.until == .optimum ? state.progress.optimum : nil
       savedStep = step
     } else if data.validation != nil {
       selection = ModelSelection(by: training.bestBy)
@@ -131,7 +134,7 @@ package final class Trainer<Scalar: DistributedScalar> {
     }
     try evaluateAtBegin()
     var hasPatience = !isOutOfPatience()
-    while step < totalSteps, hasPatience {
+    while step < totalSteps, optimum == nil, hasPatience {
       let (epoch, batch) = sampler.position(ofStep: step)
       let report = try advance(epoch: epoch, batch: batch)
       // Rank 0 may stop because it cannot write its metrics.
@@ -160,9 +163,19 @@ package final class Trainer<Scalar: DistributedScalar> {
       }
     }
 
+    let lastEpoch = sampler.position(ofStep: max(0, batchSteps - 1)).epoch
+    var way: OptimumProgress.End?
+    if let options = configuration.training.optimum {
+      way = try reachOptimum(options)
+      if way == nil {
+        try save()
+        try end("interrupted", epoch: lastEpoch)
+        try coordinator.settle()
+        return .interrupted
+      }
+    }
     if selection?.evaluatedStep != step { try evaluateSets(withTest: false) }
     try save()
-    let lastEpoch = sampler.position(ofStep: max(0, step - 1)).epoch
     let model = chooseModel()
     self.model = model
     let fit = try evaluate(model, on: data.train, split: "train")
@@ -171,7 +184,8 @@ package final class Trainer<Scalar: DistributedScalar> {
     }
     if let test = data.test { try evaluate(model, on: test, split: "test") }
     try saveModel(model, isNew: step > firstStep)
-    try end(hasPatience ? "completed" : "patience", epoch: lastEpoch)
+    try end(way?.reason ?? (hasPatience ? "completed" : "patience"), epoch: lastEpoch)
+    if let way { report(way) }
     try coordinator.settle()
     return .completed
   }

@@ -9,9 +9,9 @@ import Networks
 /// Each type that allocates states its own numbers, and this sums them; docs/distributed.md has the formula.
 package struct MemoryEstimate: Equatable, Sendable {
   /// What takes memory, in its order.
-  let parts: [Part]
+  private(set) var parts: [Part]
   /// Bytes for the steps.
-  package let step: Int
+  package private(set) var step: Int
   /// Bytes for the evaluations, which keep no activations.
   package let evaluation: Int
   /// Bytes on rank 0 while it writes a checkpoint: a copy of what is saved.
@@ -89,6 +89,20 @@ package struct MemoryEstimate: Equatable, Sendable {
         Part(
           "the logits of \(chunk) rows in evaluations", modelKey, modelRemedy, evaluated)
       ]
+  }
+
+  /// With what steps on all `rows` rows take behind those on batches, where a run goes on to the optimum.
+  package func withOptimum<Scalar: DistributedScalar>(
+    _ network: Network, rows: Int, valuesPerRow: Double, _ partition: RowPartition, _: Scalar.Type
+  ) -> MemoryEstimate {
+    let blocks = RowBlocks(network, like: partition, rank: partition.ranks - 1, threads: Threads.count)
+    let bytes =
+      InputRoom<Scalar>.size(network, rows: blocks.rowsAtATime, valuesPerRow: valuesPerRow)
+      + TruncatedNewton<Scalar>.memorySize(network, blocks, rows: rows, threads: Threads.count)
+    var result = self
+    result.parts.append(Part("steps on all rows", "training.until", "set it to steps", bytes))
+    result.step = Self.whole(Double(step) + bytes)
+    return result
   }
 
   private static func whole(_ bytes: Double) -> Int { bytes < 0x1p62 ? Int(bytes) : .max }

@@ -9,6 +9,9 @@ extension Double {
   /// The number with four significant digits, for the user.
   package var short: String { String(format: "%.4g", self) }
 
+  /// The number with nine significant digits.
+  var nineDigits: String { String(format: "%.9g", self) }
+
   /// The fraction as a percentage with two decimals.
   package var percent: String { String(format: "%.2f %%", 100 * self) }
 }

@@ -145,6 +145,49 @@ package enum MetricsEvent {
     }
   }
 
+  /// A step on all rows.
+  package struct FullStep: Encodable {
+    let event = "full_step"
+    var step: Int
+    var objective: Double
+    var loss: Double
+    var gradientNorm: Double
+    /// ‖g‖/‖g₀‖
+    var gradientRatio: Double
+    var stepNorm: Double
+    var stepLength: Double
+    var expectedDecrease: Double
+    var decrease: Double
+    var solverIterations: Int
+    var residual: Double
+    var termination: String
+    /// Passes over all rows until now.
+    var passes: Int
+    var seconds: Double
+    /// Seconds since this process began to train.
+    var elapsed: Double
+    /// Seconds by phase.
+    var phases: [String: Double]
+
+    enum CodingKeys: String, CodingKey {
+      case event, step, objective, loss, decrease, residual, termination, passes, seconds, elapsed, phases
+      case gradientNorm = "gradient_norm"
+      case gradientRatio = "gradient_ratio"
+      case stepNorm = "step_norm"
+      case stepLength = "step_length"
+      case expectedDecrease = "expected_decrease"
+      case solverIterations = "solver_iterations"
+    }
+
+    /// The step's values as scalars for TensorBoard.
+    var scalars: [(tag: String, value: Double?)] {
+      [
+        ("full_step/objective", objective), ("full_step/gradient_ratio", gradientRatio),
+        ("full_step/solver_iterations", Double(solverIterations)),
+      ]
+    }
+  }
+
   package struct Evaluation: Encodable {
     let event = "evaluation"
     var step: Int

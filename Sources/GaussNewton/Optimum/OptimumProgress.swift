@@ -1,0 +1,92 @@
+import LinearAlgebra
+
+/// When a run has reached the optimum of its objective, and when it gives up.
+package struct OptimumOptions: Equatable, Sendable {
+  /// The gradient has converged where ‖g‖ ≤ tolerance · ‖g₀‖, with g₀ that of the run's initial parameters.
+  package var tolerance: Double
+  /// The passes over all rows after which the way to the optimum ends.
+  package var maxPasses: Int
+
+  package init(tolerance: Double, maxPasses: Int) {
+    (self.tolerance, self.maxPasses) = (tolerance, maxPasses)
+  }
+
+  /// What a step may still gain of the objective where that has converged, as a share of it: a tenth of what the eighth
+  /// digit is worth. Where features have other scales, the gradient alone says little.
+  static let leastDecrease = 1e-9
+
+  /// The steps in a row that rounding alone decides after which no further one is taken.
+  static let patience = 3
+}
+
+/// How far a run is on the way to the optimum by steps on all rows.
+package struct OptimumProgress: Codable, Equatable, Sendable {
+  /// ‖g₀‖
+  package let initialGradientNorm: Double
+  /// Steps on all rows.
+  package var steps = 0
+  /// Passes over all rows for them: of the objective with its gradient, and of products.
+  package var passes = 0
+  /// f(θ), its loss alone, and ‖∇f(θ)‖.
+  package var objective: Double
+  package var loss: Double
+  package var gradientNorm: Double
+  /// What the quadratic model of the last step promised of f; nil before the first one.
+  package var expectedDecrease: Double?
+  /// Steps in a row with no more to gain than rounding, which have not made the gradient a tenth smaller.
+  package var stalls = 0
+  /// The least gradient norm of steps with no more to gain than rounding.
+  package var leastGradientNorm: Double?
+
+  package init(initialGradientNorm: Double, objective: Double, loss: Double, gradientNorm: Double) {
+    self.initialGradientNorm = initialGradientNorm
+    (self.objective, self.loss, self.gradientNorm) = (objective, loss, gradientNorm)
+  }
+
+  /// ‖g‖/‖g₀‖
+  package var gradientRatio: Double {
+    gradientNorm == 0 ? 0 : gradientNorm / initialGradientNorm
+  }
+
+  /// Whether a step would gain nothing that counts.
+  private var isFlat: Bool {
+    expectedDecrease.map { $0 <= OptimumOptions.leastDecrease * abs(objective) } ?? false
+  }
+
+  package enum End: Equatable, Sendable {
+    /// The gradient and the objective have converged.
+    case converged
+    /// The objective has converged; the gradient has as far as the precision goes.
+    case rounded
+    /// Rounding hides where to go, though the model of the objective promises more.
+    case stalled
+    /// The loss is zero in the precision of the run: it has no minimum.
+    case vanished
+    /// The limit of passes is reached.
+    case exhausted
+  }
+
+  /// How the way to the optimum ends here; nil where it goes on.
+  package func end(_ options: OptimumOptions) -> End? {
+    if loss <= Self.leastLoss, loss == objective { return .vanished }
+    if gradientRatio <= options.tolerance, isFlat { return .converged }
+    if stalls >= OptimumOptions.patience { return isFlat ? .rounded : .stalled }
+    return passes >= options.maxPasses ? .exhausted : nil
+  }
+
+  /// A mean loss that only classes that can be separated have: one example on the wrong side has ln 2.
+  private static let leastLoss = 1e-12
+
+  /// Takes in a step. Changes of the objective below the share `rounding` of it are rounding.
+  mutating func take(
+    expectedDecrease: Double, _ value: (objective: Double, loss: Double), gradientNorm: Double, rounding: Double
+  ) {
+    steps += 1
+    (objective, loss) = value
+    self.gradientNorm = gradientNorm
+    self.expectedDecrease = expectedDecrease
+    guard expectedDecrease <= rounding * abs(objective) else { return (stalls, leastGradientNorm) = (0, nil) }
+    if let least = leastGradientNorm, gradientNorm > 0.9 * least { stalls += 1 } else { stalls = 0 }
+    leastGradientNorm = min(gradientNorm, leastGradientNorm ?? .infinity)
+  }
+}
