@@ -160,6 +160,9 @@ extension Configuration {
       try require(
         training.patience == nil, "training.patience", training.patience ?? 0,
         "null with training.until optimum, which evaluations do not end")
+      try require(
+        !o.decaysToInitial, "optimizer.decay_to", o.decayTo.rawValue,
+        "zero with training.until optimum, whose steps on all rows decay to zero")
     }
     try require(
       training.evaluateEvery >= 0, "training.evaluate_every", training.evaluateEvery, "0 or more epochs")

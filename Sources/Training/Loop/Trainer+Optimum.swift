@@ -74,13 +74,18 @@ extension Trainer {
   private func trainingRows(capacity: Int) -> TrainingRows<Scalar> {
     let room = InputRoom<Scalar>(network, capacity: capacity)
     let (data, smoothing) = (data, configuration.training.labelSmoothing)
+    let probabilities = data.train.probabilities
+    let targetRoom = probabilities.map { Matrix<Scalar>(zeros: capacity, $0.classCount) }
     return TrainingRows(count: data.train.count) { rows, globalSize in
       if data.exceedsMemory, let last = rows.last {
         data.train.features.matrix?.prefetch(last + 1..<min(last + 1 + capacity, data.train.count))
       }
+      let distributions = targetRoom?[rows: 0..<rows.count]
+      if let distributions { probabilities!.gather(rows: rows, into: distributions) }
       return Batch(
         inputs: room.gather(rows, of: data.train.features, data.normalization),
-        targets: Targets(rows.map { data.train.labels[$0] }[...], smoothing: smoothing),
+        targets: Targets(
+          rows.map { data.train.labels[$0] }[...], smoothing: smoothing, distributions: distributions),
         weights: data.weights.map { weights in Vector(rows.map { Scalar(weights.values[$0]) }) },
         globalSize: globalSize)
     }

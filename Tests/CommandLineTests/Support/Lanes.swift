@@ -5,7 +5,7 @@ import Testing
 @Suite(.serialized, .ownThread, .disabled(if: Program.isRank, "a rank of mpirun cannot run mpirun"))
 struct DataTests {}
 
-/// What runs compute: the suites of the folder `Training`.
+/// What runs compute: the suites of the folders `Training` and `Objective`.
 @Suite(.serialized, .ownThread, .disabled(if: Program.isRank, "a rank of mpirun cannot run mpirun"))
 struct RunTests {}
 
