@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from .problem import Clock, Course
+from .clock import Clock
+from .problem import Course
 
 HEADS = ["lbfgs", "newton-cg", "newton-cholesky", "liblinear"]
 

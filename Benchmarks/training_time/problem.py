@@ -2,24 +2,12 @@
 
 import gzip
 import sys
-import time
 
 import numpy as np
 import sequential
 import torch
 
-
-class Clock:
-    """Time that can be stopped for evaluations."""
-
-    def __init__(self):
-        self.seconds, self.since = 0, time.perf_counter()
-
-    def stop(self):
-        self.seconds += time.perf_counter() - self.since
-
-    def start(self):
-        self.since = time.perf_counter()
+from .scaling import Scaling
 
 
 def array(path):
@@ -35,6 +23,16 @@ def array(path):
     )
 
 
+def start(layers, shape, classes, seed=0):
+    """A network as fgn-dist starts: heads from zeros."""
+    torch.manual_seed(seed)
+    network = sequential.sequential(layers, shape, classes)
+    if not layers:
+        for parameter in network.parameters():
+            torch.nn.init.zeros_(parameter)
+    return network
+
+
 class Problem:
     def __init__(self, configuration, l2):
         data = configuration.get("data") or {}
@@ -43,13 +41,7 @@ class Problem:
         shape = (configuration.get("model") or {}).get("input_shape")
         features = array(files["features"]).astype(np.float32)
         features = features.reshape(len(features), -1)
-        kind = data.get("normalize") or "scale"
-        if kind == "scale":
-            features /= np.abs(features).max()
-        elif kind == "standardize":
-            deviations = features.std(0, dtype=np.float64)
-            features -= features.mean(0, dtype=np.float64).astype(np.float32)
-            features /= np.where(deviations > 0, deviations, 1).astype(np.float32)
+        Scaling(features, data.get("normalize") or "scale").apply(features)
         self.shape = tuple(shape or features.shape[1:])
         self.features = torch.from_numpy(features).reshape(-1, *self.shape)
         self.labels = torch.from_numpy(array(files["labels"]).astype(np.int64))
@@ -57,13 +49,7 @@ class Problem:
         self.l2 = l2
 
     def network(self):
-        """As fgn-dist starts: heads from zeros."""
-        torch.manual_seed(0)
-        network = sequential.sequential(self.layers, self.shape, self.classes)
-        if not self.layers:
-            for parameter in network.parameters():
-                torch.nn.init.zeros_(parameter)
-        return network
+        return start(self.layers, self.shape, self.classes)
 
     @torch.inference_mode()
     def objective(self, network):
