@@ -24,6 +24,7 @@ STEP_KEYS = [
     "learning_rate", "seconds",
 ]
 EVALUATION_KEYS = ["loss", "accuracy", "top5_accuracy", "balanced_accuracy"]
+FULL_STEP_KEYS = ["objective", "gradient_ratio", "solver_iterations"]
 
 
 def single(value):
@@ -53,6 +54,8 @@ def expected_scalars(events):
     for event in events:
         if event["event"] == "step":
             pairs = [(f"step/{key}", event[key]) for key in STEP_KEYS]
+        elif event["event"] == "full_step":
+            pairs = [(f"full_step/{key}", event[key]) for key in FULL_STEP_KEYS]
         elif event["event"] == "evaluation":
             # A best model that is not that of this step has tags of its own.
             name = ("best/" if "model_step" in event else "") + event["split"]

@@ -16,7 +16,7 @@ package struct OptimumOptions: Equatable, Sendable {
   static let leastDecrease = 1e-9
 
   /// The steps in a row that rounding alone decides after which no further one is taken.
-  static let patience = 3
+  static let patience = 2
 }
 
 /// How far a run is on the way to the optimum by steps on all rows.
@@ -33,7 +33,7 @@ package struct OptimumProgress: Codable, Equatable, Sendable {
   package var gradientNorm: Double
   /// What the quadratic model of the last step promised of f; nil before the first one.
   package var expectedDecrease: Double?
-  /// Steps in a row with no more to gain than rounding, which have not made the gradient a tenth smaller.
+  /// Steps in a row with no more to gain than rounding, which have not halved the gradient.
   package var stalls = 0
   /// The least gradient norm of steps with no more to gain than rounding.
   package var leastGradientNorm: Double?
@@ -86,7 +86,7 @@ package struct OptimumProgress: Codable, Equatable, Sendable {
     self.gradientNorm = gradientNorm
     self.expectedDecrease = expectedDecrease
     guard expectedDecrease <= rounding * abs(objective) else { return (stalls, leastGradientNorm) = (0, nil) }
-    if let least = leastGradientNorm, gradientNorm > 0.9 * least { stalls += 1 } else { stalls = 0 }
+    if let least = leastGradientNorm, gradientNorm > least / 2 { stalls += 1 } else { stalls = 0 }
     leastGradientNorm = min(gradientNorm, leastGradientNorm ?? .infinity)
   }
 }

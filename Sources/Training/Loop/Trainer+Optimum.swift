@@ -10,6 +10,18 @@ extension Configuration.TrainingOptions {
   }
 }
 
+extension Configuration.TrainingOptions {
+  /// Keys of settings that differ from their defaults although a run that ends with its steps does not read them.
+  package var unreadForOptimum: [String] {
+    if until == .optimum { return [] }
+    let standard = Self()
+    return [
+      tolerance != standard.tolerance ? "training.tolerance" : nil,
+      maxPasses != standard.maxPasses ? "training.max_passes" : nil,
+    ].compactMap { $0 }
+  }
+}
+
 /// The steps on all rows that follow the steps on batches, where a run goes on to the optimum of its objective.
 extension Trainer {
   /// The steps on batches that are done.
@@ -55,13 +67,7 @@ extension Trainer {
   }
 
   private func makeNewton(_ options: OptimumOptions) throws -> TruncatedNewton<Scalar> {
-    let threads = try communicator.allreduce(Threads.count, .max)
-    let blocks = RowBlocks(network, like: partition, rank: communicator.rank, threads: threads)
-    let optimizer = configuration.optimizer
-    let objective = FullObjective(
-      network, trainingRows(capacity: blocks.rowsAtATime), in: blocks,
-      weightDecay: (optimizer.weightDecay, optimizer.decayBiases), phases: self.optimizer.phases,
-      communicator: communicator)
+    let objective: FullObjective<Scalar> = try makeObjective()
     objective.wishesToStop = { [coordinator] in Preemption.requested != nil || coordinator.failure != nil }
     let initial = try communicator.collectively {
       try optimum == nil
@@ -70,12 +76,22 @@ extension Trainer {
     return try TruncatedNewton(objective, parameters, initial: initial, resuming: optimum, options: options)
   }
 
+  /// The objective of all rows, in any precision. Collective.
+  private func makeObjective<Number: DistributedScalar>() throws -> FullObjective<Number> {
+    let threads = try communicator.allreduce(Threads.count, .max)
+    let blocks = RowBlocks(network, like: partition, rank: communicator.rank, threads: threads)
+    let options = configuration.optimizer
+    return FullObjective(
+      network, trainingRows(capacity: blocks.rowsAtATime), in: blocks,
+      weightDecay: (options.weightDecay, options.decayBiases), phases: optimizer.phases, communicator: communicator)
+  }
+
   /// The rows of the training set, normalised, at most `capacity` at a time.
-  private func trainingRows(capacity: Int) -> TrainingRows<Scalar> {
-    let room = InputRoom<Scalar>(network, capacity: capacity)
+  private func trainingRows<Number: DistributedScalar>(capacity: Int) -> TrainingRows<Number> {
+    let room = InputRoom<Number>(network, capacity: capacity)
     let (data, smoothing) = (data, configuration.training.labelSmoothing)
     let probabilities = data.train.probabilities
-    let targetRoom = probabilities.map { Matrix<Scalar>(zeros: capacity, $0.classCount) }
+    let targetRoom = probabilities.map { Matrix<Number>(zeros: capacity, $0.classCount) }
     return TrainingRows(count: data.train.count) { rows, globalSize in
       if data.exceedsMemory, let last = rows.last {
         data.train.features.matrix?.prefetch(last + 1..<min(last + 1 + capacity, data.train.count))
@@ -86,9 +102,20 @@ extension Trainer {
         inputs: room.gather(rows, of: data.train.features, data.normalization),
         targets: Targets(
           rows.map { data.train.labels[$0] }[...], smoothing: smoothing, distributions: distributions),
-        weights: data.weights.map { weights in Vector(rows.map { Scalar(weights.values[$0]) }) },
+        weights: data.weights.map { weights in Vector(rows.map { Number(weights.values[$0]) }) },
         globalSize: globalSize)
     }
+  }
+
+  /// The objective and ‖∇f‖ of the parameters in float64, whose digits a person may rely on. Collective.
+  private func exactFigures() throws -> (objective: Double, gradientNorm: Double) {
+    if Scalar.self == Double.self { return (optimum!.objective, optimum!.gradientNorm) }
+    let objective: FullObjective<Double> = try makeObjective()
+    let wide = Vector<Double>(zeros: parameters.count)
+    wide.assign(widening: parameters)
+    let gradient = Vector<Double>(zeros: parameters.count)
+    let value = try objective.evaluate(at: wide, gradient: gradient)
+    return (value.objective, gradient.norm)
   }
 
   private func record(_ report: TruncatedNewton<Scalar>.Report, since start: ContinuousClock.Instant) {
@@ -108,11 +135,13 @@ extension Trainer {
         + "  solver \(report.solver.iterations)  passes \(progress.passes)")
   }
 
-  /// Says how the way to the optimum ended. Local.
-  func report(_ end: OptimumProgress.End) {
+  /// Says how the way to the optimum ended. Collective.
+  func report(_ end: OptimumProgress.End) throws {
     let progress = optimum!
+    let exact = try exactFigures()
     let figures =
-      "objective \(progress.objective.nineDigits), ‖g‖/‖g₀‖ \(progress.gradientRatio.short), "
+      "objective \(exact.objective.nineDigits), "
+      + "‖g‖/‖g₀‖ \((exact.gradientNorm / max(progress.initialGradientNorm, .leastNonzeroMagnitude)).short), "
       + "\(progress.passes) full \(progress.passes == 1 ? "pass" : "passes")"
     let training = configuration.training
     switch end {

@@ -185,7 +185,7 @@ package final class Trainer<Scalar: DistributedScalar> {
     if let test = data.test { try evaluate(model, on: test, split: "test") }
     try saveModel(model, isNew: step > firstStep)
     try end(way?.reason ?? (hasPatience ? "completed" : "patience"), epoch: lastEpoch)
-    if let way { report(way) }
+    if let way { try report(way) }
     try coordinator.settle()
     return .completed
   }

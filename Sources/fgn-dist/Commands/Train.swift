@@ -167,6 +167,10 @@ struct Train: ParsableCommand {
       coordinator.say(
         "note", "\(method.rawValue) with a \(schedule.rawValue) rate does not read \(unread.joined(separator: ", "))")
     }
+    let unreadForOptimum = configuration.training.unreadForOptimum
+    if !unreadForOptimum.isEmpty {
+      coordinator.say("note", "training.until steps does not read \(unreadForOptimum.joined(separator: ", "))")
+    }
     coordinator.say(
       "memory",
       "\(memory.step.megabytes) a rank for steps, \(memory.evaluation.megabytes) for evaluations, "
