@@ -87,6 +87,35 @@ extension RunTests {
       #expect(try workspace.bytes("run/model.safetensors") == model)
     }
 
+    @Test func `A signal between steps on all rows saves a checkpoint, from which the run goes on to the same bytes`()
+      throws
+    {
+      let workspace = Workspace()
+      try write("", ", precision: float64, tolerance: 1e-12", to: workspace)
+      let settings = ["--set", "optimizer.weight_decay=1e-8"]
+      try train("whole", settings, in: workspace).expectSuccess()
+      for ranks in [Ranks.plain, .mpirun(2)] {
+        let run = "\(ranks)".replacing(" ", with: "-")
+        let child = try Child(
+          Program.command(ranks, ["train", "run.yaml", "--run-directory", run] + settings), in: workspace)
+        try #require(
+          poll(for: Child.limit) {
+            child.hasEnded
+              || String(decoding: (try? workspace.bytes("\(run)/metrics.jsonl")) ?? [], as: UTF8.self)
+                .contains("full_step")
+          })
+        if let program = child.programs.randomElement() { kill(program, SIGTERM) }
+        #expect(try child.wait().code != 0)
+        let outcome = try train(run, ["--resume"] + settings, ranks: ranks, in: workspace)
+        outcome.expectSuccess()
+        #expect(outcome.output.contains("converged: "))
+        if case .plain = ranks {
+          #expect(
+            try workspace.bytes("\(run)/model.safetensors") == workspace.bytes("whole/model.safetensors"))
+        }
+      }
+    }
+
     @Test func `A run that ended with its steps goes on to the optimum`() throws {
       let workspace = Workspace()
       try write(to: workspace)
