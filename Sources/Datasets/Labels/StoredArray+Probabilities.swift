@@ -19,7 +19,7 @@ extension StoredArray {
   func probabilities() throws(DataError) -> CheckedProbabilities {
     let (count, columns) = (shape[0], shape[1])
     guard Int32(exactly: columns) != nil else {
-      throw .badContents(path, "has \(columns) columns of probabilities, too many")
+      throw .badContents(path, "has \(columns) columns of probabilities; save one for each class, below 2³¹ of them")
     }
     let matrix = try features()
     let rows = max(1, (1 << 15) / columns)

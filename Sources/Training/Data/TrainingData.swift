@@ -46,7 +46,11 @@ package struct TrainingData {
   package var setNotes: [String] {
     let others = [("validation", validationChecksum == nil ? nil : validation), ("test", test)]
     return [train.tableColumns?.note].compactMap { $0 } + others.compactMap { columnsNote($0, $1) }
-      + others.compactMap { $0.1?.labelNote }
+      + others.compactMap { labelNote($0.1) }
+  }
+  /// A remark for the user on the labels of another set; nil where they are probabilities like those of the training set.
+  private func labelNote(_ set: Dataset?) -> String? {
+    train.probabilities != nil && set?.probabilities != nil ? nil : set?.labelNote
   }
   /// A remark for the user on the columns of another set, also where its names have no counterpart in the training set.
   private func columnsNote(_ name: String, _ set: Dataset?) -> String? {

@@ -56,6 +56,37 @@ import Testing
     #expect(abs(single.loss - expected.loss) <= 1e-5 * expected.loss)
   }
 
+  @Test(arguments: [1, 3, 5000]) func `With probabilities the loss is the cross-entropy, and the largest one counts`(
+    rows: Int
+  ) throws {
+    let folder = TemporaryFolder()
+    var problem = ToyProblem(rows: rows, features: 5, classes: 8, largestMargin: 12, seed: 3)
+    var targets = problem.softened(deviation: 2, smoothing: 0, seed: 6).oracle.targets!
+    // The first of two equal ones counts.
+    targets[rows - 1] = [0, 0.25, 0, 0.375, 0, 0, 0.375, 0]
+    let labels = targets.map { $0.firstIndex(of: $0.max()!)! }
+    problem = ToyProblem(
+      features: problem.oracle.features, labels: labels, classes: 8, parameters: problem.parameters
+    ).targeting(targets)
+    let expected = naive(problem.oracle, problem.parameters)
+    // An array of one row would be labels.
+    let files = ["x.npy", "t.npy"].map { folder.path($0) }
+    let count = max(2, rows)
+    let padded = (0..<count).map { targets[min($0, rows - 1)] }
+    try NPY.write(Matrix(Vector(padded.flatMap { $0 }), count, 8), to: files[1])
+    try NPY.write(
+      Matrix(Vector((0..<count).flatMap { problem.oracle.features[min($0, rows - 1)] }), count, 5), to: files[0])
+    let set = try Dataset(features: FileList(files[0]), labels: FileList(files[1]))
+    for isReproducible in [false, true] {
+      let result = try Evaluator<Double>(network, isReproducible: isReproducible, communicator: World.communicator)
+        .evaluate(Vector(problem.parameters), on: set, normalization: .none)
+      #expect(result.examples == count)
+      #expect(abs(result.loss - expected.loss) <= 1e-12 * expected.loss)
+      #expect(result.accuracy == expected.accuracy && result.top5Accuracy == expected.top5Accuracy)
+      #expect(abs(result.balancedAccuracy - expected.balancedAccuracy) <= 1e-12)
+    }
+  }
+
   @Test func `Rows in chunks are all there once and in order`() {
     let problem = ToyProblem(rows: 9000, features: 5, classes: 8, largestMargin: 12, seed: 3)
     let evaluator = Evaluator<Double>(network, communicator: World.communicator)
