@@ -116,7 +116,7 @@ extension DataTests {
         try child.wait().expectSuccess()
         return peak
       }
-      let sizes = Thoroughness.isFull ? (10_000_000, 210_000_000) : (10_000_000, 40_000_000)
+      let sizes = Thoroughness.isFull ? (10_000_000, 210_000_000) : (10_000_000, 80_000_000)
       try writeText("small.svm", sizes.0)
       try writeText("large.svm", sizes.1)
       try Child(["sh", "-c", "gzip -c small.svm > small.svm.gz && gzip -c large.svm > large.svm.gz"], in: workspace)
@@ -124,7 +124,8 @@ extension DataTests {
       for (ending, output) in [("svm", "o.npy"), ("svm", "o.svm"), ("svm.gz", "o.csv")] {
         let small = try peak("small.\(ending)", output)
         let large = try peak("large.\(ending)", output)
-        #expect(small > 10_000_000 && large < small + 12_000_000, "\(ending) to \(output)")
+        // The files differ by 70 MB. A short run may end before its peak of some 40 MB is seen, on a busy machine.
+        #expect(small > 10_000_000 && large < small + 35_000_000, "\(ending) to \(output): \(small), \(large)")
         Figures.note("convert \(sizes.1) bytes of .\(ending) to \(output), resident", large)
       }
     }
