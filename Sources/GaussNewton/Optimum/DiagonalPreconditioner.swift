@@ -17,9 +17,7 @@ final class DiagonalPreconditioner<Scalar: DistributedScalar>: Preconditioner {
   /// Takes the diagonal at θ. One pass. Collective.
   func update(at parameters: Vector<Scalar>) throws {
     try objective.assignDiagonal(diagonal, at: parameters)
-    let ones = Vector<Double>(zeros: diagonal.count)
-    ones.fill(1)
-    objective.decay.add(ones, to: diagonal)
+    for part in objective.decay.parts { for index in part.range { diagonal[index] += part.rate } }
     // A parameter on which nothing depends stays where it is, by whatever number its zero is divided.
     for index in 0..<diagonal.count where !(diagonal[index] > 0) { diagonal[index] = 1 }
   }

@@ -6,8 +6,7 @@ import Networks
 ///
 /// A step minimises ½‖RΔ − s‖² + (λ/2)‖Δ − ηΔ₋‖² + (μ/2)‖Dθ + Δ‖² over Δ: the row-space model of the loss around θ with
 /// damping λ, momentum η towards the last step Δ₋, and weight decay μ of the parameters that D keeps (θ counts from what
-/// they decay to). The solution is Δ
-/// = Δ₀ + Rᵀx, (RRᵀ + (λ+μ)I) x = s − RΔ₀, Δ₀ = (λη Δ₋ − μDθ)/(λ+μ).
+/// they decay to). The solution is Δ = Δ₀ + Rᵀx, (RRᵀ + (λ+μ)I) x = s − RΔ₀, Δ₀ = (λη Δ₋ − μDθ)/(λ+μ).
 ///
 /// Where damping and momentum measure in a metric N, ‖v‖² = vᵀNv, with M = (λN + μI)/(λ+μ), the solution is Δ = Δ₀ +
 /// M⁻¹Rᵀx with RM⁻¹Rᵀ in the place of RRᵀ, and Δ₀ = ηΔ₋ − μ/(λ+μ) M⁻¹(ηΔ₋ + Dθ). Matrix-free, it is the same system of

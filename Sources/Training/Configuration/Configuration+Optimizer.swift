@@ -43,7 +43,7 @@ extension Configuration.OptimizerOptions {
     options.nesterov = nesterov
     options.weightDecay = weightDecay
     options.decaysBiases = decayBiases
-    options.decaysToInitial = decayTo == .initial
+    options.decaysToInitial = decaysToInitial
     options.metric = metric
     return options
   }
@@ -54,7 +54,7 @@ extension Configuration.OptimizerOptions {
   var firstOrder: FirstOrderOptions {
     FirstOrderOptions(
       method == .adam ? .adam(adam) : .sgd(momentum: momentum, nesterov: nesterov), weightDecay: weightDecay,
-      decaysBiases: decayBiases, decaysToInitial: decayTo == .initial)
+      decaysBiases: decayBiases, decaysToInitial: decaysToInitial)
   }
 
   /// Whether a run with these options reads the setting or section `key`, such as `optimizer.damping.factor`: the method

@@ -7,7 +7,8 @@ import MPI
 /// The logits of examples (this rank's #rows × C of n), and the temperature T at which softmax(z/T) fits their labels best.
 ///
 /// The mean cross-entropy is convex in the inverse temperature β = 1/T: f(β) = lse(βz) − βz_y has f′ = E z − z_y and f″ =
-/// Var z, with E and Var over softmax(βz), and tᵀz in the place of z_y where a label is a distribution t. Source: Guo et al., "On calibration of modern neural networks" (2017).
+/// Var z, with E and Var over softmax(βz), and tᵀz in the place of z_y where a label is a distribution t. Source: Guo et
+/// al., "On calibration of modern neural networks" (2017).
 package struct TemperatureFit<Scalar: DistributedScalar> {
   private let logits: Matrix<Scalar>
   /// z_y or tᵀz (#rows).

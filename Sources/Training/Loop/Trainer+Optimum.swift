@@ -8,9 +8,7 @@ extension Configuration.TrainingOptions {
   var optimum: OptimumOptions? {
     until == .optimum ? OptimumOptions(tolerance: tolerance, maxPasses: maxPasses) : nil
   }
-}
 
-extension Configuration.TrainingOptions {
   /// Keys of settings that differ from their defaults although a run that ends with its steps does not read them.
   package var unreadForOptimum: [String] {
     if until == .optimum { return [] }
@@ -89,33 +87,31 @@ extension Trainer {
   /// The rows of the training set, normalised, at most `capacity` at a time.
   private func trainingRows<Number: DistributedScalar>(capacity: Int) -> TrainingRows<Number> {
     let room = InputRoom<Number>(network, capacity: capacity)
-    let (data, smoothing) = (data, configuration.training.labelSmoothing)
     let probabilities = data.train.probabilities
     let targetRoom = probabilities.map { Matrix<Number>(zeros: capacity, $0.classCount) }
-    return TrainingRows(count: data.train.count) { rows, globalSize in
+    return TrainingRows(count: data.train.count) { [self] rows, globalSize in
       if data.exceedsMemory, let last = rows.last {
         data.train.features.matrix?.prefetch(last + 1..<min(last + 1 + capacity, data.train.count))
       }
       let distributions = targetRoom?[rows: 0..<rows.count]
       if let distributions { probabilities!.gather(rows: rows, into: distributions) }
-      return Batch(
-        inputs: room.gather(rows, of: data.train.features, data.normalization),
-        targets: Targets(
-          rows.map { data.train.labels[$0] }[...], smoothing: smoothing, distributions: distributions),
-        weights: data.weights.map { weights in Vector(rows.map { Number(weights.values[$0]) }) },
+      return batch(
+        of: rows, inputs: room.gather(rows, of: data.train.features, data.normalization), distributions: distributions,
         globalSize: globalSize)
     }
   }
 
-  /// The objective and ‖∇f‖ of the parameters in float64, whose digits a person may rely on. Collective.
-  private func exactFigures() throws -> (objective: Double, gradientNorm: Double) {
-    if Scalar.self == Double.self { return (optimum!.objective, optimum!.gradientNorm) }
+  /// The progress with f and ‖∇f‖ of the parameters in float64, whose digits a person may rely on. Collective.
+  private func exactProgress() throws -> OptimumProgress {
+    var progress = optimum!
+    if Scalar.self == Double.self { return progress }
     let objective: FullObjective<Double> = try makeObjective()
     let wide = Vector<Double>(zeros: parameters.count)
     wide.assign(widening: parameters)
     let gradient = Vector<Double>(zeros: parameters.count)
-    let value = try objective.evaluate(at: wide, gradient: gradient)
-    return (value.objective, gradient.norm)
+    progress.objective = try objective.evaluate(at: wide, gradient: gradient).objective
+    progress.gradientNorm = gradient.norm
+    return progress
   }
 
   private func record(_ report: TruncatedNewton<Scalar>.Report, since start: ContinuousClock.Instant) {
@@ -137,11 +133,9 @@ extension Trainer {
 
   /// Says how the way to the optimum ended. Collective.
   func report(_ end: OptimumProgress.End) throws {
-    let progress = optimum!
-    let exact = try exactFigures()
+    let progress = try exactProgress()
     let figures =
-      "objective \(exact.objective.nineDigits), "
-      + "‖g‖/‖g₀‖ \((exact.gradientNorm / max(progress.initialGradientNorm, .leastNonzeroMagnitude)).short), "
+      "objective \(progress.objective.nineDigits), ‖g‖/‖g₀‖ \(progress.gradientRatio.short), "
       + "\(progress.passes) full \(progress.passes == 1 ? "pass" : "passes")"
     let training = configuration.training
     switch end {

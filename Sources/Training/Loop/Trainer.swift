@@ -151,12 +151,7 @@ package final class Trainer<Scalar: DistributedScalar> {
         progressLine(report, epoch: epoch, secondsPerStep: pace), isMilestone: endsEpoch || step == totalSteps)
       // A run that is to stop leaves an evaluation that it chooses by for when it goes on.
       if step < totalSteps, isEvaluated(after: step), !report.interrupted || selection == nil { try evaluateSets() }
-      if report.interrupted {
-        try save()
-        try end("interrupted", epoch: epoch)
-        try coordinator.settle()
-        return .interrupted
-      }
+      if report.interrupted { return try stop(epoch: epoch) }
       hasPatience = !isOutOfPatience()
       if hasPatience, configuration.checkpoint.every > 0, step % configuration.checkpoint.every == 0 {
         try beginSave()
@@ -167,12 +162,7 @@ package final class Trainer<Scalar: DistributedScalar> {
     var way: OptimumProgress.End?
     if let options = configuration.training.optimum {
       way = try reachOptimum(options)
-      if way == nil {
-        try save()
-        try end("interrupted", epoch: lastEpoch)
-        try coordinator.settle()
-        return .interrupted
-      }
+      if way == nil { return try stop(epoch: lastEpoch) }
     }
     if selection?.evaluatedStep != step { try evaluateSets(withTest: false) }
     try save()
@@ -188,6 +178,14 @@ package final class Trainer<Scalar: DistributedScalar> {
     if let way { try report(way) }
     try coordinator.settle()
     return .completed
+  }
+
+  /// Saves a checkpoint, from which a run that a signal stops goes on. Collective.
+  private func stop(epoch: Int) throws -> Outcome {
+    try save()
+    try end("interrupted", epoch: epoch)
+    try coordinator.settle()
+    return .interrupted
   }
 
   /// Takes one global step and logs it. Collective.
@@ -249,14 +247,23 @@ package final class Trainer<Scalar: DistributedScalar> {
   func gather(_ rows: ArraySlice<Int>, step: Int) throws -> Batch<Scalar> {
     if let fullBatch { return fullBatch }
     let own = partition.own(of: rows)
-    let batch = Batch(
-      inputs: try readAhead.read(own, step: step) { room.gather($1, of: $0, data.normalization) },
-      targets: Targets(
-        own.map { data.train.labels[$0] }[...], smoothing: configuration.training.labelSmoothing,
-        distributions: try targetReader?.gather(own, step: step)),
-      weights: data.weights.map { weights in Vector(own.map { Scalar(weights.values[$0]) }) }, globalSize: rows.count)
+    let batch = batch(
+      of: own, inputs: try readAhead.read(own, step: step) { room.gather($1, of: $0, data.normalization) },
+      distributions: try targetReader?.gather(own, step: step), globalSize: rows.count)
     if sampler.isFull { fullBatch = batch }
     return batch
+  }
+
+  /// Training examples with their labels or probabilities, and their weights.
+  func batch<Number: DistributedScalar>(
+    of rows: some Collection<Int>, inputs: Inputs<Number>, distributions: Matrix<Number>?, globalSize: Int
+  ) -> Batch<Number> {
+    Batch(
+      inputs: inputs,
+      targets: Targets(
+        rows.map { data.train.labels[$0] }[...], smoothing: configuration.training.labelSmoothing,
+        distributions: distributions),
+      weights: data.weights.map { weights in Vector(rows.map { Number(weights.values[$0]) }) }, globalSize: globalSize)
   }
 
   /// Records the end of the run, with its times. Collective.

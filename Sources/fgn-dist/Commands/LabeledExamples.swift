@@ -19,12 +19,8 @@ struct LabeledExamples: ParsableArguments {
     help: "Format of --features and --labels: \(ExampleFormat.allCases.map(\.rawValue).joined(separator: ", ")).")
   var format = ExampleFormat.auto
 
-  @Option(
-    help: "Index of the first column in LIBSVM's format: auto (0 if there is any), zero or one. (default: the model's)")
-  var indexBase: SVMLight.IndexBase?
-
-  @Option(help: "Whether the first line of a table has the names of its columns: auto, yes or no. (default: auto)")
-  var header: CSV.Header?
+  @OptionGroup
+  var form: TextForm
 
   /// A set of the configuration of a model.
   enum Own { case validation, test }
@@ -45,10 +41,10 @@ struct LabeledExamples: ParsableArguments {
     if !isText, features.isEmpty != labels.isEmpty {
       throw ValidationError("--features and --labels go together; give both or neither")
     }
-    if indexBase != nil, source.text != .svmlight {
+    if form.indexBase != nil, source.text != .svmlight {
       throw ValidationError("--index-base goes with --features in LIBSVM's format; leave it out")
     }
-    if header != nil, source.text != .csv {
+    if form.header != nil, source.text != .csv {
       throw ValidationError("--header goes with --features that are a table, which these are not")
     }
     if format != .auto, features.isEmpty { throw ValidationError("--format goes with --features; name the files") }
@@ -71,10 +67,10 @@ struct LabeledExamples: ParsableArguments {
     } else if own == .validation, source.features == nil {
       return try loadFraction(of: model, job)
     }
-    let header = features.isEmpty ? data.header : header ?? .auto
+    let header = features.isEmpty ? data.header : form.header ?? .auto
     var reader = try NodeReader(over: job.communicator)
     let set = try job.communicator.collectively {
-      try EvaluationSet(source, header: header, indexBase: indexBase, for: model, by: &reader)
+      try EvaluationSet(source, header: header, indexBase: form.indexBase, for: model, by: &reader)
     }
     job.say(try reader.note(over: job.communicator))
     job.say(set.note.map { "\(set.name): \($0)" })

@@ -26,12 +26,8 @@ struct Predict: ParsableCommand {
   @Option(help: "Format of --features: \(ExampleFormat.allCases.map(\.rawValue).joined(separator: ", ")).")
   var format = ExampleFormat.auto
 
-  @Option(
-    help: "Index of the first column in LIBSVM's format: auto (0 if there is any), zero or one. (default: the model's)")
-  var indexBase: SVMLight.IndexBase?
-
-  @Option(help: "Whether the first line of a table has the names of its columns: auto, yes or no. (default: auto)")
-  var header: CSV.Header?
+  @OptionGroup
+  var form: TextForm
 
   @Option(help: "Where to write the probabilities, examples × classes.")
   var probabilities: String?
@@ -51,10 +47,10 @@ struct Predict: ParsableCommand {
     guard format.isOne(of: list) else {
       throw ValidationError("\(list) are of several formats; predict for each format on its own")
     }
-    if indexBase != nil, format.text(list) != .svmlight {
+    if form.indexBase != nil, format.text(list) != .svmlight {
       throw ValidationError("--index-base is for LIBSVM's format, which \(list) is not in")
     }
-    if header != nil, format.text(list) != .csv {
+    if form.header != nil, format.text(list) != .csv {
       throw ValidationError("--header is for tables, which \(list) is not")
     }
     try checkOutputs(paths, inputs: [model] + ((try? list.paths()) ?? features))
@@ -88,15 +84,17 @@ struct Predict: ParsableCommand {
     source.features = list
     source.format = format
     let text = try reader.open {
-      try source.textExamples(for: model, header: header ?? .auto, readsLabels: false, indexBase: indexBase).map {
-        var set = Dataset(features: $0.features, labels: Array(repeating: 0, count: $0.features.rows))
-        (set.indices, set.tableColumns) = ($0.indices, $0.tableColumns)
-        return set
-      }
+      try source.textExamples(for: model, header: form.header ?? .auto, readsLabels: false, indexBase: form.indexBase)
+        .map {
+          var set = Dataset(features: $0.features, labels: Array(repeating: 0, count: $0.features.rows))
+          (set.indices, set.tableColumns) = ($0.indices, $0.tableColumns)
+          return set
+        }
     }
     guard let text else { return (try FeatureStream(paths: list.paths(), format: format.array), nil) }
     return (
-      text.features, text.tableColumns?.summary(model.tableColumns) ?? model.noteOnIndices(of: text, told: indexBase)
+      text.features,
+      text.tableColumns?.summary(model.tableColumns) ?? model.noteOnIndices(of: text, told: form.indexBase)
     )
   }
 
