@@ -7,29 +7,18 @@ package struct Conversion {
     /// The files with the class numbers of features in arrays.
     package var labels: FileList?
     package var format: ExampleFormat
-    /// The column of a table that has the labels.
-    package var labelPosition: CSV.LabelPosition
-    /// Whether a table has a line of names.
-    package var header: CSV.Header
-    /// The number of features, where a text file does not show all of them; a table of exactly this many columns has no
-    /// labels.
-    package var columns: Int?
-    package var indexBase: SVMLight.IndexBase
+    package var options: TextOptions
     /// The names of the classes, where the labels of a text file are not to define them.
     package var classNames: ClassNames?
 
     package init(
-      _ files: FileList, labels: FileList? = nil, format: ExampleFormat = .auto,
-      labelPosition: CSV.LabelPosition = .last, header: CSV.Header = .auto,
-      columns: Int? = nil, indexBase: SVMLight.IndexBase = .auto, classNames: ClassNames? = nil
+      _ files: FileList, labels: FileList? = nil, format: ExampleFormat = .auto, options: TextOptions = TextOptions(),
+      classNames: ClassNames? = nil
     ) {
       self.files = files
       self.labels = labels
       self.format = format
-      self.labelPosition = labelPosition
-      self.header = header
-      self.columns = columns
-      self.indexBase = indexBase
+      self.options = options
       self.classNames = classNames
     }
 
@@ -158,10 +147,7 @@ package struct Conversion {
       return try ArrayExampleStream(
         features: paths, labels: input.labels?.paths(), format: input.format.array, names: input.classNames)
     }
-    return try TextExampleStream<Scalar>(
-      paths, format: text, label: input.labelPosition, header: input.header, columns: input.columns,
-      indexBase: input.indexBase,
-      report)
+    return try TextExampleStream<Scalar>(paths, format: text, options: input.options, report)
   }
 
   private func target<Scalar: BLASScalar>(
@@ -180,7 +166,7 @@ package struct Conversion {
 
   /// Throws exit code 65 or 74 for anything that is known to be wrong before the first byte is written.
   private func check(_ source: any ExampleStream, _ classes: ConversionClasses, _ size: Int) throws(DataError) {
-    if let columns = input.columns, columns != source.columns {
+    if let columns = input.options.columns, columns != source.columns {
       throw .badContents(source.path, "has \(source.columns) features, and not \(columns)")
     }
     let format = Output.Format(output.path)!

@@ -3,14 +3,13 @@ import Datasets
 extension Configuration.DataOptions.Source {
   /// The examples of text files, in memory; nil for arrays.
   func textExamples(
-    columns: Int?, indexBase: SVMLight.IndexBase, _ storage: FeatureStorage,
-    _ precision: Configuration.TrainingOptions.Precision, _ table: CSV.Options
+    _ options: TextOptions, _ storage: FeatureStorage, _ precision: Configuration.TrainingOptions.Precision
   ) throws(DataError) -> TextExamples? {
     guard let features, let text else { return nil }
-    var table = table
-    table.label = CSV.LabelPosition(labelColumn)
+    var options = options
+    options.table.label = CSV.LabelPosition(labelColumn)
     return try TextExamples(
-      paths: features.paths(), format: text, table: table, columns: columns, indexBase: indexBase, storage: storage,
+      paths: features.paths(), format: text, options: options, storage: storage,
       element: precision == .float32 ? .float32 : .float64)
   }
 
@@ -25,7 +24,8 @@ extension Configuration.DataOptions.Source {
     let configuration = model.configuration
     let canBeSparse = configuration.model.takesSparseInputs && model.normalization.keepsZeros
     return try textExamples(
-      columns: model.network.inputCount, indexBase: indexBase ?? configuration.data.indexBase,
-      canBeSparse ? configuration.data.storage : .dense, configuration.training.precision, table)
+      TextOptions(
+        table: table, columns: model.network.inputCount, indexBase: indexBase ?? configuration.data.indexBase),
+      canBeSparse ? configuration.data.storage : .dense, configuration.training.precision)
   }
 }

@@ -45,10 +45,9 @@ extension TrainingData {
     var table = CSV.Options(header: configuration.data.header)
     (table.known, table.isLabelGiven) = (other?.tableColumns, source.labelColumn != "last")
     table.numbersAreFeatures = other.map { $0.tableColumns?.hasNames != true } ?? false
-    if let examples = try source.textExamples(
-      columns: other?.featureCount, indexBase: other?.indices?.base ?? configuration.data.indexBase, storage,
-      configuration.training.precision, table)
-    {
+    let options = TextOptions(
+      table: table, columns: other?.featureCount, indexBase: other?.indices?.base ?? configuration.data.indexBase)
+    if let examples = try source.textExamples(options, storage, configuration.training.precision) {
       return try Dataset(
         examples, path: "\(features)", classes: other?.classes, ignoring: configuration.data.ignoreLabel)
     }

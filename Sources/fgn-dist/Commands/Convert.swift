@@ -135,12 +135,13 @@ struct Convert: ParsableCommand {
   }
 
   private func conversion() throws -> Conversion {
-    Conversion(
+    let table = CSV.Options(
+      header: header ?? .auto, label: labelColumn == "none" ? .absent : CSV.LabelPosition(labelColumn ?? "last"))
+    return Conversion(
       .init(
         inputs, labels: labelFiles, format: format,
-        labelPosition: labelColumn == "none" ? .absent : CSV.LabelPosition(labelColumn ?? "last"),
-        header: header ?? .auto, columns: columns,
-        indexBase: indexBase ?? .auto, classNames: try classNames.map { try ClassNames(path: $0) }),
+        options: TextOptions(table: table, columns: columns, indexBase: indexBase ?? .auto),
+        classNames: try classNames.map { try ClassNames(path: $0) }),
       to: .init(output, labels: outputLabels, classes: classes, seed: shuffle),
       element: dtype == .float32 ? .float32 : .float64)
   }

@@ -28,18 +28,22 @@ import Testing
     try NPY.write(Self.labels, to: path("y.npy"))
   }
 
+  /// Converts files of the directory into others of it, which `output` names, with the columns of a table or a number
+  /// of features as `options` says.
   @discardableResult
   func convert(
-    _ input: String, labels: String? = nil, to output: String, outputLabels: String? = nil,
-    classes: String? = nil, names: String? = nil, label: CSV.LabelPosition = .last, columns: Int? = nil,
-    element: FeatureMatrix.Element = .float32, seed: UInt64? = nil
+    _ input: String, labels: String? = nil, names: String? = nil, options: TextOptions = TextOptions(),
+    to output: Conversion.Output, element: FeatureMatrix.Element = .float32
   ) throws -> ConversionSummary {
+    var output = output
+    output.path = path(output.path)
+    (output.labels, output.classes) = (output.labels.map(path), output.classes.map(path))
     // The names of columns are specific to tables; the rest of the summary does not depend on the format.
     var summary = try Conversion(
       .init(
-        FileList(path(input)), labels: labels.map { FileList(path($0)) }, labelPosition: label, columns: columns,
+        FileList(path(input)), labels: labels.map { FileList(path($0)) }, options: options,
         classNames: try names.map { try ClassNames(path: path($0)) }),
-      to: .init(path(output), labels: outputLabels.map(path), classes: classes.map(path), seed: seed), element: element
+      to: output, element: element
     ).run()
     (summary.tableColumns, summary.labelNote) = (nil, nil)
     return summary
@@ -51,19 +55,19 @@ import Testing
     _ = directory.write(Array("-1\n5\n+7\n".utf8), "numbers")
     // The last column has values in all rows, so that sparse text shows the number of columns.
     for (name, names) in [("a.csv", "names"), ("a.tsv", "names"), ("a.svm", "numbers"), ("a.libsvm", "numbers")] {
-      let summary = try convert("x.npy", labels: "y.npy", to: name, names: names)
+      let summary = try convert("x.npy", labels: "y.npy", names: names, to: .init(name))
       for packed in [false, true] {
         let source = packed ? "\(name).gz" : name
         if packed { _ = directory.write(Fixtures.storedMember(try directory.read(name)), source) }
-        let again = try convert(source, to: "b.npy", outputLabels: "c.npy", classes: "n", names: names)
+        let again = try convert(source, names: names, to: .init("b.npy", labels: "c.npy", classes: "n"))
         #expect(again == summary)
         #expect(try directory.read("b.npy") == directory.read("x.npy"), "\(source)")
         #expect(try directory.read("c.npy") == directory.read("y.npy"), "\(source)")
         #expect(try directory.read("n") == directory.read(names))
       }
       for other in ["o.csv", "o.tsv", "o.svm"] where names == "numbers" || other != "o.svm" {
-        #expect(try convert(name, to: other) == convert(other, to: name), "\(name) and \(other)")
-        try convert(other, to: "b.npy", outputLabels: "c.npy", names: names)
+        #expect(try convert(name, to: .init(other)) == convert(other, to: .init(name)), "\(name) and \(other)")
+        try convert(other, names: names, to: .init("b.npy", labels: "c.npy"))
         #expect(try directory.read("b.npy") == directory.read("x.npy"), "\(name) by \(other)")
         #expect(try directory.read("c.npy") == directory.read("y.npy"), "\(name) by \(other)")
       }
@@ -75,11 +79,13 @@ import Testing
     let numbers = [1 / 3.0, 0.1, -1e-300, 16_777_217, 2, -0.0]
     try NPY.write(Matrix(Vector(numbers), 3, 2), to: path("x.npy"))
     for name in ["a.csv", "b.npy"] {
-      try convert("x.npy", to: name, label: .absent, element: .float64)
-      try convert(name, to: "c.npy", label: name == "a.csv" ? .absent : .last, element: .float64)
+      try convert("x.npy", options: .init(table: .init(label: .absent)), to: .init(name), element: .float64)
+      try convert(
+        name, options: .init(table: .init(label: name == "a.csv" ? .absent : .last)), to: .init("c.npy"),
+        element: .float64)
       #expect(try directory.read("c.npy") == directory.read("x.npy"))
-      try convert("x.npy", to: name, label: .absent)
-      try convert(name, to: "c.npy", label: name == "a.csv" ? .absent : .last)
+      try convert("x.npy", options: .init(table: .init(label: .absent)), to: .init(name))
+      try convert(name, options: .init(table: .init(label: name == "a.csv" ? .absent : .last)), to: .init("c.npy"))
       let found = values(of: try FeatureMatrix(path: path("c.npy")))
       #expect(found == numbers.map { Double(Float($0)) } && found[5].sign == .minus)
     }
@@ -88,7 +94,7 @@ import Testing
   @Test func `Images and their labels are converted`() throws {
     _ = directory.write(Fixtures.gzipIDX, "images.gz")
     _ = directory.write(Fixtures.idx(8, [3], [2, 0, 1]), "labels")
-    let summary = try convert("images.gz", labels: "labels", to: "x.npy", outputLabels: "y.npy")
+    let summary = try convert("images.gz", labels: "labels", to: .init("x.npy", labels: "y.npy"))
     #expect(values(of: try FeatureMatrix(path: path("x.npy"))) == (0..<12).map(Double.init))
     #expect(try directory.read("y.npy") == Fixtures.labelsI8)
     #expect(summary.examples == 3 && summary.features == 4 && summary.maximum == 11 && summary.mean == 5.5)
@@ -96,7 +102,7 @@ import Testing
 
   @Test func `The summary is that of the values`() throws {
     try writeArrays()
-    let summary = try convert("x.npy", labels: "y.npy", to: "a.csv")
+    let summary = try convert("x.npy", labels: "y.npy", to: .init("a.csv"))
     let numbers = Self.numbers.map(Double.init)
     #expect(summary.examples == 100 && summary.features == 6 && summary.classes == 3)
     #expect(summary.minimum == numbers.min() && summary.maximum == numbers.max())
@@ -111,8 +117,8 @@ import Testing
     let dense = directory.write(Array("a,3,0,2,-1,-5\nb,3,0,0,4,0\nb,3,0,0,4,0".utf8), "d.csv")
     #expect(dense == path("d.csv"))
     for target in ["t.npy", "t.svm", "t.csv"] {
-      let sparse = try convert("s.svm", to: target)
-      #expect(try sparse == convert("d.csv", to: target, label: .first))
+      let sparse = try convert("s.svm", to: .init(target))
+      #expect(try sparse == convert("d.csv", options: .init(table: .init(label: .first)), to: .init(target)))
       #expect(sparse.constantColumns == 2 && sparse.minimum == -5 && sparse.maximum == 4)
       #expect(sparse.nonzeroShare == 8 / 15.0 && abs(sparse.mean - 13 / 15.0) < 1e-15)
       #expect(sparse.smallestClass?.name == "a" && sparse.largestClass == .init(name: "b", examples: 2))
@@ -121,27 +127,27 @@ import Testing
 
   @Test func `A table keeps its names with the labels last`() throws {
     _ = directory.write(Array("kind,x,\"y, z\"\nred,1,2\n\"a b\",3,4.5\n".utf8), "a.csv")
-    try convert("a.csv", to: "b.tsv", classes: "names", label: .name("kind"))
+    try convert("a.csv", options: .init(table: .init(label: .name("kind"))), to: .init("b.tsv", classes: "names"))
     #expect(
       String(decoding: try directory.read("b.tsv"), as: UTF8.self) == "x\t\"y, z\"\tkind\n1\t2\tred\n3\t4.5\t\"a b\"\n")
     #expect(String(decoding: try directory.read("names"), as: UTF8.self) == "a b\nred\n")
-    try convert("b.tsv", to: "c.csv", label: .last)
-    try convert("c.csv", to: "d.tsv", label: .last)
+    try convert("b.tsv", to: .init("c.csv"))
+    try convert("c.csv", to: .init("d.tsv"))
     #expect(try directory.read("d.tsv") == directory.read("b.tsv"))
     _ = directory.write(Array("1,2\n3,4".utf8), "bare.csv")
-    let summary = try convert("bare.csv", to: "x.npy", columns: 2)
+    let summary = try convert("bare.csv", options: .init(columns: 2), to: .init("x.npy"))
     #expect(summary.features == 2 && summary.classes == 0 && summary.smallestClass == nil)
   }
 
   @Test func `Class names say which class is which`() throws {
     _ = directory.write(Array("high\r\nlow\r\nnever\r\n".utf8), "names")
     _ = directory.write(Array("1,low\n2,high\n3,low".utf8), "a.csv")
-    let summary = try convert("a.csv", to: "x.npy", outputLabels: "y.npy", names: "names")
+    let summary = try convert("a.csv", names: "names", to: .init("x.npy", labels: "y.npy"))
     #expect(try DataFormat.npy.read(path("y.npy")).labels() == [1, 0, 1])
     #expect(summary.classes == 3 && summary.smallestClass == .init(name: "never", examples: 0))
     _ = directory.write(Array("10\n2.0\n-3".utf8), "numbers")
     _ = directory.write(Array("2 1:1\n-3 1:1\n1e1 1:1".utf8), "a.svm")
-    try convert("a.svm", to: "x.npy", outputLabels: "y.npy", names: "numbers")
+    try convert("a.svm", names: "numbers", to: .init("x.npy", labels: "y.npy"))
     #expect(try DataFormat.npy.read(path("y.npy")).labels() == [1, 2, 0])
     for (text, words) in [
       ("", "holds no names"), ("a\nb\na\n", "line 3 has 'a', as line 1"), ("1\n1.0", "line 2"),
@@ -186,45 +192,51 @@ import Testing
       #expect(found.hasPrefix("\(code) \(directory.path)") && words.allSatisfy(found.contains), "\(found)")
     }
     expect(
-      error { try convert("middle.svm", to: "o.npy", outputLabels: "l.npy") }, 65, "middle.svm", "line 51", "'1:x'")
-    expect(error { try convert("missing.svm", to: "o.npy") }, 66, "missing.svm")
-    expect(error { try convert("x.npy", labels: "missing", to: "o.csv") }, 66, "missing")
+      error { try convert("middle.svm", to: .init("o.npy", labels: "l.npy")) }, 65, "middle.svm", "line 51", "'1:x'")
+    expect(error { try convert("missing.svm", to: .init("o.npy")) }, 66, "missing.svm")
+    expect(error { try convert("x.npy", labels: "missing", to: .init("o.csv")) }, 66, "missing")
     expect(
-      error { try convert("c.svm", to: "o.csv", names: "names") }, 65, "c.svm", "line 3", "'c'", "2 classes", "names")
+      error { try convert("c.svm", names: "names", to: .init("o.csv")) }, 65, "c.svm", "line 3", "'c'", "2 classes",
+      "names")
     expect(
-      error { try convert("x.npy", labels: "y.npy", to: "o.csv", names: "names") }, 65, "y.npy", "has label 2",
+      error { try convert("x.npy", labels: "y.npy", names: "names", to: .init("o.csv")) }, 65, "y.npy", "has label 2",
       "names 2")
-    expect(error { try convert("large.npy", labels: "negative.npy", to: "o.csv") }, 65, "example 1 has label -1")
-    expect(error { try convert("words.csv", to: "o.svm") }, 74, "o.svm", "'two words'")
-    expect(error { try convert("bare.csv", to: "o.svm", columns: 2) }, 65, "bare.csv", "no labels")
-    expect(error { try convert("bare.csv", to: "o.csv", columns: 7) }, 65, "bare.csv", "1 features, and not 7")
-    expect(error { try convert("x.npy", labels: "y.npy", to: "o.csv", classes: "n") }, 65, "numbers for its classes")
-    expect(error { try convert("x.npy", labels: "negative.npy", to: "o.csv") }, 65, "100 examples", "2 labels")
-    expect(error { try convert("large.csv", to: "o.npy") }, 65, "line 1", "too large for float32")
-    expect(error { try convert("large.npy", to: "o.csv") }, 65, "example 1", "not finite", "feature 1")
-    try NPY.write(Matrix(Vector([1, 1e39]), 1, 2), to: path("large.npy"))
-    expect(error { try convert("large.npy", to: "o.csv") }, 65, "example 0", "too large for float32", "feature 1")
-    expect(error { try convert("x.npy", to: "none/o.csv") }, 74, "none/o.csv")
+    expect(error { try convert("large.npy", labels: "negative.npy", to: .init("o.csv")) }, 65, "example 1 has label -1")
+    expect(error { try convert("words.csv", to: .init("o.svm")) }, 74, "o.svm", "'two words'")
     expect(
-      error { try convert("x.npy", labels: "y.npy", to: "o.csv", outputLabels: "folder.npy") }, 74, "folder.npy",
+      error { try convert("bare.csv", options: .init(columns: 2), to: .init("o.svm")) }, 65, "bare.csv", "no labels")
+    expect(
+      error { try convert("bare.csv", options: .init(columns: 7), to: .init("o.csv")) }, 65, "bare.csv",
+      "1 features, and not 7")
+    expect(
+      error { try convert("x.npy", labels: "y.npy", to: .init("o.csv", classes: "n")) }, 65, "numbers for its classes")
+    expect(error { try convert("x.npy", labels: "negative.npy", to: .init("o.csv")) }, 65, "100 examples", "2 labels")
+    expect(error { try convert("large.csv", to: .init("o.npy")) }, 65, "line 1", "too large for float32")
+    expect(error { try convert("large.npy", to: .init("o.csv")) }, 65, "example 1", "not finite", "feature 1")
+    try NPY.write(Matrix(Vector([1, 1e39]), 1, 2), to: path("large.npy"))
+    expect(
+      error { try convert("large.npy", to: .init("o.csv")) }, 65, "example 0", "too large for float32", "feature 1")
+    expect(error { try convert("x.npy", to: .init("none/o.csv")) }, 74, "none/o.csv")
+    expect(
+      error { try convert("x.npy", labels: "y.npy", to: .init("o.csv", labels: "folder.npy")) }, 74, "folder.npy",
       "is a directory")
-    expect(error { try convert("latin.csv", to: "o.csv") }, 65, "latin.csv", "line 1", "UTF-8", "iconv")
-    try convert("latin.csv", to: "o.npy")
+    expect(error { try convert("latin.csv", to: .init("o.csv")) }, 65, "latin.csv", "line 1", "UTF-8", "iconv")
+    try convert("latin.csv", to: .init("o.npy"))
     try FileManager.default.removeItem(atPath: path("o.npy"))
     // The file would take 4 · 10^15 bytes.
-    expect(error { try convert("wide.svm", to: "o.npy") }, 74, "o.npy", "4000000000000000 bytes", "free")
+    expect(error { try convert("wide.svm", to: .init("o.npy")) }, 74, "o.npy", "4000000000000000 bytes", "free")
   }
 
   @Test func `Every format is shuffled alike`() throws {
     try writeArrays()
     _ = directory.write(Array("-1\n5\n7\n".utf8), "names")
-    try convert("x.npy", labels: "y.npy", to: "x.svm", names: "names")
-    try convert("x.npy", labels: "y.npy", to: "x.csv", names: "names")
-    try convert("x.npy", labels: "y.npy", to: "a.npy", outputLabels: "a-y.npy", seed: 3)
+    try convert("x.npy", labels: "y.npy", names: "names", to: .init("x.svm"))
+    try convert("x.npy", labels: "y.npy", names: "names", to: .init("x.csv"))
+    try convert("x.npy", labels: "y.npy", to: .init("a.npy", labels: "a-y.npy", seed: 3))
     for (source, target) in [("x.svm", "b.npy"), ("x.csv", "b.npy"), ("x.svm", "b.svm"), ("x.csv", "b.svm")] {
-      try convert(source, to: target, outputLabels: "b-y.npy", names: "names", seed: 3)
+      try convert(source, names: "names", to: .init(target, labels: "b-y.npy", seed: 3))
       #expect(try directory.read("b-y.npy") == directory.read("a-y.npy"), "\(source)")
-      if target == "b.svm" { try convert("b.svm", to: "b.npy", names: "names") }
+      if target == "b.svm" { try convert("b.svm", names: "names", to: .init("b.npy")) }
       #expect(try directory.read("b.npy") == directory.read("a.npy"), "\(source) to \(target)")
     }
     #expect(try directory.read("a.npy") != directory.read("x.npy"))
@@ -236,18 +248,20 @@ import Testing
     for names in ["a,b;c\td\n \"q\" \n#x\n", "NA\nyes\n#\n", "1e3\n+2\n-0.5\n"] {
       _ = directory.write(Array(names.utf8), "names")
       for target in ["t.csv", "t.tsv"] {
-        try convert("x.npy", labels: "y.npy", to: target, names: "names")
-        try convert(target, to: "b.npy", outputLabels: "b-y.npy", names: "names")
+        try convert("x.npy", labels: "y.npy", names: "names", to: .init(target))
+        try convert(target, names: "names", to: .init("b.npy", labels: "b-y.npy"))
         #expect(try DataFormat.npy.read(path("b-y.npy")).labels() == DataFormat.npy.read(path("y.npy")).labels())
       }
     }
     _ = directory.write(Array("a\rb\nc\nd\n".utf8), "names")
-    let error = dataError { try convert("x.npy", labels: "y.npy", to: "t.csv", names: "names") }
+    let error = dataError { try convert("x.npy", labels: "y.npy", names: "names", to: .init("t.csv")) }
     #expect(error?.message.contains("has a line break, which tables are read without") == true)
     // Names of columns that are numbers, or look like a comment.
     for line in ["7,3,label", "\"#a\",b,label", "nan,2019,label", "x y,\"\"\"q\"\"\",label"] {
       _ = directory.write(Array("\(line)\n1.5,2,a\n3,4,b\n".utf8), "n.csv")
-      let names = try Conversion(.init(FileList(path("n.csv")), header: .yes), to: .init(path("m.csv"))).run()
+      let names = try Conversion(
+        .init(FileList(path("n.csv")), options: .init(table: .init(header: .yes))), to: .init(path("m.csv"))
+      ).run()
         .tableColumns
       #expect(try CSV.read(path: path("m.csv")).columns == names, "\(line)")
     }
@@ -273,8 +287,8 @@ import Testing
   @Test func `What is there is replaced`() throws {
     try writeArrays()
     _ = directory.write(Array("old".utf8), "o.csv")
-    try convert("x.npy", labels: "y.npy", to: "o.csv")
-    try convert("o.csv", to: "b.npy")
+    try convert("x.npy", labels: "y.npy", to: .init("o.csv"))
+    try convert("o.csv", to: .init("b.npy"))
     #expect(try directory.read("b.npy") == directory.read("x.npy"))
   }
 }

@@ -13,9 +13,7 @@ import Testing
   func values(_ text: String, blockSize: Int, compressed: Bool = false) throws -> [[Double]] {
     let bytes = Array(text.utf8)
     let path = directory.write(compressed ? Fixtures.storedMember(bytes) : bytes, "t.csv" + (compressed ? ".gz" : ""))
-    let stream = try TextExampleStream<Double>(
-      [path], format: .csv, label: .last, columns: nil, indexBase: .auto, blockSize: blockSize
-    ) { _ in }
+    let stream = try TextExampleStream<Double>([path], format: .csv, blockSize: blockSize) { _ in }
     var streamed: [Double] = []
     while let block = try stream.next() { streamed += DatasetsTests.values(of: block.features.matrix!) }
     let table = try CSV.read(path: path, options: CSV.Options(element: .float64))

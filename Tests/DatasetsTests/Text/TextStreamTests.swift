@@ -72,9 +72,10 @@ import Testing
   /// The rows and labels of a file that is read in blocks, as text; or the error.
   func stream(_ path: String, _ options: Options, _ blockSize: Int) -> String {
     outcome {
+      let text = TextOptions(
+        table: .init(label: options.label), columns: options.columns, indexBase: options.base)
       let stream = try TextExampleStream<Double>(
-        [path], format: options.format, label: options.label, columns: options.columns, indexBase: options.base,
-        blockSize: blockSize
+        [path], format: options.format, options: text, blockSize: blockSize
       ) { _ in }
       var (numbers, labels): ([Double], [String]) = ([], [])
       while let block = try stream.next() {
@@ -159,9 +160,7 @@ import Testing
     let texts = ["1 1:2\n2 2:1\n", "1 1:2\n1 2:1\n2 1:1\n", "1 1:2\n3 2:1\n", "1 1:2\n\n2 1:1", "1 1:2\n2 3:1\n"]
     for text in texts.dropFirst() {
       let path = directory.write(Array(texts[0].utf8))
-      let stream = try TextExampleStream<Float>(
-        [path], format: .svmlight, label: .last, columns: nil, indexBase: .auto
-      ) { _ in }
+      let stream = try TextExampleStream<Float>([path], format: .svmlight) { _ in }
       _ = directory.write(Array(text.utf8))
       let error = dataError { while try stream.next() != nil {} }
       #expect(error?.exitCode == 65, "\(text)")

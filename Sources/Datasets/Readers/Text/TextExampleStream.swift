@@ -40,27 +40,19 @@ final class TextExampleStream<Scalar: BLASScalar & DecimalScalar>: ExampleStream
 
   /// Reads the files for the first time, and calls `report` with the fraction that is done.
   ///
-  /// - Parameters:
-  ///   - format: `svmlight` or `csv`.
-  ///   - label: the column of a table that has the labels.
-  ///   - header: whether a table has a line of names.
-  ///   - columns: the number of features where it is known; a table with exactly this many columns has no labels.
+  /// - Parameter format: `svmlight` or `csv`.
   ///
   /// Throws the errors of `report`, and exit code 65, 66 or 74.
   init(
-    _ paths: [String], format: ExampleFormat, label: CSV.LabelPosition, header: CSV.Header = .auto, columns: Int?,
-    indexBase: SVMLight.IndexBase, blockSize: Int = TextStream.blockSize, _ report: (Double) throws -> Void
+    _ paths: [String], format: ExampleFormat, options: TextOptions = TextOptions(),
+    blockSize: Int = TextStream.blockSize, _ report: (Double) throws -> Void
   ) throws {
     path = paths[0]
     stream = try TextPartStream(paths, blockSize: blockSize)
     let survey: Survey
     switch format {
-    case .svmlight: survey = try Self.survey(stream, indexBase, columns, report)
-    case .csv:
-      survey = try Self.survey(
-        stream,
-        CSV.Options(header: header, label: label, featureCount: columns, element: SparseStorage<Scalar>.element), report
-      )
+    case .svmlight: survey = try Self.survey(stream, options.indexBase, options.columns, report)
+    case .csv: survey = try Self.survey(stream, options.table(of: SparseStorage<Scalar>.element), report)
     case .auto, .idx, .npy, .npz, .safetensors: preconditionFailure("\(format) is no text")
     }
     (layout, labels, rows, self.columns) = (survey.layout!, survey.labels, survey.rows.reduce(0, +), survey.columns)

@@ -10,27 +10,22 @@ package struct TextExamples {
 
   /// - Parameters:
   ///   - format: `svmlight` or `csv`.
-  ///   - table: how a table is read; `columns` and `element` override its number of features and its element.
-  ///   - columns: the number of features where it is known; a table with exactly this many columns has no labels.
-  ///   - indexBase: the index of the first column in `svmlight`.
   ///   - storage: whether values of `svmlight` are stored with their zeros.
   ///   - element: the type of the values, `float32` or `float64`.
   ///
   /// Throws exit code 65 for wrong contents, 66 for a file that cannot be read.
   package init(
-    paths: [String], format: ExampleFormat, table: CSV.Options = CSV.Options(), columns: Int? = nil,
-    indexBase: SVMLight.IndexBase = .auto, storage: FeatureStorage = .auto, element: FeatureMatrix.Element = .float32
+    paths: [String], format: ExampleFormat, options: TextOptions = TextOptions(), storage: FeatureStorage = .auto,
+    element: FeatureMatrix.Element = .float32
   ) throws(DataError) {
     switch format {
     case .svmlight:
       let (sparse, labels, indices) = try SVMLight.read(
-        paths: paths, indexBase: indexBase, columns: columns, element: element)
+        paths: paths, indexBase: options.indexBase, columns: options.columns, element: element)
       features = storage.isSparse(sparse) ? .sparse(sparse) : .dense(try sparse.dense())
       (self.labels, self.indices, tableColumns) = (labels, indices, nil)
     case .csv:
-      var options = table
-      (options.featureCount, options.element) = (columns, element)
-      let table = try CSV.read(paths: paths, options: options)
+      let table = try CSV.read(paths: paths, options: options.table(of: element))
       (features, labels, indices, tableColumns) = (.dense(table.features), table.labels, nil, table.columns)
     case .auto, .idx, .npy, .npz, .safetensors: preconditionFailure("\(format) is no text")
     }
