@@ -11,6 +11,21 @@ import LinearAlgebra
 /// + 1)T of the window, in random order. A batch then has one or two rows of a block of T rows, and a rank, whose
 /// places are consecutive, still reads whole blocks.
 package struct BatchSampler {
+  /// The units in which rows are shuffled.
+  package struct Shuffle: Equatable, Sendable {
+    /// The number of rows in a block.
+    package let block: Int
+    /// T, the number of batches in a window.
+    package let window: Int
+
+    package init(block: Int = 1, window: Int = 1) {
+      precondition(block > 0 && window > 0, "a block has rows, and a window batches")
+      self.block = block
+      // Single rows need no further mixing.
+      self.window = block == 1 ? 1 : window
+    }
+  }
+
   /// The number of rows in the data set.
   package let count: Int
   /// The number of rows in a batch, except for the last of an epoch; at most `count`.
@@ -18,10 +33,7 @@ package struct BatchSampler {
   package let isFull: Bool
   package let seed: UInt64
   package let dropLast: Bool
-  /// The number of rows in a block.
-  package let block: Int
-  /// T, the number of batches in a window.
-  package let window: Int
+  private let shuffle: Shuffle
   /// The stratum of each row, from 0; empty without strata.
   private let strata: [Int32]
   /// The order of the blocks in one epoch, cached because batches are requested in sequence.
@@ -35,18 +47,15 @@ package struct BatchSampler {
 
   /// A batch size above the size of the data set gives batches of the whole set, shuffled.
   package init(
-    count: Int, batchSize: BatchSize, seed: UInt64, dropLast: Bool = false, block: Int = 1, window: Int = 1,
+    count: Int, batchSize: BatchSize, seed: UInt64, dropLast: Bool = false, shuffle: Shuffle = Shuffle(),
     strata: [Int32] = []
   ) {
     precondition(count > 0, "there are no rows to sample")
-    precondition(block > 0 && window > 0, "a block has rows, and a window batches")
-    precondition(strata.isEmpty || strata.count == count && block == 1, "strata are of single rows, and of all")
+    precondition(strata.isEmpty || strata.count == count && shuffle.block == 1, "strata are of single rows, and of all")
     self.count = count
     self.seed = seed
     self.dropLast = dropLast
-    self.block = block
-    // Single rows need no further mixing.
-    self.window = block == 1 ? 1 : window
+    self.shuffle = shuffle
     self.strata = strata
     switch batchSize {
     case .full:
@@ -58,6 +67,10 @@ package struct BatchSampler {
       self.batchSize = min(rows, count)
     }
   }
+
+  package var block: Int { shuffle.block }
+
+  package var window: Int { shuffle.window }
 
   /// The number of rows of a batch on the rank that has the most.
   package func largestShard(ranks: Int) -> Int { (batchSize + ranks - 1) / ranks }

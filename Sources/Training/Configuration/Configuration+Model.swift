@@ -26,7 +26,7 @@ extension Configuration {
   package func sampler(of set: Dataset) -> BatchSampler {
     BatchSampler(
       count: set.count, batchSize: optimizer.batchSize, seed: training.seed, dropLast: training.dropLast,
-      block: training.shuffleBlock, window: training.shuffleWindow,
+      shuffle: .init(block: training.shuffleBlock, window: training.shuffleWindow),
       strata: training.stratify ? set.labels : [])
   }
 }

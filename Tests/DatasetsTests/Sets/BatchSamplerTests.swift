@@ -62,7 +62,7 @@ import Testing
 
   @Test func `Blocks stay together`() {
     for (count, block) in [(1, 3), (10, 10), (10, 64), (97, 1), (97, 5), (100, 4)] {
-      let sampler = BatchSampler(count: count, batchSize: .rows(7), seed: 3, block: block)
+      let sampler = BatchSampler(count: count, batchSize: .rows(7), seed: 3, shuffle: .init(block: block))
       let orders = (0..<4).map { epoch(sampler, $0).flatMap { $0 } }
       for order in orders {
         #expect(order.sorted() == Array(0..<count))
@@ -73,7 +73,7 @@ import Testing
     }
     #expect(
       epoch(BatchSampler(count: 97, batchSize: .rows(7), seed: 3), 2)
-        == epoch(BatchSampler(count: 97, batchSize: .rows(7), seed: 3, block: 1), 2))
+        == epoch(BatchSampler(count: 97, batchSize: .rows(7), seed: 3, shuffle: .init(block: 1)), 2))
   }
 
   @Test func `Windows mix the rows of their blocks`() {
@@ -82,7 +82,8 @@ import Testing
     ] {
       for dropLast in [false, true] {
         var sampler = BatchSampler(
-          count: count, batchSize: .rows(size), seed: 3, dropLast: dropLast, block: block, window: window)
+          count: count, batchSize: .rows(size), seed: 3, dropLast: dropLast,
+          shuffle: .init(block: block, window: window))
         let batches = epoch(sampler, 2)
         let rows = batches.flatMap { $0 }
         #expect(Set(rows).count == rows.count && rows.allSatisfy { (0..<count).contains($0) })
@@ -113,14 +114,14 @@ import Testing
   }
 
   @Test func `A window of one batch keeps blocks in order`() {
-    let sampler = BatchSampler(count: 97, batchSize: .rows(7), seed: 3, block: 5)
-    let same = BatchSampler(count: 97, batchSize: .rows(7), seed: 3, block: 5, window: 1)
+    let sampler = BatchSampler(count: 97, batchSize: .rows(7), seed: 3, shuffle: .init(block: 5))
+    let same = BatchSampler(count: 97, batchSize: .rows(7), seed: 3, shuffle: .init(block: 5, window: 1))
     #expect(epoch(sampler, 1) == epoch(same, 1))
-    let single = BatchSampler(count: 97, batchSize: .rows(7), seed: 3, window: 9)
+    let single = BatchSampler(count: 97, batchSize: .rows(7), seed: 3, shuffle: .init(window: 9))
     #expect(epoch(single, 1) == epoch(BatchSampler(count: 97, batchSize: .rows(7), seed: 3), 1))
     // This order is fixed for all versions, as without blocks.
     #expect(
-      epoch(BatchSampler(count: 10, batchSize: .rows(4), seed: 42, block: 3, window: 2), 1)
+      epoch(BatchSampler(count: 10, batchSize: .rows(4), seed: 42, shuffle: .init(block: 3, window: 2)), 1)
         == [[4, 9, 1, 2], [3, 5, 0, 6], [7, 8]])
   }
 

@@ -42,7 +42,7 @@ import Testing
   {
     let data = try data(197)
     let sampler = BatchSampler(
-      count: 197, batchSize: .rows(10), seed: 3, block: shuffle.block, window: shuffle.window)
+      count: 197, batchSize: .rows(10), seed: 3, shuffle: .init(block: shuffle.block, window: shuffle.window))
     // Two and a half epochs; the last batch of an epoch has 7 rows.
     let steps = 50
     #expect(ReadAhead.windowSize(data, sampler) == (shuffle.block == 1 ? 0 : shuffle.window * 10 * 2400))
@@ -79,7 +79,7 @@ import Testing
     let data = try softData(97)
     #expect(data.exceedsMemory && data.facts.rowSize == 600)
     var sampler = BatchSampler(
-      count: 97, batchSize: .rows(10), seed: 3, block: shuffle.block, window: shuffle.window)
+      count: 97, batchSize: .rows(10), seed: 3, shuffle: .init(block: shuffle.block, window: shuffle.window))
     // Windows of both are within a quarter of the memory, or none is read.
     #expect(ReadAhead.windowSize(data, sampler) == (shuffle.block == 1 ? 0 : 12_000))
     var cramped = data
@@ -105,12 +105,13 @@ import Testing
   @Test func `Windows that do not fit are not read`() throws {
     let data = try data(100)
     for (block, window, size) in [(4, 2, 48_000), (4, 4, 0), (1, 9, 0)] {
-      let sampler = BatchSampler(count: 100, batchSize: .rows(10), seed: 3, block: block, window: window)
+      let sampler = BatchSampler(
+        count: 100, batchSize: .rows(10), seed: 3, shuffle: .init(block: block, window: window))
       #expect(ReadAhead.windowSize(data, sampler) == size)
       var readAhead = ReadAhead(data.train.features, of: data, sampler, RowPartition(), steps: 20)
       _ = try rows(&readAhead, sampler, RowPartition(), 0..<20)
     }
-    let full = BatchSampler(count: 100, batchSize: .full, seed: 3, block: 4, window: 2)
+    let full = BatchSampler(count: 100, batchSize: .full, seed: 3, shuffle: .init(block: 4, window: 2))
     #expect(ReadAhead.windowSize(data, full) == 0)
     #expect(!ReadAhead(data.train.features, of: data, full, RowPartition(), steps: 20).isOn)
   }
