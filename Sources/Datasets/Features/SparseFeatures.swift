@@ -9,15 +9,27 @@ package struct SparseFeatures {
   package let columns: Int
   /// The number of stored values of these rows.
   package let valueCount: Int
-  /// The type of the values: `float32` or `float64`.
-  package let element: FeatureMatrix.Element
   /// The index of the first of these rows in the storage.
   private let firstRow: Int
-  /// How far behind its start the end of a row is in `starts`: 1 where rows follow one another.
-  private let endOffset: Int
-  private let starts: AlignedBuffer
-  private let indices: AlignedBuffer
-  private let values: AlignedBuffer
+  private let storage: Storage
+
+  /// The arrays of a matrix of compressed sparse rows.
+  struct Storage {
+    /// The type of the values: `float32` or `float64`.
+    let element: FeatureMatrix.Element
+    /// Where the rows start in `indices` and `values`, and where they end, in 64 bits. The rows follow one another, with
+    /// rows + 1 starts, or are chosen from others, with as many ends as starts.
+    let starts: AlignedBuffer
+    /// How far behind its start the end of a row is in `starts`: 1 where rows follow one another, or else the number of
+    /// rows.
+    var endOffset = 1
+    /// The columns of the values, in 32 bits.
+    let indices: AlignedBuffer
+    let values: AlignedBuffer
+  }
+
+  /// The type of the values: `float32` or `float64`.
+  package var element: FeatureMatrix.Element { storage.element }
 
   /// The largest number of columns: indices are 32-bit and signed, as gather instructions require.
   package static let largestColumnCount = Int(Int32.max)
@@ -42,34 +54,28 @@ package struct SparseFeatures {
 
   init<Scalar: BLASScalar>(_ storage: SparseStorage<Scalar>, rows: Int, columns: Int, _ path: String) {
     self.init(
-      path: path, rows: rows, columns: columns, element: SparseStorage<Scalar>.element, starts: storage.startBuffer,
-      indices: storage.indexBuffer, values: storage.valueBuffer)
+      path: path, rows: rows, columns: columns,
+      Storage(
+        element: SparseStorage<Scalar>.element, starts: storage.startBuffer, indices: storage.indexBuffer,
+        values: storage.valueBuffer))
   }
 
-  /// `starts` (of 64 bits), `indices` (of 32 bits) and `values` of all rows. The rows follow one another, with rows + 1
-  /// starts, or are chosen from others, with `endOffset` = rows starts and as many ends.
-  init(
-    path: String, rows: Int, columns: Int, element: FeatureMatrix.Element, starts: AlignedBuffer, endOffset: Int = 1,
-    indices: AlignedBuffer, values: AlignedBuffer
-  ) {
+  /// All rows of `storage`.
+  init(path: String, rows: Int, columns: Int, _ storage: Storage) {
     self.path = path
     self.rows = rows
     self.columns = columns
-    self.element = element
+    self.storage = storage
     firstRow = 0
-    (self.starts, self.endOffset, self.indices, self.values) = (starts, endOffset, indices, values)
-    valueCount = SparseRows(storage(of: starts), endOffset, count: rows).valueCount
-    extendLifetime(starts)
+    valueCount = storage.rows(from: 0, count: rows).valueCount
+    extendLifetime(storage.starts)
   }
 
   /// An identifier of the storage, equal in all processes of a host that share these values.
-  var place: UInt64? { values.place }
+  var place: UInt64? { storage.values.place }
 
-  /// Starts, indices and values, and the offset of the ends; nil unless the first of these rows is the first of the
-  /// storage.
-  var wholeStorage: (buffers: [AlignedBuffer], endOffset: Int)? {
-    firstRow == 0 ? ([starts, indices, values], endOffset) : nil
-  }
+  /// The storage; nil unless the first of these rows is the first of it.
+  var wholeStorage: Storage? { firstRow == 0 ? storage : nil }
 
   /// The rows `rows`, in that order and in place. Throws exit code 65 where there is no memory for their places.
   func selecting(_ rows: [Int]) throws(DataError) -> SparseFeatures {
@@ -77,14 +83,15 @@ package struct SparseFeatures {
       throw .badContents(path, "the places of \(rows.count) rows need more memory than the system has")
     }
     let places = buffer.bytes.bindMemory(to: Int.self)
-    let stored = SparseRows(storage(of: starts) + firstRow, endOffset, count: self.rows)
+    let stored = storage.rows(from: firstRow, count: self.rows)
     for (index, row) in rows.enumerated() {
       (places[index], places[rows.count + index]) = (stored[row].lowerBound, stored[row].upperBound)
     }
-    extendLifetime(starts)
+    extendLifetime(storage.starts)
     return SparseFeatures(
-      path: path, rows: rows.count, columns: columns, element: element, starts: buffer, endOffset: rows.count,
-      indices: indices, values: values)
+      path: path, rows: rows.count, columns: columns,
+      Storage(
+        element: element, starts: buffer, endOffset: rows.count, indices: storage.indices, values: storage.values))
   }
 
   /// The rows of `range` as features of their own, counted from 0.
@@ -95,11 +102,10 @@ package struct SparseFeatures {
     path = whole.path
     rows = range.count
     columns = whole.columns
-    element = whole.element
+    storage = whole.storage
     firstRow = whole.firstRow + range.lowerBound
-    (starts, endOffset, indices, values) = (whole.starts, whole.endOffset, whole.indices, whole.values)
-    valueCount = SparseRows(storage(of: starts) + firstRow, endOffset, count: range.count).valueCount
-    extendLifetime(whole.starts)
+    valueCount = storage.rows(from: firstRow, count: range.count).valueCount
+    extendLifetime(storage.starts)
   }
 
   /// The share of values that are stored.
@@ -115,11 +121,12 @@ package struct SparseFeatures {
     ) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     precondition(element.size == MemoryLayout<Scalar>.size, "the values are \(element.rawValue)")
-    defer { extendLifetime((starts, indices, values)) }
+    let (indices, values) = (storage.indices, storage.values)
+    defer { extendLifetime((storage.starts, indices, values)) }
     return try body(
-      SparseRows(storage(of: starts) + firstRow, endOffset, count: rows),
-      UnsafeBufferPointer(start: storage(of: indices), count: indices.bytes.count / MemoryLayout<Int32>.size),
-      UnsafeBufferPointer(start: storage(of: values), count: values.bytes.count / MemoryLayout<Scalar>.size))
+      storage.rows(from: firstRow, count: rows),
+      UnsafeBufferPointer(start: numbers(in: indices), count: indices.bytes.count / MemoryLayout<Int32>.size),
+      UnsafeBufferPointer(start: numbers(in: values), count: values.bytes.count / MemoryLayout<Scalar>.size))
   }
 
   /// All values in dense storage, zeros included. Throws exit code 65 where there is no memory for them.
@@ -157,10 +164,16 @@ package struct SparseFeatures {
       }
     }
   }
-
 }
 
-private func storage<Number: BitwiseCopyable>(of buffer: AlignedBuffer) -> UnsafePointer<Number> {
+extension SparseFeatures.Storage {
+  /// The places of `count` rows, the first of which is number `first`; they must not outlive `starts`.
+  fileprivate func rows(from first: Int, count: Int) -> SparseRows {
+    SparseRows(numbers(in: starts) + first, endOffset, count: count)
+  }
+}
+
+private func numbers<Number: BitwiseCopyable>(in buffer: AlignedBuffer) -> UnsafePointer<Number> {
   UnsafePointer(buffer.bytes.baseAddress!.assumingMemoryBound(to: Number.self))
 }
 

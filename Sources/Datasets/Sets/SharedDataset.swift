@@ -52,13 +52,13 @@ package struct SharedDataset: Codable {
       guard !isMapped || set.probabilities != nil, let storage = DenseStorage(matrix) else { return nil }
       features = .dense(storage)
     case .sparse(let matrix):
-      guard let (buffers, endOffset) = matrix.wholeStorage else { return nil }
-      let addresses = buffers.compactMap(\.address)
-      guard addresses.count == 3 else { return nil }
+      guard let whole = matrix.wholeStorage, let starts = whole.starts.address, let indices = whole.indices.address,
+        let values = whole.values.address
+      else { return nil }
       features = .sparse(
         SparseStorage(
-          path: matrix.path, rows: matrix.rows, columns: matrix.columns, element: matrix.element, starts: addresses[0],
-          endOffset: endOffset, indices: addresses[1], values: addresses[2]))
+          path: matrix.path, rows: matrix.rows, columns: matrix.columns, element: whole.element, starts: starts,
+          endOffset: whole.endOffset, indices: indices, values: values))
     }
     probabilities = set.probabilities.flatMap { DenseStorage($0.values) }
     if set.probabilities != nil, probabilities == nil { return nil }
@@ -97,8 +97,8 @@ extension SharedDataset.SparseStorage {
     guard let starts = AlignedBuffer(starts), let indices = AlignedBuffer(indices), let values = AlignedBuffer(values)
     else { return nil }
     return SparseFeatures(
-      path: path, rows: rows, columns: columns, element: element, starts: starts, endOffset: endOffset,
-      indices: indices, values: values)
+      path: path, rows: rows, columns: columns,
+      SparseFeatures.Storage(element: element, starts: starts, endOffset: endOffset, indices: indices, values: values))
   }
 }
 

@@ -97,18 +97,22 @@ import Testing
     #expect(String(decoding: try directory.read("classes.txt"), as: UTF8.self) == "a\nb\nc\n")
   }
 
-  /// A set of n features with these labels, given as the bytes of little-endian numbers.
+  /// A set of n features with labels from these bytes of a file.
   private func set(
-    _ count: Int, _ type: String, _ shape: String, _ bytes: [UInt8], classCount: Int? = nil, like other: Dataset? = nil,
+    _ count: Int, _ labels: [UInt8], classCount: Int? = nil, like other: Dataset? = nil,
     ignoring ignored: IgnoredLabel? = nil
   ) throws -> Dataset {
     let features = directory.write(
       Fixtures.numpy(1, "{'descr': '|u1', 'fortran_order': False, 'shape': (\(count), 1), }", "")
         + (0..<count).map { UInt8($0) }, "x.npy")
-    let labels = directory.write(
-      Fixtures.numpy(1, "{'descr': '\(type)', 'fortran_order': False, 'shape': \(shape), }", "") + bytes, "y.npy")
     return try Dataset(
-      features: FileList(features), labels: FileList(labels), classCount: classCount, like: other, ignoring: ignored)
+      features: FileList(features), labels: FileList(directory.write(labels, "y.npy")), classCount: classCount,
+      like: other, ignoring: ignored)
+  }
+
+  /// An array of numbers in NumPy's format, from their bytes.
+  private func array(_ type: String, _ shape: String, _ bytes: [UInt8]) -> [UInt8] {
+    Fixtures.numpy(1, "{'descr': '\(type)', 'fortran_order': False, 'shape': \(shape), }", "") + bytes
   }
 
   private func bytes<Number: BitwiseCopyable>(_ numbers: [Number]) -> [UInt8] {
@@ -117,35 +121,36 @@ import Testing
 
   /// A training set whose classes have these names.
   private func named(_ names: [String]) throws -> Dataset {
-    let set = try set(names.count, "|u1", "(\(names.count),)", names.indices.map { UInt8($0) })
+    let set = try set(names.count, array("|u1", "(\(names.count),)", names.indices.map { UInt8($0) }))
     return Dataset(features: set.features, labels: set.labels, classes: ClassMap(texts: names))
   }
 
   @Test func `Numbers are matched by value with classes whose names are numbers`() throws {
     let other = try named(["-1", "2.0", "2.5", "0.1", "9007199254740992", "9007199254740993"])
-    #expect(try set(3, "<i8", "(3,)", bytes([Int64(2), -1, 9_007_199_254_740_993]), like: other).labels == [2, 0, 5])
-    #expect(try set(3, "<f4", "(1, 3)", bytes([Float(0.1), 2, 2.5]), like: other).labels == [1, 2, 3])
-    #expect(try set(3, "<f8", "(3, 1)", bytes([0.1, -1, 2.5]), like: other).labels == [1, 0, 3])
-    #expect(try set(2, "<f2", "(2,)", [0, 0x41, 0, 0xbc], like: other).labels == [3, 0])
-    let note = try #require(try set(1, "|i1", "(1,)", [2], like: other).labelNote)
+    #expect(
+      try set(3, array("<i8", "(3,)", bytes([Int64(2), -1, 9_007_199_254_740_993])), like: other).labels == [2, 0, 5])
+    #expect(try set(3, array("<f4", "(1, 3)", bytes([Float(0.1), 2, 2.5])), like: other).labels == [1, 2, 3])
+    #expect(try set(3, array("<f8", "(3, 1)", bytes([0.1, -1, 2.5])), like: other).labels == [1, 0, 3])
+    #expect(try set(2, array("<f2", "(2,)", [0, 0x41, 0, 0xbc]), like: other).labels == [3, 0])
+    let note = try #require(try set(1, array("|i1", "(1,)", [2]), like: other).labelNote)
     #expect(note.hasSuffix("y.npy: labels are the names of classes, -1, 0.1, 2.0, …, not their positions"))
     let counted = try named(["0", "1", "2"])
-    #expect(try set(1, "|i1", "(1,)", [2], like: counted).labelNote == nil)
-    let ignoring = try set(3, "<f8", "(3,)", bytes([2, -100, 2.5]), like: other, ignoring: .number(-100))
+    #expect(try set(1, array("|i1", "(1,)", [2]), like: counted).labelNote == nil)
+    let ignoring = try set(3, array("<f8", "(3,)", bytes([2, -100, 2.5])), like: other, ignoring: .number(-100))
     #expect(ignoring.labels == [2, IgnoredLabel.mark, 3])
     for (label, text) in [(0.5, "0.5"), (1e300, "1e+300"), (3e9, "3000000000")] {
-      let error = dataError { _ = try set(2, "<f8", "(2,)", bytes([2, label]), like: other) }
+      let error = dataError { _ = try set(2, array("<f8", "(2,)", bytes([2, label])), like: other) }
       #expect(
         error?.message.hasPrefix("example 1: the label '\(text)' is none of the 6 classes of the training set, -1, ")
           == true, "\(error?.message ?? "")")
     }
     #expect(
-      dataError { _ = try set(2, "<f8", "(2,)", bytes([2, Double.nan]), like: other) }?.message
+      dataError { _ = try set(2, array("<f8", "(2,)", bytes([2, Double.nan])), like: other) }?.message
         .contains("example 1: the label 'nan' stands for a missing one") == true)
     // Whatever the numbers are, they are no words.
     let words = try named(["a", "b"])
     for label in [0, 0.5, 1e300] {
-      let error = dataError { _ = try set(1, "<f8", "(1,)", bytes([label]), like: words) }
+      let error = dataError { _ = try set(1, array("<f8", "(1,)", bytes([label])), like: words) }
       #expect(error?.message.contains("has numbers for labels") == true && error?.message.contains("names") == true)
     }
   }
@@ -153,21 +158,21 @@ import Testing
   @Test func `One-hot columns are the classes in their order, whatever these are called`() throws {
     let hot: [UInt8] = [0, 1, 0, /**/ 0, 0, 1, /**/ 1, 0, 0]
     for names in [["3", "7", "9"], ["a", "b", "c"], ["1", "2", "0"]] {
-      let test = try set(3, "|b1", "(3, 3)", hot, like: try named(names))
+      let test = try set(3, array("|b1", "(3, 3)", hot), like: try named(names))
       #expect(test.labels == [1, 2, 0] && test.classCount == 3)
       let order = names[0] == "1" ? nil : "\(names.joined(separator: ", "))"
       #expect(
         test.labelNote == order.map { "\(directory.path)/y.npy: one-hot columns are the classes in this order: \($0)" })
     }
     // Column 0 has no example.
-    let train = try set(2, "|u1", "(2, 4)", [0, 0, 1, 0, 0, 1, 0, 0])
+    let train = try set(2, array("|u1", "(2, 4)", [0, 0, 1, 0, 0, 1, 0, 0]))
     #expect(train.labels == [2, 1] && train.classCount == 4)
     #expect(try train.leavingOutIgnored("").classCount == 4)
-    #expect(try set(3, "|u1", "(3, 3)", hot, ignoring: .number(2)).leavingOutIgnored("").classCount == 3)
+    #expect(try set(3, array("|u1", "(3, 3)", hot), ignoring: .number(2)).leavingOutIgnored("").classCount == 3)
     for (classCount, other) in [
       (nil, try named(["1", "2"])), (nil, try named(["1", "2", "3", "4"])), (4, nil), (4, train),
     ] as [(Int?, Dataset?)] {
-      let error = dataError { _ = try set(3, "|u1", "(3, 3)", hot, classCount: classCount, like: other) }
+      let error = dataError { _ = try set(3, array("|u1", "(3, 3)", hot), classCount: classCount, like: other) }
       #expect(error?.exitCode == 65)
       #expect(error?.message.contains("has one-hot labels of 3 columns, and there are ") == true, "\(error!)")
     }
