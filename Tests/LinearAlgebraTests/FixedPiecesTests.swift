@@ -17,7 +17,7 @@ import Testing
       vector.assignProduct(a, .yes, x)
 
       let square = Matrix<Scalar>(zeros: n, n)
-      square.assignGramRows(0..<n, of: a)
+      square.assignGramRows(GramRows(0..<n), of: a)
       let factor = CholeskyFactor<Scalar>()
       #expect(factor.factorize(square, shift: 1))
       let solution = x.copy()
@@ -62,7 +62,7 @@ import Testing
     func rows(_ range: Range<Int>) -> [Float] {
       let block = Matrix<Float>(zeros: range.count, size)
       block.assignGramProducts(
-        range, x, y, positions: T, shift: 1, isAligned: true,
+        GramRows(range, isAligned: true), of: GramOperands(x, y, positions: T), shift: 1,
         scratch: Vector(zeros: GramPanel.scratchCount(positions: T)))
       return range.flatMap { Array(block[row: $0 - range.lowerBound].array[$0...]) }
     }

@@ -31,7 +31,8 @@ import Testing
     for β in [Scalar(0), 1] {
       let block = Matrix(old.elements.copy(), range.count, size)
       if β == 0 { block.elements.fill(.nan) }
-      block.assignGramProducts(range, x, y, positions: T, shift: 0.5, beta: β, scratch: scratch)
+      block.assignGramProducts(
+        GramRows(range), of: GramOperands(x, y, positions: T), shift: 0.5, beta: β, scratch: scratch)
       func expected(_ i: Int, _ j: Int) -> Double {
         var sum = β == 0 ? 0 : Double(old[i - range.lowerBound, j])
         for t in 0..<T {
@@ -56,7 +57,8 @@ import Testing
     divided.x.elements.scale(2)
     divided.y.elements.scale(3)
     let block = Matrix<Scalar>(zeros: range.count, size)
-    block.assignGramProducts(range, x, y, divided: divided, positions: T, shift: 0, scratch: scratch)
+    block.assignGramProducts(
+      GramRows(range), of: GramOperands(x, y, positions: T, divided: divided), shift: 0, scratch: scratch)
     check(block, range, scale: Double(3000 * T * T)) { i, j in
       (0..<T * T).reduce(0) { sum, pair in
         let (a, b) = (i * T + pair / T, j * T + pair % T)
@@ -67,7 +69,7 @@ import Testing
     for β in [Scalar(0), 1] {
       let block = Matrix(old.elements.copy(), range.count, size)
       if β == 0 { block.elements.fill(.nan) }
-      block.assignGramRows(range, of: x, beta: β)
+      block.assignGramRows(GramRows(range), of: x, beta: β)
       check(block, range, scale: 100) {
         dot(xRows[$0], xRows[$1]) + (β == 0 ? 0 : Double(old[$0 - range.lowerBound, $1]))
       }

@@ -103,8 +103,9 @@ import Testing
         if β == 0 { old.elements.fill(.nan) }
         let (block, expected) = (old, Matrix(old.elements.copy(), range.count, size))
         scratch.fill(.nan)
-        block.assignGramProducts(range, sparse, y, shift: 1, beta: β, isAligned: isAligned, scratch: scratch)
-        expected.assignGramProducts(range, dense, y, shift: 1, beta: β, isAligned: isAligned, scratch: scratch)
+        let chosen = GramRows(range, isAligned: isAligned)
+        block.assignGramProducts(chosen, of: sparse, y, shift: 1, beta: β, scratch: scratch)
+        expected.assignGramProducts(chosen, of: GramOperands(dense, y), shift: 1, beta: β, scratch: scratch)
         for i in range {
           #expect(
             close(

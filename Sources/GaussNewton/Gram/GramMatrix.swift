@@ -74,6 +74,7 @@ package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
   ) throws {
     let (shares, ownRows, isAligned) = (exchange.triangleShares, exchange.rows.own, exchange.isVirtual)
     let mine = shares.own
+    let formed = GramRows(mine, isAligned: isAligned)
     isGathered = gathers || exchange.isAlone || isAligned
     let rows = isGathered ? 0..<size : mine
     multipliedRows = rows
@@ -96,7 +97,7 @@ package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
               gatheredLayer = GatheredLayer(inputs: x, cotangents: y)
             }
             return block.assignGramProducts(
-              mine, x, y, shift: 1, beta: beta, isAligned: isAligned, scratch: workspace)
+              formed, of: GramOperands(x, y), shift: 1, beta: beta, scratch: workspace)
           }
           layer -= 1
           // In a metric, rows include the bias's 1 as an input.
@@ -107,19 +108,19 @@ package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
               ? metric.dividedRows(layer) : metric.divided(layer, inputs: x[rows: mine], cotangents: y[rows: mine])
           }
           block.assignGramProducts(
-            mine, x, y, divided: divided, shift: 0, beta: beta, isAligned: isAligned, scratch: workspace)
+            formed, of: GramOperands(x, y, divided: divided), shift: 0, beta: beta, scratch: workspace)
         case .sparseProducts(let inputs, let cotangents):
           workspace.grow(to: GramPanel.scratchCount(positions: 1))
           block.assignGramProducts(
-            mine, try exchange.gather(inputs), try gather(cotangents, 1), shift: 1, beta: beta, isAligned: isAligned,
+            formed, of: try exchange.gather(inputs), try gather(cotangents, 1), shift: 1, beta: beta,
             scratch: workspace)
         case .positionProducts(let inputs, let cotangents, let positions):
           workspace.grow(to: GramPanel.scratchCount(positions: positions))
+          let (x, y) = (try gather(inputs, 0, positions), try gather(cotangents, 1, positions))
           block.assignGramProducts(
-            mine, try gather(inputs, 0, positions), try gather(cotangents, 1, positions), positions: positions,
-            shift: 1, beta: beta, isAligned: isAligned, scratch: workspace)
+            formed, of: GramOperands(x, y, positions: positions), shift: 1, beta: beta, scratch: workspace)
         case .rows(let rows):
-          block.assignGramRows(mine, of: try gather(rows, 0), beta: beta, isAligned: isAligned)
+          block.assignGramRows(formed, of: try gather(rows, 0), beta: beta)
         }
       }
       block.scaleGramRows(mine, by: rowFactors)

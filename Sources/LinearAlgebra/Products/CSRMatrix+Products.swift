@@ -54,14 +54,13 @@ extension Matrix {
     }
   }
 
-  /// The rows `range` of (x xᵀ + shift) ∘ (y yᵀ) + β self, for sparse x, sorted by columns: inner products of [x |
-  /// √shift] ⊗ y. The other parameters are as for dense x.
+  /// Rows of (x xᵀ + shift) ∘ (y yᵀ) + β self, for sparse x, sorted by columns: inner products of [x | √shift] ⊗ y. The
+  /// other parameters are as for dense x.
   package func assignGramProducts(
-    _ range: Range<Int>, _ x: CSRMatrix<Scalar>, _ y: Matrix, shift: Scalar, beta: Scalar = 0, isAligned: Bool = false,
-    scratch: Vector<Scalar>
+    _ rows: GramRows, of x: CSRMatrix<Scalar>, _ y: Matrix, shift: Scalar, beta: Scalar = 0, scratch: Vector<Scalar>
   ) {
     precondition(x.rows == columns && y.rows == columns, "shapes of the product do not fit")
-    assignGramTiles(range, shift: shift, beta: beta, isAligned: isAligned, scratch: scratch) { side, rows, tile, c in
+    assignGramTiles(rows, shift: shift, beta: beta, scratch: scratch) { side, rows, tile, c in
       if side == 0 { x.assignDots(rows, tile, into: c) } else { y[rows: rows].assignGramTile(y[rows: tile], into: c) }
     }
   }

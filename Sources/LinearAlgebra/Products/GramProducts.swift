@@ -1,14 +1,38 @@
+/// The rows of a symmetric matrix of inner products that are to be formed.
+package struct GramRows {
+  package let range: Range<Int>
+  /// Whether no panel crosses a multiple of `GramPanel.rows`; `range` must begin at one. Then no bit of a row depends on
+  /// the other rows of `range`.
+  package let isAligned: Bool
+
+  package init(_ range: Range<Int>, isAligned: Bool = false) { (self.range, self.isAligned) = (range, isAligned) }
+}
+
+/// Operands of inner products: row i is Σ_t x_t ⊗ y_t, where T = `positions` rows of x and of y belong to it, the rows
+/// iT + t.
+package struct GramOperands<Scalar: BLASScalar> {
+  let x, y: Matrix<Scalar>
+  let positions: Int
+  /// x A and y S for the rows that are to be formed, which replace x and y on the left side, for symmetric A and S.
+  let divided: (x: Matrix<Scalar>, y: Matrix<Scalar>)?
+
+  package init(
+    _ x: Matrix<Scalar>, _ y: Matrix<Scalar>, positions: Int = 1, divided: (x: Matrix<Scalar>, y: Matrix<Scalar>)? = nil
+  ) {
+    (self.x, self.y, self.positions, self.divided) = (x, y, positions, divided)
+  }
+}
+
 /// Rows of symmetric B × B matrices of inner products. Only the upper triangle is defined; the other elements of a row
 /// may be overwritten. All threads work on panels of rows, the longest first.
 extension Matrix {
-  /// The rows `range` of a aᵀ + β self. self has range.count rows, and as many columns as a has rows.
-  ///
-  /// - Parameter isAligned: as for `assignGramProducts`.
-  package func assignGramRows(_ range: Range<Int>, of a: Matrix, beta: Scalar = 0, isAligned: Bool = false) {
+  /// Rows of a aᵀ + β self. self has `rows.range.count` rows, and as many columns as a has rows.
+  package func assignGramRows(_ rows: GramRows, of a: Matrix, beta: Scalar = 0) {
+    let range = rows.range
     checkGram(range, of: a)
     assert(elements.isDisjoint(from: a.elements), overlap)
     let k = Int32(a.columns)
-    forEachPanel(GramPanel.panels(of: range, columns, isAligned: isAligned), of: range) { panel, c, _ in
+    forEachPanel(GramPanel.panels(of: rows, columns), of: range) { panel, c, _ in
       a.elements.withElements { a in
         let own = a.baseAddress! + panel.lowerBound * Int(k)
         Scalar.syrk(
@@ -23,18 +47,14 @@ extension Matrix {
     }
   }
 
-  /// The rows `range` of Σ_{t,u} (x_t x_uᵀ + shift) ∘ (y_t y_uᵀ) + β self: inner products of Σ_t [x_t | √shift] ⊗ y_t,
-  /// where row i has T = `positions` rows of x and of y, the rows iT + t.
+  /// Rows of Σ_{t,u} (x_t x_uᵀ + shift) ∘ (y_t y_uᵀ) + β self: inner products of Σ_t [x_t | √shift] ⊗ y_t.
   ///
-  /// - Parameters:
-  ///   - divided: the rows `range` of x A and y S, which replace x and y on the left side, for symmetric A and S.
-  ///   - isAligned: whether no panel crosses a multiple of `GramPanel.rows`; `range` must begin at one. Then no bit of
-  ///     a row depends on the other rows of `range`.
-  ///   - scratch: at least `GramPanel.scratchCount` numbers.
+  /// - Parameter scratch: at least `GramPanel.scratchCount` numbers.
   package func assignGramProducts(
-    _ range: Range<Int>, _ x: Matrix, _ y: Matrix, divided: (x: Matrix, y: Matrix)? = nil, positions T: Int = 1,
-    shift: Scalar, beta: Scalar = 0, isAligned: Bool = false, scratch: Vector<Scalar>
+    _ rows: GramRows, of operands: GramOperands<Scalar>, shift: Scalar, beta: Scalar = 0, scratch: Vector<Scalar>
   ) {
+    let (range, T) = (rows.range, operands.positions)
+    let (x, y, divided) = (operands.x, operands.y, operands.divided)
     checkGram(range, of: x, positions: T)
     checkGram(range, of: y, positions: T)
     let own = range.lowerBound * T..<range.upperBound * T
@@ -45,8 +65,7 @@ extension Matrix {
       sides.allSatisfy {
         elements.isDisjoint(from: $0.elements, $1.elements) && scratch.isDisjoint(from: $0.elements, $1.elements)
       }, overlap)
-    assignGramTiles(range, positions: T, shift: shift, beta: beta, isAligned: isAligned, scratch: scratch) {
-      side, rows, tile, c in
+    assignGramTiles(rows, positions: T, shift: shift, beta: beta, scratch: scratch) { side, rows, tile, c in
       let (left, right) = sides[side]
       let own = (rows.lowerBound - range.lowerBound) * T..<(rows.upperBound - range.lowerBound) * T
       if T == 1, rows == tile, divided == nil { return right[rows: tile].assignGramTriangle(into: c) }
@@ -57,14 +76,14 @@ extension Matrix {
   /// Rows of Σ_{t,u} (X_tu + shift) ∘ Y_tu + β self, where `multiply` forms tiles of X (side 0) and Y (side 1): all
   /// positions of some rows × all positions of some columns.
   func assignGramTiles(
-    _ range: Range<Int>, positions T: Int = 1, shift: Scalar, beta: Scalar, isAligned: Bool, scratch: Vector<Scalar>,
+    _ rows: GramRows, positions T: Int = 1, shift: Scalar, beta: Scalar, scratch: Vector<Scalar>,
     multiply: (_ side: Int, _ rows: Range<Int>, _ tile: Range<Int>, _ c: UnsafeMutablePointer<Scalar>) -> Void
   ) {
     let width = GramPanel.width(positions: T)
-    let panels = GramPanel.panels(of: range, columns, positions: T, isAligned: isAligned)
+    let panels = GramPanel.panels(of: rows, columns, positions: T)
     precondition(scratch.count >= GramPanel.scratchCount(positions: T), "the scratch is too small")
     assert(elements.isDisjoint(from: scratch), overlap)
-    forEachPanel(panels, of: range) { panel, c, thread in
+    forEachPanel(panels, of: rows.range) { panel, c, thread in
       scratch.withElements { scratch in
         let products = scratch.baseAddress! + thread * GramPanel.tileCount(positions: T)
         /// Forms the columns `tile`; within the panel itself, row i has only the columns from i on.
@@ -114,7 +133,7 @@ extension Matrix {
   package func scaleGramRows(_ range: Range<Int>, by factors: Vector<Scalar>) {
     precondition(factors.count == columns, "shapes do not fit")
     assert(elements.isDisjoint(from: factors), overlap)
-    forEachPanel(GramPanel.panels(of: range, columns), of: range) { panel, c, _ in
+    forEachPanel(GramPanel.panels(of: GramRows(range), columns), of: range) { panel, c, _ in
       factors.withElements { factors in
         for (index, row) in panel.enumerated() {
           let own = c + index * columns + row
@@ -175,12 +194,11 @@ package enum GramPanel {
     return bound(index)..<bound(index + 1)
   }
 
-  /// The rows `range` of an upper triangle of `columns` rows in panels, the longest first: a thread's share of the
-  /// area, or equal parts of it where it is too large. Aligned panels have about `rows` positions.
-  static func panels(
-    of range: Range<Int>, _ columns: Int, positions: Int = 1, isAligned: Bool = false
-  ) -> [Range<Int>] {
-    if isAligned {
+  /// Rows of an upper triangle of `columns` rows in panels, the longest first: a thread's share of the area, or equal
+  /// parts of it where it is too large. Aligned panels have about `GramPanel.rows` positions.
+  static func panels(of chosen: GramRows, _ columns: Int, positions: Int = 1) -> [Range<Int>] {
+    let range = chosen.range
+    if chosen.isAligned {
       // The height is rounded down to a power of two.
       let height = 1 << (Int.bitWidth - 1 - max(1, rows / positions).leadingZeroBitCount)
       return stride(from: range.lowerBound, to: range.upperBound, by: height).map {
