@@ -55,9 +55,7 @@ struct TrialRun {
       directory, configuration, scales: data.scales, resumingAt: state?.progress.step ?? 0, label: label,
       over: communicator)
     coordinator.record(
-      MetricsEvent.Run(
-        step: state?.progress.step ?? 0, version: context.version, mpi: context.library, ranks: communicator.size,
-        configuration, data, parameters: network.layout.count, memory: run.memory))
+      MetricsEvent.Run(run, version: context.version, mpi: context.library, ranks: communicator.size))
     let trainer = try Trainer<Scalar>(configuration, data, network, coordinator, resuming: state, over: communicator)
     do {
       guard try trainer.run() == .completed, let model = trainer.model else { return .interrupted }

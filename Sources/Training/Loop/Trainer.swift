@@ -213,11 +213,11 @@ package final class Trainer<Scalar: DistributedScalar> {
     lastState.endChange(report.loss.isFinite ? currentState : nil)
 
     if step % configuration.logging.every == 0 || step == totalSteps {
-      let traffic = communicator.statistics - before
+      let cost = StepCost(
+        seconds: (ContinuousClock.now - start) / .seconds(1), phases: optimizer.phases,
+        traffic: communicator.statistics - before)
       coordinator.record(
-        step: MetricsEvent.Step(
-          step: step, epoch: epoch + 1, report, rate: rate, seconds: (ContinuousClock.now - start) / .seconds(1),
-          elapsed: elapsed, phases: optimizer.phases, traffic: traffic))
+        step: MetricsEvent.Step(step: step, epoch: epoch + 1, report, rate: rate, cost, elapsed: elapsed))
     }
     clock.add(optimizer.phases)
     let logging = configuration.logging

@@ -116,35 +116,39 @@ extension ConversionSummary: CustomStringConvertible {
 }
 
 extension MetricsEvent.Run {
-  package init(
-    step: Int, version: String, mpi: String, ranks: Int, _ configuration: Configuration, _ data: TrainingData,
-    parameters: Int, memory: MemoryEstimate
-  ) {
+  package init(_ run: RunPreparation, version: String, mpi: String, ranks: Int) {
+    let (configuration, data, memory) = (run.configuration, run.data, run.memory)
     self.init(
-      step: step, version: version, ranks: ranks, threads: Threads.count, mpi: mpi,
+      step: run.state?.progress.step ?? 0, version: version, ranks: ranks, threads: Threads.count, mpi: mpi,
       method: configuration.optimizer.method.rawValue, kernel: Kernels.name,
       precision: configuration.training.precision.rawValue, examples: data.train.count,
-      features: data.train.featureCount, classes: data.classCount, parameters: parameters,
+      features: data.train.featureCount, classes: data.classCount, parameters: run.network.layout.count,
       dataSeconds: data.seconds, stepMemory: memory.step, evaluationMemory: memory.evaluation,
       checkpointMemory: memory.checkpoint)
   }
 }
 
+/// What a step took on this rank.
+struct StepCost {
+  /// Seconds as a whole.
+  let seconds: Double
+  /// Seconds by kind of work.
+  let phases: Phases
+  let traffic: Communicator.Statistics
+}
+
 extension MetricsEvent.Step {
-  init(
-    step: Int, epoch: Int, _ report: StepReport, rate: Double, seconds: Double, elapsed: Double, phases: Phases,
-    traffic: Communicator.Statistics
-  ) {
+  init(step: Int, epoch: Int, _ report: StepReport, rate: Double, _ cost: StepCost, elapsed: Double) {
     self.init(
       step: step, epoch: epoch, loss: report.loss, gradientNorm: report.gradientNorm, stepNorm: report.stepNorm,
       damping: report.damping, reductionRatio: report.reductionRatio.flatMap { $0.isFinite ? $0 : nil },
       stepLength: report.stepLength,
       learningRate: rate, accepted: report.accepted, solver: report.solver?.method.rawValue,
       solverIterations: report.solver?.iterations, residual: report.solver?.residual,
-      termination: report.solver?.termination.rawValue, seconds: seconds, elapsed: elapsed,
-      phases: phases.summary.map { ($0.phase.rawValue, $0.seconds) },
-      allreduces: traffic.allreduces, allreducedBytes: traffic.allreducedBytes,
-      allgathers: traffic.allgathers, allgatheredBytes: traffic.allgatheredBytes)
+      termination: report.solver?.termination.rawValue, seconds: cost.seconds, elapsed: elapsed,
+      phases: cost.phases.summary.map { ($0.phase.rawValue, $0.seconds) },
+      allreduces: cost.traffic.allreduces, allreducedBytes: cost.traffic.allreducedBytes,
+      allgathers: cost.traffic.allgathers, allgatheredBytes: cost.traffic.allgatheredBytes)
   }
 }
 

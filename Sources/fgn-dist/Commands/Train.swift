@@ -72,7 +72,7 @@ struct Train: ParsableCommand {
     let coordinator = try Coordinator(
       directory, configuration, scales: data.scales, resumingAt: resume == nil ? nil : state?.progress.step ?? 0,
       over: communicator)
-    report(configuration, data, network, run.memory, state, coordinator, job)
+    report(run, coordinator, job)
     for note in notes { coordinator.say(note) }
     for damage in choice?.latest?.damage ?? [] { coordinator.say("warning: left out, for it is damaged: \(damage)") }
     let trainer = try Trainer<Scalar>(configuration, data, network, coordinator, resuming: state, over: communicator)
@@ -124,11 +124,9 @@ struct Train: ParsableCommand {
   }
 
   /// Reports the upcoming run, for the user and in the metrics.
-  private func report(
-    _ configuration: Configuration, _ data: TrainingData, _ network: Network, _ memory: MemoryEstimate,
-    _ state: RunState?, _ coordinator: Coordinator, _ job: Job
-  ) {
-    let train = data.train
+  private func report(_ run: RunPreparation, _ coordinator: Coordinator, _ job: Job) {
+    let (state, configuration, data, network) = (run.state, run.configuration, run.data, run.network)
+    let (train, memory) = (data.train, run.memory)
     coordinator.say("fgn-dist \(FgnDist.version)")
     coordinator.say("ranks", job.placement?.description ?? "")
     if let note = job.placement?.noteOnBinding { coordinator.say("note", note) }
@@ -188,10 +186,7 @@ struct Train: ParsableCommand {
     }
     coordinator.say("run", coordinator.directory.path)
     coordinator.record(
-      MetricsEvent.Run(
-        step: state?.progress.step ?? 0, version: FgnDist.version, mpi: job.library,
-        ranks: job.communicator.size, configuration, data, parameters: network.layout.count,
-        memory: memory))
+      MetricsEvent.Run(run, version: FgnDist.version, mpi: job.library, ranks: job.communicator.size))
     let crowded = Warning.processors(job.placement?.hosts ?? [])
     let scales =
       configuration.data.$normalize.isAutomatic

@@ -9,9 +9,8 @@ import Testing
   private func step(_ report: StepReport, seconds: Double = 0.0123456789012) -> MetricsEvent.Step {
     let phases = Phases()
     phases.measure(.solve) {}
-    return MetricsEvent.Step(
-      step: 7, epoch: 2, report, rate: 0.1, seconds: seconds, elapsed: 3.5, phases: phases,
-      traffic: Communicator.Statistics())
+    let cost = StepCost(seconds: seconds, phases: phases, traffic: Communicator.Statistics())
+    return MetricsEvent.Step(step: 7, epoch: 2, report, rate: 0.1, cost, elapsed: 3.5)
   }
 
   private func object(_ step: MetricsEvent.Step) throws -> [String: Any] {
