@@ -40,21 +40,7 @@ package struct SolverPlan: Codable, Equatable, Sendable {
   /// The number of iterations that conjugate gradient is expected to take.
   package var iterations: Double
   /// nil in checkpoints that do not record it; their seconds are measured.
-  package var source: Source?
-
-  package init(
-    matrixFree: Double, iteration: Double, gram: Double, gramCG: Double, gramIteration: Double? = nil,
-    gramIterationRatio: Double? = nil, iterations: Double, source: Source = .measured
-  ) {
-    self.matrixFree = matrixFree
-    self.iteration = iteration
-    self.gram = gram
-    self.gramCG = gramCG
-    self.gramIteration = gramIteration
-    self.gramIterationRatio = gramIterationRatio
-    self.iterations = iterations
-    self.source = source
-  }
+  package var source: Source? = .measured
 
   /// Whether the seconds are measured.
   package var isMeasured: Bool { source != .model }

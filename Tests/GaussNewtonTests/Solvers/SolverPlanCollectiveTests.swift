@@ -1,10 +1,11 @@
 import Foundation
-import GaussNewton
 import LinearAlgebra
 import MPI
 import Networks
 import TestSupport
 import Testing
+
+@testable import GaussNewton
 
 @Suite(.serialized) struct SolverPlanCollectiveTests {
   func plan(iterations: Double, gram: Double, gramCG: Double = 1) -> SolverPlan {
