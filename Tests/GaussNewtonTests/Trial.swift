@@ -76,7 +76,7 @@ struct MethodTrial<Method: Optimizer> {
 
   /// One step on all rows. Collective.
   func advance(rate: Double = 1) throws -> StepReport {
-    try optimizer.advance(parameters, on: batch, rate: rate, interrupt: false)
+    try optimizer.advance(parameters, on: batch, rate: rate)
   }
 
   /// One step, and the change of the parameters in it. Collective.
@@ -134,7 +134,7 @@ func change(
   let before = parameters.array
   func advance() throws -> StepReport {
     try optimizer.advance(
-      parameters, inputs: features[rows: mine], labels: labels[mine], batchSize: count, rate: 1)
+      parameters, on: Batch(inputs: .dense(features[rows: mine]), labels: labels[mine], globalSize: count), rate: 1)
   }
   for _ in 1..<steps { _ = try advance() }
   let report = try advance()
@@ -142,23 +142,8 @@ func change(
 }
 
 extension Optimizer {
-  /// One global step on rows of either kind of inputs. Collective.
-  func advance(
-    _ parameters: Vector<Scalar>, inputs: Inputs<Scalar>, labels: ArraySlice<Int32>, weights: Vector<Scalar>? = nil,
-    batchSize: Int, rate: Double, interrupt: Bool = false
-  ) throws -> StepReport {
-    try advance(
-      parameters, on: Batch(inputs: inputs, labels: labels, weights: weights, globalSize: batchSize), rate: rate,
-      interrupt: interrupt)
-  }
-
-  /// One global step on dense rows. Collective.
-  func advance(
-    _ parameters: Vector<Scalar>, inputs: Matrix<Scalar>, labels: ArraySlice<Int32>, weights: Vector<Scalar>? = nil,
-    batchSize: Int, rate: Double, interrupt: Bool = false
-  ) throws -> StepReport {
-    try advance(
-      parameters, inputs: .dense(inputs), labels: labels, weights: weights, batchSize: batchSize, rate: rate,
-      interrupt: interrupt)
+  /// One global step without a wish to stop. Collective.
+  func advance(_ parameters: Vector<Scalar>, on batch: Batch<Scalar>, rate: Double) throws -> StepReport {
+    try advance(parameters, on: batch, rate: rate, interrupt: false)
   }
 }

@@ -11,7 +11,7 @@ import Testing
     let problem = ToyProblem(rows: 83, features: 4, classes: classes, largestMargin: 2, seed: 31)
     for decaysBiases in [true, false] {
       let expected = try World.once { problem.oracle.optimum(weightDecay: μ, decaysBiases: decaysBiases) }
-      let course = try Course<Double>(problem, weightDecay: μ, decaysBiases: decaysBiases)
+      let course = try Course<Double>(.init(problem, weightDecay: μ, decaysBiases: decaysBiases))
       #expect(try course.run() == .converged)
       let f = problem.oracle.objective(expected, weightDecay: μ, decaysBiases: decaysBiases)
       let found = problem.oracle.objective(
@@ -29,7 +29,7 @@ import Testing
   func `In single precision the objective has eight digits of the optimum`(μ: Double) throws {
     let problem = ToyProblem(rows: 300, features: 6, classes: 5, largestMargin: 2, seed: 32)
     let expected = try World.once { problem.oracle.optimum(weightDecay: μ) }
-    let course = try Course<Float>(problem, weightDecay: μ, tolerance: 1e-5)
+    let course = try Course<Float>(.init(problem, weightDecay: μ), tolerance: 1e-5)
     let end = try course.run()
     #expect(end == .converged || end == .rounded)
     let f = problem.oracle.objective(expected, weightDecay: μ)
@@ -41,7 +41,7 @@ import Testing
     let weighted = plain.weighted((0..<60).map { [0, 0.5, 1, 2.5][$0 % 4] })
     for problem in [weighted, plain.smoothed(0.1), weighted.softened(deviation: 1, smoothing: 0.05, seed: 5)] {
       let expected = try World.once { problem.oracle.optimum(weightDecay: 1e-4) }
-      let course = try Course<Double>(problem, weightDecay: 1e-4)
+      let course = try Course<Double>(.init(problem, weightDecay: 1e-4))
       #expect(try course.run() == .converged)
       #expect(relativeError(course.parameters.doubles, expected) < 1e-6)
     }
@@ -56,11 +56,11 @@ import Testing
       features: features, labels: plain.oracle.labels, classes: 4, parameters: plain.parameters.map { _ in 0 })
     let expected = try World.once { problem.oracle.optimum(weightDecay: 1e-4) }
     let f = problem.oracle.objective(expected, weightDecay: 1e-4)
-    let course = try Course<Double>(problem, weightDecay: 1e-4)
+    let course = try Course<Double>(.init(problem, weightDecay: 1e-4))
     #expect(try course.run() == .converged)
     #expect(abs(problem.oracle.objective(course.parameters.doubles, weightDecay: 1e-4) / f - 1) < 1e-10)
     #expect(course.progress.passes < 150)
-    let single = try Course<Float>(problem, weightDecay: 1e-4, tolerance: 1e-5)
+    let single = try Course<Float>(.init(problem, weightDecay: 1e-4), tolerance: 1e-5)
     let end = try single.run()
     #expect(end == .converged || end == .rounded)
     #expect(abs(problem.oracle.objective(single.parameters.doubles, weightDecay: 1e-4) / f - 1) < 1e-8)
@@ -71,8 +71,8 @@ import Testing
     let features = plain.oracle.features.map { row in row.map { abs($0) < 0.6 ? 0 : $0 } }
     let problem = ToyProblem(
       features: features, labels: plain.oracle.labels, classes: 3, parameters: plain.parameters.map { _ in 0 })
-    let dense = try Course<Double>(problem, weightDecay: 1e-3)
-    let sparse = try Course<Double>(problem, weightDecay: 1e-3, isSparse: true)
+    let dense = try Course<Double>(.init(problem, weightDecay: 1e-3))
+    let sparse = try Course<Double>(.init(problem, .sparseLinear, weightDecay: 1e-3))
     #expect(try dense.run() == .converged)
     #expect(try sparse.run() == .converged)
     #expect(abs(sparse.progress.objective / dense.progress.objective - 1) < 1e-12)
@@ -82,7 +82,7 @@ import Testing
   func `Any number of rows has an optimum where the weights decay`(rows: Int) throws {
     let problem = ToyProblem(rows: rows, features: 3, classes: 3, largestMargin: 1, seed: 36)
     let expected = try World.once { problem.oracle.optimum(weightDecay: 1e-2) }
-    let course = try Course<Double>(problem, weightDecay: 1e-2)
+    let course = try Course<Double>(.init(problem, weightDecay: 1e-2))
     #expect(try course.run() == .converged)
     #expect(relativeError(course.parameters.doubles, expected) < 1e-6)
   }
@@ -92,8 +92,8 @@ import Testing
       features: [[1, 0], [-1, 0.5], [2, 0], [-3, 1]], labels: [0, 1, 0, 1], classes: 2,
       parameters: [0, 0, 0, 0, 0, 0])
     for maxPasses in [20, 3000] {
-      let single = try Course<Float>(problem, weightDecay: 0, maxPasses: maxPasses)
-      let double = try Course<Double>(problem, weightDecay: 0, maxPasses: maxPasses)
+      let single = try Course<Float>(.init(problem, weightDecay: 0), maxPasses: maxPasses)
+      let double = try Course<Double>(.init(problem, weightDecay: 0), maxPasses: maxPasses)
       for end in [try single.run(), try double.run()] {
         #expect([.exhausted, .vanished, .stalled].contains(end))
       }
@@ -104,7 +104,7 @@ import Testing
   @Test func `A network with hidden layers reaches a stationary point`() throws {
     let problem = ToyProblem(rows: 50, features: 3, classes: 3, largestMargin: 1, seed: 37)
     let network = Network([Linear(inputs: 3, outputs: 4), Activation(.tanh, count: 4), Linear(inputs: 4, outputs: 3)])
-    let course = try Course<Double>(problem, network: network, weightDecay: 1e-2)
+    let course = try Course<Double>(.init(problem, .network(network), weightDecay: 1e-2))
     let first = course.progress.objective
     #expect(try course.run() == .converged)
     #expect(course.progress.objective < first)
@@ -114,21 +114,21 @@ import Testing
   @Test func `Any number of ranks finds the optimum of one, and virtual shards its bits`() throws {
     let problem = ToyProblem(rows: 150, features: 6, classes: 5, largestMargin: 2, seed: 38)
     let world = World.communicator
-    let together = try Course<Double>(problem, weightDecay: 1e-4, communicator: world)
-    let alone = try Course<Double>(problem, weightDecay: 1e-4, communicator: Communicator())
+    let together = try Course<Double>(.init(problem, weightDecay: 1e-4), communicator: world)
+    let alone = try Course<Double>(.init(problem, weightDecay: 1e-4), communicator: Communicator())
     _ = (try together.run(), try alone.run())
     #expect(relativeError(together.parameters.doubles, alone.parameters.doubles) < 1e-9)
     let all = try world.allgather(together.parameters.doubles)
     #expect(all == (0..<world.size).flatMap { _ in together.parameters.doubles })
-    let shared = try Course<Float>(problem, weightDecay: 1e-4, virtualShards: 5, communicator: world)
-    let one = try Course<Float>(problem, weightDecay: 1e-4, virtualShards: 5, communicator: Communicator())
+    let shared = try Course<Float>(.init(problem, weightDecay: 1e-4), virtualShards: 5, communicator: world)
+    let one = try Course<Float>(.init(problem, weightDecay: 1e-4), virtualShards: 5, communicator: Communicator())
     _ = (try shared.run(), try one.run())
     #expect(shared.parameters.doubles == one.parameters.doubles)
   }
 
   @Test func `A course that goes on from any step has the same bits`() throws {
     let problem = ToyProblem(rows: 90, features: 5, classes: 4, largestMargin: 2, seed: 39)
-    let whole = try Course<Float>(problem, weightDecay: 1e-5)
+    let whole = try Course<Float>(.init(problem, weightDecay: 1e-5))
     var states: [([Float], OptimumProgress)] = []
     while whole.progress.end(whole.options) == nil {
       states.append((whole.parameters.array, whole.progress))
@@ -136,7 +136,7 @@ import Testing
     }
     #expect(states.count > 2)
     for (parameters, progress) in states {
-      let rest = try Course<Float>(problem, weightDecay: 1e-5, from: (parameters, progress))
+      let rest = try Course<Float>(.init(problem, weightDecay: 1e-5), from: (parameters, progress))
       _ = try rest.run()
       #expect(rest.parameters.array == whole.parameters.array)
       #expect(rest.progress == whole.progress)
@@ -147,7 +147,7 @@ import Testing
     let problem = ToyProblem(rows: 90, features: 5, classes: 4, largestMargin: 2, seed: 40)
     let world = World.communicator
     for passes in [0, 1] {
-      let course = try Course<Double>(problem, weightDecay: 1e-5, communicator: world)
+      let course = try Course<Double>(.init(problem, weightDecay: 1e-5), communicator: world)
       _ = try course.newton.advance()
       let (before, progress) = (course.parameters.array, course.progress)
       let limit = course.objective.passes + passes
@@ -161,7 +161,59 @@ import Testing
   }
 }
 
-/// The way of a linear head, or of another network, to the optimum on a problem.
+/// A loss with weight decay that is to be minimised: that of a network on a problem.
+private struct Minimization {
+  enum Model {
+    case linear
+    case sparseLinear
+    case network(Network)
+  }
+
+  let problem: ToyProblem
+  let model: Model
+  let weightDecay: Double
+  let decaysBiases: Bool
+
+  init(_ problem: ToyProblem, _ model: Model = .linear, weightDecay: Double, decaysBiases: Bool = true) {
+    (self.problem, self.model) = (problem, model)
+    (self.weightDecay, self.decaysBiases) = (weightDecay, decaysBiases)
+  }
+
+  var network: Network {
+    let (d, C) = (problem.featureCount, problem.oracle.classCount)
+    switch model {
+    case .linear: return Network([Linear(inputs: d, outputs: C)])
+    case .sparseLinear: return Network([SparseLinear(inputs: d, outputs: C)])
+    case .network(let network): return network
+    }
+  }
+
+  /// Those of the problem for a linear head.
+  func initialParameters<Scalar: BLASScalar>() -> Vector<Scalar> {
+    if case .network(let network) = model { return network.initialParameters(seed: 1) }
+    return Vector(problem.parameters.map { Scalar($0) })
+  }
+
+  func rows<Scalar: BLASScalar>() -> TrainingRows<Scalar> {
+    let (oracle, d) = (problem.oracle, problem.featureCount)
+    let isSparse = if case .sparseLinear = model { true } else { false }
+    return TrainingRows(count: problem.rowCount) { rows, globalSize in
+      let values = rows.map { oracle.features[$0].map { Scalar($0) } }
+      let dense = Matrix(Vector(values.flatMap { $0 }), rows.count, d)
+      return Batch(
+        inputs: isSparse
+          ? .sparse(CSRMatrix(rows.map { oracle.features[$0] }, columns: d)) : .dense(dense),
+        targets: Targets(
+          rows.map { Int32(oracle.labels[$0]) }[...],
+          distributions: oracle.targets.map { targets in
+            Matrix(Vector(rows.flatMap { targets[$0].map { Scalar($0) } }), rows.count, oracle.classCount)
+          }),
+        weights: Vector(rows.map { Scalar(oracle.weights[$0]) }), globalSize: globalSize)
+    }
+  }
+}
+
+/// The way to the optimum.
 private final class Course<Scalar: DistributedScalar> {
   let parameters: Vector<Scalar>
   let objective: FullObjective<Scalar>
@@ -171,35 +223,17 @@ private final class Course<Scalar: DistributedScalar> {
   var progress: OptimumProgress { newton.progress }
 
   init(
-    _ problem: ToyProblem, network given: Network? = nil, weightDecay μ: Double, decaysBiases: Bool = true,
-    tolerance: Double = 1e-9, maxPasses: Int = 5000, isSparse: Bool = false, virtualShards: Int? = nil,
-    from state: ([Scalar], OptimumProgress)? = nil, communicator: Communicator = World.communicator
+    _ task: Minimization, tolerance: Double = 1e-9, maxPasses: Int = 5000,
+    from state: ([Scalar], OptimumProgress)? = nil, virtualShards: Int? = nil,
+    communicator: Communicator = World.communicator
   ) throws {
-    let (d, C) = (problem.featureCount, problem.oracle.classCount)
-    let network =
-      given
-      ?? Network([isSparse ? SparseLinear(inputs: d, outputs: C) as any Layer : Linear(inputs: d, outputs: C)])
-    let oracle = problem.oracle
-    let rows = TrainingRows<Scalar>(count: problem.rowCount) { rows, globalSize in
-      let values = rows.map { oracle.features[$0].map { Scalar($0) } }
-      let dense = Matrix(Vector(values.flatMap { $0 }), rows.count, d)
-      return Batch(
-        inputs: isSparse
-          ? .sparse(CSRMatrix(rows.map { oracle.features[$0] }, columns: d)) : .dense(dense),
-        targets: Targets(
-          rows.map { Int32(oracle.labels[$0]) }[...],
-          distributions: oracle.targets.map { targets in
-            Matrix(Vector(rows.flatMap { targets[$0].map { Scalar($0) } }), rows.count, C)
-          }),
-        weights: Vector(rows.map { Scalar(oracle.weights[$0]) }), globalSize: globalSize)
-    }
+    let network = task.network
     let run = RowPartition(rank: communicator.rank, ranks: communicator.size, virtualShards: virtualShards)
     objective = FullObjective(
-      network, rows, in: RowBlocks(network, like: run, rank: communicator.rank, threads: 2),
-      weightDecay: (μ, decaysBiases), phases: Phases(), communicator: communicator)
+      network, task.rows(), in: RowBlocks(network, like: run, rank: communicator.rank, threads: 2),
+      weightDecay: (task.weightDecay, task.decaysBiases), phases: Phases(), communicator: communicator)
     options = OptimumOptions(tolerance: tolerance, maxPasses: maxPasses)
-    let initial: Vector<Scalar> =
-      given == nil ? Vector(problem.parameters.map { Scalar($0) }) : network.initialParameters(seed: 1)
+    let initial: Vector<Scalar> = task.initialParameters()
     parameters = state.map { Vector($0.0) } ?? initial.copy()
     newton = try TruncatedNewton(
       objective, parameters, initial: state == nil ? initial : nil, resuming: state?.1, options: options)

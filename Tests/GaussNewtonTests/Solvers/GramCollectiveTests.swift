@@ -7,19 +7,19 @@ import Testing
 
 @Suite(.serialized) struct GramCollectiveTests {
   func options<Scalar: BLASScalar>(
-    _ kind: SolverOptions.Kind, for _: Scalar.Type = Double.self, damping λ: Double, weightDecay μ: Double = 0
+    _ kind: SolverOptions.Kind, for _: Scalar.Type = Double.self, damping λ: Double, weightDecay μ: Double = 0,
+    momentum η: Double = 0
   ) -> GaussNewtonOptions {
     var options = exactOptions(for: Scalar.self, damping: λ, weightDecay: μ)
     options.solver.kind = kind
+    options.momentum = η
     return options
   }
 
   func check<Scalar: DistributedScalar>(
-    _: Scalar.Type, _ kind: SolverOptions.Kind, _ problem: ToyProblem, damping λ: Double, weightDecay μ: Double,
-    momentum η: Double, shard: Range<Int>? = nil, tolerance: Double
+    _: Scalar.Type, _ problem: ToyProblem, _ options: GaussNewtonOptions, shard: Range<Int>? = nil, tolerance: Double
   ) throws {
-    var options = options(kind, for: Scalar.self, damping: λ, weightDecay: μ)
-    options.momentum = η
+    let (λ, μ, η) = (options.damping.initial, options.weightDecay, options.momentum)
     let trial = Trial<Scalar>(problem, options, shard: shard)
     var last = [Double](repeating: 0, count: problem.parameters.count)
     for _ in 0..<2 {
@@ -43,12 +43,13 @@ import Testing
       let problem = ToyProblem(rows: 37, features: 6, classes: classes, largestMargin: largestMargin, seed: 7)
       for λ in [1e-4, 1e-1, 10] {
         for (μ, η) in [(0, 0), (1e-2, 0), (0, 0.8), (1e-2, 0.8)] {
-          try check(Double.self, kind, problem, damping: λ, weightDecay: μ, momentum: η, tolerance: 1e-9)
+          try check(Double.self, problem, options(kind, damping: λ, weightDecay: μ, momentum: η), tolerance: 1e-9)
           // A matrix of rounded numbers determines few digits of a step with little damping, and may even be
           // indefinite, while conjugate gradient relies on positive definiteness.
           if kind == .gramCG, λ < 1e-2 { continue }
           try check(
-            Float.self, kind, problem, damping: λ, weightDecay: μ, momentum: η, tolerance: λ < 1e-2 ? 2e-2 : 3e-4)
+            Float.self, problem, options(kind, for: Float.self, damping: λ, weightDecay: μ, momentum: η),
+            tolerance: λ < 1e-2 ? 2e-2 : 3e-4)
         }
       }
     }
@@ -57,11 +58,11 @@ import Testing
   @Test(arguments: [1, 2, 3, 5, 29])
   func `Any number of rows is solved, also where some ranks have none`(rows: Int) throws {
     let problem = ToyProblem(rows: rows, features: 5, classes: 4, largestMargin: 3, seed: 17)
-    try check(Double.self, .gram, problem, damping: 1e-2, weightDecay: 1e-3, momentum: 0.5, tolerance: 1e-9)
+    try check(Double.self, problem, options(.gram, damping: 1e-2, weightDecay: 1e-3, momentum: 0.5), tolerance: 1e-9)
     let world = World.communicator
     for owner in 0..<world.size {
       try check(
-        Double.self, .gram, problem, damping: 1e-2, weightDecay: 1e-3, momentum: 0.5,
+        Double.self, problem, options(.gram, damping: 1e-2, weightDecay: 1e-3, momentum: 0.5),
         shard: world.rank == owner ? 0..<rows : rows..<rows, tolerance: 1e-9)
     }
   }
@@ -74,9 +75,11 @@ import Testing
     for owner in -1..<world.size {
       let shard = owner < 0 ? nil : world.rank == owner ? 0..<rows : rows..<rows
       try check(
-        Double.self, kind, problem, damping: 0.1, weightDecay: 1e-2, momentum: 0.8, shard: shard, tolerance: 1e-9)
+        Double.self, problem, options(kind, damping: 0.1, weightDecay: 1e-2, momentum: 0.8), shard: shard,
+        tolerance: 1e-9)
       try check(
-        Float.self, kind, problem, damping: 0.1, weightDecay: 1e-2, momentum: 0.8, shard: shard, tolerance: 3e-4)
+        Float.self, problem, options(kind, for: Float.self, damping: 0.1, weightDecay: 1e-2, momentum: 0.8),
+        shard: shard, tolerance: 3e-4)
     }
   }
 

@@ -198,8 +198,9 @@ import Testing
         network, options: options, capacity: mine.count, communicator: World.communicator)
       let report = try optimizer.advance(
         Vector((network.initialParameters(seed: 4) as Vector<Float>).array.map { Scalar($0) }),
-        inputs: Matrix(Vector(features.map { Scalar($0) }), labels.count, 20)[rows: mine], labels: labels[mine],
-        batchSize: labels.count, rate: 1)
+        on: Batch(
+          inputs: .dense(Matrix(Vector(features.map { Scalar($0) }), labels.count, 20)[rows: mine]),
+          labels: labels[mine], globalSize: labels.count), rate: 1)
       if mine.count == labels.count { #expect(optimizer.margin.losses.array.max()! > 14) }
       return try #require(report.reductionRatio)
     }

@@ -109,7 +109,9 @@ import Testing
 
       // The optimizer continues with the next batch as if nothing had happened.
       let next = try trial.optimizer.advance(
-        trial.parameters, inputs: sound.inputs(trial.shard), labels: sound.labels(trial.shard), batchSize: 23, rate: 1)
+        trial.parameters,
+        on: Batch(inputs: .dense(sound.inputs(trial.shard)), labels: sound.labels(trial.shard), globalSize: 23), rate: 1
+      )
       #expect(next.accepted && next.loss.isFinite)
       #expect(next.solver!.termination == .converged)
       let expected = sound.oracle.step(sound.parameters, damping: 0.1, weightDecay: μ)

@@ -5,13 +5,19 @@ import TestSupport
 import Testing
 
 @Suite(.serialized) struct GeneralizedGaussNewtonCollectiveTests {
-  func checkSteps<Scalar: DistributedScalar>(
-    _: Scalar.Type, _ problem: ToyProblem, damping λ: Double, weightDecay μ: Double, momentum η: Double = 0,
-    tolerance: Double, shard: Range<Int>? = nil
-  ) throws {
+  func options<Scalar: BLASScalar>(
+    for _: Scalar.Type = Double.self, damping λ: Double, weightDecay μ: Double, momentum η: Double = 0
+  ) -> GaussNewtonOptions {
     var options = exactOptions(for: Scalar.self, damping: λ, weightDecay: μ)
     if Scalar.self == Double.self { options.solver.tolerance = 1e-13 }
     options.momentum = η
+    return options
+  }
+
+  func checkSteps<Scalar: DistributedScalar>(
+    _: Scalar.Type, _ problem: ToyProblem, _ options: GaussNewtonOptions, tolerance: Double, shard: Range<Int>? = nil
+  ) throws {
+    let (λ, μ, η) = (options.damping.initial, options.weightDecay, options.momentum)
     let trial = FullTrial<Scalar>(problem, options, shard: shard)
     var last = [Double](repeating: 0, count: problem.parameters.count)
     for _ in 0..<(η == 0 ? 1 : 3) {
@@ -40,8 +46,8 @@ import Testing
     for largestMargin in [1.0, 10, 100] {
       let problem = ToyProblem(rows: 37, features: 6, classes: classes, largestMargin: largestMargin, seed: 7)
       for μ in [0, 1e-2] {
-        try checkSteps(Double.self, problem, damping: λ, weightDecay: μ, tolerance: 1e-9)
-        try checkSteps(Float.self, problem, damping: λ, weightDecay: μ, tolerance: 2e-4)
+        try checkSteps(Double.self, problem, options(damping: λ, weightDecay: μ), tolerance: 1e-9)
+        try checkSteps(Float.self, problem, options(for: Float.self, damping: λ, weightDecay: μ), tolerance: 2e-4)
       }
     }
   }
@@ -50,15 +56,16 @@ import Testing
   func `Steps with momentum pull towards the last step as the formula says`(classes: Int, μ: Double) throws {
     for largestMargin in [1.0, 30] {
       let problem = ToyProblem(rows: 37, features: 6, classes: classes, largestMargin: largestMargin, seed: 8)
-      try checkSteps(Double.self, problem, damping: 0.05, weightDecay: μ, momentum: 0.8, tolerance: 1e-9)
-      try checkSteps(Float.self, problem, damping: 0.05, weightDecay: μ, momentum: 0.8, tolerance: 2e-4)
+      try checkSteps(Double.self, problem, options(damping: 0.05, weightDecay: μ, momentum: 0.8), tolerance: 1e-9)
+      try checkSteps(
+        Float.self, problem, options(for: Float.self, damping: 0.05, weightDecay: μ, momentum: 0.8), tolerance: 2e-4)
     }
   }
 
   @Test(arguments: [1, 2, 3, 7, 29])
   func `Any number of rows is solved, also where some ranks have none`(rows: Int) throws {
     let problem = ToyProblem(rows: rows, features: 5, classes: 4, largestMargin: 3, seed: 17)
-    try checkSteps(Double.self, problem, damping: 1e-2, weightDecay: 1e-3, momentum: 0.5, tolerance: 1e-9)
+    try checkSteps(Double.self, problem, options(damping: 1e-2, weightDecay: 1e-3, momentum: 0.5), tolerance: 1e-9)
   }
 
   @Test func `One rank may have all the rows`() throws {
@@ -66,7 +73,7 @@ import Testing
     let world = World.communicator
     for owner in 0..<world.size {
       try checkSteps(
-        Double.self, problem, damping: 1e-2, weightDecay: 0, tolerance: 1e-9,
+        Double.self, problem, options(damping: 1e-2, weightDecay: 0), tolerance: 1e-9,
         shard: world.rank == owner ? 0..<11 : 11..<11)
     }
   }

@@ -49,7 +49,8 @@ import Testing
       let mine = evenShard(of: count, communicator)
       let rows = start + mine.lowerBound..<start + mine.upperBound
       return try trial.optimizer.advance(
-        trial.parameters, inputs: problem.inputs(rows), labels: problem.labels(rows), batchSize: count,
+        trial.parameters,
+        on: Batch(inputs: .dense(problem.inputs(rows)), labels: problem.labels(rows), globalSize: count),
         rate: 1 - Double(step) / 40)
     }
     return (reports, trial.parameters.array)

@@ -15,21 +15,46 @@ import Testing
       labels: (0..<rows).map { _ in samples.integer(below: C) }, classes: C, parameters: samples.normals(C * (d + 1)))
   }
 
+  /// The network on sparse rows or on dense ones.
+  struct Model {
+    /// The outputs of its hidden layers.
+    var hidden: [Int] = []
+    /// The initial parameters, in the order of the dense network.
+    var parameters: [Double]
+    var isSparse = true
+  }
+
+  /// What rows a rank has.
+  enum Division {
+    case even
+    case virtualShards(Int)
+    /// These rows on this rank.
+    case own(Range<Int>)
+  }
+
   /// The changes of the parameters in some steps, in the order of the dense network, and the reports. Collective.
   func changes(
-    of problem: ToyProblem, hidden: [Int] = [], parameters θ: [Double], sparse: Bool = true, steps: Int = 2,
-    shards: Int? = nil, shard: Range<Int>? = nil, over communicator: Communicator = World.communicator,
+    of model: Model, on problem: ToyProblem, steps: Int = 2, rows division: Division = .even,
+    over communicator: Communicator = World.communicator,
     _ make: (Network, _ capacity: Int, RowPartition, Communicator) -> some Optimizer<Double>
   ) throws -> (changes: [[Double]], reports: [StepReport]) {
+    let (θ, sparse) = (model.parameters, model.isSparse)
     let (B, d, C) = (problem.rowCount, problem.featureCount, problem.oracle.classCount)
     let network = try Network(
-      hidden.flatMap { [.linear($0), .activation(.tanh)] }, example: [d], classes: C, sparseInputs: sparse)
-    let partition =
-      shard == nil
-      ? RowPartition(rank: communicator.rank, ranks: communicator.size, virtualShards: shards) : RowPartition()
-    let mine = shard ?? partition.rows(of: B)
+      model.hidden.flatMap { [.linear($0), .activation(.tanh)] }, example: [d], classes: C, sparseInputs: sparse)
+    let partition: RowPartition
+    let mine: Range<Int>
+    switch division {
+    case .even:
+      partition = RowPartition(rank: communicator.rank, ranks: communicator.size)
+      mine = partition.rows(of: B)
+    case .virtualShards(let count):
+      partition = RowPartition(rank: communicator.rank, ranks: communicator.size, virtualShards: count)
+      mine = partition.rows(of: B)
+    case .own(let rows): (partition, mine) = (RowPartition(), rows)
+    }
     let optimizer = make(network, max(mine.count, partition.capacity(of: B)), partition, communicator)
-    let first = hidden.first ?? C
+    let first = model.hidden.first ?? C
     let parameters = Vector(sparse ? transposingFirst(θ, first, d) : θ)
     func dense() -> [Double] { sparse ? transposingFirst(parameters.array, d, first) : parameters.array }
     let rows = Array(problem.oracle.features[mine])
@@ -39,7 +64,7 @@ import Testing
       let before = dense()
       result.reports.append(
         try optimizer.advance(
-          parameters, inputs: inputs, labels: problem.labels(mine), batchSize: B, rate: 0.5, interrupt: false))
+          parameters, on: Batch(inputs: inputs, labels: problem.labels(mine), globalSize: B), rate: 0.5))
       result.changes.append(zip(dense(), before).map { $0 - $1 })
     }
     return result
@@ -55,18 +80,19 @@ import Testing
   }
 
   func checkAgainstOracle(
-    _ problem: ToyProblem, _ kind: SolverOptions.Kind, full: Bool = false, shards: Int? = nil, shard: Range<Int>? = nil
+    _ problem: ToyProblem, _ kind: SolverOptions.Kind, full: Bool = false, rows division: Division = .even
   ) throws {
     // A single row soon becomes certain, and then nothing is left to compare.
     let steps = problem.rowCount == 1 ? 1 : 2
+    let head = Model(parameters: problem.parameters)
     for (λ, μ, η) in [(1e-2, 0, 0), (1e-1, 1e-2, 0.8)] {
       let options = options(kind, damping: λ, weightDecay: μ, momentum: η)
       let (changes, reports) =
         try full
-        ? changes(of: problem, parameters: problem.parameters, steps: steps, shards: shards, shard: shard) {
+        ? changes(of: head, on: problem, steps: steps, rows: division) {
           GeneralizedGaussNewton($0, options: options, capacity: $1, partition: $2, communicator: $3)
         }
-        : changes(of: problem, parameters: problem.parameters, steps: steps, shards: shards, shard: shard) {
+        : changes(of: head, on: problem, steps: steps, rows: division) {
           FastGaussNewton($0, options: options, capacity: $1, partition: $2, communicator: $3)
         }
       var θ = problem.parameters
@@ -97,7 +123,7 @@ import Testing
     let world = World.communicator
     for owner in 0..<world.size {
       let shard = world.rank < owner ? 0..<0 : world.rank == owner ? 0..<23 : 23..<23
-      try checkAgainstOracle(Self.problem(rows: 23, classes: 4), kind, shard: shard)
+      try checkAgainstOracle(Self.problem(rows: 23, classes: 4), kind, rows: .own(shard))
     }
   }
 
@@ -110,9 +136,10 @@ import Testing
     func check<Method: Optimizer>(
       _ make: (Network, Int, RowPartition, Communicator) -> Method
     ) throws where Method.Scalar == Double {
-      let own = try changes(of: problem, hidden: hidden, parameters: θ, steps: 3, make)
-      let expected = try changes(
-        of: problem, hidden: hidden, parameters: θ, sparse: false, steps: 3, over: Communicator(), make)
+      var model = Model(hidden: hidden, parameters: θ)
+      let own = try changes(of: model, on: problem, steps: 3, make)
+      model.isSparse = false
+      let expected = try changes(of: model, on: problem, steps: 3, over: Communicator(), make)
       for (Δ, reference) in zip(own.changes, expected.changes) { #expect(relativeError(Δ, reference) < 1e-9) }
       for (report, reference) in zip(own.reports, expected.reports) {
         // Losses reach 50, and their roundings are larger by the same factor.
@@ -150,24 +177,25 @@ import Testing
     let θ = samples.normals(zip(sizes, sizes.dropFirst()).reduce(0) { $0 + ($1.0 + 1) * $1.1 }, 0.2)
     var options = options(kind, damping: 1e-2, weightDecay: 1e-3, momentum: 0.5)
     options.solver.tolerance = 1e-3
+    let model = Model(hidden: hidden, parameters: θ)
     for shards in [12, 3] {
       func run(threads: Int, over communicator: Communicator) throws -> [[Double]] {
         try withThreads(threads, pieces: 8) {
-          try changes(of: problem, hidden: hidden, parameters: θ, shards: shards, over: communicator) {
+          try changes(of: model, on: problem, rows: .virtualShards(shards), over: communicator) {
             FastGaussNewton($0, options: options, capacity: $1, partition: $2, communicator: $3)
           }.changes
         }
       }
       #expect(try run(threads: 2, over: World.communicator) == run(threads: 1, over: Communicator()))
     }
-    if hidden.isEmpty { try checkAgainstOracle(Self.problem(rows: 37, classes: 4), kind, shards: 5) }
+    if hidden.isEmpty { try checkAgainstOracle(Self.problem(rows: 37, classes: 4), kind, rows: .virtualShards(5)) }
   }
 
   @Test func `Communication is what the documentation says`() throws {
     let problem = Self.problem(rows: 23, classes: 12)
     let world = World.communicator
     let before = world.statistics
-    _ = try changes(of: problem, parameters: problem.parameters, steps: 1, over: world) {
+    _ = try changes(of: Model(parameters: problem.parameters), on: problem, steps: 1, over: world) {
       FastGaussNewton(
         $0, options: options(.gram, damping: 1e-1), capacity: $1, partition: $2, communicator: $3)
     }

@@ -166,8 +166,10 @@ import Testing
         let weights = (0..<size).map { _ in Scalar(samples.integer(below: 4)) / 2 }
         let mine = partition.rows(of: size)
         let report = try optimizer.advance(
-          parameters, inputs: features[rows: mine], labels: labels[mine],
-          weights: variant.isWeighted ? Vector(Array(weights[mine])) : nil, batchSize: size, rate: rate,
+          parameters,
+          on: Batch(
+            inputs: .dense(features[rows: mine]), labels: labels[mine],
+            weights: variant.isWeighted ? Vector(Array(weights[mine])) : nil, globalSize: size), rate: rate,
           interrupt: step == 2 && communicator.rank == communicator.size - 1)
         #expect(report.interrupted == (step == 2))
         figures += [
@@ -245,7 +247,8 @@ import Testing
       let before = parameters.array
       let expected = problem.oracle.step(before, damping: 1e-2, weightDecay: 1e-3, momentum: 0.5, lastStep: last)
       _ = try optimizer.advance(
-        parameters, inputs: problem.inputs(mine), labels: problem.labels(mine), batchSize: 37, rate: 1)
+        parameters, on: Batch(inputs: .dense(problem.inputs(mine)), labels: problem.labels(mine), globalSize: 37),
+        rate: 1)
       #expect(relativeError(zip(parameters.array, before).map { $0 - $1 }, expected) < 1e-9)
       last = optimizer.lastStep.array
     }
@@ -265,7 +268,8 @@ import Testing
         partition: partition, communicator: world)
       let before = world.statistics
       _ = try optimizer.advance(
-        Vector(problem.parameters), inputs: problem.inputs(mine), labels: problem.labels(mine), batchSize: 23, rate: 1)
+        Vector(problem.parameters),
+        on: Batch(inputs: .dense(problem.inputs(mine)), labels: problem.labels(mine), globalSize: 23), rate: 1)
       return world.statistics - before
     }
     for kind in [SolverOptions.Kind.cg, .gram] {

@@ -125,8 +125,10 @@ import Testing
     let inputs = Matrix(Vector(batch.features[mine].flatMap { $0 }), mine.count, network.inputCount)
     let reports = try (0..<steps).map { _ in
       try optimizer.advance(
-        parameters, inputs: inputs, labels: batch.labels[mine], weights: batch.weights.map { Vector(Array($0[mine])) },
-        batchSize: count, rate: rate)
+        parameters,
+        on: GaussNewton.Batch(
+          inputs: .dense(inputs), labels: batch.labels[mine], weights: batch.weights.map { Vector(Array($0[mine])) },
+          globalSize: count), rate: rate)
     }
     return (parameters.array, reports)
   }
