@@ -24,7 +24,7 @@ package enum ClassWeights: Equatable, Sendable {
 
 extension [Int32] {
   /// How often each number below `bound` occurs; all numbers must be in 0..<bound.
-  func counts(below bound: Int) -> [Int] {
+  package func counts(below bound: Int) -> [Int] {
     reduce(into: [Int](repeating: 0, count: bound)) { $0[Int($1)] += 1 }
   }
 }

@@ -1,8 +1,8 @@
 import LinearAlgebra
 
-/// A fraction of the rows of a training set that is kept for validation: a pure function of (seed, labels).
+/// Rows of a training set that are kept for validation, a fraction or a fold: a pure function of (seed, labels).
 ///
-/// Each class gives the fraction of its rows, rounded up or down so that all together give the fraction of all, and
+/// Of a fraction, each class gives its part of its rows, rounded up or down so that all together give the fraction of all, and
 /// keeps at least one: the only row of a class is never held out.
 package struct HeldOutRows: Equatable, Sendable {
   /// The rows for training, in their order.
@@ -15,18 +15,8 @@ package struct HeldOutRows: Equatable, Sendable {
     precondition(fraction > 0 && fraction < 1, "a fraction of the rows")
     var generator = SplitMix64(seed: seed, stream: .max - 1)
     let offset = generator.nextUniform()
-    var order = Array(labels.indices)
-    generator.shuffle(&order)
-
-    // The rows class by class, at random within a class.
     let sizes = labels.counts(below: classCount)
-    var ends = sizes.reduce(into: [0]) { $0.append($0.last! + $1) }
-    var rows = order
-    for row in order {
-      let label = Int(labels[row])
-      rows[ends[label]] = row
-      ends[label] += 1
-    }
+    let rows = labels.shuffledByClass(below: classCount, by: &generator)
 
     // Systematic sampling: in every stretch of this sequence the share held out is the fraction, up to one row.
     var isHeldOut = [Bool](repeating: false, count: labels.count)
@@ -46,8 +36,12 @@ package struct HeldOutRows: Equatable, Sendable {
       }
       next += size
     }
-    training = labels.indices.filter { !isHeldOut[$0] }
-    validation = labels.indices.filter { isHeldOut[$0] }
+    self.init(isHeldOut)
+  }
+
+  init(_ isHeldOut: [Bool]) {
+    training = isHeldOut.indices.filter { !isHeldOut[$0] }
+    validation = isHeldOut.indices.filter { isHeldOut[$0] }
   }
 }
 
@@ -65,6 +59,10 @@ extension Dataset {
         "has \(count) examples, of which data.validation.fraction \(fraction) holds out none (a class keeps one); raise "
           + "it, or name examples in data.validation.features")
     }
-    return (try selecting(rows.training), try selecting(rows.validation))
+    return try holdingOut(rows)
+  }
+
+  func holdingOut(_ rows: HeldOutRows) throws(DataError) -> (training: Dataset, validation: Dataset) {
+    (try selecting(rows.training), try selecting(rows.validation))
   }
 }

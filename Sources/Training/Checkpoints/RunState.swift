@@ -71,6 +71,7 @@ package struct RunState {
     self.configuration = configuration
     func text(_ shape: [Int]?) -> String { shape.map { "\($0)" } ?? "null" }
     func text(_ fraction: Double?) -> String { fraction.map { "\($0)" } ?? "null" }
+    func text(_ fold: Fold?) -> String { fold.map { "\($0)" } ?? "null" }
     var pairs: [(key: String, old: String, new: String)] = [
       ("model.layers", "\(saved.model.layers)", "\(configuration.model.layers)"),
       ("optimizer.method", saved.optimizer.method.rawValue, configuration.optimizer.method.rawValue),
@@ -84,6 +85,7 @@ package struct RunState {
       (
         "data.validation.fraction", text(saved.data.validation.fraction), text(configuration.data.validation.fraction)
       ),
+      ("data.validation.fold", text(saved.data.validation.fold), text(configuration.data.validation.fold)),
       ("data.normalize", "\(saved.data.normalize)", "\(configuration.data.normalize)"),
       ("model.input_shape", text(saved.model.inputShape), text(configuration.model.inputShape)),
       ("model.channels", saved.model.channels.rawValue, configuration.model.channels.rawValue),

@@ -26,7 +26,7 @@ extension Configuration.DataOptions {
     }
   }
 
-  /// The examples by which a run chooses its model: a source of their own, or a fraction of the training set.
+  /// The examples by which a run chooses its model: a source of their own, or rows of the training set.
   package struct Validation: Codable, Equatable, Sendable {
     @Nullable package var features: FileList?
     @Nullable package var labels: FileList?
@@ -35,11 +35,15 @@ extension Configuration.DataOptions {
     package var labelColumn = "last"
     /// The share of the training set, between 0 and 1.
     @Nullable package var fraction: Double?
+    /// The part of the training set, as one of several.
+    @Nullable package var fold: Fold?
 
     package init() {}
 
     /// Whether there is to be a validation set.
-    package var isGiven: Bool { features != nil || fraction != nil }
+    package var isGiven: Bool { features != nil || isHeldOut }
+    /// Whether it is rows of the training set.
+    package var isHeldOut: Bool { fraction != nil || fold != nil }
 
     /// The files, as those of a test set.
     package var source: Source {
@@ -51,7 +55,7 @@ extension Configuration.DataOptions {
     enum CodingKeys: String, CodingKey {
       case features, labels, format
       case labelColumn = "label_column"
-      case fraction
+      case fraction, fold
     }
   }
 }

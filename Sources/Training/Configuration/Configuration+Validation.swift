@@ -50,6 +50,11 @@ extension Configuration {
         data.validation.features == nil, "data.validation.fraction", fraction,
         "null beside data.validation.features; leave out one of the two")
     }
+    if let fold = data.validation.fold {
+      try require(
+        data.validation.features == nil && data.validation.fraction == nil, "data.validation.fold", fold,
+        "null beside data.validation.features or data.validation.fraction; leave out one of the two")
+    }
     let sources = [data.train, validation, data.test]
     try require(
       data.header == .auto || sources.contains { $0.text == .csv }, "data.header", data.header.rawValue,

@@ -92,6 +92,7 @@ struct KeyHints {
         ["data.validation.fraction"],
         ["validationfraction", "validationsplit", "valsplit", "valfraction", "valsize", "validationsize"]
       ),
+      (["data.validation.fold"], ["cv", "folds", "kfold", "nfolds", "crossvalidation"]),
       (["training.keep"], ["savebest", "keepbest", "loadbestmodelatend", "restorebestweights"]),
       (["training.best_by"], ["monitor", "metricforbestmodel", "bestmetric"]),
       (

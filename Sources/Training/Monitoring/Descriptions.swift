@@ -45,7 +45,7 @@ extension Configuration.DataOptions {
     guard let ignoreLabel else { return nil }
     func count(_ set: Dataset) -> Int { set.kept.map { $0.total - $0.rows.count } ?? 0 }
     // What is held out for validation is not ignored.
-    let heldOut = validation.fraction == nil ? 0 : data.validation?.count ?? 0
+    let heldOut = validation.isHeldOut ? data.validation?.count ?? 0 : 0
     return "\(count(data.train) - heldOut) examples with label \(ignoreLabel)"
       + (validation.features == nil ? "" : ", and \(data.validation.map(count) ?? 0) of the validation set")
       + (data.test.map { ", and \(count($0)) of the test set" } ?? "")

@@ -65,7 +65,7 @@ struct LabeledExamples: ParsableArguments {
       source = self.source
       source.labelColumn = data.train.labelColumn
     } else if own == .validation, source.features == nil {
-      return try loadFraction(of: model, job)
+      return try loadHeldOutRows(of: model, job)
     }
     let header = features.isEmpty ? data.header : form.header ?? .auto
     var reader = try NodeReader(over: job.communicator)
@@ -79,8 +79,8 @@ struct LabeledExamples: ParsableArguments {
   }
 
   /// The rows of the training set that the run of the model held out. Collective.
-  private func loadFraction(of model: ModelFile, _ job: Job) throws -> EvaluationSet {
-    guard model.configuration.data.validation.fraction != nil else {
+  private func loadHeldOutRows(of model: ModelFile, _ job: Job) throws -> EvaluationSet {
+    guard model.configuration.data.validation.isHeldOut else {
       throw CollectiveFailure(
         ConfigurationError(
           source: model.contents.path,

@@ -60,6 +60,7 @@ import Testing
     "optimizer.momentum=0", "model.layers=[tanh]", "model.input_shape=[1, 2]", "model.channels=last",
     "training.reproducible=true", "data.class_weights=balanced", "data.class_weights=[1, 2]",
     "data.ignore_label=255", "data.ignore_label=unknown", "data.validation.fraction=0.1",
+    "data.validation.fold=2/5",
   ])
   func `Settings that decide the course of a run cannot change`(override: String) throws {
     let changed = try Configuration.parse("", source: "", overrides: [override])

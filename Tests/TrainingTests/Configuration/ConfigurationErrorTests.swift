@@ -211,6 +211,11 @@ import Testing
     Case(
       "data: {train: {features: a, labels: b}, validation: {features: a, labels: b, fraction: 0.1}}",
       "data.validation.fraction", "leave out one"),
+    Case("data: {validation: {fold: 2}}", "data.validation.fold", "NUMBER/COUNT, such as 2/5"),
+    Case("data: {validation: {fold: 0/5}}", "data.validation.fold", "NUMBER/COUNT"),
+    Case("data: {validation: {fold: 6/5}}", "data.validation.fold", "NUMBER/COUNT"),
+    Case("data: {validation: {fold: 1/21}}", "data.validation.fold", "2 to 20 folds"),
+    Case("data: {validation: {fold: 1/2, fraction: 0.1}}", "data.validation.fold", "leave out one"),
     Case("training: {keep: best}", "training.keep", "data.validation.features", "data.validation.fraction"),
     Case("training: {patience: 3}", "training.patience", "without a validation set"),
     Case("{training: {patience: 0}, data: {validation: {fraction: 0.1}}}", "training.patience", "from 1"),

@@ -14,6 +14,7 @@ import Testing
     ("data.test.features", "null"), ("data.test.labels", "null"), ("data.test.format", "auto"),
     ("data.validation.features", "null"), ("data.validation.labels", "null"), ("data.validation.format", "auto"),
     ("data.validation.label_column", "last"), ("data.validation.fraction", "null"),
+    ("data.validation.fold", "null"),
     ("data.train.weights", "null"), ("data.test.weights", "null"), ("data.class_weights", "null"),
     ("data.storage", "auto"), ("data.index_base", "auto"), ("data.header", "auto"), ("data.ignore_label", "null"),
     ("data.normalize", "scale"), ("data.classes", "null"), ("model.layers", "[]"), ("model.input_shape", "null"),
@@ -49,6 +50,7 @@ import Testing
   static let others: [(key: String, value: String)] = [
     ("data.train.format", "npy"), ("data.test.format", "idx"), ("data.normalize", "standardize"),
     ("data.train.label_column", "first"), ("data.test.label_column", "kind"), ("data.validation.fraction", "0.25"),
+    ("data.validation.fold", "2/5"),
     ("data.validation.format", "npz"), ("data.validation.label_column", "3"),
     ("data.classes", "12"), ("optimizer.method", "ggn"), ("data.train.weights", "w.npy"),
     ("data.ignore_label", "-1"), ("data.ignore_label", "unknown"),
