@@ -11,10 +11,12 @@ package struct SearchDirectory: Sendable {
   package var record: String { run.search }
   package var table: String { "\(run.path)/tune.csv" }
 
-  /// The run directory of a trial, such as `trials/07-2` for the seventh setting in the second rung.
+  /// The run directory of a trial, such as `trials/07-2` for the seventh setting in the second rung, and `trials/07-2-3` for
+  /// its third fold.
   package func trial(_ trial: Trial) -> RunDirectory {
     let number = trial.setting < 10 ? "0\(trial.setting)" : "\(trial.setting)"
-    return RunDirectory(path: "\(run.path)/trials/\(number)-\(trial.rung)")
+    let fold = trial.fold.map { "-\($0)" } ?? ""
+    return RunDirectory(path: "\(run.trials)/\(number)-\(trial.rung)\(fold)")
   }
 }
 
@@ -31,24 +33,33 @@ package struct SearchRecord: Codable, Equatable, Sendable {
     package var data: String
 
     /// Whether the chosen setting is trained on all rows.
-    package var refits: Bool
+    package var refits = true
+    /// The number of folds; nil for one validation set.
+    package var folds: Int?
 
-    package init(
-      configuration: String, grids: [[SearchAxis]], isPath: Bool, rungs: Int, data: String, refits: Bool
-    ) {
+    package init(configuration: String, grids: [[SearchAxis]], isPath: Bool, rungs: Int, data: String) {
       (self.configuration, self.grids, self.isPath, self.rungs) = (configuration, grids, isPath, rungs)
-      (self.data, self.refits) = (data, refits)
+      self.data = data
     }
   }
 
   package let request: Request
   package private(set) var results: [TrialResult] = []
+  /// The results of the folds of trials.
+  package private(set) var parts: [TrialResult] = []
 
   package init(_ request: Request) { self.request = request }
 
-  package func result(of trial: Trial) -> TrialResult? { results.first { $0.trial == trial } }
+  package func result(of trial: Trial) -> TrialResult? {
+    (trial.fold == nil ? results : parts).first { $0.trial == trial }
+  }
 
-  package mutating func add(_ result: TrialResult) { results.append(result) }
+  package mutating func add(_ result: TrialResult) {
+    if result.trial.fold == nil { results.append(result) } else { parts.append(result) }
+  }
+
+  /// The results of the folds of a trial, in their order.
+  package func parts(of trial: Trial) -> [TrialResult] { parts.filter { $0.trial.holdingOut(nil) == trial } }
 
   /// The best of all results, the first of equal ones; nil if all have diverged.
   package func best(
@@ -95,6 +106,7 @@ package struct SearchRecord: Codable, Equatable, Sendable {
   /// Throws exit code 64 if this record is of another search than `request`.
   package func check(_ request: Request, in directory: SearchDirectory) throws(ConfigurationError) {
     let parts = [
+      ("--folds", self.request.folds == request.folds),
       ("the configuration", self.request.configuration == request.configuration),
       ("--over", self.request.grids == request.grids), ("--path", self.request.isPath == request.isPath),
       ("--rungs", self.request.rungs == request.rungs),

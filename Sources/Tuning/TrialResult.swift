@@ -1,11 +1,20 @@
 import Training
 
-/// A run of a setting within a search.
+/// A run of a setting within a search, or its runs on all folds.
 package struct Trial: Codable, Equatable, Hashable, Sendable {
   /// The number of the setting.
   package let setting: Int
   /// Counted from 1.
   package let rung: Int
+  /// The fold that is held out, counted from 1; nil for all of them, and where there are none.
+  package var fold: Int?
+
+  package init(setting: Int, rung: Int, fold: Int? = nil) {
+    (self.setting, self.rung, self.fold) = (setting, rung, fold)
+  }
+
+  /// The part of this trial that holds out a fold.
+  package func holdingOut(_ fold: Int?) -> Trial { Trial(setting: setting, rung: rung, fold: fold) }
 }
 
 /// What a trial has come to, on the validation set.
@@ -23,6 +32,8 @@ package struct TrialResult: Codable, Equatable, Sendable {
   package var balancedAccuracy: Double
   /// Seconds of the last process that worked on it.
   package var seconds: Double
+  /// What a fold adds to the scores of all; nil for whole trials.
+  package var share: FoldShare?
 
   package var hasDiverged: Bool { bestStep == nil }
 

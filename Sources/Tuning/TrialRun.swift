@@ -28,7 +28,7 @@ struct TrialRun {
     case interrupted
     case diverged(seconds: Double)
     /// The score of the model on the validation set, if there is one, and its step.
-    case completed(Evaluation?, bestStep: Int, seconds: Double)
+    case completed((evaluation: Evaluation, classes: ClassScores)?, bestStep: Int, seconds: Double)
   }
 
   /// Trains to the end. Collective.

@@ -21,35 +21,34 @@ package final class Tuner {
     package var appliesOneStandardError = false
     /// Whether the chosen setting is trained on all rows.
     package var refits = true
+    /// Where the probabilities go that models predict for the rows of the folds that they are not trained on.
+    package var outOfFold: String?
 
     package init() {}
   }
 
-  private let directory: SearchDirectory
-  private let space: SearchSpace
+  let directory: SearchDirectory
+  let space: SearchSpace
   private let schedule: Schedule
-  private let options: Options
-  private let context: SearchContext
-  /// The examples, without a test set: nothing is chosen by it.
-  private let data: TrainingData
-  private let test: Dataset?
-  private var record: SearchRecord
+  let options: Options
+  let context: SearchContext
+  let data: SearchData
+  private(set) var record: SearchRecord
   private let table: SearchTable
   private let console: Console
   private let start = ContinuousClock.now
 
-  private var communicator: Communicator { context.communicator }
+  var communicator: Communicator { context.communicator }
   private let criterion: Configuration.TrainingOptions.Criterion
 
   package init(
-    _ space: SearchSpace, _ data: TrainingData, _ record: SearchRecord, in directory: SearchDirectory,
+    _ space: SearchSpace, _ data: SearchData, _ record: SearchRecord, in directory: SearchDirectory,
     _ options: Options,
     _ context: SearchContext
   ) {
     (self.space, self.record, self.directory, self.options, self.context) = (space, record, directory, options, context)
+    self.data = data
     schedule = Schedule(rungs: record.request.rungs)
-    test = data.test
-    self.data = data.withoutTest
     let base = space.settings[0].configuration
     criterion = base.training.bestBy
     table = SearchTable(space, by: criterion)
@@ -59,23 +58,11 @@ package final class Tuner {
 
   /// Searches to the end, or until a signal asks any rank to stop. Collective.
   package func run() throws -> Outcome {
+    try save(chosen: nil)
     var settings = space.ordered
     for rung in 1...schedule.rungs {
       if schedule.rungs > 1 { say("rung \(rung) of \(schedule.rungs): \(settings.count.counted("setting"))") }
-      for setting in settings {
-        let trial = Trial(setting: setting.number, rung: rung)
-        if record.result(of: trial) == nil {
-          guard let result = try train(setting, trial) else { return .interrupted }
-          record.add(result)
-          try save(chosen: nil)
-        }
-        try communicator.onRoot { try directory.trial(trial).checkpoints.removeAll() }
-        let result = record.result(of: trial)!
-        say(
-          "\(setting.number)/\(space.settings.count)  \(table.text(setting))  \(table.text(result))  \(result.seconds.short) s"
-        )
-        if try isStopped() { return .interrupted }
-      }
+      guard try train(settings, rung: rung) else { return .interrupted }
       if rung < schedule.rungs {
         let best = Array(ranked(settings, rung: rung).prefix(schedule.survivors(of: settings.count))).map(\.number)
         settings = settings.filter { best.contains($0.number) }
@@ -94,12 +81,62 @@ package final class Tuner {
     try save(chosen: chosen.trial)
     let setting = space.settings[chosen.trial.setting - 1]
     say("chosen: \(setting.number)  \(table.text(setting))  \(table.text(chosen)), with \(chosen.stepsInAll) steps")
+    if let path = options.outOfFold {
+      guard try writeOutOfFold(chosen.trial, to: path) else { return .interrupted }
+    }
     return try finish(setting, chosen)
+  }
+
+  /// Trains settings in a rung, fold by fold; false if a signal asked for a stop. Collective.
+  private func train(_ settings: [SearchSpace.Setting], rung: Int) throws -> Bool {
+    let folds: [Int?] = data.folds.map { Array(1...$0) } ?? [nil]
+    for fold in folds {
+      for setting in settings {
+        let whole = trial(of: setting, rung: rung)
+        let trial = whole.holdingOut(fold)
+        // A setting that has diverged on a fold is out.
+        if record.result(of: trial) == nil, !record.parts(of: whole).contains(where: \.hasDiverged) {
+          guard let result = try train(setting, trial) else { return false }
+          record.add(result)
+          try save(chosen: nil)
+        }
+        if fold != nil, fold == data.folds, record.result(of: whole) == nil {
+          let classes = data.sets.classSizes.count { $0 > 0 }
+          record.add(TrialResult(whole, pooling: record.parts(of: whole), classes: classes))
+          try save(chosen: nil)
+        }
+        try communicator.onRoot { try directory.trial(trial).checkpoints.removeAll() }
+        if whole.rung == rung { announce(setting, whole, fold) }
+        if try isStopped() { return false }
+      }
+    }
+    return true
+  }
+
+  /// The trial of a setting in a rung, or in an earlier one that trains it for as many steps.
+  private func trial(of setting: SearchSpace.Setting, rung: Int) -> Trial {
+    Trial(setting: setting.number, rung: schedule.firstRung(like: rung, of: steps(setting)))
+  }
+
+  /// The steps of a whole run of a setting, the same for all folds.
+  private func steps(_ setting: SearchSpace.Setting) -> Int {
+    setting.configuration.training.steps(of: setting.configuration.sampler(of: data.first.train))
+  }
+
+  /// Says what a setting has come to on a fold, and behind the last one on all of them.
+  private func announce(_ setting: SearchSpace.Setting, _ trial: Trial, _ fold: Int?) {
+    let head = "\(setting.number)/\(space.settings.count)  \(table.text(setting))"
+    if let fold, let result = record.result(of: trial.holdingOut(fold)) {
+      say("\(head)  fold \(fold)/\(data.folds!)  \(table.text(result))  \(result.seconds.short) s")
+    }
+    if fold == data.folds, let result = record.result(of: trial) {
+      say("\(head)  \(table.text(result))  \(result.seconds.short) s")
+    }
   }
 
   /// The settings of one rung, from the best to the worst; of equal ones, the first.
   private func ranked(_ settings: [SearchSpace.Setting], rung: Int) -> [SearchSpace.Setting] {
-    let costs = settings.map { record.result(of: Trial(setting: $0.number, rung: rung))!.cost(by: criterion) }
+    let costs = settings.map { record.result(of: trial(of: $0, rung: rung))!.cost(by: criterion) }
     return settings.indices.sorted { (costs[$0], settings[$0].number) < (costs[$1], settings[$1].number) }
       .map { settings[$0] }
   }
@@ -116,11 +153,16 @@ package final class Tuner {
   }
 
   /// Trains a setting in a rung; nil if a signal asked for a stop. Collective.
-  private func train(_ setting: SearchSpace.Setting, _ trial: Trial) throws -> TrialResult? {
-    let start = setting.warmStart.flatMap { record.result(of: Trial(setting: $0, rung: trial.rung)) }
+  func train(_ setting: SearchSpace.Setting, _ trial: Trial) throws -> TrialResult? {
+    let start = setting.warmStart.flatMap {
+      record.result(of: Trial(setting: $0, rung: trial.rung, fold: trial.fold))
+    }
     let warm = start.flatMap { $0.hasDiverged ? nil : $0 }
+    if let warm { guard try restoreModel(of: warm.trial) else { return nil } }
+    let examples = try data.data(holdingOut: trial.fold)
     var configuration = setting.configuration
-    let total = configuration.training.steps(of: configuration.sampler(of: data.train))
+    if let fold = trial.fold { configuration = data.holdingOut(fold, in: configuration) }
+    let total = self.steps(setting)
     let steps = schedule.steps(rung: trial.rung, of: total, isWarm: warm != nil)
     configuration.training.steps = steps
     if let warm {
@@ -133,74 +175,27 @@ package final class Tuner {
     var result = TrialResult(
       trial: trial, steps: steps, bestStep: nil, stepsInAll: warm?.stepsInAll ?? 0, loss: .infinity, lossError: 0,
       accuracy: 0, balancedAccuracy: 0, seconds: 0)
-    let label = "\(setting.number)/\(space.settings.count)  \(table.text(setting))  "
+    let label =
+      "\(setting.number)/\(space.settings.count)  \(table.text(setting))  "
+      + (trial.fold.map { "fold \($0)/\(data.folds!)  " } ?? "")
     let run = TrialRun(
       configuration: configuration, directory: directory.trial(trial), context: context, label: label)
-    switch try run.train(data) {
+    switch try run.train(examples) {
     case .interrupted: return nil
     case .diverged(let seconds): result.seconds = seconds
     case .completed(let score, let bestStep, let seconds):
-      let score = score!
+      let (score, classes) = score!
       (result.bestStep, result.seconds) = (bestStep, seconds)
       result.stepsInAll += bestStep
       (result.loss, result.lossError) = (score.loss, score.lossError)
       (result.accuracy, result.balancedAccuracy) = (score.accuracy, score.balancedAccuracy)
+      if trial.fold != nil {
+        result.share = FoldShare(examples: score.examples, hits: classes[.hits], of: data.sets.classSizes)
+      }
     }
     // Ranks may differ by their clocks.
     result.seconds = try communicator.allreduce(result.seconds, .max)
     return result
-  }
-
-  /// Trains the chosen setting on all rows, or takes its model. Collective.
-  private func finish(_ chosen: SearchSpace.Setting, _ result: TrialResult) throws -> Outcome {
-    if result.stepsInAll == 0 { say("note: no setting has a better model than the one that all begin with") }
-    guard options.refits, chosen.configuration.data.validation.fraction != nil, result.stepsInAll > 0 else {
-      try take(result)
-      return .completed
-    }
-    var configuration = chosen.configuration
-    configuration.data.validation = .init()
-    configuration.training.keep = .last
-    configuration.training.patience = nil
-    let all = try TrainingData.load(configuration, over: communicator)
-    let batches = configuration.sampler(of: all.train).batchesPerEpoch
-    let known = configuration.sampler(of: data.train).batchesPerEpoch
-    // As many passes over the rows as led to the chosen model.
-    let steps = max(1, (result.stepsInAll * batches + known / 2) / known)
-    configuration.training.steps = steps
-    say("refit: \(steps) steps on all \(all.train.count) rows")
-    let run = TrialRun(configuration: configuration, directory: directory.run, context: context)
-    if case .interrupted = try run.train(all) { return .interrupted }
-    return .completed
-  }
-
-  /// Takes the model of a trial as that of the search, and scores it on the test set. Collective.
-  private func take(_ result: TrialResult) throws {
-    let trial = directory.trial(result.trial)
-    let (file, path) = (trial.model, directory.run.model)
-    try communicator.onRoot {
-      let model = try Safetensors.load(path: file)
-      try Safetensors.save(model, to: path)
-      try AtomicFile.write(directory.run.configuration) { try $0.write(ModelFile(model).configuration.yaml) }
-    }
-    if let test {
-      let model = try communicator.collectively { try ModelFile(Safetensors.load(path: path)) }
-      let score =
-        model.configuration.training.precision == .float32
-        ? try scored(model, on: test, Float.self) : try scored(model, on: test, Double.self)
-      say("test  \(score)")
-    }
-    say("model saved to \(path)")
-  }
-
-  private func scored<Scalar: DistributedScalar>(_ model: ModelFile, on test: Dataset, _: Scalar.Type) throws
-    -> Evaluation
-  {
-    let parameters: Vector<Scalar> = try communicator.collectively {
-      try ModelFile.parameters(of: model.network, in: model.contents)
-    }
-    return try Evaluator(model.network, communicator: communicator)
-      .evaluate(parameters, on: test, named: "the test set", normalization: model.normalization)
   }
 
   /// Writes what is known. Collective.
@@ -217,7 +212,7 @@ package final class Tuner {
     try communicator.allreduce(Preemption.requested == nil ? 0 : 1, .max) > 0
   }
 
-  private func say(_ line: String) {
+  func say(_ line: String) {
     if communicator.isRoot { console.say(line) }
   }
 }

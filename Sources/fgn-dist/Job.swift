@@ -138,10 +138,20 @@ struct Job {
 
   /// Reads the data of a configuration on which all ranks agree, with its limits and numbers of pieces in force. Collective.
   func load(_ configuration: Configuration) throws -> TrainingData {
+    try prepare(configuration)
+    return try TrainingData.load(configuration, over: communicator)
+  }
+
+  /// As `load`, for the sets of which no rows are held out yet. Collective.
+  func loadSets(_ configuration: Configuration) throws -> CheckedSets {
+    try prepare(configuration)
+    return try CheckedSets.load(configuration, over: communicator)
+  }
+
+  private func prepare(_ configuration: Configuration) throws {
     try communicator.agree(Array(configuration.yaml.utf8), about: "the configuration", exitCode: 64)
     heartbeat.limits = configuration.training.heartbeatLimits
     if configuration.training.reproducible { Threads.configure(count: Threads.count, pieces: Threads.fixedPieces) }
-    return try TrainingData.load(configuration, over: communicator)
   }
 
   /// Prints a remark on standard error, once; nil prints nothing.

@@ -86,6 +86,11 @@ package struct AtomicWriter<Failure: FileFailure>: ~Copyable {
     guard writeAll(bytes, to: descriptor) else { throw Failure(.write, on: path, code: errno) }
   }
 
+  /// Writes `bytes`, all of them, at a place of the file.
+  package mutating func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(Failure) {
+    guard writeAll(bytes, to: descriptor, at: offset) else { throw Failure(.write, on: path, code: errno) }
+  }
+
   package mutating func write(_ bytes: [UInt8]) throws(Failure) {
     try bytes.span.bytes.withUnsafeBytes { bytes throws(Failure) in try write(bytes) }
   }

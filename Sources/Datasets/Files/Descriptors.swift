@@ -13,6 +13,18 @@ package func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> 
   return true
 }
 
+/// Writes all bytes at a place of a file, without regard for the end of what was written before; on failure `errno` is set.
+func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, at offset: Int) -> Bool {
+  var done = 0
+  while done < bytes.count {
+    let written = pwrite(descriptor, bytes.baseAddress! + done, bytes.count - done, off_t(offset + done))
+    if written < 0 && errno == EINTR { continue }
+    guard written > 0 else { return false }
+    done += written
+  }
+  return true
+}
+
 /// Fills `target` with the bytes from `offset` on, up to the end of the file, and returns their count; on failure
 /// returns the count before it, with `errno` set.
 func readAll(

@@ -22,6 +22,9 @@ final class PartialFile {
   /// Throws exit code 74.
   func write(_ bytes: [UInt8]) throws(DataError) { try writer!.write(bytes) }
 
+  /// Writes at a place of the file. Throws exit code 74.
+  func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(DataError) { try writer!.write(bytes, at: offset) }
+
   /// Makes sure that all of the file is on the disk: nothing but its name can fail later. Throws exit code 74.
   func complete() throws(DataError) { try writer!.flush() }
 

@@ -8,6 +8,8 @@ package struct RunDirectory: Equatable, Sendable {
   package var metrics: String { "\(path)/metrics.jsonl" }
   /// The record of a search, whose folder also has the files of the run that trains the chosen setting.
   package var search: String { "\(path)/tune.json" }
+  /// The runs of a search.
+  package var trials: String { "\(path)/trials" }
   package var lock: String { "\(path)/lock" }
   package var model: String { "\(path)/model.safetensors" }
   package var checkpoints: CheckpointFiles { CheckpointFiles(folder: "\(path)/checkpoints") }
@@ -24,11 +26,14 @@ package struct RunDirectory: Equatable, Sendable {
 
   /// Whether a run has begun in this directory.
   package var isUsed: Bool {
-    [metrics, model, checkpoints.folder, search].contains { FileManager.default.fileExists(atPath: $0) }
+    [metrics, model, checkpoints.folder, search, trials].contains { FileManager.default.fileExists(atPath: $0) }
   }
 
   /// Whether a search has begun in this directory.
   package var isSearched: Bool { FileManager.default.fileExists(atPath: search) }
+
+  /// Whether it has runs of a search.
+  package var hasTrials: Bool { FileManager.default.fileExists(atPath: trials) }
 
   /// Creates and locks a new folder under `runs`, named after the configuration: `runs/digits`, then `runs/digits-2`,
   /// ….

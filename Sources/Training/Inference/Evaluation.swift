@@ -77,6 +77,13 @@ package final class Evaluator<Scalar: DistributedScalar> {
   package func evaluate(
     _ parameters: Vector<Scalar>, on set: Dataset, named name: String = "the examples", normalization: Normalization
   ) throws -> Evaluation {
+    try score(parameters, on: set, named: name, normalization: normalization).evaluation
+  }
+
+  /// As `evaluate`, with the sums by class.
+  package func score(
+    _ parameters: Vector<Scalar>, on set: Dataset, named name: String, normalization: Normalization
+  ) throws -> (evaluation: Evaluation, classes: ClassScores) {
     var scores = ClassScores(classCount: classCount)
     var bad: Int?
     func add(_ rows: Range<Int>) {
@@ -99,9 +106,10 @@ package final class Evaluator<Scalar: DistributedScalar> {
       add(BatchSampler.shard(of: 0..<set.count, rank: communicator.rank, count: communicator.size))
     }
     try communicator.checkLogits(bad, of: name, set.featureFiles, exitCode: 70)
-    var result = Evaluation(try total(scores))
+    let sums = try total(scores)
+    var result = Evaluation(sums)
     if isReproducible { result.loss = try communicator.allreduce(losses).reduce(0, +) / Double(set.count) }
-    return result
+    return (result, sums)
   }
 
   /// Scores the network on examples that are read on demand and checked. Collective; the same on all ranks. Throws exit

@@ -48,15 +48,17 @@ extension Trainer {
     return true
   }
 
-  /// Scores the model of a completed run on the validation set, if there is one. Collective.
-  package func validationScore() throws -> Evaluation? {
+  /// Scores the model of a completed run on the validation set, if there is one, also by class. Collective.
+  package func validationScore() throws -> (evaluation: Evaluation, classes: ClassScores)? {
     guard let model, let set = data.validation else { return nil }
     return try score(model.parameters, on: set, split: "validation")
   }
 
-  private func score(_ parameters: Vector<Scalar>, on set: Dataset, split: String) throws -> Evaluation {
+  private func score(
+    _ parameters: Vector<Scalar>, on set: Dataset, split: String
+  ) throws -> (evaluation: Evaluation, classes: ClassScores) {
     do {
-      return try evaluator.evaluate(parameters, on: set, named: "the \(split) set", normalization: data.normalization)
+      return try evaluator.score(parameters, on: set, named: "the \(split) set", normalization: data.normalization)
     } catch let failure as CollectiveFailure where failure.exitCode == 70 {
       noteDivergence()
       throw failure
@@ -66,7 +68,7 @@ extension Trainer {
   /// Scores a model on a set. Collective.
   @discardableResult
   func evaluate(_ model: RunModel<Scalar>, on set: Dataset, split: String) throws -> Evaluation {
-    let result = try score(model.parameters, on: set, split: split)
+    let result = try score(model.parameters, on: set, split: split).evaluation
     let modelStep = model.best.flatMap { $0.step == step ? nil : $0.step }
     let balanced =
       split == "validation" && selection?.criterion == .balancedAccuracy

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Datasets
 import LinearAlgebra
 import MPI
 import Training
@@ -12,7 +13,8 @@ struct Tune: ParsableCommand {
 
       Each --over gives a key and its values: a list, or LOW:HIGH:COUNT for values at equal ratios. All combinations are \
       tried; without --over, Fast Gauss-Newton and Adam with some values each. What the scores come from is \
-      data.validation of the configuration, or a tenth of the training set, and what they are, training.best_by.
+      data.validation of the configuration, or a tenth of the training set, or with --folds all of it, and what they are, \
+      training.best_by.
       """)
 
   @Argument(help: "Configuration file (YAML).")
@@ -49,6 +51,17 @@ struct Tune: ParsableCommand {
     help: "Choose the strongest weight decay whose validation loss is within a standard error of the best one.")
   var oneStandardError = false
 
+  @Option(
+    help: """
+      Cross-validation: cut the training set into 2 to 20 parts, train each setting once without each of them, and score it on \
+      all rows.
+      """)
+  var folds: Int?
+
+  @Option(
+    help: "With --folds, an NPY file for the probabilities of each row by the model that was not trained on it.")
+  var outOfFold: String?
+
   @Flag(
     inversion: .prefixedNo,
     help: "Train the chosen setting on all rows, those of data.validation.fraction too; else its model is the result.")
@@ -59,21 +72,31 @@ struct Tune: ParsableCommand {
     if path, let rungs, rungs > 1 {
       throw ValidationError("--rungs \(rungs) does not go with --path; leave one of them out")
     }
+    if let folds {
+      guard Fold.counts.contains(folds) else { throw ValidationError("--folds takes 2 to 20, not \(folds)") }
+      guard refit else {
+        throw ValidationError(
+          "--no-refit does not go with --folds, which leave no model of their own; leave one of them out")
+      }
+    }
+    if let outOfFold {
+      guard folds != nil else { throw ValidationError("--out-of-fold goes with --folds; give it, or leave it out") }
+      guard PredictionFile.Format(outOfFold) == .npy else {
+        throw ValidationError("--out-of-fold \(outOfFold) must end in .npy")
+      }
+    }
   }
 
   func run() throws {
     try Job.run { job in
       let communicator = job.communicator
       let axes = try communicator.collectively { try over.map(SearchAxis.init) }
-      var overrides = overrides
-      var base = try communicator.collectively { try Configuration.load(path: config, overrides: overrides) }
-      let hasOwnValidation = base.data.validation.isGiven
-      if !hasOwnValidation {
-        overrides.append("data.validation.fraction=0.1")
-        base = try communicator.collectively { try Configuration.load(path: config, overrides: overrides) }
-      }
+      let (base, overrides, hasOwnValidation) = try communicator.collectively { try loadBase() }
       try communicator.agree(Array(over.joined(separator: " ").utf8), about: "--over", exitCode: 64)
-      let data = try job.load(base)
+      try communicator.collectively { try checkOutOfFold(base) }
+      let sets = try job.loadSets(base)
+      let examples = try SearchData(base, sets, over: communicator)
+      let data = examples.first
       let grids = try communicator.collectively {
         axes.isEmpty
           ? DefaultGrid.grids(
@@ -87,9 +110,10 @@ struct Tune: ParsableCommand {
       }
       let rungs = try communicator.collectively { try chooseRungs(space) }
       let checksums = [data.checksum, data.validationChecksum].compactMap { $0.map { String($0, radix: 16) } }
-      let request = SearchRecord.Request(
-        configuration: base.yaml, grids: grids, isPath: path, rungs: rungs, data: checksums.joined(separator: " "),
-        refits: refit)
+      var request = SearchRecord.Request(
+        configuration: base.yaml, grids: grids, isPath: path, rungs: rungs, data: checksums.joined(separator: " "))
+      (request.refits, request.folds) = (refit, folds)
+      try communicator.onRoot { if let outOfFold { try OutOfFoldFile.check(outOfFold) } }
       let begun = try communicator.onRoot { try begin(communicator.hostname) }
       defer { extendLifetime(begun) }
       let directory = SearchDirectory(RunDirectory(path: try communicator.broadcast(begun?.directory.path ?? "")))
@@ -100,22 +124,20 @@ struct Tune: ParsableCommand {
       }
 
       var options = Tuner.Options()
-      (options.appliesOneStandardError, options.refits) = (oneStandardError, refit)
+      (options.appliesOneStandardError, options.refits, options.outOfFold) = (oneStandardError, refit, outOfFold)
       if communicator.isRoot {
-        let set = data.validation!
-        let origin = hasOwnValidation ? "" : ", a tenth of the training set"
         let console = Console(base.logging.progress, launched: communicator.size > 1)
         console.say("fgn-dist \(FgnDist.version)")
         console.say(
-          "search: \(space.settings.count.counted("setting")) of \(space.keys.joined(separator: ", ")); \(data.train.count) training "
-            + "examples, \(set.count) validation examples\(origin)")
+          "search: \(space.settings.count.counted("setting")) of \(space.keys.joined(separator: ", ")); "
+            + summary(of: data, hasOwnValidation))
         if space.isPath {
           console.say("path: weight decays from strong to weak, each from the model of the one before")
         }
         console.say("run: \(directory.run.path)")
       }
       let tuner = Tuner(
-        space, data, record, in: directory, options,
+        space, examples, record, in: directory, options,
         SearchContext(communicator, version: FgnDist.version, library: job.library))
       switch try tuner.run() {
       case .completed: return .success
@@ -124,6 +146,46 @@ struct Tune: ParsableCommand {
         return ExitCode(75)
       }
     }
+  }
+
+  /// What all settings share, with a validation set, the overrides for that, and whether it is the configuration's own.
+  private func loadBase() throws -> (Configuration, overrides: [String], hasOwnValidation: Bool) {
+    let own = Result { try Configuration.load(path: config, overrides: overrides) }
+    let added = overrides + [folds.map { "data.validation.fold=1/\($0)" } ?? "data.validation.fraction=0.1"]
+    switch own {
+    case .success(let base) where base.data.validation.isGiven:
+      if let folds {
+        throw ConfigurationError(
+          source: "--folds \(folds)",
+          "does not go with data.validation, since it holds out each row once; leave one of them out")
+      }
+      return (base, overrides, true)
+    case .success:
+      return (try Configuration.load(path: config, overrides: added), added, false)
+    case .failure(let error):
+      // What is wrong may be that there is no validation set, such as for training.patience.
+      guard let base = try? Configuration.load(path: config, overrides: added) else { throw error }
+      return (base, added, false)
+    }
+  }
+
+  /// Throws exit code 64 for a file of --out-of-fold that is an input.
+  private func checkOutOfFold(_ base: Configuration) throws {
+    guard let outOfFold else { return }
+    let sources = [base.data.train, base.data.test]
+    let lists = sources.flatMap { [$0.features, $0.labels, $0.weights] }.compactMap { $0 }
+    let inputs = [config] + lists.flatMap { (try? $0.paths()) ?? $0.entries }
+    do { try checkOutputs([outOfFold], inputs: inputs) } catch {
+      throw ConfigurationError(source: "--out-of-fold \(outOfFold)", "is a file that the search reads; name another")
+    }
+  }
+
+  /// The examples of a search, for people.
+  private func summary(of data: TrainingData, _ hasOwnValidation: Bool) -> String {
+    let validation = data.validation!.count
+    if let folds { return "\(folds) folds of \(data.train.count + validation) examples" }
+    return "\(data.train.count) training examples, \(validation) validation examples"
+      + (hasOwnValidation ? "" : ", a tenth of the training set")
   }
 
   private func chooseRungs(_ space: SearchSpace) throws -> Int {
@@ -143,6 +205,12 @@ struct Tune: ParsableCommand {
       return try RunDirectory.begin(for: config, hostname: hostname)
     }
     let directory = named ?? .newest(for: config)
+    guard directory.isSearched || !directory.hasTrials else {
+      throw ConfigurationError(
+        source: directory.path,
+        "has the trials of a search, and its record tune.json is missing; restore it, or search anew in another --run-directory"
+      )
+    }
     guard directory.isSearched || !directory.isUsed else {
       throw ConfigurationError(
         source: directory.path,

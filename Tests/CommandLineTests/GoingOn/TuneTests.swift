@@ -31,18 +31,11 @@ extension RecoveryTests {
       try Program.run(ranks, ["tune", "run.yaml", "--run-directory", folder] + more, in: workspace)
     }
 
-    /// The lines of `tune.csv` as fields by name.
-    private func table(_ folder: String, _ workspace: Workspace) throws -> [[String: String]] {
-      let lines = String(decoding: try workspace.bytes("\(folder)/tune.csv"), as: UTF8.self).split(separator: "\n")
-        .map { $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init) }
-      return lines.dropFirst().map { Dictionary(uniqueKeysWithValues: zip(lines[0], $0)) }
-    }
-
     @Test func `Chooses the trial of the least validation loss, and trains it on all rows`() throws {
       let workspace = try prepare()
       let outcome = try tune(.plain, "run", in: workspace)
       outcome.expectSuccess()
-      let rows = try table("run", workspace)
+      let rows = try workspace.table("run")
       // Adam reads no damping: four settings, of which two go on to the second rung.
       #expect(rows.map { "\($0["setting"]!)-\($0["rung"]!)" }.filter { $0.hasSuffix("-1") }.count == 4)
       #expect(rows.count == 6)
@@ -70,24 +63,8 @@ extension RecoveryTests {
     @Test func `Goes on after kills and signals to the same table and model`() throws {
       let workspace = try prepare()
       try tune(.plain, "whole", in: workspace).expectSuccess()
-      var (stops, outcome) = (0, Outcome?.none)
-      while outcome == nil {
-        let resume = stops == 0 ? [] : ["--resume"]
-        let child = try Child(
-          Program.command(.plain, ["tune", "run.yaml", "--run-directory", "run"] + Self.over + resume), in: workspace)
-        let before = workspace.lineCounts("run")
-        let isFar = poll(for: Child.limit) { child.hasEnded || workspace.lineCounts("run") >= before + 60 }
-        try #require(isFar)
-        if !child.hasEnded, let program = child.programs.first {
-          kill(program, stops % 2 == 0 ? SIGKILL : SIGTERM)
-          stops += 1
-          let stopped = try child.wait()
-          if stopped.code == 0 { outcome = stopped }
-        } else {
-          outcome = try child.wait()
-        }
-      }
-      outcome!.expectSuccess()
+      let (stops, outcome) = try workspace.tuneWithStops("run", Self.over, every: 60)
+      outcome.expectSuccess()
       #expect(stops >= 3, "the search ended too soon to be stopped")
       #expect(try workspace.bytes("run/tune.csv") == workspace.bytes("whole/tune.csv"))
       #expect(try workspace.bytes("run/model.safetensors") == workspace.bytes("whole/model.safetensors"))
@@ -97,7 +74,7 @@ extension RecoveryTests {
       let workspace = try prepare()
       try tune(.plain, "one", in: workspace).expectSuccess()
       try tune(.mpirun(2), "two", in: workspace).expectSuccess()
-      let (one, two) = (try table("one", workspace), try table("two", workspace))
+      let (one, two) = (try workspace.table("one"), try workspace.table("two"))
       try #require(one.count == two.count)
       for (left, right) in zip(one, two) {
         for key in ["setting", "rung", "steps", "best_step", "status"] { #expect(left[key] == right[key]) }
@@ -113,7 +90,7 @@ extension RecoveryTests {
       #expect(outcome.output.contains("test  loss "))
       // The model knows its test set.
       try Program.run(.plain, ["evaluate", "run/model.safetensors"], in: workspace).expectSuccess()
-      let rows = try table("run", workspace)
+      let rows = try workspace.table("run")
       #expect(rows.map { $0["steps"]! } == ["40", "40", "40", "40", "240"])
       let chosen = try #require(rows.first { $0["status"] == "chosen" })
       let best = try #require(rows.min { Double($0["loss"]!)! < Double($1["loss"]!)! })
@@ -136,10 +113,54 @@ extension RecoveryTests {
       let some = try tune(
         .plain, "some", sgd + ["--no-refit", "--over", "optimizer.learning_rate=0.01,1e308"], in: workspace)
       some.expectSuccess()
-      #expect(try table("some", workspace).map { $0["status"]! } == ["chosen", "diverged"])
+      #expect(try workspace.table("some").map { $0["status"]! } == ["chosen", "diverged"])
       let all = try tune(.plain, "all", sgd + ["--over", "optimizer.learning_rate=1e308,1.7e308"], in: workspace)
       #expect(all.code == 70)
       #expect(all.errors.count == 1 && all.errors[0].contains("all settings diverged"), "\(all.errorOutput)")
+    }
+
+    @Test func `Trains a deleted model anew where another begins with it or the search ends with it`() throws {
+      let workspace = try prepare("  validation: {features: test-features.npy, labels: test-labels.npy}")
+      let path = ["--path", "--over", "optimizer.weight_decay=1e-3,1e-1,1"]
+      try tune(.plain, "whole", path, in: workspace).expectSuccess()
+      let table = try workspace.bytes("whole/tune.csv")
+      let model = try workspace.bytes("whole/model.safetensors")
+      let chosen = try #require(try workspace.table("whole").first { $0["status"] == "chosen" })
+      let own = "whole/trials/0\(chosen["setting"]!)-1/model.safetensors"
+      // The models of a path rest on each other: 3, 2, 1.
+      for names in [["03-1"], ["03-1", "02-1", "01-1"]] {
+        for name in names { try? FileManager.default.removeItem(atPath: workspace.path("whole/trials/\(name)")) }
+        let again = try tune(.plain, "whole", path + ["--resume"], in: workspace)
+        again.expectSuccess()
+        #expect(again.output.contains("note: \(own) is missing") == names.contains("0\(chosen["setting"]!)-1"))
+        #expect(try workspace.bytes("whole/tune.csv") == table)
+        #expect(try workspace.bytes("whole/model.safetensors") == model)
+      }
+      #expect(try workspace.bytes(own) == model)
+
+      // Without its record nobody knows what the trials are of.
+      try FileManager.default.removeItem(atPath: workspace.path("whole/tune.json"))
+      let lost = try tune(.mpirun(2), "whole", path + ["--resume"], in: workspace)
+      lost.expectError(64, mentioning: ["whole", "its record tune.json is missing", "another --run-directory"])
+      for file in ["model.safetensors", "metrics.jsonl", "config.yaml", "tune.csv"]
+      where workspace.exists("whole/\(file)") {
+        try FileManager.default.removeItem(atPath: workspace.path("whole/\(file)"))
+      }
+      try tune(.plain, "whole", path, in: workspace).expectError(64, mentioning: ["whole", "already holds a run"])
+    }
+
+    @Test func `A setting is trained once where two rungs give it as many steps`() throws {
+      let workspace = try prepare()
+      let outcome = try tune(
+        .plain, "run",
+        ["--rungs", "3", "--set", "training.steps=3", "--over", "optimizer.weight_decay=0,1e-3,1e-2,0.1"],
+        in: workspace)
+      outcome.expectSuccess()
+      // One step, the same one step, and three.
+      let rows = try workspace.table("run")
+      #expect(rows.filter { $0["rung"] == "1" }.count == 4 && rows.filter { $0["rung"] == "3" }.count == 2)
+      #expect(rows.count == 6 && workspace.names("run/trials").count == 6)
+      #expect(rows.filter { $0["rung"] == "3" }.allSatisfy { $0["steps"] == "3" })
     }
 
     @Test func `Mistakes are one line on any number of ranks`() throws {
@@ -176,12 +197,5 @@ extension RecoveryTests {
         #expect(outcome.errors.count == 1 && outcome.errors[0].contains(said), "\(outcome.errorOutput)")
       }
     }
-  }
-}
-
-extension Workspace {
-  /// The lines of the metrics of all trials of a search, and of its own.
-  fileprivate func lineCounts(_ folder: String) -> Int {
-    names("\(folder)/trials").reduce(metricsCount(folder)) { $0 + metricsCount("\(folder)/trials/\($1)") }
   }
 }

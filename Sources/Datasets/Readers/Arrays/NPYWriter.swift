@@ -18,6 +18,7 @@ package final class NPYWriter {
 
   private let element: Element
   private let file: PartialFile
+  private let headerSize: Int
   private var missingBytes: Int
 
   /// `shape` is the shape of the complete array: [n] or [n, columns]. Throws exit code 74.
@@ -26,7 +27,9 @@ package final class NPYWriter {
     self.element = element
     missingBytes = shape.reduce(element.size, *)
     file = try PartialFile(path)
-    try file.write(Self.header(shape: shape, element: element))
+    let header = Self.header(shape: shape, element: element)
+    headerSize = header.count
+    try file.write(header)
   }
 
   /// Appends elements, row after row. Throws exit code 74.
@@ -39,6 +42,17 @@ package final class NPYWriter {
   package func append(_ integers: [Int64]) throws(DataError) {
     precondition(element == .int64, "the file holds \(element.rawValue)")
     try integers.span.bytes.withUnsafeBytes { bytes throws(DataError) in try append(bytes) }
+  }
+
+  /// Writes a row of a float32 array at its place. Each row is to be written once, in any order, and none appended. Throws
+  /// exit code 74.
+  package func write(_ row: [Float], at index: Int) throws(DataError) {
+    precondition(element == .float32, "the file holds \(element.rawValue)")
+    try row.span.bytes.withUnsafeBytes { bytes throws(DataError) in
+      precondition(bytes.count <= missingBytes, "more elements than the shape has")
+      try file.write(bytes, at: headerSize + index * bytes.count)
+      missingBytes -= bytes.count
+    }
   }
 
   /// Ensures that all elements are on disk, as `PartialFile.complete` does. Throws exit code 74; fewer elements than
