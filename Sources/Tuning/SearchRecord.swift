@@ -10,6 +10,7 @@ package struct SearchDirectory: Sendable {
 
   package var record: String { run.search }
   package var table: String { "\(run.path)/tune.csv" }
+  package var figure: String { run.searchFigure }
 
   /// The run directory of a trial, such as `trials/07-2` for the seventh setting in the second rung, and `trials/07-2-3` for
   /// its third fold.

@@ -5,9 +5,10 @@ import Training
 /// The results of a search as tables.
 package struct SearchTable {
   package let space: SearchSpace
-  package let criterion: Configuration.TrainingOptions.Criterion
+  package typealias Criterion = Configuration.TrainingOptions.Criterion
+  package let criterion: Criterion
 
-  package init(_ space: SearchSpace, by criterion: Configuration.TrainingOptions.Criterion) {
+  package init(_ space: SearchSpace, by criterion: Criterion) {
     (self.space, self.criterion) = (space, criterion)
   }
 
@@ -33,7 +34,12 @@ package struct SearchTable {
 
   /// A setting by its values, on one line.
   package func text(_ setting: SearchSpace.Setting) -> String {
-    let pairs = zip(space.keys, setting.values).filter { !$0.1.isEmpty }
+    Self.text(space.keys, setting.values)
+  }
+
+  /// Values with their keys, on one line; `axis` is left out.
+  static func text(_ keys: [String], _ values: [String], without axis: Int? = nil) -> String {
+    let pairs = keys.indices.filter { $0 != axis && !values[$0].isEmpty }.map { (keys[$0], values[$0]) }
     return pairs.map { "\($0.split(separator: ".").dropFirst().joined(separator: "."))=\($1)" }.joined(separator: " ")
   }
 

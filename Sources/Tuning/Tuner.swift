@@ -79,6 +79,10 @@ package final class Tuner {
     }
     let chosen = options.appliesOneStandardError ? simplest(within: best) : best
     try save(chosen: chosen.trial)
+    let figure = SearchFigure(space, record, chosen: chosen.trial, by: criterion)
+    try communicator.onRoot {
+      if let svg = figure.svg { try AtomicFile.write(directory.figure) { try $0.write(svg) } }
+    }
     let setting = space.settings[chosen.trial.setting - 1]
     say("chosen: \(setting.number)  \(table.text(setting))  \(table.text(chosen)), with \(chosen.stepsInAll) steps")
     if let path = options.outOfFold {

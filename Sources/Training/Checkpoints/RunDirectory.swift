@@ -8,6 +8,8 @@ package struct RunDirectory: Equatable, Sendable {
   package var metrics: String { "\(path)/metrics.jsonl" }
   /// The record of a search, whose folder also has the files of the run that trains the chosen setting.
   package var search: String { "\(path)/tune.json" }
+  /// The picture of a search.
+  package var searchFigure: String { "\(path)/tune.svg" }
   /// The runs of a search.
   package var trials: String { "\(path)/trials" }
   package var lock: String { "\(path)/lock" }

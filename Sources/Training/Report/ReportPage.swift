@@ -6,6 +6,29 @@ import GaussNewton
 package struct ReportPage {
   private let runs: [RunRecord]
   private let names: [String]
+  private let figures: [Figure]
+
+  /// A picture of the search that runs belong to.
+  package struct Figure {
+    /// The folder of the search.
+    let name: String
+    let svg: [UInt8]
+
+    /// The pictures of the searches whose folders, or whose trials, are at `paths`, each once. Throws exit code 74.
+    package static func all(of paths: [String]) throws -> [Figure] {
+      var folders: [String] = []
+      for path in paths {
+        let folder = URL(fileURLWithPath: path).standardizedFileURL
+        let parents = [folder, folder.deletingLastPathComponent().deletingLastPathComponent()].map(\.path)
+        folders += parents.filter { !folders.contains($0) }
+      }
+      return try folders.map(RunDirectory.init(path:)).compactMap { directory in
+        guard directory.isSearched, FileManager.default.fileExists(atPath: directory.searchFigure) else { return nil }
+        let svg = try RunRecord.contents(directory.searchFigure)
+        return Figure(name: URL(fileURLWithPath: directory.path).lastPathComponent, svg: Array(svg))
+      }
+    }
+  }
 
   /// The number of buckets per curve, and of stretches per stack: fine enough for the eye.
   static let resolution = 300
@@ -13,9 +36,9 @@ package struct ReportPage {
   /// The largest number of bars for ranks; beyond it, those with the most and the least work are shown.
   static let bars = 24
 
-  package init(_ runs: [RunRecord]) {
+  package init(_ runs: [RunRecord], _ figures: [Figure] = []) {
     precondition(!runs.isEmpty, "a report is about runs")
-    self.runs = runs
+    (self.runs, self.figures) = (runs, figures)
     let short = runs.map(\.name)
     names = Set(short).count == short.count ? short : runs.map(\.path)
   }
@@ -41,6 +64,7 @@ package struct ReportPage {
     <main>
     \(summary)
     \(notices)
+    \(searches)
     <section id="charts" class="grid"></section>
     <section id="phases"></section>
     <section id="ranks"></section>
@@ -118,6 +142,14 @@ package struct ReportPage {
     }
     if rows.isEmpty { return "" }
     return "<h2>Warnings</h2>" + table(["run", "when", "the latest of its kind"], rows, class: "notices")
+  }
+
+  /// Pictures with colours of their own, whatever those of the page.
+  private var searches: String {
+    figures.map { figure in
+      "<h2>Search \(figure.name.escaped)</h2>\n<img class=\"search\" alt=\"validation loss by setting\" "
+        + "src=\"data:image/svg+xml;base64,\(Data(figure.svg).base64EncodedString())\">"
+    }.joined(separator: "\n")
   }
 
   private var differences: String {

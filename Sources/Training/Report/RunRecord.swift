@@ -99,7 +99,7 @@ package struct RunRecord: Sendable {
     return points.sorted { $0.step < $1.step }
   }
 
-  private static func contents(_ path: String) throws(StorageError) -> Data {
+  static func contents(_ path: String) throws(StorageError) -> Data {
     do {
       return try Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped)
     } catch {

@@ -58,6 +58,15 @@ extension RecoveryTests {
       try Program.run(
         .plain, ["evaluate", "run/model.safetensors"], in: workspace
       ).expectSuccess()
+
+      let svg = try workspace.bytes("run/tune.svg")
+      #expect(String(decoding: svg, as: UTF8.self).contains(">optimizer.damping.initial</text>"))
+      // Once, whether the search is named or its trials.
+      try Program.run(
+        .plain, ["report", "run", "run/trials/01-1", "run/trials/02-1", "--out", "report.html"], in: workspace
+      ).expectSuccess()
+      let page = String(decoding: try workspace.bytes("report.html"), as: UTF8.self)
+      #expect(page.components(separatedBy: Data(svg).base64EncodedString()).count == 2)
     }
 
     @Test func `Goes on after kills and signals to the same table and model`() throws {
