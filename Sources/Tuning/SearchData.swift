@@ -22,6 +22,15 @@ package final class SearchData {
     first = try sets.data(configuration, over: communicator)
   }
 
+  /// A remark for the user on classes that are not in all folds; nil where all are.
+  package var note: String? {
+    guard let folds else { return nil }
+    let rare = sets.classSizes.count { $0 > 0 && $0 < folds }
+    if rare == 0 { return nil }
+    return "note: \(rare) of the classes \(rare == 1 ? "has" : "have") fewer examples than there are folds, and "
+      + "\(rare == 1 ? "is" : "are") not in all of them"
+  }
+
   /// A configuration that holds out a fold. The kind of the normalization is the same for all folds.
   func holdingOut(_ fold: Int, in configuration: Configuration) -> Configuration {
     var configuration = configuration

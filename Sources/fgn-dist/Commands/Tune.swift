@@ -134,6 +134,7 @@ struct Tune: ParsableCommand {
         if space.isPath {
           console.say("path: weight decays from strong to weak, each from the model of the one before")
         }
+        if let note = examples.note { console.say(note) }
         console.say("run: \(directory.run.path)")
       }
       let tuner = Tuner(
