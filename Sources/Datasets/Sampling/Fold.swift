@@ -30,8 +30,8 @@ extension Fold: Codable {
       throw DecodingError.dataCorruptedError(
         in: container,
         debugDescription:
-          "it must be null or NUMBER/COUNT, such as 2/5, for one of \(Self.counts.lowerBound) to "
-          + "\(Self.counts.upperBound) folds")
+          "it must be null or NUMBER/COUNT, such as 2/5, with \(Self.counts.lowerBound) to \(Self.counts.upperBound) folds"
+      )
     }
     self = fold
   }
