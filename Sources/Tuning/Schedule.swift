@@ -3,27 +3,39 @@
 /// "Non-stochastic best arm identification and hyperparameter optimization", 2016, with runs whose learning rate comes to its
 /// end in each rung).
 package struct Schedule: Equatable, Sendable {
-  /// The number of rungs; the last one trains all steps.
+  /// The number of rungs, of which the last one trains all steps.
   package let rungs: Int
+  /// How many more follow while they pay, each of three times as many steps as the one before.
+  package let extensions: Int
 
   /// Of three settings each goes on to the next rung.
   package static let ratio = 3
   /// The part of the steps of a run that a setting of a path trains from the model of the one before.
   package static let warmPart = 6
 
-  package init(rungs: Int) { self.rungs = rungs }
+  /// The share of the loss, or of the errors, that a rung must take off for one of the extensions to follow.
+  package static let leastGain = 0.01
 
-  /// For a number of settings: the last rung has two of them or more.
-  package init(settings: Int) {
-    rungs = settings >= 9 ? 3 : settings >= 4 ? 2 : 1
-  }
+  package init(rungs: Int, extensions: Int = 0) { (self.rungs, self.extensions) = (rungs, extensions) }
+
+  /// The rungs for a number of settings: the last one has two of them or more.
+  package static func rungs(settings: Int) -> Int { settings >= 9 ? 3 : settings >= 4 ? 2 : 1 }
 
   /// The steps of a setting in a rung, counted from 1, where a whole run has `total`.
   package func steps(rung: Int, of total: Int, isWarm: Bool) -> Int {
-    let part = isWarm ? Self.warmPart : (rung..<rungs).reduce(1) { product, _ in product * Self.ratio }
-    return max(1, (total + part - 1) / part)
+    func power(_ exponent: Int) -> Int { (0..<max(0, exponent)).reduce(1) { power, _ in power * Self.ratio } }
+    let part = isWarm ? Self.warmPart : power(rungs - rung)
+    return max(1, (total * power(rung - rungs) + part - 1) / part)
   }
 
-  /// How many of `count` settings go on to the next rung.
-  package func survivors(of count: Int) -> Int { min(count, max(2, (count + Self.ratio - 1) / Self.ratio)) }
+  /// How many of `count` settings go on from a rung to the next, without siblings; of the last rung one.
+  package func survivors(of count: Int, rung: Int) -> Int {
+    rung >= rungs ? 1 : min(count, max(2, (count + Self.ratio - 1) / Self.ratio))
+  }
+
+  /// What a rung is called, for people; nil where there is one only.
+  package func title(of rung: Int) -> String? {
+    if rung > rungs { return "rung \(rung), \(Self.ratio) times as long" }
+    return rungs > 1 ? "rung \(rung) of \(rungs)" : nil
+  }
 }

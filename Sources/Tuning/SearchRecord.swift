@@ -30,6 +30,8 @@ package struct SearchRecord: Codable, Equatable, Sendable {
     package var grids: [[SearchAxis]]
     package var isPath: Bool
     package var rungs: Int
+    /// How many rungs of more steps may follow.
+    package var extensions = 0
     /// The checksums of the training examples and of a validation set of its own.
     package var data: String
 
@@ -110,7 +112,7 @@ package struct SearchRecord: Codable, Equatable, Sendable {
       ("--folds", self.request.folds == request.folds),
       ("the configuration", self.request.configuration == request.configuration),
       ("--over", self.request.grids == request.grids), ("--path", self.request.isPath == request.isPath),
-      ("--rungs", self.request.rungs == request.rungs),
+      ("--rungs", self.request.rungs == request.rungs), ("--longer", self.request.extensions == request.extensions),
       ("the data", self.request.data == request.data),
       ("--no-refit", self.request.refits == request.refits),
     ]

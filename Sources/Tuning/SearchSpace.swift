@@ -114,14 +114,7 @@ extension Configuration {
   fileprivate func reads(_ key: String) -> Bool { !key.hasPrefix("optimizer.") || optimizer.reads(key) }
 
   /// Equal for configurations that train the same.
-  fileprivate var identity: String {
+  var identity: String {
     leaves.filter { reads($0.key) }.map { "\($0.key)=\($0.value)" }.joined(separator: "\n")
-  }
-
-  /// Equal for configurations that train the same but for their weight decay.
-  fileprivate var pathIdentity: String {
-    var configuration = self
-    configuration.optimizer.weightDecay = 1
-    return configuration.identity
   }
 }

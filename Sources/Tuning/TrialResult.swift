@@ -46,4 +46,9 @@ package struct TrialResult: Codable, Equatable, Sendable {
     case .balancedAccuracy: -balancedAccuracy
     }
   }
+
+  /// What is left to gain: the loss, or the share of errors.
+  package func shortfall(by criterion: Configuration.TrainingOptions.Criterion) -> Double {
+    criterion == .loss ? loss : 1 + cost(by: criterion)
+  }
 }

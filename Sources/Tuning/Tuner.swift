@@ -48,7 +48,7 @@ package final class Tuner {
   ) {
     (self.space, self.record, self.directory, self.options, self.context) = (space, record, directory, options, context)
     self.data = data
-    schedule = Schedule(rungs: record.request.rungs)
+    schedule = Schedule(rungs: record.request.rungs, extensions: record.request.extensions)
     let base = space.settings[0].configuration
     criterion = base.training.bestBy
     table = SearchTable(space, by: criterion)
@@ -59,14 +59,20 @@ package final class Tuner {
   /// Searches to the end, or until a signal asks any rank to stop. Collective.
   package func run() throws -> Outcome {
     try save(chosen: nil)
-    var settings = space.ordered
-    for rung in 1...schedule.rungs {
-      if schedule.rungs > 1 { say("rung \(rung) of \(schedule.rungs): \(settings.count.counted("setting"))") }
+    var (settings, rung) = (space.ordered, 1)
+    while true {
+      if let title = schedule.title(of: rung) { say("\(title): \(settings.count.counted("setting"))") }
       guard try train(settings, rung: rung) else { return .interrupted }
-      if rung < schedule.rungs {
-        let best = Array(ranked(settings, rung: rung).prefix(schedule.survivors(of: settings.count))).map(\.number)
-        settings = settings.filter { best.contains($0.number) }
+      let ranked = ranked(settings, rung: rung)
+      guard rung < schedule.rungs || rung < schedule.rungs + schedule.extensions && gains(ranked, rung: rung) else {
+        break
       }
+      let count = schedule.survivors(of: settings.count, rung: rung)
+      settings = space.promoted(ranked, count: count, isLast: rung + 1 >= schedule.rungs) { setting in
+        record.results.contains { $0.trial.setting == setting.number && $0.hasDiverged }
+      }
+      if settings.isEmpty { break }
+      rung += 1
     }
     for line in table.methods(record) { say(line) }
     // Any trial's model may be the best: more steps are not always better on other rows.
@@ -138,11 +144,20 @@ package final class Tuner {
     }
   }
 
-  /// The settings of one rung, from the best to the worst; of equal ones, the first.
+  /// The settings of one rung that have not diverged, from the best to the worst; of equal ones, the first.
   private func ranked(_ settings: [SearchSpace.Setting], rung: Int) -> [SearchSpace.Setting] {
     let costs = settings.map { record.result(of: trial(of: $0, rung: rung))!.cost(by: criterion) }
-    return settings.indices.sorted { (costs[$0], settings[$0].number) < (costs[$1], settings[$1].number) }
+    return settings.indices.filter { costs[$0] < .infinity }
+      .sorted { (costs[$0], settings[$0].number) < (costs[$1], settings[$1].number) }
       .map { settings[$0] }
+  }
+
+  /// Whether the best setting of a rung is better than all trials of the rungs before by a share that more steps are worth.
+  private func gains(_ ranked: [SearchSpace.Setting], rung: Int) -> Bool {
+    guard let best = ranked.first, let result = record.result(of: trial(of: best, rung: rung)) else { return false }
+    let before = record.best(by: criterion) { $0.trial.rung < result.trial.rung }
+    guard let before, result.trial.rung == rung else { return rung == 1 }
+    return result.shortfall(by: criterion) < (1 - Schedule.leastGain) * before.shortfall(by: criterion)
   }
 
   /// The trial with the strongest weight decay whose loss is at most a standard error above the best one (Breiman et al.,

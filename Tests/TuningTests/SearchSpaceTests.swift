@@ -78,14 +78,4 @@ import Tuning
     let error = #expect(throws: ConfigurationError.self) { try space(["optimizer.momentum=0.9,2"]) }
     #expect(error.map { "\($0)" }?.contains("optimizer.momentum") == true)
   }
-
-  @Test func `Halving trains three times as many steps in each rung, and leaves two settings at least`() {
-    let schedule = Schedule(settings: 12)
-    #expect(schedule.rungs == 3)
-    #expect((1...3).map { schedule.steps(rung: $0, of: 900, isWarm: false) } == [100, 300, 900])
-    #expect([12, 4, 2, 1].map(schedule.survivors) == [4, 2, 2, 1])
-    #expect([1, 3, 4, 8, 9].map { Schedule(settings: $0).rungs } == [1, 1, 2, 2, 3])
-    #expect(Schedule(rungs: 1).steps(rung: 1, of: 600, isWarm: true) == 100)
-    #expect(Schedule(rungs: 3).steps(rung: 1, of: 2, isWarm: false) == 1)
-  }
 }

@@ -40,6 +40,13 @@ struct Tune: ParsableCommand {
       """)
   var rungs: Int?
 
+  @Option(
+    help: """
+      After the last rung, up to so many more that train the best setting three times as long, while each takes a hundredth off the \
+      loss. (default: 2 without --over, --rungs and --path, else 0)
+      """)
+  var longer: Int?
+
   @Flag(
     help: """
       For weight decays of a linear head: train the strongest one to the end, and each of the others for a sixth of the steps \
@@ -71,6 +78,12 @@ struct Tune: ParsableCommand {
     if let rungs, !(1...5).contains(rungs) { throw ValidationError("--rungs takes 1 to 5, not \(rungs)") }
     if path, let rungs, rungs > 1 {
       throw ValidationError("--rungs \(rungs) does not go with --path; leave one of them out")
+    }
+    if let longer {
+      guard (0...4).contains(longer) else { throw ValidationError("--longer takes 0 to 4, not \(longer)") }
+      if path, longer > 0 {
+        throw ValidationError("--longer \(longer) does not go with --path; leave one of them out")
+      }
     }
     if let folds {
       guard Fold.counts.contains(folds) else { throw ValidationError("--folds takes 2 to 20, not \(folds)") }
@@ -113,6 +126,7 @@ struct Tune: ParsableCommand {
       var request = SearchRecord.Request(
         configuration: base.yaml, grids: grids, isPath: path, rungs: rungs, data: checksums.joined(separator: " "))
       (request.refits, request.folds) = (refit, folds)
+      request.extensions = longer ?? (over.isEmpty && self.rungs == nil && !path ? 2 : 0)
       try communicator.onRoot { if let outOfFold { try OutOfFoldFile.check(outOfFold) } }
       let begun = try communicator.onRoot { try begin(communicator.hostname) }
       defer { extendLifetime(begun) }
@@ -195,7 +209,7 @@ struct Tune: ParsableCommand {
         source: "--one-standard-error", "needs --over optimizer.weight_decay=…, of which it takes the strongest")
     }
     if space.isPath { return 1 }
-    return rungs ?? Schedule(settings: space.settings.count).rungs
+    return rungs ?? Schedule.rungs(settings: space.settings.count)
   }
 
   /// The folder of the search and its lock. On rank 0.

@@ -172,6 +172,28 @@ extension RecoveryTests {
       #expect(rows.filter { $0["rung"] == "3" }.allSatisfy { $0["steps"] == "3" })
     }
 
+    @Test func `Trains the best setting longer as long as that pays, and no longer`() throws {
+      let workspace = try prepare()
+      // The rate of the second one is too small to come far in two steps, or to gain anything in six.
+      let over = ["--over", "optimizer.learning_rate=0.5,1e-9", "--set", "training.steps=2"]
+      try tune(.plain, "run", over + ["--longer", "2"], in: workspace).expectSuccess()
+      var rows = try workspace.table("run")
+      #expect(
+        rows.map { "\($0["setting"]!)-\($0["rung"]!) \($0["steps"]!)" } == [
+          "1-1 2", "1-2 6", "1-3 18", "2-1 2", "2-2 6", "2-3 18",
+        ])
+      let losses = rows.map { Double($0["loss"]!)! }
+      #expect(losses[1] < 0.99 * losses[0])
+      #expect(rows.firstIndex { $0["status"] == "chosen" } == losses.firstIndex(of: losses.min()!))
+
+      let slow = ["--over", "optimizer.learning_rate=1e-8,1e-9", "--set", "training.steps=2"]
+      try tune(.plain, "slow", slow + ["--longer", "2"], in: workspace).expectSuccess()
+      rows = try workspace.table("slow")
+      #expect(rows.map { $0["rung"] } == ["1", "2", "1", "2"])
+      let changed = try tune(.plain, "slow", slow + ["--longer", "3", "--resume"], in: workspace)
+      #expect(changed.code == 64 && changed.errors[0].contains("another value of --longer"))
+    }
+
     @Test func `Mistakes are one line on any number of ranks`() throws {
       let workspace = try prepare()
       for (more, code, said) in [
@@ -184,7 +206,8 @@ extension RecoveryTests {
           ["--set", "training.until=optimum", "--over", "optimizer.momentum=0,0.9"], 64,
           "training.until: optimum does not go with a search"
         ),
-        (["--rungs", "0"], 64, "--rungs takes 1 to 5"),
+        (["--rungs", "0"], 64, "--rungs takes 1 to 5"), (["--longer", "9"], 64, "--longer takes 0 to 4"),
+        (["--path", "--longer", "1"], 64, "--longer 1 does not go with --path"),
       ] as [([String], Int32, String)] {
         for ranks in [Ranks.plain, .mpirun(2)] {
           let outcome = try tune(ranks, "run", more, in: workspace)

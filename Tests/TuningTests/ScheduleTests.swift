@@ -1,0 +1,66 @@
+import Testing
+import Training
+import Tuning
+
+@Suite struct ScheduleTests {
+  private func space(_ over: [String]) throws -> SearchSpace {
+    try SearchSpace([over.map { try SearchAxis($0) }]) { tried in
+      try Configuration.parse("{}", source: "test", tried: tried).resolved()
+    }
+  }
+
+  private func promoted(
+    _ numbers: [Int], _ space: SearchSpace, count: Int, isLast: Bool = false, diverged: [Int] = []
+  ) -> [Int] {
+    space.promoted(numbers.map { space.settings[$0 - 1] }, count: count, isLast: isLast) {
+      diverged.contains($0.number)
+    }.map(\.number)
+  }
+
+  @Test func `Halving trains three times as many steps in each rung, and leaves two settings at least`() {
+    let schedule = Schedule(rungs: 3)
+    #expect((1...3).map { schedule.steps(rung: $0, of: 900, isWarm: false) } == [100, 300, 900])
+    #expect([12, 4, 2, 1].map { schedule.survivors(of: $0, rung: 1) } == [4, 2, 2, 1])
+    #expect([1, 3, 4, 8, 9].map(Schedule.rungs) == [1, 1, 2, 2, 3])
+    #expect(Schedule(rungs: 1).steps(rung: 1, of: 600, isWarm: true) == 100)
+    #expect(schedule.steps(rung: 1, of: 2, isWarm: false) == 1)
+  }
+
+  @Test func `Behind the last rung the best setting trains for three times as long again and again`() {
+    let schedule = Schedule(rungs: 2, extensions: 2)
+    #expect((1...4).map { schedule.steps(rung: $0, of: 10, isWarm: false) } == [4, 10, 30, 90])
+    #expect((1...3).map { schedule.survivors(of: 9, rung: $0) } == [3, 1, 1])
+    #expect(
+      (1...4).map(schedule.title) == [
+        "rung 1 of 2", "rung 2 of 2", "rung 3, 3 times as long", "rung 4, 3 times as long",
+      ])
+    #expect(Schedule(rungs: 1).title(of: 1) == nil)
+  }
+
+  @Test func `Of settings that differ by weight decay alone one goes on before a second one does`() throws {
+    // 1, 2: momentum 0; 3, 4: momentum 0.9.
+    let space = try space(["optimizer.momentum=0,0.9", "optimizer.weight_decay=1e-4,0"])
+    #expect(promoted([1, 2, 4, 3], space, count: 2) == [1, 4])
+    #expect(promoted([1, 2, 4, 3], space, count: 3) == [1, 2, 4])
+    #expect(promoted([2], space, count: 2) == [2])
+  }
+
+  @Test func `The best setting of each method takes the one with the next smaller learning rate along`() throws {
+    // 1, 2, 3: fgn with 0.1, 1, 0.3; 4, 5, 6: adam with them.
+    let space = try space(["optimizer.method=fgn,adam", "optimizer.learning_rate=0.1,1,0.3"])
+    #expect(promoted([2, 1, 3, 5, 4, 6], space, count: 1) == [2, 3])
+    #expect(promoted([2, 5, 1, 3, 4, 6], space, count: 2) == [2, 3, 5, 6])
+    // The slowest one has none, and what has diverged stays out.
+    #expect(promoted([1, 2, 3], space, count: 1) == [1])
+    #expect(promoted([2, 1], space, count: 1, diverged: [3]) == [2])
+  }
+
+  @Test func `To the last rung the best setting takes the weaker and the stronger weight decay along`() throws {
+    // 1 to 4: momentum 0 with the weight decays; 5 to 8: momentum 0.9.
+    let space = try space(["optimizer.momentum=0,0.9", "optimizer.weight_decay=1e-3,1e-4,1e-5,0"])
+    #expect(promoted([6, 1, 2, 3], space, count: 2, isLast: true) == [1, 5, 6, 7])
+    #expect(promoted([6, 1, 2, 3], space, count: 2) == [1, 6])
+    #expect(promoted([8], space, count: 1, isLast: true) == [7, 8])
+    #expect(promoted([8], space, count: 1, isLast: true, diverged: [7]) == [8])
+  }
+}
