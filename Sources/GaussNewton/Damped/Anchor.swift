@@ -40,8 +40,8 @@ final class Anchor<Scalar: DistributedScalar> {
   /// Whether the linear model around θ has to predict the effect of Δ₀ in each step.
   var isPredicted: Bool { isMoved && !options.nesterov }
 
-  /// The point of linearisation: θ, or θ + Δ₀. `unify` makes a vector that each rank has divided by the metric equal on
-  /// all ranks.
+  /// The point of linearisation: θ, or θ + Δ₀. `unify` makes a vector that each rank has divided by the factors of a
+  /// metric equal on all ranks.
   func start(
     from parameters: Vector<Scalar>, damping λ: Double, metric: Metric<Scalar>?,
     unify: (Vector<Scalar>) throws -> Void
@@ -50,7 +50,7 @@ final class Anchor<Scalar: DistributedScalar> {
     outset = (parameters, λ, metric?.version ?? 0)
     if let metric, divides(metric) {
       assign(vector, parameters, λ, metric)
-      try unify(vector)
+      if metric.hasFactors { try unify(vector) }
       ahead.assign(1, vector, 1, parameters)
     } else {
       let (a, b) = factors(λ)

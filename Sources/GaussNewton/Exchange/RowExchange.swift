@@ -135,11 +135,14 @@ final class RowExchange {
   }
 
   /// The rows of all ranks (BT × n, T positions per row), given the parts of this rank's rows; in `storage`, or in
-  /// place where there are no others. One allgather. Collective.
+  /// place where there are no others and no scales. One allgather. Collective.
+  ///
+  /// - Parameter scales: the factors of the columns (n) in the result, if any; the parts stay as they are.
   func gather<Scalar: DistributedScalar>(
-    _ parts: [Matrix<Scalar>], positions: Int = 1, in storage: inout Vector<Scalar>
+    _ parts: [Matrix<Scalar>], positions: Int = 1, scaledBy scales: Vector<Scalar>? = nil,
+    in storage: inout Vector<Scalar>
   ) throws -> Matrix<Scalar> {
-    if isAlone, parts.count == 1 { return parts[0] }
+    if isAlone, parts.count == 1, scales == nil { return parts[0] }
     let (size, columns) = (rowCount, parts[0].columns)
     let count = positions * columns
     storage.grow(to: size * count)
@@ -148,7 +151,11 @@ final class RowExchange {
     for part in parts {
       let rows = row..<row + part.rows / positions
       let own = all[rows: rows].elements
-      if !own.isSame(as: part.elements) { own.assign(part.elements) }
+      if let scales {
+        Matrix(own, part.rows, columns).assignColumns(of: part, scaledBy: scales)
+      } else if !own.isSame(as: part.elements) {
+        own.assign(part.elements)
+      }
       row = rows.upperBound
     }
     if !isAlone { try complete(all, rows) }

@@ -6,6 +6,9 @@ import LinearAlgebra
 /// as much as a sum over the ranks.
 struct GatheredLayer<Scalar: DistributedScalar> {
   let inputs, cotangents: Matrix<Scalar>
+  /// The factors by which the columns of `cotangents` differ from d, and which the gradient in a metric has once more
+  /// (out); nil without any.
+  let scales: Vector<Scalar>?
 
   var weightCount: Int { cotangents.columns * inputs.columns }
 

@@ -5,8 +5,8 @@ import Networks
 ///
 /// A weight and its bias give row i the gradient d_i ⊗ [h_i | 1], with inner products (h_iᵀh_j + 1) d_iᵀd_j. So AAᵀ is
 /// the sum over the layers of (HHᵀ + 1) ∘ (DDᵀ), without approximation; gradients of other layers are multiplied
-/// directly. In a metric M = S ⊗ A the products are (H̃A⁻¹H̃ᵀ) ∘ (DS⁻¹Dᵀ), H̃ = [H | 1], and K is RM⁻¹Rᵀ. K is AAᵀ with
-/// rows and columns scaled by √(w̃/B). The rows h, d (#b of B) of all ranks are gathered layer by layer, and each rank
+/// directly. In a metric M = S ⊗ A the products are (H̃A⁻¹H̃ᵀ) ∘ (DS⁻¹Dᵀ), H̃ = [H | 1], and K is RM⁻¹Rᵀ; a diagonal S
+/// scales the columns of D by S^-½ as they are gathered. K is AAᵀ with rows and columns scaled by √(w̃/B). The rows h, d (#b of B) of all ranks are gathered layer by layer, and each rank
 /// forms a share of the triangle's rows. Then the rows of K are gathered, or they stay on their ranks, and their
 /// contributions to a product with a vector are summed.
 package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
@@ -18,7 +18,7 @@ package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
   /// Memory for products, and for the rows of a layer from all ranks.
   private var workspace = Vector<Scalar>(zeros: 0)
   private var gathered = [Vector<Scalar>](repeating: Vector(zeros: 0), count: 2)
-  /// The gathered first layer with parameters, if it is fully connected and wide, and without a metric.
+  /// The gathered first layer with parameters, if it is fully connected and wide, and without a metric of its inputs.
   private(set) var gatheredLayer: GatheredLayer<Scalar>?
 
   init(_ exchange: RowExchange) { self.exchange = exchange }
@@ -43,8 +43,8 @@ package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
     return Matrix(gathered[1][own.lowerBound * columns..<own.upperBound * columns], own.count, columns)
   }
 
-  /// gradient ← Σ_i factors_i d_i ⊗ [h_i | 1] over all rows of a gathered layer: weights (out × in), then biases (out).
-  /// Two allgathers, one for the weights and one for the biases. Collective.
+  /// gradient ← Σ_i factors_i d_i ⊗ [h_i | 1] over all rows of a gathered layer, divided by a diagonal metric: weights
+  /// (out × in), then biases (out). Two allgathers, one for the weights and one for the biases. Collective.
   func assignGradient(
     _ gradient: Vector<Scalar>, of layer: GatheredLayer<Scalar>, scaledBy factors: Vector<Scalar>
   ) throws {
@@ -59,6 +59,9 @@ package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
       scaled.assignRows(of: layer.cotangents, columns: outputs, scaledBy: factors)
       weights[rows: outputs].assignProduct(scaled, .yes, layer.inputs, .no)
       biases[rows: outputs].elements.assignColumnSums(scaled)
+      if let scales = layer.scales {
+        for part in [weights, biases] { part[rows: outputs].scaleRows(by: scales[outputs]) }
+      }
     }
     try exchange.complete(weights, shares)
     try exchange.complete(biases, shares)
@@ -91,16 +94,17 @@ package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
         switch gradients {
         case .products(let inputs, let cotangents):
           workspace.grow(to: GramPanel.scratchCount(positions: 1))
-          guard metric.isActive else {
-            let (x, y) = (try gather(inputs, 0), try gather(cotangents, 1))
+          layer -= 1
+          guard metric.hasFactors else {
+            let scales = metric.inverseRoot(layer)
+            let (x, y) = (try gather(inputs, 0), try gather(cotangents, 1, scaledBy: scales))
             if exchange.sharesOut(outputs: y.columns) {
-              gatheredLayer = GatheredLayer(inputs: x, cotangents: y)
+              gatheredLayer = GatheredLayer(inputs: x, cotangents: y, scales: scales)
             }
             return block.assignGramProducts(
               formed, of: GramOperands(x, y), shift: 1, beta: beta, scratch: workspace)
           }
-          layer -= 1
-          // In a metric, rows include the bias's 1 as an input.
+          // In a metric of the inputs, rows include the bias's 1 as an input.
           let (x, y) = (try gather(metric.extended(inputs), 0), try gather(cotangents, 1))
           let divided = phases.measure(.metric) {
             metric.divide(layer, ownInputs: x[rows: ownRows], ownCotangents: y[rows: ownRows])
@@ -110,10 +114,11 @@ package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
           block.assignGramProducts(
             formed, of: GramOperands(x, y, divided: divided), shift: 0, beta: beta, scratch: workspace)
         case .sparseProducts(let inputs, let cotangents):
+          layer -= 1
           workspace.grow(to: GramPanel.scratchCount(positions: 1))
           block.assignGramProducts(
-            formed, of: try exchange.gather(inputs), try gather(cotangents, 1), shift: 1, beta: beta,
-            scratch: workspace)
+            formed, of: try exchange.gather(inputs), try gather(cotangents, 1, scaledBy: metric.inverseRoot(layer)),
+            shift: 1, beta: beta, scratch: workspace)
         case .positionProducts(let inputs, let cotangents, let positions):
           workspace.grow(to: GramPanel.scratchCount(positions: positions))
           let (x, y) = (try gather(inputs, 0, positions), try gather(cotangents, 1, positions))
@@ -158,7 +163,11 @@ package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
 
   /// The rows of all ranks (BT × n, T positions per row), given the parts of this rank's rows; valid until the next
   /// call with the same `place`. Collective.
-  private func gather(_ parts: [Matrix<Scalar>], _ place: Int, _ positions: Int = 1) throws -> Matrix<Scalar> {
-    try exchange.gather(parts, positions: positions, in: &gathered[place])
+  ///
+  /// - Parameter scales: the factors of the columns in the result, if any.
+  private func gather(
+    _ parts: [Matrix<Scalar>], _ place: Int, _ positions: Int = 1, scaledBy scales: Vector<Scalar>? = nil
+  ) throws -> Matrix<Scalar> {
+    try exchange.gather(parts, positions: positions, scaledBy: scales, in: &gathered[place])
   }
 }

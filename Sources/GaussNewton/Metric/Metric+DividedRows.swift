@@ -70,8 +70,8 @@ extension Metric {
   /// The largest number of outputs of a fully connected layer.
   var widestOutput: Int { blocks.map(\.connection.outputs).max()! }
 
-  /// The number of fully connected layers.
-  var layerCount: Int { blocks.count }
+  /// The number of fully connected layers that it differs from I in.
+  var layerCount: Int { blocks.count + scales.count }
 
   /// [rows | 1] of each part of the rows; valid until the next call.
   func extended(_ parts: [Matrix<Scalar>]) -> [Matrix<Scalar>] {

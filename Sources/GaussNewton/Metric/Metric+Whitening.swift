@@ -6,11 +6,13 @@ extension Metric {
   /// Multiplies the part of `vector` at `range` by L⁻¹; the ends of `range` must not cut a layer.
   func whiten(_ vector: Vector<Scalar>, _ range: Range<Int>) {
     transform(vector, range) { $0.whiten($1) }
+    scale(vector, range, by: \.inverseRoot)
   }
 
   /// Multiplies the part of `vector` at `range` by L⁻ᵀ.
   func unwhiten(_ vector: Vector<Scalar>, _ range: Range<Int>) {
     transform(vector, range) { $0.unwhiten($1) }
+    scale(vector, range, by: \.inverseRoot)
   }
 
   /// Multiplies the part of `vector` at `range` by M⁻¹.
@@ -18,6 +20,26 @@ extension Metric {
     transform(vector, range) {
       $0.whiten($1)
       $0.unwhiten($1)
+    }
+    scale(vector, range, by: \.inverse)
+  }
+
+  /// Multiplies the parts of `vector` within `range` that belong to an output by its number.
+  private func scale(
+    _ vector: Vector<Scalar>, _ range: Range<Int>, by factors: KeyPath<OutputScale<Scalar>, Vector<Scalar>>
+  ) {
+    for scale in scales where range.contains(scale.connection.start) {
+      let connection = scale.connection
+      let (inputs, outputs, factors) = (connection.inputs, connection.outputs, scale[keyPath: factors])
+      let part = vector[connection.range]
+      if connection.isTransposed {
+        let values = Matrix(part, inputs + 1, outputs)
+        values.assignColumns(of: values, scaledBy: factors)
+      } else {
+        Matrix(part[0..<outputs * inputs], outputs, inputs).scaleRows(by: factors)
+        let biases = part[outputs * inputs..<part.count]
+        biases.assignProduct(biases, by: factors)
+      }
     }
   }
 

@@ -7,8 +7,8 @@ import Networks
 ///
 /// Weight decay has the curvature μI, and damping λN must not fall below it where N's eigenvalues do; nevertheless M
 /// has to be a product of factors. So N gets terms of its own with decay: M = (Ŝ + κI) ⊗ (Â + κI) · λ/(λ+μ), κ² = μ/λ,
-/// where N is Ŝ ⊗ Â + κ(Ŝ ⊗ I + I ⊗ Â). For the kind `inputs`, M = I ⊗ (Â + (μ/λ)I) · λ/(λ+μ), and N stays I ⊗ Â.
-/// Without decay M = N.
+/// where N is Ŝ ⊗ Â + κ(Ŝ ⊗ I + I ⊗ Â). For the kind `inputs`, M = I ⊗ (Â + (μ/λ)I) · λ/(λ+μ), and N stays I ⊗ Â; for
+/// `outputs`, see `OutputScale`. Without decay M = N.
 ///
 /// Â is the running second moment of a layer's inputs with the bias's 1, [h | 1]. Ŝ is the second moment of the
 /// gradients (1−p) d at its outputs, or I. Each is scaled to a mean diagonal of 1, plus εI. An example of weight ω
@@ -22,7 +22,10 @@ package final class Metric<Scalar: DistributedScalar> {
   let linearization: Linearization<Scalar>
   private let communicator: Communicator
   private let phases: Phases
+  /// The layers' factors; none for the kind `outputs`.
   let blocks: [Block]
+  /// The layers' scales; none for the other kinds.
+  let scales: [OutputScale<Scalar>]
   /// Memory for the widest block, in all and per virtual shard; for rows [h | 1], and for rows d.
   let blockStorage: Vector<Scalar>
   let partBlocks: [Vector<Scalar>]
@@ -76,19 +79,19 @@ package final class Metric<Scalar: DistributedScalar> {
 
   /// Allocates memory for shards of at most `capacity` rows.
   ///
-  /// - Precondition: the metric is the identity, or the network supports another one.
+  /// - Precondition: the metric has no moments of inputs, or the network supports them.
   init(
     _ linearization: Linearization<Scalar>, options: MetricOptions, capacity: Int, communicator: Communicator,
     phases: Phases
   ) {
     precondition(
-      options.kind == .identity || linearization.network.supportsMetric,
+      !options.kind.hasInputMoments || linearization.network.supportsMetric,
       "second moments of sparse inputs would be a dense matrix of the features")
     self.options = options
     self.linearization = linearization
     self.communicator = communicator
     self.phases = phases
-    let connections = options.kind == .identity ? [] : linearization.network.body.connections
+    let connections = options.kind.hasInputMoments ? linearization.network.body.connections : []
     blocks = connections.map { connection in
       func square(_ size: Int) -> Matrix<Scalar> { Matrix(zeros: size, size) }
       let (inputs, outputs) = (connection.inputs + 1, options.kind == .kronecker ? connection.outputs : 0)
@@ -97,6 +100,7 @@ package final class Metric<Scalar: DistributedScalar> {
         gradientMoment: square(outputs), gradientFactor: square(outputs), inputInverse: square(inputs),
         gradientInverse: square(outputs))
     }
+    scales = options.kind == .outputs ? linearization.network.connections.map { OutputScale($0) } : []
     dividedStorage = blocks.map { _ in (Vector(zeros: 0), Vector(zeros: 0)) }
     let widest = connections.map(\.range.count).max() ?? 0
     blockStorage = Vector(zeros: widest)
@@ -108,7 +112,16 @@ package final class Metric<Scalar: DistributedScalar> {
   }
 
   /// Whether M differs from I.
-  var isActive: Bool { !blocks.isEmpty }
+  var isActive: Bool { hasFactors || isDiagonal }
+
+  /// Whether M has factors that are matrices.
+  var hasFactors: Bool { !blocks.isEmpty }
+
+  /// Whether M is a diagonal other than I. Ranks that divide by it get the same bits.
+  var isDiagonal: Bool { !scales.isEmpty }
+
+  /// S^-½ of the fully connected layer `index` where M is diagonal, else nil.
+  func inverseRoot(_ index: Int) -> Vector<Scalar>? { isDiagonal ? scales[index].inverseRoot : nil }
 
   /// Whether M is known, which it is after the first batch.
   var isKnown: Bool { isActive && factoredRatio != nil }
@@ -123,7 +136,12 @@ package final class Metric<Scalar: DistributedScalar> {
   var memory: [(name: String, vector: Vector<Scalar>)] {
     blocks.enumerated().flatMap { index, block in
       zip(["input_moment", "gradient_moment"], block.pairs).map { ("\($0).\(index)", $1.moment.elements) }
-    }
+    } + scales.enumerated().map { ("output_moment.\($0)", $1.moment) }
+  }
+
+  /// The running moments, and those of a batch.
+  private var moments: [(running: Vector<Scalar>, ofBatch: Vector<Scalar>)] {
+    blocks.flatMap(\.pairs).map { ($0.moment.elements, $0.factor.elements) } + scales.map { ($0.moment, $0.ofBatch) }
   }
 
   /// Adds the moments of the linearised batch of `batchSize` rows to the running ones, in one of `interval` steps;
@@ -134,13 +152,10 @@ package final class Metric<Scalar: DistributedScalar> {
       factoredRatio = nil
       hasMoments = true
       try assignMoments(margin, cotangents: cotangents, batchSize: batchSize)
-      let pairs = blocks.flatMap(\.pairs)
-      if pairs.allSatisfy({ $0.factor.trace.isFinite }) {
+      if blocks.flatMap(\.pairs).allSatisfy({ $0.factor.trace.isFinite }), scales.allSatisfy(\.ofBatch.isFinite) {
         // The first batches give a plain mean, later ones an exponential mean.
         let weight = max(1 - options.decay, 1 / Double(steps / options.interval + 1))
-        for (moment, ofBatch, _) in pairs {
-          moment.elements.combine(Scalar(weight), ofBatch.elements, Scalar(1 - weight))
-        }
+        for (running, ofBatch) in moments { running.combine(Scalar(weight), ofBatch, Scalar(1 - weight)) }
       }
     }
     steps += 1
@@ -163,12 +178,12 @@ package final class Metric<Scalar: DistributedScalar> {
     steps = 0
   }
 
-  /// factors ← the moments of the batch, over all ranks. Collective.
+  /// factors and scales ← the moments of the batch, over all ranks. Collective.
   private func assignMoments(
     _ margin: SoftmaxMargin<Scalar>, cotangents: Matrix<Scalar>, batchSize: Int
   ) throws {
     let scale = 1 / Scalar(batchSize)
-    var remaining = blocks[...]
+    var (remaining, remainingScales) = (blocks[...], scales[...])
     // √ω and √ω(1 − p), since a moment contains each row twice.
     let roots = margin.weights.map { Vector($0.array.map { $0.squareRoot() }) }
     let gradientFactors = roots.map { roots in
@@ -176,13 +191,26 @@ package final class Metric<Scalar: DistributedScalar> {
       result.assignProduct(roots, by: margin.complements[0..<roots.count])
       return result
     }
-    let isVirtual = linearization.parts.areVirtual
+    let squares = isDiagonal ? margin.squaredGradientFactors(cotangents.rows, times: scale) : nil
+    let (isVirtual, ranges) = (linearization.parts.areVirtual, linearization.parts.all)
     func assign(_ moment: Matrix<Scalar>, _ rows: [Matrix<Scalar>]) throws {
-      if isVirtual { return try sumInOrder(moment, rows, scale) }
-      moment.assignSymmetricProduct(rows[0], .yes, alpha: scale)
+      guard isVirtual else { return moment.assignSymmetricProduct(rows[0], .yes, alpha: scale) }
+      try sumInOrder(moment.elements) { index, partial in
+        // Numbers of another layer may be above the diagonal.
+        partial.fill(0)
+        Matrix(partial, moment.rows, moment.rows).assignSymmetricProduct(rows[index], .yes, alpha: scale)
+      }
+    }
+    func assign(_ moment: Vector<Scalar>, squaresOf rows: [Matrix<Scalar>]) throws {
+      guard isVirtual else { return moment.assignColumnSquareSums(rows[0], scaledBy: squares![ranges[0]]) }
+      try sumInOrder(moment) { $1.assignColumnSquareSums(rows[$0], scaledBy: squares![ranges[$0]]) }
     }
     try phases.measure(.metric) {
       try linearization.rowGradients(cotangents) { (gradients) throws(any Error) in
+        if isDiagonal {
+          guard let cotangents = gradients.connected else { return }
+          return try assign(remainingScales.removeLast().ofBatch, squaresOf: cotangents)
+        }
         guard case .products(let inputs, let cotangents) = gradients else { return }
         let block = remaining.removeLast()
         let rows = extended(inputs)
@@ -196,26 +224,19 @@ package final class Metric<Scalar: DistributedScalar> {
     }
     if isVirtual { return }
     try phases.measure(.communication) {
-      for (_, factor, _) in blocks.flatMap(\.pairs) {
-        try factor.elements.withElements { try communicator.allreduce($0) }
-      }
+      for (_, ofBatch) in moments { try ofBatch.withElements { try communicator.allreduce($0) } }
     }
   }
 
-  /// moment ← the sum of `scale` · rowsᵀ rows over the virtual shards of all ranks, in order. Collective.
-  private func sumInOrder(_ moment: Matrix<Scalar>, _ rows: [Matrix<Scalar>], _ scale: Scalar) throws {
-    let count = moment.elements.count
-    for index in partMoments.indices { partMoments[index].grow(to: count) }
-    linearization.parts.forEach { index, _ in
-      let partial = Matrix(partMoments[index][0..<count], moment.rows, moment.rows)
-      // Numbers of another layer may be above the diagonal.
-      partial.elements.fill(0)
-      partial.assignSymmetricProduct(rows[index], .yes, alpha: scale)
-    }
+  /// moment ← the sum over the virtual shards of all ranks, in order, of what `assign` gives each of this rank's.
+  /// Collective.
+  private func sumInOrder(_ moment: Vector<Scalar>, _ assign: (Int, Vector<Scalar>) -> Void) throws {
+    for index in partMoments.indices { partMoments[index].grow(to: moment.count) }
+    linearization.parts.forEach { index, _ in assign(index, partMoments[index][0..<moment.count]) }
     try phases.measure(.communication) {
-      try moment.elements.withElements { elements in
+      try moment.withElements { elements in
         try communicator.orderedSum(elements) { range in
-          phases.measure(.metric) { moment.elements.add(partMoments, in: range) }
+          phases.measure(.metric) { moment.add(partMoments, in: range) }
         }
       }
     }
@@ -233,6 +254,7 @@ package final class Metric<Scalar: DistributedScalar> {
         guard factor.factorizeCholesky() else { throw SingularMetric(layer: index, epsilon: options.epsilon) }
       }
     }
+    for scale in scales { scale.assignInverses(epsilon: options.epsilon, decayRatio: decayRatio) }
     factoredRatio = decayRatio
     version += 1
     isInverted = false

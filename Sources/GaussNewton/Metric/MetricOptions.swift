@@ -5,17 +5,33 @@ public struct MetricOptions: Codable, Equatable, Sendable {
     case identity
     /// For each fully connected layer, M = I ⊗ Â with the second moments Â of its inputs.
     case inputs
+    /// For each fully connected layer, M = diag(σ) ⊗ I with the roots σ of the second moments of the gradients at its
+    /// outputs: one number per output.
+    case outputs
     /// M = Ŝ ⊗ Â with the second moments Ŝ of the gradients at its outputs as well.
     case kronecker
+
+    /// Whether M has matrices of second moments, which those of the inputs are among.
+    package var hasInputMoments: Bool { self == .inputs || self == .kronecker }
+
+    /// The decay that suits the moments. One batch has few examples for each of many outputs.
+    package var suitedDecay: Double { self == .outputs ? 0.99 : 0.95 }
+    /// The interval that suits the moments. Those of outputs take hardly any time.
+    package var suitedInterval: Int { self == .outputs ? 1 : 10 }
   }
 
   @Setting public var kind = Kind.identity
-  /// ε, added to the diagonals of Â and Ŝ, whose mean is 1 without it.
+  /// ε, added to the diagonals of Â and Ŝ, or to the second moments of the outputs, whose mean is 1 without it.
   public var epsilon = 0.1
   /// The share of the running moments that stays when a batch's moments are added.
-  public var decay = 0.95
+  @Setting public var decay = 0.95
   /// The number of steps between batches whose moments are added.
-  public var interval = 10
+  @Setting public var interval = 10
 
-  public init() {}
+  /// Options of a kind, with a decay and an interval that suit it.
+  public init(_ kind: Kind = .identity) {
+    self.kind = kind
+    decay = kind.suitedDecay
+    interval = kind.suitedInterval
+  }
 }

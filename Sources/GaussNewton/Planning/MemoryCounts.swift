@@ -106,7 +106,12 @@ extension GramMatrix {
     return 2 * batch * (batch + share) + (gathers ? batch * Double(gathered.first + gathered.second) : 0)
   }
 
-  /// Numbers in which a rank forms its share of the first layer's outputs, without a metric.
+  /// Numbers of the scaled cotangents of a batch in a diagonal metric, where they are not gathered anyway.
+  package static func scaledCount(_ network: Network, batchSize: Int) -> Double {
+    Double(batchSize) * Double(network.connections.map(\.outputs).max() ?? 0)
+  }
+
+  /// Numbers in which a rank forms its share of the first layer's outputs, without a metric of its inputs.
   package static func sharedOutputCount(_ network: Network, batchSize: Int, ranks: Int) -> Int {
     guard
       let layer = network.body.connections.first, layer.range.lowerBound == 0,
@@ -119,7 +124,9 @@ extension GramMatrix {
 extension Metric {
   /// Numbers of the moments, which a checkpoint has as well.
   package static func momentCount(_ network: Network, _ options: MetricOptions) -> Double {
-    guard options.kind != .identity else { return 0 }
+    guard options.kind.hasInputMoments else {
+      return options.kind == .outputs ? network.connections.reduce(0) { $0 + Double($1.outputs) } : 0
+    }
     return network.body.connections.reduce(0) { sum, layer in
       let (inputs, outputs) = (Double(layer.inputs + 1), Double(layer.outputs))
       return sum + inputs * inputs + (options.kind == .kronecker ? outputs * outputs : 0)
@@ -127,10 +134,14 @@ extension Metric {
   }
 
   /// Numbers of all that it keeps for at most `rows` local rows: moments, factors and inverses, rows [h | 1] and d and all
-  /// of them divided, a vector out of its space, and the largest layer's parameters.
+  /// of them divided, a vector out of its space, and the largest layer's parameters. Of a diagonal metric, that vector and
+  /// the scales.
   package static func memoryCount(_ network: Network, _ options: MetricOptions, rows: Int) -> Double {
     let moments = momentCount(network, options)
     guard moments > 0 else { return 0 }
+    guard options.kind.hasInputMoments else {
+      return Double(network.layout.count) + Double(OutputScale<Scalar>.vectorCount) * moments
+    }
     let layers = network.body.connections
     let perRow =
       layers.map(\.inputs).max()! + 1 + layers.map(\.outputs).max()!
@@ -139,9 +150,10 @@ extension Metric {
       + Double(rows) * Double(perRow)
   }
 
-  /// Numbers more for each virtual shard: the largest moment, and the largest layer's parameters.
+  /// Numbers more for each virtual shard: the largest moment, and with factors the largest layer's parameters.
   package static func partCount(_ network: Network, _ options: MetricOptions) -> Double {
     guard momentCount(network, options) > 0 else { return 0 }
+    guard options.kind.hasInputMoments else { return Double(network.connections.map(\.outputs).max()!) }
     let layers = network.body.connections
     let largest = Double(layers.map { max($0.inputs + 1, options.kind == .kronecker ? $0.outputs : 0) }.max()!)
     return largest * largest + Double(layers.map(\.range.count).max()!)

@@ -45,11 +45,17 @@ package struct SolverCosts {
   private var classes: Double { Double(work.last!.outputs) }
   private var parameterCount: Double { Double(work.reduce(0) { $0 + $1.parameterCount }) }
   private var isHead: Bool { work.count == 1 }
-  /// The layers for which the metric has blocks.
+  /// The layers in which the metric differs from I.
   private var metricLayers: [LayerWork] {
-    options.metric.kind == .identity ? [] : work.filter { isConnected($0) && !$0.isSparse }
+    switch options.metric.kind {
+    case .identity: []
+    case .outputs: work.filter(isConnected)
+    case .inputs, .kronecker: work.filter { isConnected($0) && !$0.isSparse }
+    }
   }
   private var hasMetric: Bool { !metricLayers.isEmpty }
+  /// Whether the metric has factors that are matrices.
+  private var hasFactors: Bool { hasMetric && options.metric.kind.hasInputMoments }
   private func isConnected(_ layer: LayerWork) -> Bool { layer.positions == 1 && !layer.formsGradients }
   /// Whether Δ₀ needs products of its own.
   private var predictsAnchor: Bool { (options.momentum != 0 || options.weightDecay != 0) && !options.nesterov }
@@ -135,10 +141,11 @@ package struct SolverCosts {
     } + allreduce(parameterCount)
   }
 
-  /// L⁻¹u or L⁻ᵀu in a metric.
+  /// L⁻¹u or L⁻ᵀu in a metric; M⁻¹u in a diagonal one.
   private var whitening: Double {
     metricLayers.reduce(0) { sum, layer in
       let (inputs, outputs) = (Double(layer.inputs + 1), Double(layer.outputs))
+      if !hasFactors { return sum + pass(outputs * inputs) }
       let isKronecker = options.metric.kind == .kronecker
       let multiplications = (outputs * inputs * inputs + (isKronecker ? outputs * outputs * inputs : 0)) / 2
       return sum + shared(multiplications * rates.triangular) + call(2)
@@ -150,7 +157,8 @@ package struct SolverCosts {
   private var matrixFreeStep: Double {
     1.5 * rates.iteration + vjp + pass(parameterCount, times: 16)
       + (predictsAnchor ? jvp + vjp + pass(parameterCount, times: 6) : 0)
-      + (hasMetric ? 3 * whitening + allreduce(parameterCount) + pass(parameterCount, times: 2) : 0)
+      + (hasMetric ? 3 * whitening + pass(parameterCount, times: 2) : 0)
+      + (hasFactors ? allreduce(parameterCount) : 0)
   }
 
   private var matrixFreeIteration: Double {
@@ -176,13 +184,15 @@ package struct SolverCosts {
     let gathered = gatheredParameterCount
     sum += gathered > 0 ? 2 * allgather(gathered / 2) : 0
     sum += P > gathered ? allreduce(P - gathered) : 0
-    return sum + pass(P, times: 9) + (hasMetric ? allreduce(P) + inverses : 0)
+    sum += hasFactors ? allreduce(P) + inverses : hasMetric ? whitening : 0
+    return sum + pass(P, times: 9)
   }
 
   /// The part of a layer in the matrix and in the step.
   private func pairs(of layer: LayerWork) -> Double {
     let (inputs, outputs) = (Double(layer.inputs), Double(layer.outputs))
     var sum = allgather(batch * Double(layer.gatheredCount))
+    if hasMetric, !hasFactors, isConnected(layer) { sum += pass(2 * rows * outputs) }
     if layer.isSparse {
       // The share of a row's entries that meet one of another row is the density of the columns; each entry is searched
       // for.
@@ -193,7 +203,7 @@ package struct SolverCosts {
     let combinations = layer.formsGradients ? 1 : Double(layer.positions * layer.positions)
     sum += shared(area * (Double(layer.pairCount) * rates.gram + combinations * rates.combination)) + call(4)
     if layer.formsGradients, layer.positions > 0 { sum += product(rows * outputs, inputs, Double(layer.positions)) }
-    if hasMetric, isConnected(layer) {
+    if hasFactors, isConnected(layer) {
       sum += product(rows, inputs + 1, inputs + 1) + product(rows, outputs, outputs)
       sum += pass(2 * rows * (inputs + outputs)) + pass(2 * Double(layer.parameterCount))
     } else {
@@ -214,7 +224,7 @@ package struct SolverCosts {
   /// The parameters of a first layer whose outputs the ranks share.
   private var gatheredParameterCount: Double {
     let first = work[0]
-    return !hasMetric && isConnected(first) && !first.isSparse
+    return !hasFactors && isConnected(first) && !first.isSparse
       && OutputShares.areWorthwhile(first.outputs, ranks: ranks)
       ? Double(first.parameterCount) : 0
   }

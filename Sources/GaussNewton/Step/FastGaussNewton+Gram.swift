@@ -65,6 +65,9 @@ extension FastGaussNewton {
         range.upperBound <= omitted || metric.assignProduct(range, part: part, scaledBy: factors, into: gradient)
       }, into: damped.step, omitted: omitted)
     if let layer { try gram.assignGradient(damped.step[0..<omitted], of: layer, scaledBy: all) }
+    if metric.isDiagonal {
+      phases.measure(.metric) { metric.divide(damped.step, omitted..<damped.step.count) }
+    }
     return try completeStep(parameters)
   }
 

@@ -82,8 +82,8 @@ extension FastGaussNewton {
   /// Adds Δ₀ to y, relative to the point of linearisation. Collective.
   func completeStep(_ parameters: Vector<Scalar>) throws -> StepChange {
     try phases.measure(.update) {
-      guard metric.isActive, space.isReplicated else { return try damped.complete(parameters) }
-      // Each rank has divided by the metric on its own.
+      guard metric.hasFactors, space.isReplicated else { return try damped.complete(parameters) }
+      // Each rank has divided by the metric on its own, and solves with triangles may be rounded differently.
       damped.addShift()
       try space.unify(damped.step)
       return try damped.change(parameters)

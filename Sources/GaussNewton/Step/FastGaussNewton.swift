@@ -123,8 +123,9 @@ public final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer {
     at parameters: Vector<Scalar>, on batch: Batch<Scalar>, for kind: SolverOptions.Kind
   ) {
     let network = loss.linearization.network
+    // In a diagonal metric the gathered cotangents are scaled, and these are not.
     let place =
-      network.hasSingleLayer && kind != .cg
+      network.hasSingleLayer && kind != .cg && !metric.isDiagonal
       ? gram.ownCotangents(of: batch, columns: network.outputCount) : nil
     phases.measure(.forward) {
       loss.linearize(at: parameters, on: batch, logits: place)

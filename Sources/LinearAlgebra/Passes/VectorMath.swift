@@ -146,6 +146,29 @@ extension Matrix {
     }
   }
 
+  /// Column j of self ← factors_j · column j of `source`, on all threads; `source` may be self.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  package func assignColumns(of source: Matrix, scaledBy factors: Vector<Scalar>) {
+    precondition(rows == source.rows && columns == source.columns && columns == factors.count, "shapes do not fit")
+    assert(elements.isSame(as: source.elements) || elements.isDisjoint(from: source.elements), overlap)
+    assert(elements.isDisjoint(from: factors), overlap)
+    if elements.count == 0 { return }
+    elements.withElements { target in
+      source.elements.withElements { source in
+        factors.withElements { factors in
+          Threads.parallel(rows, grain: max(1, 16384 / columns)) { rows in
+            for i in rows {
+              Scalar.multiply(
+                source.baseAddress! + i * columns, factors.baseAddress!, into: target.baseAddress! + i * columns,
+                columns)
+            }
+          }
+        }
+      }
+    }
+  }
+
   /// Row i of self ← factors_i · row i of `source`, on all threads. The two matrices share no memory.
   package func assignRows(of source: Matrix, scaledBy factors: Vector<Scalar>) {
     assignRows(of: source, columns: 0..<source.columns, scaledBy: factors)

@@ -64,4 +64,38 @@ extension Vector {
       }
     }
   }
+
+  /// self_j ← Σ_i factors_i a_ij², the weighted sum of squares of each column of a. Threads share the columns, so that no
+  /// bit depends on their number.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  package func assignColumnSquareSums(_ a: Matrix<Scalar>, scaledBy factors: Vector<Scalar>) {
+    precondition(a.columns == count && a.rows == factors.count, "one sum a column, and one factor a row")
+    assert(isDisjoint(from: a.elements, factors), overlap)
+    fill(0)
+    if count == 0 { return }
+    let (rows, width, height) = (a.rows, 1 << 10, 64)
+    withElements { sums in
+      a.elements.withElements { a in
+        Threads.parallel(count, grain: max(256, 1 << 16 / max(1, rows))) { columns in
+          // The sums of a block of rows, and a row times its factor.
+          withUnsafeTemporaryAllocation(of: Scalar.self, capacity: 2 * width) { room in
+            for start in stride(from: columns.lowerBound, to: columns.upperBound, by: width) {
+              let n = min(width, columns.upperBound - start)
+              let (partial, scaled) = (room.baseAddress!, room.baseAddress! + width)
+              for first in stride(from: 0, to: rows, by: height) {
+                Scalar.fill(partial, 0, n)
+                for index in first..<min(first + height, rows) {
+                  let row = a.baseAddress! + index * count + start
+                  Scalar.combine(factors[index], row, 0, scaled, n)
+                  Scalar.addProducts(scaled, 0, row, 1, into: partial, n)
+                }
+                Scalar.combine(1, partial, 1, sums.baseAddress! + start, n)
+              }
+            }
+          }
+        }
+      }
+    }
+  }
 }

@@ -66,6 +66,13 @@ extension Network {
   /// Whether the first layer takes sparse inputs; it then takes no dense ones.
   package var takesSparseInputs: Bool { layers.first is SparseLinear }
 
+  /// The fully connected layers on inputs of either kind, in order.
+  package var connections: [Connection] {
+    guard let first = layers.first as? SparseLinear else { return body.connections }
+    let connection = Connection(start: 0, inputs: first.inputCount, outputs: first.outputCount, isTransposed: true)
+    return [connection] + body.connections
+  }
+
   /// Whether damping and momentum may measure steps by second moments of the layers' inputs. For sparse inputs the
   /// moments would be a dense matrix of (d + 1)² numbers.
   package var supportsMetric: Bool { !takesSparseInputs }

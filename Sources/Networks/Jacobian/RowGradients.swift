@@ -39,6 +39,8 @@ package protocol RowGradientProducts: ParametricMap {
 /// A fully connected layer within the parameters: weights (outputs × inputs, row by row), then biases (outputs).
 package struct Connection: Equatable, Sendable {
   package let start, inputs, outputs: Int
+  /// Whether the weights are inputs × outputs, as those of a layer on sparse inputs are.
+  package var isTransposed = false
 
   package var range: Range<Int> { start..<start + outputs * (inputs + 1) }
 

@@ -7,44 +7,6 @@ import TestSupport
 import Testing
 
 @Suite struct MetricCollectiveTests {
-  /// A running mean of second moments, scaled to a mean diagonal of 1, plus ε, as dense numbers in `Double`.
-  struct Moment {
-    var mean: [[Double]] = []
-    var count = 0
-
-    mutating func take(_ rows: [[Double]], of batchSize: Int, decay: Double) {
-      count += 1
-      let n = rows[0].count
-      let weight = max(1 - decay, 1 / Double(count))
-      mean = (0..<n).map { i in
-        (0..<n).map { j in
-          let new = rows.reduce(0) { $0 + $1[i] * $1[j] } / Double(batchSize)
-          return weight * new + (count == 1 ? 0 : (1 - weight) * mean[i][j])
-        }
-      }
-    }
-
-    func factor(_ ε: Double) -> [[Double]] {
-      let n = mean.count
-      let scale = Double(n) / (0..<n).reduce(0) { $0 + mean[$1][$1] }
-      return (0..<n).map { i in (0..<n).map { j in scale * mean[i][j] + (i == j ? ε : 0) } }
-    }
-  }
-
-  /// M of a linear head, (C(d+1))², in the order of its parameters: weights row by row, then biases.
-  func dense(_ inputs: [[Double]], _ outputs: [[Double]]?, classes C: Int) -> [[Double]] {
-    let d = inputs.count - 1
-    func place(_ index: Int) -> (class: Int, input: Int) {
-      index < C * d ? (index / d, index % d) : (index - C * d, d)
-    }
-    return (0..<C * (d + 1)).map { i in
-      (0..<C * (d + 1)).map { j in
-        let (a, b) = (place(i), place(j))
-        return (outputs?[a.class][b.class] ?? (a.class == b.class ? 1 : 0)) * inputs[a.input][b.input]
-      }
-    }
-  }
-
   func options(_ solver: SolverOptions.Kind, _ metric: MetricOptions.Kind, damping λ: Double = 1e-2)
     -> GaussNewtonOptions
   {
@@ -54,6 +16,10 @@ import Testing
     options.metric.kind = metric
     return options
   }
+
+  static let pairs: [(SolverOptions.Kind, MetricOptions.Kind)] = [
+    (.cg, .kronecker), (.gram, .kronecker), (.cg, .outputs), (.gram, .outputs),
+  ]
 
   /// The parameters of a run in `Steps solve the dense system of the metric`.
   struct Course: Sendable {
@@ -73,24 +39,17 @@ import Testing
     Course(decaysBiases: false, decaysToInitial: true, isNesterov: true, policy: .sweep, μ: 0.3),
   ]
 
-  /// N of the objective: S ⊗ A, and the additional terms of damping with weight decay.
-  func dampingMetric(_ A: [[Double]], _ S: [[Double]]?, classes C: Int, decayRatio: Double) -> [[Double]] {
-    let product = dense(A, S, classes: C)
-    guard let S else { return product }
-    let I = A.indices.map { i in A.indices.map { i == $0 ? 1.0 : 0 } }
-    let (inputs, outputs) = (dense(A, nil, classes: C), dense(I, S, classes: C))
-    return product.indices.map { i in
-      product.indices.map { product[i][$0] + decayRatio.squareRoot() * (inputs[i][$0] + outputs[i][$0]) }
-    }
-  }
-
   /// Five steps, each against the minimum of ½‖R(Δ − a) − s‖² + (λ/2)‖Δ − ηΔ₋‖²_N + (μ/2)‖Dθ + Δ‖² with R and s at θ +
   /// a.
   @Test(
-    arguments: [SolverOptions.Kind.cg, .gram, .gramCG], [MetricOptions.Kind.inputs, .kronecker])
+    arguments: [SolverOptions.Kind.cg, .gram, .gramCG], [MetricOptions.Kind.inputs, .outputs, .kronecker])
   func `Steps solve the dense system of the metric`(solver: SolverOptions.Kind, kind: MetricOptions.Kind) throws {
-    for course in Self.courses where solver != .cg || course.policy != .sweep {
-      let problem = ToyProblem(rows: 23, features: 4, classes: 6, largestMargin: 2, seed: 5)
+    for (index, course) in Self.courses.enumerated() where solver != .cg || course.policy != .sweep {
+      let plain = ToyProblem(rows: 23, features: 4, classes: 6, largestMargin: 2, seed: 5)
+      // Every other course has weights and distributions.
+      let problem =
+        kind == .outputs && index % 2 == 1
+        ? plain.weighted((0..<23).map { Double($0 % 3) }).softened(deviation: 2, smoothing: 0.1, seed: 4) : plain
       var options = options(solver, kind)
       options.weightDecay = course.μ
       options.metric.interval = course.interval
@@ -104,13 +63,9 @@ import Testing
       let trial = Trial<Double>(problem, options)
       let center = problem.parameters.indices.map { course.decaysToInitial ? cos(Double($0)) : 0 }
       trial.optimizer.begin(at: Vector(center))
-      let rows = problem.oracle.features.indices
-      var (inputs, outputs) = (Moment(), Moment())
+      var dense = DenseMetric(kind: kind, ε: 0.1, decay: 0.6)
       var (last, λ) = (problem.parameters.map { _ in 0.0 }, options.damping.initial)
-      func metric(_ λ: Double) -> [[Double]] {
-        dampingMetric(
-          inputs.factor(0.1), kind == .kronecker ? outputs.factor(0.1) : nil, classes: C, decayRatio: μ / λ)
-      }
+      func metric(_ λ: Double) -> [[Double]] { dense.damping(classes: C, decayRatio: μ / λ) }
       for step in 0..<5 {
         let θ = trial.parameters.doubles
         let decayed = θ.indices.map { course.decaysBiases || $0 < θ.count - C ? θ[$0] - center[$0] : 0 }
@@ -130,15 +85,7 @@ import Testing
           a = solve(damping(N, λ), pull(a, N, λ).map { -$0 })
         }
         let start = moved(θ, 1, a)
-        if step % course.interval == 0 {
-          inputs.take(problem.oracle.features.map { $0 + [1] }, of: rows.count, decay: 0.6)
-          // (1 − p) v, the biases' part of the gradient of an example's loss.
-          outputs.take(
-            rows.map { i in
-              let complement = 1 / (1 + exp(problem.oracle.margin(start, row: i)))
-              return problem.oracle.marginGradient(start, row: i).suffix(C).map { complement * $0 }
-            }, of: rows.count, decay: 0.6)
-        }
+        if step % course.interval == 0 { dense.take(problem.oracle, at: start) }
         let (Δ, report) = try trial.change()
         λ = report.damping!
         let (N, g) = (metric(λ), problem.oracle.gradient(start))
@@ -154,7 +101,7 @@ import Testing
     }
   }
 
-  @Test(arguments: [MetricOptions.Kind.inputs, .kronecker])
+  @Test(arguments: [MetricOptions.Kind.inputs, .outputs, .kronecker])
   func `The reduction ratio and the step length are those of the model`(kind: MetricOptions.Kind) throws {
     for solver in [SolverOptions.Kind.cg, .gram] {
       let problem = ToyProblem(rows: 19, features: 3, classes: 5, largestMargin: 1, seed: 6)
@@ -217,8 +164,8 @@ import Testing
     let problem = ToyProblem(
       features: labels.map { label in (0..<6).map { $0 == label ? 50 : 0 } }, labels: labels, classes: 6,
       parameters: parameters(margin: 41.9))
-    for solver in [SolverOptions.Kind.cg, .gram] {
-      var options = options(solver, .kronecker)
+    for (solver, kind) in Self.pairs {
+      var options = options(solver, kind)
       options.metric.decay = 0.6
       let trial = Trial<Float>(problem, options)
       // Moments (1 − p)² of 10⁻³⁷ that decay: the moments of later batches are flushed to zero.
@@ -230,7 +177,7 @@ import Testing
     }
   }
 
-  @Test(arguments: [MetricOptions.Kind.inputs, .kronecker])
+  @Test(arguments: [MetricOptions.Kind.inputs, .outputs, .kronecker])
   func `A step of any network is the same by both solvers, on any number of ranks`(kind: MetricOptions.Kind) throws {
     let networks = [
       try Network(
@@ -255,9 +202,9 @@ import Testing
   }
 
   @Test func `A restored optimizer goes on with the same bits`() throws {
-    for solver in [SolverOptions.Kind.cg, .gram] {
+    for (solver, kind) in Self.pairs {
       let problem = ToyProblem(rows: 23, features: 4, classes: 6, largestMargin: 2, seed: 5)
-      var options = options(solver, .kronecker)
+      var options = options(solver, kind)
       options.metric.interval = 3
       let (one, other) = (Trial<Float>(problem, options), Trial<Float>(problem, options))
       for _ in 0..<4 { _ = try one.advance() }
@@ -275,14 +222,42 @@ import Testing
     }
   }
 
-  @Test func `A batch that is not finite leaves the moments alone`() throws {
+  @Test(arguments: [MetricOptions.Kind.outputs, .kronecker])
+  func `A batch that is not finite leaves the moments alone`(kind: MetricOptions.Kind) throws {
     let problem = ToyProblem(rows: 23, features: 4, classes: 6, largestMargin: 2, seed: 5)
-    let trial = Trial<Float>(problem, options(.gram, .kronecker))
+    let trial = Trial<Float>(problem, options(.gram, kind))
     _ = try trial.advance()
     let before = trial.optimizer.memory.dropFirst().map(\.vector.array)
     trial.parameters[0] = .nan
     let report = try trial.advance()
     #expect(!report.accepted)
     #expect(trial.optimizer.memory.dropFirst().map(\.vector.array).last == before.last)
+  }
+
+  @Test func `A metric of the outputs adds to the exchanges of a step a number per output`() throws {
+    let (B, C) = (23, 130)
+    let problem = ToyProblem(rows: B, features: 4, classes: C, largestMargin: 1, seed: 5)
+    for solver in [SolverOptions.Kind.gram, .gramCG] {
+      func traffic(_ kind: MetricOptions.Kind) throws -> [Communicator.Statistics] {
+        var options = options(solver, kind)
+        // With decay and momentum another metric asks for a product of its own.
+        options.weightDecay = 0
+        options.nesterov = true
+        options.metric.interval = 2
+        options.solver.maxIterations = 3
+        let trial = Trial<Double>(problem, options)
+        return try (0..<3).map { _ in
+          let before = trial.communicator.statistics
+          _ = try trial.advance()
+          return trial.communicator.statistics - before
+        }
+      }
+      for (step, (own, plain)) in zip(try traffic(.outputs), try traffic(.identity)).enumerated() {
+        let isUpdate = step % 2 == 0
+        #expect(own.allreduces == plain.allreduces + (isUpdate ? 1 : 0))
+        #expect(own.allreducedBytes == plain.allreducedBytes + (isUpdate ? 8 * C : 0))
+        #expect(own.allgathers == plain.allgathers && own.allgatheredBytes == plain.allgatheredBytes)
+      }
+    }
   }
 }

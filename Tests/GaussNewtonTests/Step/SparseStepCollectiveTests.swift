@@ -148,8 +148,9 @@ import Testing
       }
     }
     for kind in [SolverOptions.Kind.cg, .gram, .gramCG] {
-      for nesterov in [false, true] {
+      for (nesterov, metric) in [(false, .identity), (true, .identity), (true, MetricOptions.Kind.outputs)] {
         var options = options(kind, damping: 1e-1, weightDecay: 1e-2, momentum: 0.5)
+        (options.metric.kind, options.metric.interval) = (metric, 2)
         options.nesterov = nesterov
         options.stepLength = .ggn
         options.decaysBiases = false
@@ -158,7 +159,10 @@ import Testing
     }
     var sweep = options(.gram, damping: 1e-1, weightDecay: 1e-2)
     sweep.damping.policy = .sweep
-    try check { FastGaussNewton($0, options: sweep, capacity: $1, partition: $2, communicator: $3) }
+    for metric in [MetricOptions.Kind.identity, .outputs] {
+      sweep.metric.kind = metric
+      try check { [sweep] in FastGaussNewton($0, options: sweep, capacity: $1, partition: $2, communicator: $3) }
+    }
     let full = options(.cg, damping: 1e-1, weightDecay: 1e-2)
     try check { GeneralizedGaussNewton($0, options: full, capacity: $1, partition: $2, communicator: $3) }
     for method in [FirstOrderOptions.Method.sgd(momentum: 0.9, nesterov: true), .adam(.init())] {
@@ -178,7 +182,9 @@ import Testing
     var options = options(kind, damping: 1e-2, weightDecay: 1e-3, momentum: 0.5)
     options.solver.tolerance = 1e-3
     let model = Model(hidden: hidden, parameters: θ)
-    for shards in [12, 3] {
+    for (shards, metric) in [(12, .identity), (3, .identity), (12, MetricOptions.Kind.outputs)] {
+      options.metric.kind = metric
+      let options = options
       func run(threads: Int, over communicator: Communicator) throws -> [[Double]] {
         try withThreads(threads, pieces: 8) {
           try changes(of: model, on: problem, rows: .virtualShards(shards), over: communicator) {

@@ -98,6 +98,17 @@ import Testing
         $0.stepLength = .lineSearch
         $0.damping.policy = .constant
       },
+      Variant("cg, outputs, nesterov, weight decay") {
+        $0.solver.kind = .cg
+        $0.metric.kind = .outputs
+        $0.nesterov = true
+        $0.weightDecay = 1e-2
+      },
+      Variant("gram, outputs, weight decay, weights", isWeighted: true) {
+        $0.solver.kind = .gram
+        $0.metric.kind = .outputs
+        $0.weightDecay = 1e-2
+      },
       Variant("gram, sweep, weight decay, ggn length") {
         $0.solver.kind = .gram
         $0.damping.policy = .sweep

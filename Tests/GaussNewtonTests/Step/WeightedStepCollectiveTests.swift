@@ -143,6 +143,8 @@ import Testing
       "gram, kronecker, line search",
       { ($0.solver.kind, $0.metric.kind, $0.stepLength) = (.gram, .kronecker, .lineSearch) }
     ),
+    ("cg, outputs", { ($0.solver.kind, $0.metric.kind) = (.cg, .outputs) }),
+    ("gram, outputs", { ($0.solver.kind, $0.metric.kind) = (.gram, .outputs) }),
     ("gram, inputs, nesterov", { ($0.solver.kind, $0.metric.kind, $0.nesterov) = (.gram, .inputs, true) }),
   ]
 

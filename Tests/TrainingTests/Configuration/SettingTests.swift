@@ -60,7 +60,8 @@ extension Configuration {
     #expect(
       try Configuration.automaticKeys == [
         "data.normalize", "optimizer.learning_rate", "optimizer.schedule.kind", "optimizer.damping.initial",
-        "optimizer.damping.minimum", "optimizer.damping.maximum", "optimizer.metric.kind", "training.epochs",
+        "optimizer.damping.minimum", "optimizer.damping.maximum", "optimizer.metric.kind", "optimizer.metric.decay",
+        "optimizer.metric.interval", "training.epochs",
         "training.shuffle_block", "training.shuffle_window",
         "training.keep", "training.average.decay",
       ])

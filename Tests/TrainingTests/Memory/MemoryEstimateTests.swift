@@ -1,3 +1,4 @@
+import GaussNewton
 import Networks
 import Testing
 
@@ -14,8 +15,8 @@ import Testing
     /// Virtual shards of the last rank.
     var shards: Int?
     var hasGram = false
-    /// Whether its metric is `kronecker`; nil without one.
-    var isKronecker: Bool?
+    /// nil for the identity.
+    var metric: MetricOptions.Kind?
     /// n and v.
     var vectors: (all: Int, saved: Int)
     var keepsBest = false
@@ -38,15 +39,23 @@ import Testing
     Case(settings: ["solver.kind=gram"], hasGram: true, vectors: (8, 2)),
     Case(settings: ["solver.kind=gram-cg"], ranks: 4, hasGram: true, vectors: (8, 2)),
     Case(settings: ["solver.kind=cg", "metric.kind=identity"], hidden: [50, 30], ranks: 3, vectors: (8, 2)),
-    Case(settings: ["solver.kind=cg", "metric.kind=inputs"], hidden: [50, 30], isKronecker: false, vectors: (8, 2)),
+    Case(settings: ["solver.kind=cg", "metric.kind=inputs"], hidden: [50, 30], metric: .inputs, vectors: (8, 2)),
     Case(
       settings: ["solver.kind=gram", "nesterov=true", "weight_decay=0.1"], hidden: [50, 30], hasGram: true,
-      isKronecker: true, vectors: (10, 2)),
+      metric: .kronecker, vectors: (10, 2)),
     Case(
       settings: ["solver.kind=gram", "metric.kind=identity"], hidden: [80, 30], ranks: 2, hasGram: true,
       vectors: (8, 2)),
     Case(
-      settings: ["solver.kind=gram"], hidden: [50], ranks: 2, shards: 6, hasGram: true, isKronecker: true,
+      settings: ["solver.kind=gram"], hidden: [50], ranks: 2, shards: 6, hasGram: true, metric: .kronecker,
+      vectors: (8, 2)),
+    Case(settings: ["solver.kind=gram", "metric.kind=outputs"], hasGram: true, metric: .outputs, vectors: (8, 2)),
+    Case(
+      settings: ["solver.kind=gram", "metric.kind=outputs"], hidden: [80, 30], ranks: 2, hasGram: true,
+      metric: .outputs,
+      vectors: (8, 2)),
+    Case(
+      settings: ["solver.kind=cg", "metric.kind=outputs"], hidden: [50], ranks: 2, shards: 6, metric: .outputs,
       vectors: (8, 2)),
     Case(settings: ["method=ggn"], hidden: [50], ranks: 2, vectors: (10, 2)),
     Case(settings: ["method=ggn", "nesterov=true", "weight_decay=0.1"], vectors: (11, 2)),
@@ -58,7 +67,7 @@ import Testing
     Case(settings: ["method=sgd", "momentum=0"], vectors: (2, 1)),
     Case(settings: ["method=adam"], hidden: [50], ranks: 5, shards: 3, vectors: (4, 3)),
     Case(
-      settings: ["solver.kind=gram"], hidden: [50], hasGram: true, isKronecker: true, vectors: (8, 2),
+      settings: ["solver.kind=gram"], hidden: [50], hasGram: true, metric: .kronecker, vectors: (8, 2),
       hasProbabilities: true),
   ]
 
@@ -87,7 +96,10 @@ import Testing
       parts.append("a Gram solve on several ranks, or reproducible")
     }
     if example.hasGram, symbols["U"] != 0 { parts.append("a first layer whose outputs are shared out") }
-    if example.isKronecker != nil { parts.append("a metric") }
+    if example.hasGram, example.metric == .outputs, example.ranks == 1, example.shards == nil {
+      parts.append("a Gram solve in the metric `outputs` on one rank")
+    }
+    if let metric = example.metric { parts.append(metric == .outputs ? "the metric `outputs`" : "another metric") }
     if example.hasProbabilities { parts.append("labels that are probabilities") }
     parts += Array(repeating: "a reproducible run, for each shard of a rank", count: example.shards ?? 0)
     #expect(try estimate.step == 8 * parts.reduce(0) { try $0 + numbers($1) })
@@ -116,13 +128,14 @@ import Testing
     let (layers, hidden) = (example.layers, example.hidden)
     let (d, C, B) = (example.features, example.classes, example.batch)
     let sizes = layers.map { ($0.inputs + 1) * $0.outputs }
-    let isKronecker = example.isKronecker
-    let sides = layers.flatMap { [$0.inputs + 1] + (isKronecker == true ? [$0.outputs] : []) }
+    let (metric, outputs) = (example.metric, layers.map(\.outputs))
+    let sides = layers.flatMap { [$0.inputs + 1] + (metric == .kronecker ? [$0.outputs] : []) }
+    let hasInputMoments = metric != nil && metric != .outputs
     let widest = hidden.max() ?? 0
     // Inputs and outputs of layers with tanh, whose outputs count twice and its f′ once.
     let perRow = max(1, d + C + 3 * widest)
     let isShared =
-      example.hasGram && isKronecker == nil && example.shards == nil && example.ranks > 1
+      example.hasGram && !hasInputMoments && example.shards == nil && example.ranks > 1
       && layers[0].outputs >= 32 * example.ranks
     return [
       "b": example.shards.map { $0 * B / 12 } ?? (B + example.ranks - 1) / example.ranks, "B": B, "d": d, "C": C,
@@ -130,10 +143,11 @@ import Testing
       "S": widest, "G": widest, "n": example.vectors.all, "v": example.vectors.saved,
       "Q": Int((Double(B) / Double(example.ranks).squareRoot()).rounded()), "I": layers.map(\.inputs).max()!,
       "O": layers.map(\.outputs).max()!, "U": isShared ? (layers[0].outputs + example.ranks - 1) / example.ranks : 0,
-      "L": sizes.max()!, "M": isKronecker == nil ? 0 : sides.reduce(0) { $0 + $1 * $1 },
+      "L": sizes.max()!, "E": outputs.max()!,
+      "M": hasInputMoments ? sides.reduce(0) { $0 + $1 * $1 } : metric == nil ? 0 : outputs.reduce(0, +),
       "A": layers.reduce(0) { $0 + $1.inputs + 1 + $1.outputs } + layers.map(\.inputs).max()! + 1
         + layers.map(\.outputs).max()!,
-      "R": isKronecker == nil ? 0 : sides.max()! * sides.max()! + sizes.max()!,
+      "R": hasInputMoments ? sides.max()! * sides.max()! + sizes.max()! : metric == nil ? 0 : outputs.max()!,
       "c": max(16, min(4096, (1 << 23) / perRow)),
     ]
   }
