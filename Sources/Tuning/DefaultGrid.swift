@@ -1,25 +1,35 @@
 import Foundation
+import GaussNewton
 import Training
 
-/// The settings that are compared where none are named: Fast Gauss-Newton and Adam with several learning rates and weight
-/// decays. Twelve settings at most.
+/// The settings that are compared where none are named: Fast Gauss-Newton, for linear heads in two metrics, and Adam, with several
+/// learning rates and weight decays. Twelve settings at most.
 package enum DefaultGrid {
+  private static let method = "optimizer.method", rate = "optimizer.learning_rate", decay = "optimizer.weight_decay"
+
   /// - Parameter resolved: the configuration of the search, with all automatic settings chosen for Fast Gauss-Newton.
   package static func grids(_ resolved: Configuration) -> [[SearchAxis]] {
     let peak = resolved.optimizer.learningRate
-    let rates = [peak, 0.3 * peak].map { String(format: "%.3g", $0) }
-    let isHead = !resolved.model.hasHiddenParameters
-    let method = "optimizer.method", decay = "optimizer.weight_decay", rate = "optimizer.learning_rate"
+    if resolved.model.hasHiddenParameters {
+      return [
+        [SearchAxis(method, ["fgn"]), rates(peak, 0.3 * peak), SearchAxis(decay, ["1e-3", "0"])],
+        [SearchAxis(method, ["adam"]), rates(0.003, 0.001), SearchAxis(decay, ["1e-4", "0"])],
+      ]
+    }
     return [
+      [SearchAxis(method, ["fgn"]), rates(peak, 0.3 * peak), SearchAxis(decay, ["1e-4", "1e-5", "0"])],
+      // Where rows of many classes swing, long momentum and more damping go with a scale for each class.
       [
-        SearchAxis(method, ["fgn"]), SearchAxis(rate, rates),
-        SearchAxis(decay, isHead ? ["1e-4", "1e-5", "0"] : ["1e-3", "0"]),
+        SearchAxis(method, ["fgn"]), SearchAxis("optimizer.metric.kind", [MetricOptions.Kind.outputs.rawValue]),
+        SearchAxis("optimizer.momentum", ["0.97"]),
+        SearchAxis("optimizer.damping.minimum", [text(2.5 * resolved.optimizer.damping.initial)]),
+        rates(0.6 * peak, 0.2 * peak), SearchAxis(decay, ["1e-5", "0"]),
       ],
-      [
-        SearchAxis(method, ["adam"]),
-        SearchAxis(rate, isHead ? ["0.1", "0.03", "0.01", "0.003"] : ["0.003", "0.001"]),
-        SearchAxis(decay, isHead ? ["0"] : ["1e-4", "0"]),
-      ],
+      [SearchAxis(method, ["adam"]), rates(0.01, 0.003)],
     ]
   }
+
+  private static func rates(_ values: Double...) -> SearchAxis { SearchAxis(rate, values.map(text)) }
+
+  private static func text(_ value: Double) -> String { String(format: "%.3g", value) }
 }

@@ -4,8 +4,8 @@ import Training
 extension SearchSpace {
   /// The best settings of a rung, of each family (equal but for weight decay, which says little about short runs) one before a
   /// second one. With them go, if they have not diverged in any rung,
-  /// - with the best of each method, the setting with the next smaller learning rate: three times as many steps at a third of
-  ///   the rate lead as far, with less noise;
+  /// - with the best of each method, the one with the next smaller learning rate, and of these the best of the rung, whatever its
+  ///   weight decay: three times as many steps at a third of the rate lead as far, with less noise;
   /// - if `isLast`, with the best of all, those with the next smaller and the next larger weight decay.
   ///
   /// - Parameters:
@@ -24,7 +24,9 @@ extension SearchSpace {
     var methods: [Configuration.OptimizerOptions.Method] = []
     for setting in best where !methods.contains(setting.configuration.optimizer.method) {
       methods.append(setting.configuration.optimizer.method)
-      companions.append(neighbours(of: setting, in: \.learningRate).below)
+      let slower = neighbours(of: setting, in: \.learningRate).below
+      let identity = slower?.configuration.pathIdentity
+      companions.append(ranked.first { $0.configuration.pathIdentity == identity } ?? slower)
     }
     if isLast, let first = best.first {
       let (below, above) = neighbours(of: first, in: \.weightDecay)

@@ -11,7 +11,7 @@ package struct Schedule: Equatable, Sendable {
   /// Of three settings each goes on to the next rung.
   package static let ratio = 3
   /// The part of the steps of a run that a setting of a path trains from the model of the one before.
-  package static let warmPart = 6
+  package static let warmPart = 7
 
   /// The share of the loss, or of the errors, that a rung must take off for one of the extensions to follow.
   package static let leastGain = 0.01

@@ -152,11 +152,13 @@ package final class Tuner {
       .map { settings[$0] }
   }
 
-  /// Whether the best setting of a rung is better than all trials of the rungs before by a share that more steps are worth.
+  /// Whether more steps are worth a try: the best setting of a rung is better than all trials of the rungs before by a share that
+  /// counts, and was so in the last third of its run.
   private func gains(_ ranked: [SearchSpace.Setting], rung: Int) -> Bool {
     guard let best = ranked.first, let result = record.result(of: trial(of: best, rung: rung)) else { return false }
     let before = record.best(by: criterion) { $0.trial.rung < result.trial.rung }
     guard let before, result.trial.rung == rung else { return rung == 1 }
+    if 3 * result.bestStep! < 2 * result.steps { return false }
     return result.shortfall(by: criterion) < (1 - Schedule.leastGain) * before.shortfall(by: criterion)
   }
 

@@ -22,7 +22,7 @@ import Tuning
     #expect((1...3).map { schedule.steps(rung: $0, of: 900, isWarm: false) } == [100, 300, 900])
     #expect([12, 4, 2, 1].map { schedule.survivors(of: $0, rung: 1) } == [4, 2, 2, 1])
     #expect([1, 3, 4, 8, 9].map(Schedule.rungs) == [1, 1, 2, 2, 3])
-    #expect(Schedule(rungs: 1).steps(rung: 1, of: 600, isWarm: true) == 100)
+    #expect(Schedule(rungs: 1).steps(rung: 1, of: 700, isWarm: true) == 100)
     #expect(schedule.steps(rung: 1, of: 2, isWarm: false) == 1)
   }
 
@@ -53,6 +53,10 @@ import Tuning
     // The slowest one has none, and what has diverged stays out.
     #expect(promoted([1, 2, 3], space, count: 1) == [1])
     #expect(promoted([2, 1], space, count: 1, diverged: [3]) == [2])
+    // Of slower ones the weight decay that does best: 1, 2: rate 1 with 1e-4 and 0; 3, 4: rate 0.3.
+    let decays = try self.space(["optimizer.learning_rate=1,0.3", "optimizer.weight_decay=1e-4,0"])
+    #expect(promoted([1, 4, 3, 2], decays, count: 1) == [1, 4])
+    #expect(promoted([1, 2], decays, count: 1) == [1, 3])
   }
 
   @Test func `To the last rung the best setting takes the weaker and the stronger weight decay along`() throws {

@@ -49,7 +49,7 @@ struct Tune: ParsableCommand {
 
   @Flag(
     help: """
-      For weight decays of a linear head: train the strongest one to the end, and each of the others for a sixth of the steps \
+      For weight decays of a linear head: train the strongest one to the end, and each of the others for a seventh of the steps \
       from the model of the one before. Cheaper, and less far for weak weight decays.
       """)
   var path = false

@@ -100,7 +100,7 @@ extension RecoveryTests {
       // The model knows its test set.
       try Program.run(.plain, ["evaluate", "run/model.safetensors"], in: workspace).expectSuccess()
       let rows = try workspace.table("run")
-      #expect(rows.map { $0["steps"]! } == ["40", "40", "40", "40", "240"])
+      #expect(rows.map { $0["steps"]! } == ["35", "35", "35", "35", "240"])
       let chosen = try #require(rows.first { $0["status"] == "chosen" })
       let best = try #require(rows.min { Double($0["loss"]!)! < Double($1["loss"]!)! })
       let bound = Double(best["loss"]!)! + Double(best["loss_error"]!)!
