@@ -4,8 +4,9 @@ import Training
 extension SearchSpace {
   /// The best settings of a rung, of each family (equal but for weight decay, which says little about short runs) one before a
   /// second one. With them go, if they have not diverged in any rung,
-  /// - with the best of each method, the one with the next smaller learning rate, and of these the best of the rung, whatever its
-  ///   weight decay: three times as many steps at a third of the rate lead as far, with less noise;
+  /// - with the best, and with the best that differs from it by more than rate and decay, the one with the next smaller learning
+  ///   rate, and of these the best of the rung, whatever its weight decay: three times as many steps at a third of the rate lead
+  ///   as far, with less noise;
   /// - if `isLast`, with the best of all, those with the next smaller and the next larger weight decay.
   ///
   /// - Parameters:
@@ -21,9 +22,9 @@ extension SearchSpace {
     let seconds = ranked.indices.filter { !firsts.contains($0) }
     let best = (firsts + seconds).prefix(count).sorted().map { ranked[$0] }
     var companions: [Setting?] = []
-    var methods: [Configuration.OptimizerOptions.Method] = []
-    for setting in best where !methods.contains(setting.configuration.optimizer.method) {
-      methods.append(setting.configuration.optimizer.method)
+    var kinds: [String] = []
+    for setting in best where kinds.count < 2 && !kinds.contains(setting.configuration.kindIdentity) {
+      kinds.append(setting.configuration.kindIdentity)
       let slower = neighbours(of: setting, in: \.learningRate).below
       let identity = slower?.configuration.pathIdentity
       companions.append(ranked.first { $0.configuration.pathIdentity == identity } ?? slower)
@@ -54,10 +55,13 @@ extension Configuration {
   /// Equal for configurations that train the same but for their weight decay.
   var pathIdentity: String { identity(without: \.weightDecay) }
 
-  /// Equal for configurations that train the same but for one of the optimizer's numbers.
-  fileprivate func identity(without number: WritableKeyPath<OptimizerOptions, Double>) -> String {
+  /// Equal for configurations that train the same but for their learning rate and weight decay.
+  fileprivate var kindIdentity: String { identity(without: \.weightDecay, \.learningRate) }
+
+  /// Equal for configurations that train the same but for some of the optimizer's numbers.
+  fileprivate func identity(without numbers: WritableKeyPath<OptimizerOptions, Double>...) -> String {
     var configuration = self
-    configuration.optimizer[keyPath: number] = 1
+    for number in numbers { configuration.optimizer[keyPath: number] = 1 }
     return configuration.identity
   }
 }

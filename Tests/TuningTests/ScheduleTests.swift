@@ -45,7 +45,7 @@ import Tuning
     #expect(promoted([2], space, count: 2) == [2])
   }
 
-  @Test func `The best setting of each method takes the one with the next smaller learning rate along`() throws {
+  @Test func `The best settings of two kinds take the ones with the next smaller learning rate along`() throws {
     // 1, 2, 3: fgn with 0.1, 1, 0.3; 4, 5, 6: adam with them.
     let space = try space(["optimizer.method=fgn,adam", "optimizer.learning_rate=0.1,1,0.3"])
     #expect(promoted([2, 1, 3, 5, 4, 6], space, count: 1) == [2, 3])
