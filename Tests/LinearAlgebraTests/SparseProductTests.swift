@@ -22,6 +22,21 @@ import Testing
     start.addProduct(sparse, weight)
     #expect(close(start.elements.array, sums(s, of: rows) { i, j, k in (i, k, rows[i][j] * w[j][k]) }))
     let none = [[Double]](repeating: [Double](repeating: 0, count: n), count: d)
+    let squares = Vector([Scalar](repeating: .nan, count: d))
+    squares.assignColumnSquareSums(sparse, scaledBy: factors)
+    let zero = [[Double]](repeating: [0], count: d)
+    #expect(close(squares.array, sums(zero, of: rows) { i, j, _ in (j, 0, f[i] * rows[i][j] * rows[i][j]) }))
+
+    let columnFactors: Vector<Scalar> = samples.vector(d)
+    let a = columnFactors.doubles
+    let scaled = sparse.sorted().scaled(columnsBy: columnFactors)
+    let product: Matrix<Scalar> = samples.matrix(b, n)
+    let old = product.doubles
+    product.addProduct(sparse.scaled(columnsBy: columnFactors), weight)
+    #expect(close(product.elements.array, sums(old, of: rows) { i, j, k in (i, k, rows[i][j] * a[j] * w[j][k]) }))
+    let transposed = Matrix(Vector([Scalar](repeating: .nan, count: d * n)), d, n)
+    transposed.assignTransposedProduct(scaled, cotangent)
+    #expect(close(transposed.elements.array, sums(none, of: rows) { i, j, k in (j, k, rows[i][j] * a[j] * c[i][k]) }))
     for scale in [nil, factors] {
       let product = Matrix(Vector([Scalar](repeating: .nan, count: d * n)), d, n)
       product.assignTransposedProduct(sparse.sorted(), cotangent, scaledBy: scale)

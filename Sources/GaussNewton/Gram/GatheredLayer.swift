@@ -6,9 +6,9 @@ import LinearAlgebra
 /// as much as a sum over the ranks.
 struct GatheredLayer<Scalar: DistributedScalar> {
   let inputs, cotangents: Matrix<Scalar>
-  /// The factors by which the columns of `cotangents` differ from d, and which the gradient in a metric has once more
-  /// (out); nil without any.
-  let scales: Vector<Scalar>?
+  /// In a diagonal metric its factors, by which the columns of `inputs` and `cotangents` differ from h and d, and which
+  /// the gradient has once more; otherwise nil.
+  let scale: DiagonalScale<Scalar>?
 
   var weightCount: Int { cotangents.columns * inputs.columns }
 

@@ -5,10 +5,11 @@ import Networks
 ///
 /// A weight and its bias give row i the gradient d_i ⊗ [h_i | 1], with inner products (h_iᵀh_j + 1) d_iᵀd_j. So AAᵀ is
 /// the sum over the layers of (HHᵀ + 1) ∘ (DDᵀ), without approximation; gradients of other layers are multiplied
-/// directly. In a metric M = S ⊗ A the products are (H̃A⁻¹H̃ᵀ) ∘ (DS⁻¹Dᵀ), H̃ = [H | 1], and K is RM⁻¹Rᵀ; a diagonal S
-/// scales the columns of D by S^-½ as they are gathered. K is AAᵀ with rows and columns scaled by √(w̃/B). The rows h, d (#b of B) of all ranks are gathered layer by layer, and each rank
-/// forms a share of the triangle's rows. Then the rows of K are gathered, or they stay on their ranks, and their
-/// contributions to a product with a vector are summed.
+/// directly. In a metric M = S ⊗ A the products are (H̃A⁻¹H̃ᵀ) ∘ (DS⁻¹Dᵀ), H̃ = [H | 1], and K is RM⁻¹Rᵀ; diagonal
+/// factors scale the columns of H and D by their A^-½ and S^-½ as these are gathered, and the 1 becomes the bias's
+/// element of A⁻¹. K is AAᵀ with rows and columns scaled by √(w̃/B). The rows h, d (#b of B) of all ranks are gathered
+/// layer by layer, and each rank forms a share of the triangle's rows. Then the rows of K are gathered, or they stay on
+/// their ranks, and their contributions to a product with a vector are summed.
 package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
   private let exchange: RowExchange
   private var phases: Phases { exchange.phases }
@@ -18,7 +19,7 @@ package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
   /// Memory for products, and for the rows of a layer from all ranks.
   private var workspace = Vector<Scalar>(zeros: 0)
   private var gathered = [Vector<Scalar>](repeating: Vector(zeros: 0), count: 2)
-  /// The gathered first layer with parameters, if it is fully connected and wide, and without a metric of its inputs.
+  /// The gathered first layer with parameters, if it is fully connected and wide, and without a metric of matrices.
   private(set) var gatheredLayer: GatheredLayer<Scalar>?
 
   init(_ exchange: RowExchange) { self.exchange = exchange }
@@ -59,8 +60,12 @@ package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
       scaled.assignRows(of: layer.cotangents, columns: outputs, scaledBy: factors)
       weights[rows: outputs].assignProduct(scaled, .yes, layer.inputs, .no)
       biases[rows: outputs].elements.assignColumnSums(scaled)
-      if let scales = layer.scales {
-        for part in [weights, biases] { part[rows: outputs].scaleRows(by: scales[outputs]) }
+      if let scale = layer.scale {
+        for part in [weights, biases] { part[rows: outputs].scaleRows(by: scale.outputs.inverseRoot[outputs]) }
+        if let root = scale.inputRoot {
+          weights[rows: outputs].assignColumns(of: weights[rows: outputs], scaledBy: root)
+          biases[rows: outputs].elements.scale(scale.biasInverse)
+        }
       }
     }
     try exchange.complete(weights, shares)
@@ -96,15 +101,16 @@ package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
           workspace.grow(to: GramPanel.scratchCount(positions: 1))
           layer -= 1
           guard metric.hasFactors else {
-            let scales = metric.inverseRoot(layer)
-            let (x, y) = (try gather(inputs, 0), try gather(cotangents, 1, scaledBy: scales))
+            let scale = metric.scale(layer)
+            let x = try gather(inputs, 0, scaledBy: scale?.inputRoot)
+            let y = try gather(cotangents, 1, scaledBy: scale?.outputs.inverseRoot)
             if exchange.sharesOut(outputs: y.columns) {
-              gatheredLayer = GatheredLayer(inputs: x, cotangents: y, scales: scales)
+              gatheredLayer = GatheredLayer(inputs: x, cotangents: y, scale: scale)
             }
             return block.assignGramProducts(
-              formed, of: GramOperands(x, y), shift: 1, beta: beta, scratch: workspace)
+              formed, of: GramOperands(x, y), shift: scale?.biasInverse ?? 1, beta: beta, scratch: workspace)
           }
-          // In a metric of the inputs, rows include the bias's 1 as an input.
+          // In a metric of matrices, rows include the bias's 1 as an input.
           let (x, y) = (try gather(metric.extended(inputs), 0), try gather(cotangents, 1))
           let divided = phases.measure(.metric) {
             metric.divide(layer, ownInputs: x[rows: ownRows], ownCotangents: y[rows: ownRows])
@@ -116,9 +122,12 @@ package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
         case .sparseProducts(let inputs, let cotangents):
           layer -= 1
           workspace.grow(to: GramPanel.scratchCount(positions: 1))
+          let scale = metric.scale(layer)
+          let x = try exchange.gather(inputs)
           block.assignGramProducts(
-            formed, of: try exchange.gather(inputs), try gather(cotangents, 1, scaledBy: metric.inverseRoot(layer)),
-            shift: 1, beta: beta, scratch: workspace)
+            formed, of: scale?.inputRoot.map { x.scaled(columnsBy: $0) } ?? x,
+            try gather(cotangents, 1, scaledBy: scale?.outputs.inverseRoot), shift: scale?.biasInverse ?? 1,
+            beta: beta, scratch: workspace)
         case .positionProducts(let inputs, let cotangents, let positions):
           workspace.grow(to: GramPanel.scratchCount(positions: positions))
           let (x, y) = (try gather(inputs, 0, positions), try gather(cotangents, 1, positions))

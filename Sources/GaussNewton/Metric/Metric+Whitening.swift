@@ -24,21 +24,29 @@ extension Metric {
     scale(vector, range, by: \.inverse)
   }
 
-  /// Multiplies the parts of `vector` within `range` that belong to an output by its number.
+  /// Multiplies the parts of `vector` within `range` that belong to an output by its number, and those that belong to an
+  /// input by that of the input, if it has one.
   private func scale(
-    _ vector: Vector<Scalar>, _ range: Range<Int>, by factors: KeyPath<OutputScale<Scalar>, Vector<Scalar>>
+    _ vector: Vector<Scalar>, _ range: Range<Int>, by factors: KeyPath<RootMoment<Scalar>, Vector<Scalar>>
   ) {
     for scale in scales where range.contains(scale.connection.start) {
       let connection = scale.connection
-      let (inputs, outputs, factors) = (connection.inputs, connection.outputs, scale[keyPath: factors])
+      let (inputs, outputs) = (connection.inputs, connection.outputs)
+      let (ofOutputs, ofInputs) = (scale.outputs[keyPath: factors], scale.inputs?[keyPath: factors])
       let part = vector[connection.range]
       if connection.isTransposed {
         let values = Matrix(part, inputs + 1, outputs)
-        values.assignColumns(of: values, scaledBy: factors)
+        values.assignColumns(of: values, scaledBy: ofOutputs)
+        if let ofInputs { values.scaleRows(by: ofInputs) }
       } else {
-        Matrix(part[0..<outputs * inputs], outputs, inputs).scaleRows(by: factors)
+        let weights = Matrix(part[0..<outputs * inputs], outputs, inputs)
         let biases = part[outputs * inputs..<part.count]
-        biases.assignProduct(biases, by: factors)
+        weights.scaleRows(by: ofOutputs)
+        biases.assignProduct(biases, by: ofOutputs)
+        if let ofInputs {
+          weights.assignColumns(of: weights, scaledBy: ofInputs[0..<inputs])
+          biases.scale(ofInputs[inputs])
+        }
       }
     }
   }

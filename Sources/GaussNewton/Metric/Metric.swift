@@ -8,7 +8,7 @@ import Networks
 /// Weight decay has the curvature μI, and damping λN must not fall below it where N's eigenvalues do; nevertheless M
 /// has to be a product of factors. So N gets terms of its own with decay: M = (Ŝ + κI) ⊗ (Â + κI) · λ/(λ+μ), κ² = μ/λ,
 /// where N is Ŝ ⊗ Â + κ(Ŝ ⊗ I + I ⊗ Â). For the kind `inputs`, M = I ⊗ (Â + (μ/λ)I) · λ/(λ+μ), and N stays I ⊗ Â; for
-/// `outputs`, see `OutputScale`. Without decay M = N.
+/// `outputs` and `diagonal`, see `DiagonalScale`. Without decay M = N.
 ///
 /// Â is the running second moment of a layer's inputs with the bias's 1, [h | 1]. Ŝ is the second moment of the
 /// gradients (1−p) d at its outputs, or I. Each is scaled to a mean diagonal of 1, plus εI. An example of weight ω
@@ -22,10 +22,10 @@ package final class Metric<Scalar: DistributedScalar> {
   let linearization: Linearization<Scalar>
   private let communicator: Communicator
   private let phases: Phases
-  /// The layers' factors; none for the kind `outputs`.
+  /// The layers' factors; none for a diagonal metric.
   let blocks: [Block]
   /// The layers' scales; none for the other kinds.
-  let scales: [OutputScale<Scalar>]
+  let scales: [DiagonalScale<Scalar>]
   /// Memory for the widest block, in all and per virtual shard; for rows [h | 1], and for rows d.
   let blockStorage: Vector<Scalar>
   let partBlocks: [Vector<Scalar>]
@@ -49,49 +49,21 @@ package final class Metric<Scalar: DistributedScalar> {
   /// Whether the inverses match the factors.
   var isInverted = false
 
-  /// The moments of a layer as lower triangles, without scale and ε, and the factors of Â and Ŝ.
-  struct Block {
-    let connection: Connection
-    let inputMoment, inputFactor: Matrix<Scalar>
-    /// 0 × 0 where Ŝ is I.
-    let gradientMoment, gradientFactor: Matrix<Scalar>
-    /// Â⁻¹ and Ŝ⁻¹.
-    let inputInverse, gradientInverse: Matrix<Scalar>
-
-    /// The moments with their factors and inverses.
-    var pairs: [(moment: Matrix<Scalar>, factor: Matrix<Scalar>, inverse: Matrix<Scalar>)] {
-      [(inputMoment, inputFactor, inputInverse), (gradientMoment, gradientFactor, gradientInverse)]
-        .filter { $0.0.rows > 0 }
-    }
-
-    /// X ← L_S⁻¹ X L_A⁻ᵀ
-    func whiten(_ values: Matrix<Scalar>) {
-      inputFactor.solveTriangular(.right, .yes, values)
-      if gradientFactor.rows > 0 { gradientFactor.solveTriangular(.left, .no, values) }
-    }
-
-    /// X ← L_S⁻ᵀ X L_A⁻¹
-    func unwhiten(_ values: Matrix<Scalar>) {
-      inputFactor.solveTriangular(.right, .no, values)
-      if gradientFactor.rows > 0 { gradientFactor.solveTriangular(.left, .yes, values) }
-    }
-  }
-
   /// Allocates memory for shards of at most `capacity` rows.
   ///
-  /// - Precondition: the metric has no moments of inputs, or the network supports them.
+  /// - Precondition: the metric has no matrices of moments, or the network supports them.
   init(
     _ linearization: Linearization<Scalar>, options: MetricOptions, capacity: Int, communicator: Communicator,
     phases: Phases
   ) {
     precondition(
-      !options.kind.hasInputMoments || linearization.network.supportsMetric,
+      !options.kind.hasMatrices || linearization.network.supportsMetric,
       "second moments of sparse inputs would be a dense matrix of the features")
     self.options = options
     self.linearization = linearization
     self.communicator = communicator
     self.phases = phases
-    let connections = options.kind.hasInputMoments ? linearization.network.body.connections : []
+    let connections = options.kind.hasMatrices ? linearization.network.body.connections : []
     blocks = connections.map { connection in
       func square(_ size: Int) -> Matrix<Scalar> { Matrix(zeros: size, size) }
       let (inputs, outputs) = (connection.inputs + 1, options.kind == .kronecker ? connection.outputs : 0)
@@ -100,7 +72,9 @@ package final class Metric<Scalar: DistributedScalar> {
         gradientMoment: square(outputs), gradientFactor: square(outputs), inputInverse: square(inputs),
         gradientInverse: square(outputs))
     }
-    scales = options.kind == .outputs ? linearization.network.connections.map { OutputScale($0) } : []
+    scales =
+      options.kind.isDiagonal
+      ? linearization.network.connections.map { DiagonalScale($0, kind: options.kind) } : []
     dividedStorage = blocks.map { _ in (Vector(zeros: 0), Vector(zeros: 0)) }
     let widest = connections.map(\.range.count).max() ?? 0
     blockStorage = Vector(zeros: widest)
@@ -120,8 +94,8 @@ package final class Metric<Scalar: DistributedScalar> {
   /// Whether M is a diagonal other than I. Ranks that divide by it get the same bits.
   var isDiagonal: Bool { !scales.isEmpty }
 
-  /// S^-½ of the fully connected layer `index` where M is diagonal, else nil.
-  func inverseRoot(_ index: Int) -> Vector<Scalar>? { isDiagonal ? scales[index].inverseRoot : nil }
+  /// The scales of the fully connected layer `index` where M is diagonal, else nil.
+  func scale(_ index: Int) -> DiagonalScale<Scalar>? { isDiagonal ? scales[index] : nil }
 
   /// Whether M is known, which it is after the first batch.
   var isKnown: Bool { isActive && factoredRatio != nil }
@@ -136,12 +110,16 @@ package final class Metric<Scalar: DistributedScalar> {
   var memory: [(name: String, vector: Vector<Scalar>)] {
     blocks.enumerated().flatMap { index, block in
       zip(["input_moment", "gradient_moment"], block.pairs).map { ("\($0).\(index)", $1.moment.elements) }
-    } + scales.enumerated().map { ("output_moment.\($0)", $1.moment) }
+    }
+      + scales.enumerated().flatMap { index, scale in
+        scale.sides.map { ("\($0.name).\(index)", $0.root.moment) }
+      }
   }
 
   /// The running moments, and those of a batch.
   private var moments: [(running: Vector<Scalar>, ofBatch: Vector<Scalar>)] {
-    blocks.flatMap(\.pairs).map { ($0.moment.elements, $0.factor.elements) } + scales.map { ($0.moment, $0.ofBatch) }
+    blocks.flatMap(\.pairs).map { ($0.moment.elements, $0.factor.elements) }
+      + scales.flatMap(\.sides).map { ($0.root.moment, $0.root.ofBatch) }
   }
 
   /// Adds the moments of the linearised batch of `batchSize` rows to the running ones, in one of `interval` steps;
@@ -152,7 +130,8 @@ package final class Metric<Scalar: DistributedScalar> {
       factoredRatio = nil
       hasMoments = true
       try assignMoments(margin, cotangents: cotangents, batchSize: batchSize)
-      if blocks.flatMap(\.pairs).allSatisfy({ $0.factor.trace.isFinite }), scales.allSatisfy(\.ofBatch.isFinite) {
+      let isFinite = blocks.flatMap(\.pairs).allSatisfy { $0.factor.trace.isFinite }
+      if isFinite, scales.flatMap(\.sides).allSatisfy(\.root.ofBatch.isFinite) {
         // The first batches give a plain mean, later ones an exponential mean.
         let weight = max(1 - options.decay, 1 / Double(steps / options.interval + 1))
         for (running, ofBatch) in moments { running.combine(Scalar(weight), ofBatch, Scalar(1 - weight)) }
@@ -192,6 +171,7 @@ package final class Metric<Scalar: DistributedScalar> {
       return result
     }
     let squares = isDiagonal ? margin.squaredGradientFactors(cotangents.rows, times: scale) : nil
+    let inputSquares = options.kind == .diagonal ? margin.squaredInputFactors(cotangents.rows, times: scale) : nil
     let (isVirtual, ranges) = (linearization.parts.areVirtual, linearization.parts.all)
     func assign(_ moment: Matrix<Scalar>, _ rows: [Matrix<Scalar>]) throws {
       guard isVirtual else { return moment.assignSymmetricProduct(rows[0], .yes, alpha: scale) }
@@ -205,11 +185,18 @@ package final class Metric<Scalar: DistributedScalar> {
       guard isVirtual else { return moment.assignColumnSquareSums(rows[0], scaledBy: squares![ranges[0]]) }
       try sumInOrder(moment) { $1.assignColumnSquareSums(rows[$0], scaledBy: squares![ranges[$0]]) }
     }
+    func assign(_ moment: Vector<Scalar>, squaresOf rows: ConnectedInputs<Scalar>) throws {
+      guard isVirtual else { return rows.assignSquareSums(moment, part: 0, scaledBy: inputSquares![ranges[0]]) }
+      try sumInOrder(moment) { rows.assignSquareSums($1, part: $0, scaledBy: inputSquares![ranges[$0]]) }
+    }
     try phases.measure(.metric) {
       try linearization.rowGradients(cotangents) { (gradients) throws(any Error) in
         if isDiagonal {
-          guard let cotangents = gradients.connected else { return }
-          return try assign(remainingScales.removeLast().ofBatch, squaresOf: cotangents)
+          guard let (inputs, cotangents) = gradients.connected else { return }
+          let scale = remainingScales.removeLast()
+          try assign(scale.outputs.ofBatch, squaresOf: cotangents)
+          if let root = scale.inputs { try assign(root.ofBatch, squaresOf: inputs) }
+          return
         }
         guard case .products(let inputs, let cotangents) = gradients else { return }
         let block = remaining.removeLast()

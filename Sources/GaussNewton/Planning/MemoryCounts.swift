@@ -106,12 +106,15 @@ extension GramMatrix {
     return 2 * batch * (batch + share) + (gathers ? batch * Double(gathered.first + gathered.second) : 0)
   }
 
-  /// Numbers of the scaled cotangents of a batch in a diagonal metric, where they are not gathered anyway.
-  package static func scaledCount(_ network: Network, batchSize: Int) -> Double {
-    Double(batchSize) * Double(network.connections.map(\.outputs).max() ?? 0)
+  /// Numbers of the scaled cotangents and dense inputs of a batch in a diagonal metric, where they are not gathered
+  /// anyway.
+  package static func scaledCount(_ network: Network, _ options: MetricOptions, batchSize: Int) -> Double {
+    let outputs = options.kind.isDiagonal ? network.connections.map(\.outputs).max() ?? 0 : 0
+    let inputs = options.kind == .diagonal ? network.body.connections.map(\.inputs).max() ?? 0 : 0
+    return Double(batchSize) * Double(outputs + inputs)
   }
 
-  /// Numbers in which a rank forms its share of the first layer's outputs, without a metric of its inputs.
+  /// Numbers in which a rank forms its share of the first layer's outputs, without a metric of matrices.
   package static func sharedOutputCount(_ network: Network, batchSize: Int, ranks: Int) -> Int {
     guard
       let layer = network.body.connections.first, layer.range.lowerBound == 0,
@@ -124,8 +127,8 @@ extension GramMatrix {
 extension Metric {
   /// Numbers of the moments, which a checkpoint has as well.
   package static func momentCount(_ network: Network, _ options: MetricOptions) -> Double {
-    guard options.kind.hasInputMoments else {
-      return options.kind == .outputs ? network.connections.reduce(0) { $0 + Double($1.outputs) } : 0
+    guard options.kind.hasMatrices else {
+      return diagonalCounts(network, options.kind).reduce(0) { $0 + Double($1) }
     }
     return network.body.connections.reduce(0) { sum, layer in
       let (inputs, outputs) = (Double(layer.inputs + 1), Double(layer.outputs))
@@ -139,8 +142,8 @@ extension Metric {
   package static func memoryCount(_ network: Network, _ options: MetricOptions, rows: Int) -> Double {
     let moments = momentCount(network, options)
     guard moments > 0 else { return 0 }
-    guard options.kind.hasInputMoments else {
-      return Double(network.layout.count) + Double(OutputScale<Scalar>.vectorCount) * moments
+    guard options.kind.hasMatrices else {
+      return Double(network.layout.count) + Double(RootMoment<Scalar>.vectorCount) * moments
     }
     let layers = network.body.connections
     let perRow =
@@ -153,9 +156,15 @@ extension Metric {
   /// Numbers more for each virtual shard: the largest moment, and with factors the largest layer's parameters.
   package static func partCount(_ network: Network, _ options: MetricOptions) -> Double {
     guard momentCount(network, options) > 0 else { return 0 }
-    guard options.kind.hasInputMoments else { return Double(network.connections.map(\.outputs).max()!) }
+    guard options.kind.hasMatrices else { return Double(diagonalCounts(network, options.kind).max()!) }
     let layers = network.body.connections
     let largest = Double(layers.map { max($0.inputs + 1, options.kind == .kronecker ? $0.outputs : 0) }.max()!)
     return largest * largest + Double(layers.map(\.range.count).max()!)
+  }
+
+  /// Numbers of each moment of a diagonal metric.
+  private static func diagonalCounts(_ network: Network, _ kind: MetricOptions.Kind) -> [Int] {
+    guard kind.isDiagonal else { return [] }
+    return network.connections.flatMap { kind == .diagonal ? [$0.outputs, $0.inputs + 1] : [$0.outputs] }
   }
 }

@@ -49,13 +49,15 @@ package struct SolverCosts {
   private var metricLayers: [LayerWork] {
     switch options.metric.kind {
     case .identity: []
-    case .outputs: work.filter(isConnected)
+    case .outputs, .diagonal: work.filter(isConnected)
     case .inputs, .kronecker: work.filter { isConnected($0) && !$0.isSparse }
     }
   }
   private var hasMetric: Bool { !metricLayers.isEmpty }
   /// Whether the metric has factors that are matrices.
-  private var hasFactors: Bool { hasMetric && options.metric.kind.hasInputMoments }
+  private var hasFactors: Bool { hasMetric && options.metric.kind.hasMatrices }
+  /// Whether a diagonal metric has numbers of the inputs.
+  private var scalesInputs: Bool { options.metric.kind == .diagonal }
   private func isConnected(_ layer: LayerWork) -> Bool { layer.positions == 1 && !layer.formsGradients }
   /// Whether Δ₀ needs products of its own.
   private var predictsAnchor: Bool { (options.momentum != 0 || options.weightDecay != 0) && !options.nesterov }
@@ -145,7 +147,7 @@ package struct SolverCosts {
   private var whitening: Double {
     metricLayers.reduce(0) { sum, layer in
       let (inputs, outputs) = (Double(layer.inputs + 1), Double(layer.outputs))
-      if !hasFactors { return sum + pass(outputs * inputs) }
+      if !hasFactors { return sum + pass(outputs * inputs, times: scalesInputs ? 2 : 1) }
       let isKronecker = options.metric.kind == .kronecker
       let multiplications = (outputs * inputs * inputs + (isKronecker ? outputs * outputs * inputs : 0)) / 2
       return sum + shared(multiplications * rates.triangular) + call(2)
@@ -192,7 +194,10 @@ package struct SolverCosts {
   private func pairs(of layer: LayerWork) -> Double {
     let (inputs, outputs) = (Double(layer.inputs), Double(layer.outputs))
     var sum = allgather(batch * Double(layer.gatheredCount))
-    if hasMetric, !hasFactors, isConnected(layer) { sum += pass(2 * rows * outputs) }
+    if hasMetric, !hasFactors, isConnected(layer) {
+      sum += pass(2 * rows * outputs)
+      if scalesInputs { sum += layer.isSparse ? pass(4 * batch * valuesPerRow) : pass(2 * rows * inputs) }
+    }
     if layer.isSparse {
       // The share of a row's entries that meet one of another row is the density of the columns; each entry is searched
       // for.

@@ -66,6 +66,29 @@ extension Matrix {
   }
 }
 
+extension Vector {
+  /// self_j ← Σ_i factors_i x_ij², the weighted sum of squares of each column of sparse x, in the order of rows.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  package func assignColumnSquareSums(_ x: CSRMatrix<Scalar>, scaledBy factors: Vector<Scalar>) {
+    precondition(x.columns == count && x.rows == factors.count, "one sum a column, and one factor a row")
+    assert(isDisjoint(from: x.values, factors), overlap)
+    fill(0)
+    if x.entryCount == 0 { return }
+    withElements { sums in
+      factors.withElements { factors in
+        x.withStorage { starts, entryColumns, values in
+          for row in 0..<x.rows {
+            for entry in starts[row]..<starts[row + 1] {
+              sums[Int(entryColumns[entry])] += factors[row] * values[entry] * values[entry]
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
 extension CSRMatrix {
   /// c (rows × tile) ← the inner products of rows of a matrix that is sorted by columns: one product per pair of
   /// entries in the same column, in the order of columns.

@@ -80,6 +80,22 @@ public struct CSRMatrix<Scalar: BLASScalar> {
     return CSRMatrix(starts: own.starts, own.storedColumns, own.storedValues, columns, SparseColumns(own))
   }
 
+  /// This matrix with each entry times its column's factor. Of its storage it shares what is not a value.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  package func scaled(columnsBy factors: Vector<Scalar>) -> CSRMatrix {
+    precondition(factors.count == columns, "one factor a column")
+    let values = Vector<Scalar>(zeros: storedColumns.count)
+    values.withElements { target in
+      storedValues.withElements { source in
+        factors.withElements { factors in
+          for entry in entries { target[entry] = source[entry] * factors[Int(storedColumns[entry])] }
+        }
+      }
+    }
+    return CSRMatrix(starts: starts, storedColumns, values, columns, byColumns?.scaled(by: factors))
+  }
+
   /// The number of entries of each row.
   public var rowCounts: [Int32] { zip(starts, starts.dropFirst()).map { Int32($1 - $0) } }
 
@@ -134,6 +150,27 @@ struct SparseColumns<Scalar: BLASScalar> {
     self.rows = order.map { rowOfEntry[Int($0)] }
     self.values = values
     self.places = places
+  }
+
+  private init(_ other: SparseColumns, values: Vector<Scalar>) {
+    (columns, starts, rows, places) = (other.columns, other.starts, other.rows, other.places)
+    self.values = values
+  }
+
+  /// These entries, each times its column's factor.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  func scaled(by factors: Vector<Scalar>) -> SparseColumns {
+    let result = Vector<Scalar>(zeros: values.count)
+    result.withElements { target in
+      values.withElements { source in
+        for (index, column) in columns.enumerated() {
+          let factor = factors[Int(column)]
+          for entry in starts[index]..<starts[index + 1] { target[entry] = source[entry] * factor }
+        }
+      }
+    }
+    return SparseColumns(self, values: result)
   }
 
   /// The indices that sort `keys` in ascending order, stably: a radix sort.

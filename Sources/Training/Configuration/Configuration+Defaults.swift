@@ -85,7 +85,7 @@ extension Configuration.OptimizerOptions {
   /// λ at the start.
   private func suitedDamping(isDeep: Bool, _ facts: DataFacts?) -> Double {
     if metric.kind == .kronecker { return 1 }
-    guard let facts, !isDeep || facts.isSparse, !metric.kind.hasInputMoments else { return 0.3 }
+    guard let facts, !isDeep || facts.isSparse, !metric.kind.hasMatrices else { return 0.3 }
     // The curvature of a linear layer goes with the squares of its inputs.
     // Between bounds that leave λ and its products numbers of single precision.
     return min(max((1e-3 * facts.meanSquaredNorm()).roundedToTwoDigits, 1e-8), 1e24)

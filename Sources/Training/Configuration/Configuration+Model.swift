@@ -7,11 +7,11 @@ extension Configuration {
   /// for settings that sparse features do not go with.
   package func network(for data: TrainingData, axes: [Int]? = nil) throws(ConfigurationError) -> Network {
     let isSparse = data.train.features.isSparse
-    if isSparse, optimizer.method == .fgn, optimizer.metric.kind.hasInputMoments {
+    if isSparse, optimizer.method == .fgn, optimizer.metric.kind.hasMatrices {
       throw ConfigurationError(
         key: "optimizer.metric.kind",
         "\(optimizer.metric.kind.rawValue) needs second moments of all pairs of features, and they are sparse; "
-          + "set it to identity or outputs, or data.storage to dense")
+          + "set it to identity, outputs or diagonal, or data.storage to dense")
     }
     return try model.network(
       featureShape: axes ?? data.train.featureShape, classes: data.classCount, sparseInputs: isSparse)

@@ -40,10 +40,10 @@ struct OptimizerMemory {
     let ranks = partition.ranks
     var count = GramMatrix<Scalar>.memoryCount(
       network, batchSize: batchSize, ranks: ranks, isVirtual: partition.isVirtual)
-    if options.metric.kind == .outputs, ranks == 1, !partition.isVirtual {
-      count += GramMatrix<Scalar>.scaledCount(network, batchSize: batchSize)
+    if ranks == 1, !partition.isVirtual {
+      count += GramMatrix<Scalar>.scaledCount(network, options.metric, batchSize: batchSize)
     }
-    if !partition.isVirtual, !options.metric.kind.hasInputMoments {
+    if !partition.isVirtual, !options.metric.kind.hasMatrices {
       count += Double(GramMatrix<Scalar>.sharedOutputCount(network, batchSize: batchSize, ranks: ranks))
     }
     gram = count + Linearization<Scalar>.rowGradientCount(network, rows: rows, partition)

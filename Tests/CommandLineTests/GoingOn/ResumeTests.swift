@@ -145,6 +145,7 @@ extension RecoveryTests {
         "fgn, solver: {kind: gram}, damping: {policy: sweep, interval: 3}, metric: {kind: kronecker, interval: 4}",
         "fgn, solver: {kind: gram}, damping: {interval: 4}, nesterov: true, momentum: 0.5",
         "fgn, solver: {kind: gram}, metric: {kind: outputs, interval: 4}",
+        "fgn, solver: {kind: gram}, metric: {kind: diagonal, interval: 4}",
       ],
       [Ranks.plain, .mpirun(2)])
     func `Goes on from a checkpoint to the same bytes with every method`(method: String, ranks: Ranks) throws {

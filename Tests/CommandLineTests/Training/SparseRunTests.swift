@@ -43,6 +43,7 @@ extension RunTests {
 
     @Test(arguments: [
       ["optimizer.nesterov=true"], ["optimizer.metric.kind=outputs", "optimizer.weight_decay=1e-3"],
+      ["optimizer.metric.kind=diagonal", "optimizer.weight_decay=1e-3"],
       ["optimizer.solver.kind=cg", "optimizer.solver.tolerance=1e-12"],
       ["optimizer.method=sgd"], ["optimizer.method=adam"],
       ["optimizer.method=ggn", "optimizer.solver.kind=cg"],

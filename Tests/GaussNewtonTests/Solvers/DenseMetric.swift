@@ -31,8 +31,9 @@ struct DenseMetric {
   let kind: MetricOptions.Kind
   let ε, decay: Double
   private var (inputs, outputs) = (Moment(), Moment())
-  /// Σ ω(π_c − t_c)²/B of each batch so far, by class.
-  private var squares: [[Double]] = []
+  /// Σ ω(π_c − t_c)²/B of each batch so far by class, and Σ ωx²/B by feature, with the bias's 1 as the last.
+  private var outputSquares: [[Double]] = []
+  private var inputSquares: [[Double]] = []
 
   init(kind: MetricOptions.Kind, ε: Double, decay: Double) {
     (self.kind, self.ε, self.decay) = (kind, ε, decay)
@@ -48,7 +49,13 @@ struct DenseMetric {
         let complement = 1 / (1 + exp(oracle.margin(θ, row: i)))
         return oracle.marginGradient(θ, row: i).suffix(C).map { complement * $0 }
       }, of: rows.count, decay: decay)
-    squares.append(
+    inputSquares.append(
+      (0...oracle.features[0].count).map { j in
+        rows.reduce(0) { sum, i in
+          sum + oracle.weights[i] * (j < oracle.features[i].count ? pow(oracle.features[i][j], 2) : 1)
+        } / Double(rows.count)
+      })
+    outputSquares.append(
       (0..<C).map { c in
         rows.reduce(0) { sum, i in
           let target = oracle.targets?[i][c] ?? (oracle.labels[i] == c ? 1 : 0)
@@ -57,8 +64,8 @@ struct DenseMetric {
       })
   }
 
-  /// diag(σ) from the weights that each batch has in the running mean.
-  private var diagonal: [[Double]] {
+  /// diag(σ) or diag(γ) from the squares of each batch and the weights that it has in the running mean.
+  private func diagonal(_ squares: [[Double]]) -> [[Double]] {
     var weights: [Double] = []
     for count in 1...squares.count {
       let weight = max(1 - decay, 1 / Double(count))
@@ -89,10 +96,10 @@ struct DenseMetric {
 
   /// N of the objective: S ⊗ A, and the additional terms of damping with weight decay.
   func damping(classes C: Int, decayRatio: Double) -> [[Double]] {
-    if kind == .outputs { return dense(identity(inputs.mean.count), diagonal, classes: C) }
-    let A = inputs.factor(ε)
+    if kind == .outputs { return dense(identity(inputs.mean.count), diagonal(outputSquares), classes: C) }
+    let A = kind == .diagonal ? diagonal(inputSquares) : inputs.factor(ε)
     if kind == .inputs { return dense(A, nil, classes: C) }
-    let S = outputs.factor(ε)
+    let S = kind == .diagonal ? diagonal(outputSquares) : outputs.factor(ε)
     let product = dense(A, S, classes: C)
     let (ofInputs, ofOutputs) = (dense(A, nil, classes: C), dense(identity(A.count), S, classes: C))
     return product.indices.map { i in

@@ -18,7 +18,8 @@ import Testing
   }
 
   static let pairs: [(SolverOptions.Kind, MetricOptions.Kind)] = [
-    (.cg, .kronecker), (.gram, .kronecker), (.cg, .outputs), (.gram, .outputs),
+    (.cg, .kronecker), (.gram, .kronecker), (.cg, .outputs), (.gram, .outputs), (.cg, .diagonal),
+    (.gram, .diagonal),
   ]
 
   /// The parameters of a run in `Steps solve the dense system of the metric`.
@@ -42,13 +43,13 @@ import Testing
   /// Five steps, each against the minimum of ½‖R(Δ − a) − s‖² + (λ/2)‖Δ − ηΔ₋‖²_N + (μ/2)‖Dθ + Δ‖² with R and s at θ +
   /// a.
   @Test(
-    arguments: [SolverOptions.Kind.cg, .gram, .gramCG], [MetricOptions.Kind.inputs, .outputs, .kronecker])
+    arguments: [SolverOptions.Kind.cg, .gram, .gramCG], [MetricOptions.Kind.inputs, .outputs, .diagonal, .kronecker])
   func `Steps solve the dense system of the metric`(solver: SolverOptions.Kind, kind: MetricOptions.Kind) throws {
     for (index, course) in Self.courses.enumerated() where solver != .cg || course.policy != .sweep {
       let plain = ToyProblem(rows: 23, features: 4, classes: 6, largestMargin: 2, seed: 5)
       // Every other course has weights and distributions.
       let problem =
-        kind == .outputs && index % 2 == 1
+        (kind == .outputs || kind == .diagonal) && index % 2 == 1
         ? plain.weighted((0..<23).map { Double($0 % 3) }).softened(deviation: 2, smoothing: 0.1, seed: 4) : plain
       var options = options(solver, kind)
       options.weightDecay = course.μ
@@ -101,7 +102,7 @@ import Testing
     }
   }
 
-  @Test(arguments: [MetricOptions.Kind.inputs, .outputs, .kronecker])
+  @Test(arguments: [MetricOptions.Kind.inputs, .outputs, .diagonal, .kronecker])
   func `The reduction ratio and the step length are those of the model`(kind: MetricOptions.Kind) throws {
     for solver in [SolverOptions.Kind.cg, .gram] {
       let problem = ToyProblem(rows: 19, features: 3, classes: 5, largestMargin: 1, seed: 6)
@@ -177,7 +178,7 @@ import Testing
     }
   }
 
-  @Test(arguments: [MetricOptions.Kind.inputs, .outputs, .kronecker])
+  @Test(arguments: [MetricOptions.Kind.inputs, .outputs, .diagonal, .kronecker])
   func `A step of any network is the same by both solvers, on any number of ranks`(kind: MetricOptions.Kind) throws {
     let networks = [
       try Network(
@@ -222,7 +223,7 @@ import Testing
     }
   }
 
-  @Test(arguments: [MetricOptions.Kind.outputs, .kronecker])
+  @Test(arguments: [MetricOptions.Kind.outputs, .diagonal, .kronecker])
   func `A batch that is not finite leaves the moments alone`(kind: MetricOptions.Kind) throws {
     let problem = ToyProblem(rows: 23, features: 4, classes: 6, largestMargin: 2, seed: 5)
     let trial = Trial<Float>(problem, options(.gram, kind))
@@ -234,9 +235,11 @@ import Testing
     #expect(trial.optimizer.memory.dropFirst().map(\.vector.array).last == before.last)
   }
 
-  @Test func `A metric of the outputs adds to the exchanges of a step a number per output`() throws {
-    let (B, C) = (23, 130)
-    let problem = ToyProblem(rows: B, features: 4, classes: C, largestMargin: 1, seed: 5)
+  @Test(arguments: [MetricOptions.Kind.outputs, .diagonal])
+  func `A diagonal metric adds to the exchanges of a step its moments alone`(kind: MetricOptions.Kind) throws {
+    let (B, C, d) = (23, 130, 4)
+    let problem = ToyProblem(rows: B, features: d, classes: C, largestMargin: 1, seed: 5)
+    let counts = kind == .outputs ? [C] : [C, d + 1]
     for solver in [SolverOptions.Kind.gram, .gramCG] {
       func traffic(_ kind: MetricOptions.Kind) throws -> [Communicator.Statistics] {
         var options = options(solver, kind)
@@ -252,10 +255,10 @@ import Testing
           return trial.communicator.statistics - before
         }
       }
-      for (step, (own, plain)) in zip(try traffic(.outputs), try traffic(.identity)).enumerated() {
+      for (step, (own, plain)) in zip(try traffic(kind), try traffic(.identity)).enumerated() {
         let isUpdate = step % 2 == 0
-        #expect(own.allreduces == plain.allreduces + (isUpdate ? 1 : 0))
-        #expect(own.allreducedBytes == plain.allreducedBytes + (isUpdate ? 8 * C : 0))
+        #expect(own.allreduces == plain.allreduces + (isUpdate ? counts.count : 0))
+        #expect(own.allreducedBytes == plain.allreducedBytes + (isUpdate ? 8 * counts.reduce(0, +) : 0))
         #expect(own.allgathers == plain.allgathers && own.allgatheredBytes == plain.allgatheredBytes)
       }
     }

@@ -148,7 +148,10 @@ import Testing
       }
     }
     for kind in [SolverOptions.Kind.cg, .gram, .gramCG] {
-      for (nesterov, metric) in [(false, .identity), (true, .identity), (true, MetricOptions.Kind.outputs)] {
+      let variants: [(Bool, MetricOptions.Kind)] = [
+        (false, .identity), (true, .identity), (true, .outputs), (true, .diagonal), (false, .diagonal),
+      ]
+      for (nesterov, metric) in variants {
         var options = options(kind, damping: 1e-1, weightDecay: 1e-2, momentum: 0.5)
         (options.metric.kind, options.metric.interval) = (metric, 2)
         options.nesterov = nesterov
@@ -159,7 +162,7 @@ import Testing
     }
     var sweep = options(.gram, damping: 1e-1, weightDecay: 1e-2)
     sweep.damping.policy = .sweep
-    for metric in [MetricOptions.Kind.identity, .outputs] {
+    for metric in [MetricOptions.Kind.identity, .outputs, .diagonal] {
       sweep.metric.kind = metric
       try check { [sweep] in FastGaussNewton($0, options: sweep, capacity: $1, partition: $2, communicator: $3) }
     }
@@ -182,7 +185,8 @@ import Testing
     var options = options(kind, damping: 1e-2, weightDecay: 1e-3, momentum: 0.5)
     options.solver.tolerance = 1e-3
     let model = Model(hidden: hidden, parameters: θ)
-    for (shards, metric) in [(12, .identity), (3, .identity), (12, MetricOptions.Kind.outputs)] {
+    let variants: [(Int, MetricOptions.Kind)] = [(12, .identity), (3, .identity), (12, .outputs), (12, .diagonal)]
+    for (shards, metric) in variants {
       options.metric.kind = metric
       let options = options
       func run(threads: Int, over communicator: Communicator) throws -> [[Double]] {

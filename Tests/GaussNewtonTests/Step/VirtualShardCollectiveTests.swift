@@ -74,15 +74,10 @@ import Testing
         $0.stepLength = .lineSearch
       },
       Variant("cg, kronecker, weight decay, ggn length") {
-        $0.solver.kind = .cg
-        $0.metric.kind = .kronecker
-        $0.weightDecay = 1e-2
-        $0.stepLength = .ggn
+        ($0.solver.kind, $0.metric.kind, $0.weightDecay, $0.stepLength) = (.cg, .kronecker, 1e-2, .ggn)
       },
       Variant("gram, kronecker, weight decay") {
-        $0.solver.kind = .gram
-        $0.metric.kind = .kronecker
-        $0.weightDecay = 1e-2
+        ($0.solver.kind, $0.metric.kind, $0.weightDecay) = (.gram, .kronecker, 1e-2)
       },
       Variant("gram, inputs, nesterov, weight decay without biases") {
         $0.solver.kind = .gram
@@ -99,26 +94,22 @@ import Testing
         $0.damping.policy = .constant
       },
       Variant("cg, outputs, nesterov, weight decay") {
-        $0.solver.kind = .cg
-        $0.metric.kind = .outputs
-        $0.nesterov = true
-        $0.weightDecay = 1e-2
+        ($0.solver.kind, $0.metric.kind, $0.nesterov, $0.weightDecay) = (.cg, .outputs, true, 1e-2)
       },
       Variant("gram, outputs, weight decay, weights", isWeighted: true) {
-        $0.solver.kind = .gram
-        $0.metric.kind = .outputs
-        $0.weightDecay = 1e-2
+        ($0.solver.kind, $0.metric.kind, $0.weightDecay) = (.gram, .outputs, 1e-2)
+      },
+      Variant("cg, diagonal, nesterov, weight decay") {
+        ($0.solver.kind, $0.metric.kind, $0.nesterov, $0.weightDecay) = (.cg, .diagonal, true, 1e-2)
+      },
+      Variant("gram, diagonal, weight decay, weights", isWeighted: true) {
+        ($0.solver.kind, $0.metric.kind, $0.weightDecay) = (.gram, .diagonal, 1e-2)
       },
       Variant("gram, sweep, weight decay, ggn length") {
-        $0.solver.kind = .gram
-        $0.damping.policy = .sweep
-        $0.weightDecay = 1e-2
-        $0.stepLength = .ggn
+        ($0.solver.kind, $0.damping.policy, $0.weightDecay, $0.stepLength) = (.gram, .sweep, 1e-2, .ggn)
       },
       Variant("gram-cg, sweep, kronecker") {
-        $0.solver.kind = .gramCG
-        $0.damping.policy = .sweep
-        $0.metric.kind = .kronecker
+        ($0.solver.kind, $0.damping.policy, $0.metric.kind) = (.gramCG, .sweep, .kronecker)
       },
       Variant("ggn", .ggn) { $0.stepLength = .ggn },
       Variant("ggn, nesterov, weight decay", .ggn) {

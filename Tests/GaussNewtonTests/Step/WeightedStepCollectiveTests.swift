@@ -145,6 +145,8 @@ import Testing
     ),
     ("cg, outputs", { ($0.solver.kind, $0.metric.kind) = (.cg, .outputs) }),
     ("gram, outputs", { ($0.solver.kind, $0.metric.kind) = (.gram, .outputs) }),
+    ("cg, diagonal", { ($0.solver.kind, $0.metric.kind) = (.cg, .diagonal) }),
+    ("gram, diagonal", { ($0.solver.kind, $0.metric.kind) = (.gram, .diagonal) }),
     ("gram, inputs, nesterov", { ($0.solver.kind, $0.metric.kind, $0.nesterov) = (.gram, .inputs, true) }),
   ]
 

@@ -250,6 +250,7 @@ import Testing
     ("model: {layers: [{residual: [{convolution: {channels: 3, kernel: 1}}]}, {linear: 8}]}", 0.2, "identity", 0.3),
     ("optimizer: {metric: {kind: kronecker}}", 0.5, "kronecker", 1),
     ("optimizer: {metric: {kind: outputs}}", 0.5, "outputs", 0.3),
+    ("optimizer: {metric: {kind: diagonal}}", 0.5, "diagonal", 0.3),
     ("model: {layers: [{linear: 8}, tanh]}\noptimizer: {method: ggn}", 0.2, "identity", 0.3),
     ("model: {layers: [{linear: 8}, tanh]}\noptimizer: {method: adam}", 0.001, "identity", 0.3),
   ])
@@ -258,8 +259,9 @@ import Testing
   ) throws {
     let optimizer = try parse(text).optimizer
     #expect(optimizer.learningRate == rate && optimizer.metric.kind.rawValue == metric)
-    #expect(optimizer.metric.interval == (metric == "outputs" ? 1 : 10))
-    #expect(optimizer.metric.decay == (metric == "outputs" ? 0.99 : 0.95))
+    let isDiagonal = metric == "outputs" || metric == "diagonal"
+    #expect(optimizer.metric.interval == (isDiagonal ? 1 : 10))
+    #expect(optimizer.metric.decay == (isDiagonal ? 0.99 : 0.95))
     #expect(optimizer.metric == MetricOptions(optimizer.metric.kind))
     #expect(optimizer.damping.initial == damping && optimizer.damping.minimum == damping)
     let given = try parse(text, "optimizer.damping={initial: 7, minimum: 2}", "optimizer.learning_rate=3").optimizer

@@ -52,10 +52,18 @@ import Testing
     Case(settings: ["solver.kind=gram", "metric.kind=outputs"], hasGram: true, metric: .outputs, vectors: (8, 2)),
     Case(
       settings: ["solver.kind=gram", "metric.kind=outputs"], hidden: [80, 30], ranks: 2, hasGram: true,
-      metric: .outputs,
-      vectors: (8, 2)),
+      metric: .outputs, vectors: (8, 2)),
     Case(
       settings: ["solver.kind=cg", "metric.kind=outputs"], hidden: [50], ranks: 2, shards: 6, metric: .outputs,
+      vectors: (8, 2)),
+    Case(
+      settings: ["solver.kind=gram", "metric.kind=diagonal"], hidden: [50], hasGram: true, metric: .diagonal,
+      vectors: (8, 2)),
+    Case(
+      settings: ["solver.kind=gram", "metric.kind=diagonal"], hidden: [80, 30], ranks: 2, hasGram: true,
+      metric: .diagonal, vectors: (8, 2)),
+    Case(
+      settings: ["solver.kind=cg", "metric.kind=diagonal"], hidden: [50], ranks: 2, shards: 6, metric: .diagonal,
       vectors: (8, 2)),
     Case(settings: ["method=ggn"], hidden: [50], ranks: 2, vectors: (10, 2)),
     Case(settings: ["method=ggn", "nesterov=true", "weight_decay=0.1"], vectors: (11, 2)),
@@ -96,10 +104,11 @@ import Testing
       parts.append("a Gram solve on several ranks, or reproducible")
     }
     if example.hasGram, symbols["U"] != 0 { parts.append("a first layer whose outputs are shared out") }
-    if example.hasGram, example.metric == .outputs, example.ranks == 1, example.shards == nil {
-      parts.append("a Gram solve in the metric `outputs` on one rank")
+    let isDiagonal = example.metric == .outputs || example.metric == .diagonal
+    if example.hasGram, isDiagonal, example.ranks == 1, example.shards == nil {
+      parts.append("a Gram solve in the metric `outputs` or `diagonal` on one rank")
     }
-    if let metric = example.metric { parts.append(metric == .outputs ? "the metric `outputs`" : "another metric") }
+    if example.metric != nil { parts.append(isDiagonal ? "the metric `outputs` or `diagonal`" : "another metric") }
     if example.hasProbabilities { parts.append("labels that are probabilities") }
     parts += Array(repeating: "a reproducible run, for each shard of a rank", count: example.shards ?? 0)
     #expect(try estimate.step == 8 * parts.reduce(0) { try $0 + numbers($1) })
@@ -130,12 +139,14 @@ import Testing
     let sizes = layers.map { ($0.inputs + 1) * $0.outputs }
     let (metric, outputs) = (example.metric, layers.map(\.outputs))
     let sides = layers.flatMap { [$0.inputs + 1] + (metric == .kronecker ? [$0.outputs] : []) }
-    let hasInputMoments = metric != nil && metric != .outputs
+    let hasMatrices = metric == .inputs || metric == .kronecker
+    let inputs = layers.map(\.inputs)
+    let numbers = outputs + (metric == .diagonal ? inputs.map { $0 + 1 } : [])
     let widest = hidden.max() ?? 0
     // Inputs and outputs of layers with tanh, whose outputs count twice and its f′ once.
     let perRow = max(1, d + C + 3 * widest)
     let isShared =
-      example.hasGram && !hasInputMoments && example.shards == nil && example.ranks > 1
+      example.hasGram && !hasMatrices && example.shards == nil && example.ranks > 1
       && layers[0].outputs >= 32 * example.ranks
     return [
       "b": example.shards.map { $0 * B / 12 } ?? (B + example.ranks - 1) / example.ranks, "B": B, "d": d, "C": C,
@@ -143,11 +154,11 @@ import Testing
       "S": widest, "G": widest, "n": example.vectors.all, "v": example.vectors.saved,
       "Q": Int((Double(B) / Double(example.ranks).squareRoot()).rounded()), "I": layers.map(\.inputs).max()!,
       "O": layers.map(\.outputs).max()!, "U": isShared ? (layers[0].outputs + example.ranks - 1) / example.ranks : 0,
-      "L": sizes.max()!, "E": outputs.max()!,
-      "M": hasInputMoments ? sides.reduce(0) { $0 + $1 * $1 } : metric == nil ? 0 : outputs.reduce(0, +),
+      "L": sizes.max()!, "E": outputs.max()! + (metric == .diagonal ? inputs.max()! : 0),
+      "M": hasMatrices ? sides.reduce(0) { $0 + $1 * $1 } : metric == nil ? 0 : numbers.reduce(0, +),
       "A": layers.reduce(0) { $0 + $1.inputs + 1 + $1.outputs } + layers.map(\.inputs).max()! + 1
         + layers.map(\.outputs).max()!,
-      "R": hasInputMoments ? sides.max()! * sides.max()! + sizes.max()! : metric == nil ? 0 : outputs.max()!,
+      "R": hasMatrices ? sides.max()! * sides.max()! + sizes.max()! : metric == nil ? 0 : numbers.max()!,
       "c": max(16, min(4096, (1 << 23) / perRow)),
     ]
   }

@@ -1,0 +1,32 @@
+import LinearAlgebra
+import Networks
+
+extension Metric {
+  /// The moments of a layer as lower triangles, without scale and ε, and the factors of Â and Ŝ.
+  struct Block {
+    let connection: Connection
+    let inputMoment, inputFactor: Matrix<Scalar>
+    /// 0 × 0 where Ŝ is I.
+    let gradientMoment, gradientFactor: Matrix<Scalar>
+    /// Â⁻¹ and Ŝ⁻¹.
+    let inputInverse, gradientInverse: Matrix<Scalar>
+
+    /// The moments with their factors and inverses.
+    var pairs: [(moment: Matrix<Scalar>, factor: Matrix<Scalar>, inverse: Matrix<Scalar>)] {
+      [(inputMoment, inputFactor, inputInverse), (gradientMoment, gradientFactor, gradientInverse)]
+        .filter { $0.0.rows > 0 }
+    }
+
+    /// X ← L_S⁻¹ X L_A⁻ᵀ
+    func whiten(_ values: Matrix<Scalar>) {
+      inputFactor.solveTriangular(.right, .yes, values)
+      if gradientFactor.rows > 0 { gradientFactor.solveTriangular(.left, .no, values) }
+    }
+
+    /// X ← L_S⁻ᵀ X L_A⁻¹
+    func unwhiten(_ values: Matrix<Scalar>) {
+      inputFactor.solveTriangular(.right, .no, values)
+      if gradientFactor.rows > 0 { gradientFactor.solveTriangular(.left, .yes, values) }
+    }
+  }
+}
