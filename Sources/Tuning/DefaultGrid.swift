@@ -18,9 +18,9 @@ package enum DefaultGrid {
     }
     return [
       [SearchAxis(method, ["fgn"]), rates(peak, 0.3 * peak), SearchAxis(decay, ["1e-4", "1e-5", "0"])],
-      // Where rows of many classes swing, long momentum and more damping go with a scale for each class.
+      // Where rows of many classes swing, long momentum and more damping go with a scale for each class and feature.
       [
-        SearchAxis(method, ["fgn"]), SearchAxis("optimizer.metric.kind", [MetricOptions.Kind.outputs.rawValue]),
+        SearchAxis(method, ["fgn"]), SearchAxis("optimizer.metric.kind", [MetricOptions.Kind.diagonal.rawValue]),
         SearchAxis("optimizer.momentum", ["0.97"]),
         SearchAxis("optimizer.damping.minimum", [text(2.5 * resolved.optimizer.damping.initial)]),
         rates(0.6 * peak, 0.2 * peak), SearchAxis(decay, ["1e-5", "0"]),
