@@ -2,22 +2,19 @@ import Glibc
 
 /// Writes all the bytes where the descriptor is; false, with `errno`, where the system fails.
 package func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Bool {
-  var rest = bytes[...]
-  while !rest.isEmpty {
-    let piece = UnsafeRawBufferPointer(rebasing: rest)
-    let written = write(descriptor, piece.baseAddress, piece.count)
-    if written < 0 && errno == EINTR { continue }
-    guard written > 0 else { return false }
-    rest = rest.dropFirst(written)
-  }
-  return true
+  writeAll(bytes) { rest, _ in write(descriptor, rest.baseAddress, rest.count) }
 }
 
-/// Writes all bytes at a place of a file, without regard for the end of what was written before; on failure `errno` is set.
+/// As `writeAll`, at a place of the file, without regard for the end of what was written before.
 func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, at offset: Int) -> Bool {
+  writeAll(bytes) { rest, done in pwrite(descriptor, rest.baseAddress, rest.count, off_t(offset + done)) }
+}
+
+/// Calls `write` with the rest of the bytes, and how many came before it, until there are none.
+private func writeAll(_ bytes: UnsafeRawBufferPointer, by write: (UnsafeRawBufferPointer, Int) -> Int) -> Bool {
   var done = 0
   while done < bytes.count {
-    let written = pwrite(descriptor, bytes.baseAddress! + done, bytes.count - done, off_t(offset + done))
+    let written = write(UnsafeRawBufferPointer(rebasing: bytes[done...]), done)
     if written < 0 && errno == EINTR { continue }
     guard written > 0 else { return false }
     done += written

@@ -173,29 +173,30 @@ package final class Metric<Scalar: DistributedScalar> {
     let squares = isDiagonal ? margin.squaredGradientFactors(cotangents.rows, times: scale) : nil
     let inputSquares = options.kind == .diagonal ? margin.squaredInputFactors(cotangents.rows, times: scale) : nil
     let (isVirtual, ranges) = (linearization.parts.areVirtual, linearization.parts.all)
+    /// moment ← the sum over all parts of what `assign` gives each of this rank's; without virtual shards over its own.
+    func sum(_ moment: Vector<Scalar>, _ assign: (_ part: Int, _ sum: Vector<Scalar>) -> Void) throws {
+      if isVirtual { try sumInOrder(moment, assign) } else { assign(0, moment) }
+    }
     func assign(_ moment: Matrix<Scalar>, _ rows: [Matrix<Scalar>]) throws {
-      guard isVirtual else { return moment.assignSymmetricProduct(rows[0], .yes, alpha: scale) }
-      try sumInOrder(moment.elements) { index, partial in
+      try sum(moment.elements) { part, sum in
         // Numbers of another layer may be above the diagonal.
-        partial.fill(0)
-        Matrix(partial, moment.rows, moment.rows).assignSymmetricProduct(rows[index], .yes, alpha: scale)
+        if isVirtual { sum.fill(0) }
+        Matrix(sum, moment.rows, moment.rows).assignSymmetricProduct(rows[part], .yes, alpha: scale)
       }
-    }
-    func assign(_ moment: Vector<Scalar>, squaresOf rows: [Matrix<Scalar>]) throws {
-      guard isVirtual else { return moment.assignColumnSquareSums(rows[0], scaledBy: squares![ranges[0]]) }
-      try sumInOrder(moment) { $1.assignColumnSquareSums(rows[$0], scaledBy: squares![ranges[$0]]) }
-    }
-    func assign(_ moment: Vector<Scalar>, squaresOf rows: ConnectedInputs<Scalar>) throws {
-      guard isVirtual else { return rows.assignSquareSums(moment, part: 0, scaledBy: inputSquares![ranges[0]]) }
-      try sumInOrder(moment) { rows.assignSquareSums($1, part: $0, scaledBy: inputSquares![ranges[$0]]) }
     }
     try phases.measure(.metric) {
       try linearization.rowGradients(cotangents) { (gradients) throws(any Error) in
         if isDiagonal {
           guard let (inputs, cotangents) = gradients.connected else { return }
           let scale = remainingScales.removeLast()
-          try assign(scale.outputs.ofBatch, squaresOf: cotangents)
-          if let root = scale.inputs { try assign(root.ofBatch, squaresOf: inputs) }
+          try sum(scale.outputs.ofBatch) { part, sum in
+            sum.assignColumnSquareSums(cotangents[part], scaledBy: squares![ranges[part]])
+          }
+          if let root = scale.inputs {
+            try sum(root.ofBatch) { part, sum in
+              inputs.assignSquareSums(sum, part: part, scaledBy: inputSquares![ranges[part]])
+            }
+          }
           return
         }
         guard case .products(let inputs, let cotangents) = gradients else { return }

@@ -255,8 +255,8 @@ private enum JSON {
 }
 
 extension String {
-  /// The string as text of an HTML page.
-  var escaped: String {
+  /// The string as text of an HTML page or a picture in SVG.
+  package var escaped: String {
     replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
       .replacing("\"", with: "&quot;")
   }

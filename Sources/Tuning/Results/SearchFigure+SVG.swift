@@ -1,4 +1,5 @@
 import Foundation
+import Training
 
 extension SearchFigure {
   /// Okabe and Ito's colours, which people with any colour vision can tell apart; beyond seven lines they are dashed.
@@ -125,9 +126,7 @@ extension SearchFigure {
   private static func label(
     _ text: String, _ x: Double, _ y: Double, _ anchor: String, _ color: String = "#5d6166"
   ) -> String {
-    let safe = text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
-    return
-      "<text x=\"\(Self.text(x))\" y=\"\(Self.text(y))\" text-anchor=\"\(anchor)\" fill=\"\(color)\">\(safe)</text>"
+    "<text x=\"\(Self.text(x))\" y=\"\(Self.text(y))\" text-anchor=\"\(anchor)\" fill=\"\(color)\">\(text.escaped)</text>"
   }
 
   private static func text(_ place: Double) -> String { String(format: "%.1f", place) }

@@ -29,7 +29,10 @@ package struct SearchFigure {
 
   /// Each setting has the best of its trials, and the chosen one that which is chosen. Settings that have diverged, and axes
   /// with fewer than two numbers that are left, are not shown.
-  package init(_ space: SearchSpace, _ record: SearchRecord, chosen: Trial, by criterion: SearchTable.Criterion) {
+  package init(
+    _ space: SearchSpace, _ record: SearchRecord, chosen: Trial,
+    by criterion: Configuration.TrainingOptions.Criterion
+  ) {
     let shown = space.settings.compactMap { setting -> (setting: SearchSpace.Setting, result: TrialResult)? in
       let best =
         chosen.setting == setting.number

@@ -5,10 +5,9 @@ import Training
 /// The results of a search as tables.
 package struct SearchTable {
   package let space: SearchSpace
-  package typealias Criterion = Configuration.TrainingOptions.Criterion
-  package let criterion: Criterion
+  package let criterion: Configuration.TrainingOptions.Criterion
 
-  package init(_ space: SearchSpace, by criterion: Criterion) {
+  package init(_ space: SearchSpace, by criterion: Configuration.TrainingOptions.Criterion) {
     (self.space, self.criterion) = (space, criterion)
   }
 

@@ -135,13 +135,18 @@ package final class Tuner {
 
   /// Says what a setting has come to on a fold, and behind the last one on all of them.
   private func announce(_ setting: SearchSpace.Setting, _ trial: Trial, _ fold: Int?) {
-    let head = "\(setting.number)/\(space.settings.count)  \(table.text(setting))"
-    if let fold, let result = record.result(of: trial.holdingOut(fold)) {
-      say("\(head)  fold \(fold)/\(data.folds!)  \(table.text(result))  \(result.seconds.short) s")
+    var trials = fold.map { [trial.holdingOut($0)] } ?? []
+    if fold == data.folds { trials.append(trial) }
+    for trial in trials {
+      guard let result = record.result(of: trial) else { continue }
+      say("\(heading(setting, fold: trial.fold))\(table.text(result))  \(result.seconds.short) s")
     }
-    if fold == data.folds, let result = record.result(of: trial) {
-      say("\(head)  \(table.text(result))  \(result.seconds.short) s")
-    }
+  }
+
+  /// What lines on a setting begin with.
+  private func heading(_ setting: SearchSpace.Setting, fold: Int?) -> String {
+    "\(setting.number)/\(space.settings.count)  \(table.text(setting))  "
+      + (fold.map { "fold \($0)/\(data.folds!)  " } ?? "")
   }
 
   /// The settings of one rung that have not diverged, from the best to the worst; of equal ones, the first.
@@ -155,9 +160,10 @@ package final class Tuner {
   /// Whether more steps are worth a try: the best setting of a rung is better than all trials of the rungs before by a share that
   /// counts, and was so in the last third of its run.
   private func gains(_ ranked: [SearchSpace.Setting], rung: Int) -> Bool {
-    guard let best = ranked.first, let result = record.result(of: trial(of: best, rung: rung)) else { return false }
-    let before = record.best(by: criterion) { $0.trial.rung < result.trial.rung }
-    guard let before, result.trial.rung == rung else { return rung == 1 }
+    guard let best = ranked.first, let result = record.result(of: trial(of: best, rung: rung)),
+      result.trial.rung == rung
+    else { return false }
+    guard let before = record.best(by: criterion, where: { $0.trial.rung < rung }) else { return true }
     if 3 * result.bestStep! < 2 * result.steps { return false }
     return result.shortfall(by: criterion) < (1 - Schedule.leastGain) * before.shortfall(by: criterion)
   }
@@ -196,11 +202,9 @@ package final class Tuner {
     var result = TrialResult(
       trial: trial, steps: steps, bestStep: nil, stepsInAll: warm?.stepsInAll ?? 0, loss: .infinity, lossError: 0,
       accuracy: 0, balancedAccuracy: 0, seconds: 0)
-    let label =
-      "\(setting.number)/\(space.settings.count)  \(table.text(setting))  "
-      + (trial.fold.map { "fold \($0)/\(data.folds!)  " } ?? "")
     let run = TrialRun(
-      configuration: configuration, directory: directory.trial(trial), context: context, label: label)
+      configuration: configuration, directory: directory.trial(trial), context: context,
+      label: heading(setting, fold: trial.fold))
     switch try run.train(examples) {
     case .interrupted: return nil
     case .diverged(let seconds): result.seconds = seconds

@@ -16,18 +16,20 @@ extension SearchSpace {
   package func promoted(
     _ ranked: [Setting], count: Int, isLast: Bool, hasDiverged: (Setting) -> Bool
   ) -> [Setting] {
-    let firsts = ranked.indices.filter { index in
-      !ranked[..<index].contains { $0.configuration.pathIdentity == ranked[index].configuration.pathIdentity }
-    }
-    let seconds = ranked.indices.filter { !firsts.contains($0) }
+    let families = ranked.map(\.configuration.pathIdentity)
+    var seen = Set<String>()
+    let isFirst = families.map { seen.insert($0).inserted }
+    let (firsts, seconds) = (ranked.indices.filter { isFirst[$0] }, ranked.indices.filter { !isFirst[$0] })
     let best = (firsts + seconds).prefix(count).sorted().map { ranked[$0] }
     var companions: [Setting?] = []
     var kinds: [String] = []
-    for setting in best where kinds.count < 2 && !kinds.contains(setting.configuration.kindIdentity) {
-      kinds.append(setting.configuration.kindIdentity)
+    for setting in best where kinds.count < 2 {
+      let kind = setting.configuration.kindIdentity
+      if kinds.contains(kind) { continue }
+      kinds.append(kind)
       let slower = neighbours(of: setting, in: \.learningRate).below
-      let identity = slower?.configuration.pathIdentity
-      companions.append(ranked.first { $0.configuration.pathIdentity == identity } ?? slower)
+      let place = slower.flatMap { families.firstIndex(of: $0.configuration.pathIdentity) }
+      companions.append(place.map { ranked[$0] } ?? slower)
     }
     if isLast, let first = best.first {
       let (below, above) = neighbours(of: first, in: \.weightDecay)

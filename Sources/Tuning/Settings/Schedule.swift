@@ -28,6 +28,13 @@ package struct Schedule: Equatable, Sendable {
     return max(1, (total * power(rung - rungs) + part - 1) / part)
   }
 
+  /// The first rung that trains as many steps as `rung`, where a whole run has `total`: in runs of few steps a setting
+  /// trains the same in two rungs, and does so once.
+  package func firstRung(like rung: Int, of total: Int) -> Int {
+    let steps = steps(rung: rung, of: total, isWarm: false)
+    return (1...rung).first { self.steps(rung: $0, of: total, isWarm: false) == steps }!
+  }
+
   /// How many of `count` settings go on from a rung to the next, without siblings; of the last rung one.
   package func survivors(of count: Int, rung: Int) -> Int {
     rung >= rungs ? 1 : min(count, max(2, (count + Self.ratio - 1) / Self.ratio))
