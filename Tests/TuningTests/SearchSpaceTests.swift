@@ -52,6 +52,16 @@ import Tuning
     #expect(space.ordered.map(\.number) == [3, 5, 1, 4, 6, 2])
   }
 
+  @Test func `Settings that go on to their optimum begin with the model of the next stronger weight decay`() throws {
+    let over = ["training.until=steps,optimum", "optimizer.weight_decay=1e-4,1e-2,1e-3"]
+    let space = try space(over)
+    #expect(space.settings.map(\.reachesOptimum) == [false, false, false, true, true, true])
+    #expect(space.settings.map(\.warmStart) == [nil, nil, nil, 6, nil, 5])
+    // Where there are several optima, each begins from the start.
+    let deep = try self.space(over, layers: "[{linear: 4}, tanh]")
+    #expect(deep.settings.allSatisfy { $0.warmStart == nil })
+  }
+
   @Test func `Without weight decays, and with hidden layers, there is no path`() throws {
     for (over, layers) in [
       ("optimizer.momentum=0,0.9", "[]"), ("optimizer.weight_decay=1e-4,1e-2", "[{linear: 4}, tanh]"),

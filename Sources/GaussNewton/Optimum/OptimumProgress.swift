@@ -11,9 +11,9 @@ package struct OptimumOptions: Equatable, Sendable {
     (self.tolerance, self.maxPasses) = (tolerance, maxPasses)
   }
 
-  /// What a step may still gain of the objective where that has converged, as a share of it: a tenth of what the eighth
-  /// digit is worth. Where features have other scales, the gradient alone says little.
-  static let leastDecrease = 1e-9
+  /// What a step may still gain of the objective where that has converged, as a share of it: with a tolerance of 10⁻⁶ or less a
+  /// tenth of what the eighth digit is worth. Where features have other scales, the gradient alone says little.
+  var leastDecrease: Double { max(1e-9, 1e-3 * tolerance) }
 
   /// The steps in a row that rounding alone decides after which no further one is taken.
   static let patience = 2
@@ -49,8 +49,8 @@ package struct OptimumProgress: Codable, Equatable, Sendable {
   }
 
   /// Whether a step would gain nothing that counts.
-  private var isFlat: Bool {
-    expectedDecrease.map { $0 <= OptimumOptions.leastDecrease * abs(objective) } ?? false
+  private func isFlat(_ options: OptimumOptions) -> Bool {
+    expectedDecrease.map { $0 <= options.leastDecrease * abs(objective) } ?? false
   }
 
   package enum End: Equatable, Sendable {
@@ -69,8 +69,8 @@ package struct OptimumProgress: Codable, Equatable, Sendable {
   /// How the way to the optimum ends here; nil where it goes on.
   package func end(_ options: OptimumOptions) -> End? {
     if loss <= Self.leastLoss, loss == objective { return .vanished }
-    if gradientRatio <= options.tolerance, isFlat { return .converged }
-    if stalls >= OptimumOptions.patience { return isFlat ? .rounded : .stalled }
+    if gradientRatio <= options.tolerance, isFlat(options) { return .converged }
+    if stalls >= OptimumOptions.patience { return isFlat(options) ? .rounded : .stalled }
     return passes >= options.maxPasses ? .exhausted : nil
   }
 

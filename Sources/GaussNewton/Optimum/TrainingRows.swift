@@ -32,9 +32,13 @@ package struct RowBlocks {
     partition =
       isReproducible || hasManyParameters
       ? run : RowPartition(rank: rank, ranks: run.ranks, virtualShards: run.ranks * threads)
-    // What is known of a part's rows fits into the second cache of a processor, for each thread or for all together.
-    let numbers = network.inputCount + 3 * network.outputCount + network.body.cacheCount
-    let rows = min(512, max(32, (1 << 18) / numbers))
+    // What is known of a part's rows fits into the second cache of a processor, for each thread or for all together. Where the
+    // gradient does not, a block has so many rows that the products outweigh what adding it up takes; few numbers of a sparse
+    // row take part in them.
+    let isSparse = network.takesSparseInputs
+    let numbers = (isSparse ? 0 : network.inputCount) + 3 * network.outputCount + network.body.cacheCount
+    let room = network.layout.count > 1 << 18 ? 1 << 22 : 1 << 18
+    let rows = min(isSparse ? 8192 : 512, max(32, room / numbers))
     size = (isReproducible ? run.shardCount : run.ranks * threads) * rows
   }
 

@@ -77,7 +77,7 @@ package final class TruncatedNewton<Scalar: DistributedScalar> {
   /// Takes a step; nil if any rank wishes to stop, and θ then is as before. Collective.
   package func advance() throws -> Report? {
     let phases = objective.phases
-    try head?.update(at: parameters)
+    try head?.update(at: parameters, forcing: forcing)
     try diagonal?.update(at: parameters)
     phases.measure(.update) { scratch.r.combine(-1, gradient, 0) }
     let summary: SolverSummary

@@ -20,7 +20,7 @@ package struct DataFacts {
   let normalization: Normalization.Kind
   /// The mean of ω‖x‖² over normalised examples. It reads up to 1024 of them, and is asked for only where a choice depends
   /// on it.
-  let meanSquaredNorm: () -> Double
+  package let meanSquaredNorm: () -> Double
 }
 
 extension TrainingData {

@@ -26,9 +26,11 @@ extension Tuner {
     // As many passes over the rows as led to the chosen model, or to those of the folds in the mean.
     let parts = data.folds == nil ? [result] : record.parts(of: result.trial)
     let (sum, count) = (parts.reduce(0) { $0 + $1.stepsInAll }, known * parts.count)
-    let steps = max(1, (sum * batches + count / 2) / count)
+    let steps =
+      chosen.reachesOptimum
+      ? configuration.stepsBeforeOptimum(of: all.train) : max(1, (sum * batches + count / 2) / count)
     configuration.training.steps = steps
-    say("refit: \(steps) steps on all \(all.train.count) rows")
+    say("refit: \(chosen.reachesOptimum ? "to the optimum" : "\(steps) steps") on all \(all.train.count) rows")
     let run = TrialRun(configuration: configuration, directory: directory.run, context: context)
     if case .interrupted = try run.train(all) { return .interrupted }
     return .completed
@@ -60,5 +62,14 @@ extension Tuner {
     }
     return try Evaluator(network, communicator: communicator)
       .evaluate(parameters, on: test, named: "the test set", normalization: model.normalization)
+  }
+}
+
+extension Configuration {
+  /// The steps on batches with which a search begins the way to the optimum: an epoch at most, behind which those on all rows
+  /// are the shorter way.
+  func stepsBeforeOptimum(of examples: Dataset) -> Int {
+    let sampler = sampler(of: examples)
+    return min(training.steps(of: sampler), sampler.batchesPerEpoch)
   }
 }

@@ -63,6 +63,7 @@ package final class Tuner {
     while true {
       if let title = schedule.title(of: rung) { say("\(title): \(settings.count.counted("setting"))") }
       guard try train(settings, rung: rung) else { return .interrupted }
+      settings.removeAll(where: \.reachesOptimum)
       let ranked = ranked(settings, rung: rung)
       guard rung < schedule.rungs || rung < schedule.rungs + schedule.extensions && gains(ranked, rung: rung) else {
         break
@@ -104,6 +105,7 @@ package final class Tuner {
       for setting in settings {
         let whole = trial(of: setting, rung: rung)
         let trial = whole.holdingOut(fold)
+        if isSkipped(setting) { continue }
         // A setting that has diverged on a fold is out.
         if record.result(of: trial) == nil, !record.parts(of: whole).contains(where: \.hasDiverged) {
           guard let result = try train(setting, trial) else { return false }
@@ -123,9 +125,20 @@ package final class Tuner {
     return true
   }
 
+  /// Whether an optimum is not asked for any more: with the weight decay before, it was worse than with the one before that.
+  private func isSkipped(_ setting: SearchSpace.Setting) -> Bool {
+    guard setting.reachesOptimum, schedule.rungs > 1, data.folds == nil, let before = setting.warmStart,
+      let start = space.settings[before - 1].warmStart
+    else { return false }
+    func cost(_ number: Int) -> Double? { record.result(of: Trial(setting: number, rung: 1))?.cost(by: criterion) }
+    guard let first = cost(start), let last = cost(before) else { return true }
+    return last > first
+  }
+
   /// The trial of a setting in a rung, or in an earlier one that trains it for as many steps.
   private func trial(of setting: SearchSpace.Setting, rung: Int) -> Trial {
-    Trial(setting: setting.number, rung: schedule.firstRung(like: rung, of: steps(setting)))
+    if setting.reachesOptimum { return Trial(setting: setting.number, rung: 1) }
+    return Trial(setting: setting.number, rung: schedule.firstRung(like: rung, of: steps(setting)))
   }
 
   /// The steps of a whole run of a setting, the same for all folds.
@@ -158,14 +171,19 @@ package final class Tuner {
   }
 
   /// Whether more steps are worth a try: the best setting of a rung is better than all trials of the rungs before by a share that
-  /// counts, and was so in the last third of its run.
+  /// counts, was so in the last third of its run, and may come to be better than all optima by such a share.
   private func gains(_ ranked: [SearchSpace.Setting], rung: Int) -> Bool {
     guard let best = ranked.first, let result = record.result(of: trial(of: best, rung: rung)),
       result.trial.rung == rung
     else { return false }
-    guard let before = record.best(by: criterion, where: { $0.trial.rung < rung }) else { return true }
+    func isOptimum(_ result: TrialResult) -> Bool { space.settings[result.trial.setting - 1].reachesOptimum }
+    let losses = (1...rung).compactMap { last in
+      record.best(by: criterion) { $0.trial.rung <= last && !isOptimum($0) }?.shortfall(by: criterion)
+    }
+    let optimum = record.best(by: criterion, where: isOptimum)?.shortfall(by: criterion) ?? .infinity
+    if losses.count == 1 { return true }
     if 3 * result.bestStep! < 2 * result.steps { return false }
-    return result.shortfall(by: criterion) < (1 - Schedule.leastGain) * before.shortfall(by: criterion)
+    return Schedule.isWorthMore(losses, optimum: optimum)
   }
 
   /// The trial with the strongest weight decay whose loss is at most a standard error above the best one (Breiman et al.,
@@ -190,7 +208,11 @@ package final class Tuner {
     var configuration = setting.configuration
     if let fold = trial.fold { configuration = data.holdingOut(fold, in: configuration) }
     let total = self.steps(setting)
-    let steps = schedule.steps(rung: trial.rung, of: total, isWarm: warm != nil)
+    var steps = schedule.steps(rung: trial.rung, of: total, isWarm: warm != nil)
+    if setting.reachesOptimum {
+      steps = warm == nil ? setting.configuration.stepsBeforeOptimum(of: data.first.train) : 1
+      configuration.training.keep = .last
+    }
     configuration.training.steps = steps
     if let warm {
       configuration.model.initialization = directory.trial(warm.trial).model
@@ -211,6 +233,7 @@ package final class Tuner {
     case .completed(let score, let bestStep, let seconds):
       let (score, classes) = score!
       (result.bestStep, result.seconds) = (bestStep, seconds)
+      if setting.reachesOptimum { result.steps = bestStep }
       result.stepsInAll += bestStep
       (result.loss, result.lossError) = (score.loss, score.lossError)
       (result.accuracy, result.balancedAccuracy) = (score.accuracy, score.balancedAccuracy)

@@ -2,34 +2,68 @@ import Foundation
 import GaussNewton
 import Training
 
-/// The settings that are compared where none are named: Fast Gauss-Newton, for linear heads in two metrics, and Adam, with several
-/// learning rates and weight decays. Twelve settings at most.
+/// The settings that are compared where none are named: Fast Gauss-Newton, for linear heads in two metrics, Adam, and for heads
+/// whose objective is cheap to minimise its optimum, with several learning rates and weight decays. Twelve settings at most.
 package enum DefaultGrid {
   private static let method = "optimizer.method", rate = "optimizer.learning_rate", decay = "optimizer.weight_decay"
+  private static let until = "training.until"
 
   /// - Parameter resolved: the configuration of the search, with all automatic settings chosen for Fast Gauss-Newton.
-  package static func grids(_ resolved: Configuration) -> [[SearchAxis]] {
+  package static func grids(_ resolved: Configuration, for data: TrainingData) -> [[SearchAxis]] {
     let peak = resolved.optimizer.learningRate
+    let isOptimum = resolved.training.until == .optimum
     if resolved.model.hasHiddenParameters {
       return [
         [SearchAxis(method, ["fgn"]), rates(peak, 0.3 * peak), SearchAxis(decay, ["1e-3", "0"])],
         [SearchAxis(method, ["adam"]), rates(0.003, 0.001), SearchAxis(decay, ["1e-4", "0"])],
       ]
     }
+    if isOptimum { return [[SearchAxis(decay, ["1e-2", "1e-3", "1e-4", "1e-5", "1e-6"])]] }
+    let withOptimum = resolved.allowsOptimum && isOptimumCheap(data)
+    // The curvature of a linear layer goes with the squares of its inputs, and with it what a weight decay does.
+    let norm = data.facts.meanSquaredNorm()
+    func decays(_ values: Double...) -> SearchAxis {
+      SearchAxis(decay, values.map { $0 == 0 ? "0" : String(format: "%.1g", max($0 * norm, 1e-30)) })
+    }
+    let optimum = [
+      SearchAxis(method, ["fgn"]), SearchAxis(until, ["optimum"]), SearchAxis("training.tolerance", ["0.01"]),
+      SearchAxis("training.max_passes", ["100"]),
+      decays(1e-5, 1e-6, 1e-7),
+    ]
+    let damping = resolved.optimizer.damping
     return [
-      [SearchAxis(method, ["fgn"]), rates(peak, 0.3 * peak), SearchAxis(decay, ["1e-4", "1e-5", "0"])],
+      // Where the optimum is among the settings, it says what weight decays do.
+      [
+        SearchAxis(method, ["fgn"]), rates(peak, 0.3 * peak),
+        withOptimum ? decays(1e-7) : decays(1e-6, 1e-7, 0),
+      ],
       // Where rows of many classes swing, long momentum and more damping go with a scale for each class and feature.
       [
         SearchAxis(method, ["fgn"]), SearchAxis("optimizer.metric.kind", [MetricOptions.Kind.diagonal.rawValue]),
         SearchAxis("optimizer.momentum", ["0.97"]),
-        SearchAxis("optimizer.damping.minimum", [text(2.5 * resolved.optimizer.damping.initial)]),
-        rates(0.6 * peak, 0.2 * peak), SearchAxis(decay, ["1e-5", "0"]),
+        SearchAxis("optimizer.damping.minimum", [text(min(2.5 * damping.initial, damping.maximum))]),
+        rates(0.6 * peak, 0.2 * peak), decays(1e-7, 0),
       ],
       [SearchAxis(method, ["adam"]), rates(0.01, 0.003)],
-    ]
+    ] + (withOptimum ? [optimum] : [])
+  }
+
+  /// Whether a hundred passes over all rows take less time than a search: for sparse heads, and those whose classes have
+  /// blocks of the Hessian to precondition by, which some thousand classes have not.
+  private static func isOptimumCheap(_ data: TrainingData) -> Bool {
+    let (features, classes) = (data.train.features.columns, data.classCount)
+    let count = data.train.features.isSparse ? (features + 1) * classes : (features + 1) * (features + 1) * classes
+    return count <= 1 << 26
   }
 
   private static func rates(_ values: Double...) -> SearchAxis { SearchAxis(rate, values.map(text)) }
 
   private static func text(_ value: Double) -> String { String(format: "%.3g", value) }
+}
+
+extension Configuration {
+  /// Whether a run with these settings may go on to its optimum.
+  fileprivate var allowsOptimum: Bool {
+    training.average.kind == .none && training.patience == nil && optimizer.decayTo == .zero
+  }
 }

@@ -14,9 +14,21 @@ package struct Schedule: Equatable, Sendable {
   package static let warmPart = 7
 
   /// The share of the loss, or of the errors, that a rung must take off for one of the extensions to follow.
-  package static let leastGain = 0.01
+  package static let leastGain = 0.015
 
   package init(rungs: Int, extensions: Int = 0) { (self.rungs, self.extensions) = (rungs, extensions) }
+
+  /// Whether three times as many steps are worth a try, where the best losses until each rung are `losses`, and the loss of the
+  /// best optimum is `optimum`: the last rung has gained a share that counts, and what gains that go on to fall as they have
+  /// fallen lead to (Aitken's rule) is better than the optimum by such a share.
+  package static func isWorthMore(_ losses: [Double], optimum: Double = .infinity) -> Bool {
+    let gains = zip(losses, losses.dropFirst()).map { $0 - $1 }
+    guard let last = losses.last, let gain = gains.last, gain > leastGain * losses[losses.count - 2] else {
+      return false
+    }
+    let before = gains.dropLast().last ?? gain
+    return last - gain * gain / max(before, gain) < (1 - leastGain) * optimum
+  }
 
   /// The rungs for a number of settings: the last one has two of them or more.
   package static func rungs(settings: Int) -> Int { settings >= 9 ? 3 : settings >= 4 ? 2 : 1 }

@@ -12,6 +12,9 @@ package struct SearchSpace {
     package let configuration: Configuration
     /// The setting whose model this one starts from: the same one with the next stronger weight decay.
     package var warmStart: Int?
+
+    /// Whether runs of this setting end with the optimum of their objective, and not with a number of steps.
+    package var reachesOptimum: Bool { configuration.training.until == .optimum }
   }
 
   /// The keys of all axes, in order.
@@ -53,11 +56,11 @@ package struct SearchSpace {
     self.keys = keys
     self.settings = settings
     self.isPath = isPath
-    if settings.contains(where: { $0.configuration.training.until == .optimum }) {
-      throw ConfigurationError(
-        key: "training.until", "optimum does not go with a search, which gives each setting its steps; set it to steps")
+    guard isPath else {
+      // The optimum of a convex objective does not depend on where the way to it begins.
+      joinPaths { $0.reachesOptimum && !$0.configuration.model.hasHiddenParameters }
+      return
     }
-    guard isPath else { return }
     guard keys.contains(Self.decay), settings.allSatisfy({ !$0.configuration.model.hasHiddenParameters }) else {
       throw ConfigurationError(
         source: "--path", "needs several values of \(Self.decay) and a model without hidden layers; leave it out")
@@ -67,7 +70,7 @@ package struct SearchSpace {
         source: "--path",
         "begins runs with models of others, which optimizer.decay_to: initial would decay to; leave one of them out")
     }
-    joinPaths()
+    joinPaths { _ in true }
   }
 
   /// What must not differ within a search: the examples, what scores are compared by, and what runs write.
@@ -86,8 +89,9 @@ package struct SearchSpace {
   }
 
   /// Gives the settings that differ by their weight decay alone their warm starts.
-  private mutating func joinPaths() {
-    let paths = Dictionary(grouping: settings.indices) { settings[$0].configuration.pathIdentity }
+  private mutating func joinPaths(where isPart: (Setting) -> Bool) {
+    let parts = settings.indices.filter { isPart(settings[$0]) }
+    let paths = Dictionary(grouping: parts) { settings[$0].configuration.pathIdentity }
     for path in paths.values {
       let sorted = path.sorted {
         settings[$0].configuration.optimizer.weightDecay > settings[$1].configuration.optimizer.weightDecay

@@ -42,7 +42,7 @@ struct Tune: ParsableCommand {
 
   @Option(
     help: """
-      After the last rung, up to so many more that train the best setting three times as long, while each takes a hundredth off the \
+      After the last rung, up to so many more that train the best setting three times as long, while each takes 1.5 % off the \
       loss. (default: 2 without --over, --rungs and --path, else 0)
       """)
   var longer: Int?
@@ -114,7 +114,7 @@ struct Tune: ParsableCommand {
         axes.isEmpty
           ? DefaultGrid.grids(
             try Configuration.load(path: config, overrides: overrides + ["optimizer.method=fgn"])
-              .resolved(for: data.facts)) : [axes]
+              .resolved(for: data.facts), for: data) : [axes]
       }
       let space = try communicator.collectively {
         try SearchSpace(grids, isPath: path) { tried in
@@ -209,7 +209,7 @@ struct Tune: ParsableCommand {
         source: "--one-standard-error", "needs --over optimizer.weight_decay=…, of which it takes the strongest")
     }
     if space.isPath { return 1 }
-    return rungs ?? Schedule.rungs(settings: space.settings.count)
+    return rungs ?? Schedule.rungs(settings: space.settings.count { !$0.reachesOptimum })
   }
 
   /// The folder of the search and its lock. On rank 0.

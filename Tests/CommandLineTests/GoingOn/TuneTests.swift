@@ -202,10 +202,6 @@ extension RecoveryTests {
         (["--over", "optimizer.momentum=0.9,2"], 64, "optimizer.momentum: 2.0 is impossible"),
         (["--over", "data.normalize=none,scale"], 64, "data.normalize: is common to all settings"),
         (["--path", "--over", "optimizer.momentum=0,0.9"], 64, "--path"),
-        (
-          ["--set", "training.until=optimum", "--over", "optimizer.momentum=0,0.9"], 64,
-          "training.until: optimum does not go with a search"
-        ),
         (["--rungs", "0"], 64, "--rungs takes 1 to 5"), (["--longer", "9"], 64, "--longer takes 0 to 4"),
         (["--path", "--longer", "1"], 64, "--longer 1 does not go with --path"),
       ] as [([String], Int32, String)] {
