@@ -50,6 +50,7 @@ from held_out.sets import Sets, prepare, read
 from training_time.processes import alone
 
 # The module of a contender in Python, and its function there. Only its own process imports it.
+LINEAR = "lbfgs", "svm"
 WORKERS = dict.fromkeys(["adam", "adamw", "sgd"], ("torch_search", "torch_search")) | {
     "lbfgs": ("linear_search", "regression_path"),
     "svm": ("linear_search", "support_vectors"),
@@ -95,8 +96,10 @@ def grids(configuration, arguments):
 
 def absent(name, sets):
     """Why a contender does not take part, or None."""
-    if name in ("lbfgs", "svm") and sets.layers:
+    if name in LINEAR and sets.layers:
         return "only for linear heads"
+    if sets.sparse and name not in ("fgn-dist", *LINEAR):
+        return "only for dense features"
     if name == "svm" and sets.classes > 100:
         return f"{sets.classes} binary problems"
     return None

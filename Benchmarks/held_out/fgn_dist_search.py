@@ -21,7 +21,8 @@ def evaluate(program, model, *files):
 
 def step_seconds(run):
     events = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    return sum(event["seconds"] for event in events if event["event"] == "step")
+    kinds = "step", "full_step"
+    return sum(event["seconds"] for event in events if event["event"] in kinds)
 
 
 def fgn_dist_search(path, sets, arguments):
@@ -59,10 +60,18 @@ def fgn_dist_search(path, sets, arguments):
 def same_rows(program, trial, own, sets, folder):
     """Both sides must speak of the same validation rows: the scores of one model on them agree."""
     files, rows = [], sets.rows()
+    if sets.sparse:
+        lines = [line for line, is_held in zip(sets.lines("train"), rows) if is_held]
+        (folder / "rows.svm").write_text("\n".join(lines) + "\n")
+        return compared(program, trial, own, ["--features", folder / "rows.svm"])
     for kind in "features", "labels":
         array, file = sets.load("train", kind)[rows], folder / f"{kind}.npy"
         np.save(file, sets.names[array] if kind == "labels" and sets.names is not None else array)
         files += [f"--{kind}", file]
+    return compared(program, trial, own, files)
+
+
+def compared(program, trial, own, files):
     here = evaluate(program, trial / "model.safetensors", *files)["loss"]
     if abs(own - here) > 1e-3 * abs(here):
         raise SystemExit(f"fgn-dist has a loss of {own} on its validation rows, {here} on ours")

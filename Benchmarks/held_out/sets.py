@@ -41,10 +41,18 @@ def read(path):
     for key, value in unequal.items():
         if value not in (None, {}, "first"):
             sys.exit(f"{path}: {key} is not compared; leave it out")
-    for name in listed(training.get("features")):
-        if name.removesuffix(".gz").removesuffix(".bz2").endswith((".svm", ".svmlight", ".libsvm")):
-            sys.exit(f"{path}: sparse features are not compared; fgn-dist convert makes them dense")
+    if is_sparse(configuration) and (kind not in ("none", "auto") or model.get("layers")):
+        sys.exit(f"{path}: sparse features are compared with data.normalize none and a linear head")
     return configuration
+
+
+def is_sparse(configuration):
+    """Whether the examples are in LIBSVM's format."""
+    features = listed(((configuration.get("data") or {}).get("train") or {}).get("features"))
+    endings = (".svm", ".svmlight", ".libsvm")
+    return any(
+        name.removesuffix(".gz").removesuffix(".bz2").endswith(endings) for name in features
+    )
 
 
 def listed(value):
@@ -52,11 +60,14 @@ def listed(value):
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
-def convert(program, part, data, folder, name):
-    """Files of any format as arrays."""
-    command = [program, "convert", *listed(part["features"])]
-    command += ["--output", folder / f"{name}-features.npy"]
-    command += ["--output-labels", folder / f"{name}-labels.npy"]
+def convert(program, part, data, folder, name, sparse):
+    """Files of any format as arrays, or as one file of LIBSVM's format."""
+    command = [program, "convert", *listed(part["features"]), "--output"]
+    if sparse:
+        command += [folder / f"{name}.svm"]
+    else:
+        command += [folder / f"{name}-features.npy"]
+        command += ["--output-labels", folder / f"{name}-labels.npy"]
     for file in listed(part.get("labels")):
         command += ["--labels", file]
     for key in "format", "label_column":
@@ -76,7 +87,7 @@ def prepare(program, configuration, folder):
     data = configuration.get("data") or {}
     if (data.get("train") or {}).get("features"):
         for name in "train", "test":
-            convert(program, data[name], data, folder, name)
+            convert(program, data[name], data, folder, name, is_sparse(configuration))
         return
     from sklearn.datasets import load_digits
 
@@ -105,6 +116,14 @@ class Sets:
         data, model = configuration.get("data") or {}, configuration.get("model") or {}
         self.folder, self.fraction, self.seed = folder, fraction, seed
         self.kind, self.layers = data["normalize"], model.get("layers") or []
+        self.sparse = is_sparse(configuration)
+        names = folder / "classes.txt"
+        self.names = np.array(names.read_text().split("\n")[:-1]) if names.exists() else None
+        if self.sparse:
+            self.labels, self.classes = self.labels_of(self.lines("train")), len(self.names)
+            self.columns = self.features_of(self.lines("train")).shape[1]
+            self.shape = (self.columns,)
+            return
         written = folder / "train-features.npy"
         # Arrays are written flat.
         first = listed((data.get("train") or {}).get("features")) or [str(written)]
@@ -115,14 +134,35 @@ class Sets:
             shape = (math.prod(np.load(written, mmap_mode="r").shape[1:]),)
         self.shape = (1, *shape) if len(shape) == 2 else shape
         self.labels = self.load("train", "labels").astype(np.int64)
-        names = folder / "classes.txt"
-        self.names = np.array(names.read_text().split("\n")[:-1]) if names.exists() else None
         self.classes = data.get("classes") or int(self.labels.max()) + 1
 
     def load(self, name, kind):
         return np.load(self.folder / f"{name}-{kind}.npy")
 
+    def lines(self, name):
+        """The lines of a file of LIBSVM's format, with the names of the classes."""
+        return (self.folder / f"{name}.svm").read_text().splitlines()
+
+    def labels_of(self, lines):
+        numbers = {name: number for number, name in enumerate(self.names)}
+        return np.array([numbers[line.split(" ", 1)[0]] for line in lines])
+
+    def features_of(self, lines):
+        from sklearn.datasets import load_svmlight_file
+
+        text = "\n".join("0 " + line.partition(" ")[2] for line in lines).encode()
+        columns = getattr(self, "columns", None)
+        rows, _ = load_svmlight_file(
+            io.BytesIO(text), n_features=columns, dtype=np.float32, zero_based=False
+        )
+        # LIBLINEAR takes no others.
+        rows.indices, rows.indptr = rows.indices.astype(np.int32), rows.indptr.astype(np.int32)
+        return rows
+
     def pair(self, name):
+        if self.sparse:
+            lines = self.lines(name)
+            return self.features_of(lines), self.labels_of(lines)
         x, y = self.load(name, "features"), self.load(name, "labels")
         return x.reshape(len(x), -1).astype(np.float32, copy=False), y.astype(np.int64)
 
@@ -131,6 +171,8 @@ class Sets:
         return held_out(self.labels, self.fraction, self.seed)
 
     def scaled(self, first, second):
+        if self.sparse:
+            return [first, second]
         scaling = Scaling(first[0], self.kind)
         scaling.apply(first[0])
         scaling.apply(second[0])
