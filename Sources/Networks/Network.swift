@@ -31,6 +31,9 @@ public struct Network: Sendable {
   /// Whether the network is a head alone, so that nothing but its only layer depends on the cotangents of the logits.
   package var hasSingleLayer: Bool { layers.count == 1 }
 
+  /// Whether the last layer, which is fully connected, has biases.
+  package var hasHeadBias: Bool { (layers.last as? any FullyConnected)?.hasBias ?? false }
+
   /// d, the number of features.
   public var inputCount: Int { body.inputCount }
 

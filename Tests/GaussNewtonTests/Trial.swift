@@ -33,7 +33,10 @@ struct MethodTrial<Method: Optimizer> {
     self.communicator = communicator
     self.shard = shard ?? evenShard(of: problem.rowCount, communicator)
     optimizer = make(
-      Network([Linear(inputs: problem.featureCount, outputs: problem.oracle.classCount)]), self.shard.count)
+      Network([
+        Linear(
+          inputs: problem.featureCount, outputs: problem.oracle.classCount, hasBias: problem.oracle.hasBias)
+      ]), self.shard.count)
     parameters = Vector(problem.parameters.map { Scalar($0) })
   }
 

@@ -47,6 +47,19 @@ import Testing
     }
   }
 
+  @Test(arguments: [false, true])
+  func `A head without bias has weights alone, and hidden layers keep their biases`(sparse: Bool) throws {
+    let head = try Network([], example: [12], classes: 5, bias: false, sparseInputs: sparse)
+    #expect(head.layout.entries.map(\.name) == ["model.0.weight"])
+    #expect(head.layout.count == 60 && !head.hasHeadBias && "\(head)" == "linear 5 without bias")
+    #expect(head.connections.map(\.columns) == [12] && head.connections.map(\.range) == [0..<60])
+    let deep = try Network(
+      [.linear(4), .activation(.relu)], example: [12], classes: 5, bias: false, sparseInputs: sparse)
+    #expect(deep.layout.entries.map(\.name) == ["0.weight", "0.bias", "2.weight"].map { "model.\($0)" })
+    #expect(deep.connections.map(\.columns) == [13, 4] && deep.connections.map(\.hasBias) == [true, false])
+    #expect(deep.connections.map(\.range) == [0..<52, 52..<72] && deep.layout.count == 72)
+  }
+
   @Test func `A long outline loses its middle`() throws {
     let network = try Network((1...20).map { .linear($0) }, example: [3], classes: 2)
     #expect("\(network)".hasPrefix("linear 1, linear 2,"))

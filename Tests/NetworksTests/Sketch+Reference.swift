@@ -9,6 +9,7 @@ extension Sketch {
   var parameterCount: Int {
     switch self {
     case .linear(let inputs, let outputs): outputs * inputs + outputs
+    case .weights(let inputs, let outputs): outputs * inputs
     case .convolution(let image, let channels, let w): channels * image.channels * w.kernel * w.kernel + channels
     case .layerNormalization(let shape): 2 * shape.reduce(1, *)
     case .residual(let body): body.reduce(0) { $0 + $1.parameterCount }
@@ -24,6 +25,8 @@ extension Sketch {
       return (0..<outputs).map { o in
         (0..<inputs).reduce(θ[outputs * inputs + o]) { $0 + θ[o * inputs + $1] * x[$1] }
       }
+    case .weights(let inputs, let outputs):
+      return (0..<outputs).map { o in (0..<inputs).reduce(0) { $0 + θ[o * inputs + $1] * x[$1] } }
     case .activation(let function, _): return x.map { function.reference($0) }
     case .convolution(let image, let channels, let w):
       return (0..<channels).flatMap { o in

@@ -4,6 +4,8 @@ import Networks
 /// A description of a layer, to build it and to compute its outputs from the definition (`Sketch+Reference.swift`).
 indirect enum Sketch: Sendable {
   case linear(Int, Int)
+  /// A linear layer without biases.
+  case weights(Int, Int)
   case activation(ActivationFunction, Int)
   case convolution(ImageShape, channels: Int, SlidingWindow)
   case maxPooling(ImageShape, SlidingWindow)
@@ -29,6 +31,7 @@ indirect enum Sketch: Sendable {
   var layer: any Layer {
     switch self {
     case .linear(let inputs, let outputs): Linear(inputs: inputs, outputs: outputs)
+    case .weights(let inputs, let outputs): Linear(inputs: inputs, outputs: outputs, hasBias: false)
     case .activation(let function, let count): Activation(function, count: count)
     case .convolution(let image, let channels, let w):
       Convolution(image, channels: channels, kernel: w.kernel, stride: w.stride, padding: w.padding)!
@@ -46,7 +49,7 @@ indirect enum Sketch: Sendable {
 
 /// All kinds of layers, with the windows that are easy to get wrong.
 let sketches: [Sketch] =
-  [.linear(5, 3), .linear(1, 1), .flatten(6)]
+  [.linear(5, 3), .linear(1, 1), .weights(5, 3), .weights(1, 1), .flatten(6)]
   + ActivationFunction.allCases.map { .activation($0, 37) }
   + [
     .convolution(image(2, 5, 6), channels: 3, .init(3, padding: 1)),

@@ -13,13 +13,15 @@ import Testing
     let (d, first): (Int, Int)
     var samples: Samples
 
-    init(_ hidden: [Int], _ rows: [[Double]], features d: Int, classes: Int = 4, shards: Int? = nil) throws {
+    init(
+      _ hidden: [Int], _ rows: [[Double]], features d: Int, hasBias: Bool = true, classes: Int = 4, shards: Int? = nil
+    ) throws {
       samples = Samples(seed: 5)
       let layers = hidden.flatMap { [LayerSpecification.linear($0), .activation(.tanh)] }
       let partition = RowPartition(virtualShards: shards)
       func linearization(_ sparse: Bool) throws -> Linearization<Scalar> {
         Linearization(
-          try Network(layers, example: [d], classes: classes, sparseInputs: sparse),
+          try Network(layers, example: [d], classes: classes, bias: hasBias, sparseInputs: sparse),
           capacity: partition.capacity(of: rows.count), partition: partition)
       }
       (sparse, dense) = (try linearization(true), try linearization(false))
@@ -48,8 +50,10 @@ import Testing
       && zip(x, expected).allSatisfy { abs($0 - $1) <= 1000 * Double(Scalar.ulpOfOne) * scale }
   }
 
-  func check<Scalar: BLASScalar>(_: Scalar.Type, _ hidden: [Int], _ rows: [[Double]], features d: Int) throws {
-    var pair = try Pair<Scalar>(hidden, rows, features: d)
+  func check<Scalar: BLASScalar>(_: Scalar.Type, _ hidden: [Int], _ rows: [[Double]], features d: Int, hasBias: Bool)
+    throws
+  {
+    var pair = try Pair<Scalar>(hidden, rows, features: d, hasBias: hasBias)
     let (sparse, dense) = (pair.sparse, pair.dense)
     let P = sparse.network.layout.count
     #expect(close(Scalar.self, sparse.logits.elements.doubles, dense.logits.elements.doubles))
@@ -86,13 +90,13 @@ import Testing
     #expect(close(Scalar.self, pair.denseOrder(gradient), expected.doubles))
   }
 
-  @Test(arguments: [[], [5], [7, 3]])
-  func `Logits and products are those of the dense network`(hidden: [Int]) throws {
+  @Test(arguments: [[], [5], [7, 3]], [true, false])
+  func `Logits and products are those of the dense network`(hidden: [Int], hasBias: Bool) throws {
     var samples = Samples(seed: 6)
     for (b, d) in [(1, 1), (1, 6), (9, 6), (33, 50), (0, 6)] {
       for rows in [samples.sparseRows(b, d), (0..<b).map { _ in [Double](repeating: 0, count: d) }] {
-        try check(Float.self, hidden, rows, features: d)
-        try check(Double.self, hidden, rows, features: d)
+        try check(Float.self, hidden, rows, features: d, hasBias: hasBias)
+        try check(Double.self, hidden, rows, features: d, hasBias: hasBias)
       }
     }
   }

@@ -18,7 +18,7 @@ extension DenseOracle {
 
   /// Jᵀu of row i for a cotangent u of its logits.
   package func pulledBack(_ u: [Double], row i: Int) -> [Double] {
-    u.flatMap { u in features[i].map { u * $0 } } + u
+    u.flatMap { u in features[i].map { u * $0 } } + (hasBias ? u : [])
   }
 
   /// (1/B) Σ ω Jᵀr

@@ -3,15 +3,16 @@ import Glibc
 /// The damped Fast Gauss-Newton step of a linear softmax head by dense linear algebra in `Double`.
 ///
 /// Deliberately naive, and written from the formulas alone: shares no code with the package. Parameters are the weights
-/// (C × d, row by row), then the biases (C).
+/// (C × d, row by row), then the biases (C) if the head has them.
 package struct DenseOracle {
   package let features: [[Double]]
   package let labels: [Int]
   package let classCount: Int
   /// ω of the rows.
-  package let weights: [Double]
+  package var weights: [Double]
   /// t of the rows; nil: the labels alone.
-  package let targets: [[Double]]?
+  package var targets: [[Double]]?
+  package var hasBias = true
 
   package init(
     features: [[Double]], labels: [Int], classCount: Int, weights: [Double]? = nil, targets: [[Double]]? = nil
@@ -23,12 +24,12 @@ package struct DenseOracle {
     self.classCount = classCount
   }
 
-  package var parameterCount: Int { classCount * (features[0].count + 1) }
+  package var parameterCount: Int { classCount * (features[0].count + (hasBias ? 1 : 0)) }
 
   package func logits(_ θ: [Double], row i: Int) -> [Double] {
     let d = features[i].count
     return (0..<classCount).map { c in
-      (0..<d).reduce(θ[classCount * d + c]) { $0 + θ[c * d + $1] * features[i][$1] }
+      (0..<d).reduce(hasBias ? θ[classCount * d + c] : 0) { $0 + θ[c * d + $1] * features[i][$1] }
     }
   }
 
@@ -40,19 +41,17 @@ package struct DenseOracle {
     return z[labels[i]] - top - log(rest.reduce(0) { $0 + exp($1 - top) })
   }
 
-  /// ∇_θ m_i: row i of A.
-  package func marginGradient(_ θ: [Double], row i: Int) -> [Double] {
+  /// v_i = ∇_z m_i
+  package func marginCotangent(_ θ: [Double], row i: Int) -> [Double] {
     let z = logits(θ, row: i)
-    let d = features[i].count
     let top = z.indices.filter { $0 != labels[i] }.map { z[$0] }.max()!
     let total = z.indices.filter { $0 != labels[i] }.reduce(0) { $0 + exp(z[$1] - top) }
-    var row = [Double](repeating: 0, count: parameterCount)
-    for c in 0..<classCount {
-      let v = c == labels[i] ? 1 : -exp(z[c] - top) / total
-      for j in 0..<d { row[c * d + j] = v * features[i][j] }
-      row[classCount * d + c] = v
-    }
-    return row
+    return z.indices.map { $0 == labels[i] ? 1 : -exp(z[$0] - top) / total }
+  }
+
+  /// ∇_θ m_i: row i of A.
+  package func marginGradient(_ θ: [Double], row i: Int) -> [Double] {
+    pulledBack(marginCotangent(θ, row: i), row: i)
   }
 
   /// Mean cross-entropy, (1/B) Σ ω ℓ, from the definition of softmax.
@@ -81,7 +80,7 @@ package struct DenseOracle {
       for c in 0..<classCount {
         let error = c == labels[i] ? -others : exp(z[c] - top) / total
         for j in 0..<d { g[c * d + j] += ω * error * features[i][j] / count }
-        g[classCount * d + c] += ω * error / count
+        if hasBias { g[classCount * d + c] += ω * error / count }
       }
     }
     return g
@@ -105,6 +104,7 @@ package struct DenseOracle {
   /// G_GGN = (1/B) Σ ω J_iᵀ(diag(π) − ππᵀ)J_i (P × P).
   package func gaussNewtonMatrix(_ θ: [Double]) -> [[Double]] {
     let d = features[0].count
+    let columns = hasBias ? 0...d : 0...d - 1
     var G = [[Double]](repeating: [Double](repeating: 0, count: parameterCount), count: parameterCount)
     for i in features.indices {
       let z = logits(θ, row: i)
@@ -114,8 +114,8 @@ package struct DenseOracle {
       for c in 0..<classCount {
         for k in 0..<classCount {
           let h = weights[i] * ((c == k ? π[c] : 0) - π[c] * π[k]) / Double(features.count)
-          for j in 0...d {
-            for l in 0...d {
+          for j in columns {
+            for l in columns {
               let x = (j < d ? features[i][j] : 1) * (l < d ? features[i][l] : 1)
               G[j < d ? c * d + j : classCount * d + c][l < d ? k * d + l : classCount * d + k] += h * x
             }

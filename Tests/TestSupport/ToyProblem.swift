@@ -52,11 +52,18 @@ package struct ToyProblem {
 
   /// This problem with weights.
   package func weighted(_ weights: [Double]) -> ToyProblem {
-    ToyProblem(
-      DenseOracle(
-        features: oracle.features, labels: oracle.labels, classCount: oracle.classCount, weights: weights,
-        targets: oracle.targets), parameters)
+    var oracle = oracle
+    oracle.weights = weights
+    return ToyProblem(oracle, parameters)
   }
+
+  /// This problem for a head without biases.
+  package var withoutBias: ToyProblem {
+    var oracle = oracle
+    oracle.hasBias = false
+    return ToyProblem(oracle, Array(parameters.prefix(oracle.parameterCount)))
+  }
+
   /// This problem with distributions for targets: softmax of normal logits, mixed with the uniform distribution by ε.
   package func softened(deviation: Double, smoothing ε: Double, seed: UInt64) -> ToyProblem {
     var samples = Samples(seed: seed)
@@ -77,10 +84,9 @@ package struct ToyProblem {
 
   /// This problem with a target for each row.
   package func targeting(_ targets: [[Double]]) -> ToyProblem {
-    ToyProblem(
-      DenseOracle(
-        features: oracle.features, labels: oracle.labels, classCount: oracle.classCount, weights: oracle.weights,
-        targets: targets), parameters)
+    var oracle = oracle
+    oracle.targets = targets
+    return ToyProblem(oracle, parameters)
   }
 
   /// The distributions of the rows of `range`; nil where labels are the targets.

@@ -6,14 +6,15 @@ import LinearAlgebra
 /// as much as a sum over the ranks.
 struct GatheredLayer<Scalar: DistributedScalar> {
   let inputs, cotangents: Matrix<Scalar>
+  let hasBias: Bool
   /// In a diagonal metric its factors, by which the columns of `inputs` and `cotangents` differ from h and d, and which
   /// the gradient has once more; otherwise nil.
   let scale: DiagonalScale<Scalar>?
 
   var weightCount: Int { cotangents.columns * inputs.columns }
 
-  /// The number of weights and biases.
-  var parameterCount: Int { weightCount + cotangents.columns }
+  /// The number of weights, and of biases where it has them.
+  var parameterCount: Int { weightCount + (hasBias ? cotangents.columns : 0) }
 }
 
 /// The condition for sharing the outputs of a gathered layer among the ranks.

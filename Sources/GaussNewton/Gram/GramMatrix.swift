@@ -4,12 +4,12 @@ import Networks
 /// K = RRᵀ of the global batch (B × B, upper triangle), from the margin gradients of all rows.
 ///
 /// A weight and its bias give row i the gradient d_i ⊗ [h_i | 1], with inner products (h_iᵀh_j + 1) d_iᵀd_j. So AAᵀ is
-/// the sum over the layers of (HHᵀ + 1) ∘ (DDᵀ), without approximation; gradients of other layers are multiplied
-/// directly. In a metric M = S ⊗ A the products are (H̃A⁻¹H̃ᵀ) ∘ (DS⁻¹Dᵀ), H̃ = [H | 1], and K is RM⁻¹Rᵀ; diagonal
-/// factors scale the columns of H and D by their A^-½ and S^-½ as these are gathered, and the 1 becomes the bias's
-/// element of A⁻¹. K is AAᵀ with rows and columns scaled by √(w̃/B). The rows h, d (#b of B) of all ranks are gathered
-/// layer by layer, and each rank forms a share of the triangle's rows. Then the rows of K are gathered, or they stay on
-/// their ranks, and their contributions to a product with a vector are summed.
+/// the sum over the layers of (HHᵀ + 1) ∘ (DDᵀ), without the 1 where a layer has no biases, and without approximation;
+/// gradients of other layers are multiplied directly. In a metric M = S ⊗ A the products are (H̃A⁻¹H̃ᵀ) ∘ (DS⁻¹Dᵀ), H̃ =
+/// [H | 1], and K is RM⁻¹Rᵀ; diagonal factors scale the columns of H and D by their A^-½ and S^-½ as these are gathered,
+/// and the 1 becomes the bias's element of A⁻¹. K is AAᵀ with rows and columns scaled by √(w̃/B). The rows h, d (#b of B)
+/// of all ranks are gathered layer by layer, and each rank forms a share of the triangle's rows. Then the rows of K are
+/// gathered, or they stay on their ranks, and their contributions to a product with a vector are summed.
 package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
   private let exchange: RowExchange
   private var phases: Phases { exchange.phases }
@@ -45,7 +45,7 @@ package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
   }
 
   /// gradient ← Σ_i factors_i d_i ⊗ [h_i | 1] over all rows of a gathered layer, divided by a diagonal metric: weights
-  /// (out × in), then biases (out). Two allgathers, one for the weights and one for the biases. Collective.
+  /// (out × in), then biases (out) if it has them. One allgather for the weights and one for the biases. Collective.
   func assignGradient(
     _ gradient: Vector<Scalar>, of layer: GatheredLayer<Scalar>, scaledBy factors: Vector<Scalar>
   ) throws {
@@ -53,23 +53,25 @@ package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
     let shares = exchange.outputShares(count)
     let outputs = shares.own
     let weights = Matrix(gradient[0..<layer.weightCount], count, layer.inputs.columns)
-    let biases = Matrix(gradient[layer.weightCount..<gradient.count], count, 1)
+    let biases = layer.hasBias ? Matrix(gradient[layer.weightCount..<gradient.count], count, 1) : nil
     phases.measure(.vjp) {
       workspace.grow(to: size * outputs.count)
       let scaled = Matrix(workspace[0..<size * outputs.count], size, outputs.count)
       scaled.assignRows(of: layer.cotangents, columns: outputs, scaledBy: factors)
       weights[rows: outputs].assignProduct(scaled, .yes, layer.inputs, .no)
-      biases[rows: outputs].elements.assignColumnSums(scaled)
+      biases?[rows: outputs].elements.assignColumnSums(scaled)
       if let scale = layer.scale {
-        for part in [weights, biases] { part[rows: outputs].scaleRows(by: scale.outputs.inverseRoot[outputs]) }
+        for part in [weights, biases].compactMap(\.self) {
+          part[rows: outputs].scaleRows(by: scale.outputs.inverseRoot[outputs])
+        }
         if let root = scale.inputRoot {
           weights[rows: outputs].assignColumns(of: weights[rows: outputs], scaledBy: root)
-          biases[rows: outputs].elements.scale(scale.biasInverse)
+          biases?[rows: outputs].elements.scale(scale.biasInverse)
         }
       }
     }
     try exchange.complete(weights, shares)
-    try exchange.complete(biases, shares)
+    if let biases { try exchange.complete(biases, shares) }
   }
 
   /// Forms K from the cotangents v (#b × C) and √(w̃/B) of all rows (B). Collective.
@@ -97,7 +99,7 @@ package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
         isFirst = false
         gatheredLayer = nil
         switch gradients {
-        case .products(let inputs, let cotangents):
+        case .products(let inputs, let cotangents, let hasBias):
           workspace.grow(to: GramPanel.scratchCount(positions: 1))
           layer -= 1
           guard metric.hasFactors else {
@@ -105,13 +107,14 @@ package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
             let x = try gather(inputs, 0, scaledBy: scale?.inputRoot)
             let y = try gather(cotangents, 1, scaledBy: scale?.outputs.inverseRoot)
             if exchange.sharesOut(outputs: y.columns) {
-              gatheredLayer = GatheredLayer(inputs: x, cotangents: y, scale: scale)
+              gatheredLayer = GatheredLayer(inputs: x, cotangents: y, hasBias: hasBias, scale: scale)
             }
             return block.assignGramProducts(
-              formed, of: GramOperands(x, y), shift: scale?.biasInverse ?? 1, beta: beta, scratch: workspace)
+              formed, of: GramOperands(x, y), shift: scale?.biasInverse ?? (hasBias ? 1 : 0), beta: beta,
+              scratch: workspace)
           }
           // In a metric of matrices, rows include the bias's 1 as an input.
-          let (x, y) = (try gather(metric.extended(inputs), 0), try gather(cotangents, 1))
+          let (x, y) = (try gather(metric.extended(inputs, hasBias: hasBias), 0), try gather(cotangents, 1))
           let divided = phases.measure(.metric) {
             metric.divide(layer, ownInputs: x[rows: ownRows], ownCotangents: y[rows: ownRows])
             return mine == ownRows && !isAligned
@@ -119,15 +122,15 @@ package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
           }
           block.assignGramProducts(
             formed, of: GramOperands(x, y, divided: divided), shift: 0, beta: beta, scratch: workspace)
-        case .sparseProducts(let inputs, let cotangents):
+        case .sparseProducts(let inputs, let cotangents, let hasBias):
           layer -= 1
           workspace.grow(to: GramPanel.scratchCount(positions: 1))
           let scale = metric.scale(layer)
           let x = try exchange.gather(inputs)
           block.assignGramProducts(
             formed, of: scale?.inputRoot.map { x.scaled(columnsBy: $0) } ?? x,
-            try gather(cotangents, 1, scaledBy: scale?.outputs.inverseRoot), shift: scale?.biasInverse ?? 1,
-            beta: beta, scratch: workspace)
+            try gather(cotangents, 1, scaledBy: scale?.outputs.inverseRoot),
+            shift: scale?.biasInverse ?? (hasBias ? 1 : 0), beta: beta, scratch: workspace)
         case .positionProducts(let inputs, let cotangents, let positions):
           workspace.grow(to: GramPanel.scratchCount(positions: positions))
           let (x, y) = (try gather(inputs, 0, positions), try gather(cotangents, 1, positions))

@@ -13,13 +13,13 @@ import Networks
 struct DiagonalScale<Scalar: BLASScalar> {
   let connection: Connection
   let outputs: RootMoment<Scalar>
-  /// Of the inputs, and last of the bias's 1; nil for the kind `outputs`.
+  /// Of the inputs, and last of the bias's 1 where the layer has biases; nil for the kind `outputs`.
   let inputs: RootMoment<Scalar>?
 
   init(_ connection: Connection, kind: MetricOptions.Kind) {
     self.connection = connection
     outputs = RootMoment(connection.outputs)
-    inputs = kind == .diagonal ? RootMoment(connection.inputs + 1) : nil
+    inputs = kind == .diagonal ? RootMoment(connection.columns) : nil
   }
 
   /// The moments of the sides, with the names that they are saved by.
@@ -30,8 +30,8 @@ struct DiagonalScale<Scalar: BLASScalar> {
   /// The diagonal of A^-½ without the bias (in); nil where A is I.
   var inputRoot: Vector<Scalar>? { inputs.map { $0.inverseRoot[0..<connection.inputs] } }
 
-  /// The bias's element of A⁻¹.
-  var biasInverse: Scalar { inputs.map { $0.inverse[connection.inputs] } ?? 1 }
+  /// The bias's element of A⁻¹; 0 without biases.
+  var biasInverse: Scalar { connection.hasBias ? inputs.map { $0.inverse[connection.inputs] } ?? 1 : 0 }
 
   /// Determines M⁻¹ and M^-½ from the moments, given μ/λ.
   func assignInverses(epsilon ε: Double, decayRatio ratio: Double) {
@@ -95,14 +95,18 @@ enum ConnectedInputs<Scalar: BLASScalar> {
   case dense([Matrix<Scalar>])
   case sparse([CSRMatrix<Scalar>])
 
-  /// moment (in + 1) ← Σ factors h̃² over the rows of part `index`.
+  /// moment (in + 1, or in without biases) ← Σ factors h̃² over the rows of part `index`.
   func assignSquareSums(_ moment: Vector<Scalar>, part index: Int, scaledBy factors: Vector<Scalar>) {
-    let count = moment.count - 1
+    let count: Int
     switch self {
-    case .dense(let parts): moment[0..<count].assignColumnSquareSums(parts[index], scaledBy: factors)
-    case .sparse(let parts): moment[0..<count].assignColumnSquareSums(parts[index], scaledBy: factors)
+    case .dense(let parts):
+      count = parts[index].columns
+      moment[0..<count].assignColumnSquareSums(parts[index], scaledBy: factors)
+    case .sparse(let parts):
+      count = parts[index].columns
+      moment[0..<count].assignColumnSquareSums(parts[index], scaledBy: factors)
     }
-    moment[count] = Scalar(factors.array.reduce(0) { $0 + Double($1) })
+    if count < moment.count { moment[count] = Scalar(factors.array.reduce(0) { $0 + Double($1) }) }
   }
 }
 
@@ -111,8 +115,8 @@ extension RowGradients {
   /// layers.
   var connected: (inputs: ConnectedInputs<Scalar>, cotangents: [Matrix<Scalar>])? {
     switch self {
-    case .products(let inputs, let cotangents): (.dense(inputs), cotangents)
-    case .sparseProducts(let inputs, let cotangents): (.sparse(inputs), cotangents)
+    case .products(let inputs, let cotangents, _): (.dense(inputs), cotangents)
+    case .sparseProducts(let inputs, let cotangents, _): (.sparse(inputs), cotangents)
     case .positionProducts, .rows: nil
     }
   }

@@ -54,16 +54,14 @@ extension Metric {
     }
     let (connection, rows) = (blocks[index].connection, linearization.parts.all[part])
     let storage = linearization.parts.areVirtual ? partBlocks[part] : blockStorage
-    let values = Matrix(storage[0..<range.count], connection.outputs, connection.inputs + 1)
+    let values = Matrix(storage[0..<range.count], connection.outputs, connection.columns)
     // `divide` has grown the storage; parts may be in different layers at the same time.
     let start = rows.lowerBound * widestOutput
     let scaled = Matrix(gradientStorage[start..<start + rows.count * y.columns], rows.count, y.columns)
     scaled.assignRows(of: y[rows: rows], scaledBy: factors[rows])
     values.assignProduct(scaled, .yes, x[rows: rows], .no)
-    let weights = connection.outputs * connection.inputs
-    values.split(
-      into: Matrix(gradient[0..<weights], connection.outputs, connection.inputs),
-      lastColumn: gradient[weights..<gradient.count])
+    let (weights, biases) = connection.split(gradient)
+    values.split(into: weights, lastColumn: biases)
     return true
   }
 
@@ -73,14 +71,14 @@ extension Metric {
   /// The number of fully connected layers that it differs from I in.
   var layerCount: Int { blocks.count + scales.count }
 
-  /// [rows | 1] of each part of the rows; valid until the next call.
-  func extended(_ parts: [Matrix<Scalar>]) -> [Matrix<Scalar>] {
+  /// [rows | 1] of each part of the rows, or a copy of the rows for a layer without biases; valid until the next call.
+  func extended(_ parts: [Matrix<Scalar>], hasBias: Bool) -> [Matrix<Scalar>] {
     let rows = linearization.parts.all
-    let columns = parts[0].columns + 1
+    let columns = parts[0].columns + (hasBias ? 1 : 0)
     inputStorage.grow(to: rows.last!.upperBound * columns)
     return zip(parts, rows).map { part, rows in
       let result = Matrix(inputStorage[rows.lowerBound * columns..<rows.upperBound * columns], rows.count, columns)
-      result.assign(part, lastColumn: ones[rows])
+      result.assign(part, lastColumn: hasBias ? ones[rows] : nil)
       return result
     }
   }

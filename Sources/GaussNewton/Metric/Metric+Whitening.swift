@@ -31,21 +31,19 @@ extension Metric {
   ) {
     for scale in scales where range.contains(scale.connection.start) {
       let connection = scale.connection
-      let (inputs, outputs) = (connection.inputs, connection.outputs)
       let (ofOutputs, ofInputs) = (scale.outputs[keyPath: factors], scale.inputs?[keyPath: factors])
       let part = vector[connection.range]
       if connection.isTransposed {
-        let values = Matrix(part, inputs + 1, outputs)
+        let values = Matrix(part, connection.columns, connection.outputs)
         values.assignColumns(of: values, scaledBy: ofOutputs)
         if let ofInputs { values.scaleRows(by: ofInputs) }
       } else {
-        let weights = Matrix(part[0..<outputs * inputs], outputs, inputs)
-        let biases = part[outputs * inputs..<part.count]
+        let (weights, biases) = connection.split(part)
         weights.scaleRows(by: ofOutputs)
-        biases.assignProduct(biases, by: ofOutputs)
-        if let ofInputs {
-          weights.assignColumns(of: weights, scaledBy: ofInputs[0..<inputs])
-          biases.scale(ofInputs[inputs])
+        if let ofInputs { weights.assignColumns(of: weights, scaledBy: ofInputs[0..<connection.inputs]) }
+        if let biases {
+          biases.assignProduct(biases, by: ofOutputs)
+          if let ofInputs { biases.scale(ofInputs[connection.inputs]) }
         }
       }
     }
@@ -56,11 +54,9 @@ extension Metric {
     _ vector: Vector<Scalar>, _ range: Range<Int>, _ body: (Block, Matrix<Scalar>) -> Void
   ) {
     for block in blocks where range.contains(block.connection.start) {
-      let (inputs, outputs) = (block.connection.inputs, block.connection.outputs)
-      let part = vector[block.connection.range]
-      let weights = Matrix(part[0..<outputs * inputs], outputs, inputs)
-      let biases = part[outputs * inputs..<part.count]
-      let values = Matrix(blockStorage[0..<part.count], outputs, inputs + 1)
+      let connection = block.connection
+      let (weights, biases) = connection.split(vector[connection.range])
+      let values = Matrix(blockStorage[0..<connection.range.count], connection.outputs, connection.columns)
       values.assign(weights, lastColumn: biases)
       body(block, values)
       values.split(into: weights, lastColumn: biases)

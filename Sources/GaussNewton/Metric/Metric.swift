@@ -15,8 +15,8 @@ import Networks
 /// counts ω times in both: (1/B) Σ ω h̃h̃ᵀ and (1/B) Σ ω(1−p)² ddᵀ.
 ///
 /// For such a layer a vector in the parameter space has a block X = [W | b] (outputs × (inputs + 1)); L⁻¹ maps it to
-/// L_S⁻¹ X L_A⁻ᵀ, and L⁻ᵀ maps it to L_S⁻ᵀ X L_A⁻¹. Moments are summed over the ranks. Source of such factors: Martens
-/// and Grosse, arXiv 1503.05671.
+/// L_S⁻¹ X L_A⁻ᵀ, and L⁻ᵀ maps it to L_S⁻ᵀ X L_A⁻¹. Without biases X is W, and [h | 1] is h. Moments are summed over the
+/// ranks. Source of such factors: Martens and Grosse, arXiv 1503.05671.
 package final class Metric<Scalar: DistributedScalar> {
   private let options: MetricOptions
   let linearization: Linearization<Scalar>
@@ -66,7 +66,7 @@ package final class Metric<Scalar: DistributedScalar> {
     let connections = options.kind.hasMatrices ? linearization.network.body.connections : []
     blocks = connections.map { connection in
       func square(_ size: Int) -> Matrix<Scalar> { Matrix(zeros: size, size) }
-      let (inputs, outputs) = (connection.inputs + 1, options.kind == .kronecker ? connection.outputs : 0)
+      let (inputs, outputs) = (connection.columns, options.kind == .kronecker ? connection.outputs : 0)
       return Block(
         connection: connection, inputMoment: square(inputs), inputFactor: square(inputs),
         gradientMoment: square(outputs), gradientFactor: square(outputs), inputInverse: square(inputs),
@@ -199,9 +199,9 @@ package final class Metric<Scalar: DistributedScalar> {
           }
           return
         }
-        guard case .products(let inputs, let cotangents) = gradients else { return }
+        guard case .products(let inputs, let cotangents, let hasBias) = gradients else { return }
         let block = remaining.removeLast()
-        let rows = extended(inputs)
+        let rows = extended(inputs, hasBias: hasBias)
         if let roots {
           for (part, range) in zip(rows, linearization.parts.all) { part.scaleRows(by: roots[range]) }
         }

@@ -172,11 +172,11 @@ package final class FullObjective<Scalar: DistributedScalar> {
     forEachClassMean(of: vector) { _, _ in 0 }
   }
 
-  /// Replaces the mean over the classes of each input's weights, and of the biases, of a linear head by what `body` makes
-  /// of it. Its arguments are the number of the input, or d for the biases, and the mean.
+  /// Replaces the mean over the classes of each input's weights, and of the biases if there are any, of a linear head by
+  /// what `body` makes of it. Its arguments are the number of the input, or d for the biases, and the mean.
   func forEachClassMean(of vector: Vector<Double>, _ body: (Int, Double) -> Double) {
     let (d, C) = (network.inputCount, network.outputCount)
-    let isTransposed = network.layout.entries[0].isTransposed
+    let head = network.connections[0]
     vector.withElements { x in
       func replace(_ input: Int, _ start: Int, _ stride: Int) {
         var mean = 0.0
@@ -185,8 +185,8 @@ package final class FullObjective<Scalar: DistributedScalar> {
         let change = body(input, mean) - mean
         for c in 0..<C { x[start + c * stride] += change }
       }
-      for j in 0..<d { replace(j, isTransposed ? j * C : j, isTransposed ? 1 : d) }
-      replace(d, C * d, 1)
+      for j in 0..<d { replace(j, head.isTransposed ? j * C : j, head.isTransposed ? 1 : d) }
+      if head.hasBias { replace(d, C * d, 1) }
     }
   }
 }

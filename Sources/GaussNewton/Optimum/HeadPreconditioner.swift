@@ -3,14 +3,15 @@ import MPI
 import Networks
 
 /// The blocks of H that belong to one class each, for a linear head on dense inputs: M = diag over c of A_c = (1/m) Σ ω
-/// π_c(1−π_c) [x|1][x|1]ᵀ + μD, from m of the rows.
+/// π_c(1−π_c) [x|1][x|1]ᵀ + μD, from m of the rows; [x|1] is x where the head has no biases.
 ///
 /// What is alike for all classes is split off: there H is μD alone, whose inverse is exact, while A_c would be far from it.
 final class HeadPreconditioner<Scalar: DistributedScalar>: Preconditioner {
   private let objective: FullObjective<Scalar>
   private let forward: ForwardPass<Scalar>
   private let layer: Connection
-  /// The lower triangles of A_c, and then their factors; A_c itself without its diagonal above it (C·D × D, D = d + 1).
+  /// The lower triangles of A_c, and then their factors; A_c itself without its diagonal above it (C·D × D, D = d + 1, or d
+  /// without biases).
   private let factors: Matrix<Scalar>
   /// The diagonals of A_c (C × D).
   private let diagonals: Matrix<Scalar>
@@ -23,7 +24,7 @@ final class HeadPreconditioner<Scalar: DistributedScalar>: Preconditioner {
   /// μD of a class's parameters.
   private let decay: [Double]
 
-  private var D: Int { layer.inputs + 1 }
+  private var D: Int { layer.columns }
   private var C: Int { layer.outputs }
 
   /// nil where the objective is not that of a linear head on dense inputs, or the blocks take too much memory.
@@ -32,7 +33,7 @@ final class HeadPreconditioner<Scalar: DistributedScalar>: Preconditioner {
     guard Self.isSuited(to: network) else { return nil }
     self.objective = objective
     layer = network.body.connections[0]
-    let (D, C) = (layer.inputs + 1, layer.outputs)
+    let (D, C) = (layer.columns, layer.outputs)
     forward = ForwardPass(network, capacity: RowBlocks.sampleChunk)
     factors = Matrix(zeros: C * D, D)
     diagonals = Matrix(zeros: C, D)
@@ -42,7 +43,7 @@ final class HeadPreconditioner<Scalar: DistributedScalar>: Preconditioner {
     work = Matrix(zeros: C, D)
     let parts = objective.decay.parts
     func rate(_ index: Int) -> Double { parts.first { $0.range.contains(index) }!.rate }
-    decay = Array(repeating: rate(0), count: layer.inputs) + [rate(layer.inputs * layer.outputs)]
+    decay = (0..<D).map { [layer] in rate($0 < layer.inputs ? 0 : layer.inputs * C) }
   }
 
   static func isSuited(to network: Network) -> Bool {
@@ -51,7 +52,7 @@ final class HeadPreconditioner<Scalar: DistributedScalar>: Preconditioner {
 
   /// Numbers of the blocks.
   static func count(_ network: Network) -> Int {
-    (network.inputCount + 1) * (network.inputCount + 1) * network.outputCount
+    network.connections[0].columns * network.connections[0].columns * network.outputCount
   }
 
   /// The rows that the blocks are made from: all, or so many evenly spaced ones that the blocks are like those of all. Where the
@@ -95,7 +96,7 @@ final class HeadPreconditioner<Scalar: DistributedScalar>: Preconditioner {
     curvatures.assignCurvatures(of: logits, weights: batch.weights, scale: 1)
     let ones = Vector<Scalar>(zeros: rows.count)
     ones.fill(1)
-    extended.assign(inputs, lastColumn: ones)
+    extended.assign(inputs, lastColumn: layer.hasBias ? ones : nil)
     Threads.share(classes.count) { index, thread in
       let c = classes.lowerBound + index
       let rowsOfClass = scaled[thread][rows: rows]
@@ -128,7 +129,7 @@ final class HeadPreconditioner<Scalar: DistributedScalar>: Preconditioner {
 
   func apply(_ r: Vector<Double>, into z: Vector<Double>) {
     objective.phases.measure(.metric) {
-      let (d, C, D) = (layer.inputs, C, D)
+      let (d, C, D, hasBias) = (layer.inputs, C, D, layer.hasBias)
       z.assign(r)
       // What is alike for all classes, divided by μD below; nothing where that is zero.
       var means = [Double](repeating: 0, count: D)
@@ -139,10 +140,10 @@ final class HeadPreconditioner<Scalar: DistributedScalar>: Preconditioner {
       Threads.forEach(C) { c in
         let row = work[row: c]
         row[0..<d].assign(rounding: z[c * d..<(c + 1) * d])
-        row[d] = Scalar(z[C * d + c])
+        if hasBias { row[d] = Scalar(z[C * d + c]) }
         block(c).solveWithFactor(row)
         z[c * d..<(c + 1) * d].assign(widening: row[0..<d])
-        z[C * d + c] = Double(row[d])
+        if hasBias { z[C * d + c] = Double(row[d]) }
       }
       objective.forEachClassMean(of: z) { input, _ in decay[input] > 0 ? means[input] / decay[input] : 0 }
     }

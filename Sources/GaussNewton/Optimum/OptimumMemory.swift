@@ -17,8 +17,9 @@ extension TruncatedNewton {
 
   /// Numbers of the preconditioner.
   private static func preconditionerCount(_ network: Network, _ blocks: RowBlocks, threads: Int) -> Double {
-    let (D, C) = (Double(network.inputCount + 1), Double(network.outputCount))
+    let C = Double(network.outputCount)
     if HeadPreconditioner<Scalar>.isSuited(to: network) {
+      let D = Double(network.connections[0].columns)
       return C * D * (D + 2) + Double(RowBlocks.sampleChunk) * (2 * C + D * Double(1 + threads))
     }
     guard network.hasSingleLayer else { return 0 }

@@ -131,7 +131,7 @@ extension Metric {
       return diagonalCounts(network, options.kind).reduce(0) { $0 + Double($1) }
     }
     return network.body.connections.reduce(0) { sum, layer in
-      let (inputs, outputs) = (Double(layer.inputs + 1), Double(layer.outputs))
+      let (inputs, outputs) = (Double(layer.columns), Double(layer.outputs))
       return sum + inputs * inputs + (options.kind == .kronecker ? outputs * outputs : 0)
     }
   }
@@ -147,8 +147,8 @@ extension Metric {
     }
     let layers = network.body.connections
     let perRow =
-      layers.map(\.inputs).max()! + 1 + layers.map(\.outputs).max()!
-      + layers.reduce(0) { $0 + $1.inputs + 1 + $1.outputs }
+      layers.map(\.columns).max()! + layers.map(\.outputs).max()!
+      + layers.reduce(0) { $0 + $1.columns + $1.outputs }
     return Double(network.layout.count) + Double(layers.map(\.range.count).max()!) + 3 * moments
       + Double(rows) * Double(perRow)
   }
@@ -158,13 +158,13 @@ extension Metric {
     guard momentCount(network, options) > 0 else { return 0 }
     guard options.kind.hasMatrices else { return Double(diagonalCounts(network, options.kind).max()!) }
     let layers = network.body.connections
-    let largest = Double(layers.map { max($0.inputs + 1, options.kind == .kronecker ? $0.outputs : 0) }.max()!)
+    let largest = Double(layers.map { max($0.columns, options.kind == .kronecker ? $0.outputs : 0) }.max()!)
     return largest * largest + Double(layers.map(\.range.count).max()!)
   }
 
   /// Numbers of each moment of a diagonal metric.
   private static func diagonalCounts(_ network: Network, _ kind: MetricOptions.Kind) -> [Int] {
     guard kind.isDiagonal else { return [] }
-    return network.connections.flatMap { kind == .diagonal ? [$0.outputs, $0.inputs + 1] : [$0.outputs] }
+    return network.connections.flatMap { kind == .diagonal ? [$0.outputs, $0.columns] : [$0.outputs] }
   }
 }

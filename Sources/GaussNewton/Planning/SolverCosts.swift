@@ -146,7 +146,7 @@ package struct SolverCosts {
   /// L⁻¹u or L⁻ᵀu in a metric; M⁻¹u in a diagonal one.
   private var whitening: Double {
     metricLayers.reduce(0) { sum, layer in
-      let (inputs, outputs) = (Double(layer.inputs + 1), Double(layer.outputs))
+      let (inputs, outputs) = (Double(layer.columns), Double(layer.outputs))
       if !hasFactors { return sum + pass(outputs * inputs, times: scalesInputs ? 2 : 1) }
       let isKronecker = options.metric.kind == .kronecker
       let multiplications = (outputs * inputs * inputs + (isKronecker ? outputs * outputs * inputs : 0)) / 2
@@ -209,7 +209,7 @@ package struct SolverCosts {
     sum += shared(area * (Double(layer.pairCount) * rates.gram + combinations * rates.combination)) + call(4)
     if layer.formsGradients, layer.positions > 0 { sum += product(rows * outputs, inputs, Double(layer.positions)) }
     if hasFactors, isConnected(layer) {
-      sum += product(rows, inputs + 1, inputs + 1) + product(rows, outputs, outputs)
+      sum += product(rows, Double(layer.columns), Double(layer.columns)) + product(rows, outputs, outputs)
       sum += pass(2 * rows * (inputs + outputs)) + pass(2 * Double(layer.parameterCount))
     } else {
       sum += pass(2 * rows * min(inputs, outputs))
@@ -220,7 +220,7 @@ package struct SolverCosts {
   /// The inverses of a metric, once per interval of steps, on all ranks.
   private var inverses: Double {
     let multiplications = metricLayers.reduce(0.0) { sum, layer in
-      let (inputs, outputs) = (Double(layer.inputs + 1), Double(layer.outputs))
+      let (inputs, outputs) = (Double(layer.columns), Double(layer.outputs))
       return sum + inputs * inputs * inputs + (options.metric.kind == .kronecker ? outputs * outputs * outputs : 0)
     }
     return shared(multiplications / 3 * rates.triangular) / Double(options.metric.interval)

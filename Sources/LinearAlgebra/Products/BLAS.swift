@@ -64,8 +64,9 @@ extension Matrix {
     }
   }
 
-  /// self ← [a | column]
-  package func assign(_ a: Matrix, lastColumn column: Vector<Scalar>) {
+  /// self ← [a | column], or a without a column.
+  package func assign(_ a: Matrix, lastColumn column: Vector<Scalar>?) {
+    guard let column else { return elements.assign(a.elements) }
     precondition(rows == a.rows && columns == a.columns + 1 && column.count == rows, "shapes do not fit")
     Threads.parallel(rows, grain: max(1, 1 << 15 / columns)) { range in
       for i in range {
@@ -75,8 +76,9 @@ extension Matrix {
     }
   }
 
-  /// a and column ← the columns of self, which is [a | column].
-  package func split(into a: Matrix, lastColumn column: Vector<Scalar>) {
+  /// a and column ← the columns of self, which is [a | column], or a without a column.
+  package func split(into a: Matrix, lastColumn column: Vector<Scalar>?) {
+    guard let column else { return a.elements.assign(elements) }
     precondition(rows == a.rows && columns == a.columns + 1 && column.count == rows, "shapes do not fit")
     Threads.parallel(rows, grain: max(1, 1 << 15 / columns)) { range in
       for i in range {

@@ -69,8 +69,7 @@ extension Network {
   /// The fully connected layers on inputs of either kind, in order.
   package var connections: [Connection] {
     guard let first = layers.first as? SparseLinear else { return body.connections }
-    let connection = Connection(start: 0, inputs: first.inputCount, outputs: first.outputCount, isTransposed: true)
-    return [connection] + body.connections
+    return [first.connection(isTransposed: true)] + body.connections
   }
 
   /// Whether damping and momentum may measure steps by second moments of the layers' inputs. For sparse inputs the

@@ -11,6 +11,8 @@ package struct LayerWork: Equatable, Sendable {
   package var pairCount = 0
   package var gatheredCount = 0
   package var parameterCount = 0
+  /// The inputs of a fully connected layer, and the 1 of its bias where it has one.
+  package var columns = 0
   /// Whether the layer multiplies sparse rows; then `inputs` counts the numbers of a dense row.
   package var isSparse = false
   /// Whether gradients of rows are formed for their inner products, as wide as the parameters.
@@ -18,10 +20,10 @@ package struct LayerWork: Equatable, Sendable {
 
   package init() {}
 
-  /// The costs of a layer of weights and biases on dense or sparse rows.
-  init(inputs: Int, outputs: Int, isSparse: Bool = false) {
-    (self.inputs, self.outputs, positions) = (inputs, outputs, 1)
-    parameterCount = (inputs + 1) * outputs
+  /// The costs of a fully connected layer on dense or sparse rows.
+  init(_ connection: Connection, isSparse: Bool) {
+    (inputs, outputs, positions, columns) = (connection.inputs, connection.outputs, 1, connection.columns)
+    parameterCount = connection.range.count
     pairCount = isSparse ? outputs : inputs + outputs
     gatheredCount = pairCount
     self.isSparse = isSparse
@@ -41,11 +43,11 @@ extension Layer {
 }
 
 extension Linear {
-  package var work: [LayerWork] { [LayerWork(inputs: inputCount, outputs: outputCount)] }
+  package var work: [LayerWork] { [LayerWork(connection(isTransposed: false), isSparse: false)] }
 }
 
 extension SparseLinear {
-  package var work: [LayerWork] { [LayerWork(inputs: inputCount, outputs: outputCount, isSparse: true)] }
+  package var work: [LayerWork] { [LayerWork(connection(isTransposed: true), isSparse: true)] }
 }
 
 extension Stack {

@@ -36,27 +36,43 @@ package protocol RowGradientProducts: ParametricMap {
   ) throws(Failure)
 }
 
-/// A fully connected layer within the parameters: weights (outputs × inputs, row by row), then biases (outputs).
+/// A fully connected layer within the parameters: weights (outputs × inputs, row by row), then biases (outputs) if it has
+/// them.
 package struct Connection: Equatable, Sendable {
   package let start, inputs, outputs: Int
+  package let hasBias: Bool
   /// Whether the weights are inputs × outputs, as those of a layer on sparse inputs are.
   package var isTransposed = false
 
-  package var range: Range<Int> { start..<start + outputs * (inputs + 1) }
+  /// The columns of [W | b], and of the rows [h | 1] that it multiplies: the inputs, and the bias's 1 where there is one.
+  package var columns: Int { inputs + (hasBias ? 1 : 0) }
+
+  package var range: Range<Int> { start..<start + outputs * columns }
+
+  /// The weights (outputs × inputs) and the biases (outputs) in its part of a vector in the parameter space; nil for the
+  /// biases that it does not have.
+  ///
+  /// - Precondition: it is not transposed.
+  package func split<Scalar>(_ part: Vector<Scalar>) -> (weights: Matrix<Scalar>, biases: Vector<Scalar>?) {
+    precondition(!isTransposed && part.count == range.count, "the part does not fit")
+    let count = outputs * inputs
+    return (Matrix(part[0..<count], outputs, inputs), hasBias ? part[count..<part.count] : nil)
+  }
 
   func shifted(by offset: Int) -> Connection {
-    Connection(start: start + offset, inputs: inputs, outputs: outputs)
+    Connection(start: start + offset, inputs: inputs, outputs: outputs, hasBias: hasBias, isTransposed: isTransposed)
   }
 }
 
 /// The gradients of single rows with respect to parameters of a layer (#b of them, in their parts), in the form with
 /// the cheapest inner products.
 package enum RowGradients<Scalar: BLASScalar> {
-  /// Row i has the gradient cotangents_i ⊗ [inputs_i | 1], of a weight and its bias.
-  case products(inputs: [Matrix<Scalar>], cotangents: [Matrix<Scalar>])
-  /// Row i has the gradient [inputs_i | 1] ⊗ cotangents_i, of a weight with shape inputs × outputs and its bias; the
-  /// inputs are sparse and sorted by columns.
-  case sparseProducts(inputs: [CSRMatrix<Scalar>], cotangents: [Matrix<Scalar>])
+  /// Row i has the gradient cotangents_i ⊗ [inputs_i | 1], of a weight and its bias, or cotangents_i ⊗ inputs_i of a weight
+  /// alone.
+  case products(inputs: [Matrix<Scalar>], cotangents: [Matrix<Scalar>], hasBias: Bool)
+  /// Row i has the gradient [inputs_i | 1] ⊗ cotangents_i, of a weight with shape inputs × outputs and its bias, if there is
+  /// one; the inputs are sparse and sorted by columns.
+  case sparseProducts(inputs: [CSRMatrix<Scalar>], cotangents: [Matrix<Scalar>], hasBias: Bool)
   /// Row i has the gradient Σ_t cotangents_(iT+t) ⊗ [inputs_(iT+t) | 1], of a convolution with T positions.
   case positionProducts(inputs: [Matrix<Scalar>], cotangents: [Matrix<Scalar>], positions: Int)
   /// The gradients themselves, as rows.

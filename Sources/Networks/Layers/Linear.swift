@@ -1,14 +1,16 @@
 import LinearAlgebra
 
-/// z = W x + b for each row x: a fully connected layer, and by itself a softmax head.
+/// z = W x + b for each row x, or W x without biases: a fully connected layer, and by itself a softmax head.
 package struct Linear: FullyConnected, Equatable {
   package let inputCount: Int
   package let outputCount: Int
+  package let hasBias: Bool
 
-  package init(inputs: Int, outputs: Int) {
+  package init(inputs: Int, outputs: Int, hasBias: Bool = true) {
     precondition(inputs > 0 && outputs > 0, "a linear layer has inputs and outputs")
     inputCount = inputs
     outputCount = outputs
+    self.hasBias = hasBias
   }
 
   package func forward<Scalar: BLASScalar>(
@@ -33,7 +35,7 @@ package struct Linear: FullyConnected, Equatable {
     inputCotangent: Matrix<Scalar>?, scratch: Vector<Scalar>
   ) {
     weight(parameterCotangent).assignProduct(outputCotangent, .yes, point.input, .no)
-    bias(parameterCotangent).assignColumnSums(outputCotangent)
+    bias(parameterCotangent)?.assignColumnSums(outputCotangent)
     inputCotangent?.assignProduct(outputCotangent, .no, weight(point.parameters), .no)
   }
 
@@ -49,10 +51,10 @@ package struct Linear: FullyConnected, Equatable {
     scaled.assignRows(of: narrow, scaledBy: factors)
     let (inputs, cotangents) = inputCount < outputCount ? (scaled, outputCotangent) : (point.input, scaled)
     weight(parameterCotangent).assignProduct(cotangents, .yes, inputs, .no)
-    bias(parameterCotangent).assignProduct(outputCotangent, .yes, factors)
+    bias(parameterCotangent)?.assignProduct(outputCotangent, .yes, factors)
   }
 
-  package var connections: [Connection] { [Connection(start: 0, inputs: inputCount, outputs: outputCount)] }
+  package var connections: [Connection] { [connection(isTransposed: false)] }
   package var rowGradientCount: Int { inputCount + outputCount }
   package var rowGradientCounts: (first: Int, second: Int) { (inputCount, outputCount) }
 
@@ -61,7 +63,9 @@ package struct Linear: FullyConnected, Equatable {
     visit: (RowGradients<Scalar>) throws(Failure) -> Void
   ) throws(Failure) {
     keep(LayerCotangent(self, parts))
-    try visit(.products(inputs: parts.all.map(\.point.input), cotangents: parts.all.map(\.outputCotangent)))
+    try visit(
+      .products(
+        inputs: parts.all.map(\.point.input), cotangents: parts.all.map(\.outputCotangent), hasBias: hasBias))
     parts.forEach { _, part in
       part.inputCotangent?.assignProduct(part.outputCotangent, .no, weight(part.point.parameters), .no)
     }
@@ -70,8 +74,9 @@ package struct Linear: FullyConnected, Equatable {
   private func apply<Scalar: BLASScalar>(
     _ parameters: Vector<Scalar>, to input: Matrix<Scalar>, output: Matrix<Scalar>
   ) {
-    output.assignRows(bias(parameters))
-    output.assignProduct(input, .no, weight(parameters), .yes, beta: 1)
+    let bias = bias(parameters)
+    if let bias { output.assignRows(bias) }
+    output.assignProduct(input, .no, weight(parameters), .yes, beta: bias == nil ? 0 : 1)
   }
 
   private func weight<Scalar>(_ parameters: Vector<Scalar>) -> Matrix<Scalar> {

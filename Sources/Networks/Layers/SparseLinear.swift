@@ -1,6 +1,6 @@
 import LinearAlgebra
 
-/// z = Wᵀx + b for each sparse row x: a fully connected first layer, and by itself a softmax head.
+/// z = Wᵀx + b for each sparse row x, or Wᵀx without biases: a fully connected first layer, and by itself a softmax head.
 ///
 /// W is inputs × outputs, the transpose of `Linear`'s weight, so that each entry of x reads a contiguous row: in
 /// PyTorch, an `EmbeddingBag(inputs, outputs, mode: sum)` with `per_sample_weights`, and a bias. Only arrays with the
@@ -9,11 +9,13 @@ import LinearAlgebra
 package struct SparseLinear: FullyConnected, Equatable {
   package let inputCount: Int
   package let outputCount: Int
+  package let hasBias: Bool
 
-  package init(inputs: Int, outputs: Int) {
+  package init(inputs: Int, outputs: Int, hasBias: Bool = true) {
     precondition(inputs > 0 && outputs > 0, "a linear layer has inputs and outputs")
     inputCount = inputs
     outputCount = outputs
+    self.hasBias = hasBias
   }
 
   package func forward<Scalar: BLASScalar>(
@@ -44,7 +46,7 @@ package struct SparseLinear: FullyConnected, Equatable {
   ) {
     precondition(inputCotangent == nil, "no layer comes before a sparse one")
     weight(parameterCotangent).assignTransposedProduct(point.sparseInput, outputCotangent)
-    bias(parameterCotangent).assignColumnSums(outputCotangent)
+    bias(parameterCotangent)?.assignColumnSums(outputCotangent)
   }
 
   package var scaledCount: Int { 0 }
@@ -54,7 +56,7 @@ package struct SparseLinear: FullyConnected, Equatable {
     parameterCotangent: Vector<Scalar>, room: Vector<Scalar>, scratch: Vector<Scalar>
   ) {
     weight(parameterCotangent).assignTransposedProduct(point.sparseInput, outputCotangent, scaledBy: factors)
-    bias(parameterCotangent).assignProduct(outputCotangent, .yes, factors)
+    bias(parameterCotangent)?.assignProduct(outputCotangent, .yes, factors)
   }
 
   package var rowGradientCount: Int { outputCount }
@@ -66,13 +68,14 @@ package struct SparseLinear: FullyConnected, Equatable {
   ) throws(Failure) {
     keep(LayerCotangent(self, parts))
     try visit(
-      .sparseProducts(inputs: parts.all.map(\.point.sparseInput), cotangents: parts.all.map(\.outputCotangent)))
+      .sparseProducts(
+        inputs: parts.all.map(\.point.sparseInput), cotangents: parts.all.map(\.outputCotangent), hasBias: hasBias))
   }
 
   private func apply<Scalar: BLASScalar>(
     _ parameters: Vector<Scalar>, to input: CSRMatrix<Scalar>, output: Matrix<Scalar>
   ) {
-    output.assignRows(bias(parameters))
+    if let bias = bias(parameters) { output.assignRows(bias) } else { output.elements.fill(0) }
     output.addProduct(input, weight(parameters))
   }
 

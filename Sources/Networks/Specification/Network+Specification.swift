@@ -5,11 +5,12 @@ extension Network {
   ///
   /// The example is an image if the first layer that distinguishes the two is a convolution or a pool: its axes are
   /// then [height, width] or [channels, height, width], with `channels` last [height, width, channels]. Layers are
-  /// numbered as in `torch.nn.Sequential`, the head last. With `sparseInputs` the first layer is a `SparseLinear`.
+  /// numbered as in `torch.nn.Sequential`, the head last. Without `bias` the head has weights alone. With `sparseInputs`
+  /// the first layer is a `SparseLinear`.
   /// Throws for the first layer that does not fit.
   public init(
     _ layers: [LayerSpecification], example: [Int], channels: ChannelOrder = .first, classes: Int,
-    sparseInputs: Bool = false
+    bias: Bool = true, sparseInputs: Bool = false
   ) throws(ShapeError) {
     var builder = try Builder(layers, example: example, channels: channels)
     builder.takesSparseInputs = sparseInputs
@@ -21,8 +22,7 @@ extension Network {
         problem: "the last layer gives \(builder.shape), and the classes take flat features; "
           + "add flatten or global_average_pool at the end")
     }
-    try builder.checkHead(inputs: inputs, classes: classes)
-    builder.addLinear(inputs: inputs, outputs: classes)
+    try builder.addHead(inputs: inputs, classes: classes, hasBias: bias)
     self.init(Stack(builder.layers, unnumbered: reorderings), example: example, outline: builder.outline)
   }
 }
@@ -93,11 +93,12 @@ private struct Builder {
     self.shape = shape
   }
 
-  mutating func addLinear(inputs: Int, outputs: Int) {
+  private mutating func addLinear(inputs: Int, outputs: Int, hasBias: Bool = true) {
     let layer: any Layer =
       takesSparseInputs && layers.isEmpty
-      ? SparseLinear(inputs: inputs, outputs: outputs) : Linear(inputs: inputs, outputs: outputs)
-    add(layer, giving: .flat(outputs), as: "linear \(outputs)")
+      ? SparseLinear(inputs: inputs, outputs: outputs, hasBias: hasBias)
+      : Linear(inputs: inputs, outputs: outputs, hasBias: hasBias)
+    add(layer, giving: .flat(outputs), as: "linear \(outputs)" + (hasBias ? "" : " without bias"))
   }
 
   private mutating func append(_ specification: LayerSpecification, key: String) throws(ShapeError) {
@@ -184,11 +185,12 @@ private struct Builder {
     return layer
   }
 
-  func checkHead(inputs: Int, classes: Int) throws(ShapeError) {
+  mutating func addHead(inputs: Int, classes: Int, hasBias: Bool) throws(ShapeError) {
     guard classes <= Self.limit else {
       throw ShapeError(key: "data.classes", problem: "\(classes) is too many; make it at most \(Self.limit)")
     }
     try check("data.classes", parameters: (inputs + 1) * classes)
+    addLinear(inputs: inputs, outputs: classes, hasBias: hasBias)
   }
 
   private func check(_ key: String, parameters: Int) throws(ShapeError) {

@@ -8,8 +8,8 @@ import Testing
 @Suite(.serialized) struct TruncatedNewtonCollectiveTests {
   @Test(arguments: [2, 3, 7], [1e-6, 1e-4, 1e-2])
   func `The optimum is that of dense Newton steps`(classes: Int, μ: Double) throws {
-    let problem = ToyProblem(rows: 83, features: 4, classes: classes, largestMargin: 2, seed: 31)
-    for decaysBiases in [true, false] {
+    let plain = ToyProblem(rows: 83, features: 4, classes: classes, largestMargin: 2, seed: 31)
+    for (problem, decaysBiases) in [(plain, true), (plain, false), (plain.withoutBias, true)] {
       let expected = try World.once { problem.oracle.optimum(weightDecay: μ, decaysBiases: decaysBiases) }
       let course = try Course<Double>(.init(problem, weightDecay: μ, decaysBiases: decaysBiases))
       #expect(try course.run() == .converged)
@@ -71,11 +71,13 @@ import Testing
     let features = plain.oracle.features.map { row in row.map { abs($0) < 0.6 ? 0 : $0 } }
     let problem = ToyProblem(
       features: features, labels: plain.oracle.labels, classes: 3, parameters: plain.parameters.map { _ in 0 })
-    let dense = try Course<Double>(.init(problem, weightDecay: 1e-3))
-    let sparse = try Course<Double>(.init(problem, .sparseLinear, weightDecay: 1e-3))
-    #expect(try dense.run() == .converged)
-    #expect(try sparse.run() == .converged)
-    #expect(abs(sparse.progress.objective / dense.progress.objective - 1) < 1e-12)
+    for problem in [problem, problem.withoutBias] {
+      let dense = try Course<Double>(.init(problem, weightDecay: 1e-3))
+      let sparse = try Course<Double>(.init(problem, .sparseLinear, weightDecay: 1e-3))
+      #expect(try dense.run() == .converged)
+      #expect(try sparse.run() == .converged)
+      #expect(abs(sparse.progress.objective / dense.progress.objective - 1) < 1e-12)
+    }
   }
 
   @Test(arguments: [1, 2, 3])
@@ -103,12 +105,16 @@ import Testing
 
   @Test func `A network with hidden layers reaches a stationary point`() throws {
     let problem = ToyProblem(rows: 50, features: 3, classes: 3, largestMargin: 1, seed: 37)
-    let network = Network([Linear(inputs: 3, outputs: 4), Activation(.tanh, count: 4), Linear(inputs: 4, outputs: 3)])
-    let course = try Course<Double>(.init(problem, .network(network), weightDecay: 1e-2))
-    let first = course.progress.objective
-    #expect(try course.run() == .converged)
-    #expect(course.progress.objective < first)
-    #expect(course.progress.gradientRatio <= course.options.tolerance)
+    for hasBias in [true, false] {
+      let network = Network([
+        Linear(inputs: 3, outputs: 4), Activation(.tanh, count: 4), Linear(inputs: 4, outputs: 3, hasBias: hasBias),
+      ])
+      let course = try Course<Double>(.init(problem, .network(network), weightDecay: 1e-2))
+      let first = course.progress.objective
+      #expect(try course.run() == .converged)
+      #expect(course.progress.objective < first)
+      #expect(course.progress.gradientRatio <= course.options.tolerance)
+    }
   }
 
   @Test func `Any number of ranks finds the optimum of one, and virtual shards its bits`() throws {
@@ -182,8 +188,8 @@ private struct Minimization {
   var network: Network {
     let (d, C) = (problem.featureCount, problem.oracle.classCount)
     switch model {
-    case .linear: return Network([Linear(inputs: d, outputs: C)])
-    case .sparseLinear: return Network([SparseLinear(inputs: d, outputs: C)])
+    case .linear: return Network([Linear(inputs: d, outputs: C, hasBias: problem.oracle.hasBias)])
+    case .sparseLinear: return Network([SparseLinear(inputs: d, outputs: C, hasBias: problem.oracle.hasBias)])
     case .network(let network): return network
     }
   }

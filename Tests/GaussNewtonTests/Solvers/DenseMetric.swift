@@ -31,9 +31,11 @@ struct DenseMetric {
   let kind: MetricOptions.Kind
   let ε, decay: Double
   private var (inputs, outputs) = (Moment(), Moment())
-  /// Σ ω(π_c − t_c)²/B of each batch so far by class, and Σ ωx²/B by feature, with the bias's 1 as the last.
+  /// Σ ω(π_c − t_c)²/B of each batch so far by class, and Σ ωx²/B by feature, with the bias's 1 as the last if there is one.
   private var outputSquares: [[Double]] = []
   private var inputSquares: [[Double]] = []
+  /// d
+  private var features = 0
 
   init(kind: MetricOptions.Kind, ε: Double, decay: Double) {
     (self.kind, self.ε, self.decay) = (kind, ε, decay)
@@ -42,18 +44,18 @@ struct DenseMetric {
   /// Adds the moments of a batch; those of the inputs and `kronecker` are for rows with labels and without weights.
   mutating func take(_ oracle: DenseOracle, at θ: [Double]) {
     let (rows, C) = (oracle.features.indices, oracle.classCount)
-    inputs.take(oracle.features.map { $0 + [1] }, of: rows.count, decay: decay)
-    // (1 − p) v, the biases' part of the gradient of an example's loss.
+    features = oracle.features[0].count
+    let extended = oracle.features.map { $0 + (oracle.hasBias ? [1] : []) }
+    inputs.take(extended, of: rows.count, decay: decay)
+    // (1 − p) v
     outputs.take(
       rows.map { i in
         let complement = 1 / (1 + exp(oracle.margin(θ, row: i)))
-        return oracle.marginGradient(θ, row: i).suffix(C).map { complement * $0 }
+        return oracle.marginCotangent(θ, row: i).map { complement * $0 }
       }, of: rows.count, decay: decay)
     inputSquares.append(
-      (0...oracle.features[0].count).map { j in
-        rows.reduce(0) { sum, i in
-          sum + oracle.weights[i] * (j < oracle.features[i].count ? pow(oracle.features[i][j], 2) : 1)
-        } / Double(rows.count)
+      extended[0].indices.map { j in
+        rows.reduce(0) { $0 + oracle.weights[$1] * pow(extended[$1][j], 2) } / Double(rows.count)
       })
     outputSquares.append(
       (0..<C).map { c in
@@ -80,14 +82,14 @@ struct DenseMetric {
 
   private func identity(_ n: Int) -> [[Double]] { (0..<n).map { i in (0..<n).map { i == $0 ? 1 : 0 } } }
 
-  /// M of a linear head, (C(d+1))², in the order of its parameters: weights row by row, then biases.
+  /// M of a linear head, (C(d+1))² or (Cd)², in the order of its parameters: weights row by row, then biases.
   private func dense(_ inputs: [[Double]], _ outputs: [[Double]]?, classes C: Int) -> [[Double]] {
-    let d = inputs.count - 1
+    let d = features
     func place(_ index: Int) -> (class: Int, input: Int) {
       index < C * d ? (index / d, index % d) : (index - C * d, d)
     }
-    return (0..<C * (d + 1)).map { i in
-      (0..<C * (d + 1)).map { j in
+    return (0..<C * inputs.count).map { i in
+      (0..<C * inputs.count).map { j in
         let (a, b) = (place(i), place(j))
         return (outputs?[a.class][b.class] ?? (a.class == b.class ? 1 : 0)) * inputs[a.input][b.input]
       }

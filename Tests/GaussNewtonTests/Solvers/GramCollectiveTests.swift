@@ -39,8 +39,9 @@ import Testing
 
   @Test(arguments: [SolverOptions.Kind.gram, .gramCG], [2, 3, 20])
   func `A step equals the dense solve`(kind: SolverOptions.Kind, classes: Int) throws {
-    for largestMargin in [1.0, 10, 100] {
-      let problem = ToyProblem(rows: 37, features: 6, classes: classes, largestMargin: largestMargin, seed: 7)
+    for (largestMargin, hasBias) in [(1.0, true), (10, true), (10, false), (100, true)] {
+      let biased = ToyProblem(rows: 37, features: 6, classes: classes, largestMargin: largestMargin, seed: 7)
+      let problem = hasBias ? biased : biased.withoutBias
       for λ in [1e-4, 1e-1, 10] {
         for (μ, η) in [(0, 0), (1e-2, 0), (0, 0.8), (1e-2, 0.8)] {
           try check(Double.self, problem, options(kind, damping: λ, weightDecay: μ, momentum: η), tolerance: 1e-9)
@@ -68,9 +69,13 @@ import Testing
   }
 
   /// On up to four ranks, each forms the step of a share of the classes.
-  @Test(arguments: [SolverOptions.Kind.gram, .gramCG], [1, 2, 37])
-  func `A step of many classes equals the dense solve`(kind: SolverOptions.Kind, rows: Int) throws {
-    let problem = ToyProblem(rows: rows, features: 3, classes: 130, largestMargin: 2, seed: 23)
+  @Test(arguments: [SolverOptions.Kind.gram, .gramCG], [(1, true), (2, true), (37, true), (37, false)])
+  func `A step of many classes equals the dense solve`(
+    kind: SolverOptions.Kind, problem form: (rows: Int, hasBias: Bool)
+  ) throws {
+    let rows = form.rows
+    let biased = ToyProblem(rows: rows, features: 3, classes: 130, largestMargin: 2, seed: 23)
+    let problem = form.hasBias ? biased : biased.withoutBias
     let world = World.communicator
     for owner in -1..<world.size {
       let shard = owner < 0 ? nil : world.rank == owner ? 0..<rows : rows..<rows
@@ -120,6 +125,12 @@ import Testing
       // The second layer is large enough for a sum of its own.
       try Network([.linear(130), .activation(.tanh), .linear(130)], example: [6], classes: 5),
       try Network([.residual([.linear(130), .activation(.tanh)]), .linear(7)], example: [130], classes: 5),
+      // The head has no biases.
+      try Network([.linear(130), .activation(.tanh), .linear(7)], example: [6], classes: 5, bias: false),
+      try Network(
+        [.convolution(.init(channels: 3, kernel: 3, padding: 1)), .activation(.tanh), .flatten], example: [6, 6],
+        classes: 4, bias: false),
+      try Network([], example: [6], classes: 130, bias: false),
       // A wide layer that is not the first one with parameters.
       try Network([.layerNorm, .linear(130), .activation(.tanh)], example: [6], classes: 5),
     ]
@@ -197,8 +208,8 @@ import Testing
   }
 
   @Test func `Between ranks conjugate gradient sends vectors, and a wide first layer is gathered`() throws {
-    let problem = ToyProblem(rows: 23, features: 4, classes: 130, largestMargin: 0.5, seed: 16)
-    for η in [0, 0.9] {
+    let biased = ToyProblem(rows: 23, features: 4, classes: 130, largestMargin: 0.5, seed: 16)
+    for (problem, η) in [(biased, 0), (biased, 0.9), (biased.withoutBias, 0.9)] {
       var options = options(.gramCG, for: Float.self, damping: 1e-3)
       (options.momentum, options.solver.tolerance) = (η, 1e-3)
       let trial = Trial<Float>(problem, options)
@@ -214,7 +225,8 @@ import Testing
         #expect(used.allgathers == 3 && used.allgatheredBytes == 24 + 4 * (B * B + 3 * B))
       } else {
         #expect(used.allreduces == products && used.allreducedBytes == (1 + iterations) * 8 * (B + 4) + sums)
-        #expect(used.allgathers == 6 && used.allgatheredBytes == 24 * N + 4 * (B * (4 + 130) + 3 * B + P))
+        #expect(used.allgathers == (problem.oracle.hasBias ? 6 : 5))
+        #expect(used.allgatheredBytes == 24 * N + 4 * (B * (4 + 130) + 3 * B + P))
       }
     }
   }

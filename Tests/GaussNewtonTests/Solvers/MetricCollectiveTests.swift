@@ -30,6 +30,7 @@ import Testing
     var isNesterov = false
     var policy = Damping.Policy.constant
     var μ = 1e-3
+    var hasBias = true
   }
 
   static let courses = [
@@ -38,6 +39,9 @@ import Testing
     Course(interval: 2, policy: .sweep), Course(decaysBiases: false, isNesterov: true, policy: .sweep, μ: 0.03),
     Course(isNesterov: true, policy: .sweep, μ: 0), Course(decaysToInitial: true, μ: 0.3),
     Course(decaysBiases: false, decaysToInitial: true, isNesterov: true, policy: .sweep, μ: 0.3),
+    Course(hasBias: false), Course(interval: 2, isNesterov: true, μ: 0.3, hasBias: false),
+    Course(decaysToInitial: true, policy: .sweep, μ: 0.3, hasBias: false),
+    Course(decaysBiases: false, μ: 0, hasBias: false),
   ]
 
   /// Five steps, each against the minimum of ½‖R(Δ − a) − s‖² + (λ/2)‖Δ − ηΔ₋‖²_N + (μ/2)‖Dθ + Δ‖² with R and s at θ +
@@ -48,7 +52,7 @@ import Testing
     for (index, course) in Self.courses.enumerated() where solver != .cg || course.policy != .sweep {
       let plain = ToyProblem(rows: 23, features: 4, classes: 6, largestMargin: 2, seed: 5)
       // Every other course has weights and distributions.
-      let problem =
+      let biased =
         (kind == .outputs || kind == .diagonal) && index % 2 == 1
         ? plain.weighted((0..<23).map { Double($0 % 3) }).softened(deviation: 2, smoothing: 0.1, seed: 4) : plain
       var options = options(solver, kind)
@@ -60,7 +64,8 @@ import Testing
       options.nesterov = course.isNesterov
       options.damping.policy = course.policy
       options.damping.minimum = 1e-9
-      let (μ, η, C) = (course.μ, options.momentum, 6)
+      let problem = course.hasBias ? biased : biased.withoutBias
+      let (μ, η, C, d) = (course.μ, options.momentum, 6, 4)
       let trial = Trial<Double>(problem, options)
       let center = problem.parameters.indices.map { course.decaysToInitial ? cos(Double($0)) : 0 }
       trial.optimizer.begin(at: Vector(center))
@@ -69,7 +74,7 @@ import Testing
       func metric(_ λ: Double) -> [[Double]] { dense.damping(classes: C, decayRatio: μ / λ) }
       for step in 0..<5 {
         let θ = trial.parameters.doubles
-        let decayed = θ.indices.map { course.decaysBiases || $0 < θ.count - C ? θ[$0] - center[$0] : 0 }
+        let decayed = θ.indices.map { course.decaysBiases || $0 < C * d ? θ[$0] - center[$0] : 0 }
         /// λN + μI
         func damping(_ N: [[Double]], _ λ: Double) -> [[Double]] {
           θ.indices.map { i in θ.indices.map { N[i][$0] * λ + (i == $0 ? μ : 0) } }
@@ -187,6 +192,8 @@ import Testing
           .residual([.layerNorm, .linear(75), .activation(.gelu)]), .linear(9), .activation(.tanh),
         ], example: [5, 5], classes: 4),
       try Network([.linear(130), .activation(.tanh)], example: [6], classes: 4),
+      try Network([], example: [6], classes: 130, bias: false),
+      try Network([.linear(7), .activation(.tanh)], example: [6], classes: 4, bias: false),
     ]
     for (network, rows) in networks.flatMap({ [($0, 1), ($0, 13)] }) {
       for exchange in [Exchange.single, .bucketed] {

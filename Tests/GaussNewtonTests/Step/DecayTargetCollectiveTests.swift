@@ -10,14 +10,15 @@ import Testing
   /// Three steps against the minimum of the model around θ, as one dense system in Δ, where weights decay to other values
   /// than those that the steps begin with.
   func check<Method: DampedOptimizer>(_ trial: MethodTrial<Method>, full: Bool) throws where Method.Scalar == Double {
-    let (oracle, options, C) = (problem.oracle, trial.optimizer.options, 5)
+    let (problem, options) = (trial.problem, trial.optimizer.options)
+    let (oracle, weightCount) = (problem.oracle, 5 * 4)
     let (λ, μ, η) = (0.2, options.weightDecay, options.momentum)
     let center = problem.parameters.indices.map { cos(Double($0)) }
     trial.optimizer.begin(at: Vector(center))
     var last = problem.parameters.map { _ in 0.0 }
     for _ in 0..<3 {
       let θ = trial.parameters.array
-      let decayed = θ.indices.map { options.decaysBiases || $0 < θ.count - C ? θ[$0] - center[$0] : 0 }
+      let decayed = θ.indices.map { options.decaysBiases || $0 < weightCount ? θ[$0] - center[$0] : 0 }
       let a = options.nesterov ? θ.indices.map { (λ * η * last[$0] - μ * decayed[$0]) / (λ + μ) } : θ.map { _ in 0 }
       let start = moved(θ, 1, a)
       let G = full ? oracle.gaussNewtonMatrix(start) : oracle.fastGaussNewtonMatrix(start)
@@ -30,7 +31,7 @@ import Testing
       // A solve with the matrix knows the norm of g alone.
       let formsGradient = full || options.solver.kind == .cg
       let gradient = zip(g, start.indices).map { g, i in
-        g + (formsGradient && (options.decaysBiases || i < θ.count - C) ? μ * (start[i] - center[i]) : 0)
+        g + (formsGradient && (options.decaysBiases || i < weightCount) ? μ * (start[i] - center[i]) : 0)
       }
       #expect(abs(report.gradientNorm / norm(gradient) - 1) < 1e-9)
     }
@@ -47,8 +48,10 @@ import Testing
     options.nesterov = form.isNesterov
     options.decaysBiases = form.decaysBiases
     options.decaysToInitial = true
-    try check(Trial<Double>(problem, options), full: false)
-    if kind == .cg { try check(FullTrial<Double>(problem, options), full: true) }
+    for problem in [problem, problem.withoutBias] {
+      try check(Trial<Double>(problem, options), full: false)
+      if kind == .cg { try check(FullTrial<Double>(problem, options), full: true) }
+    }
   }
 
   @Test(arguments: [SolverOptions.Kind.cg, .gram])

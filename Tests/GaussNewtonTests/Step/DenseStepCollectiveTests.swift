@@ -26,7 +26,7 @@ import Testing
   func `A step equals the dense solve, and its report the dense norms`(classes: Int, λ: Double) throws {
     for largestMargin in [1.0, 10, 100] {
       let problem = ToyProblem(rows: 37, features: 6, classes: classes, largestMargin: largestMargin, seed: 7)
-      for μ in [0, 1e-2] {
+      for (problem, μ) in [(problem, 0), (problem, 1e-2), (problem.withoutBias, 0), (problem.withoutBias, 1e-2)] {
         try checkStep(Double.self, problem, damping: λ, weightDecay: μ, tolerance: 1e-9)
         try checkStep(Float.self, problem, damping: λ, weightDecay: μ, tolerance: 2e-4)
       }
@@ -67,8 +67,10 @@ import Testing
   func `Steps with momentum pull towards the last step as the formula says`(classes: Int, μ: Double) throws {
     for largestMargin in [1.0, 30] {
       let problem = ToyProblem(rows: 37, features: 6, classes: classes, largestMargin: largestMargin, seed: 8)
-      try checkMomentum(Double.self, problem, weightDecay: μ, tolerance: 1e-9)
-      try checkMomentum(Float.self, problem, weightDecay: μ, tolerance: 2e-4)
+      for problem in [problem, problem.withoutBias] {
+        try checkMomentum(Double.self, problem, weightDecay: μ, tolerance: 1e-9)
+        try checkMomentum(Float.self, problem, weightDecay: μ, tolerance: 2e-4)
+      }
     }
   }
 
@@ -88,8 +90,10 @@ import Testing
   @Test(arguments: [1e-3, 1e-1], [1.0, 10, 100])
   func `With two classes the step is that of the full Gauss-Newton matrix`(λ: Double, largestMargin: Double) throws {
     let problem = ToyProblem(rows: 37, features: 6, classes: 2, largestMargin: largestMargin, seed: 9)
-    let (Δ, _) = try Trial<Double>(problem, exactOptions(damping: λ)).change()
-    #expect(relativeError(Δ, problem.oracle.step(problem.parameters, damping: λ, full: true)) < 1e-9)
+    for problem in [problem, problem.withoutBias] {
+      let (Δ, _) = try Trial<Double>(problem, exactOptions(damping: λ)).change()
+      #expect(relativeError(Δ, problem.oracle.step(problem.parameters, damping: λ, full: true)) < 1e-9)
+    }
   }
 
   @Test(arguments: [2, 3, 5, 20])

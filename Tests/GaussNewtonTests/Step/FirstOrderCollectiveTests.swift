@@ -87,7 +87,9 @@ import Testing
   func `Steps follow the written-out recurrence`(method: FirstOrderOptions.Method, μ: Double) throws {
     for (classes, largestMargin) in [(2, 1.0), (7, 10), (5, 100)] {
       let problem = ToyProblem(rows: 29, features: 6, classes: classes, largestMargin: largestMargin, seed: 40)
-      try check(problem, FirstOrderOptions(method, weightDecay: μ), rate: 0.1)
+      for problem in [problem, problem.withoutBias] {
+        try check(problem, FirstOrderOptions(method, weightDecay: μ), rate: 0.1)
+      }
     }
   }
 

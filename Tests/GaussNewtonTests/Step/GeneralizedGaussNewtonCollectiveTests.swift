@@ -45,7 +45,7 @@ import Testing
   func `A step equals the dense solve, and its report the dense norms`(classes: Int, λ: Double) throws {
     for largestMargin in [1.0, 10, 100] {
       let problem = ToyProblem(rows: 37, features: 6, classes: classes, largestMargin: largestMargin, seed: 7)
-      for μ in [0, 1e-2] {
+      for (problem, μ) in [(problem, 0), (problem, 1e-2), (problem.withoutBias, 1e-2)] {
         try checkSteps(Double.self, problem, options(damping: λ, weightDecay: μ), tolerance: 1e-9)
         try checkSteps(Float.self, problem, options(for: Float.self, damping: λ, weightDecay: μ), tolerance: 2e-4)
       }

@@ -41,7 +41,8 @@ import Testing
     let (θ, sparse) = (model.parameters, model.isSparse)
     let (B, d, C) = (problem.rowCount, problem.featureCount, problem.oracle.classCount)
     let network = try Network(
-      model.hidden.flatMap { [.linear($0), .activation(.tanh)] }, example: [d], classes: C, sparseInputs: sparse)
+      model.hidden.flatMap { [.linear($0), .activation(.tanh)] }, example: [d], classes: C,
+      bias: problem.oracle.hasBias, sparseInputs: sparse)
     let partition: RowPartition
     let mine: Range<Int>
     switch division {
@@ -109,13 +110,36 @@ import Testing
 
   @Test(arguments: [SolverOptions.Kind.cg, .gram, .gramCG], [2, 3, 30])
   func `A step equals the dense solve`(kind: SolverOptions.Kind, classes: Int) throws {
-    for rows in [1, 2, 5, 37] { try checkAgainstOracle(Self.problem(rows: rows, classes: classes), kind) }
+    for rows in [1, 2, 5, 37] {
+      let problem = Self.problem(rows: rows, classes: classes)
+      try checkAgainstOracle(problem, kind)
+      // A row without entries gives a head without biases no gradient.
+      if rows > 1 { try checkAgainstOracle(problem.withoutBias, kind) }
+    }
     try checkAgainstOracle(Self.problem(rows: 5, classes: classes, hasEntries: false), kind)
   }
 
   @Test(arguments: [2, 3, 30])
   func `A step with the full curvature equals the dense solve`(classes: Int) throws {
-    for rows in [1, 5, 37] { try checkAgainstOracle(Self.problem(rows: rows, classes: classes), .cg, full: true) }
+    for rows in [1, 5, 37] {
+      let problem = Self.problem(rows: rows, classes: classes)
+      try checkAgainstOracle(problem, .cg, full: true)
+      if rows > 1 { try checkAgainstOracle(problem.withoutBias, .cg, full: true) }
+    }
+  }
+
+  @Test(arguments: [SolverOptions.Kind.cg, .gram, .gramCG], [MetricOptions.Kind.identity, .outputs, .diagonal])
+  func `Rows without entries do not move a head without biases`(
+    solver: SolverOptions.Kind, metric: MetricOptions.Kind
+  ) throws {
+    let problem = Self.problem(rows: 7, classes: 3, hasEntries: false).withoutBias
+    var options = options(solver, damping: 1e-2, momentum: 0.8)
+    options.metric.kind = metric
+    let (changes, reports) = try changes(of: Model(parameters: problem.parameters), on: problem) { [options] in
+      FastGaussNewton($0, options: options, capacity: $1, partition: $2, communicator: $3)
+    }
+    #expect(changes.allSatisfy { $0.allSatisfy { $0 == 0 } })
+    #expect(reports.allSatisfy { abs($0.loss / problem.oracle.loss(problem.parameters) - 1) < 1e-12 })
   }
 
   @Test(arguments: [SolverOptions.Kind.cg, .gram])
@@ -127,12 +151,19 @@ import Testing
     }
   }
 
-  @Test(arguments: [([], 0.5), ([6], 0.5), ([6, 5], 0.5), ([130], 0.5), ([6, 130], 0.1)])
-  func `Steps of all methods equal those of the dense network`(hidden: [Int], deviation: Double) throws {
-    let problem = Self.problem(rows: 37, classes: 4)
+  @Test(arguments: [
+    ([], 0.5, true), ([6], 0.5, true), ([6, 5], 0.5, true), ([130], 0.5, true), ([6, 130], 0.1, true),
+    ([], 0.5, false), ([6], 0.5, false),
+  ])
+  func `Steps of all methods equal those of the dense network`(
+    hidden: [Int], deviation: Double, hasBias: Bool
+  ) throws {
+    let biased = Self.problem(rows: 37, classes: 4)
+    let problem = hasBias ? biased : biased.withoutBias
     var samples = Samples(seed: 9)
     let sizes = [problem.featureCount] + hidden + [4]
-    let θ = samples.normals(zip(sizes, sizes.dropFirst()).reduce(0) { $0 + ($1.0 + 1) * $1.1 }, deviation)
+    let count = zip(sizes, sizes.dropFirst()).reduce(0) { $0 + ($1.0 + 1) * $1.1 } - (hasBias ? 0 : 4)
+    let θ = samples.normals(count, deviation)
     func check<Method: Optimizer>(
       _ make: (Network, Int, RowPartition, Communicator) -> Method
     ) throws where Method.Scalar == Double {
@@ -198,7 +229,12 @@ import Testing
       }
       #expect(try run(threads: 2, over: World.communicator) == run(threads: 1, over: Communicator()))
     }
-    if hidden.isEmpty { try checkAgainstOracle(Self.problem(rows: 37, classes: 4), kind, rows: .virtualShards(5)) }
+    if hidden.isEmpty {
+      let problem = Self.problem(rows: 37, classes: 4)
+      for problem in [problem, problem.withoutBias] {
+        try checkAgainstOracle(problem, kind, rows: .virtualShards(5))
+      }
+    }
   }
 
   @Test func `Communication is what the documentation says`() throws {

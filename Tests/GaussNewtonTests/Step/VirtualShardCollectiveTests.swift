@@ -134,6 +134,7 @@ import Testing
   static let networks: [(name: String, network: Network)] = [
     ("head", Network([Linear(inputs: 30, outputs: 7)])),
     ("head of many classes", Network([Linear(inputs: 30, outputs: 130)])),
+    ("head of many classes without biases", Network([Linear(inputs: 30, outputs: 130, hasBias: false)])),
     (
       "perceptron",
       try! Network([.linear(23), .activation(.tanh), .linear(17), .activation(.gelu)], example: [30], classes: 5)
