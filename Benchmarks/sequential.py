@@ -54,10 +54,10 @@ def modules(layers, shape):
     return result, shape
 
 
-def sequential(layers, shape, classes):
+def sequential(layers, shape, classes, bias=True):
     """The network of `model.layers` with its head, freshly initialised by PyTorch."""
     hidden, shape = modules(layers, shape)
-    return nn.Sequential(*hidden, nn.Linear(shape[0], classes))
+    return nn.Sequential(*hidden, nn.Linear(shape[0], classes, bias))
 
 
 def load(path, shape):
@@ -67,6 +67,7 @@ def load(path, shape):
         weights = {name.removeprefix("model."): file.get_tensor(name) for name in file.keys()}
     weights = {name: tensor for name, tensor in weights.items() if name[0].isdigit()}
     last = max(weights, key=lambda name: int(name.split(".")[0]))
-    model = sequential(configuration["model"]["layers"], shape, weights[last].shape[0])
+    options = configuration["model"]
+    model = sequential(options["layers"], shape, weights[last].shape[0], options.get("bias", True))
     model.load_state_dict(weights)
     return model

@@ -74,6 +74,7 @@ package struct RunState {
     func text(_ fold: Fold?) -> String { fold.map { "\($0)" } ?? "null" }
     var pairs: [(key: String, old: String, new: String)] = [
       ("model.layers", "\(saved.model.layers)", "\(configuration.model.layers)"),
+      ("model.bias", "\(saved.model.bias)", "\(configuration.model.bias)"),
       ("optimizer.method", saved.optimizer.method.rawValue, configuration.optimizer.method.rawValue),
       ("optimizer.batch_size", "\(saved.optimizer.batchSize)", "\(configuration.optimizer.batchSize)"),
       ("training.seed", "\(saved.training.seed)", "\(configuration.training.seed)"),

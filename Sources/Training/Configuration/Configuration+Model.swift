@@ -54,7 +54,8 @@ extension Configuration.ModelOptions {
     }
     do {
       return try Network(
-        layers, example: inputShape ?? featureShape, channels: channels, classes: classes, sparseInputs: sparseInputs)
+        layers, example: inputShape ?? featureShape, channels: channels, classes: classes, bias: bias,
+        sparseInputs: sparseInputs)
     } catch {
       let note = noteOnChannels(featureShape: featureShape).map { "; \($0)" } ?? ""
       throw ConfigurationError(key: error.key, error.problem + note)
@@ -92,6 +93,9 @@ extension Configuration.ModelOptions {
   var takesSparseInputs: Bool {
     if case .linear? = layers.first { true } else { layers.isEmpty }
   }
+
+  /// Whether any layer has biases, which hidden layers with parameters always have.
+  package var hasBiases: Bool { bias || hasHiddenParameters }
 
   package var hasHiddenParameters: Bool { layers.contains(where: \.isTrained) }
 }

@@ -47,6 +47,8 @@ package struct Configuration: Codable, Equatable, Sendable {
   package struct ModelOptions: Codable, Equatable, Sendable {
     /// Hidden layers, before the linear head into the classes.
     package var layers: [LayerSpecification] = []
+    /// Whether the head has biases beside its weights.
+    package var bias = true
     /// The extents of one example where the data file has them flat.
     @Nullable package var inputShape: [Int]?
     /// Where the channels of an image stand in the data file.
@@ -55,7 +57,7 @@ package struct Configuration: Codable, Equatable, Sendable {
     package var initialization = "auto"
 
     enum CodingKeys: String, CodingKey {
-      case layers
+      case layers, bias
       case inputShape = "input_shape"
       case channels, initialization
     }

@@ -108,6 +108,7 @@ struct KeyHints {
         ["model.layers"],
         ["hidden", "hiddenlayers", "hiddensizes", "hiddenlayersizes", "architecture", "arch", "network"]
       ),
+      (["model.bias"], ["usebias", "headbias", "intercept", "fitintercept"]),
       (["model.initialization"], ["init", "initialisation", "initializer", "pretrained", "weightsinit"]),
       (["model.input_shape"], ["imagesize", "imageshape", "shape"]),
       (["checkpoint.every"], ["saveevery", "saveinterval", "checkpointevery", "checkpointinterval", "savesteps"]),

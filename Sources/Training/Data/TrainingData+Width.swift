@@ -44,14 +44,14 @@ extension TrainingData {
     let share = try HostMemory.share(resident: set.residentSize, over: communicator)
     let features = Double(set.featureCount)
     let size = configuration.training.precision == .float32 ? 4.0 : 8
-    let outputs: Int? =
+    let layer: (outputs: Int, hasBias: Bool)? =
       switch configuration.model.layers.first {
-      case nil: classCount
-      case .linear(let units): units
+      case nil: (classCount, configuration.model.bias)
+      case .linear(let units): (units, true)
       default: nil
       }
-    if let indices = set.indices, let outputs {
-      let weights = (features + 1) * Double(outputs)
+    if let indices = set.indices, let (outputs, hasBias) = layer {
+      let weights = (features + (hasBias ? 1 : 0)) * Double(outputs)
       let vectors = configuration.parameterVectors
       let bytes = Double(vectors) * weights * size + 24 * features
       if bytes > Double(share.bytes) || weights > Double(Int32.max) {

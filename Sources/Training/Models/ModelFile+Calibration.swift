@@ -22,14 +22,13 @@ extension ModelFile {
     file.metadata[calibrationKey] == nil ? nil : try file.decode(Calibration.self, forKey: calibrationKey)
   }
 
-  /// The file of the model with logits z/T: the weights and biases of its last layer, which is linear, are divided by T. It
+  /// The file of the model with logits z/T: the parameters of its last layer, which is linear, are divided by T. It
   /// is a model alone, also where this one is a checkpoint.
   package func calibrated<Scalar: BLASScalar>(
     by temperature: Double, examples: Int, _: Scalar.Type
   ) throws(StorageError) -> TensorFile {
     let parameters: Vector<Scalar> = try Self.parameters(of: network, in: contents)
-    let head = network.layout.entries.suffix(2)
-    parameters[head.first!.range.lowerBound..<head.last!.range.upperBound].scale(Scalar(1 / temperature))
+    parameters[network.body.parameterRanges.last!].scale(Scalar(1 / temperature))
     var file = Self.contents(parameters, of: network, configuration, normalization, data)
     if let best = try Self.best(in: contents) { Self.describe(best, in: &file) }
     if let average = try Self.average(in: contents) { Self.describe(average, in: &file) }

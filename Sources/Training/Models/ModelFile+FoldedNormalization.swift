@@ -9,8 +9,8 @@ extension ModelFile {
   /// rounding hides the differences between inputs, folding is refused.
   ///
   /// The first layer must be linear, or a convolution with one scale and offset for all pixels of a channel, and
-  /// without padding unless the offsets are zero (padded zeros would have to be the offsets). Throws exit code 64
-  /// otherwise.
+  /// without padding unless the offsets are zero (padded zeros would have to be the offsets). A layer without biases takes
+  /// offsets of zero alone. Throws exit code 64 otherwise.
   func foldingNormalization(
     into parameters: Vector<Double>, precision: Configuration.TrainingOptions.Precision
   ) throws(ConfigurationError) {
@@ -38,10 +38,16 @@ extension ModelFile {
     case let layer?: throw refusal("its first layer is \(layer.word); it must be linear or a convolution")
     }
 
-    // The layers before have no parameters, so these are the first two entries.
-    let (weight, bias) = (network.layout.entries[0].range, network.layout.entries[1].range)
+    // The layers before have no parameters, so these are the first two entries; a head without biases has the only one.
+    let ranges = network.layout.entries.prefix(2).map(\.range)
+    let (weight, bias) = (ranges[0], ranges.dropFirst().first)
+    if bias == nil, offsets.contains(where: { $0 != 0 }) {
+      throw refusal(
+        "the model has no bias, which the means of the features would go into",
+        remedy: "export without --fold-normalization, or train with data.normalize unit-variance or model.bias true")
+    }
     let unitRoundoff = precision == .float32 ? Double(Float.ulpOfOne) / 2 : Double.ulpOfOne / 2
-    for unit in 0..<bias.count {
+    for unit in 0..<weight.count / scales.count {
       // For the unit's output: its deviation for inputs of deviation 1, and its error from rounding the terms of W(s ∘
       // x).
       var (spread, rounding) = (0.0, 0.0)
@@ -62,7 +68,7 @@ extension ModelFile {
           remedy: precision == .float32
             ? "export with --precision float64, and compute in it, or without --fold-normalization" : nil)
       }
-      parameters[bias.lowerBound + unit] -= shift
+      if let bias { parameters[bias.lowerBound + unit] -= shift }
     }
   }
 

@@ -162,6 +162,7 @@ package struct ModelFile {
     let entries = network.layout.entries
     // This check precedes the allocation, since a hostile file may describe any network.
     for (entry, name) in zip(entries, names) { _ = try file.tensor(named: name, shape: entry.shape) }
+    try checkBias(of: network, in: file, weight: names.last!)
     let parameters = Vector<Scalar>(zeros: network.layout.count)
     for (entry, name) in zip(entries, names) {
       let tensor: Vector<Scalar> = try file.vector(named: name, shape: entry.shape)

@@ -115,7 +115,10 @@ package struct SearchSpace {
 
 extension Configuration {
   /// Whether a run with this configuration reads a setting.
-  fileprivate func reads(_ key: String) -> Bool { !key.hasPrefix("optimizer.") || optimizer.reads(key) }
+  fileprivate func reads(_ key: String) -> Bool {
+    if key == "optimizer.decay_biases", !model.hasBiases { return false }
+    return !key.hasPrefix("optimizer.") || optimizer.reads(key)
+  }
 
   /// Equal for configurations that train the same.
   var identity: String {

@@ -66,6 +66,7 @@ import Testing
     Case("optimizer: {epochs: 3}", "optimizer.epochs", "did you mean training.epochs?"),
     Case("num_epochs: 3", "num_epochs", "did you mean training.epochs?"),
     Case("layers: []", "layers", "did you mean model.layers?"),
+    Case("fit_intercept: false", "fit_intercept", "did you mean model.bias?"),
     Case(
       "optimizer: {kind: cg}", "optimizer.kind",
       "optimizer.schedule.kind, optimizer.solver.kind, optimizer.metric.kind or training.average.kind"),
@@ -177,6 +178,7 @@ import Testing
     Case("data: {normalize: yes}", "data.normalize", "'yes'", "auto, none, scale, standardize"),
     Case(
       "data: {train: {format: xls}}", "data.train.format", "'xls'", "auto, idx, npy, npz, safetensors, svmlight, csv"),
+    Case("model: {bias: 0.5}", "model.bias", "'0.5'", "true or false"),
     Case("model: {channels: middle}", "model.channels", "'middle'", "first, last"),
     Case("training: {average: mean}", "training.average.kind", "'mean'", "none, tail, ema"),
     Case("training: {average: {kind: swa}}", "training.average.kind", "'swa'", "none, tail, ema"),

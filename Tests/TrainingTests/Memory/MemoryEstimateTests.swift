@@ -22,12 +22,15 @@ import Testing
     var keepsBest = false
     var average: String?
     var hasProbabilities = false
+    /// Whether the head has biases.
+    var bias = true
 
     var testDescription: String { "\(hidden) on \(ranks): \(settings.joined(separator: ", "))" }
 
-    /// in and out of each layer.
-    var layers: [(inputs: Int, outputs: Int)] {
-      Array(zip([features] + hidden, hidden + [classes])).map { ($0, $1) }
+    /// in and out of each layer, and in + 1, or in without biases.
+    var layers: [(inputs: Int, outputs: Int, columns: Int)] {
+      let sizes = [features] + hidden + [classes]
+      return (0...hidden.count).map { (sizes[$0], sizes[$0 + 1], sizes[$0] + ($0 < hidden.count || bias ? 1 : 0)) }
     }
     var features: Int { 200 }
     var classes: Int { 6 }
@@ -65,6 +68,12 @@ import Testing
     Case(
       settings: ["solver.kind=cg", "metric.kind=diagonal"], hidden: [50], ranks: 2, shards: 6, metric: .diagonal,
       vectors: (8, 2)),
+    Case(settings: ["solver.kind=gram"], hasGram: true, vectors: (8, 2), bias: false),
+    Case(
+      settings: ["solver.kind=gram", "metric.kind=diagonal"], ranks: 2, shards: 6, hasGram: true, metric: .diagonal,
+      vectors: (8, 2), bias: false),
+    Case(
+      settings: ["solver.kind=gram"], hidden: [50], hasGram: true, metric: .kronecker, vectors: (8, 2), bias: false),
     Case(settings: ["method=ggn"], hidden: [50], ranks: 2, vectors: (10, 2)),
     Case(settings: ["method=ggn", "nesterov=true", "weight_decay=0.1"], vectors: (11, 2)),
     Case(settings: ["method=sgd"], hidden: [50], vectors: (3, 2)),
@@ -80,8 +89,9 @@ import Testing
   ]
 
   @Test(arguments: cases) func `The formulas of the documentation give the estimate`(_ example: Case) throws {
+    let layers = example.hidden.map { "{linear: \($0)}, tanh" }.joined(separator: ", ")
     let configuration = try Configuration.parse(
-      "model: {layers: [\(example.hidden.map { "{linear: \($0)}, tanh" }.joined(separator: ", "))]}", source: "",
+      "model: {layers: [\(layers)], bias: \(example.bias)}", source: "",
       overrides: example.settings.map { "optimizer.\($0)" }
         + (example.keepsBest ? ["data.validation.fraction=0.1"] : [])
         + ["training.average.kind=\(example.average ?? "none")", "training.precision=float64"])
@@ -136,12 +146,12 @@ import Testing
   private func symbols(_ example: Case) -> [Character: Int] {
     let (layers, hidden) = (example.layers, example.hidden)
     let (d, C, B) = (example.features, example.classes, example.batch)
-    let sizes = layers.map { ($0.inputs + 1) * $0.outputs }
+    let sizes = layers.map { $0.columns * $0.outputs }
     let (metric, outputs) = (example.metric, layers.map(\.outputs))
-    let sides = layers.flatMap { [$0.inputs + 1] + (metric == .kronecker ? [$0.outputs] : []) }
+    let sides = layers.flatMap { [$0.columns] + (metric == .kronecker ? [$0.outputs] : []) }
     let hasMatrices = metric == .inputs || metric == .kronecker
     let inputs = layers.map(\.inputs)
-    let numbers = outputs + (metric == .diagonal ? inputs.map { $0 + 1 } : [])
+    let numbers = outputs + (metric == .diagonal ? layers.map(\.columns) : [])
     let widest = hidden.max() ?? 0
     // Inputs and outputs of layers with tanh, whose outputs count twice and its f′ once.
     let perRow = max(1, d + C + 3 * widest)
@@ -156,7 +166,7 @@ import Testing
       "O": layers.map(\.outputs).max()!, "U": isShared ? (layers[0].outputs + example.ranks - 1) / example.ranks : 0,
       "L": sizes.max()!, "E": outputs.max()! + (metric == .diagonal ? inputs.max()! : 0),
       "M": hasMatrices ? sides.reduce(0) { $0 + $1 * $1 } : metric == nil ? 0 : numbers.reduce(0, +),
-      "A": layers.reduce(0) { $0 + $1.inputs + 1 + $1.outputs } + layers.map(\.inputs).max()! + 1
+      "A": layers.reduce(0) { $0 + $1.columns + $1.outputs } + layers.map(\.columns).max()!
         + layers.map(\.outputs).max()!,
       "R": hasMatrices ? sides.max()! * sides.max()! + sizes.max()! : metric == nil ? 0 : numbers.max()!,
       "c": max(16, min(4096, (1 << 23) / perRow)),

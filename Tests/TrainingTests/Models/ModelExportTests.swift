@@ -26,9 +26,11 @@ import Testing
   /// A saved model with random parameters, normalised for `features`.
   private func model(
     _ layers: [LayerSpecification], _ kind: Normalization.Kind, _ features: FeatureMatrix,
-    channels: ChannelOrder = .first, precision: Configuration.TrainingOptions.Precision = .float64
+    channels: ChannelOrder = .first, bias: Bool = true,
+    precision: Configuration.TrainingOptions.Precision = .float64
   ) throws -> ModelFile {
     var configuration = Configuration()
+    configuration.model.bias = bias
     configuration.model.layers = layers
     configuration.model.channels = channels
     configuration.training.precision = precision
@@ -146,6 +148,24 @@ import Testing
       let model64 = try model(layers, .standardize, huge)
       #expect(throws: ConfigurationError.self) { try ModelExport(model64, foldsNormalization: true) }
     }
+  }
+
+  @Test func `Folding into a head without biases is exact where inputs are not shifted, and else refused`() throws {
+    let features = examples([5])
+    for kind in [Normalization.Kind.scale, .unitVariance, .none] {
+      let model = try model([], kind, features, bias: false)
+      #expect(try ModelExport(model, foldsNormalization: true).parameters.map(\.name) == ["0.weight"])
+      #expect(try foldingError(model, features) < 1e-13)
+    }
+    let shifted = try model([], .standardize, features, bias: false)
+    let error = #expect(throws: ConfigurationError.self) { try ModelExport(shifted, foldsNormalization: true) }
+    #expect(error?.exitCode == 64)
+    for words in ["no bias", "without --fold-normalization", "unit-variance"] {
+      #expect(error?.description.contains(words) == true)
+    }
+    #expect(try ModelExport(shifted).normalization == shifted.normalization)
+    // A hidden layer has biases to fold into.
+    #expect(try foldingError(model([.linear(4), .layerNorm], .standardize, features, bias: false), features) < 1e-13)
   }
 
   @Test func `Without normalization there is nothing to fold`() throws {

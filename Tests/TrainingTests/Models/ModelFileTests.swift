@@ -184,6 +184,68 @@ import Testing
     #expect(none?.description.contains("the file has no tensor") == true)
   }
 
+  @Test(arguments: ["", "{linear: 4}, tanh"])
+  func `A head without biases and a file with them do not go together, nor the other way round`(hidden: String) throws {
+    func options(_ bias: Bool) throws -> Configuration.ModelOptions {
+      try Configuration.parse("model: {layers: [\(hidden)], bias: \(bias)}", source: "").model
+    }
+    let networks = try [true, false].map { try options($0).network(featureShape: [3], classes: 2) }
+    let files = networks.map { network in
+      var file = TensorFile()
+      file.add(network.initialParameters(seed: 1) as Vector<Double>, of: network)
+      file.path = "m.safetensors"
+      return file
+    }
+    func parameters(_ network: Int, _ file: TensorFile) throws -> [Double] {
+      try ModelFile.initialParameters(of: networks[network], in: file, as: Double.self).array
+    }
+    let bias = hidden.isEmpty ? "model.0.bias" : "model.2.bias"
+    for index in 0...1 { #expect(try parameters(index, files[index]).count == networks[index].layout.count) }
+    let missing = #expect(throws: StorageError.self) { try parameters(0, files[1]) }
+    #expect(missing?.exitCode == 65)
+    for words in ["m.safetensors: tensor \"\(bias)\"", "is missing", "set model.bias to false"] {
+      #expect(missing?.description.contains(words) == true, "\(String(describing: missing))")
+    }
+    let foreign = #expect(throws: StorageError.self) { try parameters(1, files[0]) }
+    #expect(foreign?.exitCode == 65)
+    for words in ["m.safetensors: tensor \"\(bias)\"", "model.bias is false", "set model.bias to true"] {
+      #expect(foreign?.description.contains(words) == true, "\(String(describing: foreign))")
+    }
+    guard hidden.isEmpty else { return }
+    // Tensors of other names.
+    var renamed = TensorFile()
+    renamed.add("W", files[1].tensors[0].tensor)
+    #expect(try parameters(1, renamed) == parameters(1, files[1]))
+    let lacking = #expect(throws: StorageError.self) { try parameters(0, renamed) }
+    #expect(lacking?.description.contains("set model.bias to false") == true)
+    renamed.add("b", Tensor([1, 2] as [Float]))
+    #expect(try parameters(0, renamed).count == 8)
+    let other = #expect(throws: StorageError.self) { try parameters(1, renamed) }
+    #expect(other?.description.contains("tensor \"b\"") == true)
+  }
+
+  @Test func `A model without biases comes back as it was, and one from before the key has them`() throws {
+    var configuration = Configuration()
+    configuration.model.bias = false
+    let head = try configuration.model.network(featureShape: [3], classes: 2)
+    let weights = Vector(values.prefix(6).map { $0 })
+    let file = ModelFile.contents(weights, of: head, configuration, normalization(.standardize))
+    let model = try ModelFile(file)
+    #expect(!model.configuration.model.bias && model.network.layout == head.layout)
+    #expect(try model.parameters(as: Double.self).array == weights.array)
+    #expect(try ModelFile.summary(of: file).contains("6 parameters"))
+    #expect(try ModelFile.summary(of: file).hasSuffix("model: linear 2 without bias"))
+    let calibrated = try model.calibrated(by: 2, examples: 4, Double.self)
+    #expect(try ModelFile(calibrated).parameters(as: Double.self).array == weights.array.map { $0 / 2 })
+
+    var old = contents()
+    let key = "fgn.configuration"
+    let text = try #require(old.metadata[key])
+    old.metadata[key] = text.replacing(#""bias":true,"#, with: "")
+    #expect(old.metadata[key] != text)
+    #expect(try ModelFile(old).network.layout == network.layout && ModelFile(old).configuration.model.bias)
+  }
+
   @Test func `A summary shows tensors and what they are`() throws {
     var file = contents()
     let lines = try ModelFile.summary(of: file).split(separator: "\n")
