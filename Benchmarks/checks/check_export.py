@@ -30,6 +30,7 @@ PERCEPTRON = [{"linear": 64}, "tanh", "layer_norm", {"residual": [{"linear": 64}
 BLOCK = {"residual": ["layer_norm", {"convolution": {"channels": 8, "kernel": 3, "padding": 1}}, "relu"]}
 NETWORKS = {
     "head": [],
+    "unbiased": [],
     "perceptron": PERCEPTRON,
     "flattened": ["flatten"] + PERCEPTRON,
     "convolutional": [{"convolution": {"channels": 8, "kernel": 5, "padding": 2}}, {"max_pool": 2}, "relu", BLOCK,
@@ -72,8 +73,9 @@ def exported(path):
 
 
 def check(name, normalize, precision, program, folder, inputs):
-    layers = NETWORKS[name]
-    settings = {"model.layers": json.dumps(layers), "data.normalize": normalize, "training.precision": precision,
+    layers, bias = NETWORKS[name], name != "unbiased"
+    settings = {"model.layers": json.dumps(layers), "model.bias": json.dumps(bias),
+                "data.normalize": normalize, "training.precision": precision,
                 "training.steps": 20, "checkpoint.every": 10, "optimizer.metric.kind": "identity",
                 "data.train.features": f"{DATA}/t10k-images-idx3-ubyte.gz",
                 "data.train.labels": f"{DATA}/t10k-labels-idx1-ubyte.gz"}
@@ -81,7 +83,7 @@ def check(name, normalize, precision, program, folder, inputs):
     run(program, "train", folder / "run.yaml", "--run-directory", folder / "run",
         *(word for key, value in settings.items() for word in ("--set", f"{key}={value}")))
     images_first = name in ("convolutional", "unpadded")
-    foldable = not images_first or normalize != "standardize"
+    foldable = normalize != "standardize" or bias and not images_first
     for source in "model.safetensors", "checkpoints/step-00000010.safetensors":
         run(program, "predict", folder / "run" / source, "--features", f"{DATA}/t10k-images-idx3-ubyte.gz",
             "--logits", folder / "logits.npy")
@@ -100,7 +102,7 @@ def check(name, normalize, precision, program, folder, inputs):
                 expected = torch.float32 if options[:1] == ["--precision"] else getattr(torch, precision)
                 assert all(tensor.dtype == expected for tensor in state.values())
                 shape = (1, 28, 28) if images_first else (28, 28) if layers[:1] == ["flatten"] else (784,)
-                model = sequential.sequential(layers, shape, 10).to(expected)
+                model = sequential.sequential(layers, shape, 10, bias).to(expected)
                 model.load_state_dict(state, strict=True)
                 rows = normalized(inputs.reshape(len(inputs), -1), normalization).to(expected)
                 with torch.no_grad():

@@ -29,7 +29,7 @@ extension ModelFile {
         .contents, path: file.path, section: "tensor \(StorageError.quoted(missing.1))",
         problem:
           "is missing; the file has \(shortened(file.tensors.map { "\(StorageError.quoted($0.name)) \($0.tensor.shape)" }))",
-        remedy: (lacksBias ? "set model.bias to false, as it was for this file, or " : "")
+        remedy: (lacksBias ? "set model.bias to false for a head without bias, or " : "")
           + "save the parameters of this model as \(shortened(wanted))")
     }
     return try parameters(of: network, in: file, names: names)
