@@ -93,9 +93,8 @@ static inline int fgn_split_shared_memory(fgn_comm comm, int key, fgn_comm *part
 
 // MARK: waiting
 
-static inline int fgn_test(fgn_request *request) {
-  int done;
-  return MPI_Test(&request->value, &done, MPI_STATUS_IGNORE);
+static inline int fgn_test(fgn_request *request, int *done) {
+  return MPI_Test(&request->value, done, MPI_STATUS_IGNORE);
 }
 static inline int fgn_wait(fgn_request *request) {
   if (!request->yields) return MPI_Wait(&request->value, MPI_STATUS_IGNORE);

@@ -19,8 +19,9 @@ struct Request: ~Copyable {
 
   /// Lets MPI make progress: many libraries work on an operation only while they are called.
   mutating func progress() throws(MPIError) {
+    var isDone: Int32 = 0
     for index in parts.indices {
-      let code = fgn_test(&parts[index])
+      let code = fgn_test(&parts[index], &isDone)
       if code != Int32(fgn_success) { throw MPIError(operation: "MPI_Test", code: code) }
     }
   }

@@ -8,8 +8,7 @@ package final class Coordinator {
   package let directory: RunDirectory
   private let communicator: Communicator
   private let console: Console
-  /// What progress lines begin with where the run is one of many, whose other lines are left out; nil for a run of its own.
-  private let label: String?
+  private let display: Display
   private let metrics: MetricsLog?
   private let tensorBoard: TensorBoardLog?
   private let checkpoints: CheckpointWriter?
@@ -19,16 +18,25 @@ package final class Coordinator {
   /// The first failure to write metrics or a checkpoint, kept until `settle` tells the other ranks.
   package private(set) var failure: (any Error)?
 
+  /// The lines of a run on the terminal.
+  package enum Display: Equatable, Sendable {
+    case all
+    /// Progress alone, behind a label.
+    case progress(label: String)
+    case nothing
+  }
+
   /// Opens the files of a run. Collective.
   package init(
     _ directory: RunDirectory, _ configuration: Configuration, scales: FeatureScales? = nil, resumingAt step: Int?,
-    label: String? = nil, over communicator: Communicator
+    display: Display = .all, over communicator: Communicator
   ) throws {
     let logging = configuration.logging
     self.directory = directory
     self.communicator = communicator
-    self.label = label
-    console = Console(communicator.isRoot ? logging.progress : .none, launched: communicator.size > 1)
+    self.display = display
+    console = Console(
+      communicator.isRoot && display != .nothing ? logging.progress : .none, launched: communicator.size > 1)
     watch = RunWatch(
       configuration.optimizer.damping, configuration.optimizer.solver,
       hasFullBatches: configuration.optimizer.batchSize == .full,
@@ -49,7 +57,7 @@ package final class Coordinator {
 
   /// Prints a line on the terminal.
   package func say(_ line: String) {
-    if communicator.isRoot, label == nil { console.say(line) }
+    if communicator.isRoot, display == .all { console.say(line) }
   }
 
   /// Prints a labelled line, in columns.
@@ -59,7 +67,9 @@ package final class Coordinator {
 
   /// Shows the progress of the run.
   package func show(_ progress: @autoclosure () -> String, isMilestone: Bool = false) {
-    console.show({ (label ?? "") + progress() }, isMilestone: isMilestone && label == nil)
+    var label = ""
+    if case .progress(let own) = display { label = own }
+    console.show({ label + progress() }, isMilestone: isMilestone && display == .all)
   }
 
   /// Appends an event to the metrics. A failure waits for `settle`.

@@ -14,10 +14,12 @@ package struct RunPreparation {
 
   /// Collective.
   ///
-  /// - Parameter checkpoint: the path of a checkpoint, the same on all ranks; empty for a run from the start.
+  /// - Parameters:
+  ///   - checkpoint: the path of a checkpoint, the same on all ranks; empty for a run from the start.
+  ///   - share: the memory that a rank can have; nil where the ranks of the run have their hosts to themselves.
   package init<Scalar: DistributedScalar>(
     _ configuration: Configuration, _ data: TrainingData, resuming checkpoint: String, _: Scalar.Type,
-    over communicator: Communicator
+    share: HostMemory.Share? = nil, over communicator: Communicator
   ) throws {
     let state = try communicator.collectively {
       checkpoint.isEmpty ? nil : try RunState(CheckpointFiles.load(checkpoint), for: configuration)
@@ -34,7 +36,7 @@ package struct RunPreparation {
       try configuration.network(for: data, axes: state?.axes(of: data.train))
     }
     memory = Trainer<Scalar>.memory(of: configuration, data, network, ranks: communicator.size)
-    let share = try HostMemory.share(resident: data.residentSize, over: communicator)
+    let share = try share ?? HostMemory.share(resident: data.residentSize, over: communicator)
     try communicator.collectively { [memory] in try memory.check(share) }
     (self.state, self.configuration, self.data, self.network) = (state, configuration, data, network)
   }

@@ -47,6 +47,8 @@ package final class Trainer<Scalar: DistributedScalar> {
   let lastState = LastState()
   /// The model that a completed run has ended with.
   package private(set) var model: RunModel<Scalar>?
+  /// Whether this rank is asked to stop, and with it all ranks at the end of the step. Local.
+  package var wishesToStop: () throws -> Bool = { Preemption.requested != nil }
   /// Whether the run has ended since its numbers were not finite.
   package private(set) var hasDiverged = false
   /// Seconds of the last step; nil before the first one.
@@ -201,8 +203,8 @@ package final class Trainer<Scalar: DistributedScalar> {
     if readAhead.isOn != wasReadingAhead {
       coordinator.say("note: the examples do not stay in memory, so each step reads those of the next one")
     }
-    let report = try optimizer.advance(
-      parameters, on: batch, rate: rate, interrupt: Preemption.requested != nil || coordinator.failure != nil)
+    let mustStop = try wishesToStop() || coordinator.failure != nil
+    let report = try optimizer.advance(parameters, on: batch, rate: rate, interrupt: mustStop)
     step += 1
     if let average {
       // A signal in between would save the parameters of this step with the average until the one before.

@@ -84,14 +84,19 @@ package struct SearchRecord: Codable, Equatable, Sendable {
   }
 
   package func save(to path: String) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
-    encoder.nonConformingFloatEncodingStrategy = Self.infinities.encoding
-    let bytes = try encoder.encode(self)
+    let bytes = try Self.encoder.encode(self)
     try AtomicFile.write(path) { try $0.write(Array(bytes)) }
   }
 
-  private static var decoder: JSONDecoder {
+  /// Numbers come back with the same bits, also those that JSON does not know.
+  static var encoder: JSONEncoder {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
+    encoder.nonConformingFloatEncodingStrategy = infinities.encoding
+    return encoder
+  }
+
+  static var decoder: JSONDecoder {
     let decoder = JSONDecoder()
     decoder.nonConformingFloatDecodingStrategy = infinities.decoding
     return decoder

@@ -4,8 +4,9 @@ import MPI
 import Networks
 import Training
 
-/// What all trials of a search share.
+/// What the runs of a search have in common.
 package struct SearchContext {
+  /// The ranks that train a setting.
   package let communicator: Communicator
   /// The program's version, and the MPI library.
   package let version: String
@@ -14,6 +15,20 @@ package struct SearchContext {
   package init(_ communicator: Communicator, version: String, library: String) {
     (self.communicator, self.version, self.library) = (communicator, version, library)
   }
+
+  /// The memory that a rank can have where other groups of ranks train other settings; nil where there are none.
+  private(set) var share: HostMemory.Share?
+  /// Whether this rank is asked to stop. Local.
+  private(set) var wishesToStop: () throws -> Bool = { Preemption.requested != nil }
+
+  /// The context of one of several groups of ranks, which work side by side.
+  func inGroup(
+    _ group: Communicator, share: HostMemory.Share, wishesToStop: @escaping () throws -> Bool
+  ) -> SearchContext {
+    var context = SearchContext(group, version: version, library: library)
+    (context.share, context.wishesToStop) = (share, wishesToStop)
+    return context
+  }
 }
 
 /// A training run in a folder, which goes on from its newest checkpoint if there is one.
@@ -21,8 +36,8 @@ struct TrialRun {
   let configuration: Configuration
   let directory: RunDirectory
   let context: SearchContext
-  /// What its progress lines begin with; nil for a run that says all that runs say.
-  var label: String?
+  /// Of a run that shows all its lines, a divergence is an error.
+  var display = Coordinator.Display.all
 
   enum Outcome {
     case interrupted
@@ -45,25 +60,27 @@ struct TrialRun {
       try directory.checkpoints.loadLatest(fallsBack: true)?.checkpoint.path ?? ""
     }
     let checkpoint = try communicator.broadcast(newest ?? "")
-    let run = try RunPreparation(configuration, loaded, resuming: checkpoint, Scalar.self, over: communicator)
+    let run = try RunPreparation(
+      configuration, loaded, resuming: checkpoint, Scalar.self, share: context.share, over: communicator)
     let (state, configuration, data, network) = (run.state, run.configuration, run.data, run.network)
     try communicator.onRoot {
       try directory.create(resuming: true)
       try directory.describe(configuration, finished: nil)
     }
     let coordinator = try Coordinator(
-      directory, configuration, scales: data.scales, resumingAt: state?.progress.step ?? 0, label: label,
+      directory, configuration, scales: data.scales, resumingAt: state?.progress.step ?? 0, display: display,
       over: communicator)
     coordinator.record(
       MetricsEvent.Run(run, version: context.version, mpi: context.library, ranks: communicator.size))
     let trainer = try Trainer<Scalar>(configuration, data, network, coordinator, resuming: state, over: communicator)
+    trainer.wishesToStop = context.wishesToStop
     do {
       guard try trainer.run() == .completed, let model = trainer.model else { return .interrupted }
       return .completed(
         try trainer.validationScore(), bestStep: model.best?.step ?? trainer.step, seconds: trainer.elapsed)
     } catch let failure as CollectiveFailure where trainer.hasDiverged {
       coordinator.flush()
-      if label == nil { throw failure }
+      if display == .all { throw failure }
       return .diverged(seconds: trainer.elapsed)
     }
   }

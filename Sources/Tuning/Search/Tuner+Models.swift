@@ -8,7 +8,7 @@ extension Tuner {
     let isThere = try communicator.onRoot { FileManager.default.fileExists(atPath: path) }
     if try communicator.broadcast(isThere == true ? 1 : 0) == 1 { return true }
     say("note: \(path) is missing, and is trained anew")
-    guard try train(space.settings[trial.setting - 1], trial) != nil else { return false }
+    guard try train(trial) != nil else { return false }
     try communicator.onRoot { try directory.trial(trial).checkpoints.removeAll() }
     return true
   }

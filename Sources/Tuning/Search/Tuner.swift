@@ -8,17 +8,19 @@ import Training
 /// A search: trains the settings of a space, compares their models on the validation set, and trains the best setting.
 ///
 /// Everything but times follows from the configuration, the data and the space, so that a search that is stopped or killed
-/// goes on to the same choice. All ranks take part in each run.
+/// goes on to the same choice. All ranks train a setting together, or groups of them several settings at the same time.
 package final class Tuner {
   package enum Outcome: Sendable {
     case completed
-    /// A signal asked for a stop; the trials until then are recorded, and the one in work has a checkpoint.
+    /// A signal asked for a stop; the trials until then are recorded, and those in work have checkpoints.
     case interrupted
   }
 
   package struct Options: Sendable {
     /// Chooses the strongest weight decay whose loss is within a standard error of the best loss.
     package var appliesOneStandardError = false
+    /// How many settings are trained at the same time, at most: a divisor of the number of ranks.
+    package var groups = 1
     /// Whether the chosen setting is trained on all rows.
     package var refits = true
     /// Where the probabilities go that models predict for the rows of the folds that they are not trained on.
@@ -29,22 +31,21 @@ package final class Tuner {
 
   let directory: SearchDirectory
   let space: SearchSpace
-  private let schedule: Schedule
+  let schedule: Schedule
   let options: Options
   let context: SearchContext
   let data: SearchData
-  private(set) var record: SearchRecord
-  private let table: SearchTable
+  var record: SearchRecord
+  let table: SearchTable
   private let console: Console
-  private let start = ContinuousClock.now
+  private var groupsByCount: [Int: RankGroups] = [:]
 
   var communicator: Communicator { context.communicator }
   private let criterion: Configuration.TrainingOptions.Criterion
 
   package init(
     _ space: SearchSpace, _ data: SearchData, _ record: SearchRecord, in directory: SearchDirectory,
-    _ options: Options,
-    _ context: SearchContext
+    _ options: Options, _ context: SearchContext
   ) {
     (self.space, self.record, self.directory, self.options, self.context) = (space, record, directory, options, context)
     self.data = data
@@ -98,35 +99,8 @@ package final class Tuner {
     return try finish(setting, chosen)
   }
 
-  /// Trains settings in a rung, fold by fold; false if a signal asked for a stop. Collective.
-  private func train(_ settings: [SearchSpace.Setting], rung: Int) throws -> Bool {
-    let folds: [Int?] = data.folds.map { Array(1...$0) } ?? [nil]
-    for fold in folds {
-      for setting in settings {
-        let whole = trial(of: setting, rung: rung)
-        let trial = whole.holdingOut(fold)
-        if isSkipped(setting) { continue }
-        // A setting that has diverged on a fold is out.
-        if record.result(of: trial) == nil, !record.parts(of: whole).contains(where: \.hasDiverged) {
-          guard let result = try train(setting, trial) else { return false }
-          record.add(result)
-          try save(chosen: nil)
-        }
-        if fold != nil, fold == data.folds, record.result(of: whole) == nil {
-          let classes = data.sets.classSizes.count { $0 > 0 }
-          record.add(TrialResult(whole, pooling: record.parts(of: whole), classes: classes))
-          try save(chosen: nil)
-        }
-        try communicator.onRoot { try directory.trial(trial).checkpoints.removeAll() }
-        if whole.rung == rung { announce(setting, whole, fold) }
-        if try isStopped() { return false }
-      }
-    }
-    return true
-  }
-
   /// Whether an optimum is not asked for any more: with the weight decay before, it was worse than with the one before that.
-  private func isSkipped(_ setting: SearchSpace.Setting) -> Bool {
+  func isSkipped(_ setting: SearchSpace.Setting) -> Bool {
     guard setting.reachesOptimum, schedule.rungs > 1, data.folds == nil, let before = setting.warmStart,
       let start = space.settings[before - 1].warmStart
     else { return false }
@@ -136,30 +110,14 @@ package final class Tuner {
   }
 
   /// The trial of a setting in a rung, or in an earlier one that trains it for as many steps.
-  private func trial(of setting: SearchSpace.Setting, rung: Int) -> Trial {
+  func trial(of setting: SearchSpace.Setting, rung: Int) -> Trial {
     if setting.reachesOptimum { return Trial(setting: setting.number, rung: 1) }
     return Trial(setting: setting.number, rung: schedule.firstRung(like: rung, of: steps(setting)))
   }
 
   /// The steps of a whole run of a setting, the same for all folds.
-  private func steps(_ setting: SearchSpace.Setting) -> Int {
+  func steps(_ setting: SearchSpace.Setting) -> Int {
     setting.configuration.training.steps(of: setting.configuration.sampler(of: data.first.train))
-  }
-
-  /// Says what a setting has come to on a fold, and behind the last one on all of them.
-  private func announce(_ setting: SearchSpace.Setting, _ trial: Trial, _ fold: Int?) {
-    var trials = fold.map { [trial.holdingOut($0)] } ?? []
-    if fold == data.folds { trials.append(trial) }
-    for trial in trials {
-      guard let result = record.result(of: trial) else { continue }
-      say("\(heading(setting, fold: trial.fold))\(table.text(result))  \(result.seconds.short) s")
-    }
-  }
-
-  /// What lines on a setting begin with.
-  private func heading(_ setting: SearchSpace.Setting, fold: Int?) -> String {
-    "\(setting.number)/\(space.settings.count)  \(table.text(setting))  "
-      + (fold.map { "fold \($0)/\(data.folds!)  " } ?? "")
   }
 
   /// The settings of one rung that have not diverged, from the best to the worst; of equal ones, the first.
@@ -197,57 +155,8 @@ package final class Tuner {
     return near.filter { decay($0) == strongest }.min { ($0.loss, $0.trial.setting) < ($1.loss, $1.trial.setting) }!
   }
 
-  /// Trains a setting in a rung; nil if a signal asked for a stop. Collective.
-  func train(_ setting: SearchSpace.Setting, _ trial: Trial) throws -> TrialResult? {
-    let start = setting.warmStart.flatMap {
-      record.result(of: Trial(setting: $0, rung: trial.rung, fold: trial.fold))
-    }
-    let warm = start.flatMap { $0.hasDiverged ? nil : $0 }
-    if let warm { guard try restoreModel(of: warm.trial) else { return nil } }
-    let examples = try data.data(holdingOut: trial.fold)
-    var configuration = setting.configuration
-    if let fold = trial.fold { configuration = data.holdingOut(fold, in: configuration) }
-    let total = self.steps(setting)
-    var steps = schedule.steps(rung: trial.rung, of: total, isWarm: warm != nil)
-    if setting.reachesOptimum {
-      steps = warm == nil ? setting.configuration.stepsBeforeOptimum(of: data.first.train) : 1
-      configuration.training.keep = .last
-    }
-    configuration.training.steps = steps
-    if let warm {
-      configuration.model.initialization = directory.trial(warm.trial).model
-      // What is nearly there goes on as a run ends: at the rate of the last steps.
-      let optimizer = configuration.optimizer
-      configuration.optimizer.learningRate = optimizer.schedule.rate(
-        step: total - steps, of: total, peak: optimizer.learningRate)
-    }
-    var result = TrialResult(
-      trial: trial, steps: steps, bestStep: nil, stepsInAll: warm?.stepsInAll ?? 0, loss: .infinity, lossError: 0,
-      accuracy: 0, balancedAccuracy: 0, seconds: 0)
-    let run = TrialRun(
-      configuration: configuration, directory: directory.trial(trial), context: context,
-      label: heading(setting, fold: trial.fold))
-    switch try run.train(examples) {
-    case .interrupted: return nil
-    case .diverged(let seconds): result.seconds = seconds
-    case .completed(let score, let bestStep, let seconds):
-      let (score, classes) = score!
-      (result.bestStep, result.seconds) = (bestStep, seconds)
-      if setting.reachesOptimum { result.steps = bestStep }
-      result.stepsInAll += bestStep
-      (result.loss, result.lossError) = (score.loss, score.lossError)
-      (result.accuracy, result.balancedAccuracy) = (score.accuracy, score.balancedAccuracy)
-      if trial.fold != nil {
-        result.share = FoldShare(examples: score.examples, hits: classes[.hits], of: data.sets.classSizes)
-      }
-    }
-    // Ranks may differ by their clocks.
-    result.seconds = try communicator.allreduce(result.seconds, .max)
-    return result
-  }
-
   /// Writes what is known. Collective.
-  private func save(chosen: Trial?) throws {
+  func save(chosen: Trial?) throws {
     try communicator.onRoot {
       try record.save(to: directory.record)
       let text = table.csv(record.results, chosen: chosen)
@@ -255,9 +164,12 @@ package final class Tuner {
     }
   }
 
-  /// Whether a signal asks any rank to stop. Collective.
-  private func isStopped() throws -> Bool {
-    try communicator.allreduce(Preemption.requested == nil ? 0 : 1, .max) > 0
+  /// The ranks as so many groups. Collective.
+  func groups(_ count: Int) throws -> RankGroups {
+    if let groups = groupsByCount[count] { return groups }
+    let groups = try RankGroups(count, of: communicator)
+    groupsByCount[count] = groups
+    return groups
   }
 
   func say(_ line: String) {

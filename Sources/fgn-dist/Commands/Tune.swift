@@ -1,5 +1,6 @@
 import ArgumentParser
 import Datasets
+import Foundation
 import LinearAlgebra
 import MPI
 import Training
@@ -69,6 +70,13 @@ struct Tune: ParsableCommand {
     help: "With --folds, an NPY file for the probabilities of each row by the model that was not trained on it.")
   var outOfFold: String?
 
+  @Option(
+    help: """
+      Train up to so many settings at the same time, each by a group of the ranks of mpirun; 1: all ranks train one setting after \
+      the other. (default: as many as there are ranks, if they are on one host that has the memory)
+      """)
+  var groups: Int?
+
   @Flag(
     inversion: .prefixedNo,
     help: "Train the chosen setting on all rows, those of data.validation.fraction too; else its model is the result.")
@@ -83,6 +91,12 @@ struct Tune: ParsableCommand {
       guard (0...4).contains(longer) else { throw ValidationError("--longer takes 0 to 4, not \(longer)") }
       if path, longer > 0 {
         throw ValidationError("--longer \(longer) does not go with --path; leave one of them out")
+      }
+    }
+    if let groups {
+      guard groups > 0 else { throw ValidationError("--groups takes 1 or more, not \(groups)") }
+      if path, groups > 1 {
+        throw ValidationError("--groups \(groups) does not go with --path; leave one of them out")
       }
     }
     if let folds {
@@ -122,6 +136,7 @@ struct Tune: ParsableCommand {
         }
       }
       let rungs = try communicator.collectively { try chooseRungs(space) }
+      let groups = try GroupChoice(groups, for: space, data, over: communicator)
       let checksums = [data.checksum, data.validationChecksum].compactMap { $0.map { String($0, radix: 16) } }
       var request = SearchRecord.Request(
         configuration: base.yaml, grids: grids, isPath: path, rungs: rungs, data: checksums.joined(separator: " "))
@@ -137,8 +152,10 @@ struct Tune: ParsableCommand {
         return record
       }
 
+      try communicator.collectively { try checkFolder(directory.run, groups.count) }
       var options = Tuner.Options()
       (options.appliesOneStandardError, options.refits, options.outOfFold) = (oneStandardError, refit, outOfFold)
+      options.groups = groups.count
       if communicator.isRoot {
         let console = Console(base.logging.progress, launched: communicator.size > 1)
         console.say("fgn-dist \(FgnDist.version)")
@@ -149,6 +166,7 @@ struct Tune: ParsableCommand {
           console.say("path: weight decays from strong to weak, each from the model of the one before")
         }
         if let note = examples.note { console.say(note) }
+        if let text = summary(of: groups, ranks: communicator.size) { console.say("groups: \(text)") }
         console.say("run: \(directory.run.path)")
       }
       let tuner = Tuner(
@@ -201,6 +219,25 @@ struct Tune: ParsableCommand {
     if let folds { return "\(folds) folds of \(data.train.count + validation) examples" }
     return "\(data.train.count) training examples, \(validation) validation examples"
       + (hasOwnValidation ? "" : ", a tenth of the training set")
+  }
+
+  /// How the ranks share the settings, for people; nil for one rank.
+  private func summary(of groups: GroupChoice, ranks: Int) -> String? {
+    if ranks == 1 { return nil }
+    if groups.count > 1 {
+      return "up to \(groups.count) settings at the same time, each by "
+        + "\((ranks / groups.count).counted("rank")) or more"
+    }
+    return "all \(ranks) ranks train one setting after the other" + (groups.reason.map { ", since \($0)" } ?? "")
+  }
+
+  /// Throws exit code 64 where a rank that is to write runs does not see their folder.
+  private func checkFolder(_ directory: RunDirectory, _ groups: Int) throws {
+    guard groups > 1, !FileManager.default.fileExists(atPath: directory.lock) else { return }
+    throw ConfigurationError(
+      source: directory.path,
+      "is not there on this host, whose ranks are to write runs of their own; give a --run-directory that all hosts share, or "
+        + "--groups 1")
   }
 
   private func chooseRungs(_ space: SearchSpace) throws -> Int {

@@ -15,20 +15,24 @@ extension Workspace {
     names("\(folder)/trials").reduce(metricsCount(folder)) { $0 + metricsCount("\(folder)/trials/\($1)") }
   }
 
-  /// Searches by `run.yaml` in a folder, and kills or stops the program each time it has written `every` lines of metrics.
+  /// Searches by `run.yaml` in a folder, and kills or stops one rank after another each time that all have written `every` lines of
+  /// metrics.
   /// Returns the number of stops, and the end.
-  func tuneWithStops(_ folder: String, _ options: [String], every: Int) throws -> (stops: Int, outcome: Outcome) {
+  func tuneWithStops(_ folder: String, _ options: [String], every: Int, ranks: Ranks = .plain) throws -> (
+    stops: Int, outcome: Outcome
+  ) {
     var stops = 0
     while true {
       let child = try Child(
         Program.command(
-          .plain, ["tune", "run.yaml", "--run-directory", folder] + options + (stops == 0 ? [] : ["--resume"])),
+          ranks, ["tune", "run.yaml", "--run-directory", folder] + options + (stops == 0 ? [] : ["--resume"])),
         in: self)
       let before = lineCounts(folder)
       let isFar = poll(for: Child.limit) { child.hasEnded || lineCounts(folder) >= before + every }
       try #require(isFar)
-      guard !child.hasEnded, let program = child.programs.first else { return (stops, try child.wait()) }
-      kill(program, stops % 2 == 0 ? SIGKILL : SIGTERM)
+      let programs = child.programs.sorted()
+      guard !child.hasEnded, !programs.isEmpty else { return (stops, try child.wait()) }
+      kill(programs[stops / 2 % programs.count], stops % 2 == 0 ? SIGKILL : SIGTERM)
       stops += 1
       let outcome = try child.wait()
       if outcome.code == 0 { return (stops, outcome) }
