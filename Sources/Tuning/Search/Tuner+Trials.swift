@@ -20,7 +20,7 @@ extension Tuner {
         of: own.filter { !isOut($0) }, upTo: options.groups, ranks: communicator.size)
       {
         let trials = wave.settings.map { trial(of: $0, rung: rung).holdingOut(fold) }
-        guard try train(trials) else { return false }
+        guard try train(wave: trials) else { return false }
       }
       if fold != nil, fold == data.folds { try conclude(out.map { trial(of: $0, rung: rung).holdingOut(fold) }) }
     }
@@ -28,7 +28,7 @@ extension Tuner {
   }
 
   /// Trains a wave, except for what is recorded; false if a signal asked for a stop. Collective.
-  private func train(_ wave: [Trial]) throws -> Bool {
+  private func train(wave: [Trial]) throws -> Bool {
     var failure: CollectiveFailure?
     if wave.count == 1 {
       if record.result(of: wave[0]) == nil { try train(wave[0]).map { record.add($0) } }

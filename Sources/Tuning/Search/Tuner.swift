@@ -38,7 +38,8 @@ package final class Tuner {
   var record: SearchRecord
   let table: SearchTable
   private let console: Console
-  private var groupsByCount: [Int: RankGroups] = [:]
+  /// Those in use until now. Their communicators are freed in one order on all ranks.
+  private var groups: [RankGroups] = []
 
   var communicator: Communicator { context.communicator }
   private let criterion: Configuration.TrainingOptions.Criterion
@@ -166,10 +167,9 @@ package final class Tuner {
 
   /// The ranks as so many groups. Collective.
   func groups(_ count: Int) throws -> RankGroups {
-    if let groups = groupsByCount[count] { return groups }
-    let groups = try RankGroups(count, of: communicator)
-    groupsByCount[count] = groups
-    return groups
+    if let known = groups.first(where: { $0.count == count }) { return known }
+    groups.append(try RankGroups(count, of: communicator))
+    return groups.last!
   }
 
   func say(_ line: String) {

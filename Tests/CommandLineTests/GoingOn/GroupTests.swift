@@ -86,7 +86,7 @@ extension RecoveryTests {
     }
 
     @Test func `A signal to one rank stops all groups, each with a checkpoint`() throws {
-      let workspace = try prepare("steps: 4000")
+      let workspace = try prepare("steps: 2500")
       let more = ["--no-refit", "--rungs", "1", "--over", "optimizer.weight_decay=0,0.01"]
       try tune(.mpirun(2), "whole", more, in: workspace).expectSuccess()
       for rank in 0..<2 {
@@ -111,7 +111,7 @@ extension RecoveryTests {
       }
       try tune(.mpirun(2), "run", more + ["--resume"], in: workspace).expectSuccess()
       try expectSameFiles("run", "whole", in: workspace)
-      try workspace.expectEveryStepOnce("run/trials/02-1", 4000)
+      try workspace.expectEveryStepOnce("run/trials/02-1", 2500)
     }
 
     @Test func `A setting that diverges in one group is out, and the others go on`() throws {
@@ -129,7 +129,7 @@ extension RecoveryTests {
     }
 
     @Test func `An error in one group ends the job with its line, and keeps what the others have`() throws {
-      let workspace = try prepare("steps: 3000")
+      let workspace = try prepare("steps: 1000")
       let more = ["--no-refit", "--rungs", "1", "--over", "optimizer.weight_decay=0,0.01"]
       try tune(.mpirun(2), "whole", more, in: workspace).expectSuccess()
       // The second group cannot make the folder of its run.
@@ -182,6 +182,22 @@ extension RecoveryTests {
       try tune(.mpirun(2), "two", more + ["--groups", "2"], in: workspace, environment: limit)
         .expectError(64, mentioning: ["--groups 2: ", "there are 0.062 GB for the 2 ranks of a host", "fewer groups"])
       #expect(!workspace.exists("two"))
+    }
+
+    @Test func `A rank that does not see the folder is named`() throws {
+      let workspace = try prepare()
+      for folder in ["a", "b"] {
+        for file in ["run.yaml", "train-features.npy", "train-labels.npy"] {
+          try workspace.write("\(folder)/\(file)", try workspace.bytes(file))
+        }
+      }
+      func part(_ folder: String) -> [String] {
+        ["-np", "1", "-wdir", workspace.path(folder), Program.path, "tune", "run.yaml", "--run-directory", "run"]
+          + Self.over
+      }
+      try Child(Program.launcher + part("a") + [":"] + part("b"), in: workspace).wait()
+        .expectError(64, mentioning: ["rank 1 on ", "run: is not there on this host", "--groups 1"])
+      #expect(!workspace.exists("a/run/tune.json") && !workspace.exists("b/run"))
     }
 
     @Test func `Mistakes are one line`() throws {
