@@ -37,18 +37,16 @@ import Tuning
     #expect(Schedule(rungs: 1).title(of: 1) == nil)
   }
 
-  @Test func `More steps are worth a try where gains count, and may lead below the optimum`() {
-    #expect(Schedule.isWorthMore([1, 0.97]))
-    #expect(!Schedule.isWorthMore([1, 0.99]))
-    #expect(!Schedule.isWorthMore([0.97, 1]))
-    // The next gain is like the last one.
-    #expect(Schedule.isWorthMore([1, 0.8], optimum: 0.65))
-    #expect(!Schedule.isWorthMore([1, 0.8], optimum: 0.6))
-    // It is half of the last one, which was half of the one before, or like it where gains grow.
-    #expect(Schedule.isWorthMore([1, 0.8, 0.7], optimum: 0.67))
-    #expect(!Schedule.isWorthMore([1, 0.8, 0.7], optimum: 0.65))
-    #expect(Schedule.isWorthMore([1, 0.95, 0.85], optimum: 0.78))
-    #expect(!Schedule.isWorthMore([1, 0.95, 0.85], optimum: 0.75))
+  @Test func `More steps are worth a try where gains that fall to a third lead below the best of all`() {
+    #expect(Schedule.isWorthMore(1, 0.9, best: 0.9))
+    #expect(!Schedule.isWorthMore(1, 0.97, best: 0.97))
+    #expect(!Schedule.isWorthMore(0.8, 0.9, best: 0.8))
+    // 0.3 and then 0.1.
+    #expect(Schedule.isWorthMore(1, 0.7, best: 0.63))
+    #expect(!Schedule.isWorthMore(1, 0.7, best: 0.6))
+    // 0.3 and 0.1, and then a third of that.
+    #expect(Schedule.isWorthMore(1, 0.6, rungs: 2, best: 0.59))
+    #expect(!Schedule.isWorthMore(1, 0.6, rungs: 2, best: 0.57))
   }
 
   @Test func `Of settings that differ by weight decay alone one goes on before a second one does`() throws {

@@ -16,11 +16,16 @@ extension Tuner {
         record.parts(of: trial(of: setting, rung: rung)).contains { $0.hasDiverged && $0.trial.fold! < fold! }
       }
       let out = own.filter(isOut)
+      let left = own.filter { !isOut($0) }
       for wave in Wave.waves(
-        of: own.filter { !isOut($0) }, upTo: options.groups, ranks: communicator.size)
+        of: left.filter { !$0.reachesOptimum }, upTo: options.groups, ranks: communicator.size)
       {
         let trials = wave.settings.map { trial(of: $0, rung: rung).holdingOut(fold) }
         guard try train(wave: trials) else { return false }
+      }
+      // Optima begin with each other's models.
+      for setting in left where setting.reachesOptimum && !isSkipped(setting) {
+        guard try train(wave: [trial(of: setting, rung: rung).holdingOut(fold)]) else { return false }
       }
       if fold != nil, fold == data.folds { try conclude(out.map { trial(of: $0, rung: rung).holdingOut(fold) }) }
     }
@@ -112,7 +117,11 @@ extension Tuner {
     var configuration = setting.configuration
     if let fold = trial.fold { configuration = data.holdingOut(fold, in: configuration) }
     let total = self.steps(setting)
-    let steps = schedule.steps(rung: trial.rung, of: total, isWarm: warm != nil)
+    var steps = schedule.steps(rung: trial.rung, of: total, isWarm: warm != nil)
+    if setting.reachesOptimum {
+      steps = warm == nil ? setting.configuration.stepsBeforeOptimum(of: data.first.train) : 1
+      configuration.training.keep = .last
+    }
     configuration.training.steps = steps
     if let warm {
       configuration.model.initialization = directory.trial(warm.trial).model
@@ -133,6 +142,7 @@ extension Tuner {
     case .completed(let score, let bestStep, let seconds):
       let (score, classes) = score!
       (result.bestStep, result.seconds) = (bestStep, seconds)
+      if setting.reachesOptimum { result.steps = bestStep }
       result.stepsInAll += bestStep
       (result.loss, result.lossError) = (score.loss, score.lossError)
       (result.accuracy, result.balancedAccuracy) = (score.accuracy, score.balancedAccuracy)

@@ -66,12 +66,13 @@ package final class Tuner {
       if let title = schedule.title(of: rung) { say("\(title): \(settings.count.counted("setting"))") }
       guard try train(settings, rung: rung) else { return .interrupted }
       settings.removeAll(where: \.reachesOptimum)
-      let ranked = ranked(settings, rung: rung)
-      guard rung < schedule.rungs || rung < schedule.rungs + schedule.extensions && gains(ranked, rung: rung) else {
-        break
+      var ranked = ranked(settings, rung: rung)
+      if rung >= schedule.rungs {
+        if rung == schedule.rungs + schedule.extensions { break }
+        ranked = worthMore(ranked, rung: rung)
       }
       let count = schedule.survivors(of: settings.count, rung: rung)
-      settings = space.promoted(ranked, count: count, isLast: rung + 1 >= schedule.rungs) { setting in
+      settings = space.promoted(ranked, count: count, isLast: rung + 1 == schedule.rungs) { setting in
         record.results.contains { $0.trial.setting == setting.number && $0.hasDiverged }
       }
       if settings.isEmpty { break }
@@ -129,20 +130,19 @@ package final class Tuner {
       .map { settings[$0] }
   }
 
-  /// Whether more steps are worth a try: the best setting of a rung is better than all trials of the rungs before by a share that
-  /// counts, was so in the last third of its run, and may come to be better than all optima by such a share.
-  private func gains(_ ranked: [SearchSpace.Setting], rung: Int) -> Bool {
-    guard let best = ranked.first, let result = record.result(of: trial(of: best, rung: rung)),
-      result.trial.rung == rung
-    else { return false }
-    func isOptimum(_ result: TrialResult) -> Bool { space.settings[result.trial.setting - 1].reachesOptimum }
-    let losses = (1...rung).compactMap { last in
-      record.best(by: criterion) { $0.trial.rung <= last && !isOptimum($0) }?.shortfall(by: criterion)
+  /// The settings of a rung that three times as many steps may make better than all others: those whose best model is of the last
+  /// third of their runs, and whose gain since their last rung promises as much.
+  private func worthMore(_ ranked: [SearchSpace.Setting], rung: Int) -> [SearchSpace.Setting] {
+    let best = record.best(by: criterion)!
+    return ranked.filter { setting in
+      let results = (1...rung).compactMap { record.result(of: Trial(setting: setting.number, rung: $0)) }
+        .filter { !$0.hasDiverged }
+      guard let last = results.last, last.trial.rung == rung, 3 * last.bestStep! >= 2 * last.steps else { return false }
+      guard let before = results.dropLast().last else { return last.trial == best.trial }
+      return Schedule.isWorthMore(
+        before.shortfall(by: criterion), last.shortfall(by: criterion), rungs: rung - before.trial.rung,
+        best: best.shortfall(by: criterion))
     }
-    let optimum = record.best(by: criterion, where: isOptimum)?.shortfall(by: criterion) ?? .infinity
-    if losses.count == 1 { return true }
-    if 3 * result.bestStep! < 2 * result.steps { return false }
-    return Schedule.isWorthMore(losses, optimum: optimum)
   }
 
   /// The trial with the strongest weight decay whose loss is at most a standard error above the best one (Breiman et al.,

@@ -1,3 +1,4 @@
+import Datasets
 import Foundation
 import GaussNewton
 import Training
@@ -11,11 +12,19 @@ package enum DefaultGrid {
   /// - Parameter resolved: the configuration of the search, with all automatic settings chosen for Fast Gauss-Newton.
   package static func grids(_ resolved: Configuration, for data: TrainingData) -> [[SearchAxis]] {
     let peak = resolved.optimizer.learningRate
+    let damping = resolved.optimizer.damping
     let isOptimum = resolved.training.until == .optimum
     if resolved.model.hasHiddenParameters {
       return [
-        [SearchAxis(method, ["fgn"]), rates(peak, 0.3 * peak), SearchAxis(decay, ["1e-3", "0"])],
-        [SearchAxis(method, ["adam"]), rates(0.003, 0.001), SearchAxis(decay, ["1e-4", "0"])],
+        [SearchAxis(method, ["fgn"]), rates(peak, 0.3 * peak), SearchAxis(decay, ["0"])],
+        // Shorter steps, which fit what is rare later: for more of them.
+        [
+          SearchAxis(method, ["fgn"]), floor(5, damping), rates(1.5 * peak, 0.5 * peak), SearchAxis(decay, ["1e-4"]),
+        ],
+        [
+          SearchAxis(method, ["adam"]), SearchAxis("optimizer.adam.decoupled_weight_decay", ["true"]),
+          quarter(resolved.optimizer.batchSize), rates(0.003, 0.001), SearchAxis(decay, ["0.1", "0"]),
+        ].compactMap(\.self),
       ]
     }
     if isOptimum { return [[SearchAxis(decay, ["1e-2", "1e-3", "1e-4", "1e-5", "1e-6"])]] }
@@ -28,9 +37,8 @@ package enum DefaultGrid {
     let optimum = [
       SearchAxis(method, ["fgn"]), SearchAxis(until, ["optimum"]), SearchAxis("training.tolerance", ["0.01"]),
       SearchAxis("training.max_passes", ["100"]),
-      decays(1e-5, 1e-6, 1e-7),
+      decays(3e-6, 1e-6, 3e-7, 1e-7),
     ]
-    let damping = resolved.optimizer.damping
     return [
       // Where the optimum is among the settings, it says what weight decays do.
       [
@@ -41,7 +49,7 @@ package enum DefaultGrid {
       [
         SearchAxis(method, ["fgn"]), SearchAxis("optimizer.metric.kind", [MetricOptions.Kind.diagonal.rawValue]),
         SearchAxis("optimizer.momentum", ["0.97"]),
-        SearchAxis("optimizer.damping.minimum", [text(min(2.5 * damping.initial, damping.maximum))]),
+        floor(2.5, damping),
         rates(0.6 * peak, 0.2 * peak), decays(1e-7, 0),
       ],
       [SearchAxis(method, ["adam"]), rates(0.01, 0.003)],
@@ -54,6 +62,17 @@ package enum DefaultGrid {
     let (features, classes) = (data.train.features.columns, data.classCount)
     let count = data.train.features.isSparse ? (features + 1) * classes : (features + 1) * (features + 1) * classes
     return count <= 1 << 26
+  }
+
+  /// A floor of λ above where it begins.
+  private static func floor(_ factor: Double, _ damping: Damping.Options) -> SearchAxis {
+    SearchAxis("optimizer.damping.minimum", [text(min(factor * damping.initial, damping.maximum))])
+  }
+
+  /// Smaller batches, where they are not of all rows: a step of Adam costs little more than its products.
+  private static func quarter(_ batchSize: BatchSize) -> SearchAxis? {
+    guard case .rows(let rows) = batchSize else { return nil }
+    return SearchAxis("optimizer.batch_size", ["\(max(1, rows / 4))"])
   }
 
   private static func rates(_ values: Double...) -> SearchAxis { SearchAxis(rate, values.map(text)) }

@@ -13,21 +13,16 @@ package struct Schedule: Equatable, Sendable {
   /// The part of the steps of a run that a setting of a path trains from the model of the one before.
   package static let warmPart = 7
 
-  /// The share of the loss, or of the errors, that a rung must take off for one of the extensions to follow.
-  package static let leastGain = 0.015
+  /// The share of the least loss, or of the least errors, that a rung must promise to take off for it to follow the last one.
+  package static let leastGain = 0.03
 
   package init(rungs: Int, extensions: Int = 0) { (self.rungs, self.extensions) = (rungs, extensions) }
 
-  /// Whether three times as many steps are worth a try, where the best losses until each rung are `losses`, and the loss of the
-  /// best optimum is `optimum`: the last rung has gained a share that counts, and what gains that go on to fall as they have
-  /// fallen lead to (Aitken's rule) is better than the optimum by such a share.
-  package static func isWorthMore(_ losses: [Double], optimum: Double = .infinity) -> Bool {
-    let gains = zip(losses, losses.dropFirst()).map { $0 - $1 }
-    guard let last = losses.last, let gain = gains.last, gain > leastGain * losses[losses.count - 2] else {
-      return false
-    }
-    let before = gains.dropLast().last ?? gain
-    return last - gain * gain / max(before, gain) < (1 - leastGain) * optimum
+  /// Whether three times as many steps are worth a try for a setting with the loss `last`, which was `before` some rungs ago, where
+  /// the best of all is `best`: gains that fall to a third from rung to rung would make it better by a share that counts.
+  package static func isWorthMore(_ before: Double, _ last: Double, rungs: Int = 1, best: Double) -> Bool {
+    let next = (before - last) * (2.0 / 3) / Double((0..<rungs).reduce(1) { power, _ in 3 * power } - 1)
+    return next > 0 && last - next < (1 - leastGain) * best
   }
 
   /// The rungs for a number of settings: the last one has two of them or more.

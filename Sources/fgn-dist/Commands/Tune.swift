@@ -43,8 +43,8 @@ struct Tune: ParsableCommand {
 
   @Option(
     help: """
-      After the last rung, up to so many more that train the best setting three times as long, while each takes 1.5 % off the \
-      loss. (default: 2 without --over, --rungs and --path, else 0)
+      After the last rung, up to so many more that train a setting three times as long, while one promises to become 3 % better than \
+      the best one. (default: 2 without --over, --rungs and --path, else 0)
       """)
   var longer: Int?
 
