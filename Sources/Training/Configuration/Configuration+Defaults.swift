@@ -28,7 +28,7 @@ extension Configuration {
     return result
   }
 
-  /// With the normalization, the order of rows, the first λ and the average that the run of a checkpoint has, where none
+  /// With the normalization, the order of rows, the rate, the first λ and the average that the run of a checkpoint has, where none
   /// is asked for.
   func goingOn(from saved: Configuration) -> Configuration {
     var result = self
@@ -36,6 +36,9 @@ extension Configuration {
     result.training.$shuffleBlock.choose(saved.training.shuffleBlock)
     result.training.$shuffleWindow.choose(saved.training.shuffleWindow)
     result.optimizer.damping.$initial.choose(saved.optimizer.damping.initial)
+    if saved.optimizer.method == optimizer.method {
+      result.optimizer.$learningRate.choose(saved.optimizer.learningRate)
+    }
     result.training.average.goOn(from: saved.training.average)
     return result
   }
@@ -70,7 +73,7 @@ extension Configuration.OptimizerOptions {
   fileprivate mutating func choose(for model: Configuration.ModelOptions, _ facts: DataFacts?) {
     let isDeep = model.hasHiddenParameters
     switch method {
-    case .fgn, .ggn: $learningRate.choose(isDeep ? 0.2 : 0.5)
+    case .fgn, .ggn: $learningRate.choose(isDeep ? 0.2 : model.beginsWithModel ? 0.1 : 0.3)
     case .sgd: $learningRate.choose(0.1)
     case .adam: $learningRate.choose(0.001)
     }
@@ -79,7 +82,10 @@ extension Configuration.OptimizerOptions {
     metric.$kind.choose(hasMetric ? .kronecker : .identity)
     metric.$decay.choose(metric.kind.suitedDecay)
     metric.$interval.choose(metric.kind.suitedInterval)
-    damping.choose(method.isDamped ? suitedDamping(isDeep: isDeep, facts) : nil)
+    // What a head has learnt is not to be lost in the first steps.
+    let λ = suitedDamping(isDeep: isDeep, facts)
+    let start = model.beginsWithModel && !isDeep ? (3 * λ).roundedToTwoDigits : λ
+    damping.choose(method.isDamped ? start : nil)
   }
 
   /// λ at the start.

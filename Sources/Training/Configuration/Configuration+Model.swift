@@ -89,6 +89,9 @@ extension Configuration.ModelOptions {
     initialization != "auto" ? initialization : hasHiddenParameters ? "scaled" : "zeros"
   }
 
+  /// Whether the parameters begin with those of a model, in a file.
+  var beginsWithModel: Bool { !["zeros", "scaled"].contains(resolvedInitialization) }
+
   /// Whether the first layer can be one for sparse features.
   var takesSparseInputs: Bool {
     if case .linear? = layers.first { true } else { layers.isEmpty }

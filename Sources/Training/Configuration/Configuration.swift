@@ -80,7 +80,7 @@ package struct Configuration: Codable, Equatable, Sendable {
     package var method = Method.fgn
     /// B, over all ranks.
     package var batchSize = BatchSize.rows(512)
-    @Setting package var learningRate = 0.5
+    @Setting package var learningRate = 0.3
     package var schedule = LearningRateSchedule()
     package var damping = Damping.Options()
     package var solver = SolverOptions()

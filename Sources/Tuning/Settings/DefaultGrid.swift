@@ -50,7 +50,7 @@ package enum DefaultGrid {
         SearchAxis(method, ["fgn"]), SearchAxis("optimizer.metric.kind", [MetricOptions.Kind.diagonal.rawValue]),
         SearchAxis("optimizer.momentum", ["0.97"]),
         floor(2.5, damping),
-        rates(0.6 * peak, 0.2 * peak), decays(1e-7, 0),
+        rates(peak, peak / 3), decays(1e-7, 0),
       ],
       [SearchAxis(method, ["adam"]), rates(0.01, 0.003)],
     ] + (withOptimum ? [optimum] : [])

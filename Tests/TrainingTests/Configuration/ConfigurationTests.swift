@@ -19,7 +19,7 @@ import Testing
     ("data.storage", "auto"), ("data.index_base", "auto"), ("data.header", "auto"), ("data.ignore_label", "null"),
     ("data.normalize", "scale"), ("data.classes", "null"), ("model.layers", "[]"), ("model.bias", "true"),
     ("model.input_shape", "null"), ("model.channels", "first"), ("model.initialization", "auto"),
-    ("optimizer.method", "fgn"), ("optimizer.batch_size", "512"), ("optimizer.learning_rate", "0.5"),
+    ("optimizer.method", "fgn"), ("optimizer.batch_size", "512"), ("optimizer.learning_rate", "0.3"),
     ("optimizer.schedule.kind", "linear"), ("optimizer.schedule.warmup", "0"), ("optimizer.schedule.final", "0"),
     ("optimizer.damping.initial", "0.3"), ("optimizer.damping.policy", "levenberg-marquardt"),
     ("optimizer.damping.minimum", "0.3"), ("optimizer.damping.maximum", "1000000"),
@@ -155,7 +155,7 @@ import Testing
 
   @Test func `Numbers are written as a person would write them`() throws {
     let yaml = Configuration().yaml
-    for line in ["initial: 0.3", "maximum: 1000000", "momentum: 0.9", "learning_rate: 0.5", "minimum: 0.3"] {
+    for line in ["initial: 0.3", "maximum: 1000000", "momentum: 0.9", "learning_rate: 0.3", "minimum: 0.3"] {
       #expect(yaml.contains("\(line)\n"), "\(yaml)")
     }
   }
@@ -231,7 +231,7 @@ import Testing
     }
   }
 
-  @Test(arguments: [("fgn", "0.5"), ("ggn", "0.5"), ("sgd", "0.1"), ("adam", "0.001")])
+  @Test(arguments: [("fgn", "0.3"), ("ggn", "0.3"), ("sgd", "0.1"), ("adam", "0.001")])
   func `Without a learning rate each method has its own, and the complete configuration shows it`(
     method: String, rate: String
   ) throws {
@@ -245,13 +245,15 @@ import Testing
   }
 
   @Test(arguments: [
-    ("", 0.5, "identity", 0.3), ("model: {layers: [{linear: 8}, tanh]}", 0.2, "kronecker", 1),
+    ("", 0.3, "identity", 0.3), ("model: {initialization: start.safetensors}", 0.1, "identity", 0.9),
+    ("model: {layers: [{linear: 8}, tanh]}", 0.2, "kronecker", 1),
     ("model: {layers: [{linear: 8}, tanh]}\noptimizer: {metric: {kind: identity}}", 0.2, "identity", 0.3),
-    ("model: {layers: [tanh]}", 0.5, "identity", 0.3),
+    ("model: {layers: [tanh]}", 0.3, "identity", 0.3),
     ("model: {layers: [{residual: [{convolution: {channels: 3, kernel: 1}}]}, {linear: 8}]}", 0.2, "identity", 0.3),
-    ("optimizer: {metric: {kind: kronecker}}", 0.5, "kronecker", 1),
-    ("optimizer: {metric: {kind: outputs}}", 0.5, "outputs", 0.3),
-    ("optimizer: {metric: {kind: diagonal}}", 0.5, "diagonal", 0.3),
+    ("optimizer: {metric: {kind: kronecker}}", 0.3, "kronecker", 1),
+    ("optimizer: {metric: {kind: outputs}}", 0.3, "outputs", 0.3),
+    ("optimizer: {metric: {kind: diagonal}}", 0.3, "diagonal", 0.3),
+    ("model: {layers: [{linear: 8}, tanh], initialization: start.safetensors}", 0.2, "kronecker", 1),
     ("model: {layers: [{linear: 8}, tanh]}\noptimizer: {method: ggn}", 0.2, "identity", 0.3),
     ("model: {layers: [{linear: 8}, tanh]}\noptimizer: {method: adam}", 0.001, "identity", 0.3),
   ])

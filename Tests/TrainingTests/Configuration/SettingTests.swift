@@ -68,7 +68,7 @@ extension Configuration {
   }
 
   @Test func `A saved configuration has all its values`() throws {
-    for (key, word) in [("\"learning_rate\":0.5", "\"learning_rate\":null"), ("\"scale\"", "\"auto\"")] {
+    for (key, word) in [("\"learning_rate\":0.3", "\"learning_rate\":null"), ("\"scale\"", "\"auto\"")] {
       let json = String(decoding: try JSONEncoder().encode(Configuration()), as: UTF8.self)
       #expect(json.contains(key))
       #expect(try Configuration.saved(json) == Configuration())
@@ -104,6 +104,16 @@ extension Configuration {
     #expect(chosen.data.normalize == .standardize && chosen.optimizer.damping.initial == 120)
     #expect(chosen.optimizer.schedule.kind == .linear && chosen.training.average.decay == 0.999)
     #expect(chosen.training.shuffleBlock == 32768 && chosen.training.shuffleWindow == 6)
+  }
+
+  @Test func `A run that goes on keeps the rate that was chosen for its method`() throws {
+    let saved = try Configuration.parse("optimizer: {learning_rate: 0.5}", source: "").resolved()
+    func rate(_ overrides: String...) throws -> Double {
+      try Configuration.parse("", source: "", overrides: overrides).resolved(goingOnFrom: saved).optimizer.learningRate
+    }
+    #expect(try rate() == 0.5)
+    #expect(try rate("optimizer.method=adam") == 0.001)
+    #expect(try rate("optimizer.learning_rate=2") == 2)
   }
 
   @Test func `With an average the rate is constant, and an exponential one is of about half an epoch`() throws {
