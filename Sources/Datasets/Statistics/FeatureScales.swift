@@ -41,11 +41,13 @@ package enum FeatureScales: Equatable, Sendable {
     }
     if isSparse || active.isEmpty { active = columns }
     active.sort { $0.magnitude < $1.magnitude }
-    guard let smallest = active.first, let largest = active.last else {
+    guard let largest = active.last else {
       self = .alike
       return
     }
     let typical = active[(active.count - 1) / 2].magnitude
+    // What single precision loses beside the others is no feature at any scale.
+    let smallest = active.first { $0.magnitude > typical * Double(Float.ulpOfOne) }!
     let outlier = columns.max { $0.magnitude < $1.magnitude }!
     if largest.magnitude > typical * (isSparse ? Self.sparseFactor : Self.factor) {
       self = .apart(column: largest.column, magnitude: largest.magnitude, typical: typical)

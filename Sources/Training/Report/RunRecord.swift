@@ -152,7 +152,7 @@ package struct RunRecord: Sendable {
       machine = [event.mpi, event.kernel.map { "\($0) kernels" }].compactMap { $0 }.joined(separator: ", ")
       parameters = event.parameters ?? 0
       (ending, rankTimes) = (nil, nil)
-    case "step":
+    case "step", "full_step":
       guard let loss = event.loss, let elapsed = event.elapsed, let phases = event.phases, let duration = event.seconds
       else { return false }
       steps = event.step

@@ -34,6 +34,7 @@ import Testing
     #expect(scales { _, x in 3 + x } == .alike)
     #expect(scales(columns: 1) { _, x in 100 * x } == .alike)
     #expect(scales { _, _ in 0 } == .alike)
+    #expect(scales { $0 == 4 ? 1e-33 * $1 : $1 } == .alike)
     #expect(FeatureScales(FeatureStatistics(columns: 3), isSparse: false) == .alike)
   }
 

@@ -58,6 +58,15 @@ import Testing
     }
   }
 
+  @Test func `Steps on all rows go on with the curves`() throws {
+    let full =
+      #"{"event":"full_step","step":3,"objective":0.3,"loss":0.2,"elapsed":1.5,"seconds":0.4,"solver_iterations":7,"phases":{"jvp":0.3}}"#
+    let run = try RunRecord(path: write("a", lines(1...2) + [full]))
+    #expect(run.steps == 3 && run.seconds == 1.5)
+    #expect(run.loss.map(\.value) == [1, 0.5, 0.2] && run.iterations.map(\.value) == [4, 4, 7])
+    #expect(run.phases.count == 3 && run.damping.count == 2)
+  }
+
   @Test func `The best model's scores are those of the run, at its own step`() throws {
     func best(_ split: String, loss: Double) -> String {
       evaluation(split, 4, loss: loss, elapsed: 3).replacing("\"split\"", with: "\"model_step\":2,\"split\"")
