@@ -43,6 +43,9 @@ import Tuning
     #expect(space.settings.map(\.values) == [["fgn", "0.1"], ["fgn", "1"], ["adam", ""]])
     #expect(space.settings.map(\.number) == [1, 2, 3])
     #expect(!space.isPath)
+    // Runs that end with their steps have no tolerance.
+    let ends = try self.space(["training.until=steps,optimum", "training.tolerance=1e-3,1e-2"])
+    #expect(ends.settings.map(\.values) == [["steps", ""], ["optimum", "1e-3"], ["optimum", "1e-2"]])
   }
 
   @Test func `Weight decays of a linear head are a path from strong to weak for each of the other settings`() throws {

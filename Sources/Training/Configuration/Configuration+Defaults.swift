@@ -28,7 +28,7 @@ extension Configuration {
     return result
   }
 
-  /// With the normalization, the order of rows, the rate, the first λ and the average that the run of a checkpoint has, where none
+  /// With the normalization, the order of rows, the rate, the first λ, its floor and the average that the run of a checkpoint has, where none
   /// is asked for.
   func goingOn(from saved: Configuration) -> Configuration {
     var result = self
@@ -38,6 +38,8 @@ extension Configuration {
     result.optimizer.damping.$initial.choose(saved.optimizer.damping.initial)
     if saved.optimizer.method == optimizer.method {
       result.optimizer.$learningRate.choose(saved.optimizer.learningRate)
+      let floor = min(saved.optimizer.damping.minimum, result.optimizer.damping.maximum)
+      result.optimizer.damping.$minimum.choose(floor)
     }
     result.training.average.goOn(from: saved.training.average)
     return result
@@ -84,7 +86,7 @@ extension Configuration.OptimizerOptions {
     metric.$interval.choose(metric.kind.suitedInterval)
     // What a head has learnt is not to be lost in the first steps.
     let λ = suitedDamping(isDeep: isDeep, facts)
-    let start = model.beginsWithModel && !isDeep ? (3 * λ).roundedToTwoDigits : λ
+    let start = model.beginsWithModel && !isDeep ? Double(String(format: "%.2g", 3 * λ))! : λ
     damping.choose(method.isDamped ? start : nil)
   }
 
@@ -101,16 +103,10 @@ extension Configuration.OptimizerOptions {
 extension Damping.Options {
   /// The start and the bounds for the λ that suits a method; nil for one that does not damp.
   fileprivate mutating func choose(_ λ: Double?) {
-    guard let λ else {
-      let standard = Self()
-      $initial.choose(standard.initial)
-      $minimum.choose(standard.minimum)
-      $maximum.choose(standard.maximum)
-      return
-    }
     // A maximum that is none is an error of its own.
     let isBounded = !$maximum.isAutomatic && maximum > 0
-    let bounded = isBounded ? min(λ, maximum) : λ
+    let start = λ ?? Self().initial
+    let bounded = isBounded ? min(start, maximum) : start
     $initial.choose(bounded)
     $minimum.choose(bounded)
     let floor = max(initial, minimum)

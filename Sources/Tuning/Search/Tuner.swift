@@ -63,7 +63,9 @@ package final class Tuner {
     try save(chosen: nil)
     var (settings, rung) = (space.ordered, 1)
     while true {
-      if let title = schedule.title(of: rung) { say("\(title): \(settings.count.counted("setting"))") }
+      if let title = schedule.title(of: rung), !settings.allSatisfy(\.reachesOptimum) {
+        say("\(title): \(settings.count.counted("setting"))")
+      }
       guard try train(settings, rung: rung) else { return .interrupted }
       settings.removeAll(where: \.reachesOptimum)
       var ranked = ranked(settings, rung: rung)
@@ -73,7 +75,9 @@ package final class Tuner {
       }
       let count = schedule.survivors(of: settings.count, rung: rung)
       settings = space.promoted(ranked, count: count, isLast: rung + 1 == schedule.rungs) { setting in
-        record.results.contains { $0.trial.setting == setting.number && $0.hasDiverged }
+        record.results.contains {
+          $0.trial.setting == setting.number && $0.trial.rung <= rung && $0.hasDiverged
+        }
       }
       if settings.isEmpty { break }
       rung += 1
@@ -133,7 +137,8 @@ package final class Tuner {
   /// The settings of a rung that three times as many steps may make better than all others: those whose best model is of the last
   /// third of their runs, and whose gain since their last rung promises as much.
   private func worthMore(_ ranked: [SearchSpace.Setting], rung: Int) -> [SearchSpace.Setting] {
-    let best = record.best(by: criterion)!
+    // A search that goes on knows what the next rung has come to before it stopped.
+    guard let best = record.best(by: criterion, where: { $0.trial.rung <= rung }) else { return [] }
     return ranked.filter { setting in
       let results = (1...rung).compactMap { record.result(of: Trial(setting: setting.number, rung: $0)) }
         .filter { !$0.hasDiverged }

@@ -7,13 +7,13 @@ import Training
 /// whose objective is cheap to minimise its optimum, with several learning rates and weight decays. Twelve settings at most.
 package enum DefaultGrid {
   private static let method = "optimizer.method", rate = "optimizer.learning_rate", decay = "optimizer.weight_decay"
-  private static let until = "training.until"
+  private static let until = "training.until", metric = "optimizer.metric.kind"
 
   /// - Parameter resolved: the configuration of the search, with all automatic settings chosen for Fast Gauss-Newton.
   package static func grids(_ resolved: Configuration, for data: TrainingData) -> [[SearchAxis]] {
     let peak = resolved.optimizer.learningRate
     let damping = resolved.optimizer.damping
-    let isOptimum = resolved.training.until == .optimum
+    if resolved.training.until == .optimum { return [[SearchAxis(decay, ["1e-2", "1e-3", "1e-4", "1e-5", "1e-6"])]] }
     if resolved.model.hasHiddenParameters {
       return [
         [SearchAxis(method, ["fgn"]), rates(peak, 0.3 * peak), SearchAxis(decay, ["0"])],
@@ -27,7 +27,6 @@ package enum DefaultGrid {
         ].compactMap(\.self),
       ]
     }
-    if isOptimum { return [[SearchAxis(decay, ["1e-2", "1e-3", "1e-4", "1e-5", "1e-6"])]] }
     let withOptimum = resolved.allowsOptimum && isOptimumCheap(data)
     // The curvature of a linear layer goes with the squares of its inputs, and with it what a weight decay does.
     let norm = data.facts.meanSquaredNorm()
@@ -47,13 +46,33 @@ package enum DefaultGrid {
       ],
       // Where rows of many classes swing, long momentum and more damping go with a scale for each class and feature.
       [
-        SearchAxis(method, ["fgn"]), SearchAxis("optimizer.metric.kind", [MetricOptions.Kind.diagonal.rawValue]),
+        SearchAxis(method, ["fgn"]), SearchAxis(metric, [MetricOptions.Kind.diagonal.rawValue]),
         SearchAxis("optimizer.momentum", ["0.97"]),
         floor(2.5, damping),
         rates(peak, peak / 3), decays(1e-7, 0),
       ],
       [SearchAxis(method, ["adam"]), rates(0.01, 0.003)],
     ] + (withOptimum ? [optimum] : [])
+  }
+
+  /// The grids without the axes of keys that are given, as `KEY=VALUE`, and without those grids that are of another method, metric
+  /// or end. Throws exit code 64 where none are left.
+  package static func keeping(_ given: [String], in grids: [[SearchAxis]]) throws(ConfigurationError) -> [[SearchAxis]]
+  {
+    let kinds = [method, until, metric]
+    let pairs = given.map { $0.split(separator: "=", maxSplits: 1).map { $0.trimmingCharacters(in: .whitespaces) } }
+    func value(of axis: SearchAxis) -> String? {
+      pairs.last { axis.key == $0[0] || axis.key.hasPrefix($0[0] + ".") }?.last
+    }
+    let kept = grids.filter { grid in
+      grid.allSatisfy { axis in !kinds.contains(axis.key) || value(of: axis).map { axis.values == [$0] } ?? true }
+    }
+    if kept.isEmpty {
+      throw ConfigurationError(
+        source: "--set \(given.joined(separator: " "))",
+        "leaves nothing of the settings that are compared without --over; name some with --over")
+    }
+    return kept.map { grid in grid.filter { value(of: $0) == nil } }
   }
 
   /// Whether a hundred passes over all rows take less time than a search: for sparse heads, and those whose classes have

@@ -117,6 +117,7 @@ extension Configuration {
   /// Whether a run with this configuration reads a setting.
   fileprivate func reads(_ key: String) -> Bool {
     if key == "optimizer.decay_biases", !model.hasBiases { return false }
+    if ["training.tolerance", "training.max_passes"].contains(key) { return training.until == .optimum }
     return !key.hasPrefix("optimizer.") || optimizer.reads(key)
   }
 

@@ -126,9 +126,11 @@ struct Tune: ParsableCommand {
       let data = examples.first
       let grids = try communicator.collectively {
         axes.isEmpty
-          ? DefaultGrid.grids(
-            try Configuration.load(path: config, overrides: overrides + ["optimizer.method=fgn"])
-              .resolved(for: data.facts), for: data) : [axes]
+          ? try DefaultGrid.keeping(
+            self.overrides,
+            in: DefaultGrid.grids(
+              try Configuration.load(path: config, overrides: overrides + ["optimizer.method=fgn"])
+                .resolved(for: data.facts), for: data)) : [axes]
       }
       let space = try communicator.collectively {
         try SearchSpace(grids, isPath: path) { tried in
@@ -246,7 +248,9 @@ struct Tune: ParsableCommand {
         source: "--one-standard-error", "needs --over optimizer.weight_decay=…, of which it takes the strongest")
     }
     if space.isPath { return 1 }
-    return rungs ?? Schedule.rungs(settings: space.settings.count { !$0.reachesOptimum })
+    // Optima need no rungs; with two, those behind the best one are left out.
+    let count = space.settings.count { !$0.reachesOptimum }
+    return rungs ?? (count == 0 ? 2 : Schedule.rungs(settings: count))
   }
 
   /// The folder of the search and its lock. On rank 0.

@@ -39,7 +39,7 @@ extension RecoveryTests {
       let more = try Program.run(arguments + ["--resume", "--set", "training.epochs=6"], in: workspace)
       more.expectSuccess()
       #expect(
-        more.output.contains("note: the rate goes from 0.08333 at step 6 to 0.25, for training.epochs is 6 and was 3"))
+        more.output.contains("note: the rate goes from 0.05 at step 6 to 0.15, for training.epochs is 6 and was 3"))
       try workspace.expectEveryStepOnce("run", 12)
     }
 

@@ -194,6 +194,28 @@ extension RecoveryTests {
       #expect(changed.code == 64 && changed.errors[0].contains("another value of --longer"))
     }
 
+    @Test func `A kill within a longer rung does not change what else is in it`() throws {
+      let workspace = try prepare()
+      let options = [
+        "--set", "optimizer.method=sgd", "--set", "training.steps=20", "--set", "checkpoint.every=0", "--no-refit",
+        "--longer", "1", "--over", "optimizer.learning_rate=0.02,0.05",
+      ]
+      try tune(.plain, "whole", options, in: workspace).expectSuccess()
+      let rows = try workspace.table("whole").filter { $0["rung"] == "2" }
+      try #require(rows.count == 2)
+      // As if it had been killed behind the first trial of that rung.
+      try tune(.plain, "run", options, in: workspace).expectSuccess()
+      var record = try JSONSerialization.jsonObject(with: Data(workspace.bytes("run/tune.json"))) as! [String: Any]
+      var results = record["results"] as! [[String: Any]]
+      results.removeLast()
+      record["results"] = results
+      try workspace.write("run/tune.json", Array(JSONSerialization.data(withJSONObject: record)))
+      try FileManager.default.removeItem(atPath: workspace.path("run/trials/02-2"))
+      try tune(.plain, "run", options + ["--resume"], in: workspace).expectSuccess()
+      #expect(try workspace.bytes("run/tune.csv") == workspace.bytes("whole/tune.csv"))
+      #expect(try workspace.bytes("run/model.safetensors") == workspace.bytes("whole/model.safetensors"))
+    }
+
     @Test func `Mistakes are one line on any number of ranks`() throws {
       let workspace = try prepare()
       for (more, code, said) in [
@@ -202,6 +224,7 @@ extension RecoveryTests {
         (["--over", "optimizer.momentum=0.9,2"], 64, "optimizer.momentum: 2.0 is impossible"),
         (["--over", "data.normalize=none,scale"], 64, "data.normalize: is common to all settings"),
         (["--path", "--over", "optimizer.momentum=0,0.9"], 64, "--path"),
+        (["--set", "optimizer.method=sgd"], 64, "leaves nothing of the settings"),
         (["--rungs", "0"], 64, "--rungs takes 1 to 5"), (["--longer", "9"], 64, "--longer takes 0 to 4"),
         (["--path", "--longer", "1"], 64, "--longer 1 does not go with --path"),
       ] as [([String], Int32, String)] {

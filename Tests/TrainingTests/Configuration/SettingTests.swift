@@ -106,12 +106,15 @@ extension Configuration {
     #expect(chosen.training.shuffleBlock == 32768 && chosen.training.shuffleWindow == 6)
   }
 
-  @Test func `A run that goes on keeps the rate that was chosen for its method`() throws {
-    let saved = try Configuration.parse("optimizer: {learning_rate: 0.5}", source: "").resolved()
+  @Test func `A run that goes on keeps the rate and the floor of λ that were chosen for its method`() throws {
+    let saved = try Configuration.parse(
+      "optimizer: {learning_rate: 0.5, damping: {minimum: 7}}", source: ""
+    ).resolved()
     func rate(_ overrides: String...) throws -> Double {
       try Configuration.parse("", source: "", overrides: overrides).resolved(goingOnFrom: saved).optimizer.learningRate
     }
-    #expect(try rate() == 0.5)
+    let floor = try Configuration.parse("", source: "").resolved(goingOnFrom: saved).optimizer.damping.minimum
+    #expect(try rate() == 0.5 && floor == 7)
     #expect(try rate("optimizer.method=adam") == 0.001)
     #expect(try rate("optimizer.learning_rate=2") == 2)
   }
