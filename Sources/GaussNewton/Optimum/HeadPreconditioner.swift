@@ -47,12 +47,9 @@ final class HeadPreconditioner<Scalar: DistributedScalar>: Preconditioner {
   }
 
   static func isSuited(to network: Network) -> Bool {
-    network.hasSingleLayer && network.body.connections.count == 1 && count(network) <= 1 << 26
-  }
-
-  /// Numbers of the blocks.
-  static func count(_ network: Network) -> Int {
-    network.connections[0].columns * network.connections[0].columns * network.outputCount
+    let connections = network.body.connections
+    guard network.hasSingleLayer, connections.count == 1, let head = connections.first else { return false }
+    return OptimumOptions.hasClassBlocks(columns: head.columns, outputs: head.outputs)
   }
 
   /// The rows that the blocks are made from: all, or so many evenly spaced ones that the blocks are like those of all. Where the
@@ -63,8 +60,8 @@ final class HeadPreconditioner<Scalar: DistributedScalar>: Preconditioner {
     return (0..<count).map { $0 * n / count }
   }
 
-  /// Takes the blocks at θ for a system that is solved to `forcing`. Each rank makes those of its share of the classes from rows of all ranks, so that no bit
-  /// depends on the number of ranks. One allgather. Collective.
+  /// Takes the blocks at θ for a system that is solved to `forcing`. Each rank makes those of its share of the classes from rows
+  /// of all ranks, so that no bit depends on the number of ranks. One allgather. Collective.
   func update(at parameters: Vector<Scalar>, forcing: Double) throws {
     let communicator = objective.communicator
     let shares = (0..<communicator.size).map { (0..<C).part($0, of: communicator.size) }

@@ -11,6 +11,10 @@ package struct OptimumOptions: Equatable, Sendable {
     (self.tolerance, self.maxPasses) = (tolerance, maxPasses)
   }
 
+  /// Whether the blocks of the classes of a dense linear head, `columns`² numbers for each of its outputs, fit into memory as a
+  /// preconditioner; `columns` counts the bias.
+  package static func hasClassBlocks(columns: Int, outputs: Int) -> Bool { columns * columns * outputs <= 1 << 26 }
+
   /// What a step may still gain of the objective where that has converged, as a share of it: with a tolerance of 10⁻⁶ or less a
   /// tenth of what the eighth digit is worth. Where features have other scales, the gradient alone says little.
   var leastDecrease: Double { max(1e-9, 1e-3 * tolerance) }

@@ -36,9 +36,8 @@ package final class RankGroups {
   ///
   /// - Parameters:
   ///   - asksToStop: whether this process is asked to end its work early. All groups stop if one rank is, or if a group fails.
-  ///   - body: is collective within the group, and throws the same `CollectiveFailure` or `Disagreement` on all
-  ///     of its ranks. It calls `shouldStop`,
-  ///     which is local and does not wait, as often as it can stop.
+  ///   - body: is collective within the group, and throws the same `CollectiveFailure` or `Disagreement` on all of its ranks.
+  ///     It calls `shouldStop`, which is local and does not wait, as often as it can stop.
   package func workSideBySide(
     asksToStop: @escaping () -> Bool, _ body: (_ shouldStop: @escaping () throws -> Bool) throws -> [UInt8]
   ) throws -> Outcomes {

@@ -84,13 +84,17 @@ extension Configuration.OptimizerOptions {
     metric.$kind.choose(hasMetric ? .kronecker : .identity)
     metric.$decay.choose(metric.kind.suitedDecay)
     metric.$interval.choose(metric.kind.suitedInterval)
-    // What a head has learnt is not to be lost in the first steps.
-    let λ = suitedDamping(isDeep: isDeep, facts)
-    let start = model.beginsWithModel && !isDeep ? Double(String(format: "%.2g", 3 * λ))! : λ
-    damping.choose(method.isDamped ? start : nil)
+    damping.choose(method.isDamped ? startDamping(for: model, facts) : nil)
   }
 
-  /// λ at the start.
+  /// λ at the start; more where a head begins with what it has learnt, which is not to be lost in the first steps.
+  private func startDamping(for model: Configuration.ModelOptions, _ facts: DataFacts?) -> Double {
+    let isDeep = model.hasHiddenParameters
+    let λ = suitedDamping(isDeep: isDeep, facts)
+    return model.beginsWithModel && !isDeep ? Double(String(format: "%.2g", 3 * λ))! : λ
+  }
+
+  /// The λ that suits the curvature.
   private func suitedDamping(isDeep: Bool, _ facts: DataFacts?) -> Double {
     if metric.kind == .kronecker { return 1 }
     guard let facts, !isDeep || facts.isSparse, !metric.kind.hasMatrices else { return 0.3 }

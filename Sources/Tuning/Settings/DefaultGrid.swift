@@ -27,7 +27,7 @@ package enum DefaultGrid {
         ].compactMap(\.self),
       ]
     }
-    let withOptimum = resolved.allowsOptimum && isOptimumCheap(data)
+    let withOptimum = resolved.allowsOptimum && isOptimumCheap(resolved.model, data)
     // The curvature of a linear layer goes with the squares of its inputs, and with it what a weight decay does.
     let norm = data.facts.meanSquaredNorm()
     func decays(_ values: Double...) -> SearchAxis {
@@ -77,10 +77,10 @@ package enum DefaultGrid {
 
   /// Whether a hundred passes over all rows take less time than a search: for sparse heads, and those whose classes have
   /// blocks of the Hessian to precondition by, which some thousand classes have not.
-  private static func isOptimumCheap(_ data: TrainingData) -> Bool {
-    let (features, classes) = (data.train.features.columns, data.classCount)
-    let count = data.train.features.isSparse ? (features + 1) * classes : (features + 1) * (features + 1) * classes
-    return count <= 1 << 26
+  private static func isOptimumCheap(_ model: Configuration.ModelOptions, _ data: TrainingData) -> Bool {
+    let (columns, classes) = (data.train.features.columns + (model.bias ? 1 : 0), data.classCount)
+    if data.train.features.isSparse { return columns * classes <= 1 << 26 }
+    return OptimumOptions.hasClassBlocks(columns: columns, outputs: classes)
   }
 
   /// A floor of λ above where it begins.
