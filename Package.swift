@@ -18,7 +18,7 @@ let documentation: [Package.Dependency] =
   ? [] : [.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0")]
 
 // Optimising these takes longer than it saves.
-let quickTests: [SwiftSetting] = [.unsafeFlags(["-Onone"])]
+let unoptimized: [SwiftSetting] = [.unsafeFlags(["-Onone"])]
 
 // What never sees MPI is not tested again with another one.
 let testsWithoutMPI: [Target] =
@@ -26,8 +26,9 @@ let testsWithoutMPI: [Target] =
   ? []
   : [
     .testTarget(
-      name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "TestSupport"], swiftSettings: quickTests),
-    .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "CBzip2", "TestSupport"], swiftSettings: quickTests),
+      name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "TestSupport"], swiftSettings: unoptimized),
+    .testTarget(
+      name: "DatasetsTests", dependencies: ["Datasets", "CBzip2", "TestSupport"], swiftSettings: unoptimized),
     .testTarget(name: "NetworksTests", dependencies: ["Networks", "LinearAlgebra", "TestSupport"]),
   ]
 
@@ -64,24 +65,26 @@ let package = Package(
       ],
       resources: [.embedInCode("Report/report.css"), .embedInCode("Report/report.js")]),
     .target(name: "Study", dependencies: ["Training", "GaussNewton", "Networks", "Datasets", "LinearAlgebra", "MPI"]),
-    .target(name: "Tuning", dependencies: ["Training", "GaussNewton", "Networks", "Datasets", "LinearAlgebra", "MPI"]),
+    .target(
+      name: "Tuning", dependencies: ["Training", "GaussNewton", "Networks", "Datasets", "LinearAlgebra", "MPI"],
+      swiftSettings: unoptimized),
     .executableTarget(
       name: "fgn-dist",
       dependencies: [
         "Training", "Study", "Tuning", "CSystem", .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ]),
+      ], swiftSettings: unoptimized),
 
     .target(name: "TestSupport", dependencies: ["MPI", "LinearAlgebra", "CZlib"], path: "Tests/TestSupport"),
-    .testTarget(name: "MPITests", dependencies: ["MPI", "TestSupport"], swiftSettings: quickTests),
+    .testTarget(name: "MPITests", dependencies: ["MPI", "TestSupport"], swiftSettings: unoptimized),
     .testTarget(name: "GaussNewtonTests", dependencies: ["GaussNewton", "TestSupport"]),
-    .testTarget(name: "TrainingTests", dependencies: ["Training", "TestSupport"], swiftSettings: quickTests),
+    .testTarget(name: "TrainingTests", dependencies: ["Training", "TestSupport"], swiftSettings: unoptimized),
     .testTarget(
-      name: "StudyTests", dependencies: ["Study", "Training", "LinearAlgebra", "MPI"], swiftSettings: quickTests),
+      name: "StudyTests", dependencies: ["Study", "Training", "LinearAlgebra", "MPI"], swiftSettings: unoptimized),
     .testTarget(
-      name: "TuningTests", dependencies: ["Tuning", "Training"], swiftSettings: quickTests),
+      name: "TuningTests", dependencies: ["Tuning", "Training"], swiftSettings: unoptimized),
     .testTarget(
       name: "CommandLineTests", dependencies: ["fgn-dist", "Training", "Datasets", "TestSupport"],
-      swiftSettings: quickTests),
+      swiftSettings: unoptimized),
   ] + testsWithoutMPI,
   swiftLanguageModes: [.v6],
 )

@@ -43,10 +43,11 @@ extension TrialResult {
     accuracy = mean(\.accuracy)
     balancedAccuracy = parts.reduce(0) { $0 + $1.share!.balancedHits } / Double(classes)
     // The squares around the mean of a fold, and those of that mean around the mean of all.
-    let squares = zip(parts, counts).reduce(0) { sum, part in
-      let (result, count) = part
+    var squares = 0.0
+    for (result, count) in zip(parts, counts) {
       let distance = result.loss - loss
-      return sum + count * (max(1, count - 1) * result.lossError * result.lossError + distance * distance)
+      let variance = max(1, count - 1) * result.lossError * result.lossError
+      squares += count * (variance + distance * distance)
     }
     lossError = (squares / count / max(1, count - 1)).squareRoot()
   }

@@ -15,17 +15,17 @@ package struct SearchTable {
   /// ends with the same file.
   package func csv(_ results: [TrialResult], chosen: Trial?) -> String {
     let head = ["setting", "rung"] + space.keys
-    let scores = ["steps", "best_step", "steps_in_all", "loss", "loss_error", "accuracy", "balanced_accuracy"]
-    var lines = [(head + scores + ["status"]).map(CSV.field).joined(separator: ",")]
+    let columns = ["steps", "best_step", "steps_in_all", "loss", "loss_error", "accuracy", "balanced_accuracy"]
+    var lines = [(head + columns + ["status"]).map(CSV.field).joined(separator: ",")]
     let sorted = results.sorted { ($0.trial.setting, $0.trial.rung) < ($1.trial.setting, $1.trial.rung) }
     for result in sorted {
       let setting = space.settings[result.trial.setting - 1]
       let status = result.hasDiverged ? "diverged" : chosen == result.trial ? "chosen" : "completed"
       func text(_ value: Double) -> String { result.hasDiverged ? "" : "\(value)" }
-      let fields =
-        ["\(setting.number)", "\(result.trial.rung)"] + setting.values.map { $0.isEmpty ? "" : CSV.field($0) }
-        + ["\(result.steps)", result.bestStep.map { "\($0)" } ?? "", "\(result.stepsInAll)"]
-        + [result.loss, result.lossError, result.accuracy, result.balancedAccuracy].map(text) + [status]
+      let values = setting.values.map { $0.isEmpty ? "" : CSV.field($0) }
+      let steps = ["\(result.steps)", result.bestStep.map { "\($0)" } ?? "", "\(result.stepsInAll)"]
+      let scores = [result.loss, result.lossError, result.accuracy, result.balancedAccuracy].map(text)
+      let fields = ["\(setting.number)", "\(result.trial.rung)"] + values + steps + scores + [status]
       lines.append(fields.joined(separator: ","))
     }
     return lines.joined(separator: "\n") + "\n"
