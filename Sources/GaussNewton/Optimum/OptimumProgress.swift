@@ -2,7 +2,7 @@ import LinearAlgebra
 
 /// When a run has reached the optimum of its objective, and when it gives up.
 package struct OptimumOptions: Equatable, Sendable {
-  /// The gradient has converged where ‖g‖ ≤ tolerance · ‖g₀‖, with g₀ that of the run's initial parameters.
+  /// The gradient has converged where ‖g‖ ≤ tolerance · ‖g₀‖.
   package var tolerance: Double
   /// The passes over all rows after which the way to the optimum ends.
   package var maxPasses: Int
@@ -15,7 +15,7 @@ package struct OptimumOptions: Equatable, Sendable {
   /// preconditioner; `columns` counts the bias.
   package static func hasClassBlocks(columns: Int, outputs: Int) -> Bool { columns * columns * outputs <= 1 << 26 }
 
-  /// What a step may still gain of the objective where that has converged, as a share of it: with a tolerance of 10⁻⁶ or less a
+  /// What another step may still gain of the objective where that has converged, as a share of it: with a tolerance of 10⁻⁶ or less a
   /// tenth of what the eighth digit is worth. Where features have other scales, the gradient alone says little.
   var leastDecrease: Double { max(1e-9, 1e-3 * tolerance) }
 
@@ -25,7 +25,8 @@ package struct OptimumOptions: Equatable, Sendable {
 
 /// How far a run is on the way to the optimum by steps on all rows.
 package struct OptimumProgress: Codable, Equatable, Sendable {
-  /// ‖g₀‖
+  /// ‖g₀‖: of a linear head at zero, so that it does not matter with which model a run begins, else of the parameters that the
+  /// run began with.
   package let initialGradientNorm: Double
   /// Steps on all rows.
   package var steps = 0
@@ -37,6 +38,8 @@ package struct OptimumProgress: Codable, Equatable, Sendable {
   package var gradientNorm: Double
   /// What the quadratic model of the last step promised of f; nil before the first one.
   package var expectedDecrease: Double?
+  /// What another step would take off f, by what the last one has left of the gradient; nil before the first one.
+  package var remainingDecrease: Double?
   /// Steps in a row with no more to gain than rounding, which have not halved the gradient.
   package var stalls = 0
   /// The least gradient norm of steps with no more to gain than rounding.
@@ -52,9 +55,16 @@ package struct OptimumProgress: Codable, Equatable, Sendable {
     gradientNorm == 0 ? 0 : gradientNorm / initialGradientNorm
   }
 
-  /// Whether a step would gain nothing that counts.
+  /// Whether another step would gain nothing that counts.
   private func isFlat(_ options: OptimumOptions) -> Bool {
-    expectedDecrease.map { $0 <= options.leastDecrease * abs(objective) } ?? false
+    remainingDecrease.map { $0 <= options.leastDecrease * abs(objective) } ?? false
+  }
+
+  /// By how much a step has to multiply the gradient to be the last one; 0 where that is not known.
+  func leastReduction(_ options: OptimumOptions) -> Double {
+    guard let remaining = remainingDecrease, remaining > 0, gradientNorm > 0 else { return 0 }
+    return min(
+      options.tolerance / gradientRatio, (options.leastDecrease * abs(objective) / remaining).squareRoot())
   }
 
   package enum End: Equatable, Sendable {
@@ -82,13 +92,16 @@ package struct OptimumProgress: Codable, Equatable, Sendable {
   private static let leastLoss = 1e-12
 
   /// Takes in a step. Changes of the objective below the share `rounding` of it are rounding.
+  ///
+  /// - Parameter remaining: gᵀM⁻¹g behind the step relative to that before it.
   mutating func take(
-    expectedDecrease: Double, _ value: (objective: Double, loss: Double), gradientNorm: Double, rounding: Double
+    expectedDecrease: Double, remaining: Double, _ value: (objective: Double, loss: Double), gradientNorm: Double,
+    rounding: Double
   ) {
     steps += 1
     (objective, loss) = value
     self.gradientNorm = gradientNorm
-    self.expectedDecrease = expectedDecrease
+    (self.expectedDecrease, remainingDecrease) = (expectedDecrease, expectedDecrease * min(1, remaining))
     guard expectedDecrease <= rounding * abs(objective) else { return (stalls, leastGradientNorm) = (0, nil) }
     if let least = leastGradientNorm, gradientNorm > least / 2 { stalls += 1 } else { stalls = 0 }
     leastGradientNorm = min(gradientNorm, leastGradientNorm ?? .infinity)

@@ -19,6 +19,7 @@ package final class TruncatedNewton<Scalar: DistributedScalar> {
   private let parameters: Vector<Scalar>
   private let head: HeadPreconditioner<Scalar>?
   private let diagonal: DiagonalPreconditioner<Scalar>?
+  private var preconditioner: (any Preconditioner)? { head ?? diagonal }
   private let space: ReplicatedParameters
   private let scratch: NewtonSystem.Scratch
   /// ∇f at θ and at a candidate, the step d, and the candidate θ + αd (P each).
@@ -39,8 +40,7 @@ package final class TruncatedNewton<Scalar: DistributedScalar> {
     package var expectedDecrease, decrease: Double
   }
 
-  /// Takes θ (P), which its steps change. `initial` are the parameters that the run began with, to which its gradient is
-  /// related; nil where the progress is that of a run that goes on. One pass, or two. Collective.
+  /// Takes θ (P), which its steps change. `initial` are the parameters whose gradient is g₀; nil where the progress is that of a run that goes on. One pass, or two. Collective.
   package init(
     _ objective: FullObjective<Scalar>, _ parameters: Vector<Scalar>, initial: Vector<Scalar>?,
     resuming progress: OptimumProgress?, options: OptimumOptions
@@ -71,8 +71,11 @@ package final class TruncatedNewton<Scalar: DistributedScalar> {
   /// Changes of the objective below this share of it are rounding.
   private static var rounding: Double { Scalar.self == Float.self ? 1e-7 : 1e-14 }
 
-  /// How far H d = −g is solved: √(rᵀM⁻¹r) of the residual to that of g.
-  private var forcing: Double { min(0.5, max(1e-6, progress.gradientRatio.squareRoot())) }
+  /// How far H d = −g is solved: √(rᵀM⁻¹r) of the residual to that of g. No further than half of what is needed to be done
+  /// with this step.
+  private var forcing: Double {
+    min(0.5, max(1e-6, progress.gradientRatio.squareRoot(), 0.5 * progress.leastReduction(options)))
+  }
 
   /// Takes a step; nil if any rank wishes to stop, and θ then is as before. Collective.
   package func advance() throws -> Report? {
@@ -84,7 +87,7 @@ package final class TruncatedNewton<Scalar: DistributedScalar> {
     do {
       summary = try phases.measure(.solve) {
         var system = NewtonSystem(
-          scratch, x: step, preconditioner: head ?? diagonal, over: space,
+          scratch, x: step, preconditioner: preconditioner, over: space,
           product: { [objective, parameters] v, image in
             try objective.multiply(v, at: parameters, into: image)
             if objective.isInterrupted { throw Stop() }
@@ -101,12 +104,13 @@ package final class TruncatedNewton<Scalar: DistributedScalar> {
       step.assign(scratch.z)
     }
     try space.unify(step)
+    let weight = try preconditionedNorm(gradient)
     let slope = try space.totals(gradient.dot(step))
     let expected = try space.totals(-slope / 2 + scratch.r.dot(step) / 2)
     guard let found = try search(slope: slope, expected: expected) else {
       if objective.isInterrupted { return nil }
       progress.stalls = OptimumOptions.patience
-      progress.expectedDecrease = expected
+      (progress.expectedDecrease, progress.remainingDecrease) = (expected, expected)
       progress.passes = objective.passes
       return report(summary, length: 0, expected: expected, decrease: 0)
     }
@@ -115,13 +119,21 @@ package final class TruncatedNewton<Scalar: DistributedScalar> {
     parameters.assign(candidate)
     gradient.assign(nextGradient)
     progress.take(
-      expectedDecrease: expected, (found.value.objective, found.value.loss),
+      expectedDecrease: expected, remaining: try preconditionedNorm(gradient) / weight,
+      (found.value.objective, found.value.loss),
       gradientNorm: try space.totals(gradient.squaredNorm).squareRoot(), rounding: Self.rounding / 100)
     progress.passes = objective.passes
     return report(summary, length: found.length, expected: expected, decrease: before - found.value.objective)
   }
 
   private struct Stop: Error {}
+
+  /// gᵀM⁻¹g, which is about twice what a step from there takes off f. Collective.
+  private func preconditionedNorm(_ gradient: Vector<Double>) throws -> Double {
+    guard let preconditioner else { return try space.totals(gradient.squaredNorm) }
+    preconditioner.apply(gradient, into: scratch.z)
+    return try space.totals(gradient.dot(scratch.z))
+  }
 
   private func report(
     _ summary: SolverSummary, length: Double, expected: Double, decrease: Double

@@ -67,11 +67,15 @@ extension Trainer {
   private func makeNewton(_ options: OptimumOptions) throws -> TruncatedNewton<Scalar> {
     let objective: FullObjective<Scalar> = try makeObjective()
     objective.wishesToStop = { [coordinator] in Preemption.requested != nil || coordinator.failure != nil }
-    let initial = try communicator.collectively {
-      try optimum == nil
-        ? configuration.model.initialParameters(of: network, seed: configuration.training.seed) as Vector<Scalar> : nil
-    }
+    let initial = try communicator.collectively { try optimum == nil ? referenceParameters() : nil }
     return try TruncatedNewton(objective, parameters, initial: initial, resuming: optimum, options: options)
+  }
+
+  /// The parameters whose gradient is g₀.
+  private func referenceParameters() throws -> Vector<Scalar> {
+    network.hasSingleLayer
+      ? Vector(zeros: parameters.count)
+      : try configuration.model.initialParameters(of: network, seed: configuration.training.seed)
   }
 
   /// The objective of all rows, in any precision. Collective.
@@ -120,7 +124,8 @@ extension Trainer {
       fullStep: MetricsEvent.FullStep(
         step: step, objective: progress.objective, loss: progress.loss, gradientNorm: progress.gradientNorm,
         gradientRatio: progress.gradientRatio, stepNorm: report.stepNorm, stepLength: report.stepLength,
-        expectedDecrease: report.expectedDecrease, decrease: report.decrease,
+        expectedDecrease: report.expectedDecrease, remainingDecrease: progress.remainingDecrease ?? 0,
+        decrease: report.decrease,
         solverIterations: report.solver.iterations, residual: report.solver.residual,
         termination: report.solver.termination.rawValue, passes: progress.passes,
         seconds: (ContinuousClock.now - start) / .seconds(1), elapsed: elapsed,

@@ -157,6 +157,7 @@ package enum MetricsEvent {
     var stepNorm: Double
     var stepLength: Double
     var expectedDecrease: Double
+    var remainingDecrease: Double
     var decrease: Double
     var solverIterations: Int
     var residual: Double
@@ -176,6 +177,7 @@ package enum MetricsEvent {
       case stepNorm = "step_norm"
       case stepLength = "step_length"
       case expectedDecrease = "expected_decrease"
+      case remainingDecrease = "remaining_decrease"
       case solverIterations = "solver_iterations"
     }
 
