@@ -34,7 +34,7 @@ package enum DefaultGrid {
       SearchAxis(decay, values.map { $0 == 0 ? "0" : String(format: "%.1g", max($0 * norm, 1e-30)) })
     }
     let optimum = [
-      SearchAxis(method, ["fgn"]), SearchAxis(until, ["optimum"]), SearchAxis("training.tolerance", ["0.01"]),
+      SearchAxis(method, ["fgn"]), SearchAxis(until, ["optimum"]), SearchAxis("training.tolerance", ["0.1"]),
       SearchAxis("training.max_passes", ["100"]),
       decays(3e-6, 1e-6, 3e-7, 1e-7),
     ]
@@ -49,7 +49,7 @@ package enum DefaultGrid {
         SearchAxis(method, ["fgn"]), SearchAxis(metric, [MetricOptions.Kind.diagonal.rawValue]),
         SearchAxis("optimizer.momentum", ["0.97"]),
         floor(2.5, damping),
-        rates(peak, peak / 3), decays(1e-7, 0),
+        rates(peak, peak / 3), withOptimum ? decays(1e-7) : decays(1e-7, 0),
       ],
       [SearchAxis(method, ["adam"]), rates(0.01, 0.003)],
     ] + (withOptimum ? [optimum] : [])
