@@ -10,7 +10,8 @@ is alone, in a process of its own with the same number of threads.
     python Benchmarks/generalise.py .build/release/fgn-dist --configurations wordnet.yaml \\
         --contenders fgn-dist adam lbfgs --epochs 2 4 --rounds 3 --json wordnet.json
 
-    fgn-dist    one command, `fgn-dist tune CONFIGURATION` with its own grid, and --set
+    fgn-dist    one command, `fgn-dist tune CONFIGURATION` with its own grid, and --set; with --ranks
+                under mpirun, so that groups of ranks train different settings
     adam, adamw, sgd
                 PyTorch: every combination of rates, --batches, --epochs and decays, each to its
                 end, with a rate that falls to zero linearly; biases do not decay, SGD has momentum
@@ -190,6 +191,7 @@ def parse():
     add("--rounds", type=int, default=1, help="forwards and backwards in turn")
     add("--seed", type=int, default=0, help="of the first round")
     add("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    add("--ranks", type=int, default=1, help="of fgn-dist, under mpirun, which share the threads")
     add("--limit", type=float, default=3600, help="seconds of a contender")
     add("--json", type=pathlib.Path, help="also write all results to this file")
     add("--worker", help=argparse.SUPPRESS)

@@ -33,12 +33,13 @@ def peak(process):
     return result
 
 
-def watched(command, arguments):
-    """Standard output, seconds and peak memory in bytes of a command that runs alone.
+def watched(command, arguments, ranks=1):
+    """Standard output, seconds and peak memory in bytes of a command that runs alone, on `arguments.threads`
+    for all its ranks.
 
     It has at most `arguments.limit` seconds. Raises RuntimeError where it fails."""
     variables = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    environment = os.environ | dict.fromkeys(variables, str(arguments.threads))
+    environment = os.environ | dict.fromkeys(variables, str(max(1, arguments.threads // ranks)))
     memory, start = 0, time.perf_counter()
     process = subprocess.Popen(
         list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
