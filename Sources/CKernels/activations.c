@@ -98,6 +98,12 @@ FGN_MAP(map_erfc_f64, double, 4, _mm256_loadu_pd, _mm256_storeu_pd, _ZGVdN4v_erf
   CLONES void fgn_multiply_##suffix(const T *x, const T *restrict y, T *z, size_t n) {                            \
     _Pragma("clang loop vectorize(assume_safety)") /* z may be x */                                               \
     for (size_t i = 0; i < n; i++) z[i] = x[i] * y[i];                                                            \
+  }                                                                                                               \
+                                                                                                                  \
+  CLONES void fgn_scale_matrix_##suffix(T *restrict x, const T *restrict a, const T *restrict b, size_t rows,     \
+                                        size_t columns) {                                                         \
+    for (size_t i = 0; i < rows; i++, x += columns)                                                               \
+      for (size_t j = 0; j < columns; j++) x[j] = x[j] * b[j] * a[i];                                             \
   }
 
 FGN_ACTIVATIONS(float, f32, expf, fabsf)

@@ -12,6 +12,10 @@ import Testing
     scaled.assignColumns(of: a, scaledBy: columnFactors)
     for i in 0..<rows { for j in 0..<columns { #expect(scaled[i, j] == a[i, j] * columnFactors[j]) } }
 
+    let both = Matrix(Vector(a.elements.array), rows, columns)
+    both.scale(rows: rowFactors, columns: columnFactors)
+    for i in 0..<rows { for j in 0..<columns { #expect(both[i, j] == a[i, j] * columnFactors[j] * rowFactors[i]) } }
+
     func sums(threads: Int) -> [Scalar] {
       withThreads(threads) {
         let sums = Vector<Scalar>([Scalar](repeating: .nan, count: columns))

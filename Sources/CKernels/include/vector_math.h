@@ -46,7 +46,10 @@ void fgn_restore_subnormals(uint64_t before);
   FGN_DECLARE_ACTIVATION(gelu, T, suffix)                                                                         \
   FGN_DECLARE_ACTIVATION(silu, T, suffix)                                                                         \
   /* z = x·y, element by element; z may be x, but not overlap it otherwise. */                                    \
-  void fgn_multiply_##suffix(const T *x, const T *restrict y, T *z, size_t n);
+  void fgn_multiply_##suffix(const T *x, const T *restrict y, T *z, size_t n);                                    \
+  /* x_ij = x_ij·b_j·a_i for each row i and column j. */                                                          \
+  void fgn_scale_matrix_##suffix(T *restrict x, const T *restrict a, const T *restrict b, size_t rows,            \
+                                 size_t columns);
 
 FGN_DECLARE_ACTIVATIONS(float, f32)
 FGN_DECLARE_ACTIVATIONS(double, f64)

@@ -35,12 +35,18 @@ extension Metric {
       let part = vector[connection.range]
       if connection.isTransposed {
         let values = Matrix(part, connection.columns, connection.outputs)
-        values.assignColumns(of: values, scaledBy: ofOutputs)
-        if let ofInputs { values.scaleRows(by: ofInputs) }
+        if let ofInputs {
+          values.scale(rows: ofInputs, columns: ofOutputs)
+        } else {
+          values.assignColumns(of: values, scaledBy: ofOutputs)
+        }
       } else {
         let (weights, biases) = connection.split(part)
-        weights.scaleRows(by: ofOutputs)
-        if let ofInputs { weights.assignColumns(of: weights, scaledBy: ofInputs[0..<connection.inputs]) }
+        if let ofInputs {
+          weights.scale(rows: ofOutputs, columns: ofInputs[0..<connection.inputs])
+        } else {
+          weights.scaleRows(by: ofOutputs)
+        }
         if let biases {
           biases.assignProduct(biases, by: ofOutputs)
           if let ofInputs { biases.scale(ofInputs[connection.inputs]) }

@@ -27,6 +27,9 @@ public protocol VectorKernels: BinaryFloatingPoint {
     derivative d: UnsafeMutablePointer<Self>, _ n: Int)
   static func multiply(
     _ x: UnsafePointer<Self>, _ y: UnsafePointer<Self>, into z: UnsafeMutablePointer<Self>, _ n: Int)
+  /// x_ij ← x_ij · b_j · a_i
+  static func scale(
+    _ x: UnsafeMutablePointer<Self>, rows: Int, columns: Int, by a: UnsafePointer<Self>, _ b: UnsafePointer<Self>)
   static func logistic(
     _ m: UnsafePointer<Self>, loss: UnsafeMutablePointer<Self>, p: UnsafeMutablePointer<Self>,
     q: UnsafeMutablePointer<Self>, _ n: Int)

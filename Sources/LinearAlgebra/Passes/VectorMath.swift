@@ -146,6 +146,26 @@ extension Matrix {
     }
   }
 
+  /// Element ij of self ← element ij · `columnFactors`_j · `rowFactors`_i, in one pass on all threads.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  package func scale(rows rowFactors: Vector<Scalar>, columns columnFactors: Vector<Scalar>) {
+    precondition(rows == rowFactors.count && columns == columnFactors.count, "one factor for each row and column")
+    assert(elements.isDisjoint(from: rowFactors) && elements.isDisjoint(from: columnFactors), overlap)
+    if elements.count == 0 { return }
+    elements.withElements { elements in
+      rowFactors.withElements { a in
+        columnFactors.withElements { b in
+          Threads.parallel(rows, grain: max(1, 16384 / columns)) { range in
+            Scalar.scale(
+              elements.baseAddress! + range.lowerBound * columns, rows: range.count, columns: columns,
+              by: a.baseAddress! + range.lowerBound, b.baseAddress!)
+          }
+        }
+      }
+    }
+  }
+
   /// Column j of self ← factors_j · column j of `source`, on all threads; `source` may be self.
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)

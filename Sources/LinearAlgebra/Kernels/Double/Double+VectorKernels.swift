@@ -73,6 +73,12 @@ extension Double: VectorKernels {
     fgn_multiply_f64(x, y, z, n)
   }
 
+  public static func scale(
+    _ x: UnsafeMutablePointer<Self>, rows: Int, columns: Int, by a: UnsafePointer<Self>, _ b: UnsafePointer<Self>
+  ) {
+    fgn_scale_matrix_f64(x, a, b, rows, columns)
+  }
+
   public static func logistic(
     _ m: UnsafePointer<Self>, loss: UnsafeMutablePointer<Self>, p: UnsafeMutablePointer<Self>,
     q: UnsafeMutablePointer<Self>, _ n: Int
