@@ -33,14 +33,13 @@ extension Configuration {
       tree = try overlay(tree, document, defaults, source: source, path: [])
     }
     for (option, override) in overrides.map({ ("--set", $0) }) + tried.map({ ("--over", $0) }) {
-      let parts = override.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
       let source = "\(option) \(override)"
-      guard parts.count == 2, !parts[0].isEmpty else {
+      guard let assignment = Assignment(override) else {
         throw ConfigurationError(source: source, "is not KEY=VALUE, such as optimizer.batch_size=256")
       }
       // The value is YAML of its own: a number, a word, or a list in brackets.
-      let value = try compose(parts[1], source: source) ?? Node("null", Tag(.null), .plain)
-      let document = parts[0].split(separator: ".", omittingEmptySubsequences: false).reversed()
+      let value = try compose(assignment.value, source: source) ?? Node("null", Tag(.null), .plain)
+      let document = assignment.key.split(separator: ".", omittingEmptySubsequences: false).reversed()
         .reduce(value) { Node([(Node(String($1)), $0)]) }
       tree = try overlay(tree, document, defaults, source: source, path: [])
     }

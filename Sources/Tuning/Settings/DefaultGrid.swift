@@ -60,9 +60,10 @@ package enum DefaultGrid {
   package static func keeping(_ given: [String], in grids: [[SearchAxis]]) throws(ConfigurationError) -> [[SearchAxis]]
   {
     let kinds = [method, until, metric]
-    let pairs = given.map { $0.split(separator: "=", maxSplits: 1).map { $0.trimmingCharacters(in: .whitespaces) } }
+    let assignments = given.compactMap { Assignment($0) }
     func value(of axis: SearchAxis) -> String? {
-      pairs.last { axis.key == $0[0] || axis.key.hasPrefix($0[0] + ".") }?.last
+      assignments.last { axis.key == $0.key || axis.key.hasPrefix($0.key + ".") }?.value
+        .trimmingCharacters(in: .whitespaces)
     }
     let kept = grids.filter { grid in
       grid.allSatisfy { axis in !kinds.contains(axis.key) || value(of: axis).map { axis.values == [$0] } ?? true }

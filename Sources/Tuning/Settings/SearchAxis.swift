@@ -14,19 +14,18 @@ package struct SearchAxis: Codable, Equatable, Sendable {
   /// Throws exit code 64 for a text that is neither form, and for a value that is there twice.
   package init(_ text: String) throws(ConfigurationError) {
     func refused(_ problem: String) -> ConfigurationError { ConfigurationError(source: "--over \(text)", problem) }
-    let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-    guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
+    guard let assignment = Assignment(text), !assignment.value.isEmpty else {
       throw refused("is not KEY=VALUES, such as optimizer.weight_decay=1e-6:1e-2:9 or optimizer.method=fgn,adam")
     }
-    key = parts[0]
-    let range = parts[1].split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+    key = assignment.key
+    let range = assignment.value.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
     if range.count == 3, let low = Double(range[0]), let high = Double(range[1]) {
       guard low > 0, high > low, (high / low).isFinite, let count = Int(range[2]), (2...1000).contains(count) else {
         throw refused("has no range LOW:HIGH:COUNT with 0 < LOW < HIGH and 2 to 1000 values")
       }
       values = Self.range(low, high, count, isWhole: Int(range[0]) != nil && Int(range[1]) != nil)
     } else {
-      values = Self.list(parts[1])
+      values = Self.list(assignment.value)
     }
     if values.contains(where: \.isEmpty) {
       throw refused("has an empty value; give numbers or words between its commas")
