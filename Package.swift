@@ -30,6 +30,9 @@ let testsWithoutMPI: [Target] =
     .testTarget(
       name: "DatasetsTests", dependencies: ["Datasets", "CBzip2", "TestSupport"], swiftSettings: unoptimized),
     .testTarget(name: "NetworksTests", dependencies: ["Networks", "LinearAlgebra", "TestSupport"]),
+    .testTarget(
+      name: "StudyTests", dependencies: ["Study", "Training", "LinearAlgebra", "MPI"], swiftSettings: unoptimized),
+    .testTarget(name: "TuningTests", dependencies: ["Tuning", "Training"], swiftSettings: unoptimized),
   ]
 
 let package = Package(
@@ -78,10 +81,6 @@ let package = Package(
     .testTarget(name: "MPITests", dependencies: ["MPI", "TestSupport"], swiftSettings: unoptimized),
     .testTarget(name: "GaussNewtonTests", dependencies: ["GaussNewton", "TestSupport"]),
     .testTarget(name: "TrainingTests", dependencies: ["Training", "TestSupport"], swiftSettings: unoptimized),
-    .testTarget(
-      name: "StudyTests", dependencies: ["Study", "Training", "LinearAlgebra", "MPI"], swiftSettings: unoptimized),
-    .testTarget(
-      name: "TuningTests", dependencies: ["Tuning", "Training"], swiftSettings: unoptimized),
     .testTarget(
       name: "CommandLineTests", dependencies: ["fgn-dist", "Training", "Datasets", "TestSupport"],
       swiftSettings: unoptimized),

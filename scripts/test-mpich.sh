@@ -13,7 +13,7 @@ if ! command -v mpirun.mpich >/dev/null || ! pkg-config --exists mpich; then
 fi
 
 scratch=.build-mpich
-FGN_MPI=mpich swift build --build-tests --scratch-path "$scratch"
+FGN_MPI=mpich swift build --build-tests --scratch-path "$scratch" -Xswiftc -gnone
 bundle="$(swift build --scratch-path "$scratch" --show-bin-path)/fgn-distPackageTests.xctest"
 
 for ranks in 2 3; do
