@@ -94,8 +94,7 @@ final class Anchor<Scalar: DistributedScalar> {
     let (a, b) = factors(λ)
     if let metric, divides(metric) {
       let η = options.momentum
-      result.combine(Scalar(options.weightDecay * b * η), lastStep, 0)
-      decay.add(parameters, times: b, to: result)
+      decay.assign(result, parameters, times: b, Scalar(options.weightDecay * b * η), lastStep)
       metric.divide(result, 0..<result.count)
       result.combine(Scalar(η), lastStep)
     } else {

@@ -40,7 +40,8 @@ package final class TruncatedNewton<Scalar: DistributedScalar> {
     package var expectedDecrease, decrease: Double
   }
 
-  /// Takes θ (P), which its steps change. `initial` are the parameters whose gradient is g₀; nil where the progress is that of a run that goes on. One pass, or two. Collective.
+  /// Takes θ (P), which its steps change. `initial` are the parameters whose gradient is g₀; nil where the progress is that of a
+  /// run that goes on. One pass, or two. Collective.
   package init(
     _ objective: FullObjective<Scalar>, _ parameters: Vector<Scalar>, initial: Vector<Scalar>?,
     resuming progress: OptimumProgress?, options: OptimumOptions
@@ -104,7 +105,7 @@ package final class TruncatedNewton<Scalar: DistributedScalar> {
       step.assign(scratch.z)
     }
     try space.unify(step)
-    let weight = try preconditionedNorm(gradient)
+    let normBefore = try preconditionedNorm(gradient)
     let slope = try space.totals(gradient.dot(step))
     let expected = try space.totals(-slope / 2 + scratch.r.dot(step) / 2)
     guard let found = try search(slope: slope, expected: expected) else {
@@ -119,7 +120,7 @@ package final class TruncatedNewton<Scalar: DistributedScalar> {
     parameters.assign(candidate)
     gradient.assign(nextGradient)
     progress.take(
-      expectedDecrease: expected, remaining: try preconditionedNorm(gradient) / weight,
+      expectedDecrease: expected, remaining: try preconditionedNorm(gradient) / normBefore,
       (found.value.objective, found.value.loss),
       gradientNorm: try space.totals(gradient.squaredNorm).squareRoot(), rounding: Self.rounding / 100)
     progress.passes = objective.passes
@@ -128,9 +129,9 @@ package final class TruncatedNewton<Scalar: DistributedScalar> {
 
   private struct Stop: Error {}
 
-  /// gᵀM⁻¹g, which is about twice what a step from there takes off f. Collective.
+  /// gᵀM⁻¹g, which is about twice what a step from there takes off f; 1 without an M that is like H. Collective.
   private func preconditionedNorm(_ gradient: Vector<Double>) throws -> Double {
-    guard let preconditioner else { return try space.totals(gradient.squaredNorm) }
+    guard let preconditioner else { return 1 }
     preconditioner.apply(gradient, into: scratch.z)
     return try space.totals(gradient.dot(scratch.z))
   }
