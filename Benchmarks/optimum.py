@@ -52,10 +52,8 @@ def objective(theta, x, labels, decay):
     return value, np.linalg.norm(gradient)
 
 
-def ours(x, labels, decay, folder, arguments):
-    """θ, and the seconds of the whole command."""
-    np.save(folder / "x.npy", x[:, :-1])
-    np.save(folder / "y.npy", labels.astype(np.int32))
+def ours(decay, folder, arguments):
+    """θ, and the seconds of the whole command, on the rows in the folder."""
     settings = {
         "data": {
             "train": {"features": str(folder / "x.npy"), "labels": str(folder / "y.npy")},
@@ -115,10 +113,12 @@ def compare(path, arguments):
         x = np.column_stack([x.reshape(len(x), -1), np.ones(len(x), x.dtype)])
         if arguments.wild:
             x[:, np.argmax(x.std(0))] *= 1e4
+        np.save(folder / "x.npy", x[:, :-1])
+        np.save(folder / "y.npy", labels.astype(np.int32))
+        python = start_seconds(folder)
         wide = x.astype(np.float64)
         for decay in arguments.decays:
-            theta, seconds = ours(x, labels, decay, folder, arguments)
-            python = start_seconds(folder)
+            theta, seconds = ours(decay, folder, arguments)
             value, norm = objective(theta, x, labels, decay)
             runs = {
                 solver: [

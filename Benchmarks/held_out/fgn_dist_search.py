@@ -32,8 +32,7 @@ def fgn_dist_search(path, sets, arguments):
     } | dict(item.split("=", 1) for item in arguments.set)  # fmt: skip
     with tempfile.TemporaryDirectory() as name:
         run = Path(name) / "run"
-        launcher = ["mpirun", "--oversubscribe", "-np", arguments.ranks] if arguments.ranks > 1 else []
-        command = [*launcher, arguments.program, "tune", path, "--run-directory", run]
+        command = [arguments.program, "tune", path, "--run-directory", run]
         for key, value in given.items():
             command += ["--set", f"{key}={value}"]
         _, seconds, memory = watched(command, arguments, arguments.ranks)

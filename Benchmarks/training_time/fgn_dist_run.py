@@ -11,7 +11,7 @@ import tempfile
 import sequential
 
 from .problem import Course
-from .processes import reason
+from .processes import launcher, reason
 
 
 def fgn_dist(problem, target, settings, arguments):
@@ -34,8 +34,7 @@ def fgn_dist(problem, target, settings, arguments):
         path = folder / "configuration.yaml"
         path.write_text(json.dumps(configuration | {"training": training}))
         ranks = arguments.ranks
-        launcher = ["mpirun", "--oversubscribe", "-np", str(ranks)] if ranks > 1 else []
-        command = [*launcher, arguments.program, "train", path, "--run-directory", folder / "run"]
+        command = [*launcher(ranks), arguments.program, "train", path, "--run-directory", folder / "run"]
         for key, value in given.items():
             command += ["--set", f"{key}={value}"]
         threads = max(1, arguments.threads // ranks)

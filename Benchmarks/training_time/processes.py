@@ -33,17 +33,22 @@ def peak(process):
     return result
 
 
+def launcher(ranks):
+    """What stands before a command for so many ranks."""
+    return ["mpirun", "--oversubscribe", "-np", str(ranks)] if ranks > 1 else []
+
+
 def watched(command, arguments, ranks=1):
-    """Standard output, seconds and peak memory in bytes of a command that runs alone, on `arguments.threads`
-    for all its ranks.
+    """Standard output, seconds and peak memory in bytes of a command that runs alone, with
+    `arguments.threads` for all its ranks.
 
     It has at most `arguments.limit` seconds. Raises RuntimeError where it fails."""
     variables = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     environment = os.environ | dict.fromkeys(variables, str(max(1, arguments.threads // ranks)))
     memory, start = 0, time.perf_counter()
     process = subprocess.Popen(
-        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env=environment, start_new_session=True,
+        list(map(str, [*launcher(ranks), *command])), stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True,
     )  # fmt: skip
     try:
         while True:

@@ -205,8 +205,7 @@ extension RecoveryTests {
           ], 64, "does not go with data.validation"
         ),
       ] as [([String], Int32, String)] {
-        // Each start under mpirun takes a second.
-        for ranks in [Ranks.plain] + (code == 64 ? [] : [.mpirun(2)]) {
+        for ranks in [Ranks.plain, .mpirun(2)] {
           let outcome = try tune(ranks, "run", more + Self.over, in: workspace)
           #expect(outcome.code == code, "\(more): \(outcome.errorOutput)")
           #expect(outcome.errors.count == 1 && outcome.errors[0].contains(said), "\(more): \(outcome.errorOutput)")

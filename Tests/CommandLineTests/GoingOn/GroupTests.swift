@@ -44,7 +44,7 @@ extension RecoveryTests {
       let workspace = try prepare()
       let more = Self.over + (folds.isEmpty ? ["--no-refit"] : folds)
       try tune(.plain, "one", more, in: workspace).expectSuccess()
-      for (ranks, groups) in folds.isEmpty ? [(2, nil), (4, "4")] : [(2, nil)] as [(Int, String?)] {
+      for (ranks, groups) in [(2, nil), (4, "4")] as [(Int, String?)] {
         let outcome = try tune(
           .mpirun(ranks), "by\(ranks)", more + (groups.map { ["--groups", $0] } ?? []), in: workspace)
         outcome.expectSuccess()
@@ -151,21 +151,23 @@ extension RecoveryTests {
       let workspace = try prepare("stall_timeout: 3, peer_timeout: 3")
       let more = ["--no-refit", "--rungs", "1", "--over"]
       let begin = ContinuousClock.now
-      try tune(.mpirun(2), "long", more + ["training.steps=2,8000"], in: workspace).expectSuccess()
-      #expect(ContinuousClock.now - begin > .seconds(4), "the longer run is too short")
-      let child = try Child(
-        Program.command(
-          .mpirun(2), ["tune", "run.yaml", "--run-directory", "run"] + more + ["training.steps=90000,90001"]),
-        in: workspace)
-      let trials = [1, 2].map { "run/trials/0\($0)-1" }
-      try #require(
-        poll(for: Child.limit) { child.hasEnded || trials.allSatisfy { workspace.metricsCount($0) > 60 } })
-      let programs = child.programs.sorted()
-      try #require(programs.count == 2)
-      kill(programs[1], SIGSTOP)
-      let outcome = try child.wait(limit: .seconds(20))
-      outcome.expectError(76, mentioning: ["rank 1 on ", "no sign of life"])
-      #expect(poll(for: .seconds(5)) { programs.allSatisfy { !isAlive($0) } })
+      try tune(.mpirun(2), "long", more + ["training.steps=2,10000"], in: workspace).expectSuccess()
+      #expect(ContinuousClock.now - begin > .seconds(5), "the longer run is too short")
+      for rank in 0..<2 {
+        let child = try Child(
+          Program.command(
+            .mpirun(2), ["tune", "run.yaml", "--run-directory", "run\(rank)"] + more + ["training.steps=90000,90001"]),
+          in: workspace)
+        let trials = [1, 2].map { "run\(rank)/trials/0\($0)-1" }
+        try #require(
+          poll(for: Child.limit) { child.hasEnded || trials.allSatisfy { workspace.metricsCount($0) > 60 } })
+        let programs = child.programs.sorted()
+        try #require(programs.count == 2)
+        kill(programs[rank], SIGSTOP)
+        let outcome = try child.wait(limit: .seconds(20))
+        outcome.expectError(76, mentioning: ["rank \(rank) on ", "no sign of life"])
+        #expect(poll(for: .seconds(5)) { programs.allSatisfy { !isAlive($0) } })
+      }
     }
 
     @Test func `There is one group where a rank has no memory for a run`() throws {
