@@ -36,8 +36,6 @@ package struct OptimumProgress: Codable, Equatable, Sendable {
   package var objective: Double
   package var loss: Double
   package var gradientNorm: Double
-  /// What the quadratic model of the last step promised of f; nil before the first one.
-  package var expectedDecrease: Double?
   /// What another step would take off f, by what the last one has left of the gradient; nil before the first one.
   package var remainingDecrease: Double?
   /// Steps in a row with no more to gain than rounding, which have not halved the gradient.
@@ -101,7 +99,7 @@ package struct OptimumProgress: Codable, Equatable, Sendable {
     steps += 1
     (objective, loss) = value
     self.gradientNorm = gradientNorm
-    (self.expectedDecrease, remainingDecrease) = (expectedDecrease, expectedDecrease * min(1, remaining))
+    remainingDecrease = expectedDecrease * min(1, remaining)
     guard expectedDecrease <= rounding * abs(objective) else { return (stalls, leastGradientNorm) = (0, nil) }
     if let least = leastGradientNorm, gradientNorm > least / 2 { stalls += 1 } else { stalls = 0 }
     leastGradientNorm = min(gradientNorm, leastGradientNorm ?? .infinity)

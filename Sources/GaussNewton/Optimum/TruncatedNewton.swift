@@ -111,7 +111,7 @@ package final class TruncatedNewton<Scalar: DistributedScalar> {
     guard let found = try search(slope: slope, expected: expected) else {
       if objective.isInterrupted { return nil }
       progress.stalls = OptimumOptions.patience
-      (progress.expectedDecrease, progress.remainingDecrease) = (expected, expected)
+      progress.remainingDecrease = expected
       progress.passes = objective.passes
       return report(summary, length: 0, expected: expected, decrease: 0)
     }
