@@ -145,7 +145,8 @@ package struct Conversion {
     let paths = try input.files.paths()
     guard let text = input.text else {
       return try ArrayExampleStream(
-        features: paths, labels: input.labels?.paths(), format: input.format.array, names: input.classNames)
+        features: paths, labels: input.labels?.paths(), format: input.format.array, names: input.classNames,
+        element: element)
     }
     return try TextExampleStream<Scalar>(paths, format: text, options: input.options, report)
   }

@@ -38,13 +38,15 @@ protocol ExampleStream: AnyObject {
 
 /// Examples in files of arrays.
 final class ArrayExampleStream: ExampleStream {
-  private let features: FeatureStream
+  private let features: any FeatureSource
+  /// The files of the features.
+  private let featureFiles: SetFiles
   private let labels: LabelStream?
   private let rowsAtATime: Int
   private var position = 0
 
-  var path: String { features.files!.paths[0] }
-  var files: SetFiles? { features.files }
+  var path: String { featureFiles.paths[0] }
+  var files: SetFiles? { featureFiles }
   var labelFiles: SetFiles? { labels?.files }
   var rows: Int { features.rows }
   var columns: Int { features.columns }
@@ -60,19 +62,26 @@ final class ArrayExampleStream: ExampleStream {
 
   /// - Parameters:
   ///   - names: the names of the classes, if they are known.
+  ///   - element: the type of the values of sparse archives, which are in memory.
   ///   - valuesAtATime: the largest number of values in a block of more than one row.
   ///
   /// Throws exit code 65, 66 or 74.
   init(
     features: [String], labels: [String]?, format: DataFormat, names: ClassNames? = nil,
-    valuesAtATime: Int = 1 << 20
+    element: FeatureMatrix.Element = .float64, valuesAtATime: Int = 1 << 20
   ) throws(DataError) {
-    self.features = try FeatureStream(paths: features, format: format)
+    if try SparseArchive.isSparse(features[0]) {
+      let options = ArrayOptions(format: format, storage: .sparse, element: element)
+      (self.features, featureFiles) = try options.features(features)
+    } else {
+      let stream = try FeatureStream(paths: features, format: format)
+      (self.features, featureFiles) = (stream, stream.files!)
+    }
     self.labels = try labels.map { paths throws(DataError) in
       try LabelStream(paths: paths, format: format, known: names)
     }
-    rowsAtATime = max(1, valuesAtATime / self.features.columns)
-    if let labels = self.labels { try self.features.files!.check(labels.files, of: "labels") }
+    rowsAtATime = self.features.isSparse ? 4096 : max(1, valuesAtATime / self.features.columns)
+    if let labels = self.labels { try featureFiles.check(labels.files, of: "labels") }
   }
 
   func next() throws(DataError) -> ExampleBlock? {

@@ -53,24 +53,21 @@ package struct Dataset {
   ///
   /// - Parameters:
   ///   - classCount: the number of classes, if it is known; one-hot labels and probabilities must have as many columns.
-  ///   - other: a set whose classes apply.
+  ///   - other: a set whose classes apply, and the number of columns of sparse archives.
   package init(
-    features: FileList, labels: FileList, format: DataFormat = .auto, classCount: Int? = nil,
+    features: FileList, labels: FileList, _ options: ArrayOptions = ArrayOptions(), classCount: Int? = nil,
     like other: Dataset? = nil,
     ignoring ignored: IgnoredLabel? = nil
   ) throws(DataError) {
     let (paths, labelPaths) = (try features.paths(), try labels.paths())
-    let parts = try paths.map { path throws(DataError) in try FeatureMatrix(path: path, format: format) }
-    try FeatureMatrix.checkKinds(parts.map(\.kind), paths)
-    let files = SetFiles(zip(paths, parts).map { ($0, $1.rows) })
-    let (stored, labelFiles) = try Self.labels(labelPaths, format: format, for: files, known: other?.classes)
+    let (features, files) = try options.features(paths, columns: other?.featureCount)
+    let (stored, labelFiles) = try Self.labels(labelPaths, format: options.format, for: files, known: other?.classes)
     var classes = other?.classes
     if other == nil, case .names(let column) = stored { classes = ClassMap(column, ignoring: ignored) }
     var count = classes?.count ?? classCount
     let labels = try stored.classes(classes, count: count, ignoring: ignored, labelPaths[0])
     if let columns = stored.columnCount { count = columns }
-    self.init(
-      features: .dense(FeatureMatrix(joining: parts)), labels: labels, classCount: count, classes: classes)
+    self.init(features: features, labels: labels, classCount: count, classes: classes)
     probabilities = stored.probabilities
     labelNote = stored.note(other?.classes, labelPaths[0])
     (featureFiles, self.labelFiles) = (files, labelFiles)

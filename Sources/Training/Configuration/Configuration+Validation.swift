@@ -60,8 +60,8 @@ extension Configuration {
       data.header == .auto || sources.contains { $0.text == .csv }, "data.header", data.header.rawValue,
       "auto but for tables, which alone may have a line of names")
     try require(
-      data.storage != .sparse || data.train.text == .svmlight, "data.storage", data.storage.rawValue,
-      "auto or dense but for data.train.features of format svmlight")
+      data.storage != .sparse || data.train.features != nil && data.train.text != .csv, "data.storage",
+      data.storage.rawValue, "auto or dense but for data.train.features of format svmlight, and for sparse archives")
     try require(
       data.storage != .sparse || data.normalize.keepsZeros, "data.normalize", data.normalize.rawValue,
       "none, scale or unit-variance for sparse features, whose zeros have to stay zeros")

@@ -52,10 +52,17 @@ extension TrainingData {
         examples, path: "\(features)", classes: other?.classes, ignoring: configuration.data.ignoreLabel)
     }
     return try source.labels.map {
-      try Dataset(
-        features: features, labels: $0, format: source.format.array,
+      let set = try Dataset(
+        features: features, labels: $0, source.arrayOptions(storage, configuration.training.precision),
         classCount: configuration.data.classes ?? other?.classCount, like: other,
         ignoring: configuration.data.ignoreLabel)
+      if configuration.data.storage == .sparse, !set.features.isSparse {
+        throw ConfigurationError(
+          key: "data.storage",
+          "is sparse, and \(features) has arrays with their zeros; set it to auto, or save scipy.sparse.csr_array(array) with "
+            + "scipy.sparse.save_npz")
+      }
+      return set
     }
   }
 

@@ -47,13 +47,13 @@ package struct EvaluationSet {
       name = "\(source.features!)"
       labelsName = name
     } else if let files = source.features, let labelsList = source.labels {
-      let stream = try FeatureStream(paths: files.paths(), format: source.format.array)
-      features = stream
+      let featureFiles: SetFiles
+      (features, featureFiles) = try source.arrays(for: model, by: &reader)
       (name, labelsName) = ("\(files)", "\(labelsList)")
       let paths = try labelsList.paths()
       let stored: ArrayLabels
       (stored, labelFiles) = try Dataset.labels(
-        paths, format: source.format.array, for: stream.files!, known: model.classes)
+        paths, format: source.format.array, for: featureFiles, known: model.classes)
       labels = try stored.classes(
         model.classes, count: model.network.outputCount, ignoring: ignored, paths[0])
       probabilities = stored.probabilities

@@ -91,7 +91,7 @@ struct Predict: ParsableCommand {
           return set
         }
     }
-    guard let text else { return (try FeatureStream(paths: list.paths(), format: format.array), nil) }
+    guard let text else { return (try source.arrays(for: model, by: &reader).features, nil) }
     return (
       text.features,
       text.tableColumns?.summary(model.tableColumns) ?? model.noteOnIndices(of: text, told: form.indexBase)

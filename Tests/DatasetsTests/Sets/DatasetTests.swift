@@ -12,7 +12,9 @@ import Testing
     #expect(data.count == 3 && data.featureCount == 4 && data.featureShape == [2, 2])
     #expect(data.labels == [2, 0, 1] && data.classCount == 3)
     #expect(try Dataset(features: FileList(features), labels: FileList(labels), classCount: 7).classCount == 7)
-    let error = dataError { _ = try Dataset(features: FileList(features), labels: FileList(labels), format: .idx) }
+    let error = dataError {
+      _ = try Dataset(features: FileList(features), labels: FileList(labels), ArrayOptions(format: .idx))
+    }
     #expect(error?.exitCode == 65)
   }
 

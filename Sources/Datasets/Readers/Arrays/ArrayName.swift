@@ -15,6 +15,8 @@ struct ArrayName: Equatable {
     (file, name) = (String(path[..<colon]), String(path[path.index(after: colon)...]))
   }
 
+  init(file: String, name: String) { (self.file, self.name) = (file, name) }
+
   private static func colon(in path: String) -> String.Index? {
     guard path.contains(":"), access(path, F_OK) != 0 else { return nil }
     let colons = path.indices.filter { path[$0] == ":" }
