@@ -4,6 +4,11 @@ import PackageDescription
 // Which MPI to build against: the name of its pkg-config file. `FGN_MPI=mpich swift build` builds against MPICH.
 let mpiPackage = Context.environment["FGN_MPI"] ?? "ompi-c"
 
+// Which BLAS, and where that has no LAPACK which one of that: likewise. `FGN_BLAS=mkl-sdl-lp64-seq swift build`, or
+// `FGN_BLAS=blis FGN_LAPACK=lapack swift build`.
+let blasPackage = Context.environment["FGN_BLAS"] ?? "openblas"
+let lapackPackage = Context.environment["FGN_LAPACK"] ?? blasPackage
+
 // glibc's vector maths library is reached through the compiler, which has it on x86-64.
 #if arch(x86_64)
   let kernelFlags: [CSetting] = [.unsafeFlags(["-O3", "-fno-math-errno", "-fveclib=libmvec"])]
@@ -50,14 +55,15 @@ let package = Package(
   ],
   targets: [
     .systemLibrary(name: "CMPI", pkgConfig: mpiPackage, providers: [.apt(["libopenmpi-dev"])]),
-    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "CBLAS", pkgConfig: blasPackage, providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "CLAPACK", pkgConfig: lapackPackage),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CBzip2", providers: [.apt(["libbz2-dev"])]),
     .target(name: "CKernels", cSettings: kernelFlags, linkerSettings: [.linkedLibrary("m")]),
     .target(name: "CSystem"),
 
     .target(name: "MPI", dependencies: ["CMPI"]),
-    .target(name: "LinearAlgebra", dependencies: ["COpenBLAS", "CKernels"]),
+    .target(name: "LinearAlgebra", dependencies: ["CBLAS", "CLAPACK", "CKernels"]),
     .target(name: "Datasets", dependencies: ["LinearAlgebra", "CSystem", "CBzip2", "CKernels", "CZlib"]),
     .target(name: "Networks", dependencies: ["LinearAlgebra"]),
     .target(name: "GaussNewton", dependencies: ["Networks", "MPI", "LinearAlgebra"]),

@@ -86,7 +86,7 @@ struct Job {
     library = world.size > 1 ? runtime.libraryVersion : "without MPI"
     description =
       "\(world.size) \(world.size == 1 ? "process" : "ranks") on \(nodes) \(nodes == 1 ? "host" : "hosts"), "
-      + "\(threads) \(threads == 1 ? "thread" : "threads") each, \(Kernels.name) kernels, \(library)"
+      + "\(threads) \(threads == 1 ? "thread" : "threads") each, \(Kernels.summary), \(library)"
   }
 
   /// The instruction sets of the processor, by which libraries choose their code.

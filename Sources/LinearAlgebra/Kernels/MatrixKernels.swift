@@ -1,4 +1,4 @@
-import COpenBLAS
+import CBLAS
 
 /// Products, triangular systems and factors of matrices. A family of `BLASScalar`.
 @_documentation(visibility: internal)

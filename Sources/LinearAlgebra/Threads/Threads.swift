@@ -1,4 +1,4 @@
-import COpenBLAS
+import CBLAS
 internal import CKernels
 import Synchronization
 
@@ -52,7 +52,7 @@ public enum Threads {
   /// loops need.
   public static func configure(count: Int, pieces: Int? = nil) {
     precondition(count > 0 && pieces ?? 1 > 0)
-    openblas_set_num_threads(1)
+    fgn_blas_use_one_thread()
     resizePool(count)
     configured = (count, pieces)
   }

@@ -132,7 +132,7 @@ struct Train: ParsableCommand {
     if let note = job.placement?.noteOnBinding { coordinator.say("note", note) }
     coordinator.say(
       "threads",
-      "\(Threads.count)\(job.communicator.size == 1 ? "" : " a rank"), \(Kernels.name) kernels, "
+      "\(Threads.count)\(job.communicator.size == 1 ? "" : " a rank"), \(Kernels.summary), "
         + job.library)
     coordinator.say(
       "data",

@@ -1,5 +1,6 @@
-import COpenBLAS
+import CBLAS
 internal import CKernels
+internal import CLAPACK
 
 @_documentation(visibility: internal)
 extension Float: MatrixKernels {
