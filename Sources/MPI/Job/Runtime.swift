@@ -102,7 +102,10 @@ public final class Runtime {
   }
 
   /// Name and version of the MPI library, such as `Open MPI v4.1.4`. Local.
-  public var libraryVersion: String {
+  public var libraryVersion: String { Self.linkedLibrary }
+
+  /// Name and version of the MPI library that this program is linked with, also where MPI does not run. Local.
+  package static var linkedLibrary: String {
     // The rest describes how the library was built, several kilobytes in MPICH.
     let name = libraryText(fgn_library_version)?.prefix { $0 != "," && $0 != ";" }
     return name.map { String($0) } ?? "unknown MPI library"
