@@ -1,0 +1,84 @@
+"""Arrays as files that the program maps, with one copy at most."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+import numpy
+
+from ._scratch import Scratch
+
+
+def is_sparse(X) -> bool:
+    """Whether X is a matrix or array of scipy.sparse."""
+    return hasattr(X, "tocsr") and hasattr(X, "nnz")
+
+
+def size(X) -> int:
+    """Bytes of X as a file."""
+    if X is None:
+        return 0
+    if is_sparse(X):
+        return 16 * X.nnz + 8 * X.shape[0]
+    return X.nbytes
+
+
+def write(X, scratch: Scratch, name: str) -> str:
+    """The path of a file with the array or the sparse matrix X.
+
+    An array that is a whole .npy file already stays where it is.
+    """
+    if is_sparse(X):
+        return _write_sparse(X, scratch.path / f"{name}.npz")
+    file = mapped_file(X)
+    if file is not None:
+        return file
+    path = scratch.path / f"{name}.npy"
+    numpy.save(path, X, allow_pickle=False)
+    return str(path)
+
+
+def _write_sparse(X, path: pathlib.Path) -> str:
+    """As scipy.sparse.save_npz; without a copy of what is in order already."""
+    rows = X.tocsr()
+    if not rows.has_canonical_format:
+        rows = rows.copy()
+        rows.sum_duplicates()
+    numpy.savez(
+        path, format=numpy.bytes_("csr"), shape=numpy.array(rows.shape), data=rows.data, indices=rows.indices, indptr=rows.indptr,
+    )  # fmt: skip
+    return str(path)
+
+
+def mapped_file(X) -> str | None:
+    """The .npy file that X, a memory map, is the whole of; None for other arrays."""
+    if not isinstance(X, numpy.memmap) or X.filename is None or not X.flags.c_contiguous:
+        return None
+    path = os.fspath(X.filename)
+    try:
+        with open(path, "rb") as file:
+            version = numpy.lib.format.read_magic(file)
+            read = (
+                numpy.lib.format.read_array_header_1_0 if version == (1, 0) else numpy.lib.format.read_array_header_2_0
+            )
+            shape, is_fortran, kind = read(file)
+            start = file.tell()
+    except (OSError, ValueError):
+        return None
+    is_whole = shape == X.shape and kind == X.dtype and not is_fortran
+    # A map for writing may have changes that the file does not show to others yet.
+    if is_whole and X.offset == start and X.mode == "r":
+        return str(pathlib.Path(path).resolve())
+    return None
+
+
+def readable(X):
+    """X with values of a type that the program reads: numbers of other kinds become float64."""
+    if is_sparse(X):
+        if X.dtype.kind not in "fiub" or X.dtype.itemsize > 8:
+            X = X.astype(numpy.float64)
+        return X
+    if X.dtype.kind not in "fiub" or X.dtype.itemsize > 8:
+        return X.astype(numpy.float64)
+    return X
