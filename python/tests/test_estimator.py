@@ -180,9 +180,7 @@ def test_pipelines_and_searches(blobs):
     search = GridSearchCV(pipeline, {"fgnclassifier__C": [1e-3, 1]}, n_jobs=2, cv=3).fit(X, y)
     other = make_pipeline(StandardScaler(), exact())
     same = GridSearchCV(other, {"logisticregression__C": [1e-3, 1]}, cv=3).fit(X, y)
-    numpy.testing.assert_allclose(
-        search.cv_results_["mean_test_score"], same.cv_results_["mean_test_score"], atol=0.011
-    )
+    numpy.testing.assert_allclose(search.cv_results_["mean_test_score"], same.cv_results_["mean_test_score"], atol=0.011)
     assert cross_val_predict(pipeline, X, y, cv=3, method="predict_proba").shape == (300, 3)
 
 

@@ -89,9 +89,7 @@ def test_a_killed_python_leaves_nothing(ranks):
 def test_a_run_of_ones_own_goes_on_after_an_interrupt(tmp_path):
     process = start(1, tmp_path / "run")
     wait_for(
-        lambda: (
-            (tmp_path / "run" / "metrics.jsonl").exists() and (tmp_path / "run" / "metrics.jsonl").stat().st_size > 2000
-        )
+        lambda: (tmp_path / "run" / "metrics.jsonl").exists() and (tmp_path / "run" / "metrics.jsonl").stat().st_size > 2000
     )
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)

@@ -46,7 +46,8 @@ def _write_sparse(X, path: pathlib.Path) -> str:
         rows = rows.copy()
         rows.sum_duplicates()
     numpy.savez(
-        path, format=numpy.bytes_("csr"), shape=numpy.array(rows.shape), data=rows.data, indices=rows.indices, indptr=rows.indptr,
+        path, format=numpy.bytes_("csr"), shape=numpy.array(rows.shape),
+        data=rows.data, indices=rows.indices, indptr=rows.indptr,
     )  # fmt: skip
     return str(path)
 
@@ -59,9 +60,7 @@ def mapped_file(X) -> str | None:
     try:
         with open(path, "rb") as file:
             version = numpy.lib.format.read_magic(file)
-            read = (
-                numpy.lib.format.read_array_header_1_0 if version == (1, 0) else numpy.lib.format.read_array_header_2_0
-            )
+            read = numpy.lib.format.read_array_header_1_0 if version == (1, 0) else numpy.lib.format.read_array_header_2_0
             shape, is_fortran, kind = read(file)
             start = file.tell()
     except (OSError, ValueError):

@@ -16,9 +16,7 @@ class Model:
         self.contents = contents
         tensors, self.metadata = _safetensors.load(contents)
         #: The parameters under PyTorch's names, such as `0.weight`.
-        self.parameters = {
-            name.removeprefix("model."): tensor for name, tensor in tensors.items() if name.startswith("model.")
-        }
+        self.parameters = {name.removeprefix("model."): tensor for name, tensor in tensors.items() if name.startswith("model.")}
         self.configuration: dict = json.loads(self.metadata["fgn.configuration"])
 
     @property

@@ -41,9 +41,7 @@ def program() -> str:
 @functools.lru_cache
 def _check_version(path: str) -> None:
     try:
-        result = subprocess.run(
-            [path, "--version"], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
-        )
+        result = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
     except OSError as failure:
         raise LaunchError(f"{path} does not start: {failure}") from failure
     if result.returncode != 0:
@@ -75,9 +73,7 @@ def launch_command(command: list[str], ranks: int, hosts, launcher) -> list[str]
         return command
     name = os.path.basename(launcher)
     if name == "srun":
-        where = (
-            ["--nodelist", ",".join(host.split(":")[0] for host in hosts)] if isinstance(hosts, (list, tuple)) else []
-        )
+        where = ["--nodelist", ",".join(host.split(":")[0] for host in hosts)] if isinstance(hosts, (list, tuple)) else []
         if hosts is not None and not where:
             where = ["--nodefile", os.fspath(hosts)]
         return [launcher, "--mpi=pmix", "--ntasks", str(ranks), *where, *command]

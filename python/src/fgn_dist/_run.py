@@ -70,11 +70,7 @@ class Run:
         if steps:
             axes.plot(*zip(*steps), label="steps", linewidth=0.8, alpha=0.5)
         for split in ("train", "validation", "test"):
-            points = [
-                (event["step"], _number(event["loss"]))
-                for event in self.events("evaluation")
-                if event["split"] == split
-            ]
+            points = [(event["step"], _number(event["loss"])) for event in self.events("evaluation") if event["split"] == split]
             if points:
                 axes.plot(*zip(*points), marker="o", markersize=3, label=split)
         axes.set(xlabel="step", ylabel="cross-entropy")

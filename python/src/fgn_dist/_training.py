@@ -114,21 +114,15 @@ def _run(command, config, data, arguments, *, run_directory, scratch_directory, 
         for name, part in arrays.items():
             for key, array in part.items():
                 if array is not None:
-                    path = _arrays.write(
-                        _arrays.readable(array) if key == "features" else array, scratch, f"{name}-{key}"
-                    )
+                    path = _arrays.write(_arrays.readable(array) if key == "features" else array, scratch, f"{name}-{key}")
                     merge({f"data.{name}.{key}": path}, settings)
         if isinstance(config, Mapping) or config is None:
             file.write_text(json.dumps(settings))
         else:
             data_settings = settings.get("data", {})
-            overrides = [
-                f"data.{name}.{key}={path}" for name, part in data_settings.items() for key, path in part.items()
-            ]
+            overrides = [f"data.{name}.{key}={path}" for name, part in data_settings.items() for key, path in part.items()]
         options = [argument for override in overrides for argument in ("--set", override)]
-        progress = (
-            Progress(pathlib.Path(run_directory) / "metrics.jsonl", _total(settings), verbose) if verbose else None
-        )
+        progress = Progress(pathlib.Path(run_directory) / "metrics.jsonl", _total(settings), verbose) if verbose else None
         try:
             _process.run([command, str(file), *options, *arguments], scratch, watch=progress, **job)
         finally:

@@ -193,9 +193,7 @@ class FGNClassifier(_base.ClassifierMixin, _base.BaseEstimator):
         if y.ndim == 1:
             places = numpy.searchsorted(self.classes_, y).clip(0, len(self.classes_) - 1)
             if (self.classes_[places] != y).any():
-                raise ValueError(
-                    f"eval_set has the label {y[self.classes_[places] != y][0]!r}, which y of fit does not have"
-                )
+                raise ValueError(f"eval_set has the label {y[self.classes_[places] != y][0]!r}, which y of fit does not have")
             y = places.astype(numpy.int32)
         return _arrays.readable(X), y
 

@@ -65,8 +65,7 @@ def module(model: Model, shape=None) -> nn.Sequential:
     if not stored["offsets"] and not stored["scales"]:
         return network
     numbers = [
-        numpy.asarray(stored[name] or [default], dtype=numpy.float64)
-        for name, default in (("offsets", 0), ("scales", 1))
+        numpy.asarray(stored[name] or [default], dtype=numpy.float64) for name, default in (("offsets", 0), ("scales", 1))
     ]
     return nn.Sequential(Normalization(*numbers).to(kind), *network)
 
@@ -82,9 +81,7 @@ def _module(layer, shape) -> nn.Module:
     if kind == "residual":
         return Residual(*_modules(options, shape)[0])
     if kind == "convolution":
-        return nn.Conv2d(
-            shape[0], options["channels"], options["kernel"], options.get("stride", 1), options.get("padding", 0)
-        )
+        return nn.Conv2d(shape[0], options["channels"], options["kernel"], options.get("stride", 1), options.get("padding", 0))
     if isinstance(options, int):
         options = {"kernel": options}
     pool = {"max_pool": nn.MaxPool2d, "average_pool": nn.AvgPool2d}[kind]
@@ -122,22 +119,15 @@ def _layer(part: nn.Module, name: str):
         raise ValueError(f"module {name}, {part}, {reason}")
 
     if isinstance(part, nn.Linear):
-        return (
-            {"linear": part.out_features} if part.bias is not None else refuse("has no bias, which hidden layers have")
-        )
+        return {"linear": part.out_features} if part.bias is not None else refuse("has no bias, which hidden layers have")
     if isinstance(part, nn.Conv2d):
-        options = {"channels": part.out_channels} | {
-            key: _square(getattr(part, name), refuse)
-            for key, name in (("kernel", "kernel_size"), ("stride", "stride"), ("padding", "padding"))
-        }
         if part.groups != 1 or part.dilation != (1, 1) or part.bias is None or part.padding_mode != "zeros":
             refuse("must have biases, zeros as padding, and neither groups nor dilation")
-        return {"convolution": options}
+        return {"convolution": {"channels": part.out_channels} | _window(part, refuse)}
     if isinstance(part, (nn.MaxPool2d, nn.AvgPool2d)):
-        options = {key: _square(getattr(part, name), refuse) for key, name in (("kernel", "kernel_size"), ("stride", "stride"), ("padding", "padding"))}  # fmt: skip
         if part.ceil_mode or getattr(part, "dilation", 1) != 1 or not getattr(part, "count_include_pad", True):
             refuse("must have neither ceil_mode nor dilation, and count its padding")
-        return {"max_pool" if isinstance(part, nn.MaxPool2d) else "average_pool": options}
+        return {"max_pool" if isinstance(part, nn.MaxPool2d) else "average_pool": _window(part, refuse)}
     if isinstance(part, nn.LayerNorm):
         if not part.elementwise_affine or part.bias is None or part.eps != 1e-5:
             refuse("must have weights, biases and eps 1e-5")
@@ -152,6 +142,15 @@ def _layer(part: nn.Module, name: str):
         if type(part) is _WORDS[word]:
             return word
     return refuse("is none of the layers of fgn-dist; docs/models.md lists them")
+
+
+def _window(part, refuse) -> dict[str, int]:
+    """The extents of a convolution or a pool."""
+    return {
+        "kernel": _square(part.kernel_size, refuse),
+        "stride": _square(part.stride, refuse),
+        "padding": _square(part.padding, refuse),
+    }
 
 
 def _square(value, refuse) -> int:

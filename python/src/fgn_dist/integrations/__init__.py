@@ -1,0 +1,1 @@
+"""Trackers that follow `metrics.jsonl` of a run, while it goes on or afterwards."""
