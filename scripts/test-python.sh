@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Tests the Python package with the program of the release build, in a virtual environment of python/requirements-test.txt.
-# FGN_PYTHON_VENV names another environment, PYTHON another interpreter for it; options are those of pytest.
+# FGN_PYTHON_VENV names another environment, PYTHON another interpreter for it; options are those of pytest. With --prepare the
+# environment is all that is made.
 cd "$(dirname "$0")/.."
 . launch/install.sh
 
@@ -9,6 +10,7 @@ if ! command -v "${PYTHON:-python3}" >/dev/null; then
   exit 0
 fi
 program="${FGN_DIST_PROGRAM:-}"
+[ "${1:-}" = --prepare ] && program=none
 if [ -z "$program" ]; then
   [ -n "${FGN_SKIP_BUILD:-}" ] || swift build -c release --product fgn-dist
   program="$(swift build -c release --show-bin-path)/fgn-dist"
@@ -21,4 +23,7 @@ if ! cmp -s python/requirements-test.txt "$venv/requirements.txt"; then
   "$venv/bin/pip" install --quiet --disable-pip-version-check -r python/requirements-test.txt
   cp python/requirements-test.txt "$venv/requirements.txt"
 fi
+[ "${1:-}" = --prepare ] && exit
+"$venv/bin/ruff" check --quiet python
+"$venv/bin/ruff" format --check --quiet python
 FGN_DIST_PROGRAM="$program" PYTHONPATH="$PWD/python/src" "$venv/bin/python" -m pytest -q python/tests "$@"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, and checks everything: format, a build without warnings, all tests in one process, the collective
-# ones under mpirun with 1 to 4 ranks, runs over two hosts, collective tests and whole runs with MPICH, the examples, and the
-# reference of the libraries. Each step has a name, and its time in the table at the end; `scripts/test.sh NAME…` takes some.
+# ones under mpirun with 1 to 4 ranks, runs over two hosts, collective tests and whole runs with MPICH, the examples, the
+# reference of the libraries, and the Python package. Each step has a name, and its time in the table at the end; `scripts/test.sh NAME…` takes some.
 cd "$(dirname "$0")/.."
 . launch/install.sh
 . scripts/steps.sh
@@ -15,11 +15,14 @@ build_options=(-c release -Xswiftc -enable-testing -Xswiftc -gnone)
 format() { swift format lint --strict --parallel -r Sources Tests Examples/Sources Package.swift Examples/Package.swift; }
 
 build() {
+  # The packages of Python come over the network meanwhile.
+  scripts/test-python.sh --prepare &
   swift build "${build_options[@]}" --build-tests 2>&1 | tee .build/build.log
   if grep -E '/(Sources|Tests)/.*(warning|error):' .build/build.log; then
     echo "The build has warnings." >&2
     return 1
   fi
+  wait $!
 }
 
 # Suites of collective operations: their names end in CollectiveTests, which a test sees to.
@@ -43,6 +46,8 @@ ranks() {
     echo "-np $ranks: $(grep 'Test run with' ".build/mpirun-$ranks.log")"
   done
 }
+
+python() { FGN_SKIP_BUILD=1 scripts/test-python.sh; }
 
 hosts() { FGN_SKIP_BUILD=1 scripts/test-hosts.sh; }
 
@@ -73,7 +78,7 @@ unit() {
     swift test "${build_options[@]}" --skip-build --disable-xctest 2>&1 | tee .build/unit.log
 }
 
-steps=(format build examples documentation ranks hosts mpich unit)
+steps=(format build python examples documentation ranks hosts mpich unit)
 for name in "${@:-${steps[@]}}"; do
   case " ${steps[*]} " in
     *" $name "*) step "$name" "$name" ;;
