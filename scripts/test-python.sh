@@ -24,6 +24,6 @@ if ! cmp -s python/requirements-test.txt "$venv/requirements.txt"; then
   cp python/requirements-test.txt "$venv/requirements.txt"
 fi
 [ "${1:-}" = --prepare ] && exit
-"$venv/bin/ruff" check --quiet python
-"$venv/bin/ruff" format --check --quiet python
+"$venv/bin/ruff" check --quiet python/src python/tests
+"$venv/bin/ruff" format --check --quiet python/src python/tests
 FGN_DIST_PROGRAM="$program" PYTHONPATH="$PWD/python/src" "$venv/bin/python" -m pytest -q python/tests "$@"
