@@ -1,3 +1,5 @@
+import LinearAlgebra
+
 /// Seconds that a thread takes for the parts of a step in float32, for cost models. They are constants of a kind of
 /// processor, and their ratios matter more than their size.
 ///
@@ -37,7 +39,8 @@ package struct MachineRates: Equatable, Sendable {
 
   package init() {}
 
-  /// The rates of the kernels of OpenBLAS with this name, which differ in the width of their vectors.
+  /// The rates of the kernels of OpenBLAS with this name, which differ in the width of their vectors; or of another library,
+  /// which chooses its kernels by the processor.
   package init(kernel: String) {
     self.init()
     let slowness: Double
@@ -47,6 +50,7 @@ package struct MachineRates: Equatable, Sendable {
     case "Sandybridge", "Bulldozer", "Piledriver", "Steamroller", "Excavator", "NEOVERSEN1", "NEOVERSEV1",
       "NEOVERSEN2":
       slowness = 2
+    case let name where name.hasPrefix("MKL") || name.hasPrefix("BLIS"): slowness = Kernels.vectorBits > 0 ? 1 : 2
     default: slowness = 4
     }
     for path in [\Self.product, \.gram, \.factor, \.triangular] { self[keyPath: path] *= slowness }
