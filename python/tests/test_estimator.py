@@ -8,7 +8,7 @@ import numpy
 import pytest
 
 from fgn_dist import ConfigurationError, FGNClassifier, Run
-from fgn_dist._program import program
+from fgn_dist._job.program import program
 
 pytest.importorskip("sklearn")
 from sklearn.base import clone  # noqa: E402

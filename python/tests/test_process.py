@@ -19,15 +19,15 @@ from fgn_dist import FGNClassifier, FGNClassifierCV, LaunchError, Run
 needs_mpi = pytest.mark.skipif(shutil.which("mpirun") is None, reason="there is no mpirun")
 
 
-def programs() -> list[str]:
-    """The command lines of all programs that are running."""
-    found = []
+def left(pid: int) -> list[str]:
+    """The command lines and the folders that belong to a Python of that number."""
+    found = glob.glob(f"/dev/shm/fgn-dist-{pid}-*")
     for path in glob.glob("/proc/[0-9]*/cmdline"):
         try:
             text = pathlib.Path(path).read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             continue
-        if "/fgn-dist-" in text or "fgn-dist train" in text:
+        if f"/fgn-dist-{pid}-" in text:
             found.append(text)
     return found
 
@@ -61,29 +61,31 @@ def start(ranks, folder=""):
     return subprocess.Popen([sys.executable, "-c", LONG, str(ranks), str(folder)], stdout=subprocess.PIPE, text=True)
 
 
-def is_training():
-    return any(pathlib.Path(path).stat().st_size > 2000 for path in glob.glob("/dev/shm/fgn-dist-*/run/metrics.jsonl"))
+def wait_for_steps(process):
+    """Waits until a fit has some steps behind it."""
+    pattern = f"/dev/shm/fgn-dist-{process.pid}-*/run/metrics.jsonl"
+    wait_for(lambda: any(pathlib.Path(path).stat().st_size > 2000 for path in glob.glob(pattern)))
 
 
 @needs_mpi
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_an_interrupt_saves_and_stops(ranks):
     process = start(ranks)
-    wait_for(is_training)
+    wait_for_steps(process)
     process.send_signal(signal.SIGINT)
     text = process.communicate(timeout=60)[0]
     assert process.returncode == 130 and text.split("(")[0] == "interrupted True "
-    wait_for(lambda: not programs() and not glob.glob("/dev/shm/fgn-dist-*"))
+    wait_for(lambda: not left(process.pid))
 
 
 @needs_mpi
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_a_killed_python_leaves_nothing(ranks):
     process = start(ranks)
-    wait_for(is_training)
+    wait_for_steps(process)
     process.kill()
     process.communicate()
-    wait_for(lambda: not programs() and not glob.glob("/dev/shm/fgn-dist-*"))
+    wait_for(lambda: not left(process.pid))
 
 
 def test_a_run_of_ones_own_goes_on_after_an_interrupt(tmp_path):

@@ -7,18 +7,11 @@ import os
 import pathlib
 from collections.abc import Mapping
 
-from . import _arrays, _process
-from ._progress import Progress
+from ._job.command import Command, hand_over, size
+from ._job.process import Launch
+from ._job.scratch import Scratch
 from ._run import Run
-from ._scratch import Scratch
-from ._settings import merge, plain
-
-#: What a set of a run is called in `data`, and its arrays in their order.
-_SETS = {
-    "train": ("features", "labels", "weights"),
-    "validation": ("features", "labels"),
-    "test": ("features", "labels"),
-}
+from ._settings import plain
 
 
 def train(
@@ -56,11 +49,8 @@ def train(
 
     Raises FGNError; KeyboardInterrupt when the run has saved a checkpoint.
     """
-    arguments = ["--run-directory", os.fspath(run_directory)] + (["--resume"] if resume else [])
-    return _run(
-        "train", config, data, arguments, run_directory=run_directory, ranks=ranks, hosts=hosts, launcher=launcher,
-        threads=threads, scratch_directory=scratch_directory, verbose=verbose,
-    )  # fmt: skip
+    command = Command("train", ["--resume"] if resume else [], Launch(ranks, hosts, launcher, threads), verbose)
+    return _run(command, config, data, run_directory, scratch_directory)
 
 
 def tune(
@@ -84,53 +74,25 @@ def tune(
     `over` has lists of values by key, such as `{"optimizer.weight_decay": [1e-4, 1e-3]}`; None takes the program's own
     settings. `options` are further ones of the command, such as `["--no-refit"]`. All else is as in `train`.
     """
-    arguments = ["--run-directory", os.fspath(run_directory)] + (["--resume"] if resume else [])
-    for key, values in (over or {}).items():
-        arguments += [
-            "--over",
-            f"{key}=" + ",".join(value if isinstance(value, str) else json.dumps(plain(value)) for value in values),
-        ]
+    arguments = over_options(over or {}) + (["--resume"] if resume else [])
     if folds is not None:
         arguments += ["--folds", str(folds)]
-    return _run(
-        "tune", config, data, arguments + (options or []), run_directory=run_directory, ranks=ranks, hosts=hosts,
-        launcher=launcher, threads=threads, scratch_directory=scratch_directory, verbose=verbose,
-    )  # fmt: skip
+    command = Command("tune", arguments + (options or []), Launch(ranks, hosts, launcher, threads), verbose)
+    return _run(command, config, data, run_directory, scratch_directory)
 
 
-def _run(command, config, data, arguments, *, run_directory, scratch_directory, verbose, **job) -> Run:
-    arrays = {name: dict(zip(keys, data[name])) for name, keys in _SETS.items() if data and data.get(name) is not None}
-    unknown = set(data or ()) - set(_SETS)
-    if unknown:
-        raise ValueError(f"data has {sorted(unknown)}, and the sets are {list(_SETS)}")
-    bytes_needed = sum(_arrays.size(array) for part in arrays.values() for array in part.values())
-    with Scratch(bytes_needed, scratch_directory) as scratch:
-        overrides: list[str] = []
-        if isinstance(config, Mapping) or config is None:
-            settings = merge(plain(config or {}), {})
-            file = scratch.path / f"{pathlib.Path(run_directory).name or 'run'}.json"
-        else:
-            settings, file = {}, pathlib.Path(config)
-        for name, part in arrays.items():
-            for key, array in part.items():
-                if array is not None:
-                    path = _arrays.write(_arrays.readable(array) if key == "features" else array, scratch, f"{name}-{key}")
-                    merge({f"data.{name}.{key}": path}, settings)
-        if isinstance(config, Mapping) or config is None:
-            file.write_text(json.dumps(settings))
-        else:
-            data_settings = settings.get("data", {})
-            overrides = [f"data.{name}.{key}={path}" for name, part in data_settings.items() for key, path in part.items()]
-        options = [argument for override in overrides for argument in ("--set", override)]
-        progress = Progress(pathlib.Path(run_directory) / "metrics.jsonl", _total(settings), verbose) if verbose else None
-        try:
-            _process.run([command, str(file), *options, *arguments], scratch, watch=progress, **job)
-        finally:
-            if progress is not None:
-                progress.close()
-    return Run(run_directory)
+def over_options(over: Mapping) -> list[str]:
+    """The options `--over` of lists of values by key."""
+    options = []
+    for key, values in over.items():
+        texts = [value if isinstance(value, str) else json.dumps(plain(value)) for value in values]
+        options += ["--over", f"{key}={','.join(texts)}"]
+    return options
 
 
-def _total(settings: Mapping) -> int | None:
-    """The number of steps, where the configuration gives it."""
-    return (settings.get("training") or {}).get("steps")
+def _run(command: Command, config, data, run_directory, scratch_directory) -> Run:
+    sets = {name: part for name, part in (data or {}).items() if part is not None}
+    folder = pathlib.Path(run_directory)
+    with Scratch(size(sets), scratch_directory) as scratch:
+        command.run({} if config is None else config, hand_over(sets, scratch), folder, scratch)
+    return Run(folder)

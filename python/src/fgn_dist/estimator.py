@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pathlib
 import warnings
 
 import numpy
 
-from . import _arrays, _base, _process, _safetensors
+from . import _base, _safetensors
+from ._fitted import FittedClassifier
+from ._job import arrays
+from ._job.command import Command, hand_over, size
+from ._job.process import Launch
+from ._job.scratch import Scratch
 from ._model import Model
-from ._progress import Progress
 from ._run import Run
-from ._scratch import Scratch
-from ._settings import estimator_settings, merge, plain
+from ._settings import estimator_settings, merge
 from .errors import StoppedError
 
 
-class FGNClassifier(_base.ClassifierMixin, _base.BaseEstimator):
+class FGNClassifier(FittedClassifier, _base.ClassifierMixin, _base.BaseEstimator):
     """Multinomial logistic regression, or a network with a softmax head, by Fast Gauss-Newton.
 
     Without `layers` it minimises what scikit-learn's LogisticRegression does, C Σ loss + ½‖w‖², to its optimum, and has
@@ -154,7 +156,7 @@ class FGNClassifier(_base.ClassifierMixin, _base.BaseEstimator):
         if before is not None and (known is None or not numpy.array_equal(known, self.classes_)):
             before = None
         weights = self._weights(y, targets, _base.check_weights(sample_weight, len(y)))
-        data = {"train": (_arrays.readable(X), targets, weights)}
+        data = {"train": (arrays.readable(X), targets, weights)}
         if eval_set is not None:
             data["validation"] = self._evaluation_set(*eval_set)
         self._train(data, before)
@@ -195,24 +197,21 @@ class FGNClassifier(_base.ClassifierMixin, _base.BaseEstimator):
             if (self.classes_[places] != y).any():
                 raise ValueError(f"eval_set has the label {y[self.classes_[places] != y][0]!r}, which y of fit does not have")
             y = places.astype(numpy.int32)
-        return _arrays.readable(X), y
+        return arrays.readable(X), y
 
     def _train(self, data, before) -> None:
         """Runs the program, and keeps its model."""
-        bytes_needed = sum(_arrays.size(array) for part in data.values() for array in part)
-        with Scratch(bytes_needed, self.scratch_directory) as scratch:
+        with Scratch(size(data), self.scratch_directory) as scratch:
             settings = self._settings(data)
-            for name, part in data.items():
-                for key, array in zip(("features", "labels", "weights"), part):
-                    if array is not None:
-                        merge({f"data.{name}.{key}": _arrays.write(array, scratch, f"{name}-{key}")}, settings)
             start = self._start(before, scratch)
             if start is not None:
                 merge({"model.initialization": start}, settings)
             merge(self.settings or {}, settings)
             folder = pathlib.Path(self.run_directory or scratch.path / "run")
+            name, *options = self._command(data)
+            launch = Launch(self.ranks, self.hosts, self.launcher, self.threads)
             try:
-                self._execute(settings, folder, scratch, data)
+                Command(name, options, launch, self.verbose).run(settings, hand_over(data, scratch), folder, scratch)
             except (KeyboardInterrupt, StoppedError):
                 run = Run(folder) if folder.is_dir() else None
                 if run is not None and run.checkpoints:
@@ -243,21 +242,6 @@ class FGNClassifier(_base.ClassifierMixin, _base.BaseEstimator):
         """The program's command with its options."""
         return ["train"]
 
-    def _execute(self, settings, folder, scratch, data) -> None:
-        """Runs the program with these settings."""
-        file = scratch.path / "fit.json"
-        file.write_text(json.dumps(plain(settings)))
-        command, *options = self._command(data)
-        progress = Progress(folder / "metrics.jsonl", None, self.verbose) if self.verbose else None
-        try:
-            _process.run(
-                [command, str(file), "--run-directory", str(folder), *options], scratch, ranks=self.ranks, hosts=self.hosts,
-                launcher=self.launcher, threads=self.threads, watch=progress,
-            )  # fmt: skip
-        finally:
-            if progress is not None:
-                progress.close()
-
     def _keep(self, run: Run, model: pathlib.Path) -> None:
         self._model = Model(model.read_bytes())
         events = run.events()
@@ -271,95 +255,6 @@ class FGNClassifier(_base.ClassifierMixin, _base.BaseEstimator):
                 _base.ConvergenceWarning,
                 stacklevel=4,
             )
-
-    # The fitted model
-
-    @property
-    def model_(self) -> Model:
-        """The model as the program saves it. Raises NotFittedError before `fit`."""
-        if getattr(self, "_model", None) is None:
-            raise _base.NotFittedError(f"this {type(self).__name__} instance is not fitted yet; call fit first")
-        return self._model
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return getattr(self, "_model", None) is not None
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.input_tags.three_d_array = bool(self.layers)
-        return tags
-
-    @property
-    def coef_(self) -> numpy.ndarray:
-        """Weights of the features for each class, or with two classes those of the second one (1 × d)."""
-        weights, _ = self._head()
-        return weights[1:] - weights[:1] if len(weights) == 2 else weights
-
-    @property
-    def intercept_(self) -> numpy.ndarray:
-        """The biases of the classes, or with two classes that of the second one."""
-        _, biases = self._head()
-        return biases[1:] - biases[:1] if len(biases) == 2 else biases
-
-    def _head(self):
-        if not self.__sklearn_is_fitted__() or self._model.layers:
-            raise AttributeError("coef_ and intercept_ are those of a fitted model without layers")
-        return self._model.head
-
-    def save(self, path: str | os.PathLike) -> None:
-        """Writes the model as a file that the command line and `to_torch` read."""
-        pathlib.Path(path).write_bytes(self.model_.contents)
-
-    # Prediction
-
-    def _predict(self, X, kind: str) -> numpy.ndarray:
-        """`probabilities` or `logits` as `fgn-dist predict` gives them, examples × classes."""
-        contents = self.model_.contents
-        X = _arrays.readable(_base.check_features(self, X, reset=False, images=bool(self.layers)))
-        if X.shape[0] == 0:
-            raise ValueError("X has 0 sample(s), and at least one is needed")
-        with Scratch(_arrays.size(X) + len(contents) + 8 * X.shape[0] * len(self.classes_)) as scratch:
-            model, result = scratch.path / "model.safetensors", scratch.path / "result.npy"
-            model.write_bytes(contents)
-            arguments = [
-                "predict",
-                str(model),
-                "--features",
-                _arrays.write(X, scratch, "features"),
-                f"--{kind}",
-                str(result),
-            ]
-            _process.run(arguments, scratch, threads=self.threads)
-            return numpy.load(result)
-
-    def predict_proba(self, X) -> numpy.ndarray:
-        """The probability of each class, examples × classes, in the order of `classes_`."""
-        return self._predict(X, "probabilities")
-
-    def predict_log_proba(self, X) -> numpy.ndarray:
-        """The logarithms of the probabilities, from the logits, so that small ones are not lost."""
-        logits = self._predict(X, "logits")
-        logits = logits - logits.max(axis=1, keepdims=True)
-        return logits - numpy.log(numpy.exp(logits).sum(axis=1, keepdims=True))
-
-    def decision_function(self, X) -> numpy.ndarray:
-        """The logits, examples × classes; with two classes the second minus the first."""
-        logits = self._predict(X, "logits")
-        return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
-
-    def predict(self, X) -> numpy.ndarray:
-        """The most probable class of each example."""
-        best = self._predict(X, "logits").argmax(axis=1)
-        return self.classes_[best]
-
-    # PyTorch
-
-    def to_torch(self, shape=None):
-        """The network as a `torch.nn.Sequential` that takes inputs as they are; see `fgn_dist.torch.module`."""
-        from .torch import module
-
-        return module(self.model_, shape)
 
     @classmethod
     def from_torch(cls, module, **params) -> FGNClassifier:

@@ -8,7 +8,8 @@ import json
 import numpy
 
 from ._run import Run
-from ._settings import plain, weight_decay
+from ._settings import weight_decay
+from ._training import over_options
 from .estimator import FGNClassifier
 
 
@@ -123,10 +124,7 @@ class FGNClassifierCV(FGNClassifier):
             values = [float(value) for value in self._values_of_C()]
             self._decays = [(weight_decay(value, total, len(self.classes_)), value) for value in values]
             over["optimizer.weight_decay"] = sorted((decay for decay, _ in self._decays), reverse=True)
-        options = []
-        for key, values in over.items():
-            texts = [value if isinstance(value, str) else json.dumps(plain(value)) for value in values]
-            options += ["--over", f"{key}={','.join(texts)}"]
+        options = over_options(over)
         if self.cv is not None:
             options += ["--folds", str(self.cv)]
         return ["tune", *options, *(self.options or [])]

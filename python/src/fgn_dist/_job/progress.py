@@ -11,20 +11,19 @@ import time
 class Progress:
     """Follows the metrics of a run while they are written: a bar of tqdm where that is installed, else plain lines."""
 
-    def __init__(self, file: pathlib.Path, total: int | None, verbose: int = 1):
+    def __init__(self, file: pathlib.Path, total: int | None):
         self.file, self.total = file, total
         self._offset, self._rest = 0, b""
         self._shown = time.monotonic()
         self._latest: dict = {}
         self._scores = ""
         self._bar = None
-        if verbose:
-            try:
-                from tqdm.auto import tqdm
+        try:
+            from tqdm.auto import tqdm
 
-                self._bar = tqdm(total=total, unit="step", dynamic_ncols=True)
-            except ImportError:
-                pass
+            self._bar = tqdm(total=total, unit="step", dynamic_ncols=True)
+        except ImportError:
+            pass
 
     def __call__(self) -> None:
         try:

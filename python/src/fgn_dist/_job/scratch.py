@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 
-from .errors import OutputError
+from ..errors import OutputError
 
 # Waits for words from Python. When Python is gone without `done`, whatever ended it, it stops what runs and takes the
 # folder away. $1 is the folder; a group is that of the program or of its launcher.
@@ -38,7 +38,7 @@ class Scratch:
     """
 
     def __init__(self, size: int = 0, parent: str | os.PathLike | None = None):
-        self.path = pathlib.Path(tempfile.mkdtemp(prefix="fgn-dist-", dir=parent or self._place(size)))
+        self.path = pathlib.Path(tempfile.mkdtemp(prefix=f"fgn-dist-{os.getpid()}-", dir=parent or self._place(size)))
         try:
             self._guard = subprocess.Popen(
                 ["/bin/sh", "-c", _GUARD, "fgn-dist-guard", str(self.path)],

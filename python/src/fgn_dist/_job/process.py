@@ -3,36 +3,41 @@
 from __future__ import annotations
 
 import os
-import pathlib
 import select
 import signal
 import subprocess
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
-from ._program import environment, launch_command, program
-from ._scratch import Scratch
-from .errors import LaunchError, StoppedError, error_of
+from ..errors import LaunchError, StoppedError, error_of
+from .program import environment, launch_command, program
+from .scratch import Scratch
 
 
-def run(
-    arguments: list[str],
-    scratch: Scratch,
-    *,
-    ranks: int = 1,
-    hosts=None,
-    launcher="mpirun",
-    threads: int | None = None,
-    watch: Callable[[], None] | None = None,
-) -> str:
+class Launch(NamedTuple):
+    """How the program is started: on one process, or on ranks; see `fgn_dist.train`."""
+
+    ranks: int = 1
+    hosts: object = None
+    launcher: object = "mpirun"
+    threads: int | None = None
+
+
+#: One process with the threads of its own choice.
+ALONE = Launch()
+
+
+def run(arguments: list[str], scratch: Scratch, launch: Launch = ALONE, watch: Callable[[], None] | None = None) -> str:
     """Runs `fgn-dist ARGUMENTS` to its end, and returns what it printed.
 
     `watch` is called now and then, and once at the end. At a KeyboardInterrupt the program is asked to save and stop,
     and the exception goes on when it has; at a second one it is killed. Raises FGNError with the program's line.
     """
+    ranks = launch.ranks
     if not isinstance(ranks, int) or ranks < 1:
         raise ValueError(f"ranks must be a whole number, 1 or more, not {ranks!r}")
-    command = launch_command([program(), *arguments], ranks, hosts, launcher)
+    command = launch_command([program(), *arguments], ranks, launch.hosts, launch.launcher)
     outputs = [scratch.path / name for name in ("output.txt", "errors.txt")]
     with open(outputs[0], "wb") as output, open(outputs[1], "wb") as errors:
         try:
@@ -41,7 +46,7 @@ def run(
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=errors,
-                env=environment(threads, ranks),
+                env=environment(launch.threads, ranks),
                 start_new_session=True,
             )
         except OSError as failure:
@@ -94,8 +99,3 @@ def _stop(process: subprocess.Popen, launched: bool, patient: bool) -> bool:
             pass
         process.wait()
         return False
-
-
-def newest(folder: pathlib.Path, pattern: str) -> pathlib.Path | None:
-    """The last file of a folder by name."""
-    return max(folder.glob(pattern), default=None)

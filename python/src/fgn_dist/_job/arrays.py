@@ -7,7 +7,7 @@ import pathlib
 
 import numpy
 
-from ._scratch import Scratch
+from .scratch import Scratch
 
 
 def is_sparse(X) -> bool:

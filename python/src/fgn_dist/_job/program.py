@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 
-from .errors import LaunchError
+from ..errors import LaunchError
 
 #: The program's version that this package speaks to: its first two numbers.
 PROGRAM_VERSION = "0.2"
@@ -22,7 +22,7 @@ def program() -> str:
     Raises LaunchError where there is none, or where it has another version.
     """
     named = os.environ.get("FGN_DIST_PROGRAM")
-    carried = pathlib.Path(__file__).parent / "bin" / "fgn-dist"
+    carried = pathlib.Path(__file__).parents[1] / "bin" / "fgn-dist"
     # An environment's own folder of programs need not be in PATH.
     beside = pathlib.Path(sys.executable).parent / "fgn-dist"
     candidates = [named] if named else [str(carried), str(beside), shutil.which("fgn-dist")]
