@@ -27,6 +27,7 @@ struct FgnDist: ParsableCommand {
 extension FgnDist {
   static func main() {
     StandardOutput.reserveDescriptors()
+    endAtCrashes()
     useBetterKernels()
     allowManyFiles()
     do {
@@ -47,6 +48,13 @@ extension FgnDist {
       }
       exit(withError: error)
     }
+  }
+
+  /// Makes a crash end the process at once. Swift's runtime would first look for the place, which may never end where
+  /// threads compute, and the other ranks would wait. Who sets SWIFT_BACKTRACE asks for that.
+  private static func endAtCrashes() {
+    guard ProcessInfo.processInfo.environment["SWIFT_BACKTRACE"] == nil else { return }
+    for number in [SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGQUIT] { signal(number, SIG_DFL) }
   }
 
   /// Restarts the program where OpenBLAS does not know the processor, since it chooses its kernels when it is loaded.

@@ -220,3 +220,45 @@ def test_errors_name_what_is_wrong(blobs):
         FGNClassifier().fit(X, y, eval_set=(X, y + 1))
     with pytest.raises(ValueError, match="one class"):
         FGNClassifier().fit(X, y * 0)
+
+
+def test_a_fit_that_fails_leaves_no_model(blobs):
+    X, y = blobs
+    model = FGNClassifier(random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match="sample_weight of example 3 is -1"):
+        model.fit(X, 2 - y, sample_weight=numpy.where(numpy.arange(300) == 3, -1.0, 1.0))
+    with pytest.raises(NotFittedError):
+        model.predict(X)
+
+
+def test_a_file_that_took_the_place_of_the_mapped_one_is_not_read(blobs, tmp_path):
+    X, y = blobs
+    model = FGNClassifier(random_state=0).fit(X, y)
+    numpy.save(tmp_path / "a.npy", X)
+    mapped = numpy.load(tmp_path / "a.npy", mmap_mode="r")
+    numpy.save(tmp_path / "b.npy", -X)
+    (tmp_path / "b.npy").replace(tmp_path / "a.npy")
+    assert (model.predict(mapped) == model.predict(X)).all()
+
+
+def test_a_warm_start_with_other_features_begins_anew(blobs):
+    X, y = blobs
+    model = FGNClassifier(epochs=1, warm_start=True, random_state=0).fit(X, y)
+    assert model.fit(X[:, :3], y).n_features_in_ == 3
+    assert model.set_params(fit_intercept=False).fit(X[:, :3], y).intercept_.tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"class_weight": {7: 5}}, "class 7"),
+        ({"class_weight": {0: numpy.nan}}, "class_weight of 0"),
+        ({"epochs": 0}, "epochs"),
+        ({"ranks": 0}, "ranks"),
+        ({"threads": "a"}, "threads"),
+    ],
+)
+def test_impossible_parameters_are_named(blobs, parameters, words):
+    X, y = blobs
+    with pytest.raises(ValueError, match=words):
+        FGNClassifier(**parameters).fit(X, y)

@@ -106,3 +106,31 @@ def test_mlflow(blobs, tmp_path, monkeypatch):
     history = client.get_metric_history(logged.info.run_id, "step.loss")
     assert [(point.step, point.value) for point in history] == [(event["step"], event["loss"]) for event in steps]
     assert logged.data.params["optimizer.method"] == "fgn" and "test.accuracy" in logged.data.metrics
+
+
+def test_what_a_type_does_not_hold_is_named(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    import pyarrow.parquet
+
+    path = tmp_path / "t.parquet"
+    cases = [
+        ({"a": [True, None, False]}, {}, "row 1 has no number in column a"),
+        ({"f": [1.0, 2.0, 3.0], "a": [True, None, False]}, {}, "row 1 has no number in column a"),
+        ({"a": [[1.0, 2.0], [3.0], [5.0, 6.0, 7.0]]}, {}, "several lengths"),
+        ({"a": [300000, -4, 1]}, {"dtype": "uint8"}, "row 0 has 300000 in column a, which uint8"),
+        ({"a": [1.0, 3e5]}, {"dtype": "float16"}, "row 1 has 300000.0 in column a, which float16"),
+    ]
+    for columns, options, words in cases:
+        pyarrow.parquet.write_table(pyarrow.table(columns), path)
+        with pytest.raises(ValueError, match=words):
+            convert(path, tmp_path / "X.npy", **options)
+        assert not (tmp_path / "X.npy").exists()
+    pyarrow.parquet.write_table(pyarrow.table({"a": [1.0, 2.0], "y": [float("nan"), 1.0]}), path)
+    with pytest.raises(ValueError, match="no label"):
+        convert(path, tmp_path / "X.npy", tmp_path / "y.npy", label="y")
+    with pytest.raises(ValueError, match="cannot both be"):
+        convert(path, tmp_path / "X.npy", tmp_path / "X.npy", label="y")
+    with pytest.raises(ValueError, match="name a dataset"):
+        convert(tmp_path / "d.h5", tmp_path / "X.npy")
+    pyarrow.parquet.write_table(pyarrow.table({"a": [True, False]}), path)
+    assert numpy.load(convert(path, tmp_path / "X.npy").features).tolist() == [[True], [False]]

@@ -15,6 +15,7 @@ import pytest
 
 import fgn_dist
 from fgn_dist import FGNClassifier, FGNClassifierCV, LaunchError, Run
+from fgn_dist._job.program import program
 
 needs_mpi = pytest.mark.skipif(shutil.which("mpirun") is None, reason="there is no mpirun")
 
@@ -190,3 +191,58 @@ for wrong in (X[:, :2], X[0], X * numpy.nan):
     raise SystemExit("taken")
 """
     subprocess.run([sys.executable, "-c", code], check=True, env=dict(os.environ))
+
+
+def test_a_crash_is_an_error(tmp_path):
+    """The program ends at once, instead of looking for the place of its crash."""
+    process = start(1, tmp_path / "run")
+    wait_for(
+        lambda: (tmp_path / "run" / "metrics.jsonl").exists() and (tmp_path / "run" / "metrics.jsonl").stat().st_size > 2000
+    )
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        pid = int(path.split("/")[2])
+        if pid != process.pid and f"/fgn-dist-{process.pid}-".encode() in pathlib.Path(path).read_bytes():
+            if os.path.basename(os.readlink(f"/proc/{pid}/exe")) == os.path.basename(os.path.realpath(program())):
+                os.kill(pid, signal.SIGSEGV)
+    process.communicate(timeout=20)
+    assert process.returncode == 1
+
+
+def test_an_allocation_of_several_tasks_is_no_obstacle(blobs, monkeypatch):
+    X, y = blobs
+    for name, value in {"SLURM_NTASKS": "4", "SLURM_PROCID": "0", "SLURM_JOB_ID": "3"}.items():
+        monkeypatch.setenv(name, value)
+    assert FGNClassifier(random_state=0).fit(X, y).score(X, y) > 0.7
+
+
+def test_the_home_folder(blobs, tmp_path, monkeypatch):
+    X, y = blobs
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    FGNClassifier(random_state=0, run_directory="~/run").fit(X, y)
+    assert (tmp_path / "run" / "model.safetensors").exists() and not (tmp_path / "~").exists()
+
+
+def test_a_search_on_arrays_goes_on(blobs, tmp_path):
+    X, y = blobs
+    search = {"over": {"optimizer.learning_rate": [0.1, 0.3]}, "run_directory": tmp_path / "run"}
+    first = fgn_dist.tune({"training.epochs": 2}, {"train": (X, y)}, **search)
+    table = (first.path / "tune.csv").read_bytes()
+    second = fgn_dist.tune({"training.epochs": 2}, {"train": (X, y)}, resume=True, **search)
+    assert (second.path / "tune.csv").read_bytes() == table
+
+
+def test_tables_and_lists_as_data(blobs, tmp_path):
+    pandas = pytest.importorskip("pandas")
+    X, y = blobs
+    names = pandas.Series(numpy.array(["a", "b", "c"])[y], dtype=object)
+    fgn_dist.train({"training.epochs": 1}, {"train": (pandas.DataFrame(X), names)}, run_directory=tmp_path / "a")
+    fgn_dist.train({"training.epochs": 1}, {"train": (X.tolist(), y.tolist())}, run_directory=tmp_path / "b")
+    with pytest.raises(ValueError, match="3 arrays"):
+        fgn_dist.train({}, {"train": (X, y), "validation": (X, y, y)}, run_directory=tmp_path / "c")
+
+
+def test_a_search_without_refit_has_the_events_of_its_trial(blobs):
+    X, y = blobs
+    model = FGNClassifierCV(Cs=[0.1, 1], random_state=0).fit(X[:200], y[:200], eval_set=(X[200:], y[200:]))
+    assert model.n_iter_ > 0 and model.history_ and model.converged_

@@ -53,3 +53,10 @@ def test_training_begins_with_the_weights(blobs):
 def test_what_the_program_does_not_have_is_refused(part):
     with pytest.raises(ValueError, match="module 0"):
         FGNClassifier.from_torch(nn.Sequential(part, nn.Linear(5, 3)))
+
+
+def test_heads_alone_and_heads_without_biases(blobs):
+    X, y = blobs
+    for head in (nn.Linear(5, 3), nn.Sequential(nn.Linear(5, 3, bias=False)), nn.Linear(5, 3).bfloat16()):
+        model = FGNClassifier.from_torch(head, epochs=1, random_state=0).fit(X, y)
+        assert model.score(X, y) > 0.5

@@ -1,3 +1,4 @@
+import Datasets
 import Foundation
 
 /// The folder of one run: `config.yaml`, `metrics.jsonl`, `checkpoints/`, `lock`, and at the end `model.safetensors`.
@@ -16,8 +17,9 @@ package struct RunDirectory: Equatable, Sendable {
   package var model: String { "\(path)/model.safetensors" }
   package var checkpoints: CheckpointFiles { CheckpointFiles(folder: "\(path)/checkpoints") }
 
+  /// A `~` at the start of `path` is the home folder, as wherever files are named.
   package init(path: String) {
-    self.path = path
+    self.path = expandingTilde(path)
   }
 
   /// The directory of the run that a checkpoint belongs to.

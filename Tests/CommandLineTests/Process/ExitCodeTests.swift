@@ -53,6 +53,16 @@ extension ProcessTests {
       #expect(1...2 ~= workspace.checkpoints("run").count)
     }
 
+    @Test func `A crash ends a process at once`() throws {
+      let workspace = Workspace()
+      try workspace.write("run.yaml", "training: {steps: 1000000, evaluate_every: 0}")
+      let child = try Child([Program.path] + Fault.train, in: workspace, environment: ["OPENBLAS_NUM_THREADS": "4"])
+      try #require(poll(for: Child.limit) { child.hasEnded || workspace.metricsCount("run") > 10 })
+      kill(try #require(child.programs.first), SIGSEGV)
+      let outcome = try child.wait(limit: .seconds(20))
+      #expect(outcome.code == 128 + SIGSEGV, "\(outcome)")
+    }
+
     @Test func `Of a run that diverged`() throws {
       let workspace = Workspace()
       try Examples(40, features: 6, classes: 3).write(to: workspace)

@@ -14,6 +14,11 @@ import Testing
     #expect(directory.checkpoints.folder == "a/b/checkpoints")
   }
 
+  @Test func `A tilde is the home folder`() throws {
+    let home = try #require(ProcessInfo.processInfo.environment["HOME"])
+    #expect(RunDirectory(path: "~/runs/a").path == "\(home)/runs/a")
+  }
+
   @Test(
     arguments: [
       ["runs/x/checkpoints/step-00000001.safetensors", "runs/x"],

@@ -120,6 +120,10 @@ def check_weights(sample_weight, count: int):
         weights = numpy.full(count, float(weights))
     if weights.shape != (count,):
         raise ValueError(f"sample_weight has the shape {weights.shape}, and there are {count} examples")
+    wrong = ~(numpy.isfinite(weights) & (weights >= 0))
+    if wrong.any():
+        place = int(numpy.argmax(wrong))
+        raise ValueError(f"sample_weight of example {place} is {weights[place]}; weights are finite, and 0 or more")
     if not weights.any():
         raise ValueError("the weights of all examples are zero; pass some that are not")
     return weights

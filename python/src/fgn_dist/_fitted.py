@@ -12,6 +12,7 @@ from ._job import arrays, process
 from ._job.process import Launch
 from ._job.scratch import Scratch
 from ._model import Model
+from .errors import LaunchError
 
 
 class FittedClassifier:
@@ -62,7 +63,8 @@ class FittedClassifier:
         X = arrays.readable(_base.check_features(self, X, reset=False, images=bool(self.layers)))
         if X.shape[0] == 0:
             raise ValueError("X has 0 sample(s), and at least one is needed")
-        with Scratch(arrays.size(X) + len(contents) + 8 * X.shape[0] * len(self.classes_)) as scratch:
+        bytes_needed = arrays.size(X) + len(contents) + 8 * X.shape[0] * len(self.classes_)
+        with Scratch(bytes_needed, self.scratch_directory) as scratch:
             model, result = scratch.path / "model.safetensors", scratch.path / "result.npy"
             model.write_bytes(contents)
             arguments = [
@@ -74,6 +76,10 @@ class FittedClassifier:
                 str(result),
             ]
             process.run(arguments, scratch, Launch(threads=self.threads))
+            if not result.exists():
+                raise LaunchError(
+                    "the program has left no predictions; does something in this process collect the ends of others?"
+                )
             return numpy.load(result)
 
     def predict_proba(self, X) -> numpy.ndarray:

@@ -25,6 +25,11 @@ class Model:
         return self.configuration["model"]["layers"]
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """The axes of an example."""
+        return tuple(json.loads(self.metadata["fgn.shape"])["input"])
+
+    @property
     def head(self) -> tuple[numpy.ndarray, numpy.ndarray]:
         """Weights (C × d) and biases (C) of a linear head for inputs as they are, without the normalisation."""
         weights = self.parameters["0.weight"].astype(numpy.float64)

@@ -66,7 +66,7 @@ def estimator_settings(estimator, data) -> dict:
         # Small sets need more than ten passes, in smaller batches.
         batch = optimizer.setdefault("batch_size", min(512, max(32, len(targets) // 20)))
         steps = -(-len(targets) // batch) if isinstance(batch, int) else 1
-        training["epochs"] = estimator.epochs or max(10, -(-1000 // steps))
+        training["epochs"] = estimator.epochs if estimator.epochs is not None else max(10, -(-1000 // steps))
     if estimator.patience is not None:
         training["patience"] = estimator.patience
     if estimator.validation_fraction is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pathlib
@@ -92,7 +93,9 @@ def over_options(over: Mapping) -> list[str]:
 
 def _run(command: Command, config, data, run_directory, scratch_directory) -> Run:
     sets = {name: part for name, part in (data or {}).items() if part is not None}
-    folder = pathlib.Path(run_directory)
-    with Scratch(size(sets), scratch_directory) as scratch:
+    folder = pathlib.Path(run_directory).expanduser()
+    # A search that goes on must find its files where they were.
+    name = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16] if command.name == "tune" and sets else None
+    with Scratch(size(sets), scratch_directory, name) as scratch:
         command.run({} if config is None else config, hand_over(sets, scratch), folder, scratch)
     return Run(folder)

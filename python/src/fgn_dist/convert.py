@@ -58,6 +58,8 @@ def convert(
     """
     if (labels is None) != (label is None):
         raise ValueError("labels, the file to write, and label, where they are, go together")
+    if labels is not None and pathlib.Path(features).resolve() == pathlib.Path(labels).resolve():
+        raise ValueError(f"features and labels cannot both be {features}")
     reader = _HDF5(source, label) if _is_hdf5(source) else _Tables(source, label, columns)
     kind = numpy.dtype(dtype) if dtype is not None else reader.dtype
     paths = [pathlib.Path(path) for path in (features, labels) if path is not None]
@@ -82,9 +84,11 @@ def _write(reader, kind: numpy.dtype, parts: list[pathlib.Path]) -> list:
         if block.dtype.kind == "f" and not numpy.isfinite(block).all():
             place = numpy.argwhere(~numpy.isfinite(block))[0]
             raise ValueError(f"row {row + place[0]} has no number in {reader.name(place[1])}; fill it in, or leave it out")
-        target[row : row + len(block)] = block
+        target[row : row + len(block)] = _cast(block, kind, row, reader)
         if numbers is not None:
-            numbers[row : row + len(block)] = [known.setdefault(name, len(known)) for name in names]
+            # A label that is no number, which equals nothing, is none.
+            labels = [name if name == name else None for name in names]
+            numbers[row : row + len(block)] = [known.setdefault(name, len(known)) for name in labels]
         row += len(block)
     if None in known:
         raise ValueError("a row has no label; fill it in, or leave the row out")
@@ -100,8 +104,29 @@ def _write(reader, kind: numpy.dtype, parts: list[pathlib.Path]) -> list:
     return order
 
 
+def _cast(block: numpy.ndarray, kind: numpy.dtype, row: int, reader) -> numpy.ndarray:
+    """The block as `kind`. Raises ValueError for a number that this does not hold."""
+    if numpy.can_cast(block.dtype, kind):
+        return block
+    with numpy.errstate(all="ignore"):
+        cast = block.astype(kind)
+    # Fractions are rounded to the precision of floats, and to nothing else.
+    wrong = ~numpy.isfinite(cast) if kind.kind == "f" else cast != block
+    if wrong.any():
+        place = numpy.argwhere(wrong)[0]
+        raise ValueError(
+            f"row {row + place[0]} has {block[tuple(place)]} in {reader.name(place[1])}, which {kind} does not hold"
+        )
+    return cast
+
+
 def _is_hdf5(source) -> bool:
-    return isinstance(source, (str, os.PathLike)) and any(ending in os.fspath(source) for ending in (".h5:", ".hdf5:", ".hdf:"))
+    if not isinstance(source, (str, os.PathLike)):
+        return False
+    path = os.fspath(source)
+    if path.endswith((".h5", ".hdf5", ".hdf")):
+        raise ValueError(f"name a dataset of the file, as in {path}:images")
+    return any(ending in path for ending in (".h5:", ".hdf5:", ".hdf:"))
 
 
 class _Tables:
@@ -119,6 +144,8 @@ class _Tables:
             if name not in names:
                 raise ValueError(f"{source} has no column {name!r}; it has {', '.join(names[:20])}")
         self._label = label
+        if label is not None and label in (columns or []):
+            raise ValueError(f"the column {label!r} cannot be the label and a feature")
         self._chosen = columns or [name for name in names if name != label]
         self.rows = self._set.count_rows()
         if self.rows == 0:
@@ -153,6 +180,7 @@ class _Tables:
 def _numbers(column, name: str) -> numpy.ndarray:
     """A column as rows × numbers; a missing value is a NaN."""
     import pyarrow
+    import pyarrow.compute
 
     if isinstance(column, pyarrow.ChunkedArray):
         column = column.combine_chunks()
@@ -160,13 +188,17 @@ def _numbers(column, name: str) -> numpy.ndarray:
     if pyarrow.types.is_fixed_size_list(kind) or pyarrow.types.is_list(kind) or pyarrow.types.is_large_list(kind):
         if column.null_count:
             raise ValueError(f"column {name} has rows without a list")
-        values = _numbers(column.flatten(), name)
-        if values.size % max(1, len(column)):
+        lengths = pyarrow.compute.list_value_length(column).unique()
+        if len(lengths) > 1:
             raise ValueError(f"the lists in column {name} are of several lengths")
-        return values.reshape(len(column), -1)
+        return _numbers(column.flatten(), name).reshape(len(column), -1)
     if not (pyarrow.types.is_integer(kind) or pyarrow.types.is_floating(kind) or pyarrow.types.is_boolean(kind)):
         raise ValueError(f"column {name} has values of type {kind}; name the columns of numbers in columns=")
-    return column.to_numpy(zero_copy_only=False).reshape(-1, 1)
+    if pyarrow.types.is_boolean(kind):
+        # As objects, missing truth values would become false.
+        column = column.cast(pyarrow.uint8())
+    values = column.to_numpy(zero_copy_only=False).reshape(-1, 1)
+    return values.astype(bool) if pyarrow.types.is_boolean(kind) and not column.null_count else values
 
 
 class _HDF5:

@@ -66,13 +66,18 @@ _BY_CODE = {
 
 _LINE = re.compile(r"fgn-dist: error: (?:rank \d+ on \S+: )?(.*)")
 
+# The file of settings that nobody but this package sees.
+_SETTINGS = re.compile(r"/\S*/fgn-dist-\S+?/[^/ ]+\.json: ")
+
 
 def error_of(code: int, errors: str) -> FGNError:
     """The error for an exit code and what the program, or its launcher, wrote to standard error."""
     found = _LINE.findall(errors)
     if found:
         # mpirun has a code of its own where a rank fails by itself.
-        return _BY_CODE.get(code, LaunchError if code < 0 else FGNError)(found[0])
+        return _BY_CODE.get(code, LaunchError if code < 0 else FGNError)(_SETTINGS.sub("", found[0]))
+    if code == StoppedError.exit_code:
+        return StoppedError("the run was stopped by a signal, and has saved a checkpoint")
     lines = [line.strip("- \t") for line in errors.splitlines()]
     text = " ".join(line for line in lines if line)
     if code in _BY_CODE:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import numbers
 import os
 import pathlib
 import warnings
@@ -16,7 +18,7 @@ from ._job.process import Launch
 from ._job.scratch import Scratch
 from ._model import Model
 from ._run import Run
-from ._settings import estimator_settings, merge
+from ._settings import estimator_settings, merge, plain
 from .errors import StoppedError
 
 
@@ -63,7 +65,8 @@ class FGNClassifier(FittedClassifier, _base.ClassifierMixin, _base.BaseEstimator
     ranks, hosts, launcher, threads, scratch_directory
         The fit under MPI, see `fgn_dist.train`.
     run_directory
-        Where the run stays, with its metrics and checkpoints; None: in a temporary folder.
+        A new folder where the run stays, with its metrics and checkpoints; None: a temporary one. Clones, as those of a
+        search, cannot share one.
     settings
         Any other settings of docs/configuration.md by their keys, such as `{"optimizer.momentum": 0.5}`.
     verbose
@@ -152,8 +155,10 @@ class FGNClassifier(FittedClassifier, _base.ClassifierMixin, _base.BaseEstimator
             )
         before = getattr(self, "_model", None) if self.warm_start else None
         known = getattr(self, "classes_", None)
+        # A fit that fails leaves no model of other classes.
+        self._model = None
         targets = self._encode(y)
-        if before is not None and (known is None or not numpy.array_equal(known, self.classes_)):
+        if before is not None and not (numpy.array_equal(known, self.classes_) and self._continues(before, X)):
             before = None
         weights = self._weights(y, targets, _base.check_weights(sample_weight, len(y)))
         data = {"train": (arrays.readable(X), targets, weights)}
@@ -169,7 +174,7 @@ class FGNClassifier(FittedClassifier, _base.ClassifierMixin, _base.BaseEstimator
             return y
         self.classes_, numbers = numpy.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(f"y has one class, {self.classes_[0]!r}; a classifier needs two classes at least")
+            raise ValueError(f"y has one class, {self.classes_[0]}; a classifier needs two classes at least")
         return numbers.astype(numpy.int32)
 
     def _weights(self, y, targets, weights):
@@ -185,7 +190,11 @@ class FGNClassifier(FittedClassifier, _base.ClassifierMixin, _base.BaseEstimator
             counts = numpy.bincount(targets, weights, minlength=len(own))
             own = numpy.divide(counts.sum(), len(own) * counts, out=numpy.zeros(len(own)), where=counts > 0)
         else:
-            for label, weight in self.class_weight.items():
+            for label, weight in dict(self.class_weight).items():
+                if label not in self.classes_:
+                    raise ValueError(f"class_weight has the class {label}, which y does not have")
+                if not (isinstance(weight, numbers.Real) and 0 <= weight < numpy.inf):
+                    raise ValueError(f"class_weight of {label} is {weight}; weights are finite, and 0 or more")
                 own[self.classes_ == label] = weight
         return own[targets] * (1.0 if weights is None else weights)
 
@@ -195,7 +204,7 @@ class FGNClassifier(FittedClassifier, _base.ClassifierMixin, _base.BaseEstimator
         if y.ndim == 1:
             places = numpy.searchsorted(self.classes_, y).clip(0, len(self.classes_) - 1)
             if (self.classes_[places] != y).any():
-                raise ValueError(f"eval_set has the label {y[self.classes_[places] != y][0]!r}, which y of fit does not have")
+                raise ValueError(f"eval_set has the label {y[self.classes_[places] != y][0]}, which y of fit does not have")
             y = places.astype(numpy.int32)
         return arrays.readable(X), y
 
@@ -207,7 +216,7 @@ class FGNClassifier(FittedClassifier, _base.ClassifierMixin, _base.BaseEstimator
             if start is not None:
                 merge({"model.initialization": start}, settings)
             merge(self.settings or {}, settings)
-            folder = pathlib.Path(self.run_directory or scratch.path / "run")
+            folder = pathlib.Path(self.run_directory or scratch.path / "run").expanduser()
             name, *options = self._command(data)
             launch = Launch(self.ranks, self.hosts, self.launcher, self.threads)
             try:
@@ -219,6 +228,15 @@ class FGNClassifier(FittedClassifier, _base.ClassifierMixin, _base.BaseEstimator
                 raise
             run = Run(folder)
             self._keep(run, run.model)
+
+    def _continues(self, model: Model, X) -> bool:
+        """Whether training can go on from a model: one of the same layers, for as many features."""
+        has_bias = model.configuration["model"].get("bias", True)
+        return (
+            model.layers == plain(list(self.layers or []))
+            and has_bias == bool(self.fit_intercept)
+            and math.prod(model.shape) == math.prod(X.shape[1:])
+        )
 
     def _start(self, before, scratch) -> str | None:
         """The file of the parameters to begin with."""
@@ -260,6 +278,7 @@ class FGNClassifier(FittedClassifier, _base.ClassifierMixin, _base.BaseEstimator
     def from_torch(cls, module, **params) -> FGNClassifier:
         """A classifier with the layers of a `torch.nn.Sequential` whose last module is its linear head, and which begins
         with its weights. Inputs are not normalised unless `normalize` says so."""
-        from .torch import layers, parameters
+        from .torch import has_bias, layers, parameters
 
-        return cls(layers(module), initialization=parameters(module), **({"normalize": "none"} | params))
+        defaults = {"normalize": "none", "fit_intercept": has_bias(module)}
+        return cls(layers(module), initialization=parameters(module), **(defaults | params))

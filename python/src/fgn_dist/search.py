@@ -95,6 +95,8 @@ class FGNClassifierCV(FGNClassifier):
         self.options = options
 
     def _settings(self, data) -> dict:
+        for name in ("C_", "best_params_", "best_score_", "cv_results_"):
+            self.__dict__.pop(name, None)
         settings = super()._settings(data)
         if self.scoring not in ("loss", "accuracy", "balanced_accuracy"):
             raise ValueError(f"scoring is 'loss', 'accuracy' or 'balanced_accuracy', not {self.scoring!r}")
@@ -113,8 +115,12 @@ class FGNClassifierCV(FGNClassifier):
 
     def _values_of_C(self) -> numpy.ndarray:
         if isinstance(self.Cs, (int, numpy.integer)):
-            return numpy.logspace(-4, 4, self.Cs)
-        return numpy.asarray(self.Cs, dtype=numpy.float64)
+            values = numpy.logspace(-4, 4, max(0, self.Cs))
+        else:
+            values = numpy.unique(numpy.asarray(self.Cs, dtype=numpy.float64))
+        if values.size == 0:
+            raise ValueError(f"Cs is {self.Cs}; give values of C, or how many there are to be")
+        return values
 
     def _command(self, data) -> list[str]:
         over = dict(self.over or {})
@@ -130,14 +136,16 @@ class FGNClassifierCV(FGNClassifier):
         return ["tune", *options, *(self.options or [])]
 
     def _keep(self, run: Run, model) -> None:
-        super()._keep(run, model)
-        table = run.path / "tune.csv"
-        if not table.exists():
-            return
-        with open(table, newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        self.cv_results_ = {key: _column([row[key] for row in rows]) for key in rows[0]}
+        rows = []
+        if (run.path / "tune.csv").exists():
+            with open(run.path / "tune.csv", newline="", encoding="utf-8") as file:
+                rows = list(csv.DictReader(file))
+            self.cv_results_ = {key: _column([row[key] for row in rows]) for key in rows[0]}
         chosen = next((row for row in rows if row["status"] == "chosen"), None)
+        if chosen is not None and not run.events():
+            # Without a training on all rows the model is that of a trial.
+            run = Run(run.path / "trials" / f"{int(chosen['setting']):02}-{chosen['rung']}")
+        super()._keep(run, model)
         if chosen is None:
             return
         keys = [key for key in chosen if "." in key and chosen[key]]

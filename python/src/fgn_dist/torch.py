@@ -52,7 +52,7 @@ def module(model: Model, shape=None) -> nn.Sequential:
     `shape` are the axes of one example, such as (1, 28, 28); None: those that the model was trained on. Where the model
     normalises, a first module does it.
     """
-    shape = tuple(shape or json.loads(model.metadata["fgn.shape"])["input"])
+    shape = tuple(shape or model.shape)
     hidden, outputs = _modules(model.layers, shape)
     weights = {name: torch.tensor(value) for name, value in model.parameters.items() if name[0].isdigit()}
     head = max((name for name in weights if name.count(".") == 1), key=lambda name: int(name.split(".")[0]))
@@ -103,15 +103,28 @@ def layers(network: nn.Sequential) -> list:
 
     Raises ValueError for a module that the program does not have.
     """
-    modules = list(network)
-    if not modules or not isinstance(modules[-1], nn.Linear):
-        raise ValueError("the last module must be a torch.nn.Linear, the head")
-    return [_layer(part, f"{index}") for index, part in enumerate(modules[:-1])]
+    return [_layer(part, f"{index}") for index, part in enumerate(_modules_of(network)[:-1])]
+
+
+def has_bias(network: nn.Sequential) -> bool:
+    """Whether the head has biases."""
+    return _modules_of(network)[-1].bias is not None
+
+
+def _modules_of(network: nn.Module) -> list[nn.Module]:
+    """The modules in order, the last one being the head. A linear module is a head alone."""
+    modules = [network] if isinstance(network, nn.Linear) else list(network.children())
+    if not isinstance(network, (nn.Linear, nn.Sequential)) or not modules or not isinstance(modules[-1], nn.Linear):
+        raise ValueError("give a torch.nn.Sequential whose last module is a torch.nn.Linear, the head")
+    return modules
 
 
 def parameters(network: nn.Sequential) -> dict[str, numpy.ndarray]:
     """The weights of a network by their names."""
-    return {name: value.detach().cpu().numpy() for name, value in network.state_dict().items()}
+    state = nn.Sequential(*_modules_of(network)).state_dict()
+    # NumPy has no bfloat16.
+    values = {name: value.detach().cpu() for name, value in state.items()}
+    return {name: (value.float() if value.dtype == torch.bfloat16 else value).numpy() for name, value in values.items()}
 
 
 def _layer(part: nn.Module, name: str):

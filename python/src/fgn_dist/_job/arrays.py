@@ -7,6 +7,7 @@ import pathlib
 
 import numpy
 
+from ..errors import OutputError
 from .scratch import Scratch
 
 
@@ -21,7 +22,7 @@ def size(X) -> int:
         return 0
     if is_sparse(X):
         return 16 * X.nnz + 8 * X.shape[0]
-    return X.nbytes
+    return plain(X).nbytes
 
 
 def write(X, scratch: Scratch, name: str) -> str:
@@ -35,7 +36,12 @@ def write(X, scratch: Scratch, name: str) -> str:
     if file is not None:
         return file
     path = scratch.path / f"{name}.npy"
-    numpy.save(path, X, allow_pickle=False)
+    try:
+        numpy.save(path, X, allow_pickle=False)
+    except OSError as failure:
+        raise OutputError(
+            f"{path} cannot be written ({failure}); name a folder with more room in scratch_directory"
+        ) from failure
     return str(path)
 
 
@@ -67,9 +73,36 @@ def mapped_file(X) -> str | None:
         return None
     is_whole = shape == X.shape and kind == X.dtype and not is_fortran
     # A map for writing may have changes that the file does not show to others yet.
-    if is_whole and X.offset == start and X.mode == "r":
+    if is_whole and X.offset == start and X.mode == "r" and _is_mapped(path, X.__array_interface__["data"][0]):
         return str(pathlib.Path(path).resolve())
     return None
+
+
+def _is_mapped(path: str, address: int) -> bool:
+    """Whether the file that has this path now is the one that is mapped at an address: another may have taken its place."""
+    try:
+        file = os.stat(path)
+        with open("/proc/self/maps") as maps:
+            for line in maps:
+                extent, _, _, device, inode = line.split()[:5]
+                begin, end = (int(number, 16) for number in extent.split("-"))
+                if begin <= address < end:
+                    major, minor = (int(number, 16) for number in device.split(":"))
+                    return (os.makedev(major, minor), int(inode)) == (file.st_dev, file.st_ino)
+    except OSError:
+        pass
+    return False
+
+
+def plain(X) -> numpy.ndarray:
+    """X as a NumPy array: also tables and lists; texts that pandas keeps as objects become texts."""
+    if is_sparse(X):
+        return X
+    if not isinstance(X, numpy.ndarray):
+        X = X.to_numpy() if hasattr(X, "to_numpy") else numpy.asarray(X)
+    if X.dtype == object:
+        X = numpy.array(X.tolist())
+    return X.astype(numpy.float64) if X.dtype == numpy.longdouble else X
 
 
 def readable(X):
@@ -78,6 +111,7 @@ def readable(X):
         if X.dtype.kind not in "fiub" or X.dtype.itemsize > 8:
             X = X.astype(numpy.float64)
         return X
+    X = plain(X)
     if X.dtype.kind not in "fiub" or X.dtype.itemsize > 8:
         return X.astype(numpy.float64)
     return X

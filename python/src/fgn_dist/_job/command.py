@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from .._settings import merge, plain
+from ..errors import LaunchError
 from . import arrays, process
 from .process import Launch
 from .progress import Progress
@@ -42,7 +43,7 @@ class Command(NamedTuple):
             for name, part in files.get("data", {}).items():
                 for key, path in part.items():
                     overrides += ["--set", f"data.{name}.{key}={json.dumps(path)}"]
-        arguments = [self.name, str(file), *overrides, "--run-directory", str(folder), *self.options]
+        arguments = [self.name, str(file), *overrides, f"--run-directory={folder}", *self.options]
         steps = (settings.get("training") or {}).get("steps")
         progress = Progress(folder / "metrics.jsonl", steps) if self.verbose else None
         try:
@@ -50,6 +51,8 @@ class Command(NamedTuple):
         finally:
             if progress is not None:
                 progress.close()
+        if not (folder / "model.safetensors").exists():
+            raise LaunchError("the program has left no model; does something in this process collect the ends of others?")
 
 
 def size(data: Mapping) -> int:
@@ -68,6 +71,6 @@ def hand_over(data: Mapping, scratch: Scratch) -> dict:
             raise ValueError(f"the set {name!r} has {len(part)} arrays; give ({', '.join(SETS[name])})")
         for key, array in zip(SETS[name], part):
             if array is not None:
-                readable = arrays.readable(array) if key == "features" else array
+                readable = arrays.readable(array) if key == "features" else arrays.plain(array)
                 merge({f"data.{name}.{key}": arrays.write(readable, scratch, f"{name}-{key}")}, settings)
     return settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import select
 import signal
@@ -34,9 +35,9 @@ def run(arguments: list[str], scratch: Scratch, launch: Launch = ALONE, watch: C
     `watch` is called now and then, and once at the end. At a KeyboardInterrupt the program is asked to save and stop,
     and the exception goes on when it has; at a second one it is killed. Raises FGNError with the program's line.
     """
-    ranks = launch.ranks
-    if not isinstance(ranks, int) or ranks < 1:
-        raise ValueError(f"ranks must be a whole number, 1 or more, not {ranks!r}")
+    ranks, threads = _count("ranks", launch.ranks), launch.threads
+    if threads is not None:
+        threads = _count("threads", threads)
     command = launch_command([program(), *arguments], ranks, launch.hosts, launch.launcher)
     outputs = [scratch.path / name for name in ("output.txt", "errors.txt")]
     with open(outputs[0], "wb") as output, open(outputs[1], "wb") as errors:
@@ -46,7 +47,7 @@ def run(arguments: list[str], scratch: Scratch, launch: Launch = ALONE, watch: C
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=errors,
-                env=environment(launch.threads, ranks),
+                env=environment(threads, ranks),
                 start_new_session=True,
             )
         except OSError as failure:
@@ -65,6 +66,16 @@ def run(arguments: list[str], scratch: Scratch, launch: Launch = ALONE, watch: C
     if process.returncode != 0:
         raise error_of(process.returncode, outputs[1].read_text(errors="replace"))
     return text
+
+
+def _count(name: str, value) -> int:
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = 0
+    if number < 1:
+        raise ValueError(f"{name} must be a whole number, 1 or more, not {value!r}")
+    return number
 
 
 def _wait(process: subprocess.Popen, watch: Callable[[], None] | None) -> None:

@@ -88,7 +88,11 @@ def launch_command(command: list[str], ranks: int, hosts, launcher) -> list[str]
 
 def environment(threads: int | None, ranks: int) -> dict[str, str]:
     """The environment of the program. In containers, where root is the usual user, Open MPI wants to be told twice."""
-    result = dict(os.environ)
+    # A crash ends the program at once, instead of in a search for its place that may not end.
+    result = {"SWIFT_BACKTRACE": "enable=no", **os.environ}
+    if ranks == 1:
+        # Within an allocation of several tasks, too.
+        result["FGN_SINGLE_PROCESS"] = "1"
     if threads is not None:
         result["OPENBLAS_NUM_THREADS"] = str(threads)
     if ranks > 1 and os.geteuid() == 0:

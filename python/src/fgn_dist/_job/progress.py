@@ -22,7 +22,7 @@ class Progress:
             from tqdm.auto import tqdm
 
             self._bar = tqdm(total=total, unit="step", dynamic_ncols=True)
-        except ImportError:
+        except Exception:  # without tqdm, or without anything to write to
             pass
 
     def __call__(self) -> None:
@@ -37,7 +37,14 @@ class Progress:
         for line in lines:
             self._take(json.loads(line))
         if lines:
-            self._show()
+            self._try(self._show)
+
+    def _try(self, body) -> None:
+        """A line that cannot be shown is no reason for a fit to fail."""
+        try:
+            body()
+        except Exception:
+            self._latest = {}
 
     def _take(self, event: dict) -> None:
         if event["event"] in ("step", "full_step"):
@@ -61,7 +68,7 @@ class Progress:
     def close(self) -> None:
         """Ends the line."""
         if self._bar is not None:
-            self._bar.close()
+            self._try(self._bar.close)
         elif self._latest:
             self._shown = 0
-            self._show()
+            self._try(self._show)

@@ -34,11 +34,18 @@ class Scratch:
     """A temporary folder that is removed at the end of a `with` block, and by a guard where Python does not live so long.
 
     In /dev/shm, so that arrays are handed over in memory, where it has room for `size` bytes; else where `tempfile` makes
-    folders. `parent` is another place, as for hosts that share a file system.
+    folders. `parent` is another place, as for hosts that share a file system; `name`
+    makes the folder the same one each time.
     """
 
-    def __init__(self, size: int = 0, parent: str | os.PathLike | None = None):
-        self.path = pathlib.Path(tempfile.mkdtemp(prefix=f"fgn-dist-{os.getpid()}-", dir=parent or self._place(size)))
+    def __init__(self, size: int = 0, parent: str | os.PathLike | None = None, name: str | None = None):
+        place = parent or self._place(size)
+        if name is None:
+            self.path = pathlib.Path(tempfile.mkdtemp(prefix=f"fgn-dist-{os.getpid()}-", dir=place))
+        else:
+            self.path = pathlib.Path(place or tempfile.gettempdir()) / f"fgn-dist-{name}"
+            shutil.rmtree(self.path, ignore_errors=True)
+            self.path.mkdir(mode=0o700)
         try:
             self._guard = subprocess.Popen(
                 ["/bin/sh", "-c", _GUARD, "fgn-dist-guard", str(self.path)],
