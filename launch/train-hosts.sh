@@ -5,16 +5,18 @@
 #
 # The project, the working directory, the data and the run directory lie at the same place on all hosts, as on a shared file
 # system, and ssh asks for no password. A run that was interrupted goes on. FGN_RANKS_PER_HOST gives each host more ranks,
-# FGN_RSH names a stand-in for ssh, FGN_MPIRUN_OPTIONS adds options of mpirun.
+# FGN_RSH names a stand-in for ssh, FGN_MPIRUN_OPTIONS adds options of mpirun. The program is the one built here, or else the
+# one of PATH, as a package installs it; FGN_DIST_PROGRAM names another.
 set -euo pipefail
 if [ $# -lt 2 ]; then
-  sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
+  sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
   exit 64
 fi
 hostfile="$1"
 config="$2"
 shift 2
-program="$(cd "$(dirname "$0")/.." && pwd)/.build/release/fgn-dist"
+program="${FGN_DIST_PROGRAM:-$(cd "$(dirname "$0")/.." && pwd)/.build/release/fgn-dist}"
+[ -n "${FGN_DIST_PROGRAM:-}" ] || [ -x "$program" ] || program="$(command -v fgn-dist || echo "$program")"
 rsh="${FGN_RSH:-ssh -oBatchMode=yes}"
 
 fail() {
@@ -28,7 +30,7 @@ hosts=$(sed 's/#.*//' "$hostfile" | awk 'NF {print $1}')
 for host in $hosts; do
   timeout 20 $rsh "$host" true </dev/null || fail "$host: cannot be reached by ${rsh%% *} without a password" 66
   timeout 20 $rsh "$host" "test -x $(printf %q "$program")" </dev/null \
-    || fail "$host: has no $program; build there, or share the folder" 66
+    || fail "$host: has no $program; build or install it there, or share the folder" 66
   timeout 20 $rsh "$host" "cd $(printf %q "$PWD") && test -r $(printf %q "$config")" </dev/null \
     || fail "$host: cannot read $config in $PWD; share the folder" 66
 done
