@@ -193,6 +193,17 @@ def test_a_warm_start_goes_on(blobs):
     assert model.predict_log_proba(X)[numpy.arange(300), y].mean() > first + 0.02
 
 
+def test_a_warm_start_of_a_network_goes_on():
+    generator = numpy.random.default_rng(0)
+    X = generator.normal(size=(60, 1, 6, 6)).astype("float32")
+    y = (X.mean(axis=(1, 2, 3)) > 0).astype(int)
+    layers = [{"convolution": {"channels": 2, "kernel": 3}}, "relu", "flatten"]
+    model = FGNClassifier(layers, epochs=1, learning_rate=1e-9, normalize="none", warm_start=True, random_state=0).fit(X, y)
+    first = model.decision_function(X)
+    # Another seed would begin elsewhere.
+    numpy.testing.assert_allclose(model.set_params(random_state=1).fit(X, y).decision_function(X), first, atol=1e-4)
+
+
 def test_networks_learn_what_heads_cannot():
     generator = numpy.random.default_rng(0)
     X = generator.normal(size=(600, 2)).astype("float32")

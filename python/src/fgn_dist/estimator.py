@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import numbers
 import os
 import pathlib
@@ -154,11 +153,13 @@ class FGNClassifier(FittedClassifier, _base.ClassifierMixin, _base.BaseEstimator
                 f"X has {X.shape[0]} examples, and y has {len(y)} labels; they have inconsistent numbers of samples"
             )
         before = getattr(self, "_model", None) if self.warm_start else None
-        known = getattr(self, "classes_", None)
+        fitted = getattr(self, "_fitted", None)
         # A fit that fails leaves no model of other classes.
         self._model = None
         targets = self._encode(y)
-        if before is not None and not (numpy.array_equal(known, self.classes_) and self._continues(before, X)):
+        # Training goes on with a network of the same layers for the same features and classes.
+        self._fitted = [plain(list(self.layers or [])), bool(self.fit_intercept), X.shape[1:], self.classes_.tolist()]
+        if self._fitted != fitted:
             before = None
         weights = self._weights(y, targets, _base.check_weights(sample_weight, len(y)))
         data = {"train": (arrays.readable(X), targets, weights)}
@@ -196,6 +197,8 @@ class FGNClassifier(FittedClassifier, _base.ClassifierMixin, _base.BaseEstimator
                 if not (isinstance(weight, numbers.Real) and 0 <= weight < numpy.inf):
                     raise ValueError(f"class_weight of {label} is {weight}; weights are finite, and 0 or more")
                 own[self.classes_ == label] = weight
+            if not own.any():
+                raise ValueError("class_weight is zero for all classes")
         return own[targets] * (1.0 if weights is None else weights)
 
     def _evaluation_set(self, X, y):
@@ -229,15 +232,6 @@ class FGNClassifier(FittedClassifier, _base.ClassifierMixin, _base.BaseEstimator
             run = Run(folder)
             self._keep(run, run.model)
 
-    def _continues(self, model: Model, X) -> bool:
-        """Whether training can go on from a model: one of the same layers, for as many features."""
-        has_bias = model.configuration["model"].get("bias", True)
-        return (
-            model.layers == plain(list(self.layers or []))
-            and has_bias == bool(self.fit_intercept)
-            and math.prod(model.shape) == math.prod(X.shape[1:])
-        )
-
     def _start(self, before, scratch) -> str | None:
         """The file of the parameters to begin with."""
         path = scratch.path / "initialization.safetensors"
@@ -248,8 +242,8 @@ class FGNClassifier(FittedClassifier, _base.ClassifierMixin, _base.BaseEstimator
         elif isinstance(self.initialization, (str, os.PathLike)):
             return os.fspath(self.initialization)
         else:
-            arrays = {name: numpy.asarray(value) for name, value in self.initialization.items()}
-            path.write_bytes(_safetensors.dump(arrays))
+            tensors = {name: numpy.asarray(value) for name, value in self.initialization.items()}
+            path.write_bytes(_safetensors.dump(tensors))
         return str(path)
 
     def _settings(self, data) -> dict:
