@@ -21,7 +21,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-import sequential
+from training_time import sequential
 
 DATA = "/usr/share/datasets/fashion-mnist"
 TOLERANCE = 1e-5

@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from torch.func import functional_call, jacrev, vmap
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-import sequential
+from training_time import sequential
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CLASSES = 10

@@ -8,8 +8,7 @@ import pathlib
 import subprocess
 import tempfile
 
-import sequential
-
+from . import sequential
 from .problem import Course
 from .processes import launcher, reason
 

@@ -4,9 +4,9 @@ import gzip
 import sys
 
 import numpy as np
-import sequential
 import torch
 
+from . import sequential
 from .scaling import Scaling
 
 

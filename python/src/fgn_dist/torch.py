@@ -46,23 +46,28 @@ _WORDS = {
 }
 
 
-def module(model: Model, shape=None) -> nn.Sequential:
+def sequential(layers: list, shape, classes: int, bias: bool = True) -> nn.Sequential:
+    """The network of `layers` with its head, for examples of `shape`, freshly initialised by PyTorch."""
+    hidden, outputs = _modules(layers, shape)
+    return nn.Sequential(*hidden, nn.Linear(outputs[0], classes, bias))
+
+
+def module(model: Model, shape=None, normalizes: bool = True) -> nn.Sequential:
     """The network of a model with its weights, for inputs as they are in the data: logits = network(x).
 
     `shape` are the axes of one example, such as (1, 28, 28); None: those that the model was trained on. Where the model
-    normalises, a first module does it.
+    normalises, a first module does it, unless `normalizes` is false.
     """
     shape = tuple(shape or model.shape)
-    hidden, outputs = _modules(model.layers, shape)
     weights = {name: torch.tensor(value) for name, value in model.parameters.items() if name[0].isdigit()}
     head = max((name for name in weights if name.count(".") == 1), key=lambda name: int(name.split(".")[0]))
     prefix = head.split(".")[0]
     classes = weights[f"{prefix}.weight"].shape[0]
-    network = nn.Sequential(*hidden, nn.Linear(outputs[0], classes, f"{prefix}.bias" in weights))
+    network = sequential(model.layers, shape, classes, f"{prefix}.bias" in weights)
     kind = next(iter(weights.values())).dtype
     network.to(kind).load_state_dict(weights)
     stored = json.loads(model.metadata["fgn.normalization"])
-    if not stored["offsets"] and not stored["scales"]:
+    if not normalizes or not (stored["offsets"] or stored["scales"]):
         return network
     numbers = [
         numpy.asarray(stored[name] or [default], dtype=numpy.float64) for name, default in (("offsets", 0), ("scales", 1))
