@@ -20,9 +20,6 @@ struct Doctor: ParsableCommand {
   /// What rank 0 says when all ranks have met.
   static let greeting = "ranks have met"
 
-  /// That of EX_UNAVAILABLE in sysexits.h.
-  private static let unavailable: Int32 = 69
-
   func run() throws {
     if hello { try meet() }
     do {
@@ -42,7 +39,8 @@ struct Doctor: ParsableCommand {
     findings += try LaunchChecks(program: program, library: Runtime.linkedLibrary, hostFile: hosts).findings()
     for finding in findings { try StandardOutput.print("\(finding)") }
     let problems = findings.count { $0.kind == .problem }
-    if problems > 0 { throw ExitCode(Self.unavailable) }
+    // EX_UNAVAILABLE of sysexits.h.
+    if problems > 0 { throw ExitCode(69) }
   }
 
   /// Adds up a number over the ranks.
