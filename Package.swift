@@ -4,7 +4,7 @@ import PackageDescription
 // Which MPI to build against: the name of its pkg-config file. `FGN_MPI=mpich swift build` builds against MPICH.
 let mpiPackage = Context.environment["FGN_MPI"] ?? "ompi-c"
 
-// Which BLAS, and where that has no LAPACK which one of that: likewise. `FGN_BLAS=mkl-sdl-lp64-seq swift build`, or
+// Which BLAS, and where that has no LAPACK which one of that: likewise. `FGN_BLAS=mkl swift build`, or
 // `FGN_BLAS=blis FGN_LAPACK=lapack swift build`.
 let blasPackage = Context.environment["FGN_BLAS"] ?? "openblas"
 let lapackPackage = Context.environment["FGN_LAPACK"] ?? blasPackage

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import json
 
 import numpy
@@ -55,39 +56,9 @@ class FGNClassifierCV(FGNClassifier):
         cv=None,
         scoring="loss",
         options=None,
-        C=None,
-        fit_intercept=True,
-        method="fgn",
-        tol=1e-6,
-        max_passes=5000,
-        epochs=None,
-        batch_size=None,
-        learning_rate=None,
-        normalize=None,
-        precision=None,
-        class_weight=None,
-        validation_fraction=None,
-        patience=None,
-        warm_start=False,
-        initialization=None,
-        random_state=None,
-        ranks=1,
-        hosts=None,
-        launcher="mpirun",
-        threads=None,
-        scratch_directory=None,
-        run_directory=None,
-        settings=None,
-        verbose=0,
+        **params,
     ):
-        super().__init__(
-            layers, C=C, fit_intercept=fit_intercept, method=method, tol=tol, max_passes=max_passes, epochs=epochs,
-            batch_size=batch_size, learning_rate=learning_rate, normalize=normalize, precision=precision,
-            class_weight=class_weight, validation_fraction=validation_fraction, patience=patience, warm_start=warm_start,
-            initialization=initialization, random_state=random_state, ranks=ranks, hosts=hosts, launcher=launcher,
-            threads=threads, scratch_directory=scratch_directory, run_directory=run_directory, settings=settings,
-            verbose=verbose,
-        )  # fmt: skip
+        super().__init__(layers, **params)
         self.Cs = Cs
         self.over = over
         self.cv = cv
@@ -155,6 +126,19 @@ class FGNClassifierCV(FGNClassifier):
         if self.Cs is not None:
             decay = self.best_params_["optimizer.weight_decay"]
             self.C_ = min(self._decays, key=lambda pair: abs(pair[0] - decay))[1]
+
+
+def _whole_signature() -> inspect.Signature:
+    """That of the constructor with the parameters of FGNClassifier, where scikit-learn looks for them."""
+    own = inspect.signature(FGNClassifierCV.__init__).parameters
+    inherited = inspect.signature(FGNClassifier.__init__).parameters
+    named = {name: parameter for name, parameter in own.items() if name != "params"} | {
+        name: parameter for name, parameter in inherited.items() if name not in own
+    }
+    return inspect.Signature(list(named.values()))
+
+
+FGNClassifierCV.__init__.__signature__ = _whole_signature()
 
 
 def _value(text: str):
