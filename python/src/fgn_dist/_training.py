@@ -8,7 +8,7 @@ import os
 import pathlib
 from collections.abc import Mapping
 
-from ._job.command import Command, hand_over, size
+from ._job.command import Command, hand_over, prepared, size
 from ._job.process import Launch
 from ._job.scratch import Scratch
 from ._run import Run
@@ -92,7 +92,7 @@ def over_options(over: Mapping) -> list[str]:
 
 
 def _run(command: Command, config, data, run_directory, scratch_directory) -> Run:
-    sets = {name: part for name, part in (data or {}).items() if part is not None}
+    sets = prepared({name: part for name, part in (data or {}).items() if part is not None})
     folder = pathlib.Path(run_directory).expanduser()
     # A search that goes on must find its files where they were.
     name = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:16] if command.name == "tune" and sets else None

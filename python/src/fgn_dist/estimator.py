@@ -12,7 +12,7 @@ import numpy
 from . import _base, _safetensors
 from ._fitted import FittedClassifier
 from ._job import arrays
-from ._job.command import Command, hand_over, size
+from ._job.command import Command, hand_over, prepared, size
 from ._job.process import Launch
 from ._job.scratch import Scratch
 from ._model import Model
@@ -213,7 +213,8 @@ class FGNClassifier(FittedClassifier, _base.ClassifierMixin, _base.BaseEstimator
 
     def _train(self, data, before) -> None:
         """Runs the program, and keeps its model."""
-        with Scratch(size(data), self.scratch_directory) as scratch:
+        sets = prepared(data)
+        with Scratch(size(sets), self.scratch_directory) as scratch:
             settings = self._settings(data)
             start = self._start(before, scratch)
             if start is not None:
@@ -223,7 +224,7 @@ class FGNClassifier(FittedClassifier, _base.ClassifierMixin, _base.BaseEstimator
             name, *options = self._command(data)
             launch = Launch(self.ranks, self.hosts, self.launcher, self.threads)
             try:
-                Command(name, options, launch, self.verbose).run(settings, hand_over(data, scratch), folder, scratch)
+                Command(name, options, launch, self.verbose).run(settings, hand_over(sets, scratch), folder, scratch)
             except (KeyboardInterrupt, StoppedError):
                 run = Run(folder) if folder.is_dir() else None
                 if run is not None and run.checkpoints:

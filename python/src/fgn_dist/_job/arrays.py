@@ -18,11 +18,7 @@ def is_sparse(X) -> bool:
 
 def size(X) -> int:
     """Bytes of X as a file."""
-    if X is None:
-        return 0
-    if is_sparse(X):
-        return 16 * X.nnz + 8 * X.shape[0]
-    return plain(X).nbytes
+    return 16 * X.nnz + 8 * X.shape[0] if is_sparse(X) else X.nbytes
 
 
 def write(X, scratch: Scratch, name: str) -> str:

@@ -55,22 +55,33 @@ class Command(NamedTuple):
             raise LaunchError("the program has left no model; does something in this process collect the ends of others?")
 
 
-def size(data: Mapping) -> int:
-    """Bytes of the arrays of all sets as files."""
-    return sum(arrays.size(array) for part in data.values() for array in part)
-
-
-def hand_over(data: Mapping, scratch: Scratch) -> dict:
-    """Writes the arrays of all sets, and returns the settings that name their files."""
+def prepared(data: Mapping) -> dict[str, dict]:
+    """The arrays of all sets by their keys, of types that files have. Raises ValueError for sets that are none."""
     unknown = set(data) - set(SETS)
     if unknown:
         raise ValueError(f"data has {sorted(unknown)}, and the sets are {list(SETS)}")
-    settings: dict = {}
+    sets = {}
     for name, part in data.items():
         if not 2 <= len(part) <= len(SETS[name]):
             raise ValueError(f"the set {name!r} has {len(part)} arrays; give ({', '.join(SETS[name])})")
-        for key, array in zip(SETS[name], part):
-            if array is not None:
-                readable = arrays.readable(array) if key == "features" else arrays.plain(array)
-                merge({f"data.{name}.{key}": arrays.write(readable, scratch, f"{name}-{key}")}, settings)
-    return settings
+        sets[name] = {
+            key: arrays.readable(array) if key == "features" else arrays.plain(array)
+            for key, array in zip(SETS[name], part)
+            if array is not None
+        }
+    return sets
+
+
+def size(sets: Mapping[str, Mapping]) -> int:
+    """Bytes of the arrays of all sets as files."""
+    return sum(arrays.size(array) for part in sets.values() for array in part.values())
+
+
+def hand_over(sets: Mapping[str, Mapping], scratch: Scratch) -> dict:
+    """Writes the arrays of all sets, and returns the settings that name their files."""
+    return {
+        "data": {
+            name: {key: arrays.write(array, scratch, f"{name}-{key}") for key, array in part.items()}
+            for name, part in sets.items()
+        }
+    }
