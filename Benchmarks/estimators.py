@@ -22,12 +22,13 @@ import time
 import warnings
 
 SETS = {
-    # name: rows, features, informative ones, classes
-    "made-500": (500, 20, 8, 2),
+    # name: rows, features, informative ones, classes, and how far these are apart
+    "made-500": (500, 20, 8, 2, 1.5),
     "digits": None,
-    "made-20000": (20000, 100, 30, 10),
-    "made-50000": (50000, 200, 60, 1000),
-    "made-100000": (100000, 500, 80, 50),
+    "made-20000": (20000, 100, 30, 10, 1.5),
+    "made-50000": (50000, 200, 60, 1000, 4),
+    "made-50000-hard": (50000, 200, 60, 1000, 1.5),
+    "made-100000": (100000, 500, 80, 50, 1.5),
 }
 CONTENDERS = ["fgn-dist", "lbfgs", "newton-cholesky", "LinearSVC", "SGDClassifier"]
 
@@ -41,10 +42,10 @@ def data(name, seed):
     if name == "digits":
         X, y = load_digits(return_X_y=True)
     else:
-        rows, features, informative, classes = SETS[name]
+        rows, features, informative, classes, separation = SETS[name]
         X, y = make_classification(
             rows, features, n_informative=informative, n_redundant=0, n_classes=classes,
-            n_clusters_per_class=1, class_sep=1.5, random_state=seed,
+            n_clusters_per_class=1, class_sep=separation, random_state=seed,
         )  # fmt: skip
     X, X_test, y, y_test = train_test_split(X, y, test_size=0.25, random_state=seed, stratify=y)
     scaler = StandardScaler().fit(X)
@@ -79,7 +80,7 @@ def work(task):
 
 def absent(name, contender):
     if contender == "newton-cholesky" and SETS[name] is not None:
-        _, features, _, classes = SETS[name]
+        _, features, _, classes, _ = SETS[name]
         if 8 * ((features + 1) * classes) ** 2 > 4e9:
             return "its matrix"
     return None

@@ -2,6 +2,12 @@ import LinearAlgebra
 import MPI
 import Networks
 
+/// Both terms of an objective, and their sum.
+package struct ObjectiveValue: Equatable, Sendable {
+  package var loss, decay: Double
+  package var objective: Double { loss + decay }
+}
+
 /// The objective of a run over all its rows, f(θ) = (1/n) Σ ω_i ℓ_i + (μ/2)‖Dθ‖², its gradient, and products with H = G +
 /// μD for the full Gauss-Newton matrix G, which is the Hessian of the loss of a linear head.
 ///
@@ -60,14 +66,8 @@ package final class FullObjective<Scalar: DistributedScalar> {
     tangent = Vector(zeros: P)
   }
 
-  /// Both terms of f, and their sum.
-  package struct Value: Equatable, Sendable {
-    package var loss, decay: Double
-    package var objective: Double { loss + decay }
-  }
-
   /// f(θ); gradient ← ∇f(θ) (P). One pass. Collective.
-  package func evaluate(at parameters: Vector<Scalar>, gradient: Vector<Double>) throws -> Value {
+  package func evaluate(at parameters: Vector<Scalar>, gradient: Vector<Double>) throws -> ObjectiveValue {
     let scale = -1 / Scalar(rows.count)
     let loss = try pass { index, batch in
       let margin = linearize(batch, block: index, at: parameters)
@@ -81,7 +81,16 @@ package final class FullObjective<Scalar: DistributedScalar> {
     wide.assign(widening: parameters)
     decay.add(wide, to: gradient)
     let square = decay.parts.reduce(0) { $0 + $1.rate * wide[$1.range].squaredNorm }
-    return Value(loss: loss / Double(rows.count), decay: square / 2)
+    return ObjectiveValue(loss: loss / Double(rows.count), decay: square / 2)
+  }
+
+  /// Makes products those at θ, as an evaluation there does. Local.
+  func keepMargins(at parameters: Vector<Scalar>) {
+    guard keepsMargins else { return }
+    for (number, block) in blocks.ranges(of: rows.count).enumerated() {
+      let batch = phases.measure(.data) { rows.gather(blocks.own(of: block), block.count) }
+      _ = linearize(batch, block: number, at: parameters)
+    }
   }
 
   /// image ← H(θ)·v (P), at the θ of the last evaluation. One pass. Collective.

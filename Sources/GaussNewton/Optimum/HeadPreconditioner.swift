@@ -5,7 +5,8 @@ import Networks
 /// The blocks of H that belong to one class each, for a linear head on dense inputs: M = diag over c of A_c = (1/m) Σ ω
 /// π_c(1−π_c) [x|1][x|1]ᵀ + μD, from m of the rows; [x|1] is x where the head has no biases.
 ///
-/// What is alike for all classes is split off: there H is μD alone, whose inverse is exact, while A_c would be far from it.
+/// Of the m rows a class takes those that count for it, `CurvatureSample`. What is alike for all classes is split off: there H is
+/// μD alone, whose inverse is exact, while A_c would be far from it.
 final class HeadPreconditioner<Scalar: DistributedScalar>: Preconditioner {
   private let objective: FullObjective<Scalar>
   private let forward: ForwardPass<Scalar>
@@ -15,9 +16,10 @@ final class HeadPreconditioner<Scalar: DistributedScalar>: Preconditioner {
   private let factors: Matrix<Scalar>
   /// The diagonals of A_c (C × D).
   private let diagonals: Matrix<Scalar>
-  /// ω π(1−π) of rows (rows × C), and [x|1] of them, as it is and scaled for each thread.
+  /// ω π(1−π) of a chunk of rows (rows × C), and [x|1] of them (rows × D).
   private let curvatures: Matrix<Scalar>
   private let extended: Matrix<Scalar>
+  /// Rows of a class, scaled, for each thread (rowsOfProduct × D).
   private let scaled: [Matrix<Scalar>]
   /// A residual of each class (C × D).
   private let work: Matrix<Scalar>
@@ -34,12 +36,13 @@ final class HeadPreconditioner<Scalar: DistributedScalar>: Preconditioner {
     self.objective = objective
     layer = network.body.connections[0]
     let (D, C) = (layer.columns, layer.outputs)
-    forward = ForwardPass(network, capacity: RowBlocks.sampleChunk)
+    let chunk = RowBlocks.sampleChunk(network)
+    forward = ForwardPass(network, capacity: chunk)
     factors = Matrix(zeros: C * D, D)
     diagonals = Matrix(zeros: C, D)
-    curvatures = Matrix(zeros: RowBlocks.sampleChunk, C)
-    extended = Matrix(zeros: RowBlocks.sampleChunk, D)
-    scaled = (0..<Threads.count).map { _ in Matrix(zeros: RowBlocks.sampleChunk, D) }
+    curvatures = Matrix(zeros: chunk, C)
+    extended = Matrix(zeros: chunk, D)
+    scaled = (0..<Threads.count).map { _ in Matrix(zeros: Self.rowsOfProduct, D) }
     work = Matrix(zeros: C, D)
     let parts = objective.decay.parts
     func rate(_ index: Int) -> Double { parts.first { $0.range.contains(index) }!.rate }
@@ -52,11 +55,13 @@ final class HeadPreconditioner<Scalar: DistributedScalar>: Preconditioner {
     return OptimumOptions.hasClassBlocks(columns: head.columns, outputs: head.outputs)
   }
 
-  /// The rows that the blocks are made from: all, or so many evenly spaced ones that the blocks are like those of all. Where the
-  /// system is solved roughly, a third of them saves more than it costs in iterations.
-  private func sample(forcing: Double) -> [Int] {
+  /// The rows of a class that are multiplied at once.
+  static var rowsOfProduct: Int { 256 }
+
+  /// The rows that the classes take theirs from: all, or evenly spaced ones, so many that each class finds its own among them.
+  private var candidates: [Int] {
     let n = objective.rows.count
-    let count = min(n, max(4096, (forcing > 0.1 ? 4 : 12) * D))
+    let count = min(n, max(4096, 12 * D, 32 * C))
     return (0..<count).map { $0 * n / count }
   }
 
@@ -67,11 +72,17 @@ final class HeadPreconditioner<Scalar: DistributedScalar>: Preconditioner {
     let shares = (0..<communicator.size).map { (0..<C).part($0, of: communicator.size) }
     let own = shares[communicator.rank]
     objective.phases.measure(.metric) {
-      let sample = sample(forcing: forcing)
-      for start in stride(from: 0, to: sample.count, by: RowBlocks.sampleChunk) {
-        let rows = Array(sample[start..<min(start + RowBlocks.sampleChunk, sample.count)])
-        let batch = objective.rows.gather(rows, rows.count)
-        add(batch, at: parameters, classes: own, scale: 1 / Scalar(sample.count), isFirst: start == 0)
+      let rows = candidates
+      // Where the system is solved roughly, a third of the rows saves more than it costs in iterations.
+      let sample = CurvatureSample<Scalar>(classes: own, rowCount: rows.count, perClass: (forcing > 0.1 ? 4 : 12) * D)
+      let chunks = stride(from: 0, to: rows.count, by: curvatures.rows).map {
+        Array(rows[$0..<min($0 + curvatures.rows, rows.count)])
+      }
+      if !sample.takesAll { for chunk in chunks { sample.add(curvatures(of: chunk, at: parameters)) } }
+      for (number, chunk) in chunks.enumerated() {
+        let isKnown = chunks.count == 1 && !sample.takesAll
+        let weights = isKnown ? curvatures[rows: 0..<chunk.count] : curvatures(of: chunk, at: parameters)
+        add(sample.take(weights), of: sample.classes, isFirst: number == 0)
       }
       Threads.share(own.count) { index, _ in factorize(own.lowerBound + index) }
     }
@@ -82,25 +93,29 @@ final class HeadPreconditioner<Scalar: DistributedScalar>: Preconditioner {
     }
   }
 
-  /// Adds the moments of some rows to the blocks of some classes.
-  private func add(
-    _ batch: Batch<Scalar>, at parameters: Vector<Scalar>, classes: Range<Int>, scale: Scalar, isFirst: Bool
-  ) {
-    let rows = 0..<batch.inputs.rows
+  /// ω π(1−π) of some rows (rows × C); extended ← [x|1] of them.
+  private func curvatures(of rows: [Int], at parameters: Vector<Scalar>) -> Matrix<Scalar> {
+    let batch = objective.rows.gather(rows, rows.count)
     guard case .dense(let inputs) = batch.inputs else { preconditionFailure("the head takes dense inputs") }
-    let logits = forward(parameters, batch.inputs)
-    let (curvatures, extended) = (curvatures[rows: rows], extended[rows: rows])
-    curvatures.assignCurvatures(of: logits, weights: batch.weights, scale: 1)
+    let result = curvatures[rows: 0..<rows.count]
+    result.assignCurvatures(of: forward(parameters, batch.inputs), weights: batch.weights, scale: 1)
     let ones = Vector<Scalar>(zeros: rows.count)
     ones.fill(1)
-    extended.assign(inputs, lastColumn: layer.hasBias ? ones : nil)
+    extended[rows: 0..<rows.count].assign(inputs, lastColumn: layer.hasBias ? ones : nil)
+    return result
+  }
+
+  /// Adds the rows of a chunk that each of some classes takes to their blocks.
+  private func add(_ taken: [CurvatureSample<Scalar>.Rows], of classes: Range<Int>, isFirst: Bool) {
     Threads.share(classes.count) { index, thread in
-      let c = classes.lowerBound + index
-      let rowsOfClass = scaled[thread][rows: rows]
-      let factors = Vector<Scalar>(zeros: rows.count)
-      factors.assignRoots(ofColumn: c, of: curvatures)
-      rowsOfClass.assignRows(of: extended, scaledBy: factors)
-      block(c).assignSymmetricProduct(rowsOfClass, .yes, alpha: scale, beta: isFirst ? 0 : 1)
+      let block = block(classes.lowerBound + index)
+      let rows = taken[index]
+      for start in stride(from: 0, to: max(1, rows.numbers.count), by: Self.rowsOfProduct) {
+        let range = start..<min(start + Self.rowsOfProduct, rows.numbers.count)
+        let scaled = scaled[thread][rows: 0..<range.count]
+        scaled.assign(rows.numbers[range], of: extended, scaledBy: rows.factors[range])
+        block.assignSymmetricProduct(scaled, .yes, alpha: 1, beta: isFirst && start == 0 ? 0 : 1)
+      }
     }
   }
 
@@ -185,17 +200,16 @@ extension Matrix {
       }
     }
   }
-}
-
-extension Vector {
-  /// self ← the roots of a column of a matrix.
+  /// Each row of self ← a row of `source` times its factor.
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
-  fileprivate func assignRoots(ofColumn column: Int, of matrix: Matrix<Scalar>) {
-    let stride = matrix.columns
-    withElements { x in
-      matrix.elements.withElements { a in
-        for i in x.indices { x[i] = a[i * stride + column].squareRoot() }
+  fileprivate func assign(_ rows: ArraySlice<Int>, of source: Matrix, scaledBy factors: ArraySlice<Scalar>) {
+    elements.withElements { target in
+      source.elements.withElements { source in
+        for (i, (row, factor)) in zip(rows, factors).enumerated() {
+          UnsafeMutableBufferPointer(rebasing: target[i * columns..<(i + 1) * columns])
+            .assignScaled(factor, UnsafeMutableBufferPointer(rebasing: source[row * columns..<(row + 1) * columns]))
+        }
       }
     }
   }

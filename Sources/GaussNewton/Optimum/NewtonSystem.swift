@@ -1,7 +1,7 @@
 import LinearAlgebra
 
 /// An approximation M of H by which conjugate gradient measures: z = M⁻¹r is cheap.
-protocol Preconditioner {
+protocol Preconditioner: AnyObject {
   /// z ← M⁻¹r (P). Local; the same on all ranks.
   func apply(_ r: Vector<Double>, into z: Vector<Double>)
 }
@@ -22,7 +22,7 @@ struct NewtonSystem: ConjugateGradientSystem {
   let scratch: Scratch
   /// The step (P).
   let x: Vector<Double>
-  let preconditioner: (any Preconditioner)?
+  let preconditioner: any Preconditioner
   let space: any ParameterSpace
   /// image ← H·v
   let product: (_ v: Vector<Double>, _ image: Vector<Double>) throws -> Void
@@ -32,7 +32,7 @@ struct NewtonSystem: ConjugateGradientSystem {
 
   /// The scratch begins with r = −g.
   init(
-    _ scratch: Scratch, x: Vector<Double>, preconditioner: (any Preconditioner)?, over space: any ParameterSpace,
+    _ scratch: Scratch, x: Vector<Double>, preconditioner: any Preconditioner, over space: any ParameterSpace,
     product: @escaping (_ v: Vector<Double>, _ image: Vector<Double>) throws -> Void
   ) {
     (self.scratch, self.x, self.preconditioner, self.space) = (scratch, x, preconditioner, space)
@@ -73,7 +73,7 @@ struct NewtonSystem: ConjugateGradientSystem {
 
   /// z ← M⁻¹r
   private mutating func precondition() throws {
-    if let preconditioner { preconditioner.apply(scratch.r, into: scratch.z) } else { scratch.z.assign(scratch.r) }
+    preconditioner.apply(scratch.r, into: scratch.z)
     ρ = try space.totals(scratch.r.dot(scratch.z))
   }
 

@@ -15,9 +15,10 @@ package struct OptimumOptions: Equatable, Sendable {
   /// preconditioner; `columns` counts the bias.
   package static func hasClassBlocks(columns: Int, outputs: Int) -> Bool { columns * columns * outputs <= 1 << 26 }
 
-  /// What another step may still gain of the objective where that has converged, as a share of it: with a tolerance of 10⁻⁶ or less a
-  /// tenth of what the eighth digit is worth. Where features have other scales, the gradient alone says little.
-  var leastDecrease: Double { max(1e-9, 1e-3 * tolerance) }
+  /// What another step may still gain of the objective where that has converged, as a share of it: the square of the tolerance, as
+  /// near a minimum, or a thousandth of it where that is more; with a tolerance of 10⁻⁶ or less a tenth of what the eighth digit is
+  /// worth. Where features have other scales, the gradient alone says little.
+  var leastDecrease: Double { max(1e-9, tolerance * max(1e-3, tolerance)) }
 
   /// The steps in a row that rounding alone decides after which no further one is taken.
   static let patience = 2
@@ -27,7 +28,7 @@ package struct OptimumOptions: Equatable, Sendable {
 package struct OptimumProgress: Codable, Equatable, Sendable {
   /// ‖g₀‖: of a linear head at zero, so that it does not matter with which model a run begins, else of the parameters that the
   /// run began with.
-  package let initialGradientNorm: Double
+  package internal(set) var initialGradientNorm: Double
   /// Steps on all rows.
   package var steps = 0
   /// Passes over all rows for them: of the objective with its gradient, and of products.
@@ -43,9 +44,21 @@ package struct OptimumProgress: Codable, Equatable, Sendable {
   /// The least gradient norm of steps with no more to gain than rounding.
   package var leastGradientNorm: Double?
 
+  /// Where a run in float64 is on its way from float32.
+  var precision: Precision?
+
+  /// What is in the precision of the run: nothing as yet; f and ∇f, as long as systems are solved roughly; all, since float32 failed.
+  enum Precision: Int, Codable, Equatable, Sendable { case rough, mixed, full }
+
   package init(initialGradientNorm: Double, objective: Double, loss: Double, gradientNorm: Double) {
     self.initialGradientNorm = initialGradientNorm
     (self.objective, self.loss, self.gradientNorm) = (objective, loss, gradientNorm)
+  }
+
+  /// Before anything is known of f.
+  init(precision: Precision?) {
+    self.init(initialGradientNorm: 0, objective: 0, loss: 0, gradientNorm: 0)
+    self.precision = precision
   }
 
   /// ‖g‖/‖g₀‖

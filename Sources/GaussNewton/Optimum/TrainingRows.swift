@@ -37,7 +37,7 @@ package struct RowBlocks {
     // row take part in them.
     let isSparse = network.takesSparseInputs
     let numbers = (isSparse ? 0 : network.inputCount) + 3 * network.outputCount + network.body.cacheCount
-    let room = network.layout.count > 1 << 18 ? 1 << 22 : 1 << 18
+    let room = network.layout.count > 1 << 17 ? 1 << 22 : 1 << 18
     let rows = min(isSparse ? 8192 : 512, max(32, room / numbers))
     size = (isReproducible ? run.shardCount : run.ranks * threads) * rows
   }
@@ -46,10 +46,12 @@ package struct RowBlocks {
   var capacity: Int { partition.capacity(of: size) }
 
   /// The most rows that are gathered at once.
-  package var rowsAtATime: Int { max(capacity, Self.sampleChunk) }
+  package func rowsAtATime(_ network: Network) -> Int { max(capacity, Self.sampleChunk(network)) }
 
-  /// The rows of a sample that are taken at once.
-  static let sampleChunk = 512
+  /// The rows of a sample that are taken at once: some thousands, where they and their logits do not take much memory.
+  static func sampleChunk(_ network: Network) -> Int {
+    max(512, min(4096, (1 << 22) / (network.inputCount + network.outputCount)))
+  }
 
   /// The global rows of each block, for n rows.
   func ranges(of count: Int) -> [Range<Int>] {

@@ -7,8 +7,9 @@ import Networks
 ///
 /// The objective of a linear head is convex, and H its Hessian, so that steps of length 1 converge faster than linearly.
 /// Rows are shared out over the ranks; parameters and all vectors are the same on all ranks. A step follows from θ and
-/// the progress alone. Source: Dembo and Steihaug, "Truncated-Newton algorithms for large-scale unconstrained
-/// optimization" (1983).
+/// the progress alone. In float64, all is in float32 until the gradient is small, and after that products with H as long as the
+/// system is solved roughly: what d is off by, the gradient in float64 shows in the next step. Source: Dembo and Steihaug,
+/// "Truncated-Newton algorithms for large-scale unconstrained optimization" (1983).
 package final class TruncatedNewton<Scalar: DistributedScalar> {
   package let objective: FullObjective<Scalar>
   package let options: OptimumOptions
@@ -17,13 +18,14 @@ package final class TruncatedNewton<Scalar: DistributedScalar> {
   package var willUpdate: () -> Void = {}
 
   private let parameters: Vector<Scalar>
-  private let head: HeadPreconditioner<Scalar>?
-  private let diagonal: DiagonalPreconditioner<Scalar>?
-  private var preconditioner: (any Preconditioner)? { head ?? diagonal }
+  /// f in the precision of the run, made once it is needed, and in float32.
+  private lazy var precise: any NewtonObjective = PreconditionedObjective(objective)
+  private let rough: (any NewtonObjective)?
   private let space: ReplicatedParameters
   private let scratch: NewtonSystem.Scratch
-  /// ∇f at θ and at a candidate, the step d, and the candidate θ + αd (P each).
+  /// ∇f at θ and at a candidate, and the step d (P each).
   private let gradient, nextGradient, step: Vector<Double>
+  /// θ, and the candidate θ + αd, which the precision of the run can hold (P each).
   private let wide: Vector<Double>
   private let candidate: Vector<Scalar>
 
@@ -40,37 +42,51 @@ package final class TruncatedNewton<Scalar: DistributedScalar> {
     package var expectedDecrease, decrease: Double
   }
 
-  /// Takes θ (P), which its steps change. `initial` are the parameters whose gradient is g₀; nil where the progress is that of a
-  /// run that goes on. One pass, or two. Collective.
+  /// Takes θ (P), which its steps change. One pass, or two. Collective.
+  ///
+  /// - Parameters:
+  ///   - rough: the same objective in float32; nil where all is in the precision of the run.
+  ///   - initial: the parameters whose gradient is g₀; nil where the progress is that of a run that goes on.
   package init(
-    _ objective: FullObjective<Scalar>, _ parameters: Vector<Scalar>, initial: Vector<Scalar>?,
-    resuming progress: OptimumProgress?, options: OptimumOptions
+    _ objective: FullObjective<Scalar>, rough: FullObjective<Float>? = nil, _ parameters: Vector<Scalar>,
+    initial: Vector<Scalar>?, resuming progress: OptimumProgress?, options: OptimumOptions
   ) throws {
     let P = parameters.count
     (self.objective, self.options, self.parameters) = (objective, options, parameters)
+    self.rough = rough.map { PreconditionedObjective($0) }
+    self.progress = progress ?? OptimumProgress(precision: rough == nil ? nil : .rough)
     space = ReplicatedParameters(communicator: objective.communicator, phases: objective.phases)
-    head = HeadPreconditioner(objective)
-    diagonal = head == nil ? DiagonalPreconditioner(objective) : nil
     scratch = NewtonSystem.Scratch(parameterCount: P)
     (gradient, nextGradient, step) = (Vector(zeros: P), Vector(zeros: P), Vector(zeros: P))
     wide = Vector(zeros: P)
     candidate = Vector(zeros: P)
-    var initialNorm = progress?.initialGradientNorm
+    var initialNorm: Double?
     if let initial {
-      _ = try objective.evaluate(at: initial, gradient: gradient)
-      initialNorm = try space.totals(gradient.squaredNorm).squareRoot()
+      wide.assign(widening: initial)
+      _ = try evaluator.evaluate(at: wide, gradient: gradient)
+      initialNorm = try norm(gradient)
     }
-    let value = try objective.evaluate(at: parameters, gradient: gradient)
-    let norm = try space.totals(gradient.squaredNorm).squareRoot()
-    self.progress =
-      progress
-      ?? OptimumProgress(
-        initialGradientNorm: initialNorm ?? norm, objective: value.objective, loss: value.loss, gradientNorm: norm)
-    objective.passes = self.progress.passes
+    wide.assign(widening: parameters)
+    var value = try evaluator.evaluate(at: wide, gradient: gradient)
+    if self.progress.precision == .rough, try !(value.objective.isFinite && norm(gradient).isFinite) {
+      // What float64 can hold need not fit into float32.
+      self.progress.precision = .full
+      value = try evaluator.evaluate(at: wide, gradient: gradient)
+      initialNorm = nil
+    }
+    if progress == nil {
+      try take(value)
+      self.progress.initialGradientNorm = initialNorm ?? self.progress.gradientNorm
+    }
+    objective.passes = self.progress.passes - (self.rough?.passes ?? 0)
   }
 
-  /// Changes of the objective below this share of it are rounding.
-  private static var rounding: Double { Scalar.self == Float.self ? 1e-7 : 1e-14 }
+  private var passes: Int { objective.passes + (rough?.passes ?? 0) }
+
+  /// Whether any rank wished to stop.
+  package var isInterrupted: Bool { objective.isInterrupted || rough?.isInterrupted == true }
+
+  private func norm(_ vector: Vector<Double>) throws -> Double { try space.totals(vector.squaredNorm).squareRoot() }
 
   /// How far H d = −g is solved: √(rᵀM⁻¹r) of the residual to that of g. No further than half of what is needed to be done
   /// with this step.
@@ -78,24 +94,34 @@ package final class TruncatedNewton<Scalar: DistributedScalar> {
     min(0.5, max(1e-6, progress.gradientRatio.squareRoot(), 0.5 * progress.leastReduction(options)))
   }
 
+  /// f where it is evaluated.
+  private var evaluator: any NewtonObjective {
+    if let rough, progress.precision == .rough { rough } else { precise }
+  }
+
+  /// f where the next system is solved. Products in float32 know six digits.
+  private var model: any NewtonObjective {
+    if let rough, progress.precision != .full, forcing >= 1e-3 { rough } else { precise }
+  }
+
   /// Takes a step; nil if any rank wishes to stop, and θ then is as before. Collective.
   package func advance() throws -> Report? {
     let phases = objective.phases
-    try head?.update(at: parameters, forcing: forcing)
-    try diagonal?.update(at: parameters)
+    let (model, evaluator, forcing) = (model, evaluator, forcing)
+    wide.assign(widening: parameters)
+    try model.prepare(at: wide, forcing: forcing, isEvaluated: model === evaluator)
     phases.measure(.update) { scratch.r.combine(-1, gradient, 0) }
     let summary: SolverSummary
     do {
       summary = try phases.measure(.solve) {
         var system = NewtonSystem(
-          scratch, x: step, preconditioner: preconditioner, over: space,
-          product: { [objective, parameters] v, image in
-            try objective.multiply(v, at: parameters, into: image)
-            if objective.isInterrupted { throw Stop() }
+          scratch, x: step, preconditioner: model, over: space,
+          product: { [self] v, image in
+            try model.multiply(v, into: image)
+            if isInterrupted { throw Stop() }
           })
         return try ConjugateGradient.solve(
-          &system, method: .cg, tolerance: forcing,
-          maxIterations: max(1, options.maxPasses - objective.passes - 1))
+          &system, method: .cg, tolerance: forcing, maxIterations: max(1, options.maxPasses - passes - 1))
       }
     } catch is Stop {
       return nil
@@ -105,34 +131,70 @@ package final class TruncatedNewton<Scalar: DistributedScalar> {
       step.assign(scratch.z)
     }
     try space.unify(step)
-    let normBefore = try preconditionedNorm(gradient)
+    let normBefore = try preconditionedNorm(gradient, by: model)
     let slope = try space.totals(gradient.dot(step))
     let expected = try space.totals(-slope / 2 + scratch.r.dot(step) / 2)
     guard let found = try search(slope: slope, expected: expected) else {
-      if objective.isInterrupted { return nil }
-      progress.stalls = OptimumOptions.patience
+      if isInterrupted { return nil }
+      // Where float32 has had part in it, the next step is to be better; otherwise there is none.
+      if model === rough {
+        guard try sharpen(.full) else { return nil }
+      } else {
+        progress.stalls = OptimumOptions.patience
+      }
       progress.remainingDecrease = expected
-      progress.passes = objective.passes
+      progress.passes = passes
       return report(summary, length: 0, expected: expected, decrease: 0)
     }
-    let before = progress.objective
+    let before = progress
     willUpdate()
     parameters.assign(candidate)
     gradient.assign(nextGradient)
+    let remaining = try preconditionedNorm(gradient, by: model) / normBefore
     progress.take(
-      expectedDecrease: expected, remaining: try preconditionedNorm(gradient) / normBefore,
-      (found.value.objective, found.value.loss),
-      gradientNorm: try space.totals(gradient.squaredNorm).squareRoot(), rounding: Self.rounding / 100)
-    progress.passes = objective.passes
-    return report(summary, length: found.length, expected: expected, decrease: before - found.value.objective)
+      expectedDecrease: expected, remaining: remaining, (found.value.objective, found.value.loss),
+      gradientNorm: try norm(gradient), rounding: evaluator.rounding / 100)
+    progress.passes = passes
+    let decrease = before.objective - progress.objective
+    if model === rough, remaining > 0.9, progress.gradientNorm > 0.9 * before.gradientNorm, decrease < 0.25 * expected {
+      guard try sharpen(.full) else { return nil }
+    } else if progress.precision == .rough, isSharp {
+      guard try sharpen(.mixed) else { return nil }
+    }
+    return report(summary, length: found.length, expected: expected, decrease: decrease)
   }
 
   private struct Stop: Error {}
 
+  /// Whether float32 would soon be in the way of f or ∇f, or its words may be the last.
+  private var isSharp: Bool {
+    progress.gradientRatio < 1e-2 || (progress.remainingDecrease ?? 0) < 1e-4 * abs(progress.objective)
+      || progress.end(options) != nil
+  }
+
+  /// Goes on in a higher precision; false if any rank wishes to stop. One pass where f has been in float32. Collective.
+  private func sharpen(_ precision: OptimumProgress.Precision) throws -> Bool {
+    let isKnown = progress.precision != .rough
+    progress.precision = precision
+    guard !isKnown else { return true }
+    wide.assign(widening: parameters)
+    let value = try evaluator.evaluate(at: wide, gradient: gradient)
+    if isInterrupted { return false }
+    progress.passes = passes
+    try take(value)
+    return true
+  }
+
+  /// Takes f and ∇f at θ as they are in another precision.
+  private func take(_ value: ObjectiveValue) throws {
+    (progress.objective, progress.loss) = (value.objective, value.loss)
+    progress.gradientNorm = try norm(gradient)
+  }
+
   /// gᵀM⁻¹g, which is about twice what a step from there takes off f; 1 without an M that is like H. Collective.
-  private func preconditionedNorm(_ gradient: Vector<Double>) throws -> Double {
-    guard let preconditioner else { return 1 }
-    preconditioner.apply(gradient, into: scratch.z)
+  private func preconditionedNorm(_ gradient: Vector<Double>, by model: any NewtonObjective) throws -> Double {
+    guard model.hasPreconditioner else { return 1 }
+    model.apply(gradient, into: scratch.z)
     return try space.totals(gradient.dot(scratch.z))
   }
 
@@ -144,27 +206,40 @@ package final class TruncatedNewton<Scalar: DistributedScalar> {
       stepNorm: step.norm, expectedDecrease: expected, decrease: decrease)
   }
 
-  /// The first length α with sufficient decrease of f, or with no change beyond rounding where no more is to be gained;
-  /// candidate ← θ + αd, nextGradient ← ∇f there. nil where there is none, or a rank wishes to stop. Collective.
-  private func search(
-    slope: Double, expected: Double
-  ) throws -> (length: Double, value: FullObjective<Scalar>.Value)? {
+  /// The first length α with sufficient decrease of f which is not far behind the minimum on its way, or with no change beyond
+  /// rounding where no more is to be gained; candidate ← θ + αd, nextGradient ← ∇f there. nil where there is none, or a rank wishes
+  /// to stop. Collective.
+  private func search(slope: Double, expected: Double) throws -> (length: Double, value: ObjectiveValue)? {
+    let evaluator = evaluator
     let f = progress.objective
-    let noise = Self.rounding * abs(f)
+    let noise = evaluator.rounding * abs(f)
     guard slope < 0 else { return nil }
     var length = 1.0
-    for _ in 0..<40 {
+    for trial in 0..<40 {
       wide.assign(widening: parameters)
       wide.combine(length, step)
       candidate.assign(rounding: wide)
-      let value = try objective.evaluate(at: candidate, gradient: nextGradient)
-      if objective.isInterrupted { return nil }
+      wide.assign(widening: candidate)
+      let value = try evaluator.evaluate(at: wide, gradient: nextGradient)
+      if isInterrupted { return nil }
       let change = value.objective - f
-      if change <= 1e-4 * length * slope || length * expected <= noise && change <= noise { return (length, value) }
-      // The minimum of the parabola through both values, within bounds.
-      let parabola = -slope * length * length / (2 * (change - length * slope))
-      length = parabola.isFinite ? min(0.5 * length, max(0.1 * length, parabola)) : 0.1 * length
+      if length * expected <= noise, change <= noise { return (length, value) }
+      let end = try space.totals(nextGradient.dot(step))
+      let isEnough = change <= 1e-4 * length * slope
+      // f rises again from the minimum, which is worth a pass where the step has lost much by it, but no second one.
+      if isEnough, end <= -slope / 2 || trial > 0 { return (length, value) }
+      length = Self.minimum(length, slope: slope, change: change, end: end, most: isEnough ? 0.9 : 0.5)
     }
     return nil
+  }
+
+  /// The place between 0 and `length` of the minimum of the cubic with a slope at both and a change from one to the other, from a tenth
+  /// of `length` to the share `most` of it.
+  private static func minimum(_ length: Double, slope: Double, change: Double, end: Double, most: Double) -> Double {
+    let mean = 3 * change / length
+    let bend = mean - slope - end
+    let root = (bend * bend - slope * end).squareRoot()
+    let place = length * (1 - (end + root + bend) / (end - slope + 2 * root))
+    return place.isFinite ? min(most * length, max(0.1 * length, place)) : 0.1 * length
   }
 }

@@ -44,7 +44,7 @@ extension Trainer {
     var start = begin
     while true {
       if let end = optimum!.end(options) { return end }
-      if newton.objective.isInterrupted { return nil }
+      if newton.isInterrupted { return nil }
       coordinator.noteCheckpoints()
       optimizer.phases.reset()
       guard let report = try newton.advance() else {
@@ -67,8 +67,11 @@ extension Trainer {
   private func makeNewton(_ options: OptimumOptions) throws -> TruncatedNewton<Scalar> {
     let objective: FullObjective<Scalar> = try makeObjective()
     objective.wishesToStop = { [coordinator] in Preemption.requested != nil || coordinator.failure != nil }
+    let rough: FullObjective<Float>? = Scalar.self == Float.self ? nil : try makeObjective()
+    rough?.wishesToStop = objective.wishesToStop
     let initial = try communicator.collectively { try optimum == nil ? referenceParameters() : nil }
-    return try TruncatedNewton(objective, parameters, initial: initial, resuming: optimum, options: options)
+    return try TruncatedNewton(
+      objective, rough: rough, parameters, initial: initial, resuming: optimum, options: options)
   }
 
   /// The parameters whose gradient is g₀.
@@ -84,7 +87,7 @@ extension Trainer {
     let blocks = RowBlocks(network, like: partition, rank: communicator.rank, threads: threads)
     let options = configuration.optimizer
     return FullObjective(
-      network, trainingRows(capacity: blocks.rowsAtATime), in: blocks,
+      network, trainingRows(capacity: blocks.rowsAtATime(network)), in: blocks,
       weightDecay: (options.weightDecay, options.decayBiases), phases: optimizer.phases, communicator: communicator)
   }
 

@@ -96,8 +96,11 @@ package struct MemoryEstimate: Equatable, Sendable {
     _ network: Network, rows: Int, valuesPerRow: Double, _ partition: RowPartition, _: Scalar.Type
   ) -> MemoryEstimate {
     let blocks = RowBlocks(network, like: partition, rank: partition.ranks - 1, threads: Threads.count)
+    let inputRows = blocks.rowsAtATime(network)
+    let rough =
+      Scalar.self == Float.self ? 0 : InputRoom<Float>.size(network, rows: inputRows, valuesPerRow: valuesPerRow)
     let bytes =
-      InputRoom<Scalar>.size(network, rows: blocks.rowsAtATime, valuesPerRow: valuesPerRow)
+      InputRoom<Scalar>.size(network, rows: inputRows, valuesPerRow: valuesPerRow) + rough
       + TruncatedNewton<Scalar>.memorySize(network, blocks, rows: rows, threads: Threads.count)
     var result = self
     result.parts.append(Part("steps on all rows", "training.until", "set it to steps", bytes))

@@ -34,7 +34,7 @@ package enum DefaultGrid {
       SearchAxis(decay, values.map { $0 == 0 ? "0" : String(format: "%.1g", max($0 * norm, 1e-30)) })
     }
     let optimum = [
-      SearchAxis(method, ["fgn"]), SearchAxis(until, ["optimum"]), SearchAxis("training.tolerance", ["0.1"]),
+      SearchAxis(method, ["fgn"]), SearchAxis(until, ["optimum"]), SearchAxis("training.tolerance", ["0.01"]),
       SearchAxis("training.max_passes", ["100"]),
       decays(3e-6, 1e-6, 3e-7, 1e-7),
     ]

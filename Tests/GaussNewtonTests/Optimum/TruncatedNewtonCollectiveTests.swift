@@ -9,9 +9,10 @@ import Testing
   @Test(arguments: [2, 3, 7], [1e-6, 1e-4, 1e-2])
   func `The optimum is that of dense Newton steps`(classes: Int, μ: Double) throws {
     let plain = ToyProblem(rows: 83, features: 4, classes: classes, largestMargin: 2, seed: 31)
-    for (problem, decaysBiases) in [(plain, true), (plain, false), (plain.withoutBias, true)] {
+    let cases = [(plain, true, true), (plain, true, false), (plain, false, true), (plain.withoutBias, true, true)]
+    for (problem, decaysBiases, hasRough) in cases {
       let expected = try World.once { problem.oracle.optimum(weightDecay: μ, decaysBiases: decaysBiases) }
-      let course = try Course<Double>(.init(problem, weightDecay: μ, decaysBiases: decaysBiases))
+      let course = try Course<Double>(.init(problem, weightDecay: μ, decaysBiases: decaysBiases), hasRough: hasRough)
       #expect(try course.run() == .converged)
       let f = problem.oracle.objective(expected, weightDecay: μ, decaysBiases: decaysBiases)
       let found = problem.oracle.objective(
@@ -80,6 +81,20 @@ import Testing
     }
   }
 
+  @Test func `Numbers that float32 cannot hold have the optimum of float64`() throws {
+    let plain = ToyProblem(rows: 60, features: 3, classes: 3, largestMargin: 2, seed: 41)
+    for factor in [1e18, 1e30, 1e45] {
+      let features = plain.oracle.features.map { row in row.map { factor * $0 } }
+      let problem = ToyProblem(
+        features: features, labels: plain.oracle.labels, classes: 3, parameters: plain.parameters.map { _ in 0 })
+      let course = try Course<Double>(.init(problem, weightDecay: 0.01 * factor * factor))
+      let expected = try Course<Double>(.init(problem, weightDecay: 0.01 * factor * factor), hasRough: false)
+      let ends = [try course.run(), try expected.run()]
+      #expect(ends == [.converged, .converged])
+      #expect(abs(course.progress.objective / expected.progress.objective - 1) < 1e-9)
+    }
+  }
+
   @Test(arguments: [1, 2, 3])
   func `Any number of rows has an optimum where the weights decay`(rows: Int) throws {
     let problem = ToyProblem(rows: rows, features: 3, classes: 3, largestMargin: 1, seed: 36)
@@ -134,16 +149,21 @@ import Testing
   }
 
   @Test func `A course that goes on from any step has the same bits`() throws {
+    try expectSameBits(Float.self)
+    try expectSameBits(Double.self)
+  }
+
+  private func expectSameBits<Scalar: DistributedScalar>(_: Scalar.Type) throws {
     let problem = ToyProblem(rows: 90, features: 5, classes: 4, largestMargin: 2, seed: 39)
-    let whole = try Course<Float>(.init(problem, weightDecay: 1e-5))
-    var states: [([Float], OptimumProgress)] = []
+    let whole = try Course<Scalar>(.init(problem, weightDecay: 1e-5))
+    var states: [([Scalar], OptimumProgress)] = []
     while whole.progress.end(whole.options) == nil {
       states.append((whole.parameters.array, whole.progress))
       _ = try whole.newton.advance()
     }
     #expect(states.count > 2)
     for (parameters, progress) in states {
-      let rest = try Course<Float>(.init(problem, weightDecay: 1e-5), from: (parameters, progress))
+      let rest = try Course<Scalar>(.init(problem, weightDecay: 1e-5), from: (parameters, progress))
       _ = try rest.run()
       #expect(rest.parameters.array == whole.parameters.array)
       #expect(rest.progress == whole.progress)
@@ -154,17 +174,25 @@ import Testing
     let problem = ToyProblem(rows: 90, features: 5, classes: 4, largestMargin: 2, seed: 40)
     let world = World.communicator
     for passes in [0, 1] {
-      let course = try Course<Double>(.init(problem, weightDecay: 1e-5), communicator: world)
-      _ = try course.newton.advance()
-      let (before, progress) = (course.parameters.array, course.progress)
-      let limit = course.objective.passes + passes
-      course.objective.wishesToStop = { [objective = course.objective] in
-        world.rank == world.size - 1 && objective.passes > limit
-      }
-      #expect(try course.newton.advance() == nil)
-      #expect(course.objective.isInterrupted)
-      #expect(course.parameters.array == before && course.progress == progress)
+      try expectStop(
+        Course<Double>(.init(problem, weightDecay: 1e-5), hasRough: false, communicator: world), after: passes)
+      try expectStop(Course<Double>(.init(problem, weightDecay: 1e-5), communicator: world), after: passes)
     }
+  }
+
+  private func expectStop(_ course: Course<Double>, after passes: Int) throws {
+    let world = World.communicator
+    _ = try course.newton.advance()
+    let (before, progress) = (course.parameters.array, course.progress)
+    // Where there is one, all is in float32 at first.
+    let counted = { course.rough?.passes ?? course.objective.passes }
+    let limit = counted() + passes
+    let wish = { world.rank == world.size - 1 && counted() > limit }
+    course.objective.wishesToStop = wish
+    course.rough?.wishesToStop = wish
+    #expect(try course.newton.advance() == nil)
+    #expect(course.newton.isInterrupted)
+    #expect(course.parameters.array == before && course.progress == progress)
   }
 }
 
@@ -224,6 +252,8 @@ private struct Minimization {
 private final class Course<Scalar: DistributedScalar> {
   let parameters: Vector<Scalar>
   let objective: FullObjective<Scalar>
+  /// As in a run in float64.
+  let rough: FullObjective<Float>?
   let newton: TruncatedNewton<Scalar>
   let options: OptimumOptions
 
@@ -231,19 +261,23 @@ private final class Course<Scalar: DistributedScalar> {
 
   init(
     _ task: Minimization, tolerance: Double = 1e-9, maxPasses: Int = 5000,
-    from state: ([Scalar], OptimumProgress)? = nil, virtualShards: Int? = nil,
+    from state: ([Scalar], OptimumProgress)? = nil, virtualShards: Int? = nil, hasRough: Bool = true,
     communicator: Communicator = World.communicator
   ) throws {
     let network = task.network
     let run = RowPartition(rank: communicator.rank, ranks: communicator.size, virtualShards: virtualShards)
-    objective = FullObjective(
-      network, task.rows(), in: RowBlocks(network, like: run, rank: communicator.rank, threads: 2),
-      weightDecay: (task.weightDecay, task.decaysBiases), phases: Phases(), communicator: communicator)
+    func makeObjective<Number: DistributedScalar>() -> FullObjective<Number> {
+      FullObjective(
+        network, task.rows(), in: RowBlocks(network, like: run, rank: communicator.rank, threads: 2),
+        weightDecay: (task.weightDecay, task.decaysBiases), phases: Phases(), communicator: communicator)
+    }
+    objective = makeObjective()
+    rough = hasRough && Scalar.self == Double.self ? makeObjective() : nil
     options = OptimumOptions(tolerance: tolerance, maxPasses: maxPasses)
     let initial: Vector<Scalar> = task.initialParameters()
     parameters = state.map { Vector($0.0) } ?? initial.copy()
     newton = try TruncatedNewton(
-      objective, parameters, initial: state == nil ? initial : nil, resuming: state?.1, options: options)
+      objective, rough: rough, parameters, initial: state == nil ? initial : nil, resuming: state?.1, options: options)
   }
 
   /// Takes steps until the way ends. Collective.

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy
 
 from ._base import seed_of
+from ._job.arrays import is_sparse
 
 
 def merge(settings: Mapping, into: dict) -> dict:
@@ -61,7 +62,7 @@ def estimator_settings(estimator, data) -> dict:
         if value is not None:
             optimizer[name] = value
     if is_exact:
-        training |= {"until": "optimum", "tolerance": estimator.tol, "max_passes": estimator.max_passes}
+        training |= {"until": "optimum", "tolerance": tolerance(estimator.tol, features, classes), "max_passes": estimator.max_passes}
     else:
         # Small sets need more than ten passes, in smaller batches.
         batch = optimizer.setdefault("batch_size", min(512, max(32, len(targets) // 20)))
@@ -75,6 +76,14 @@ def estimator_settings(estimator, data) -> dict:
         # Nobody looks at these files of a temporary folder.
         settings["logging"] |= {"tensorboard": False, "histograms_every": 0}
     return settings
+
+
+def tolerance(tol, features, classes: int) -> float:
+    """`tol`, or that of None: what is exact as long as a hundred passes take about a second, and else what predicts alike."""
+    if tol is not None:
+        return tol
+    numbers = features.nnz if is_sparse(features) else features.size
+    return 1e-6 if numbers * classes <= 1e8 else 0.1
 
 
 def weight_decay(C, total: float, classes: int) -> float:
