@@ -62,7 +62,11 @@ def estimator_settings(estimator, data) -> dict:
         if value is not None:
             optimizer[name] = value
     if is_exact:
-        training |= {"until": "optimum", "tolerance": tolerance(estimator.tol, features, classes), "max_passes": estimator.max_passes}
+        training |= {
+            "until": "optimum",
+            "tolerance": tolerance(estimator.tol, features, classes),
+            "max_passes": estimator.max_passes,
+        }
     else:
         # Small sets need more than ten passes, in smaller batches.
         batch = optimizer.setdefault("batch_size", min(512, max(32, len(targets) // 20)))
@@ -79,11 +83,12 @@ def estimator_settings(estimator, data) -> dict:
 
 
 def tolerance(tol, features, classes: int) -> float:
-    """`tol`, or that of None: what is exact as long as a hundred passes take about a second, and else what predicts alike."""
+    """`tol`, or that of None: exact as long as a hundred passes take about a second, and for large sets what predicts alike."""
     if tol is not None:
         return tol
     numbers = features.nnz if is_sparse(features) else features.size
-    return 1e-6 if numbers * classes <= 1e8 else 0.1
+    work = numbers * classes
+    return 1e-6 if work <= 1e8 else 0.01 if work <= 1e9 else 0.2
 
 
 def weight_decay(C, total: float, classes: int) -> float:

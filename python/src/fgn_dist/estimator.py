@@ -40,9 +40,9 @@ class FGNClassifier(FittedClassifier, _base.ClassifierMixin, _base.BaseEstimator
         `fgn`, `ggn`, `sgd` or `adam`.
     tol, max_passes
         Without `layers`: the norm of the gradient, relative to that at zero, at which the optimum is reached, and the
-        passes over the examples after which the fit gives up with a ConvergenceWarning. A tol of 0.1 leaves the
-        objective within about 1 % of its minimum, 0.001 within a millionth. None: 1e-6, and 0.1 where stored
-        features × classes are above 1e8.
+        passes over the examples after which the fit gives up with a ConvergenceWarning. A tol of 0.2 leaves the
+        objective within about 4 % of its minimum, 0.01 within 0.01 %. None: 1e-6, where stored features × classes are
+        above 1e8 0.01, and above 1e9 0.2.
     epochs, batch_size, learning_rate
         Of training on batches. With `epochs` or `layers` the fit ends after so many, and does not go to the optimum. None:
         512 rows, or a twentieth of fewer than 10240, but 32 at least; ten epochs, and so many that there are a thousand
