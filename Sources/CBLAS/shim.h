@@ -24,29 +24,47 @@ extern void fgn_blis_threads(long) __asm__("bli_thread_set_num_threads") __attri
 /// The libraries of BLAS that can be told apart.
 enum fgn_blas { FGN_BLAS_OTHER, FGN_BLAS_OPENBLAS, FGN_BLAS_MKL, FGN_BLAS_BLIS };
 
-/// The library that answers calls of BLAS.
+// glibc hides the declaration from Swift.
+struct fgn_symbol_place { const char *file; void *start; const char *name; void *address; };
+extern int fgn_find_symbol(const void *, struct fgn_symbol_place *) __asm__("dladdr");
+
+/// Whether the products of matrices are in the same file as a function.
+static inline int fgn_has_products(const void *function) {
+  struct fgn_symbol_place own, products;
+  return function && fgn_find_symbol(function, &own) && fgn_find_symbol((const void *)cblas_sgemm, &products) &&
+         own.start == products.start;
+}
+
+/// The library that answers calls of BLAS. Others may be there as well: LAPACK brings its own.
 static inline enum fgn_blas fgn_blas_library(void) {
-  if (fgn_mkl_threads) return FGN_BLAS_MKL;
+  if (fgn_has_products((const void *)fgn_mkl_threads)) return FGN_BLAS_MKL;
+  if (fgn_has_products((const void *)fgn_blis_threads)) return FGN_BLAS_BLIS;
+  // Also behind a file of its interface alone, as in Debian.
   if (fgn_openblas_threads) return FGN_BLAS_OPENBLAS;
-  if (fgn_blis_threads) return FGN_BLAS_BLIS;
-  return FGN_BLAS_OTHER;
+  if (fgn_mkl_threads) return FGN_BLAS_MKL;
+  return fgn_blis_threads ? FGN_BLAS_BLIS : FGN_BLAS_OTHER;
 }
 
 /// The name of OpenBLAS's kernels; NULL with another library.
-static inline const char *fgn_openblas_kernels(void) { return fgn_openblas_corename ? fgn_openblas_corename() : NULL; }
+static inline const char *fgn_openblas_kernels(void) {
+  return fgn_blas_library() == FGN_BLAS_OPENBLAS && fgn_openblas_corename ? fgn_openblas_corename() : NULL;
+}
 
 /// Writes what the library says of its version; an empty text where it says nothing.
 static inline void fgn_blas_version(char *text, int count) {
+  enum fgn_blas library = fgn_blas_library();
+  const char *version = NULL;
   text[0] = 0;
-  if (fgn_mkl_version) {
+  if (library == FGN_BLAS_MKL && fgn_mkl_version) {
     fgn_mkl_version(text, count - 1);
     text[count - 1] = 0;
-  } else if (fgn_openblas_config || fgn_blis_version) {
-    const char *version = fgn_openblas_config ? fgn_openblas_config() : fgn_blis_version();
-    int i = 0;
-    for (; i < count - 1 && version[i]; i++) text[i] = version[i];
-    text[i] = 0;
   }
+  if (library == FGN_BLAS_OPENBLAS && fgn_openblas_config) version = fgn_openblas_config();
+  if (library == FGN_BLAS_BLIS && fgn_blis_version) version = fgn_blis_version();
+  if (!version) return;
+  int i = 0;
+  for (; i < count - 1 && version[i]; i++) text[i] = version[i];
+  text[i] = 0;
 }
 
 /// Makes the library compute in the calling thread alone. A library without such a call is taken to have one thread.
