@@ -1,5 +1,8 @@
 """Parquet, Arrow and HDF5 at the door, and trackers."""
 
+import json
+import struct
+
 import numpy
 import pytest
 
@@ -106,6 +109,47 @@ def test_mlflow(blobs, tmp_path, monkeypatch):
     history = client.get_metric_history(logged.info.run_id, "step.loss")
     assert [(point.step, point.value) for point in history] == [(event["step"], event["loss"]) for event in steps]
     assert logged.data.params["optimizer.method"] == "fgn" and "test.accuracy" in logged.data.metrics
+
+
+def records(path):
+    """The records of a file of W&B: blocks of LevelDB's log behind seven bytes, each with checksum, length and kind."""
+    from wandb.proto import wandb_internal_pb2
+
+    data, at, whole = path.read_bytes(), 7, b""
+    while at + 7 <= len(data):
+        room = 32768 - at % 32768
+        if room < 7:
+            at += room
+            continue
+        _, length, kind = struct.unpack_from("<IHB", data, at)
+        whole += data[at + 7 : at + 7 + length]
+        at += 7 + length
+        if kind in (1, 4):  # whole, or its last part
+            record = wandb_internal_pb2.Record()
+            record.ParseFromString(whole)
+            whole = b""
+            yield record
+
+
+def test_wandb(blobs, tmp_path, monkeypatch):
+    pytest.importorskip("wandb")
+    from fgn_dist.integrations.wandb import log
+
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path))
+    run = fgn_dist.train({"training.epochs": 3}, {"train": blobs}, run_directory=tmp_path / "run")
+    log(run, project="digits", settings={"silent": True})
+    (path,) = tmp_path.glob("wandb/offline-run-*/*.wandb")
+    found = list(records(path))
+    history = [
+        {item.key or item.nested_key[0]: json.loads(item.value_json) for item in record.history.item}
+        for record in found
+        if record.HasField("history")
+    ]
+    losses = {row["_step"]: row["step/loss"] for row in history if "step/loss" in row}
+    assert losses == {event["step"]: pytest.approx(event["loss"]) for event in run.events("step")}
+    files = [file.path for record in found if record.HasField("files") for file in record.files.files]
+    assert "model.safetensors" in files
 
 
 def test_what_a_type_does_not_hold_is_named(tmp_path):
