@@ -47,8 +47,15 @@ package struct OptimumProgress: Codable, Equatable, Sendable {
   /// Where a run in float64 is on its way from float32.
   var precision: Precision?
 
-  /// What is in the precision of the run: nothing as yet; f and ∇f, as long as systems are solved roughly; all, since float32 failed.
-  enum Precision: Int, Codable, Equatable, Sendable { case rough, mixed, full }
+  enum Precision: Int, Codable, Equatable, Sendable {
+    /// All is in float32; so it is where that has failed, and everything is to be in float64 from the next evaluation on.
+    case rough, failed
+    /// f and ∇f are in float64, as long as systems are solved roughly; all is.
+    case mixed, full
+  }
+
+  /// Whether f and ∇f are in the precision of the run.
+  private var isExact: Bool { precision != .rough && precision != .failed }
 
   package init(initialGradientNorm: Double, objective: Double, loss: Double, gradientNorm: Double) {
     self.initialGradientNorm = initialGradientNorm
@@ -91,8 +98,11 @@ package struct OptimumProgress: Codable, Equatable, Sendable {
     case exhausted
   }
 
-  /// How the way to the optimum ends here; nil where it goes on.
-  package func end(_ options: OptimumOptions) -> End? {
+  /// How the way to the optimum ends here; nil where it goes on, or f is in float32 as yet.
+  package func end(_ options: OptimumOptions) -> End? { isExact ? verdict(options) : nil }
+
+  /// How the way would end by f and ∇f as they are.
+  func verdict(_ options: OptimumOptions) -> End? {
     if loss <= Self.leastLoss, loss == objective { return .vanished }
     if gradientRatio <= options.tolerance, isFlat(options) { return .converged }
     if stalls >= OptimumOptions.patience { return isFlat(options) ? .rounded : .stalled }

@@ -60,6 +60,24 @@ package final class TruncatedNewton<Scalar: DistributedScalar> {
     (gradient, nextGradient, step) = (Vector(zeros: P), Vector(zeros: P), Vector(zeros: P))
     wide = Vector(zeros: P)
     candidate = Vector(zeros: P)
+    var start = try evaluateStart(initial)
+    if self.progress.precision == .rough, !start.isFinite {
+      // What float64 can hold need not fit into float32.
+      self.progress.precision = .full
+      start = try evaluateStart(initial)
+    }
+    if progress == nil {
+      try take(start.value)
+      self.progress.initialGradientNorm = start.initialNorm
+    }
+    objective.passes = self.progress.passes - (self.rough?.passes ?? 0)
+    try sharpen()
+  }
+
+  /// f at θ, gradient ← ∇f there, and ‖g₀‖; without parameters for that, ‖∇f‖. Collective.
+  private func evaluateStart(
+    _ initial: Vector<Scalar>?
+  ) throws -> (value: ObjectiveValue, initialNorm: Double, isFinite: Bool) {
     var initialNorm: Double?
     if let initial {
       wide.assign(widening: initial)
@@ -67,18 +85,9 @@ package final class TruncatedNewton<Scalar: DistributedScalar> {
       initialNorm = try norm(gradient)
     }
     wide.assign(widening: parameters)
-    var value = try evaluator.evaluate(at: wide, gradient: gradient)
-    if self.progress.precision == .rough, try !(value.objective.isFinite && norm(gradient).isFinite) {
-      // What float64 can hold need not fit into float32.
-      self.progress.precision = .full
-      value = try evaluator.evaluate(at: wide, gradient: gradient)
-      initialNorm = nil
-    }
-    if progress == nil {
-      try take(value)
-      self.progress.initialGradientNorm = initialNorm ?? self.progress.gradientNorm
-    }
-    objective.passes = self.progress.passes - (self.rough?.passes ?? 0)
+    let value = try evaluator.evaluate(at: wide, gradient: gradient)
+    let norm = try norm(gradient)
+    return (value, initialNorm ?? norm, value.objective.isFinite && norm.isFinite && (initialNorm ?? 0).isFinite)
   }
 
   private var passes: Int { objective.passes + (rough?.passes ?? 0) }
@@ -137,13 +146,10 @@ package final class TruncatedNewton<Scalar: DistributedScalar> {
     guard let found = try search(slope: slope, expected: expected) else {
       if isInterrupted { return nil }
       // Where float32 has had part in it, the next step is to be better; otherwise there is none.
-      if model === rough {
-        guard try sharpen(.full) else { return nil }
-      } else {
-        progress.stalls = OptimumOptions.patience
-      }
+      if model === rough { giveUpFloat() } else { progress.stalls = OptimumOptions.patience }
       progress.remainingDecrease = expected
       progress.passes = passes
+      try sharpen()
       return report(summary, length: 0, expected: expected, decrease: 0)
     }
     let before = progress
@@ -157,33 +163,32 @@ package final class TruncatedNewton<Scalar: DistributedScalar> {
     progress.passes = passes
     let decrease = before.objective - progress.objective
     if model === rough, remaining > 0.9, progress.gradientNorm > 0.9 * before.gradientNorm, decrease < 0.25 * expected {
-      guard try sharpen(.full) else { return nil }
-    } else if progress.precision == .rough, isSharp {
-      guard try sharpen(.mixed) else { return nil }
+      giveUpFloat()
     }
+    try sharpen()
     return report(summary, length: found.length, expected: expected, decrease: decrease)
   }
 
   private struct Stop: Error {}
 
-  /// Whether float32 would soon be in the way of f or ∇f, or its words may be the last.
-  private var isSharp: Bool {
-    progress.gradientRatio < 1e-2 || (progress.remainingDecrease ?? 0) < 1e-4 * abs(progress.objective)
-      || progress.end(options) != nil
-  }
-
-  /// Goes on in a higher precision; false if any rank wishes to stop. One pass where f has been in float32. Collective.
-  private func sharpen(_ precision: OptimumProgress.Precision) throws -> Bool {
-    let isKnown = progress.precision != .rough
-    progress.precision = precision
-    guard !isKnown else { return true }
+  /// Goes on in a higher precision where float32 has failed, would soon be in the way of f or ∇f, or its words may be the last.
+  /// Where any rank wishes to stop, the run that goes on does so when it begins. One pass, or none. Collective.
+  private func sharpen() throws {
+    let isNear =
+      progress.gradientRatio < 1e-2 || (progress.remainingDecrease ?? .infinity) < 1e-4 * abs(progress.objective)
+      || progress.verdict(options) != nil
+    guard progress.precision == .failed || progress.precision == .rough && isNear else { return }
     wide.assign(widening: parameters)
-    let value = try evaluator.evaluate(at: wide, gradient: gradient)
-    if isInterrupted { return false }
+    let value = try precise.evaluate(at: wide, gradient: nextGradient)
+    if isInterrupted { return }
+    gradient.assign(nextGradient)
+    progress.precision = progress.precision == .failed ? .full : .mixed
     progress.passes = passes
     try take(value)
-    return true
   }
+
+  /// All that follows is in the precision of the run.
+  private func giveUpFloat() { progress.precision = progress.precision == .rough ? .failed : .full }
 
   /// Takes f and ∇f at θ as they are in another precision.
   private func take(_ value: ObjectiveValue) throws {

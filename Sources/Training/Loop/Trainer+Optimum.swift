@@ -37,8 +37,8 @@ extension Trainer {
     }
     if optimum == nil {
       coordinator.say("optimum", "from step \(step) on, all \(data.train.count) rows are taken in each step")
-      optimum = newton.progress
     }
+    optimum = newton.progress
     newton.willUpdate = { [lastState] in lastState.beginChange() }
     clock.add(optimizer.phases)
     var start = begin
