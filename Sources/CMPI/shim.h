@@ -126,6 +126,16 @@ static inline int fgn_allreduce(void *buffer, int count, fgn_type type, fgn_op o
   fgn_request request;
   return fgn_finish(fgn_iallreduce(buffer, count, type, op, comm, &request), &request);
 }
+// buffer has the terms of all counts; its first elements become this rank's part of their sums.
+static inline int fgn_reduce_scatter(void *buffer, const int *counts, fgn_type type, fgn_op op, fgn_comm comm) {
+  if (!comm.yields)
+    return MPI_Reduce_scatter(MPI_IN_PLACE, buffer, counts, fgn_datatype(type), fgn_operation(op), comm.value);
+  fgn_request request = {.yields = 1};
+  return fgn_finish(
+      MPI_Ireduce_scatter(
+          MPI_IN_PLACE, buffer, counts, fgn_datatype(type), fgn_operation(op), comm.value, &request.value),
+      &request);
+}
 static inline int fgn_broadcast(void *buffer, int bytes, int root, fgn_comm comm) {
   if (!comm.yields) return MPI_Bcast(buffer, bytes, MPI_BYTE, root, comm.value);
   fgn_request request = {.yields = 1};

@@ -18,6 +18,8 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
   package private(set) var margin: SoftmaxMargin<Scalar>
   package let message: Message<Scalar>
   private let space: any ParameterSpace
+  /// nil where this rank has all classes.
+  private let classes: ClassShards?
   private let decay: WeightDecay<Scalar>
   /// v of SGD; m and v of Adam (P, or empty where the method has none).
   private let velocity, firstMoment, secondMoment: Vector<Scalar>
@@ -25,17 +27,22 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
   private var moments = 0
   package var willUpdate: () -> Void = {}
 
-  /// Allocates memory for shards of at most `capacity` rows.
+  /// Allocates memory for shards of at most `capacity` rows; for `classes` see `FastGaussNewton`.
   package init(
     _ network: Network, options: FirstOrderOptions, capacity: Int, partition: RowPartition = RowPartition(),
-    communicator: Communicator
+    communicator: Communicator, classes: ClassShards? = nil
   ) {
     let parameterCount = network.layout.count
+    let classes = classes?.measured(by: phases)
     self.options = options
+    self.classes = classes
     linearization = Linearization(network, capacity: capacity, partition: partition)
     margin = SoftmaxMargin(capacity: capacity)
-    message = Message(linearization, communicator: communicator, phases: phases)
-    space = ReplicatedParameters(communicator: communicator, phases: phases)
+    message = Message(linearization, communicator: classes == nil ? communicator : Communicator(), phases: phases)
+    space =
+      classes == nil
+      ? ReplicatedParameters(communicator: communicator, phases: phases)
+      : ShardedParameters(communicator: communicator, phases: phases)
     decay = WeightDecay(
       rate: options.weightDecay, includesBiases: options.decaysBiases, toInitial: options.decaysToInitial,
       network.layout)
@@ -66,10 +73,11 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
     let gradient = message.parameters
 
     // Linearise, margins.
-    phases.measure(.forward) {
+    try phases.measure(.forward) {
       linearization.linearize(at: parameters, on: batch.inputs, batchSize: batch.globalSize)
       margin.weights = batch.weights
-      margin.assign(replacing: linearization.logits, targets: batch.targets, parts: linearization.parts.all)
+      try margin.assign(
+        replacing: linearization.logits, targets: batch.targets, parts: linearization.parts.all, over: classes)
     }
 
     // The gradient g = −(1/B) Σ ω(1−p) Jᵀv, and the loss.
@@ -91,7 +99,7 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
     let squaredGradient = try space.totals(square)
     var report = StepReport(
       loss: sums[.loss] / Double(batch.globalSize), gradientNorm: squaredGradient.squareRoot())
-    report.interrupted = sums[.interruptions] > 0
+    report.interrupted = try space.isWished(sums[.interruptions])
 
     // Update, unless the parameters or the moments would not stay finite; one moment holds squares.
     report.accepted =
@@ -99,21 +107,21 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
       && (!options.hasMoments || Scalar(squaredGradient).isFinite)
     if report.accepted {
       willUpdate()
-      phases.measure(.update) { report.stepNorm = update(parameters, gradient, squaredGradient, rate).squareRoot() }
+      let own = phases.measure(.update) { update(parameters, gradient, rate) }
+      let square = try own.map { try classes == nil ? $0 : space.totals($0) }
+      report.stepNorm = (square ?? squaredGradient).squareRoot()
     }
     return report
   }
 
-  /// Takes the step θ ← θ − rate·d; returns ‖d‖².
-  private func update(
-    _ parameters: Vector<Scalar>, _ gradient: Vector<Scalar>, _ squaredGradient: Double, _ rate: Double
-  ) -> Double {
+  /// Takes the step θ ← θ − rate·d; returns ‖d‖² of this rank's parameters, or nil where d is the gradient.
+  private func update(_ parameters: Vector<Scalar>, _ gradient: Vector<Scalar>, _ rate: Double) -> Double? {
     switch options.method {
     case .sgd(momentum: 0, _):
       for (range, μ) in decay.parts {
         parameters[range].combine(Scalar(-rate), gradient[range], Scalar(1 - rate * μ))
       }
-      return squaredGradient
+      return nil
     case .sgd(let momentum, let nesterov):
       return decay.parts.reduce(0) { sum, part in
         let rule = SGDUpdate(rate: rate, momentum: momentum, decay: part.rate, nesterov: nesterov ? 1 : 0)

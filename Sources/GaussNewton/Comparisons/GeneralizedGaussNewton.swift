@@ -23,19 +23,25 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
 
   package var margin: SoftmaxMargin<Scalar> { loss.margin }
 
-  /// Allocates memory for shards of at most `capacity` rows.
+  /// Allocates memory for shards of at most `capacity` rows; for `classes` see `FastGaussNewton`.
   package init(
     _ network: Network, options: GaussNewtonOptions, capacity: Int, partition: RowPartition = RowPartition(),
-    communicator: Communicator
+    communicator: Communicator, classes: ClassShards? = nil
   ) {
     let parameterCount = network.layout.count
+    let classes = classes?.measured(by: phases)
     self.options = options
-    space = ReplicatedParameters(communicator: communicator, phases: phases)
+    space =
+      classes == nil
+      ? ReplicatedParameters(communicator: communicator, phases: phases)
+      : ShardedParameters(communicator: communicator, phases: phases)
     damped = DampedStep(network.layout, options: options, over: space)
-    let exchange = RowExchange(partition: partition, communicator: communicator, phases: phases)
-    loss = BatchLoss(network, capacity: capacity, partition: partition, exchange: exchange)
+    let exchange = RowExchange(
+      partition: partition, communicator: communicator, phases: phases, sharesClasses: classes != nil)
+    loss = BatchLoss(network, capacity: capacity, partition: partition, exchange: exchange, classes: classes)
     scratch = CurvatureSystem.Scratch(parameterCount: parameterCount)
-    message = Message(loss.linearization, communicator: communicator, phases: phases)
+    message = Message(
+      loss.linearization, communicator: classes == nil ? communicator : Communicator(), phases: phases)
     residual = Vector(zeros: parameterCount)
   }
 
@@ -50,8 +56,8 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
     }
 
     // Linearise, margins.
-    phases.measure(.forward) {
-      loss.linearize(at: start, on: batch)
+    try phases.measure(.forward) {
+      try loss.linearize(at: start, on: batch)
     }
 
     // The gradient, −g = (1/B) Σ ω(1−p) Jᵀv, and the loss.
@@ -62,7 +68,8 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
     let gradientNorm = try phases.measure(.update) {
       try damped.assignGradient(start, negativeGradient: message.parameters)
     }
-    let facts = BatchFacts(loss: loss.mean(sums[.loss]), interrupted: sums[.interruptions] > 0)
+    let facts = BatchFacts(
+      loss: loss.mean(sums[.loss]), interrupted: try space.isWished(sums[.interruptions]))
 
     // Momentum and weight decay move the starting point to Δ₀ and the right-hand side to −g − GΔ₀.
     residual.assign(message.parameters)
@@ -88,7 +95,7 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
       model, fullCurvature: full, rate: rate, on: loss, from: start, &report)
 
     // Damping, update.
-    phases.measure(.update) { damped.finish(parameters, length: length, rate: rate, &report) }
+    try phases.measure(.update) { try damped.finish(parameters, length: length, rate: rate, &report) }
     return report
   }
 
@@ -96,7 +103,7 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
   /// Collective.
   private func curvatureProduct(_ tangent: Vector<Scalar>) throws -> Vector<Scalar> {
     let tangents = phases.measure(.jvp) { loss.linearization.jvp(tangent) }
-    phases.measure(.vjp) { loss.applyFullCurvature(to: tangents) }
+    try phases.measure(.vjp) { try loss.applyFullCurvature(to: tangents) }
     try message.sum(.logits(tangents))
     return message.parameters
   }

@@ -83,17 +83,17 @@ package final class DampedStep<Scalar: DistributedScalar> {
     try space.totals(decay.change(parameters, step))
   }
 
-  /// Adapts λ, and moves θ by `length`·Δ, or by `rate`·(Δ₀ + `length`·y), if the step is accepted.
-  func finish(_ parameters: Vector<Scalar>, length: Double, rate: Double, _ report: inout StepReport) {
+  /// Adapts λ, and moves θ by `length`·Δ, or by `rate`·(Δ₀ + `length`·y), if the step is accepted. Collective.
+  func finish(_ parameters: Vector<Scalar>, length: Double, rate: Double, _ report: inout StepReport) throws {
     willUpdate()
     report.accepted = control.finish(report) && length > 0
     anchor.finish()
     // After a rejected step, momentum would lead there again.
     guard report.accepted else { return anchor.lastStep.fill(0) }
     if anchor.looksAhead {
-      report.stepNorm = parameters.advance(
-        Scalar(length), step, anchor.vector, rate: Scalar(rate), step: anchor.lastStep
-      ).squareRoot()
+      let own = parameters.advance(
+        Scalar(length), step, anchor.vector, rate: Scalar(rate), step: anchor.lastStep)
+      report.stepNorm = try space.totals(own).squareRoot()
     } else {
       parameters.combine(Scalar(length), step)
       // The next step overwrites the last but one.

@@ -53,6 +53,10 @@ package protocol ParameterSpace {
   /// Whether several ranks hold the same parameters, and each computes with them on its own.
   var isReplicated: Bool { get }
 
+  /// Whether any rank wishes to stop, given the sum of the wishes of this rank's rows. Collective where ranks have the same
+  /// rows.
+  func isWished(_ sum: Double) throws -> Bool
+
   /// Makes a vector that ranks have computed on their own equal on all ranks with the same parameters. Collective.
   func unify<Scalar: DistributedScalar>(_ vector: Vector<Scalar>) throws
 }

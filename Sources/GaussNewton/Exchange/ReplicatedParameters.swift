@@ -19,6 +19,9 @@ package struct ReplicatedParameters: ParameterSpace {
 
   package var isReplicated: Bool { communicator.size > 1 }
 
+  /// The wishes have travelled with the sums over the rows.
+  package func isWished(_ sum: Double) -> Bool { sum > 0 }
+
   package func unify<Scalar: DistributedScalar>(_ vector: Vector<Scalar>) throws {
     guard isReplicated else { return }
     try phases.measure(.communication) { try vector.withElements { try communicator.broadcast($0) } }

@@ -13,21 +13,28 @@ struct Shares {
 /// The rows of a batch on all ranks: their distribution, sums over them, and gathers of each rank's own numbers.
 ///
 /// Only this type and the types that sum over ranks know the ranks. A sum or a gather gives all ranks the same result.
+/// Where ranks share out classes, each has all rows, whose sums and gathers are its own.
 final class RowExchange {
   private let partition: RowPartition
   private let communicator: Communicator
   let phases: Phases
   /// The rows of each rank in the batch.
   private(set) var rows = Shares(all: [], own: 0..<0)
+  /// Whether ranks share out classes, and each has all rows.
+  private let sharesClasses: Bool
 
-  init(partition: RowPartition, communicator: Communicator, phases: Phases) {
+  init(partition: RowPartition, communicator: Communicator, phases: Phases, sharesClasses: Bool = false) {
     self.partition = partition
     self.communicator = communicator
     self.phases = phases
+    self.sharesClasses = sharesClasses
   }
 
   /// B, valid once ranks have exchanged their rows.
   var rowCount: Int { rows.all.last?.upperBound ?? 0 }
+
+  /// Whether this rank has all rows.
+  private var holdsAllRows: Bool { sharesClasses || isAlone }
 
   /// Whether this is the only rank.
   var isAlone: Bool { communicator.size == 1 }
@@ -38,6 +45,11 @@ final class RowExchange {
   /// Exchanges the number of rows of each rank. Returns the sum of the losses, and whether any rank wishes to stop. One
   /// allgather. Collective.
   func begin(_ own: RankFacts) throws -> (lossSum: Double, interrupted: Bool) {
+    if sharesClasses {
+      rows = Shares(all: [0..<own.rows], own: 0..<own.rows)
+      let wishes = try phases.measure(.communication) { try communicator.allreduce(own.wishesToStop ? 1 : 0) }
+      return (own.losses.reduce(0, +), wishes > 0)
+    }
     let ranks = try phases.measure(.communication) {
       try communicator.allgatherValues(
         own, counts: (0..<communicator.size).map { RankFacts.count(parts: partition.partCount(of: $0)) })
@@ -60,7 +72,7 @@ final class RowExchange {
 
   /// Whether ranks share the outputs of a gathered layer.
   func sharesOut(outputs: Int) -> Bool {
-    !isVirtual && OutputShares.areWorthwhile(outputs, ranks: communicator.size)
+    !isVirtual && !holdsAllRows && OutputShares.areWorthwhile(outputs, ranks: communicator.size)
   }
 
   private func shares(_ part: (Int) -> Range<Int>) -> Shares {
@@ -79,7 +91,7 @@ final class RowExchange {
   /// This rank's rows of a batch, where they are known before the exchange; nil where they are not known, or where
   /// nothing is gathered.
   func expectedRows(of batch: Batch<some BLASScalar>) -> Range<Int>? {
-    guard !isAlone, !isVirtual, partition.ranks == communicator.size else { return nil }
+    guard !holdsAllRows, !isVirtual, partition.ranks == communicator.size else { return nil }
     let own = partition.rows(of: batch.globalSize)
     precondition(batch.inputs.rows == own.count, "the rows are not those of this rank's shard")
     return own
@@ -91,6 +103,7 @@ final class RowExchange {
   /// collective.
   func totals(_ sums: [[Double]]) throws -> [Double] {
     try phases.measure(.communication) {
+      if sharesClasses { return sums.map { $0[0] } }
       guard isVirtual else { return try communicator.allreduce(sums.map { $0[0] }) }
       var totals = [Double](repeating: 0, count: sums.count)
       try totals.withUnsafeMutableBufferPointer { totals in
@@ -125,8 +138,8 @@ final class RowExchange {
       return all[start..<start + rows.count]
     }
     for (index, vector) in own.enumerated() { part(index, rows.own).assign(vector) }
-    try complete(Matrix(all, size, count), rows)
-    if isAlone { return own.indices.map { part($0, 0..<size) } }
+    if !sharesClasses { try complete(Matrix(all, size, count), rows) }
+    if holdsAllRows { return own.indices.map { part($0, 0..<size) } }
     let result = own.map { _ in Vector<Scalar>(zeros: size) }
     for range in rows.all {
       for (index, vector) in result.enumerated() { vector[range].assign(part(index, range)) }
@@ -142,7 +155,7 @@ final class RowExchange {
     _ parts: [Matrix<Scalar>], positions: Int = 1, scaledBy scales: Vector<Scalar>? = nil,
     in storage: inout Vector<Scalar>
   ) throws -> Matrix<Scalar> {
-    if isAlone, parts.count == 1, scales == nil { return parts[0] }
+    if holdsAllRows, parts.count == 1, scales == nil { return parts[0] }
     let (size, columns) = (rowCount, parts[0].columns)
     let count = positions * columns
     storage.grow(to: size * count)
@@ -158,7 +171,7 @@ final class RowExchange {
       }
       row = rows.upperBound
     }
-    if !isAlone { try complete(all, rows) }
+    if !holdsAllRows { try complete(all, rows) }
     return Matrix(all.elements, size * positions, columns)
   }
 
@@ -166,9 +179,9 @@ final class RowExchange {
   /// entries per row, the columns, and the values, with 4, 4 and w bytes each. That makes 4B + (4 + w) · entries bytes,
   /// where dense rows take wBd. Collective.
   func gather<Scalar: DistributedScalar>(_ parts: [CSRMatrix<Scalar>]) throws -> CSRMatrix<Scalar> {
-    if isAlone, parts.count == 1 { return parts[0] }
+    if holdsAllRows, parts.count == 1 { return parts[0] }
     let own = CSRMatrix(joining: parts)
-    if isAlone { return own.sorted() }
+    if holdsAllRows { return own.sorted() }
     return try phases.measure(.communication) {
       let rowCounts = try communicator.allgather(own.rowCounts, counts: rows.counts)
       var rowStarts = [0]

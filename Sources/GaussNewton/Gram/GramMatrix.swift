@@ -11,13 +11,15 @@ import Networks
 /// of all ranks are gathered layer by layer, and each rank forms a share of the triangle's rows. Then the rows of K are
 /// gathered, or they stay on their ranks, and their contributions to a product with a vector are summed.
 package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
-  private let exchange: RowExchange
-  private var phases: Phases { exchange.phases }
+  let exchange: RowExchange
+  var phases: Phases { exchange.phases }
   /// Whether all ranks hold all of K.
   private var isGathered = true
   private var storage = Vector<Scalar>(zeros: 0)
   /// Memory for products, and for the rows of a layer from all ranks.
-  private var workspace = Vector<Scalar>(zeros: 0)
+  var workspace = Vector<Scalar>(zeros: 0)
+  /// Memory for the products of the outputs' cotangents, where ranks share out the classes.
+  var outputStorage = Vector<Scalar>(zeros: 0)
   private var gathered = [Vector<Scalar>](repeating: Vector(zeros: 0), count: 2)
   /// The gathered first layer with parameters, if it is fully connected and wide, and without a metric of matrices.
   private(set) var gatheredLayer: GatheredLayer<Scalar>?
@@ -82,15 +84,9 @@ package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
     _ linearization: Linearization<Scalar>, cotangents: Matrix<Scalar>, rowFactors: Vector<Scalar>,
     metric: Metric<Scalar>, gathers: Bool
   ) throws {
-    let (shares, ownRows, isAligned) = (exchange.triangleShares, exchange.rows.own, exchange.isVirtual)
-    let mine = shares.own
-    let formed = GramRows(mine, isAligned: isAligned)
-    isGathered = gathers || exchange.isAlone || isAligned
-    let rows = isGathered ? 0..<size : mine
-    multipliedRows = rows
-    storage.grow(to: rows.count * size)
-    let all = Matrix(storage[0..<rows.count * size], rows.count, size)
-    let block = all[rows: mine.lowerBound - rows.lowerBound..<mine.upperBound - rows.lowerBound]
+    let ownRows = exchange.rows.own
+    let (own, shares) = begin(gathers: gathers)
+    let (block, formed, mine, isAligned) = (own.block, own.rows, own.rows.range, own.rows.isAligned)
     var isFirst = true
     var layer = metric.layerCount
     try phases.measure(.gram) {
@@ -142,7 +138,31 @@ package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
       }
       block.scaleGramRows(mine, by: rowFactors)
     }
-    if isGathered { try exchange.complete(all, shares) }
+    try complete(own, shares)
+  }
+
+  /// The rows of K that this rank forms, their place, and all that it holds after they are gathered.
+  struct FormedRows {
+    let rows: GramRows
+    let block, all: Matrix<Scalar>
+  }
+
+  /// Begins to form K: determines which rows ranks form, and which they hold.
+  func begin(gathers: Bool) -> (own: FormedRows, shares: Shares) {
+    let (shares, isAligned) = (exchange.triangleShares, exchange.isVirtual)
+    let mine = shares.own
+    isGathered = gathers || exchange.isAlone || isAligned
+    let rows = isGathered ? 0..<size : mine
+    multipliedRows = rows
+    storage.grow(to: rows.count * size)
+    let all = Matrix(storage[0..<rows.count * size], rows.count, size)
+    let block = all[rows: mine.lowerBound - rows.lowerBound..<mine.upperBound - rows.lowerBound]
+    return (FormedRows(rows: GramRows(mine, isAligned: isAligned), block: block, all: all), shares)
+  }
+
+  /// Gathers the rows, where ranks are to hold all. Collective.
+  func complete(_ formed: FormedRows, _ shares: Shares) throws {
+    if isGathered { try exchange.complete(formed.all, shares) }
   }
 
   func dot(_ x: Vector<Scalar>, _ y: Vector<Scalar>) -> Double { x[multipliedRows].dot(y[multipliedRows]) }
@@ -177,7 +197,7 @@ package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
   /// call with the same `place`. Collective.
   ///
   /// - Parameter scales: the factors of the columns in the result, if any.
-  private func gather(
+  func gather(
     _ parts: [Matrix<Scalar>], _ place: Int, _ positions: Int = 1, scaledBy scales: Vector<Scalar>? = nil
   ) throws -> Matrix<Scalar> {
     try exchange.gather(parts, positions: positions, scaledBy: scales, in: &gathered[place])

@@ -24,18 +24,35 @@ final class GramSolver<Scalar: DistributedScalar> {
     _ K: GramMatrix<Scalar>, _ s: Vector<Scalar>, minus t: Vector<Scalar>?, damping λ: Double, options: SolverOptions,
     kind: SolverOptions.Kind
   ) throws -> SolverSummary {
-    let size = s.count
-    for index in vectors.indices { vectors[index].grow(to: size) }
-    let all = vectors.map { $0[0..<size] }
-    (solution, product) = (all[0], all[1])
-    let b = all[2]
-    b.assign(s)
-    if let t { b.combine(-1, t) }
+    let b = begin(s, minus: t)
     if t != nil || kind != .gramCG {
       gradientNorm = try max(0, K.multiply(s, into: product)).squareRoot()
     }
     if kind != .gramCG, let summary = try cholesky(K, b, λ, options.toleranceWithMatrix) { return summary }
-    return try conjugateGradient(K, b, isGradient: t == nil, λ, options)
+    return try conjugateGradient(
+      K, b, isGradient: t == nil, λ, (.gramCG, options.toleranceWithMatrix), options.maxIterations)
+  }
+
+  /// Solves as above by conjugate gradient, through products with K alone. Collective.
+  func solve(
+    products K: some KernelOperator<Scalar>, _ s: Vector<Scalar>, minus t: Vector<Scalar>?, damping λ: Double,
+    options: SolverOptions
+  ) throws -> SolverSummary {
+    let b = begin(s, minus: t)
+    if t != nil { gradientNorm = try max(0, K.multiply(s, into: product)).squareRoot() }
+    return try conjugateGradient(
+      K, b, isGradient: t == nil, λ, (.cg, options.tolerance), options.maxIterations)
+  }
+
+  /// Makes room, and returns b = s − t.
+  private func begin(_ s: Vector<Scalar>, minus t: Vector<Scalar>?) -> Vector<Scalar> {
+    for index in vectors.indices { vectors[index].grow(to: s.count) }
+    let all = vectors.map { $0[0..<s.count] }
+    (solution, product) = (all[0], all[1])
+    let b = all[2]
+    b.assign(s)
+    if let t { b.combine(-1, t) }
+    return b
   }
 
   /// r ← (K' + λI)⁻¹ r with the first rows and columns of K; NaN where rounding makes K' + λI indefinite.
@@ -87,14 +104,15 @@ final class GramSolver<Scalar: DistributedScalar> {
   ///
   /// - Parameter isGradient: whether b is s, so that the tolerance is relative to ‖Rᵀb‖.
   private func conjugateGradient(
-    _ K: GramMatrix<Scalar>, _ b: Vector<Scalar>, isGradient: Bool, _ λ: Double, _ options: SolverOptions
+    _ K: some KernelOperator<Scalar>, _ b: Vector<Scalar>, isGradient: Bool, _ λ: Double,
+    _ goal: (method: SolverSummary.Method, tolerance: Double), _ maxIterations: Int
   ) throws -> SolverSummary {
     let all = vectors.map { $0[0..<b.count] }
     var system = GramSystem(
       K: K, b: b, λ: λ, gradientNorm: isGradient ? nil : gradientNorm,
       scratch: .init(x: solution, Kx: product, r: all[3], Kr: all[4], d: all[5], Kd: all[6], Ad: all[7]))
     let summary = try ConjugateGradient.solve(
-      &system, method: .gramCG, tolerance: options.toleranceWithMatrix, maxIterations: options.maxIterations)
+      &system, method: goal.method, tolerance: goal.tolerance, maxIterations: maxIterations)
     gradientNorm = system.gradientNorm ?? 0
     return summary
   }

@@ -33,12 +33,14 @@ struct DiagonalScale<Scalar: BLASScalar> {
   /// The bias's element of A⁻¹; 0 without biases.
   var biasInverse: Scalar { connection.hasBias ? inputs.map { $0.inverse[connection.inputs] } ?? 1 : 0 }
 
-  /// Determines M⁻¹ and M^-½ from the moments, given μ/λ.
-  func assignInverses(epsilon ε: Double, decayRatio ratio: Double) {
-    guard let inputs else { return outputs.assignInverses(epsilon: ε, adding: ratio, over: 1 + ratio) }
-    for root in [outputs, inputs] {
-      root.assignInverses(epsilon: ε, adding: ratio.squareRoot(), over: (1 + ratio).squareRoot())
+  /// Determines M⁻¹ and M^-½ from the moments, given μ/λ. Collective where ranks share out the outputs.
+  func assignInverses(epsilon ε: Double, decayRatio ratio: Double, over classes: ClassShards?) throws {
+    guard let inputs else {
+      return try outputs.assignInverses(epsilon: ε, adding: ratio, over: 1 + ratio, of: classes)
     }
+    let (κ, divisor) = (ratio.squareRoot(), (1 + ratio).squareRoot())
+    try outputs.assignInverses(epsilon: ε, adding: κ, over: divisor, of: classes)
+    try inputs.assignInverses(epsilon: ε, adding: κ, over: divisor)
   }
 }
 
@@ -58,11 +60,20 @@ struct RootMoment<Scalar: BLASScalar> {
   }
 
   /// Determines the inverses of (the root + κ) / divisor. Moments that are all zero give a root of 1.
-  func assignInverses(epsilon ε: Double, adding κ: Double, over divisor: Double) {
+  ///
+  /// - Parameter classes: where ranks share out the classes, whose moments these are; collective then.
+  func assignInverses(epsilon ε: Double, adding κ: Double, over divisor: Double, of classes: ClassShards? = nil) throws
+  {
+    /// The mean of the numbers of all ranks.
+    func mean(_ numbers: [Double]) throws -> Double {
+      var sum = [numbers.reduce(0, +)]
+      try classes?.sum(&sum)
+      return sum[0] / Double(classes?.count ?? numbers.count)
+    }
     let moments = moment.array.map { Double($0) }
-    let mean = moments.reduce(0, +) / Double(moments.count)
-    let roots = moments.map { ((mean > 0 ? $0 / mean : 0) + ε).squareRoot() }
-    let meanRoot = roots.reduce(0, +) / Double(roots.count)
+    let level = try mean(moments)
+    let roots = moments.map { ((level > 0 ? $0 / level : 0) + ε).squareRoot() }
+    let meanRoot = try mean(roots)
     for (index, root) in roots.enumerated() {
       let value = (root / meanRoot + κ) / divisor
       inverse[index] = Scalar(1 / value)

@@ -22,6 +22,8 @@ package final class Metric<Scalar: DistributedScalar> {
   let linearization: Linearization<Scalar>
   private let communicator: Communicator
   private let phases: Phases
+  /// nil where this rank has all outputs of the head.
+  private let classes: ClassShards?
   /// The layers' factors; none for a diagonal metric.
   let blocks: [Block]
   /// The layers' scales; none for the other kinds.
@@ -54,8 +56,9 @@ package final class Metric<Scalar: DistributedScalar> {
   /// - Precondition: the metric has no matrices of moments, or the network supports them.
   init(
     _ linearization: Linearization<Scalar>, options: MetricOptions, capacity: Int, communicator: Communicator,
-    phases: Phases
+    phases: Phases, classes: ClassShards? = nil
   ) {
+    precondition(classes == nil || !options.kind.hasMatrices, "matrices of all classes are not shared out")
     precondition(
       !options.kind.hasMatrices || linearization.network.supportsMetric,
       "second moments of sparse inputs would be a dense matrix of the features")
@@ -63,6 +66,7 @@ package final class Metric<Scalar: DistributedScalar> {
     self.linearization = linearization
     self.communicator = communicator
     self.phases = phases
+    self.classes = classes
     let connections = options.kind.hasMatrices ? linearization.network.body.connections : []
     blocks = connections.map { connection in
       func square(_ size: Int) -> Matrix<Scalar> { Matrix(zeros: size, size) }
@@ -242,7 +246,9 @@ package final class Metric<Scalar: DistributedScalar> {
         guard factor.factorizeCholesky() else { throw SingularMetric(layer: index, epsilon: options.epsilon) }
       }
     }
-    for scale in scales { scale.assignInverses(epsilon: options.epsilon, decayRatio: decayRatio) }
+    for scale in scales {
+      try scale.assignInverses(epsilon: options.epsilon, decayRatio: decayRatio, over: classes)
+    }
     factoredRatio = decayRatio
     version += 1
     isInverted = false

@@ -96,7 +96,7 @@ extension FastGaussNewton {
   private func rehearse<Result>(
     _ parameters: Vector<Scalar>, _ batch: Batch<Scalar>, _ body: () throws -> Result
   ) throws -> Result {
-    linearize(at: parameters, on: batch, for: .gram)
+    try linearize(at: parameters, on: batch, for: .gram)
     try metric.rehearse(loss.margin, cotangents: loss.cotangents, batchSize: batch.globalSize)
     try metric.prepare(decayRatio: decayRatio)
     isRehearsal = true

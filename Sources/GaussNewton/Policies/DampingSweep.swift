@@ -72,7 +72,7 @@ extension FastGaussNewton {
       let change = try assignStep(x, rowFactors: rowFactors, parameters)
       let model = StepModel(loss: Quadratic(slope: -s.dot(product), curvature: product.squaredNorm), change)
       let length = try fullCurvature(model).map { StepLength.ggn(slope: model.objective.slope, curvature: $0) } ?? 1
-      sums.append(loss.localChanges(at: length, along: damped.step, from: parameters, rows: heldOut))
+      sums.append(try loss.localChanges(at: length, along: damped.step, from: parameters, rows: heldOut))
       decays.append(model.decay(length))
     }
     let changes = zip(try exchange.totals(sums), decays).map { $0 / Double(size - fitted) + $1 }

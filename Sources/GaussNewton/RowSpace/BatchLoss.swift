@@ -2,19 +2,25 @@ import LinearAlgebra
 import Networks
 
 /// The mean cross-entropy of one global batch around θ, (1/B) Σ ω_i ℓ_i: the linearised network, its margins, and the
-/// change of the loss along a step. Rows are this rank's shard (`#b` of B).
+/// change of the loss along a step. Rows are this rank's shard (`#b` of B); where ranks share out classes, all rows, with
+/// columns for this rank's classes.
 final class BatchLoss<Scalar: DistributedScalar> {
   let linearization: Linearization<Scalar>
   private(set) var margin: SoftmaxMargin<Scalar>
   private let trialMargin: SoftmaxMargin<Scalar>
   private let candidate: Vector<Scalar>
   private let exchange: RowExchange
+  /// nil where this rank has all classes.
+  private let classes: ClassShards?
   private var phases: Phases { exchange.phases }
   private var targets = Targets<Scalar>([])
   /// B
   private var batchSize = 0
 
-  init(_ network: Network, capacity: Int, partition: RowPartition, exchange: RowExchange) {
+  init(
+    _ network: Network, capacity: Int, partition: RowPartition, exchange: RowExchange, classes: ClassShards? = nil
+  ) {
+    self.classes = classes
     linearization = Linearization(network, capacity: capacity, partition: partition)
     margin = SoftmaxMargin(capacity: capacity)
     trialMargin = SoftmaxMargin(capacity: capacity)
@@ -22,15 +28,17 @@ final class BatchLoss<Scalar: DistributedScalar> {
     self.exchange = exchange
   }
 
-  /// Linearises the network at θ on this rank's shard of a batch, and computes the margins. Local.
+  /// Linearises the network at θ on this rank's shard of a batch, and computes the margins. Collective where ranks share
+  /// out classes.
   ///
   /// - Parameter logits: as for `Linearization.linearize`.
-  func linearize(at parameters: Vector<Scalar>, on batch: Batch<Scalar>, logits: Matrix<Scalar>? = nil) {
+  func linearize(at parameters: Vector<Scalar>, on batch: Batch<Scalar>, logits: Matrix<Scalar>? = nil) throws {
     targets = batch.targets
     batchSize = batch.globalSize
     linearization.linearize(at: parameters, on: batch.inputs, batchSize: batchSize, logits: logits)
     margin.weights = batch.weights
-    margin.assign(replacing: linearization.logits, targets: targets, parts: linearization.parts.all)
+    try margin.assign(
+      replacing: linearization.logits, targets: targets, parts: linearization.parts.all, over: classes)
   }
 
   /// v of each row (#b × C).
@@ -42,8 +50,12 @@ final class BatchLoss<Scalar: DistributedScalar> {
   /// The mean over the rows of all ranks, given their sum.
   func mean(_ sum: Double) -> Double { sum / Double(batchSize) }
 
-  /// Each row ż of `tangents` (#b × C) ← ω(diag(π) − ππᵀ)ż/B. Local.
-  func applyFullCurvature(to tangents: Matrix<Scalar>) {
+  /// Each row ż of `tangents` (#b × C) ← ω(diag(π) − ππᵀ)ż/B. Collective where ranks share out classes.
+  func applyFullCurvature(to tangents: Matrix<Scalar>) throws {
+    if let classes {
+      return try margin.applyFullCurvature(
+        to: tangents, cotangents: cotangents, targets: targets, batchSize: batchSize, over: classes)
+    }
     margin.applyFullCurvature(to: tangents, cotangents: cotangents, targets: targets, batchSize: batchSize)
   }
 
@@ -52,6 +64,12 @@ final class BatchLoss<Scalar: DistributedScalar> {
   /// The exact split diag(π) − ππᵀ = p(1−p) v vᵀ + (1−p)(diag(q) − q qᵀ) gives it.
   func fullCurvature(along step: Vector<Scalar>) throws -> Double {
     let tangents = phases.measure(.jvp) { linearization.jvp(step) }
+    if let classes {
+      return mean(
+        try phases.measure(.forward) {
+          try margin.fullCurvatureSum(cotangents: cotangents, tangents: tangents, targets: targets, over: classes)
+        })
+    }
     let sums = phases.measure(.forward) {
       linearization.sums {
         margin.fullCurvatureSum(cotangents: cotangents, tangents: tangents, targets: targets, rows: $0)
@@ -64,22 +82,23 @@ final class BatchLoss<Scalar: DistributedScalar> {
   func changes(
     at lengths: [Double], along step: Vector<Scalar>, from parameters: Vector<Scalar>
   ) throws -> [Double] {
-    let sums = lengths.map { localChanges(at: $0, along: step, from: parameters, rows: 0..<targets.count) }
+    let sums = try lengths.map { try localChanges(at: $0, along: step, from: parameters, rows: 0..<targets.count) }
     return try exchange.totals(sums).map(mean)
   }
 
-  /// The sum of the changes of the losses from θ to θ + τΔ over some local rows, for each of their parts. Local.
+  /// The sum of the changes of the losses from θ to θ + τΔ over some local rows, for each of their parts. Collective where
+  /// ranks share out classes.
   func localChanges(
     at length: Double, along step: Vector<Scalar>, from parameters: Vector<Scalar>, rows: Range<Int>
-  ) -> [Double] {
-    phases.measure(.forward) {
+  ) throws -> [Double] {
+    try phases.measure(.forward) {
       candidate.assign(Scalar(length), step, 1, parameters)
       let parts = linearization.parts.all.map { $0.clamped(to: rows) }
       /// The index of a row within `rows`.
       func place(_ row: Int) -> Int { row - rows.lowerBound }
-      trialMargin.assign(
+      try trialMargin.assign(
         replacing: linearization.logits(at: candidate, rows: rows), targets: targets.rows(rows),
-        parts: parts.map { place($0.lowerBound)..<place($0.upperBound) })
+        parts: parts.map { place($0.lowerBound)..<place($0.upperBound) }, over: classes)
       return parts.map { trialMargin.lossChange(from: margin, rows: $0, start: place($0.lowerBound)) }
     }
   }

@@ -81,7 +81,7 @@ package final class RowSpace<Scalar: DistributedScalar> {
       logitTangents.elements.withElements { tangents in
         u.withElements { u in
           rootWeights.withElements { weights in
-            Threads.parallel(rows, grain: max(1, 16384 / columns)) { range in
+            Threads.parallel(rows, grain: max(1, 16384 / max(1, columns))) { range in
               for i in range {
                 let row = i * columns..<(i + 1) * columns
                 let dot = UnsafeMutableBufferPointer(rebasing: v[row])

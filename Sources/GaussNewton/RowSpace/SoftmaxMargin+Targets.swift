@@ -37,27 +37,33 @@ extension SoftmaxMargin {
   @specialized(where Scalar == Double)
   func soften(_ cotangents: Matrix<Scalar>, _ targets: Targets<Scalar>) {
     let columns = cotangents.columns
-    let least = Scalar.leastNormalMagnitude
     targets.withRows(columns) { target in
       cotangents.elements.withElements { elements in
         Threads.parallel(cotangents.rows, grain: max(1, 16384 / columns)) { rows in
           for i in rows {
             let y = targets.label(i)
             let row = UnsafeMutableBufferPointer(rebasing: elements[i * columns..<(i + 1) * columns])
-            let complement = complements[i]
-            let others = row.assignResiduals(without: y, complement: complement, target(i))
-            let residual = others.total - Double(complement)
-            let distance = (others.distance + abs(residual)) / 2
-            let square = others.square + residual * (residual / Double(max(probabilities[i], least)))
-            row[y] = Scalar(residual)
-            // A row of zeros, where the prediction is its target.
-            row.scale(distance < Double(least) ? 0 : Scalar(-1 / distance))
-            losses[i] += gaps[i]
-            complements[i] = Scalar(distance)
-            curvatures[i] = square > 0 ? Scalar(distance * (distance / square)) : 0
+            let others = row.assignResiduals(without: y, complement: complements[i], target(i))
+            let (residual, scale) = soften(row: i, others)
+            row[y] = residual
+            row.scale(scale)
           }
         }
       }
     }
+  }
+  /// Makes ℓ, 1 − p and w of a row's label those of its target, given the sums over the other classes. Returns r_y, and the
+  /// scale that turns the residuals r into v.
+  @inline(__always)
+  func soften(row i: Int, _ others: TargetSums) -> (residual: Scalar, scale: Scalar) {
+    let least = Scalar.leastNormalMagnitude
+    let residual = others.total - Double(complements[i])
+    let distance = (others.distance + abs(residual)) / 2
+    let square = others.square + residual * (residual / Double(max(probabilities[i], least)))
+    losses[i] += gaps[i]
+    complements[i] = Scalar(distance)
+    curvatures[i] = square > 0 ? Scalar(distance * (distance / square)) : 0
+    // A row of zeros, where the prediction is its target.
+    return (Scalar(residual), distance < Double(least) ? 0 : Scalar(-1 / distance))
   }
 }

@@ -69,12 +69,14 @@ package struct SoftmaxMargin<Scalar: BLASScalar> {
     precondition(targets.count == logits.rows, "one label a row")
     if !targets.areLabels { assignGaps(logits, targets) }
     replaceRows(of: logits, labels: targets.labels)
-    for rows in parts ?? [0..<logits.rows] {
-      margins[rows].logistic(loss: losses[rows], probability: probabilities[rows], complement: complements[rows])
-    }
-    let all = 0..<logits.rows
-    curvatures[all].assignProduct(probabilities[all], by: complements[all])
+    for rows in parts ?? [0..<logits.rows] { assignProbabilities(rows) }
     if !targets.areLabels { soften(logits, targets) }
+  }
+
+  /// Computes ℓ, p, 1 − p and w of rows with known margins.
+  func assignProbabilities(_ rows: Range<Int>) {
+    margins[rows].logistic(loss: losses[rows], probability: probabilities[rows], complement: complements[rows])
+    curvatures[rows].assignProduct(probabilities[rows], by: complements[rows])
   }
 
   /// Computes the margins of rows whose targets are their labels.

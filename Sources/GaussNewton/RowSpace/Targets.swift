@@ -35,12 +35,16 @@ public struct Targets<Scalar: BLASScalar> {
   }
 
   /// Calls `body` with the targets of each row over all classes but y, in numbers that must not outlive the call.
-  func withRows<Result>(_ classCount: Int, _ body: ((Int) -> TargetRow<Scalar>) -> Result) -> Result {
-    let (base, keep) = (Scalar(smoothing / Double(classCount)), Scalar(1 - smoothing))
+  ///
+  /// - Parameter all: C, where `columns` are those of a rank that holds a part of the classes.
+  func withRows<Result>(
+    _ columns: Int, of all: Int? = nil, _ body: ((Int) -> TargetRow<Scalar>) -> Result
+  ) -> Result {
+    let (base, keep) = (Scalar(smoothing / Double(all ?? columns)), Scalar(1 - smoothing))
     guard let distributions else { return body { _ in TargetRow(base: base, keep: keep, x: nil) } }
-    precondition(distributions.columns == classCount, "one probability a class")
+    precondition(distributions.columns == columns, "one probability a class")
     return distributions.elements.withElements { t in
-      body { row in TargetRow(base: base, keep: keep, x: t.baseAddress.map { $0 + row * classCount }) }
+      body { row in TargetRow(base: base, keep: keep, x: t.baseAddress.map { $0 + row * columns }) }
     }
   }
 }

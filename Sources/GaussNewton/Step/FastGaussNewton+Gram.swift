@@ -10,7 +10,7 @@ extension FastGaussNewton {
     return BatchFacts(loss: loss.mean(lossSum), interrupted: interrupted)
   }
 
-  /// Δ with the matrix K = RM⁻¹Rᵀ of all rows. It takes one or two allgathers per layer, four for a layer on sparse
+  /// Δ with the matrix K = RM⁻¹Rᵀ of all rows, or where ranks share out classes also through products with it. It takes one or two allgathers per layer, four for a layer on sparse
   /// inputs, and two more; one for K, or an allreduce per product with it; and the collectives of the step. The
   /// gradient itself is never formed. Collective.
   ///
@@ -26,6 +26,12 @@ extension FastGaussNewton {
     // A rehearsal measures the kind of step that is most frequent.
     let gathers = kind == .gram || (isRehearsal ? damped.control.alwaysSweeps : sweeps)
     func assignMatrix() throws {
+      if let classes {
+        if kind == .cg { return }
+        return try gram.assign(
+          loss.linearization, cotangents: loss.cotangents, rowFactors: rowFactors, metric: metric, gathers: gathers,
+          over: classes)
+      }
       try gram.assign(
         loss.linearization, cotangents: loss.cotangents, rowFactors: rowFactors, metric: metric, gathers: gathers)
     }
@@ -33,9 +39,15 @@ extension FastGaussNewton {
     if sweeps { try sweepDamping(s, &t, rowFactors: rowFactors, parameters, assignMatrix: assignMatrix) }
 
     let own = try phases.measure(.solve) {
-      let summary = try gramSolver.solve(
-        gram, s, minus: damped.anchor.shift == nil ? nil : t, damping: damped.totalDamping,
-        options: options.solver, kind: kind)
+      let shift = damped.anchor.shift == nil ? nil : t
+      let summary =
+        if kind == .cg, let kernel {
+          try gramSolver.solve(
+            products: kernel, s, minus: shift, damping: damped.totalDamping, options: options.solver)
+        } else {
+          try gramSolver.solve(
+            gram, s, minus: shift, damping: damped.totalDamping, options: options.solver, kind: kind)
+        }
       // RΔ = RΔ₀ + Kx.
       let product = gramSolver.product.copy()
       product.combine(1, t)
@@ -58,7 +70,7 @@ extension FastGaussNewton {
     let all = Vector<Scalar>(zeros: x.count)
     all.assignProduct(rowFactors, by: x)
     let (factors, metric) = (all[exchange.rows.own], metric)
-    let layer = gram.gatheredLayer
+    let layer = classes == nil ? gram.gatheredLayer : nil
     let omitted = layer?.parameterCount ?? 0
     try message.sum(
       .kept(scaledBy: factors) { part, range, gradient in

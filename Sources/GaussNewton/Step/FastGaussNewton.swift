@@ -18,13 +18,17 @@ public final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer {
   package let damped: DampedStep<Scalar>
 
   let exchange: RowExchange
+  /// nil where this rank has all classes.
+  let classes: ClassShards?
   let loss: BatchLoss<Scalar>
   let metric: Metric<Scalar>
   let rowSpace: RowSpace<Scalar>
   let space: any ParameterSpace
   package let message: Message<Scalar>
-  /// R, and RL⁻ᵀ.
+  /// R, and RL⁻ᵀ, which nothing asks for where ranks share out classes.
   let rows, whitenedRows: any RowOperator<Scalar>
+  /// K through products with R and Rᵀ, where ranks share out classes.
+  let kernel: ClassKernel<Scalar>?
   let solver: MatrixFreeSolver<Scalar>
   let gram: GramMatrix<Scalar>
   let gramSolver = GramSolver<Scalar>()
@@ -57,19 +61,35 @@ public final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer {
   }
 
   /// Allocates memory for shards of at most `capacity` rows.
+  ///
+  /// - Parameter classes: where ranks share out the classes of a head, which is then the network with this rank's classes
+  ///   alone; each rank has all rows, and its own parameters. The metric has no matrices.
   package init(
-    _ network: Network, options: GaussNewtonOptions, capacity: Int, partition: RowPartition, communicator: Communicator
+    _ network: Network, options: GaussNewtonOptions, capacity: Int, partition: RowPartition, communicator: Communicator,
+    classes: ClassShards? = nil
   ) {
+    precondition(classes == nil || network.hasSingleLayer && !partition.isVirtual, "classes are shared out of a head")
+    let classes = classes?.measured(by: phases)
+    let rowCommunicator = classes == nil ? communicator : Communicator()
     self.options = options
-    space = ReplicatedParameters(communicator: communicator, phases: phases)
+    self.classes = classes
+    space =
+      classes == nil
+      ? ReplicatedParameters(communicator: communicator, phases: phases)
+      : ShardedParameters(communicator: communicator, phases: phases)
     damped = DampedStep(network.layout, options: options, over: space)
-    exchange = RowExchange(partition: partition, communicator: communicator, phases: phases)
-    loss = BatchLoss(network, capacity: capacity, partition: partition, exchange: exchange)
+    exchange = RowExchange(
+      partition: partition, communicator: communicator, phases: phases, sharesClasses: classes != nil)
+    loss = BatchLoss(network, capacity: capacity, partition: partition, exchange: exchange, classes: classes)
     metric = Metric(
-      loss.linearization, options: options.metric, capacity: capacity, communicator: communicator, phases: phases)
+      loss.linearization, options: options.metric, capacity: capacity, communicator: rowCommunicator, phases: phases,
+      classes: classes)
     rowSpace = RowSpace(loss.linearization, capacity: capacity)
-    message = Message(loss.linearization, communicator: communicator, phases: phases)
-    rows = ShardedRows(rowSpace, message, phases: phases)
+    message = Message(loss.linearization, communicator: rowCommunicator, phases: phases)
+    let own = ShardedRows(rowSpace, message, phases: phases)
+    let classRows = classes.map { ClassRows(own: own, classes: $0) }
+    rows = classRows ?? own
+    kernel = classRows.map { [metric] in ClassKernel(rows: $0, metric: metric) }
     whitenedRows = ShardedRows(rowSpace, message, whitenedBy: metric, phases: phases)
     solver = MatrixFreeSolver(capacity: capacity, parameterCount: network.layout.count, over: space)
     gram = GramMatrix(exchange)
@@ -87,7 +107,7 @@ public final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer {
 
     // Linearise: the logits, the margins m with v and w, and with them the rows R and s.
     let kind = solverKind
-    linearize(at: start, on: batch, for: kind)
+    try linearize(at: start, on: batch, for: kind)
 
     // The metric M, from the moments of batches.
     try metric.observe(loss.margin, cotangents: loss.cotangents, batchSize: batch.globalSize)
@@ -106,7 +126,7 @@ public final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer {
       model, fullCurvature: try fullCurvature(model), rate: rate, on: loss, from: start, &report)
 
     // The next λ, and θ ← θ + rate·αΔ.
-    phases.measure(.update) { damped.finish(parameters, length: length, rate: rate, &report) }
+    try phases.measure(.update) { try damped.finish(parameters, length: length, rate: rate, &report) }
     return report
   }
 
@@ -118,17 +138,17 @@ public final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer {
     }
   }
 
-  /// Computes the network, the margins and the row space at θ. Local.
+  /// Computes the network, the margins and the row space at θ. Collective where ranks share out classes.
   func linearize(
     at parameters: Vector<Scalar>, on batch: Batch<Scalar>, for kind: SolverOptions.Kind
-  ) {
+  ) throws {
     let network = loss.linearization.network
     // In a diagonal metric the gathered cotangents are scaled, and these are not.
     let place =
       network.hasSingleLayer && kind != .cg && !metric.isDiagonal
       ? gram.ownCotangents(of: batch, columns: network.outputCount) : nil
-    phases.measure(.forward) {
-      loss.linearize(at: parameters, on: batch, logits: place)
+    try phases.measure(.forward) {
+      try loss.linearize(at: parameters, on: batch, logits: place)
       rowSpace.assign(loss.margin, cotangents: loss.cotangents, batchSize: batch.globalSize)
     }
   }
@@ -140,16 +160,19 @@ public final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer {
   private func begin(
     _ kind: SolverOptions.Kind, at parameters: Vector<Scalar>, interrupt: Bool
   ) throws -> BatchFacts {
-    kind == .cg
+    solvesByParameters(kind)
       ? try beginMatrixFree(parameters, interrupt: interrupt) : try beginGram(interrupt: interrupt)
   }
 
   private func solve(
     _ kind: SolverOptions.Kind, at parameters: Vector<Scalar>, _ facts: BatchFacts, minus t: Vector<Scalar>
   ) throws -> StepSolution {
-    kind == .cg
+    solvesByParameters(kind)
       ? try solveMatrixFree(parameters, facts, minus: t) : try solveGram(kind, parameters, minus: t)
   }
+
+  /// Whether the solve works on vectors of all parameters, from the gradient on, and not on those of all rows alone.
+  private func solvesByParameters(_ kind: SolverOptions.Kind) -> Bool { kind == .cg && classes == nil }
 
   /// A complete solve for the linearised batch. Collective.
   func solve(_ kind: SolverOptions.Kind, at parameters: Vector<Scalar>) throws -> StepSolution {

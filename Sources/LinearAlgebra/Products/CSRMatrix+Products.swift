@@ -92,7 +92,7 @@ extension Vector {
 extension CSRMatrix {
   /// c (rows × tile) ← the inner products of rows of a matrix that is sorted by columns: one product per pair of
   /// entries in the same column, in the order of columns.
-  fileprivate func assignDots(_ rows: Range<Int>, _ tile: Range<Int>, into c: UnsafeMutablePointer<Scalar>) {
+  func assignDots(_ rows: Range<Int>, _ tile: Range<Int>, into c: UnsafeMutablePointer<Scalar>) {
     guard let byColumns else { preconditionFailure("the entries are not sorted by columns") }
     if entryCount == 0 { return Scalar.fill(c, 0, rows.count * tile.count) }
     withStorage { rowStarts, _, rowValues in

@@ -172,9 +172,10 @@ package struct Stack: Layer {
   ) throws(Failure) {
     let layerPoints = parts.all.map { points(at: $0.point) }
     var rooms = parts.all.map { Room($0.scratch, rows: $0.point.inputs.rows, widest: widest) }
-    // Layers before the first one with parameters need no cotangent, unless the caller asks for it.
+    // Layers before the first one with parameters need no cotangent, unless the caller asks for it. A head without classes
+    // is visited like others.
     let first =
-      parts.all[0].inputCotangent != nil ? 0 : parameterRanges.firstIndex { !$0.isEmpty } ?? layers.count
+      parts.all[0].inputCotangent != nil ? 0 : parameterRanges.firstIndex { !$0.isEmpty } ?? layers.count - 1
     var cotangents = parts.all.map(\.outputCotangent)
     for index in layers.indices.reversed() where index >= first {
       let reuses = index < layers.count - 1 && layers[index].worksInPlace

@@ -7,7 +7,7 @@ package struct Linear: FullyConnected, Equatable {
   package let hasBias: Bool
 
   package init(inputs: Int, outputs: Int, hasBias: Bool = true) {
-    precondition(inputs > 0 && outputs > 0, "a linear layer has inputs and outputs")
+    precondition(inputs > 0 && outputs >= 0, "a linear layer has inputs")
     inputCount = inputs
     outputCount = outputs
     self.hasBias = hasBias

@@ -25,19 +25,6 @@ private struct ShardedColumns: RowOperator {
   }
 }
 
-/// Parameters that are sharded over the ranks.
-private struct ShardedParameters: ParameterSpace {
-  let communicator: Communicator
-
-  func totals<Numbers: NumberCoded>(_ own: Numbers) throws -> Numbers {
-    Numbers(numbers: try communicator.allreduce(own.numbers))
-  }
-
-  var isReplicated: Bool { false }
-
-  func unify<Scalar: DistributedScalar>(_ vector: Vector<Scalar>) {}
-}
-
 @Suite(.serialized) struct PlacementCollectiveTests {
   /// Rᵀ(RRᵀ + λI)⁻¹s by elimination.
   func expectedStep(_ R: [[Double]], _ s: [Double], damping λ: Double) -> [Double] {
@@ -55,7 +42,7 @@ private struct ShardedParameters: ParameterSpace {
     let own = evenShard(of: parameters, communicator)
     let columns = Matrix(Vector(R.flatMap { $0[own] }), rows, own.count)
     let placed = ShardedColumns(columns: columns, image: Vector(zeros: own.count), communicator: communicator)
-    let space = ShardedParameters(communicator: communicator)
+    let space = ShardedParameters(communicator: communicator, phases: Phases())
 
     let solver = MatrixFreeSolver<Double>(capacity: rows, parameterCount: own.count, over: space)
     let r = Vector(s)

@@ -1,0 +1,58 @@
+import LinearAlgebra
+import Networks
+
+// K of a head whose classes ranks share out: (HHᵀ + 1) ∘ Σ_r D_rD_rᵀ, where rank r has the columns of its classes.
+extension GramMatrix {
+  /// Forms K from this rank's columns of the cotangents v (B × #C) and √(w̃/B) of all rows (B). One reduce-scatter of the
+  /// triangle; with `gathers` an allgather of the rows. Collective.
+  func assign(
+    _ linearization: Linearization<Scalar>, cotangents: Matrix<Scalar>, rowFactors: Vector<Scalar>,
+    metric: Metric<Scalar>, gathers: Bool, over classes: ClassShards
+  ) throws {
+    let (formed, shares) = begin(gathers: gathers)
+    let scale = metric.scale(0)
+    let outputs = try gather([cotangents], 1, scaledBy: scale?.outputs.inverseRoot)
+    let products = try outputProducts(outputs, shares, classes)
+    workspace.grow(to: GramPanel.scratchCount(positions: 1))
+    try phases.measure(.gram) {
+      try linearization.rowGradients(cotangents, keepsCotangents: true) { gradients in
+        switch gradients {
+        case .products(let inputs, _, let hasBias):
+          formed.block.assignGramProducts(
+            formed.rows, of: try gather(inputs, 0, scaledBy: scale?.inputRoot), times: products,
+            shift: scale?.biasInverse ?? (hasBias ? 1 : 0), scratch: workspace)
+        case .sparseProducts(let inputs, _, let hasBias):
+          let x = try exchange.gather(inputs)
+          formed.block.assignGramProducts(
+            formed.rows, of: scale?.inputRoot.map { x.scaled(columnsBy: $0) } ?? x, times: products,
+            shift: scale?.biasInverse ?? (hasBias ? 1 : 0), scratch: workspace)
+        case .positionProducts, .rows:
+          preconditionFailure("classes are shared out of a fully connected head")
+        }
+      }
+      formed.block.scaleGramRows(formed.rows.range, by: rowFactors)
+    }
+    try complete(formed, shares)
+  }
+
+  /// This rank's rows of Σ_r D_rD_rᵀ. Collective.
+  private func outputProducts(
+    _ cotangents: Matrix<Scalar>, _ shares: Shares, _ classes: ClassShards
+  ) throws -> TriangleRows<Scalar> {
+    let size = cotangents.rows
+    outputStorage.grow(to: size * size)
+    let square = Matrix(outputStorage[0..<size * size], size, size)
+    let triangle = phases.measure(.gram) {
+      if cotangents.columns > 0 {
+        square.assignGramRows(GramRows(0..<size), of: cotangents)
+      } else {
+        square.elements.fill(0)
+      }
+      return square.packTriangle()
+    }
+    try classes.reduceScatter(
+      triangle.elements, counts: shares.all.map { TriangleRows<Scalar>.count($0, of: size) })
+    let own = shares.own
+    return TriangleRows(own, of: size, triangle.elements[0..<TriangleRows<Scalar>.count(own, of: size)])
+  }
+}

@@ -1,0 +1,113 @@
+import GaussNewton
+import LinearAlgebra
+import MPI
+import Networks
+import TestSupport
+
+/// A toy problem whose classes are shared out over the ranks, a method at work on it, and this rank's parameters.
+struct ClassTrial<Method: Optimizer> {
+  typealias Scalar = Method.Scalar
+
+  let problem: ToyProblem
+  let communicator: Communicator
+  let classes: ClassShards
+  /// The head with all classes.
+  let network: Network
+  let optimizer: Method
+  let parameters: Vector<Scalar>
+  let isSparse: Bool
+  /// ε of the batch, beside the distributions of the problem.
+  var smoothing = 0.0
+
+  init(
+    _ problem: ToyProblem, isSparse: Bool = false, over communicator: Communicator = World.communicator,
+    _ make: (Network, _ capacity: Int, Communicator, ClassShards) -> Method
+  ) {
+    self.problem = problem
+    self.communicator = communicator
+    self.isSparse = isSparse
+    let (d, C, hasBias) = (problem.featureCount, problem.oracle.classCount, problem.oracle.hasBias)
+    classes = ClassShards(C, over: communicator)
+    network = Network([
+      isSparse
+        ? SparseLinear(inputs: d, outputs: C, hasBias: hasBias) as any Layer
+        : Linear(inputs: d, outputs: C, hasBias: hasBias)
+    ])
+    optimizer = make(network.keeping(classes.own), problem.rowCount, communicator, classes)
+    let θ = isSparse ? transposingFirst(problem.parameters, C, d) : problem.parameters
+    parameters = network.parameters(classes.own, of: Vector(θ.map { Scalar($0) }))
+  }
+
+  /// Some rows with this rank's columns of their targets.
+  func batch(_ rows: Range<Int>) -> Batch<Scalar> {
+    let all: Matrix<Scalar>? = problem.distributions(rows)
+    let distributions = all.map { all in
+      Matrix(
+        Vector((0..<rows.count).flatMap { row in classes.own.map { all[row, $0] } }), rows.count, classes.own.count)
+    }
+    let features = Array(problem.oracle.features[rows])
+    return Batch(
+      inputs: isSparse
+        ? .sparse(CSRMatrix(features, columns: problem.featureCount)) : .dense(problem.inputs(rows)),
+      targets: Targets(problem.labels(rows), smoothing: smoothing, distributions: distributions),
+      weights: problem.weights(rows), globalSize: rows.count)
+  }
+
+  func advance(on rows: Range<Int>? = nil, rate: Double = 1, interrupt: Bool = false) throws -> StepReport {
+    try optimizer.advance(
+      parameters, on: batch(rows ?? 0..<problem.rowCount), rate: rate, interrupt: interrupt)
+  }
+
+  /// The parameters of all ranks in the order of the dense head. Collective.
+  func whole(_ own: Vector<Scalar>) throws -> [Double] {
+    let parts = try communicator.allgather(own.doubles)
+    var all = [Double](repeating: .nan, count: network.layout.count)
+    var next = 0
+    for classes in classes.all {
+      for place in network.places(of: classes) {
+        for range in place.ranges {
+          all.replaceSubrange(range, with: parts[next..<next + range.count])
+          next += range.count
+        }
+      }
+    }
+    return isSparse ? transposingFirst(all, problem.featureCount, problem.oracle.classCount) : all
+  }
+
+  /// One step on all rows, and the change of all parameters in it. Collective.
+  func change(rate: Double = 1) throws -> (Δ: [Double], report: StepReport) {
+    let before = try whole(parameters)
+    let report = try advance(rate: rate)
+    return (zip(try whole(parameters), before).map { $0 - $1 }, report)
+  }
+}
+
+extension ClassTrial {
+  init<Number>(
+    _ problem: ToyProblem, _ options: GaussNewtonOptions, isSparse: Bool = false,
+    over communicator: Communicator = World.communicator
+  ) where Method == FastGaussNewton<Number> {
+    self.init(problem, isSparse: isSparse, over: communicator) {
+      FastGaussNewton(
+        $0, options: options, capacity: $1, partition: RowPartition(), communicator: $2, classes: $3)
+    }
+  }
+
+  init<Number>(
+    _ problem: ToyProblem, _ options: GaussNewtonOptions, isSparse: Bool = false,
+    over communicator: Communicator = World.communicator
+  ) where Method == GeneralizedGaussNewton<Number> {
+    self.init(problem, isSparse: isSparse, over: communicator) {
+      GeneralizedGaussNewton($0, options: options, capacity: $1, communicator: $2, classes: $3)
+    }
+  }
+
+  init<Number>(
+    _ problem: ToyProblem, _ options: FirstOrderOptions, isSparse: Bool = false,
+    over communicator: Communicator = World.communicator
+  ) where Method == FirstOrder<Number> {
+    self.init(problem, isSparse: isSparse, over: communicator) {
+      FirstOrder($0, options: options, capacity: $1, communicator: $2, classes: $3)
+    }
+  }
+}
