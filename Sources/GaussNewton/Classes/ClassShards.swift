@@ -28,6 +28,12 @@ package struct ClassShards {
   /// The classes of each rank.
   package var all: [Range<Int>] { (0..<communicator.size).map { (0..<count).part($0, of: communicator.size) } }
 
+  /// Whether this is rank 0.
+  package var isFirst: Bool { communicator.rank == 0 }
+
+  /// The largest number of classes that a rank has.
+  package var largest: Int { all.map(\.count).max()! }
+
   /// The column of a class among those of this rank; nil where another rank has it.
   func column(of label: Int) -> Int? { own.contains(label) ? label - own.lowerBound : nil }
 

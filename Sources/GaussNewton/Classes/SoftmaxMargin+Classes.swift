@@ -17,6 +17,17 @@ extension SoftmaxMargin {
   ) throws {
     guard let classes else { return assign(replacing: logits, targets: targets, parts: parts) }
     try assign(replacing: logits, targets: targets, peaks(of: logits, targets.labels, over: classes), over: classes)
+    if !targets.areLabels { try soften(logits, targets, over: classes) }
+  }
+
+  /// Computes what `assignScores` does, given the peaks of the logits. Returns for each row Σ exp(z − the largest z) over the
+  /// classes but the label. Collective.
+  package func assignScores(
+    replacing logits: Matrix<Scalar>, targets: Targets<Scalar>, _ peaks: LogitPeaks, over classes: ClassShards
+  ) throws -> [Double] {
+    let sums = try assign(replacing: logits, targets: targets, peaks, over: classes)
+    if !targets.areLabels { for i in 0..<targets.count { losses[i] += gaps[i] } }
+    return sums
   }
 
   /// z_y and the largest other logit of each row. Overwrites z_y. Collective.
@@ -41,10 +52,12 @@ extension SoftmaxMargin {
       trueLogits: Array(peaks[..<logits.rows]), competitors: Array(peaks[logits.rows...]))
   }
 
-  /// Computes what `assign` does, given the peaks of the logits. Collective.
-  package func assign(
+  /// Computes the margins of the labels, p, 1 − p and v, and what ℓ of the targets is above that of the labels. Returns the
+  /// sums of `assignScores`. Collective.
+  @discardableResult
+  private func assign(
     replacing logits: Matrix<Scalar>, targets: Targets<Scalar>, _ peaks: LogitPeaks, over classes: ClassShards
-  ) throws {
+  ) throws -> [Double] {
     precondition(logits.columns == classes.own.count && targets.count == logits.rows, "shapes do not fit")
     let rows = logits.rows
     var sums = [Double](repeating: 0, count: targets.areLabels ? rows : 2 * rows)
@@ -53,9 +66,8 @@ extension SoftmaxMargin {
     try classes.sum(&sums)
     replaceRows(of: logits, targets.labels, peaks, sums, classes)
     assignProbabilities(0..<rows)
-    if targets.areLabels { return }
-    for i in 0..<rows { gaps[i] = Scalar(sums[rows + i]) }
-    try soften(logits, targets, over: classes)
+    if !targets.areLabels { for i in 0..<rows { gaps[i] = Scalar(sums[rows + i]) } }
+    return Array(sums[..<rows])
   }
 
   /// The first sums ← Σ exp(z − the largest z) over this rank's classes but y; logits ← the terms.

@@ -33,15 +33,25 @@ package struct CheckpointFiles: Sendable {
   /// `.abandoned`, lest a later resume or `prune` take them for the newest.
   @discardableResult
   package func save(step: Int, _ file: TensorFile) throws(StorageError) -> Checkpoint {
-    try createFolder(folder, remedy: "correct the permissions or choose another run directory")
+    try create()
     let checkpoint = Checkpoint(step: step, path: path(step: step))
     try Safetensors.save(file, to: checkpoint.path)
+    try abandonLater(than: step)
+    return checkpoint
+  }
+
+  /// Creates the folder for the first checkpoint.
+  func create() throws(StorageError) {
+    try createFolder(folder, remedy: "correct the permissions or choose another run directory")
+  }
+
+  /// Gives the checkpoints of later steps another name.
+  func abandonLater(than step: Int) throws(StorageError) {
     for later in try list() where later.step > step {
       guard rename(later.path, later.path + ".abandoned") == 0 else {
         throw StorageError(path: later.path, operation: "rename", code: errno)
       }
     }
-    return checkpoint
   }
 
   /// The result of `loadLatest`.

@@ -37,12 +37,14 @@ extension RunState {
   /// The parameters of the best step of `selection`, which goes on from this checkpoint; those of its own model where that
   /// is the best one, or none is yet.
   func bestParameters<Scalar: BLASScalar>(
-    of network: Network, _ selection: ModelSelection?
+    _ share: ParameterShare, _ selection: ModelSelection?
   ) throws -> Vector<Scalar> {
+    let network = share.network
     guard let best = selection?.best, best.step != progress.step else {
-      return try ModelFile.parameters(of: network, in: contents)
+      return share.own(of: try ModelFile.parameters(of: network, in: contents))
     }
-    return try ModelFile.parameters(
-      of: network, in: contents, names: network.layout.entries.map { Self.bestPrefix + $0.name })
+    return share.own(
+      of: try ModelFile.parameters(
+        of: network, in: contents, names: network.layout.entries.map { Self.bestPrefix + $0.name }))
   }
 }

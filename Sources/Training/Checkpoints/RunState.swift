@@ -48,14 +48,8 @@ package struct RunState {
 
   static let progressKey = "fgn.progress"
 
-  /// Adds the state of a run to the file of its model; the optimizer's `memory` gets names with the prefix
-  /// `optimizer.`.
-  static func add<Scalar: BLASScalar>(
-    _ progress: Progress, memory: [(name: String, vector: Vector<Scalar>)], to file: inout TensorFile
-  ) {
-    file.encode(progress, forKey: progressKey)
-    for (name, vector) in memory { file.add("optimizer.\(name)", Tensor(vector)) }
-  }
+  /// Says in the file of a model how far its run is, which goes on from there.
+  static func describe(_ progress: Progress, in file: inout TensorFile) { file.encode(progress, forKey: progressKey) }
 
   /// The progress of a checkpoint's run. Throws for a file that is not a checkpoint.
   static func progress(of file: TensorFile) throws(StorageError) -> Progress {
@@ -142,15 +136,18 @@ package struct RunState {
     }
   }
 
-  /// Restores the memory of an optimizer of the same method.
-  func restore<Scalar: DistributedScalar>(_ optimizer: any Optimizer<Scalar>) throws {
+  /// Restores the memory of an optimizer of the same method, of which this rank has a share.
+  func restore<Scalar: DistributedScalar>(_ optimizer: any Optimizer<Scalar>, _ share: ParameterShare) throws {
     let (saved, fresh) = (progress.optimizer, optimizer.counters)
     guard (saved.damping == nil) == (fresh.damping == nil), (saved.moments == nil) == (fresh.moments == nil) else {
       throw impossible("\(saved) does not fit the method")
     }
     optimizer.counters = counters
     for (name, vector) in optimizer.memory {
-      vector.assign(try contents.vector(named: "optimizer.\(name)", shape: [vector.count]))
+      let extent = ParameterShare.extent(of: name)
+      let all: Vector<Scalar> = try contents.vector(
+        named: "optimizer.\(name)", shape: [share.count(extent, own: vector.count)])
+      vector.assign(share.own(extent, of: all))
     }
   }
 

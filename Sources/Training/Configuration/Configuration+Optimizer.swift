@@ -12,25 +12,31 @@ extension Configuration.TrainingOptions {
 
 extension Configuration.OptimizerOptions {
   /// The method's implementation, for batches of at most `batchSize` rows. A run that is reproducible chooses no solver by
-  /// the time that it takes: `auto` is then the matrix of a batch where there is one.
+  /// the time that it takes: `auto` is then the matrix of a batch where there is one, as where ranks share out classes.
   package func makeOptimizer<Scalar: DistributedScalar>(
-    _ network: Network, batchSize: Int, partition: RowPartition, over communicator: Communicator
+    _ network: Network, batchSize: Int, partition: RowPartition, over communicator: Communicator,
+    classes: ClassShards? = nil
   ) -> any Optimizer<Scalar> {
     let capacity = partition.capacity(of: batchSize)
     switch method {
     case .fgn:
       var options = gaussNewton
-      if partition.isVirtual, solver.kind == .auto {
-        options.solver.kind = SolverPlan.isCandidate(batchSize: batchSize, network) ? .gram : .cg
+      if partition.isVirtual || classes != nil, solver.kind == .auto {
+        // Where ranks share out classes, the rows of the matrix stay on their ranks.
+        let kind: SolverOptions.Kind = classes == nil ? .gram : .gramCG
+        options.solver.kind = SolverPlan.isCandidate(batchSize: batchSize, network) ? kind : .cg
       }
       return FastGaussNewton(
-        network, options: options, capacity: capacity, partition: partition, communicator: communicator)
+        network, options: options, capacity: capacity, partition: partition, communicator: communicator,
+        classes: classes)
     case .ggn:
       return GeneralizedGaussNewton(
-        network, options: gaussNewton, capacity: capacity, partition: partition, communicator: communicator)
+        network, options: gaussNewton, capacity: capacity, partition: partition, communicator: communicator,
+        classes: classes)
     case .sgd, .adam:
       return FirstOrder(
-        network, options: firstOrder, capacity: capacity, partition: partition, communicator: communicator)
+        network, options: firstOrder, capacity: capacity, partition: partition, communicator: communicator,
+        classes: classes)
     }
   }
 

@@ -95,6 +95,8 @@ extension Configuration {
       model.initialization != "zeros" || !model.hasHiddenParameters, "model.initialization", "zeros",
       "auto, scaled or the path of a safetensors file, for with hidden layers all units of a layer would stay alike")
 
+    try validateHead(require)
+
     let o = optimizer
     try require(o.learningRate > 0 && o.learningRate.isFinite, "optimizer.learning_rate", o.learningRate, "positive")
     try require(

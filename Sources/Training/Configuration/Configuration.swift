@@ -55,9 +55,28 @@ package struct Configuration: Codable, Equatable, Sendable {
     package var channels = ChannelOrder.first
     /// `auto`, `zeros`, `scaled` (random, by fan-in), or the path of a safetensors file.
     package var initialization = "auto"
+    package var head = HeadOptions()
+
+    package struct HeadOptions: Codable, Equatable, Sendable {
+      package enum Shard: String, Codable, CaseIterable, Sendable {
+        /// As takes less memory or traffic: see `HeadPlacement`.
+        case auto
+        /// Each rank holds all classes, and a part of the rows of a batch.
+        case none
+        /// Each rank holds a part of the classes, and all rows of a batch.
+        case classes
+      }
+
+      /// What ranks share out.
+      package var shard = Shard.auto
+      /// What `auto` comes to for the ranks of a run; no part of a file.
+      var chosen: Shard?
+
+      enum CodingKeys: String, CodingKey { case shard }
+    }
 
     enum CodingKeys: String, CodingKey {
-      case layers, bias
+      case layers, bias, head
       case inputShape = "input_shape"
       case channels, initialization
     }

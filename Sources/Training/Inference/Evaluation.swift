@@ -32,14 +32,18 @@ extension Evaluation {
 /// Runs a network forward over a data set, in chunks of rows, each rank on its own shard.
 package final class Evaluator<Scalar: DistributedScalar> {
   private let communicator: Communicator
+  /// nil where this rank has all classes.
+  let classes: ClassShards?
   private let forward: ForwardPass<Scalar>
-  private let margin: SoftmaxMargin<Scalar>
+  let margin: SoftmaxMargin<Scalar>
   private let room: InputRoom<Scalar>
   /// Memory for the probabilities of a chunk, if any set has had some.
   private var targetRoom: Matrix<Scalar>?
+  /// Of these, memory for the columns of this rank's classes.
+  private var ownTargetRoom: Matrix<Scalar>?
 
   /// C
-  package var classCount: Int { forward.network.outputCount }
+  package let classCount: Int
 
   /// The number of rows in a chunk.
   package let chunk: Int
@@ -47,13 +51,20 @@ package final class Evaluator<Scalar: DistributedScalar> {
 
   /// `limit` bounds the number of rows in a chunk. The bits of `evaluate` do not depend on the number of ranks where it
   /// `isReproducible`.
+  ///
+  /// - Parameter classes: where ranks share out the classes of the network: each then runs all rows with its own classes,
+  ///   and passes its parameters.
   package init(
-    _ network: Network, rowsAtATime limit: Int = .max, isReproducible: Bool = false, communicator: Communicator
+    _ network: Network, rowsAtATime limit: Int = .max, isReproducible: Bool = false, communicator: Communicator,
+    classes: ClassShards? = nil
   ) {
     self.communicator = communicator
     self.isReproducible = isReproducible
-    chunk = min(limit, Self.chunk(for: network))
-    forward = ForwardPass(network, capacity: chunk)
+    self.classes = classes
+    classCount = network.outputCount
+    // All ranks have the chunks of the one with most classes.
+    chunk = min(limit, Self.chunk(for: classes.map { network.keeping(0..<$0.largest) } ?? network))
+    forward = ForwardPass(classes.map { network.keeping($0.own) } ?? network, capacity: chunk)
     margin = SoftmaxMargin(capacity: chunk)
     room = InputRoom(network, capacity: chunk)
   }
@@ -62,7 +73,7 @@ package final class Evaluator<Scalar: DistributedScalar> {
   private static var blockCount: Int { 64 }
 
   /// The number of rows per chunk: enough for fast matrix products, few enough to keep memory small.
-  static func chunk(for network: Network) -> Int { max(16, min(4096, (1 << 23) / network.forwardCount)) }
+  static func chunk(for network: Network) -> Int { max(64, min(4096, (1 << 23) / network.forwardCount)) }
 
   /// The numbers that it keeps for a chunk of rows beside their features: logits, labels that are probabilities, and what
   /// the layers work in.
@@ -86,10 +97,15 @@ package final class Evaluator<Scalar: DistributedScalar> {
   ) throws -> (evaluation: Evaluation, classes: ClassScores) {
     var scores = ClassScores(classCount: classCount)
     var bad: Int?
-    func add(_ rows: Range<Int>) {
-      forEachChunk(of: rows, parameters, set.features, normalization) { rows, logits in
+    func add(_ rows: Range<Int>) throws {
+      try forEachChunk(of: rows, parameters, set.features, normalization) { rows, logits in
         if bad == nil { bad = logits.firstNonFiniteRow.map { rows.lowerBound + $0 } }
-        score(logits, targets(of: rows, set.labels, set.probabilities), &scores) { _ in }
+        let targets = targets(of: rows, set.labels, set.probabilities)
+        if let classes {
+          try score(logits, targets, over: classes, &scores)
+        } else {
+          score(logits, targets, &scores) { _ in }
+        }
       }
     }
     // Where bits matter, the loss of each block has a place of its own, to which the other ranks add zeros.
@@ -98,15 +114,17 @@ package final class Evaluator<Scalar: DistributedScalar> {
       for block in (0..<Self.blockCount).part(communicator.rank, of: communicator.size) {
         let before = scores
         scores = ClassScores(classCount: classCount)
-        add((0..<set.count).part(block, of: Self.blockCount))
+        try add((0..<set.count).part(block, of: Self.blockCount))
         losses[block] = scores[.losses].reduce(0, +)
         scores.sums = zip(scores.sums, before.sums).map(+)
       }
+    } else if classes == nil {
+      try add(BatchSampler.shard(of: 0..<set.count, rank: communicator.rank, count: communicator.size))
     } else {
-      add(BatchSampler.shard(of: 0..<set.count, rank: communicator.rank, count: communicator.size))
+      try add(0..<set.count)
     }
     try communicator.checkLogits(bad, of: name, set.featureFiles, exitCode: 70)
-    let sums = try total(scores)
+    let sums = try classes == nil ? total(scores) : scores
     var result = Evaluation(sums)
     if isReproducible { result.loss = try communicator.allreduce(losses).reduce(0, +) / Double(set.count) }
     return (result, sums)
@@ -176,7 +194,10 @@ package final class Evaluator<Scalar: DistributedScalar> {
     targetRoom = room
     let distributions = room[rows: 0..<rows.count]
     probabilities.gather(rows: rows, into: distributions)
-    return Targets(labels[rows], distributions: distributions)
+    guard let classes else { return Targets(labels[rows], distributions: distributions) }
+    let own = ownTargetRoom ?? Matrix(zeros: chunk, classes.own.count)
+    ownTargetRoom = own
+    return Targets(labels[rows], distributions: distributions.columns(classes.own, in: own))
   }
 
   /// Adds rows to the scores, and passes each example to `visit`. Overwrites the logits.

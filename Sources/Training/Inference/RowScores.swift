@@ -76,7 +76,7 @@ extension Matrix {
     }
   }
 
-  private func mapRows<Result>(_ body: (Int, UnsafeMutableBufferPointer<Scalar>) -> Result) -> [Result] {
+  func mapRows<Result>(_ body: (Int, UnsafeMutableBufferPointer<Scalar>) -> Result) -> [Result] {
     [Result](unsafeUninitializedCapacity: rows) { results, initialized in
       let results = results
       forEachRow { results.initializeElement(at: $0, to: body($0, $1)) }

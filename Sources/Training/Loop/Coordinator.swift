@@ -12,6 +12,8 @@ package final class Coordinator {
   private let metrics: MetricsLog?
   private let tensorBoard: TensorBoardLog?
   private let checkpoints: CheckpointWriter?
+  /// The number of newest checkpoints that stay.
+  private let keptCheckpoints: Int
   /// The state that warnings follow from.
   private var watch: RunWatch
 
@@ -49,6 +51,7 @@ package final class Coordinator {
       return (metrics, tensorBoard)
     }
     (metrics, tensorBoard) = (logs?.0, logs?.1)
+    keptCheckpoints = configuration.checkpoint.keep
     checkpoints =
       communicator.isRoot ? CheckpointWriter(directory.checkpoints, keep: configuration.checkpoint.keep) : nil
   }
@@ -158,6 +161,23 @@ package final class Coordinator {
   package func beginCheckpoint(step: Int, _ contents: () -> TensorFile) {
     guard let checkpoints, failure == nil else { return }
     checkpoints.begin { (step, contents()) }
+  }
+
+  /// Saves a checkpoint that all ranks write together, with `write`, which gets its path. All ranks fail together.
+  /// Collective.
+  func saveCheckpoint(step: Int, _ write: (_ path: String) throws -> Void) throws {
+    try settle()
+    let files = directory.checkpoints
+    let start = ContinuousClock.now
+    try communicator.onRoot { try files.create() }
+    try write(files.path(step: step))
+    try communicator.onRoot {
+      try files.abandonLater(than: step)
+      try files.prune(keepLast: keptCheckpoints)
+    }
+    record(
+      MetricsEvent.Checkpoint(
+        step: step, path: files.path(step: step), seconds: (ContinuousClock.now - start) / .seconds(1)))
   }
 
   /// Saves `state` on a signal if the current step does not end soon; nil on other ranks. Local: a failure waits for

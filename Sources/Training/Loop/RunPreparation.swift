@@ -10,6 +10,8 @@ package struct RunPreparation {
   package let configuration: Configuration
   package let data: TrainingData
   package let network: Network
+  /// What ranks share out of the head.
+  package let head: HeadPlacement
   package let memory: MemoryEstimate
 
   /// Collective.
@@ -35,8 +37,18 @@ package struct RunPreparation {
     let network = try communicator.collectively {
       try configuration.network(for: data, axes: state?.axes(of: data.train))
     }
-    memory = Trainer<Scalar>.memory(of: configuration, data, network, ranks: communicator.size)
     let share = try share ?? HostMemory.share(resident: data.residentSize, over: communicator)
+    let ranks = communicator.size
+    func estimate(_ head: Configuration.ModelOptions.HeadOptions.Shard) -> MemoryEstimate {
+      var configuration = configuration
+      configuration.model.head.chosen = head
+      return Trainer<Scalar>.memory(of: configuration, data, network, ranks: ranks)
+    }
+    head = HeadPlacement.choose(configuration, data, network, ranks: ranks) { sharesClasses in
+      (try? estimate(sharesClasses ? .classes : .none).check(share)) != nil
+    }
+    configuration.model.head.chosen = head.shard
+    memory = estimate(head.shard)
     try communicator.collectively { [memory] in try memory.check(share) }
     (self.state, self.configuration, self.data, self.network) = (state, configuration, data, network)
   }

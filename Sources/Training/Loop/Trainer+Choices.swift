@@ -11,8 +11,11 @@ extension Trainer {
     of configuration: Configuration, _ data: TrainingData, _ network: Network, ranks: Int
   ) -> MemoryEstimate {
     let sampler = configuration.sampler(of: data.train)
-    // No rank has more rows than the last one.
-    let partition = configuration.training.partition(rank: ranks - 1, ranks: ranks)
+    let sharesClasses = configuration.sharesClasses && ranks > 1
+    // No rank has more rows than the last one, and none more classes than so many.
+    let partition =
+      sharesClasses ? RowPartition() : configuration.training.partition(rank: ranks - 1, ranks: ranks)
+    let network = sharesClasses ? network.keeping(0..<(network.outputCount + ranks - 1) / ranks) : network
     let valuesPerRow = data.train.features.valuesPerRow
     let estimate = MemoryEstimate(
       network, configuration,
@@ -20,6 +23,14 @@ extension Trainer {
         rows: sampler.batchSize, valuesPerRow: valuesPerRow,
         readAhead: ReadAhead.memorySize(data, sampler, partition), hasProbabilities: data.hasProbabilities), partition,
       Scalar.self)
+    if sharesClasses {
+      let options = configuration.optimizer
+      return estimate.sharingClasses(
+        batch: sampler.batchSize,
+        formsMatrix: options.method == .fgn
+          && FastGaussNewton<Scalar>.formsGram(network, options.gaussNewton, batchSize: sampler.batchSize),
+        Scalar.self)
+    }
     if configuration.training.until == .steps { return estimate }
     return estimate.withOptimum(
       network, rows: data.train.count, valuesPerRow: valuesPerRow, partition, Scalar.self)
@@ -71,6 +82,10 @@ extension Trainer {
     if partition.isVirtual, optimizer.solverKind != .cg {
       return coordinator.say(
         "solver", "\(optimizer.solverKind.rawValue) (the rule where a run is reproducible)")
+    }
+    if share.classes != nil {
+      return coordinator.say(
+        "solver", "\(optimizer.solverKind.rawValue) (the rule where ranks share out classes)")
     }
     let isSuitable = optimizer.plan.map { $0.source == nil || $0.isMeasured == (kind == .measured) } ?? false
     if !partition.isVirtual, !isSuitable || progress?.ranks != communicator.size {

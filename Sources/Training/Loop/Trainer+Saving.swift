@@ -7,10 +7,9 @@ import Networks
 
 /// The output of a run: checkpoints and the model.
 extension Trainer {
-  /// The file of a model, with what `file` has before it. Local.
-  private func modelFile(_ model: RunModel<Scalar>, behind file: TensorFile = TensorFile()) -> TensorFile {
-    var file = file
-    file.add(model.parameters, of: network)
+  /// The metadata of a file of a model.
+  private func metadata(of model: RunModel<Scalar>) -> TensorFile {
+    var file = TensorFile()
     ModelFile.describe(
       network, modelConfiguration, data.normalization, DataDescription(of: data.train), in: &file)
     if let best = model.best { ModelFile.describe(best, in: &file) }
@@ -21,11 +20,19 @@ extension Trainer {
   /// Writes the model, if it is new or there is none yet. Collective.
   func saveModel(_ model: RunModel<Scalar>, isNew: Bool) throws {
     let path = coordinator.directory.model
-    let isKept = !isNew && FileManager.default.fileExists(atPath: path)
-    try coordinator.write {
-      if !isKept { try Safetensors.save(modelFile(model), to: path) }
+    let isMissing = try communicator.broadcast(FileManager.default.fileExists(atPath: path) ? 0 : 1) == 1
+    let isWritten = isNew || isMissing
+    if isWritten {
+      let numbers = [SavedNumbers.parameters(model.parameters)]
+      if share.classes != nil {
+        try Safetensors.save(share.file(numbers, describedBy: metadata(of: model)), to: path, over: communicator)
+      } else {
+        try coordinator.write {
+          try Safetensors.save(share.wholeFile(numbers, describedBy: metadata(of: model)), to: path)
+        }
+      }
     }
-    coordinator.say(isKept ? "the model is \(path), as it was" : "model saved to \(path)")
+    coordinator.say(isWritten ? "model saved to \(path)" : "the model is \(path), as it was")
   }
 
   /// Starts saving a checkpoint; throws if its numbers are not finite. Collective.
@@ -40,12 +47,19 @@ extension Trainer {
     lastState.endChange(nil)
     // A run that resumes from here needs the events up to here.
     coordinator.flush()
-    coordinator.beginCheckpoint(step: step) { stateFile(progress, optimizer.memory) }
+    if share.classes == nil {
+      return coordinator.beginCheckpoint(step: step) { stateFile(progress, optimizer.memory) }
+    }
+    let (numbers, description) = state(progress, optimizer.memory)
+    try coordinator.saveCheckpoint(step: step) { path in
+      try Safetensors.save(share.file(numbers, describedBy: description), to: path, over: communicator)
+    }
   }
 
   /// The current state, valid while parameters and memory do not change.
   var currentState: LastState.State? {
-    guard communicator.isRoot else { return nil }
+    // Where ranks share out classes, a signal waits for the end of the step: all write together.
+    guard communicator.isRoot, share.classes == nil else { return nil }
     let progress = progress
     var memory = optimizer.memory
     for (name, vector) in optimizer.earlyMemory {
@@ -67,27 +81,37 @@ extension Trainer {
       selection: selection, average: average?.span, optimum: optimum)
   }
 
-  /// The file of a checkpoint of this step. May be called on any thread.
+  /// The file of a checkpoint of this step, where this rank has all parameters. May be called on any thread.
   private func stateFile(
     _ progress: RunState.Progress, _ memory: [(name: String, vector: Vector<Scalar>)]
   ) -> TensorFile {
+    let (numbers, description) = state(progress, memory)
+    return share.wholeFile(numbers, describedBy: description)
+  }
+
+  /// The numbers of a checkpoint of this step in their order, and its metadata.
+  private func state(
+    _ progress: RunState.Progress, _ memory: [(name: String, vector: Vector<Scalar>)]
+  ) -> (numbers: [SavedNumbers<Scalar>], description: TensorFile) {
     let model = currentModel
-    var file = TensorFile()
-    if let average, model.average != nil { file.add(RunState.averageName, Tensor(average.values)) }
-    file = modelFile(model, behind: file)
-    if model.average != nil { file.add(parameters, of: network, prefix: RunState.ownPrefix) }
-    RunState.add(progress, memory: memory, to: &file)
+    var numbers: [SavedNumbers<Scalar>] = []
+    if let average, model.average != nil { numbers.append(.average(average.values)) }
+    numbers.append(.parameters(model.parameters))
+    if model.average != nil { numbers.append(.parameters(parameters, prefix: RunState.ownPrefix)) }
+    numbers += memory.map { .memory($0.name, $0.vector) }
     // Parameters that are the best ones themselves need no copy.
     if let best, let step = progress.selection?.best?.step, step != progress.step {
-      file.add(best, of: network, prefix: RunState.bestPrefix)
+      numbers.append(.parameters(best, prefix: RunState.bestPrefix))
     }
-    return file
+    var description = metadata(of: model)
+    RunState.describe(progress, in: &description)
+    return (numbers, description)
   }
 
   /// The first part of a checkpoint that is not finite on some rank; nil if all are finite. Collective.
   private func findDivergence() throws -> Divergence? {
     let kept =
-      network.layout.entries.map { ($0.name, parameters[$0.range]) }
+      share.own.layout.entries.map { ($0.name, parameters[$0.range]) }
       + optimizer.memory.map { ("optimizer.\($0.name)", $0.vector) }
       + [currentModel].compactMap { $0.average == nil ? nil : ("the average", $0.parameters) }
     let own = kept.firstIndex { !$0.1.isFinite } ?? kept.count

@@ -6,8 +6,9 @@ import Networks
 
 /// One run: steps over the epochs, evaluations, checkpoints, and the model at the end.
 ///
-/// Each rank holds all parameters and its shard of each global batch. Batches and starting values follow from the seed,
-/// so that a run does not depend on the number of ranks except for rounding.
+/// Each rank holds all parameters and its shard of each global batch, or where ranks share out the classes of a head all
+/// rows and the parameters of its classes. Batches and starting values follow from the seed, so that a run does not depend
+/// on the number of ranks except for rounding.
 package final class Trainer<Scalar: DistributedScalar> {
   package enum Outcome: Equatable, Sendable {
     case completed
@@ -22,10 +23,13 @@ package final class Trainer<Scalar: DistributedScalar> {
   let communicator: Communicator
   let coordinator: Coordinator
   let network: Network
+  /// What this rank holds of the network.
+  let share: ParameterShare
   let optimizer: any Optimizer<Scalar>
   let evaluator: Evaluator<Scalar>
   var sampler: BatchSampler
   let partition: RowPartition
+  /// This rank's share.
   let parameters: Vector<Scalar>
   /// What evaluations on the validation set have said; nil without one.
   var selection: ModelSelection?
@@ -69,21 +73,24 @@ package final class Trainer<Scalar: DistributedScalar> {
     self.network = network
     let training = configuration.training
     sampler = configuration.sampler(of: data.train)
-    partition = training.partition(rank: communicator.rank, ranks: communicator.size)
+    let share = configuration.share(of: network, over: communicator)
+    self.share = share
+    partition = share.partition(training, over: communicator)
     optimizer = configuration.optimizer.makeOptimizer(
-      network, batchSize: sampler.batchSize, partition: partition, over: communicator)
-    evaluator = Evaluator(network, isReproducible: training.reproducible, communicator: communicator)
+      share.own, batchSize: sampler.batchSize, partition: partition, over: communicator, classes: share.classes)
+    evaluator = Evaluator(
+      network, isReproducible: training.reproducible, communicator: communicator, classes: share.classes)
     clock = try RankClock(over: communicator)
     room = InputRoom(network, capacity: partition.capacity(of: sampler.batchSize))
     let steps = training.steps(of: sampler)
     readAhead = ReadAhead(data.train.features, of: data, sampler, partition, steps: steps)
-    targetReader = TargetReader(data, sampler, partition, steps: steps)
+    targetReader = TargetReader(data, sampler, partition, steps: steps, classes: share.classes?.own)
     parameters = try communicator.collectively { [optimizer] in
       if let state {
-        try state.restore(optimizer)
-        return try state.parameters(of: network)
+        try state.restore(optimizer, share)
+        return try state.parameters(share)
       }
-      let parameters: Vector<Scalar> = try configuration.model.initialParameters(of: network, seed: training.seed)
+      let parameters: Vector<Scalar> = try configuration.model.initialParameters(share, seed: training.seed)
       optimizer.begin(at: parameters)
       return parameters
     }
@@ -98,12 +105,12 @@ package final class Trainer<Scalar: DistributedScalar> {
     let keepsBest = modelConfiguration.training.keep == .best
     best = try communicator.collectively { [parameters, selection] in
       if !keepsBest { return nil }
-      return try state?.bestParameters(of: network, selection) ?? parameters.copy()
+      return try state?.bestParameters(share, selection) ?? parameters.copy()
     }
     let span =
       state.map { $0.average(data).span } ?? AverageSpan(training.average, steps: training.steps(of: sampler))
     average = try communicator.collectively {
-      try span.map { try state?.average($0, of: network) ?? WeightAverage($0, count: network.layout.count) }
+      try span.map { try state?.average($0, share) ?? WeightAverage($0, count: share.own.layout.count) }
     }
     if training.reproducible { try compareKernels(resuming: state?.progress) }
     try chooseExchange(resuming: state?.progress)
@@ -225,7 +232,8 @@ package final class Trainer<Scalar: DistributedScalar> {
     let logging = configuration.logging
     if logging.ranksEvery > 0, step % logging.ranksEvery == 0 { try recordRanks(epoch: epoch) }
     if logging.tensorboard, logging.histogramsEvery > 0, step % logging.histogramsEvery == 0, report.loss.isFinite,
-      let histograms = try MarginHistograms.gather(optimizer.margin, rows: batch.labels.count, over: communicator)
+      let histograms = try MarginHistograms.gather(
+        optimizer.margin, rows: batch.labels.count, over: share.classes == nil ? communicator : Communicator())
     {
       coordinator.record(histograms, step: step)
     }
@@ -239,11 +247,6 @@ package final class Trainer<Scalar: DistributedScalar> {
 
   /// Seconds since the run began in this process.
   package var elapsed: Double { (ContinuousClock.now - begin) / .seconds(1) }
-
-  /// Records the times of all ranks since the last such event. Collective.
-  private func recordRanks(epoch: Int) throws {
-    if let times = try clock.gather() { coordinator.record(times, step: step, epoch: epoch) }
-  }
 
   /// A batch with this rank's rows, normalised.
   func gather(_ rows: ArraySlice<Int>, step: Int) throws -> Batch<Scalar> {
@@ -266,35 +269,5 @@ package final class Trainer<Scalar: DistributedScalar> {
         rows.map { data.train.labels[$0] }[...], smoothing: configuration.training.labelSmoothing,
         distributions: distributions),
       weights: data.weights.map { weights in Vector(rows.map { Number(weights.values[$0]) }) }, globalSize: globalSize)
-  }
-
-  /// Records the end of the run, with its times. Collective.
-  private func end(_ reason: String, epoch: Int) throws {
-    try recordRanks(epoch: epoch)
-    if let summary = clock.summary { coordinator.say("ranks", summary) }
-    coordinator.warnOfRejectedSteps(step: step)
-    let optimizer = optimizer as? FastGaussNewton<Scalar>
-    let times = optimizer?.solveTimes
-    let plan = optimizer?.plan
-    let planned = plan.flatMap { plan in plan.isMeasured ? times?.kind.map(plan.seconds) : nil }
-    if plan != nil, let times, let kind = times.kind {
-      let took = "took \((1000 * times.seconds).short) ms"
-      let text = planned.map { "expected to take \((1000 * $0).short) ms a step, \(took)" } ?? "\(took) a step"
-      coordinator.say("solver", "\(kind.rawValue), \(text)")
-    }
-    coordinator.record(
-      MetricsEvent.End(
-        step: step, reason: reason, seconds: elapsed, peakMemory: peakMemory(),
-        plannedSolve: planned, solve: plan == nil || times?.kind == nil ? nil : times?.seconds))
-    coordinator.flush()
-  }
-
-  private func progressLine(_ report: StepReport, epoch: Int, secondsPerStep: Double) -> String {
-    let epochs = (totalSteps + sampler.batchesPerEpoch - 1) / sampler.batchesPerEpoch
-    let left = Duration.seconds(Double(totalSteps - step) * secondsPerStep)
-    return "epoch \(epoch + 1)/\(epochs)  step \(step)/\(totalSteps)  loss \(report.loss.short)"
-      + (report.damping.map { "  λ \($0.short)" } ?? "") + (report.solver.map { "  solver \($0.iterations)" } ?? "")
-      + "  \((1 / secondsPerStep).short) steps/s"
-      + (step == totalSteps ? "" : "  \(left.readable) left")
   }
 }

@@ -15,7 +15,7 @@ package struct MemoryEstimate: Equatable, Sendable {
   /// Bytes for the evaluations, which keep no activations.
   package let evaluation: Int
   /// Bytes on rank 0 while it writes a checkpoint: a copy of what is saved.
-  package let checkpoint: Int
+  package private(set) var checkpoint: Int
 
   /// The batches of a run.
   package struct Batch: Equatable, Sendable {
@@ -105,6 +105,22 @@ package struct MemoryEstimate: Equatable, Sendable {
     var result = self
     result.parts.append(Part("steps on all rows", "training.until", "set it to steps", bytes))
     result.step = Self.whole(Double(step) + bytes)
+    return result
+  }
+
+  /// Where ranks share out classes: a Gram solve has the products of cotangents beside its matrix, and a checkpoint passes in
+  /// pieces. `self` is of a rank's classes.
+  func sharingClasses<Scalar: DistributedScalar>(batch: Int, formsMatrix: Bool, _: Scalar.Type) -> MemoryEstimate {
+    var result = self
+    if formsMatrix {
+      let bytes = Double(MemoryLayout<Scalar>.size) * Double(batch) * Double(batch)
+      result.parts.append(
+        Part(
+          "the products of the cotangents of \(batch) rows", "optimizer.batch_size",
+          "lower it, or set optimizer.solver.kind to cg", bytes))
+      result.step = Self.whole(Double(step) + bytes)
+    }
+    result.checkpoint = min(checkpoint, 2 * Safetensors.block)
     return result
   }
 

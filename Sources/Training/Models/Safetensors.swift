@@ -21,7 +21,7 @@ package enum Safetensors {
   private static let schemeKey = "checksum_scheme"
   private static let scheme = "crc32-file-1"
   private static let beforeChecksum = Array("{\"\(metadataKey)\":{\"\(checksumKey)\":\"".utf8)
-  private static let checksumRange = beforeChecksum.count..<beforeChecksum.count + 8
+  static let checksumRange = beforeChecksum.count..<beforeChecksum.count + 8
   private static let largestHeader = SafetensorsLayout.largestHeader
 
   // MARK: Writing
@@ -29,8 +29,9 @@ package enum Safetensors {
   /// Writes `file` to `path` atomically. Equal contents give equal bytes, whatever the order of metadata in memory.
   /// Tensors are written in their order; for alignment, wider types should precede narrower ones.
   package static func save(_ file: TensorFile, to path: String) throws(StorageError) {
-    var header = headerBytes(of: file)
-    let length = littleEndian(UInt64(header.count))
+    var header = headerBytes(
+      file.metadata, file.tensors.map { ($0.name, $0.tensor.dtype, $0.tensor.shape) })
+    let length = lengthBytes(of: header)
     var checksum = CRC32()
     checksum.update(length.span.bytes)
     checksum.update(header.span.bytes)
@@ -44,21 +45,26 @@ package enum Safetensors {
     try output.commit()
   }
 
-  /// The header, padded, with zeros for the checksum.
-  private static func headerBytes(of file: TensorFile) -> [UInt8] {
+  /// What precedes a header: its length.
+  static func lengthBytes(of header: [UInt8]) -> [UInt8] { littleEndian(UInt64(header.count)) }
+
+  /// The header of a file with these tensors, padded, with zeros for the checksum.
+  static func headerBytes(
+    _ metadata: [String: String], _ tensors: [(name: String, dtype: Tensor.DataType, shape: [Int])]
+  ) -> [UInt8] {
     precondition(
-      file.metadata[checksumKey] == nil && file.metadata[schemeKey] == nil, "the checksum's fields are the writer's")
+      metadata[checksumKey] == nil && metadata[schemeKey] == nil, "the checksum's fields are the writer's")
     var text = String(decoding: beforeChecksum, as: UTF8.self) + "00000000\",\(quoted(schemeKey)):\(quoted(scheme))"
-    for (key, value) in file.metadata.sorted(by: { $0.key < $1.key }) {
+    for (key, value) in metadata.sorted(by: { $0.key < $1.key }) {
       text += ",\(quoted(key)):\(quoted(value))"
     }
     text += "}"
     var end = 0
-    for entry in file.tensors {
+    for (name, dtype, shape) in tensors {
       let begin = end
-      end += entry.tensor.bytes.count
-      let shape = entry.tensor.shape.map(String.init).joined(separator: ",")
-      text += ",\(quoted(entry.name)):{\"dtype\":\"\(entry.tensor.dtype.rawValue)\",\"shape\":[\(shape)],"
+      end += shape.reduce(dtype.width, *)
+      let extents = shape.map(String.init).joined(separator: ",")
+      text += ",\(quoted(name)):{\"dtype\":\"\(dtype.rawValue)\",\"shape\":[\(extents)],"
       text += "\"data_offsets\":[\(begin),\(end)]}"
     }
     text += "}"
@@ -168,7 +174,7 @@ package enum Safetensors {
 }
 
 /// zlib's CRC-32 of bytes that arrive in pieces.
-private struct CRC32 {
+struct CRC32 {
   private var value: UInt = 0
 
   mutating func update(_ bytes: RawSpan) {

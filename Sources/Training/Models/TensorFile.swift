@@ -46,8 +46,11 @@ package struct Tensor: Equatable, Sendable {
   /// A copy of `vector`; without a shape, a tensor of one axis.
   package init<Scalar: BLASScalar>(_ vector: Vector<Scalar>, shape: [Int]? = nil) {
     let bytes = vector.withElements { Array(UnsafeRawBufferPointer($0)) }
-    self.init(
-      dtype: Scalar.self == Float.self ? .float32 : .float64, shape: shape ?? [vector.count], bytes: bytes)
+    self.init(dtype: Self.type(of: Scalar.self), shape: shape ?? [vector.count], bytes: bytes)
+  }
+
+  static func type<Scalar: BLASScalar>(of _: Scalar.Type) -> DataType {
+    Scalar.self == Float.self ? .float32 : .float64
   }
 
   package var count: Int { bytes.count / dtype.width }

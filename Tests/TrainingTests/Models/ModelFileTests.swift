@@ -253,14 +253,15 @@ import Testing
     #expect(lines[1].hasPrefix("model.0.weight  F64   2 × 3  9.288"))
     #expect(lines[3] == "classifier of 3 features into 2 classes, 8 parameters, normalize standardize")
     #expect(lines[4] == "model: linear 2")
-    RunState.add(
-      .init(step: 12, optimizer: .init(damping: 0.25), examples: 4), memory: [("last_step", Vector(values))], to: &file)
+    file.add(
+      .init(step: 12, optimizer: .init(damping: 0.25), examples: 4),
+      memory: [("last_step", Vector(values.map { Float($0) }))])
     #expect(try ModelFile.summary(of: file).contains("\noptimizer.last_step"))
     #expect(try ModelFile.summary(of: file).hasSuffix("\ncheckpoint after step 12, damping 0.25"))
     file = contents()
-    RunState.add(
-      .init(step: 12, optimizer: .init(moments: 12), examples: 4), memory: [("first_moment", Vector(values))],
-      to: &file)
+    file.add(
+      .init(step: 12, optimizer: .init(moments: 12), examples: 4),
+      memory: [("first_moment", Vector(values.map { Float($0) }))])
     #expect(try ModelFile.summary(of: file).hasSuffix("\ncheckpoint after step 12"))
     var foreign = TensorFile()
     foreign.add("counts", Tensor([Int64(1), 2]))

@@ -17,7 +17,7 @@ extension CheckpointSuite {
     memory: [(name: String, vector: Vector<Float>)] = [], data: DataDescription = DataDescription()
   ) -> TensorFile {
     var file = ModelFile.contents(Vector<Float>(zeros: 6), of: network, configuration, .none, data)
-    RunState.add(progress, memory: memory, to: &file)
+    file.add(progress, memory: memory)
     file.path = "c.safetensors"
     return file
   }
@@ -25,5 +25,13 @@ extension CheckpointSuite {
   func optimizer(_ configuration: Configuration) -> any Optimizer<Float> {
     configuration.optimizer.makeOptimizer(
       network, batchSize: 1, partition: RowPartition(), over: Communicator())
+  }
+}
+
+extension TensorFile {
+  /// Adds the state of a run to the file of its model.
+  mutating func add(_ progress: RunState.Progress, memory: [(name: String, vector: Vector<Float>)]) {
+    RunState.describe(progress, in: &self)
+    for (name, vector) in memory { add("optimizer.\(name)", Tensor(vector)) }
   }
 }

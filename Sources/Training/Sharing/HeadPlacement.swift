@@ -1,0 +1,53 @@
+import GaussNewton
+import Networks
+
+/// What `model.head.shard: auto` comes to for the ranks of a run, and why.
+package struct HeadPlacement: Equatable, Sendable {
+  package let shard: Configuration.ModelOptions.HeadOptions.Shard
+  /// For people; nil where there was nothing to choose.
+  package var reason: String?
+
+  /// How many times as much ranks must exchange over rows for classes to be shared out: each rank then reads all rows, and
+  /// works on narrower matrices.
+  static let leastRatio = 4.0
+  /// The fewest classes of a rank: with fewer, products are slow.
+  static let fewestClasses = 32
+
+  /// The choice for the ranks of a run.
+  ///
+  /// - Parameter fits: whether a rank has the memory that the run takes, with classes shared out or whole.
+  static func choose(
+    _ configuration: Configuration, _ data: TrainingData, _ network: Network, ranks: Int,
+    fits: (_ sharesClasses: Bool) -> Bool
+  ) -> HeadPlacement {
+    let asked = configuration.model.head.shard
+    if asked != .auto { return HeadPlacement(shard: asked) }
+    let isPossible =
+      ranks > 1 && configuration.canShareClasses && network.outputCount >= fewestClasses * ranks
+      && !data.hasProbabilities
+    guard isPossible else { return HeadPlacement(shard: .none) }
+    if !fits(false), fits(true) {
+      return HeadPlacement(shard: .classes, reason: "whole, it does not fit into memory")
+    }
+    if data.exceedsMemory {
+      return HeadPlacement(shard: .none, reason: "the examples do not stay in memory, and are read once so")
+    }
+    let options = configuration.optimizer
+    let batchSize = configuration.sampler(of: data.train).batchSize
+    let traffic = HeadTraffic(
+      network, batchSize: batchSize, valuesPerRow: data.train.features.valuesPerRow,
+      width: configuration.training.precision == .float32 ? 4 : 8,
+      formsMatrix: options.method == .fgn && options.solver.kind != .cg
+        && SolverPlan.isCandidate(batchSize: batchSize, network))
+    return HeadPlacement(
+      shard: traffic.rows >= leastRatio * traffic.classes ? .classes : .none,
+      reason: "a step sends \(Int(traffic.rows).megabytes) over rows, \(Int(traffic.classes).megabytes) over classes")
+  }
+}
+
+extension HeadPlacement: CustomStringConvertible {
+  package var description: String {
+    (shard == .classes ? "classes are shared out over the ranks" : "whole on each rank")
+      + (reason.map { " (\($0))" } ?? "")
+  }
+}

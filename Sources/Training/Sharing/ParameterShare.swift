@@ -1,0 +1,73 @@
+import GaussNewton
+import LinearAlgebra
+import MPI
+import Networks
+
+/// What a rank holds of a model: all parameters, or where ranks share out the classes of its head those of its classes.
+package struct ParameterShare {
+  /// The model.
+  let network: Network
+  /// What this rank computes with.
+  let own: Network
+  /// nil where each rank holds all parameters.
+  let classes: ClassShards?
+
+  init(_ network: Network, classes: ClassShards? = nil) {
+    self.network = network
+    self.classes = classes
+    own = classes.map { network.keeping($0.own) } ?? network
+  }
+
+  /// Of a vector with all parameters (P), those of this rank.
+  func own<Scalar: BLASScalar>(of all: Vector<Scalar>) -> Vector<Scalar> {
+    classes.map { network.parameters($0.own, of: all) } ?? all
+  }
+
+  /// What a vector of an optimizer's memory has numbers for.
+  enum Extent {
+    case parameters, classes
+    /// The same on all ranks.
+    case inputs
+  }
+
+  /// The extent of the vector with this name in `Optimizer.memory`: moments of a diagonal metric are of its two sides.
+  static func extent(of name: String) -> Extent {
+    name.hasPrefix("output_moment") ? .classes : name.hasPrefix("input_moment") ? .inputs : .parameters
+  }
+
+  /// The numbers of a vector of this extent in a file, of which this rank has `count`.
+  func count(_ extent: Extent, own count: Int) -> Int {
+    guard let classes else { return count }
+    return switch extent {
+    case .parameters: network.layout.count
+    case .classes: classes.count
+    case .inputs: count
+    }
+  }
+
+  /// This rank's part of a vector of this extent.
+  func own<Scalar: BLASScalar>(_ extent: Extent, of all: Vector<Scalar>) -> Vector<Scalar> {
+    guard let classes else { return all }
+    return switch extent {
+    case .parameters: own(of: all)
+    case .classes: all[classes.own]
+    case .inputs: all
+    }
+  }
+}
+
+extension ParameterShare {
+  /// The rows of batches that this rank has: all, where ranks share out classes.
+  func partition(_ training: Configuration.TrainingOptions, over communicator: Communicator) -> RowPartition {
+    classes == nil ? training.partition(rank: communicator.rank, ranks: communicator.size) : RowPartition()
+  }
+}
+
+extension Matrix {
+  /// Some columns, in the first rows of `room`.
+  func columns(_ range: Range<Int>, in room: Matrix) -> Matrix {
+    let result = room[rows: 0..<rows]
+    for row in 0..<rows { result[row: row].assign(self[row: row][range]) }
+    return result
+  }
+}

@@ -1,0 +1,152 @@
+import Foundation
+import LinearAlgebra
+import Testing
+import Training
+
+extension RunTests {
+  @Suite("A head whose classes ranks share out")
+  struct SharedClassesRunTests {
+    private static let shared = "model.head.shard=classes"
+
+    /// Ten classes are no multiple of 3 or 4; the digits are dense, and the same in LIBSVM's format sparse.
+    private func prepare(_ settings: String, data: String = "", training: String = "") throws -> Workspace {
+      let workspace = Workspace()
+      try workspace.write(
+        "run.yaml",
+        """
+        \(data)
+        optimizer: {batch_size: 101, \(settings)}
+        training: {steps: 20, precision: float64, \(training)}
+        checkpoint: {every: 6, keep: 9}
+        """)
+      return workspace
+    }
+
+    private func train(
+      _ run: String, ranks: Int, _ settings: [String] = [shared], _ more: [String] = [], in workspace: Workspace
+    ) throws -> Outcome {
+      try Program.run(
+        .mpirun(ranks), ["train", "run.yaml", "--run-directory", run] + more + settings.flatMap { ["--set", $0] },
+        in: workspace)
+    }
+
+    /// The largest relative difference of numbers of two files, whose tensors have the same names and shapes.
+    private func difference(_ one: String, _ other: String, in workspace: Workspace) throws -> Double {
+      let files = try [one, other].map { try Safetensors.load(path: workspace.path($0), requireChecksum: true) }
+      #expect(files[0].tensors.map(\.name) == files[1].tensors.map(\.name))
+      return try files[0].tensors.map { entry in
+        let a: Vector<Double> = try files[0].vector(named: entry.name, shape: entry.tensor.shape)
+        let b: Vector<Double> = try files[1].vector(named: entry.name, shape: entry.tensor.shape)
+        let scale = (0..<a.count).map { abs(a[$0]) }.max() ?? 0
+        return (0..<a.count).map { abs(a[$0] - b[$0]) }.max()! / max(scale, 1e-300)
+      }.max()!
+    }
+
+    static let methods = [
+      "method: fgn, solver: {kind: cg}, weight_decay: 1e-3",
+      "method: fgn, solver: {kind: gram}, metric: {kind: diagonal}, damping: {minimum: 0.01, interval: 1}",
+      "method: fgn, solver: {kind: gram-cg}, step_length: line-search, nesterov: true",
+      "method: ggn, step_length: ggn", "method: sgd, nesterov: true, weight_decay: 1e-3", "method: adam",
+    ]
+
+    @Test(arguments: methods)
+    func `Has the losses, scores and files of a single process`(method: String) throws {
+      let workspace = try prepare(
+        method, data: "data: {validation: {fraction: 0.2}, class_weights: balanced}",
+        training: "evaluate_every_steps: 7, average: {kind: tail}, label_smoothing: 0.05")
+      try train("one", ranks: 1, [], in: workspace).expectSuccess()
+      let plain = try workspace.metrics("one")
+      for ranks in Thoroughness.isFull ? [1, 2, 3, 4] : [2, 3] {
+        try train("\(ranks)", ranks: ranks, in: workspace).expectSuccess()
+        try workspace.expectEveryStepOnce("\(ranks)", 20)
+        let own = try workspace.metrics("\(ranks)")
+        #expect(lossDifference(try workspace.steps("\(ranks)"), try workspace.steps("one")) < 1e-9)
+        let scores = [own, plain].map { $0.filter { $0.event == "evaluation" } }
+        #expect(scores[0].count == scores[1].count && scores[0].count > 4)
+        for (mine, other) in zip(scores[0], scores[1]) {
+          #expect(abs(mine.loss! / other.loss! - 1) < 1e-9)
+          #expect(mine.accuracy == other.accuracy && mine.balancedAccuracy == other.balancedAccuracy)
+          #expect(mine.split == other.split && mine.modelStep == other.modelStep)
+        }
+        for file in ["model.safetensors", "checkpoints/step-00000012.safetensors"] {
+          #expect(try difference("\(ranks)/\(file)", "one/\(file)", in: workspace) < 1e-6)
+        }
+      }
+    }
+
+    @Test(arguments: ["metric: {kind: diagonal}, solver: {kind: gram}", "method: adam"], [false, true])
+    func `Goes on with any number of ranks, and with whole classes`(settings: String, isSparse: Bool) throws {
+      let data =
+        isSparse
+        ? "data: {train: {features: train.svm}, storage: sparse, normalize: unit-variance}" : ""
+      let workspace = try prepare(settings, data: data)
+      if isSparse { try workspace.write("train.svm", SharedClassesRunTests.sparseText) }
+      try train("whole", ranks: 1, [], in: workspace).expectSuccess()
+      try train("first", ranks: 3, in: workspace).expectSuccess()
+      #expect(lossDifference(try workspace.steps("first"), try workspace.steps("whole")) < 1e-9)
+      for (name, ranks, settings) in [
+        ("same", 3, [Self.shared]), ("fewer", 2, [Self.shared]), ("whole-2", 2, []), ("alone", 1, [Self.shared]),
+      ] {
+        try FileManager.default.copyItem(atPath: workspace.path("first"), toPath: workspace.path(name))
+        let checkpoint = "\(name)/checkpoints/step-00000006.safetensors"
+        try train(name, ranks: ranks, settings, ["--resume", checkpoint], in: workspace).expectSuccess()
+        try workspace.expectEveryStepOnce(name, 20)
+        #expect(lossDifference(try workspace.steps(name), try workspace.steps("whole")) < 1e-9, "\(name)")
+      }
+      #expect(try workspace.bytes("same/model.safetensors") == workspace.bytes("first/model.safetensors"))
+      // And from whole classes to shared ones.
+      try train(
+        "whole", ranks: 4, [Self.shared], ["--resume", "whole/checkpoints/step-00000006.safetensors"], in: workspace
+      ).expectSuccess()
+      #expect(lossDifference(try workspace.steps("whole"), try workspace.steps("first")) < 1e-9)
+    }
+
+    /// Rows of four features, of 45, for labels from 0 to 6.
+    private static let sparseText = (0..<300).map { row in
+      let columns = Set((0..<4).map { (row * 31 + $0 * $0 * 17) % 45 }).sorted()
+      let entries = columns.map { "\($0 + 1):\(Double((row + $0) % 9 + 1) / 4)" }
+      return "\((row + row / 45 % 3 / 2) % 7) \(entries.joined(separator: " "))\n"
+    }.joined()
+
+    @Test func `May have fewer classes than ranks`() throws {
+      let workspace = Workspace()
+      try Examples(40, features: 5, classes: 2).write(to: workspace)
+      try workspace.write(
+        "run.yaml",
+        """
+        data: {train: {features: train-features.npy, labels: train-labels.npy}, normalize: standardize}
+        optimizer: {batch_size: 16, solver: {kind: gram}}
+        training: {steps: 12, precision: float64}
+        """)
+      try train("one", ranks: 1, [], in: workspace).expectSuccess()
+      try train("four", ranks: 4, in: workspace).expectSuccess()
+      #expect(lossDifference(try workspace.steps("four"), try workspace.steps("one")) < 1e-9)
+      #expect(try difference("four/model.safetensors", "one/model.safetensors", in: workspace) < 1e-6)
+    }
+
+    @Test func `Is saved when a signal stops it, and goes on with the same bits`() throws {
+      let workspace = try prepare("method: fgn, solver: {kind: cg}", training: "epochs: 1")
+      let settings = [Self.shared, "training.steps=400", "checkpoint.every=0"]
+      try train("whole", ranks: 2, settings, in: workspace).expectSuccess()
+      try workspace.stopTraining("run", settings, ranks: .mpirun(2), signal: SIGTERM)
+      #expect(workspace.checkpoints("run").count == 1)
+      try train("run", ranks: 2, settings, ["--resume"], in: workspace).expectSuccess()
+      try workspace.expectEveryStepOnce("run", 400)
+      #expect(try workspace.bytes("run/model.safetensors") == workspace.bytes("whole/model.safetensors"))
+    }
+
+    @Test(arguments: [
+      ("model.layers=[{linear: 8}, tanh]", "model.layers"),
+      ("optimizer.metric.kind=kronecker", "optimizer.metric.kind"),
+      ("optimizer.solver.kind=measured", "optimizer.solver.kind"),
+      ("training.reproducible=true", "training.reproducible"), ("training.until=optimum", "training.until"),
+      ("model.head.shard=rows", "model.head.shard"),
+    ])
+    func `Is refused with what it does not go with`(setting: String, key: String) throws {
+      let workspace = try prepare("method: fgn")
+      try train("run", ranks: 2, [Self.shared, setting], in: workspace)
+        .expectError(64, mentioning: [key])
+      #expect(!FileManager.default.fileExists(atPath: workspace.path("run")))
+    }
+  }
+}

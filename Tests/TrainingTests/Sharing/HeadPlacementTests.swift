@@ -1,0 +1,55 @@
+import Datasets
+import GaussNewton
+import LinearAlgebra
+import Networks
+import Testing
+
+@testable import Training
+
+@Suite struct HeadPlacementTests {
+  func choice(
+    _ settings: [String] = [], classes: Int = 4796, features: Int = 384, ranks: Int = 2,
+    fits: (Bool) -> Bool = { _ in true }
+  ) throws -> HeadPlacement {
+    let configuration = try Configuration.parse("", source: "test", overrides: settings).resolved()
+    let features = FeatureMatrix([Double](repeating: 1, count: 1024 * features), shape: [features])
+    let data = TrainingData(
+      train: Dataset(features: features, labels: (0..<1024).map { Int32($0 % classes) }, classCount: classes),
+      test: nil, normalization: .none, classCount: classes)
+    let network = try configuration.network(for: data)
+    return HeadPlacement.choose(configuration, data, network, ranks: ranks, fits: fits)
+  }
+
+  @Test func `Classes are shared out where that sends much less`() throws {
+    let wide = try choice()
+    #expect(wide.shard == .classes && wide.reason?.contains("17.99 MB over rows, 0.5417 MB over classes") == true)
+    let narrow = try choice(classes: 500, features: 64)
+    #expect(narrow.shard == .none && narrow.reason != nil)
+    // With a batch four times as large the matrix of a batch outweighs the parameters.
+    #expect(try choice(["optimizer.batch_size=1024"], classes: 1000, features: 512).shard == .none)
+    #expect(try choice(["optimizer.method=sgd"], classes: 1000, features: 512).shard == .classes)
+  }
+
+  @Test(arguments: [
+    ["training.reproducible=true"], ["training.until=optimum"], ["optimizer.metric.kind=kronecker"],
+    ["optimizer.solver.kind=measured"], ["model.layers=[{linear: 8}, tanh]"], ["model.head.shard=none"],
+  ])
+  func `Nothing is shared out that cannot be, or is not to be`(settings: [String]) throws {
+    #expect(try choice(settings).shard == .none)
+  }
+
+  @Test func `One rank has all classes, and no rank has few`() throws {
+    #expect(try choice(ranks: 1).shard == .none)
+    #expect(try choice(classes: 63, features: 20000).shard == .none)
+    #expect(try choice(["optimizer.batch_size=32"], classes: 64, features: 20000).shard == .classes)
+  }
+
+  @Test func `Memory decides before traffic`() throws {
+    let choice = try choice(classes: 500, features: 64) { $0 }
+    #expect(choice.shard == .classes && choice.reason == "whole, it does not fit into memory")
+  }
+
+  @Test func `What is asked for is taken`() throws {
+    #expect(try choice(["model.head.shard=classes"], classes: 5, features: 3).shard == .classes)
+  }
+}
