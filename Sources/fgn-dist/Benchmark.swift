@@ -36,6 +36,8 @@ struct Benchmark {
   /// A step with the Gram matrix on all ranks, against the same batch on one rank, and the traffic of the step.
   struct GramScaling: Encodable {
     var solver: SolverOptions.Kind
+    /// Whether ranks share out the classes, and not the rows.
+    var sharesClasses: Bool
     var rows, features, classes: Int
     var singleSeconds: Double
     var seconds: Double
@@ -106,7 +108,8 @@ struct Benchmark {
     let iterations = 10
     let pairs = try stepPairs {
       Problem(
-        Network([Linear(inputs: features, outputs: classes)]), rows: rows, iterations: iterations, communicator: $0)
+        Network([Linear(inputs: features, outputs: classes)]), rows: rows, iterations: iterations, communicator: $0
+      ).step
     }
     return Scaling(
       iterations: iterations, singleSeconds: pairs.map(\.single).median, seconds: pairs.map(\.shared).median,
@@ -116,39 +119,45 @@ struct Benchmark {
   /// The scaling of a head with many classes, for each solver; nil in a single process.
   func gramScaling() throws -> [GramScaling]? {
     if communicator.size == 1 { return nil }
-    let (rows, features, classes) = (1024, 512, 1000)
-    return try [SolverOptions.Kind.gramCG, .gram].map { kind in
+    let cases = [(SolverOptions.Kind.gramCG, 1024, 1000, false), (.gram, 1024, 1000, false)]
+    let wide = [false, true].map { (SolverOptions.Kind.gramCG, 512, 10000, $0) }
+    return try (cases + wide).map { kind, rows, classes, sharesClasses in
+      let head = (rows: rows, features: 512, classes: classes)
       var options = GaussNewtonOptions()
       options.solver.kind = kind
       options.damping.policy = .constant
       options.damping.initial = 1e-3
       options.momentum = 0
-      let pairs = try stepPairs {
-        Problem(
-          Network([Linear(inputs: features, outputs: classes)]), rows: rows, options: options, communicator: $0)
+      let pairs = try stepPairs { communicator in
+        if sharesClasses, communicator.size > 1 { return SharedHead(head, options, over: communicator).step }
+        return Problem(
+          Network([Linear(inputs: head.features, outputs: head.classes)]), rows: head.rows, options: options,
+          communicator: communicator
+        ).step
       }
       let sent = pairs.last!.sent
       return GramScaling(
-        solver: kind, rows: rows, features: features, classes: classes, singleSeconds: pairs.map(\.single).median,
-        seconds: pairs.map(\.shared).median, speedup: pairs.map { $0.single / $0.shared }.median,
-        allreducedBytes: sent.allreducedBytes, allgatheredBytes: sent.allgatheredBytes)
+        solver: kind, sharesClasses: sharesClasses, rows: head.rows, features: head.features, classes: head.classes,
+        singleSeconds: pairs.map(\.single).median, seconds: pairs.map(\.shared).median,
+        speedup: pairs.map { $0.single / $0.shared }.median, allreducedBytes: sent.allreducedBytes,
+        allgatheredBytes: sent.allgatheredBytes)
     }
   }
 
   /// Seconds of a step on rank 0 alone and on all ranks in alternation, after a warm-up of each, and the traffic of the
   /// latter.
   private func stepPairs(
-    _ problem: (Communicator) -> Problem
+    _ step: (Communicator) -> () throws -> Void
   ) throws -> [(single: Double, shared: Double, sent: Communicator.Statistics)] {
-    let whole = communicator.isRoot ? problem(Communicator()) : nil
-    let shared = problem(communicator)
+    let whole = communicator.isRoot ? step(Communicator()) : nil
+    let shared = step(communicator)
     var sent: [Communicator.Statistics] = []
     let pairs = try measure {
-      try whole?.step()
+      try whole?()
       try communicator.barrier()
     } against: {
       let before = communicator.statistics
-      try shared.step()
+      try shared()
       sent.append(communicator.statistics - before)
       try communicator.barrier()
     }
@@ -240,4 +249,30 @@ private struct Problem {
       parameters.copy(),
       on: Batch(inputs: .dense(inputs), labels: labels[...], globalSize: batchSize), rate: 1, interrupt: false)
   }
+}
+
+/// A head with random parameters and a random batch, whose classes are shared out over the ranks of a communicator.
+private struct SharedHead {
+  private let parameters: Vector<Float>
+  private let batch: Batch<Float>
+  private let optimizer: FastGaussNewton<Float>
+
+  init(_ head: (rows: Int, features: Int, classes: Int), _ options: GaussNewtonOptions, over communicator: Communicator)
+  {
+    let shards = ClassShards(head.classes, over: communicator)
+    let network = Network([Linear(inputs: head.features, outputs: head.classes)])
+    var generator = SplitMix64(seed: 1)
+    let values = Vector<Float>(zeros: head.rows * head.features)
+    for i in 0..<values.count { values[i] = Float(generator.nextNormal()) }
+    let labels = (0..<head.rows).map { _ in Int32(generator.next(below: UInt64(head.classes))) }
+    batch = Batch(
+      inputs: .dense(Matrix(values, head.rows, head.features)), labels: labels[...], globalSize: head.rows)
+    parameters = network.parameters(shards.own, of: network.initialParameters(seed: 1))
+    optimizer = FastGaussNewton(
+      network.keeping(shards.own), options: options, capacity: head.rows, partition: RowPartition(),
+      communicator: communicator, classes: shards)
+  }
+
+  /// A complete step; the parameters do not change.
+  func step() throws { _ = try optimizer.advance(parameters.copy(), on: batch, rate: 1, interrupt: false) }
 }

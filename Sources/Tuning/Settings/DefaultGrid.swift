@@ -33,11 +33,12 @@ package enum DefaultGrid {
     func decays(_ values: Double...) -> SearchAxis {
       SearchAxis(decay, values.map { $0 == 0 ? "0" : String(format: "%.1g", max($0 * norm, 1e-30)) })
     }
-    let optimum = [
-      SearchAxis(method, ["fgn"]), SearchAxis(until, ["optimum"]), SearchAxis("training.tolerance", ["0.01"]),
-      SearchAxis("training.max_passes", ["100"]),
-      decays(3e-6, 1e-6, 3e-7, 1e-7),
-    ]
+    let optimum =
+      [
+        SearchAxis(method, ["fgn"]), SearchAxis(until, ["optimum"]), SearchAxis("training.tolerance", ["0.01"]),
+        SearchAxis("training.max_passes", ["100"]),
+        decays(3e-6, 1e-6, 3e-7, 1e-7),
+      ] + (data.hasUnevenClasses ? [SearchAxis("optimizer.decay_biases", ["false"])] : [])
     return [
       // Where the optimum is among the settings, it says what weight decays do.
       [
@@ -98,6 +99,15 @@ package enum DefaultGrid {
   private static func rates(_ values: Double...) -> SearchAxis { SearchAxis(rate, values.map(text)) }
 
   private static func text(_ value: Double) -> String { String(format: "%.3g", value) }
+}
+
+extension TrainingData {
+  /// Whether classes differ so much in their examples that biases have to tell, which their decay would keep them from.
+  package var hasUnevenClasses: Bool {
+    var counts = [Int](repeating: 0, count: classCount)
+    for label in train.labels { counts[Int(label)] += 1 }
+    return 2 * train.labels.count < (counts.max() ?? 0) * classCount
+  }
 }
 
 extension Configuration {

@@ -99,7 +99,7 @@ private struct Report: Encodable {
     for scaling in gramScaling ?? [] {
       lines.append(
         "step with \(scaling.solver.rawValue), linear head, \(scaling.rows) × \(scaling.features), "
-          + "\(scaling.classes) classes:")
+          + "\(scaling.classes) classes\(scaling.sharesClasses ? ", which ranks share out" : ""):")
       lines.append(
         "  1 rank \(scaling.singleSeconds.milliseconds), \(ranks) ranks \(scaling.seconds.milliseconds)"
           + ", speed-up \(scaling.speedup.short), allreduces of \(scaling.allreducedBytes) bytes"

@@ -53,8 +53,14 @@ extension ProcessTests {
     @Test func `All ranks refuse what one has no room for`() throws {
       let workspace = try prepare()
       let settings = ["data.classes=100000", "optimizer.solver.kind=cg"]
-      try train(settings, 300_000_000, .mpirun(2), in: workspace)
-        .expectError(64, mentioning: ["data.classes", "a rank", "for the 2 ranks of a host", "start fewer ranks"])
+      for tooLarge in [settings + ["model.head.shard=none"], settings + ["data.classes=400000"]] {
+        try train(tooLarge, 300_000_000, .mpirun(2), in: workspace)
+          .expectError(64, mentioning: ["data.classes", "a rank", "for the 2 ranks of a host", "start fewer ranks"])
+      }
+      // There is room for the classes of a rank.
+      let shared = try train(settings, 300_000_000, .mpirun(2), in: workspace)
+      shared.expectSuccess()
+      #expect(shared.output.contains("classes are shared out over the ranks (whole, it does not fit into memory)"))
       // A model that fits is trained.
       try train(["data.classes=10000", "optimizer.solver.kind=cg"], 300_000_000, .mpirun(2), in: workspace)
         .expectSuccess()

@@ -1,0 +1,39 @@
+import Datasets
+import Testing
+
+@testable import Training
+@testable import Tuning
+
+@Suite struct DefaultGridTests {
+  func axes(_ labels: [Int32], _ settings: [String] = []) throws -> [[String: [String]]] {
+    let features = FeatureMatrix((0..<labels.count * 3).map { Double($0 % 7) }, shape: [3])
+    let data = TrainingData(
+      train: Dataset(features: features, labels: labels, classCount: 4), test: nil, normalization: .none, classCount: 4)
+    let configuration = try Configuration.parse("", source: "test", overrides: settings).resolved()
+    return DefaultGrid.grids(configuration, for: data).map { grid in
+      Dictionary(uniqueKeysWithValues: grid.map { ($0.key, $0.values) })
+    }
+  }
+
+  @Test func `Biases decay on the way to the optimum only where classes are about as frequent`() throws {
+    let even = try axes((0..<40).map { Int32($0 % 4) })
+    let uneven = try axes((0..<40).map { Int32($0 < 22 ? 0 : $0 % 4) })
+    for (grids, decays) in [(even, true), (uneven, false)] {
+      let optimum = try #require(grids.first { $0["training.until"] == ["optimum"] })
+      #expect(optimum["optimizer.decay_biases"] == (decays ? nil : ["false"]))
+      #expect(grids.allSatisfy { $0["training.until"] != nil || $0["optimizer.decay_biases"] == nil })
+    }
+    // Twice the mean is even.
+    let bound = try axes((0..<40).map { Int32($0 < 20 ? 0 : 1 + $0 % 3) })
+    #expect(bound.allSatisfy { $0["optimizer.decay_biases"] == nil })
+  }
+
+  @Test(arguments: [
+    [], ["model.layers=[{linear: 8}, tanh]"], ["training.until=optimum"],
+    ["training.patience=3", "data.validation.fraction=0.2"],
+  ])
+  func `There are at most twelve settings`(settings: [String]) throws {
+    let grids = try axes((0..<40).map { Int32($0 % 4) }, settings)
+    #expect(grids.reduce(0) { $0 + $1.values.reduce(1) { $0 * $1.count } } <= 12 && !grids.isEmpty)
+  }
+}
