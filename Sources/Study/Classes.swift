@@ -66,7 +66,7 @@ struct Classes: Experiment {
       options.solver.maxIterations = 10
       options.damping.policy = .constant
       let optimizer: any Optimizer<Float> = options.makeOptimizer(
-        network, batchSize: rows, partition: partition, over: communicator)
+        ParameterShare(network), batchSize: rows, partition: partition, over: communicator)
       configuration.optimizer = options
       let memory = MemoryEstimate(
         network, configuration, batch: .init(rows: rows, valuesPerRow: Double(features)), partition, Float.self)

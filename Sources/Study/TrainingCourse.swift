@@ -36,7 +36,7 @@ struct TrainingCourse {
     var sampler = configuration.sampler(of: data.train)
     let partition = RowPartition(rank: communicator.rank, ranks: communicator.size)
     let optimizer: any Optimizer<Float> = options.makeOptimizer(
-      network, batchSize: sampler.batchSize, partition: partition, over: communicator)
+      ParameterShare(network), batchSize: sampler.batchSize, partition: partition, over: communicator)
     let parameters: Vector<Float> = try configuration.model.initialParameters(
       of: network, seed: configuration.training.seed)
     let evaluator = Evaluator<Float>(network, communicator: communicator)

@@ -34,6 +34,7 @@ struct ClassKernel<Scalar: DistributedScalar>: KernelOperator {
     _ = try rows.applyTransposed(v, with: [])
     metric.divide(rows.image, 0..<rows.image.count)
     try rows.apply(rows.image, into: y)
-    return (v.dot(y), RowSums(shares.map { $0.name }, shares.map { $0.own }))
+    let numbers = try rows.classes.agreed([v.dot(y)] + shares.map { $0.own })
+    return (numbers[0], RowSums(shares.map { $0.name }, Array(numbers[1...])))
   }
 }

@@ -64,6 +64,11 @@ package struct ClassShards {
     }
   }
 
+  /// Numbers that each rank has computed from the same rows: rank 0's, where ranks may round differently. Collective.
+  package func agreed(_ numbers: [Double]) throws -> [Double] {
+    try phases.measure(.communication) { try communicator.agreed(numbers) }
+  }
+
   private func reduce(_ numbers: inout [Double], _ operation: Reduction) throws {
     try phases.measure(.communication) {
       try numbers.withUnsafeMutableBufferPointer { try communicator.allreduce($0, operation) }

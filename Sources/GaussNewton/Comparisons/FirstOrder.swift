@@ -98,7 +98,8 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
     }
     let squaredGradient = try space.totals(square)
     var report = StepReport(
-      loss: sums[.loss] / Double(batch.globalSize), gradientNorm: squaredGradient.squareRoot())
+      loss: try (classes?.agreed([sums[.loss]])[0] ?? sums[.loss]) / Double(batch.globalSize),
+      gradientNorm: squaredGradient.squareRoot())
     report.interrupted = try space.isWished(sums[.interruptions])
 
     // Update, unless the parameters or the moments would not stay finite; one moment holds squares.

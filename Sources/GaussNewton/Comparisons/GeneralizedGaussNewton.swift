@@ -37,7 +37,7 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
       : ShardedParameters(communicator: communicator, phases: phases)
     damped = DampedStep(network.layout, options: options, over: space)
     let exchange = RowExchange(
-      partition: partition, communicator: communicator, phases: phases, sharesClasses: classes != nil)
+      partition: partition, communicator: communicator, phases: phases, classes: classes)
     loss = BatchLoss(network, capacity: capacity, partition: partition, exchange: exchange, classes: classes)
     scratch = CurvatureSystem.Scratch(parameterCount: parameterCount)
     message = Message(
@@ -69,7 +69,7 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
       try damped.assignGradient(start, negativeGradient: message.parameters)
     }
     let facts = BatchFacts(
-      loss: loss.mean(sums[.loss]), interrupted: try space.isWished(sums[.interruptions]))
+      loss: loss.mean(try loss.agreed(sums[.loss])), interrupted: try space.isWished(sums[.interruptions]))
 
     // Momentum and weight decay move the starting point to Δ₀ and the right-hand side to −g − GΔ₀.
     residual.assign(message.parameters)

@@ -20,14 +20,15 @@ final class RowExchange {
   let phases: Phases
   /// The rows of each rank in the batch.
   private(set) var rows = Shares(all: [], own: 0..<0)
-  /// Whether ranks share out classes, and each has all rows.
-  private let sharesClasses: Bool
+  /// nil where ranks share out the rows, and not the classes.
+  private let classes: ClassShards?
+  private var sharesClasses: Bool { classes != nil }
 
-  init(partition: RowPartition, communicator: Communicator, phases: Phases, sharesClasses: Bool = false) {
+  init(partition: RowPartition, communicator: Communicator, phases: Phases, classes: ClassShards? = nil) {
     self.partition = partition
     self.communicator = communicator
     self.phases = phases
-    self.sharesClasses = sharesClasses
+    self.classes = classes
   }
 
   /// B, valid once ranks have exchanged their rows.
@@ -45,10 +46,10 @@ final class RowExchange {
   /// Exchanges the number of rows of each rank. Returns the sum of the losses, and whether any rank wishes to stop. One
   /// allgather. Collective.
   func begin(_ own: RankFacts) throws -> (lossSum: Double, interrupted: Bool) {
-    if sharesClasses {
+    if let classes {
       rows = Shares(all: [0..<own.rows], own: 0..<own.rows)
       let wishes = try phases.measure(.communication) { try communicator.allreduce(own.wishesToStop ? 1 : 0) }
-      return (own.losses.reduce(0, +), wishes > 0)
+      return (try classes.agreed([own.losses.reduce(0, +)])[0], wishes > 0)
     }
     let ranks = try phases.measure(.communication) {
       try communicator.allgatherValues(
@@ -103,7 +104,7 @@ final class RowExchange {
   /// collective.
   func totals(_ sums: [[Double]]) throws -> [Double] {
     try phases.measure(.communication) {
-      if sharesClasses { return sums.map { $0[0] } }
+      if let classes { return try classes.agreed(sums.map { $0[0] }) }
       guard isVirtual else { return try communicator.allreduce(sums.map { $0[0] }) }
       var totals = [Double](repeating: 0, count: sums.count)
       try totals.withUnsafeMutableBufferPointer { totals in

@@ -47,6 +47,10 @@ final class BatchLoss<Scalar: DistributedScalar> {
   /// Σ ωℓ over each part of the local rows.
   var localSums: [Double] { linearization.sums { margin.lossSum(rows: $0) } }
 
+  /// A sum over the rows of all ranks that is the same on all ranks, given this rank's. Collective where ranks share out
+  /// classes.
+  func agreed(_ sum: Double) throws -> Double { try classes?.agreed([sum])[0] ?? sum }
+
   /// The mean over the rows of all ranks, given their sum.
   func mean(_ sum: Double) -> Double { sum / Double(batchSize) }
 
@@ -65,10 +69,10 @@ final class BatchLoss<Scalar: DistributedScalar> {
   func fullCurvature(along step: Vector<Scalar>) throws -> Double {
     let tangents = phases.measure(.jvp) { linearization.jvp(step) }
     if let classes {
-      return mean(
-        try phases.measure(.forward) {
-          try margin.fullCurvatureSum(cotangents: cotangents, tangents: tangents, targets: targets, over: classes)
-        })
+      let sum = try phases.measure(.forward) {
+        try margin.fullCurvatureSum(cotangents: cotangents, tangents: tangents, targets: targets, over: classes)
+      }
+      return mean(try agreed(sum))
     }
     let sums = phases.measure(.forward) {
       linearization.sums {

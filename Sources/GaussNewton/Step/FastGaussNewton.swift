@@ -79,7 +79,7 @@ public final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer {
       : ShardedParameters(communicator: communicator, phases: phases)
     damped = DampedStep(network.layout, options: options, over: space)
     exchange = RowExchange(
-      partition: partition, communicator: communicator, phases: phases, sharesClasses: classes != nil)
+      partition: partition, communicator: communicator, phases: phases, classes: classes)
     loss = BatchLoss(network, capacity: capacity, partition: partition, exchange: exchange, classes: classes)
     metric = Metric(
       loss.linearization, options: options.metric, capacity: capacity, communicator: rowCommunicator, phases: phases,

@@ -11,20 +11,17 @@ extension Configuration.TrainingOptions {
 }
 
 extension Configuration.OptimizerOptions {
-  /// The method's implementation, for batches of at most `batchSize` rows. A run that is reproducible chooses no solver by
-  /// the time that it takes: `auto` is then the matrix of a batch where there is one, as where ranks share out classes.
+  /// The method's implementation for what a rank holds of a network, for batches of at most `batchSize` rows.
   package func makeOptimizer<Scalar: DistributedScalar>(
-    _ network: Network, batchSize: Int, partition: RowPartition, over communicator: Communicator,
-    classes: ClassShards? = nil
+    _ share: ParameterShare, batchSize: Int, partition: RowPartition, over communicator: Communicator
   ) -> any Optimizer<Scalar> {
+    let (network, classes) = (share.own, share.classes)
     let capacity = partition.capacity(of: batchSize)
     switch method {
     case .fgn:
       var options = gaussNewton
-      if partition.isVirtual || classes != nil, solver.kind == .auto {
-        // Where ranks share out classes, the rows of the matrix stay on their ranks.
-        let kind: SolverOptions.Kind = classes == nil ? .gram : .gramCG
-        options.solver.kind = SolverPlan.isCandidate(batchSize: batchSize, network) ? kind : .cg
+      if partition.isVirtual || classes != nil {
+        options.solver.kind = settledSolver(share.network, batchSize: batchSize, sharesClasses: classes != nil)
       }
       return FastGaussNewton(
         network, options: options, capacity: capacity, partition: partition, communicator: communicator,
@@ -38,6 +35,15 @@ extension Configuration.OptimizerOptions {
         network, options: firstOrder, capacity: capacity, partition: partition, communicator: communicator,
         classes: classes)
     }
+  }
+
+  /// The solver where `auto` does not choose by costs, the same on all ranks: in runs that are reproducible, where nothing may
+  /// depend on time, and where ranks share out classes. It is the matrix of a batch where there is one; with shared classes
+  /// its rows stay on their ranks.
+  func settledSolver(_ network: Network, batchSize: Int, sharesClasses: Bool) -> SolverOptions.Kind {
+    if solver.kind != .auto { return solver.kind }
+    if !SolverPlan.isCandidate(batchSize: batchSize, network) { return .cg }
+    return sharesClasses ? .gramCG : .gram
   }
 
   var gaussNewton: GaussNewtonOptions {

@@ -124,7 +124,7 @@ package final class Evaluator<Scalar: DistributedScalar> {
       try add(0..<set.count)
     }
     try communicator.checkLogits(bad, of: name, set.featureFiles, exitCode: 70)
-    let sums = try classes == nil ? total(scores) : scores
+    let sums = try total(scores)
     var result = Evaluation(sums)
     if isReproducible { result.loss = try communicator.allreduce(losses).reduce(0, +) / Double(set.count) }
     return (result, sums)
@@ -226,7 +226,7 @@ package final class Evaluator<Scalar: DistributedScalar> {
 
   private func total(_ scores: ClassScores) throws -> ClassScores {
     var total = scores
-    total.sums = try communicator.allreduce(scores.sums)
+    total.sums = try classes?.agreed(scores.sums) ?? communicator.allreduce(scores.sums)
     return total
   }
 

@@ -44,12 +44,15 @@ package struct RunPreparation {
       configuration.model.head.chosen = head
       return Trainer<Scalar>.memory(of: configuration, data, network, ranks: ranks)
     }
-    head = HeadPlacement.choose(configuration, data, network, ranks: ranks) { sharesClasses in
+    func fits(_ sharesClasses: Bool) -> Bool {
       (try? estimate(sharesClasses ? .classes : .none).check(share)) != nil
     }
+    head = HeadPlacement.choose(configuration, data, network, ranks: ranks, fits: fits)
+    let isForbidden = configuration.model.head.shard == .none && ranks > 1 && configuration.canShareClasses
+    let alternative = isForbidden && fits(true) ? "set model.head.shard to auto" : nil
     configuration.model.head.chosen = head.shard
     memory = estimate(head.shard)
-    try communicator.collectively { [memory] in try memory.check(share) }
+    try communicator.collectively { [memory] in try memory.check(share, alternative: alternative) }
     (self.state, self.configuration, self.data, self.network) = (state, configuration, data, network)
   }
 }

@@ -15,6 +15,11 @@ extension Trainer {
     // No rank has more rows than the last one, and none more classes than so many.
     let partition =
       sharesClasses ? RowPartition() : configuration.training.partition(rank: ranks - 1, ranks: ranks)
+    var configuration = configuration
+    if sharesClasses {
+      configuration.optimizer.solver.kind = configuration.optimizer.settledSolver(
+        network, batchSize: sampler.batchSize, sharesClasses: true)
+    }
     let network = sharesClasses ? network.keeping(0..<(network.outputCount + ranks - 1) / ranks) : network
     let valuesPerRow = data.train.features.valuesPerRow
     let estimate = MemoryEstimate(
@@ -84,6 +89,7 @@ extension Trainer {
         "solver", "\(optimizer.solverKind.rawValue) (the rule where a run is reproducible)")
     }
     if share.classes != nil {
+      if optimizer.solverKind == .cg, optimizer.options.damping.policy == .sweep { throw Self.noMatrixToSweep }
       return coordinator.say(
         "solver", "\(optimizer.solverKind.rawValue) (the rule where ranks share out classes)")
     }
@@ -99,16 +105,18 @@ extension Trainer {
       isOld = false
     }
     guard let plan = optimizer.plan else {
-      if optimizer.options.damping.policy == .sweep {
-        throw CollectiveFailure(
-          ConfigurationError(
-            key: "optimizer.damping.policy",
-            "sweep needs the matrix of a batch, which is too large here; lower optimizer.batch_size or take another policy"
-          ))
-      }
+      if optimizer.options.damping.policy == .sweep { throw Self.noMatrixToSweep }
       return coordinator.say("solver", "cg (the matrix of such a batch is too large)")
     }
     coordinator.say("solver", "\(optimizer.solverKind.rawValue) (\(plan.summary(optimizer.solverKind, isOld: isOld)))")
+  }
+
+  private static var noMatrixToSweep: CollectiveFailure {
+    CollectiveFailure(
+      ConfigurationError(
+        key: "optimizer.damping.policy",
+        "sweep needs the matrix of a batch, which is too large here; lower optimizer.batch_size or take another policy")
+    )
   }
 
   /// The next step, or the last one if the run is complete.

@@ -77,7 +77,7 @@ package final class Trainer<Scalar: DistributedScalar> {
     self.share = share
     partition = share.partition(training, over: communicator)
     optimizer = configuration.optimizer.makeOptimizer(
-      share.own, batchSize: sampler.batchSize, partition: partition, over: communicator, classes: share.classes)
+      share, batchSize: sampler.batchSize, partition: partition, over: communicator)
     evaluator = Evaluator(
       network, isReproducible: training.reproducible, communicator: communicator, classes: share.classes)
     clock = try RankClock(over: communicator)

@@ -139,14 +139,16 @@ extension MemoryEstimate {
   }
 
   /// Throws exit code 64 where the run cannot have what it takes, with the largest part. Before anything of that is tried.
-  package func check(_ share: HostMemory.Share) throws(ConfigurationError) {
+  ///
+  /// - Parameter alternative: another remedy, if there is one.
+  package func check(_ share: HostMemory.Share, alternative: String? = nil) throws(ConfigurationError) {
     let total = parts.reduce(0) { $0 + $1.bytes }
     guard total > Double(share.bytes), let largest = parts.max(by: { $0.bytes < $1.bytes }) else { return }
     throw ConfigurationError(
       key: largest.key,
       "the run takes \(total.gigabytes)\(share.ranks == 1 ? "" : " a rank") beside its data, and \(share); "
         + "\(largest.name) take \(largest.bytes.gigabytes): \(largest.remedy)"
-        + (share.ranks == 1 ? "" : ", or start fewer ranks on a host"))
+        + (share.ranks == 1 ? "" : ", or start fewer ranks on a host") + (alternative.map { ", or \($0)" } ?? ""))
   }
 }
 

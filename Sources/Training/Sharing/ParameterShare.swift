@@ -12,7 +12,7 @@ package struct ParameterShare {
   /// nil where each rank holds all parameters.
   let classes: ClassShards?
 
-  init(_ network: Network, classes: ClassShards? = nil) {
+  package init(_ network: Network, classes: ClassShards? = nil) {
     self.network = network
     self.classes = classes
     own = classes.map { network.keeping($0.own) } ?? network

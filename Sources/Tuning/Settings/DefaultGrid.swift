@@ -114,5 +114,6 @@ extension Configuration {
   /// Whether a run with these settings may go on to its optimum.
   fileprivate var allowsOptimum: Bool {
     training.average.kind == .none && training.patience == nil && optimizer.decayTo == .zero
+      && model.head.shard != .classes
   }
 }

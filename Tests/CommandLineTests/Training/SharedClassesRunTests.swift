@@ -108,20 +108,52 @@ extension RunTests {
       return "\((row + row / 45 % 3 / 2) % 7) \(entries.joined(separator: " "))\n"
     }.joined()
 
-    @Test func `May have fewer classes than ranks`() throws {
+    @Test(arguments: ["gram", "auto"]) func `May have fewer classes than ranks`(solver: String) throws {
       let workspace = Workspace()
       try Examples(40, features: 5, classes: 2).write(to: workspace)
       try workspace.write(
         "run.yaml",
         """
         data: {train: {features: train-features.npy, labels: train-labels.npy}, normalize: standardize}
-        optimizer: {batch_size: 16, solver: {kind: gram}}
+        optimizer: {batch_size: 16, solver: {kind: \(solver)}}
         training: {steps: 12, precision: float64}
         """)
-      try train("one", ranks: 1, [], in: workspace).expectSuccess()
+      let same = solver == "auto" ? ["optimizer.solver.kind=gram-cg"] : []
+      try train("one", ranks: 1, same, in: workspace).expectSuccess()
       try train("four", ranks: 4, in: workspace).expectSuccess()
       #expect(lossDifference(try workspace.steps("four"), try workspace.steps("one")) < 1e-9)
       #expect(try difference("four/model.safetensors", "one/model.safetensors", in: workspace) < 1e-6)
+    }
+
+    // Between these sizes the matrix of a batch pays for four classes, and not for three.
+    @Test(arguments: [560, 600, 640, 660]) func `All ranks take the same solver`(batchSize: Int) throws {
+      let workspace = try prepare("damping: {interval: 3}")
+      let settings = [Self.shared, "training.steps=3", "optimizer.batch_size=\(batchSize)"]
+      let outcome = try train("run", ranks: 3, settings, in: workspace)
+      outcome.expectSuccess()
+      #expect(outcome.output.contains("(the rule where ranks share out classes)"))
+      try workspace.expectEveryStepOnce("run", 3)
+    }
+
+    @Test func `A sweep has a matrix, or is refused`() throws {
+      let workspace = try prepare("damping: {policy: sweep}")
+      let settings = [Self.shared, "training.steps=2"]
+      try train("run", ranks: 2, settings + ["optimizer.batch_size=640"], in: workspace).expectSuccess()
+      try train("full", ranks: 2, settings + ["optimizer.batch_size=full"], in: workspace)
+        .expectError(
+          64, mentioning: ["optimizer.damping.policy", "sweep needs the matrix", "lower optimizer.batch_size"])
+    }
+
+    @Test func `A search leaves out what it does not go with`() throws {
+      let workspace = try prepare("method: fgn")
+      let search = try Program.run(
+        .mpirun(2),
+        [
+          "tune", "run.yaml", "--run-directory", "search", "--set", Self.shared, "--set", "training.steps=4",
+          "--longer", "0",
+        ], in: workspace)
+      search.expectSuccess()
+      #expect(workspace.exists("search/model.safetensors"))
     }
 
     @Test(arguments: [SIGTERM, SIGKILL])

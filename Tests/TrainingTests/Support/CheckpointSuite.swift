@@ -24,7 +24,7 @@ extension CheckpointSuite {
 
   func optimizer(_ configuration: Configuration) -> any Optimizer<Float> {
     configuration.optimizer.makeOptimizer(
-      network, batchSize: 1, partition: RowPartition(), over: Communicator())
+      ParameterShare(network), batchSize: 1, partition: RowPartition(), over: Communicator())
   }
 }
 
