@@ -90,8 +90,13 @@ package struct CheckpointFiles: Sendable {
   }
 
   /// Reads a checkpoint, which must have its checksum and finite numbers.
-  package static func load(_ path: String) throws(StorageError) -> TensorFile {
-    let file = try Safetensors.load(path: path, requireChecksum: true)
+  package static func load(_ path: String) throws(StorageError) -> TensorFile { try load(path) { _, _ in nil } }
+
+  /// Reads a checkpoint as above, and keeps parts of its tensors, of which alone the numbers must be finite.
+  static func load(
+    _ path: String, keeping part: (_ name: String, _ shape: [Int]) -> TensorPart?
+  ) throws(StorageError) -> TensorFile {
+    let file = try Safetensors.load(path: path, requireChecksum: true, keeping: part)
     try file.requireFinite()
     return file
   }

@@ -28,23 +28,18 @@ extension RunState {
     return (new, "note: the average begins anew with step \(new.first), for \(reasons)")
   }
 
-  /// A rank's share of the parameters that the steps go on from.
-  func parameters<Scalar: BLASScalar>(_ share: ParameterShare) throws -> Vector<Scalar> {
-    let network = share.network
-    guard progress.average?.isEmpty == false else {
-      return share.own(of: try ModelFile.parameters(of: network, in: contents))
-    }
-    return share.own(
-      of: try ModelFile.parameters(
-        of: network, in: contents, names: network.layout.entries.map { Self.ownPrefix + $0.name }))
+  /// The parameters that the steps go on from (P).
+  func parameters<Scalar: BLASScalar>(of network: Network) throws -> Vector<Scalar> {
+    guard progress.average?.isEmpty == false else { return try ModelFile.parameters(of: network, in: contents) }
+    return try ModelFile.parameters(
+      of: network, in: contents, names: network.layout.entries.map { Self.ownPrefix + $0.name })
   }
 
   /// The average of this checkpoint where `span`, with which the run goes on, is its own; otherwise an empty one.
-  func average<Scalar: BLASScalar>(_ span: AverageSpan, _ share: ParameterShare) throws -> WeightAverage<Scalar> {
-    let average = WeightAverage<Scalar>(span, count: share.own.layout.count)
+  func average<Scalar: BLASScalar>(_ span: AverageSpan, of network: Network) throws -> WeightAverage<Scalar> {
+    let average = WeightAverage<Scalar>(span, count: network.layout.count)
     if !span.isEmpty, span == progress.average {
-      average.values.assign(
-        share.own(of: try contents.vector(named: Self.averageName, shape: [share.network.layout.count])))
+      average.values.assign(try contents.vector(named: Self.averageName, shape: [average.values.count]))
     }
     return average
   }

@@ -37,14 +37,12 @@ extension RunState {
   /// The parameters of the best step of `selection`, which goes on from this checkpoint; those of its own model where that
   /// is the best one, or none is yet.
   func bestParameters<Scalar: BLASScalar>(
-    _ share: ParameterShare, _ selection: ModelSelection?
+    of network: Network, _ selection: ModelSelection?
   ) throws -> Vector<Scalar> {
-    let network = share.network
     guard let best = selection?.best, best.step != progress.step else {
-      return share.own(of: try ModelFile.parameters(of: network, in: contents))
+      return try ModelFile.parameters(of: network, in: contents)
     }
-    return share.own(
-      of: try ModelFile.parameters(
-        of: network, in: contents, names: network.layout.entries.map { Self.bestPrefix + $0.name }))
+    return try ModelFile.parameters(
+      of: network, in: contents, names: network.layout.entries.map { Self.bestPrefix + $0.name })
   }
 }

@@ -136,18 +136,15 @@ package struct RunState {
     }
   }
 
-  /// Restores the memory of an optimizer of the same method, of which this rank has a share.
-  func restore<Scalar: DistributedScalar>(_ optimizer: any Optimizer<Scalar>, _ share: ParameterShare) throws {
+  /// Restores the memory of an optimizer of the same method.
+  func restore<Scalar: DistributedScalar>(_ optimizer: any Optimizer<Scalar>) throws {
     let (saved, fresh) = (progress.optimizer, optimizer.counters)
     guard (saved.damping == nil) == (fresh.damping == nil), (saved.moments == nil) == (fresh.moments == nil) else {
       throw impossible("\(saved) does not fit the method")
     }
     optimizer.counters = counters
     for (name, vector) in optimizer.memory {
-      let extent = ParameterShare.extent(of: name)
-      let all: Vector<Scalar> = try contents.vector(
-        named: "optimizer.\(name)", shape: [share.count(extent, own: vector.count)])
-      vector.assign(share.own(extent, of: all))
+      vector.assign(try contents.vector(named: "optimizer.\(name)", shape: [vector.count]))
     }
   }
 

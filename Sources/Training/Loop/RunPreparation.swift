@@ -23,8 +23,13 @@ package struct RunPreparation {
     _ configuration: Configuration, _ data: TrainingData, resuming checkpoint: String, _: Scalar.Type,
     share: HostMemory.Share? = nil, over communicator: Communicator
   ) throws {
-    let state = try communicator.collectively {
-      checkpoint.isEmpty ? nil : try RunState(CheckpointFiles.load(checkpoint), for: configuration)
+    let asked = configuration
+    // Which numbers a rank needs may follow from what the checkpoint says.
+    let isSharable = communicator.size > 1 && asked.model.head.shard != .none
+    var state = try communicator.collectively {
+      try checkpoint.isEmpty
+        ? nil
+        : RunState(CheckpointFiles.load(checkpoint) { _, _ in isSharable ? .nothing : nil }, for: asked)
     }
     var (configuration, data) = (state?.configuration ?? configuration, data)
     try communicator.collectively { try state?.check(data) }
@@ -53,6 +58,12 @@ package struct RunPreparation {
     configuration.model.head.chosen = head.shard
     memory = estimate(head.shard)
     try communicator.collectively { [memory] in try memory.check(share, alternative: alternative) }
+    if isSharable, state != nil {
+      let own = configuration.share(of: network, over: communicator)
+      state = try communicator.collectively {
+        try RunState(CheckpointFiles.load(checkpoint) { own.part(of: $0, $1) }, for: asked)
+      }
+    }
     (self.state, self.configuration, self.data, self.network) = (state, configuration, data, network)
   }
 }

@@ -87,8 +87,9 @@ package final class Trainer<Scalar: DistributedScalar> {
     targetReader = TargetReader(data, sampler, partition, steps: steps, classes: share.classes?.own)
     parameters = try communicator.collectively { [optimizer] in
       if let state {
-        try state.restore(optimizer, share)
-        return try state.parameters(share)
+        // Where ranks share out classes, the state is that of this rank's.
+        try state.restore(optimizer)
+        return try state.parameters(of: share.own)
       }
       let parameters: Vector<Scalar> = try configuration.model.initialParameters(share, seed: training.seed)
       optimizer.begin(at: parameters)
@@ -105,12 +106,12 @@ package final class Trainer<Scalar: DistributedScalar> {
     let keepsBest = modelConfiguration.training.keep == .best
     best = try communicator.collectively { [parameters, selection] in
       if !keepsBest { return nil }
-      return try state?.bestParameters(share, selection) ?? parameters.copy()
+      return try state?.bestParameters(of: share.own, selection) ?? parameters.copy()
     }
     let span =
       state.map { $0.average(data).span } ?? AverageSpan(training.average, steps: training.steps(of: sampler))
     average = try communicator.collectively {
-      try span.map { try state?.average($0, share) ?? WeightAverage($0, count: share.own.layout.count) }
+      try span.map { try state?.average($0, of: share.own) ?? WeightAverage($0, count: share.own.layout.count) }
     }
     if training.reproducible { try compareKernels(resuming: state?.progress) }
     try chooseExchange(resuming: state?.progress)

@@ -187,7 +187,7 @@ extension TensorFile {
   mutating func add<Scalar: BLASScalar>(_ parameters: Vector<Scalar>, of network: Network, prefix: String = "") {
     for entry in network.layout.entries {
       let values = parameters[entry.range]
-      let (rows, columns) = (entry.shape[0], values.count / entry.shape[0])
+      let (rows, columns) = (entry.shape[0], entry.shape.dropFirst().reduce(1, *))
       add(
         prefix + entry.name,
         Tensor(entry.isTransposed ? Matrix(values, columns, rows).transposed().elements : values, shape: entry.shape))

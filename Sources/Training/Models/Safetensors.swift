@@ -93,6 +93,14 @@ package enum Safetensors {
   /// Reads and checks the whole file at `path`; with `requireChecksum`, a file without a checksum is refused as well.
   /// Throws exit code 65 for contents that are not exactly right, 66 for a missing file, 74 where reading fails.
   package static func load(path: String, requireChecksum: Bool = false) throws(StorageError) -> TensorFile {
+    try load(path: path, requireChecksum: requireChecksum, keeping: { _, _ in nil })
+  }
+
+  /// Reads and checks the whole file, but keeps of each tensor only the part that `part` gives for its name and shape; nil:
+  /// all of it.
+  static func load(
+    path: String, requireChecksum: Bool, keeping part: (_ name: String, _ shape: [Int]) -> TensorPart?
+  ) throws(StorageError) -> TensorFile {
     let input = try InputFile(path)
     guard input.size >= 8 else { throw damaged(path, section: "header", "the file has only \(input.size) bytes") }
     let lengthBytes = try input.read(8)
@@ -119,14 +127,44 @@ package enum Safetensors {
     file.path = path
     file.metadata = header.metadata.filter { $0.key != checksumKey && $0.key != schemeKey }
     for entry in header.entries {
-      let bytes = try input.read(entry.range.count)
-      if expected != nil { computed.update(bytes.span.bytes) }
-      file.add(entry.name, Tensor(dtype: entry.dtype, shape: entry.shape, bytes: bytes))
+      guard let part = part(entry.name, entry.shape) else {
+        let bytes = try input.read(entry.range.count)
+        if expected != nil { computed.update(bytes.span.bytes) }
+        file.add(entry.name, Tensor(dtype: entry.dtype, shape: entry.shape, bytes: bytes))
+        continue
+      }
+      let width = entry.dtype.width
+      let kept = try read(part.ranges.map { $0.lowerBound * width..<$0.upperBound * width }, input, entry.range.count) {
+        if expected != nil { computed.update($0.span.bytes) }
+      }
+      file.add(entry.name, Tensor(dtype: entry.dtype, shape: part.shape, bytes: kept))
     }
     guard expected == nil || expected == computed.digits else {
       throw damaged(path, section: "checksum", "the contents do not match it")
     }
     return file
+  }
+
+  /// The bytes of some ranges of the next `count` bytes, all of which pass through `visit` in blocks.
+  private static func read(
+    _ ranges: [Range<Int>], _ input: borrowing InputFile, _ count: Int, visit: ([UInt8]) -> Void
+  ) throws(StorageError) -> [UInt8] {
+    var kept: [UInt8] = []
+    kept.reserveCapacity(ranges.reduce(0) { $0 + $1.count })
+    var next = 0
+    for start in stride(from: 0, to: count, by: block) {
+      let bytes = try input.read(min(block, count - start))
+      visit(bytes)
+      let end = start + bytes.count
+      while next < ranges.count, ranges[next].lowerBound < end {
+        let part = ranges[next].clamped(to: start..<end)
+        kept += bytes[part.lowerBound - start..<part.upperBound - start]
+        // A range may go on in the next block.
+        if ranges[next].upperBound > end { break }
+        next += 1
+      }
+    }
+    return kept
   }
 
   /// The digits of the checksum in the header; nil where it has none and needs none.

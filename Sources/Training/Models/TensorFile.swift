@@ -74,6 +74,15 @@ package struct Tensor: Equatable, Sendable {
   }
 }
 
+/// A part of a tensor, which stands for the tensor where no more of it is needed.
+struct TensorPart {
+  /// The elements that it has, in ascending order.
+  let ranges: [Range<Int>]
+  let shape: [Int]
+
+  static let nothing = TensorPart(ranges: [], shape: [0])
+}
+
 /// A number type for the elements of a tensor.
 package protocol TensorElement: BitwiseCopyable {
   static var dataType: Tensor.DataType { get }

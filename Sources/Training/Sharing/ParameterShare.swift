@@ -44,15 +44,32 @@ package struct ParameterShare {
     case .inputs: count
     }
   }
+}
 
-  /// This rank's part of a vector of this extent.
-  func own<Scalar: BLASScalar>(_ extent: Extent, of all: Vector<Scalar>) -> Vector<Scalar> {
-    guard let classes else { return all }
-    return switch extent {
-    case .parameters: own(of: all)
-    case .classes: all[classes.own]
-    case .inputs: all
+/// What a rank reads of a run's files.
+extension ParameterShare {
+  /// This rank's part of a tensor, which has the shape that it has for a head of its classes; nil for all of it.
+  func part(of name: String, _ shape: [Int]) -> TensorPart? {
+    guard let classes else { return nil }
+    let own = classes.own
+    let rest = shape.dropFirst().reduce(1, *)
+    let rows = TensorPart(
+      ranges: [own.lowerBound * rest..<own.upperBound * rest], shape: [own.count] + shape.dropFirst())
+    let memory = "optimizer."
+    if name == RunState.averageName || name.hasPrefix(memory) {
+      switch name == RunState.averageName ? .parameters : Self.extent(of: String(name.dropFirst(memory.count))) {
+      case .parameters:
+        guard shape == [network.layout.count] else { return nil }
+        return TensorPart(ranges: network.places(of: own).flatMap(\.ranges), shape: [self.own.layout.count])
+      case .classes: return shape == [classes.count] ? rows : nil
+      case .inputs: return nil
+      }
     }
+    let prefixes = ["", RunState.ownPrefix, RunState.bestPrefix]
+    let isParameter = network.layout.entries.contains { entry in
+      entry.shape == shape && prefixes.contains { $0 + entry.name == name }
+    }
+    return isParameter ? rows : nil
   }
 }
 

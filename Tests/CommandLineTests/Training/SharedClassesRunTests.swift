@@ -123,6 +123,9 @@ extension RunTests {
       try train("four", ranks: 4, in: workspace).expectSuccess()
       #expect(lossDifference(try workspace.steps("four"), try workspace.steps("one")) < 1e-9)
       #expect(try difference("four/model.safetensors", "one/model.safetensors", in: workspace) < 1e-6)
+      // More ranks than classes go on as well.
+      try train("four", ranks: 3, [Self.shared, "training.steps=16"], ["--resume"], in: workspace).expectSuccess()
+      try workspace.expectEveryStepOnce("four", 16)
     }
 
     // Between these sizes the matrix of a batch pays for four classes, and not for three.

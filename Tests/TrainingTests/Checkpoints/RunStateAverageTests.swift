@@ -37,11 +37,11 @@ import Testing
       let state = try state(settings, settings)
       let (span, note) = state.average(data)
       #expect(span == state.progress.average && span?.isEmpty == false && note == nil)
-      let average: WeightAverage<Float> = try state.average(span!, ParameterShare(network))
+      let average: WeightAverage<Float> = try state.average(span!, of: network)
       #expect(average.values.array == (0..<6).map { Double($0) / 3 })
-      let parameters: Vector<Float> = try state.parameters(ParameterShare(network))
+      let parameters: Vector<Float> = try state.parameters(of: network)
       #expect(parameters.array == [0, 1, 2, 3, 4, 5])
-      let model: Vector<Float> = try state.bestParameters(ParameterShare(network), nil)
+      let model: Vector<Float> = try state.bestParameters(of: network, nil)
       #expect(model.array == [0, 0, 0, 0, 0, 0])
     }
   }
@@ -74,7 +74,7 @@ import Testing
       #expect(span?.first == first && span?.isEmpty == true)
       #expect(note?.contains("begins anew with step \(first), for ") == true && note?.contains(reason) == true)
       #expect(try state.notes(data).contains(note!))
-      let average: WeightAverage<Float> = try state.average(span!, ParameterShare(network))
+      let average: WeightAverage<Float> = try state.average(span!, of: network)
       #expect(average.values.array == [0, 0, 0, 0, 0, 0])
     }
     // What the kind does not read is no change.
@@ -85,7 +85,7 @@ import Testing
     let state = try state(tail, [])
     let (span, note) = state.average(data)
     #expect(span == nil && note?.contains("without the average of steps 5 to 7") == true)
-    let parameters: Vector<Float> = try state.parameters(ParameterShare(network))
+    let parameters: Vector<Float> = try state.parameters(of: network)
     #expect(parameters.array == [0, 1, 2, 3, 4, 5])
     // Nothing is lost where it has not begun.
     #expect(try self.state(["training.average=tail"], []).average(data).note == nil)
@@ -106,11 +106,9 @@ import Testing
     let file = checkpoint(
       saved, RunState.Progress(step: 7, optimizer: .init(damping: 0.125), examples: 50, average: span))
     let state = try RunState(file, for: saved)
-    let own = #expect(throws: StorageError.self) {
-      let _: Vector<Float> = try state.parameters(ParameterShare(network))
-    }
+    let own = #expect(throws: StorageError.self) { let _: Vector<Float> = try state.parameters(of: network) }
     let average = #expect(throws: StorageError.self) {
-      let _: WeightAverage<Float> = try state.average(span!, ParameterShare(network))
+      let _: WeightAverage<Float> = try state.average(span!, of: network)
     }
     #expect(own?.section.contains("run.model.0.weight") == true && own?.exitCode == 65)
     #expect(average?.section.contains("average") == true && average?.exitCode == 65)

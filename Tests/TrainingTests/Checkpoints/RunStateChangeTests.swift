@@ -54,7 +54,7 @@ import Testing
     #expect(state.settingChanges.joined().contains("λ \(new.short) (was \(old.short))") == (old != new))
     #expect(state.configuration.optimizer.summary(resumed: state.damping).contains(", damping \(new.short) "))
     let resumed = optimizer(state.configuration)
-    try state.restore(resumed, ParameterShare(network))
+    try state.restore(resumed)
     #expect(resumed.counters.damping == new)
   }
 

@@ -44,7 +44,7 @@ import Testing
     let state = try state(selection: selection)
     let (found, note) = state.selection(data())
     #expect(found == selection && note == nil)
-    let best: Vector<Float> = try state.bestParameters(ParameterShare(network), found)
+    let best: Vector<Float> = try state.bestParameters(of: network, found)
     #expect(best.array.sorted() == [0, 1, 2, 3, 4, 5])
     let plain = try self.state(["training.keep=last"], ["training.keep=last"], selection: selection)
     #expect(plain.selection(data()).selection == selection)

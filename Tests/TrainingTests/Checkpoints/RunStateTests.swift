@@ -24,7 +24,7 @@ import Testing
     #expect(state.progress == progress)
     #expect(state.contents.tensors.suffix(words.count - 1).map(\.name) == words.dropFirst().map { "optimizer.\($0)" })
     let new = optimizer(configuration)
-    try state.restore(new, ParameterShare(network))
+    try state.restore(new)
     #expect(new.counters == old.counters)
     #expect(zip(new.memory, old.memory).allSatisfy { $0.vector.array == $1.vector.array })
     #expect(try ModelFile.parameters(of: network, in: state.contents, as: Float.self).count == 6)
@@ -39,9 +39,7 @@ import Testing
       let configuration = try Configuration.parse("", source: "", overrides: ["optimizer.method=\(method)"])
       let file = checkpoint(configuration, .init(step: 7, optimizer: counters, examples: 50))
       let state = try RunState(file, for: configuration)
-      let error = #expect(throws: StorageError.self) {
-        try state.restore(optimizer(configuration), ParameterShare(network))
-      }
+      let error = #expect(throws: StorageError.self) { try state.restore(optimizer(configuration)) }
       #expect(error?.exitCode == 65)
       #expect(error?.section.contains(section) == true)
     }
