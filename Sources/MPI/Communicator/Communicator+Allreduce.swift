@@ -64,7 +64,7 @@ extension Communicator {
     if isBiased { type.exchangeHalves(base, count: count) }
     defer { if isBiased { type.exchangeHalves(base, count: count) } }
 
-    try waiting { () throws(MPIError) in
+    try waiting(.allreduce, count * type.stride) { () throws(MPIError) in
       try forEachChunk(of: count) { offset, chunk throws(MPIError) in
         try check(
           fgn_allreduce(base + offset * type.stride, chunk, type.handle(for: operation), operation.handle, handle),
@@ -83,7 +83,10 @@ extension Communicator {
     var request = Request()
     guard let handle, let base = UnsafeMutableRawPointer(buffer.baseAddress) else { return request }
     let start = monotonicSeconds()
-    defer { statistics.seconds += monotonicSeconds() - start }
+    defer {
+      statistics.seconds += monotonicSeconds() - start
+      note(.startedSum, buffer.count * type.stride, since: start)
+    }
     do {
       try forEachChunk(of: buffer.count) { offset, chunk throws(MPIError) in
         var part = fgn_request()
@@ -108,6 +111,7 @@ extension Communicator {
     defer {
       clock.end()
       statistics.seconds += monotonicSeconds() - start
+      note(.wait, 0, since: start)
     }
     try request.wait()
   }

@@ -35,7 +35,7 @@ extension Communicator {
   func broadcast(_ bytes: UnsafeMutableRawBufferPointer, root: Int) throws(MPIError) {
     precondition(root >= 0 && root < size, "no such rank")
     guard let handle, let base = bytes.baseAddress else { return }
-    try waiting { () throws(MPIError) in
+    try waiting(.broadcast, bytes.count) { () throws(MPIError) in
       try forEachChunk(of: bytes.count) { offset, count throws(MPIError) in
         try check(fgn_broadcast(base + offset, count, Int32(root), handle), "MPI_Bcast")
       }

@@ -58,7 +58,7 @@ extension Communicator {
     guard let handle, let base = bytes.baseAddress, bytes.count > 0 else { return }
     let offsets = Self.offsets(counts)
     guard bytes.count > chunkLimit else {
-      return try waiting { () throws(MPIError) in
+      return try waiting(.allgather, bytes.count) { () throws(MPIError) in
         try check(
           fgn_allgather(base, counts.map { Int32($0) }, offsets.map { Int32($0) }, handle), "MPI_Allgatherv")
       }
@@ -96,7 +96,7 @@ extension Communicator {
     guard let handle, total > 0 else { return }
     let offsets = Self.offsets(counts)
     if total <= chunkLimit {
-      return try waiting { () throws(MPIError) in
+      return try waiting(.gather, total) { () throws(MPIError) in
         try check(
           fgn_gather(
             part.baseAddress, Int32(part.count), buffer.baseAddress, counts.map { Int32($0) },

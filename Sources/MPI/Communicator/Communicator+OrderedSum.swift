@@ -43,7 +43,7 @@ extension Communicator {
   private func exchange(
     _ bytes: UnsafeMutableRawBufferPointer, _ message: (UnsafeMutableRawPointer, Int32) -> Int32
   ) throws(MPIError) {
-    try waiting { () throws(MPIError) in
+    try waiting(.message, bytes.count) { () throws(MPIError) in
       try forEachChunk(of: bytes.count) { offset, count throws(MPIError) in
         try check(message(bytes.baseAddress! + offset, count), "a message of an ordered sum")
       }

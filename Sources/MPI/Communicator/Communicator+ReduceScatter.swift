@@ -20,7 +20,7 @@ extension Communicator {
     statistics.allreduces += 1
     statistics.allreducedBytes += buffer.count * type.stride
     guard let handle, let base = UnsafeMutableRawPointer(buffer.baseAddress), !buffer.isEmpty else { return }
-    try waiting { () throws(MPIError) in
+    try waiting(.reduceScatter, buffer.count * type.stride) { () throws(MPIError) in
       try check(
         fgn_reduce_scatter(
           base, counts.map { Int32($0) }, type.handle(for: .sum), Reduction.sum.handle, handle),

@@ -48,6 +48,9 @@ public final class Communicator {
     }
   }
 
+  /// The operations that are being recorded; nil where they are not.
+  var record: Record?
+
   /// Runs while this process waits in MPI; shared by all communicators of a job.
   let clock: WaitingClock
 
@@ -158,6 +161,15 @@ extension Communicator {
       statistics.seconds += monotonicSeconds() - start
     }
     try body()
+  }
+
+  /// Calls `body` as above, and records it as an operation on so many bytes.
+  func waiting(
+    _ kind: Operation.Kind, _ bytes: Int, _ body: () throws(MPIError) -> Void
+  ) throws(MPIError) {
+    let start = monotonicSeconds()
+    try waiting(body)
+    note(kind, bytes, since: start)
   }
 
   /// Calls `body` with the offset and the count of each stretch of at most `chunkLimit`.

@@ -244,9 +244,11 @@ package struct Configuration: Codable, Equatable, Sendable {
     package var histogramsEvery = 100
     /// Steps from one look at the times of all ranks to the next; 0: only at the end.
     package var ranksEvery = 100
+    /// Whether the lines of steps have each exchange between ranks.
+    package var traffic = false
 
     enum CodingKeys: String, CodingKey {
-      case every, progress, tensorboard
+      case every, progress, tensorboard, traffic
       case histogramsEvery = "histograms_every"
       case ranksEvery = "ranks_every"
     }

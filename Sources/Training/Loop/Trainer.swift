@@ -203,6 +203,9 @@ package final class Trainer<Scalar: DistributedScalar> {
     let start = ContinuousClock.now
     coordinator.noteCheckpoints()
     let before = communicator.statistics
+    let isLogged = (step + 1) % configuration.logging.every == 0 || step + 1 == totalSteps
+    let isRecorded = configuration.logging.traffic && isLogged
+    if isRecorded { communicator.beginRecord() }
     optimizer.phases.reset()
     let rate = rate(ofStep: step)
     let rows = sampler.batch(epoch: epoch, step: number)
@@ -213,6 +216,7 @@ package final class Trainer<Scalar: DistributedScalar> {
     }
     let mustStop = try wishesToStop() || coordinator.failure != nil
     let report = try optimizer.advance(parameters, on: batch, rate: rate, interrupt: mustStop)
+    let operations = isRecorded ? communicator.endRecord() : nil
     step += 1
     if let average {
       // A signal in between would save the parameters of this step with the average until the one before.
@@ -222,10 +226,10 @@ package final class Trainer<Scalar: DistributedScalar> {
     lastSeconds = (ContinuousClock.now - start) / .seconds(1)
     lastState.endChange(report.loss.isFinite ? currentState : nil)
 
-    if step % configuration.logging.every == 0 || step == totalSteps {
+    if isLogged {
       let cost = StepCost(
         seconds: (ContinuousClock.now - start) / .seconds(1), phases: optimizer.phases,
-        traffic: communicator.statistics - before)
+        traffic: communicator.statistics - before, operations: operations)
       coordinator.record(
         step: MetricsEvent.Step(step: step, epoch: epoch + 1, report, rate: rate, cost, elapsed: elapsed))
     }

@@ -135,6 +135,8 @@ struct StepCost {
   /// Seconds by kind of work.
   let phases: Phases
   let traffic: Communicator.Statistics
+  /// nil where operations are not recorded.
+  var operations: [Communicator.Operation]?
 }
 
 extension MetricsEvent.Step {
@@ -148,7 +150,8 @@ extension MetricsEvent.Step {
       termination: report.solver?.termination.rawValue, seconds: cost.seconds, elapsed: elapsed,
       phases: cost.phases.summary.map { ($0.phase.rawValue, $0.seconds) },
       allreduces: cost.traffic.allreduces, allreducedBytes: cost.traffic.allreducedBytes,
-      allgathers: cost.traffic.allgathers, allgatheredBytes: cost.traffic.allgatheredBytes)
+      allgathers: cost.traffic.allgathers, allgatheredBytes: cost.traffic.allgatheredBytes,
+      operations: cost.operations)
   }
 }
 

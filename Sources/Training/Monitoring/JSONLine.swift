@@ -1,3 +1,5 @@
+import MPI
+
 /// One JSON object on one line, written key by key: it takes a few microseconds per step, and `JSONEncoder` takes 70.
 struct JSONLine {
   private(set) var bytes: [UInt8] = []
@@ -46,6 +48,24 @@ struct JSONLine {
       append(nanoseconds: value)
     }
     bytes.append(UInt8(ascii: "}"))
+  }
+
+  /// Adds a list of operations, each a list of its kind, its bytes, the seconds before it and those in it.
+  mutating func add(_ key: StaticString, operations: [Communicator.Operation]) {
+    begin(key)
+    bytes.append(UInt8(ascii: "["))
+    for (index, operation) in operations.enumerated() {
+      append(index == 0 ? "[\"" : ",[\"")
+      bytes.append(contentsOf: operation.kind.rawValue.utf8)
+      append("\",")
+      append(operation.bytes)
+      for seconds in [operation.before, operation.seconds] {
+        bytes.append(UInt8(ascii: ","))
+        append(nanoseconds: seconds)
+      }
+      bytes.append(UInt8(ascii: "]"))
+    }
+    bytes.append(UInt8(ascii: "]"))
   }
 
   /// The complete line with its newline.

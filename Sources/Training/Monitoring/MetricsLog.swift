@@ -1,5 +1,6 @@
 import Foundation
 import GaussNewton
+import MPI
 
 /// `metrics.jsonl`: one JSON object per line, for programs. Only rank 0 has one.
 package final class MetricsLog {
@@ -105,6 +106,8 @@ package enum MetricsEvent {
     var allreducedBytes: Int
     var allgathers: Int
     var allgatheredBytes: Int
+    /// What rank 0 exchanged with the others; nil where it is not recorded.
+    var operations: [Communicator.Operation]?
 
     /// The line of the event in the file, with its keys in order.
     var line: [UInt8] {
@@ -118,6 +121,7 @@ package enum MetricsEvent {
       line.add("elapsed", elapsed)
       line.add("epoch", epoch)
       line.add("event", word: "step")
+      if let operations { line.add("exchanges", operations: operations) }
       line.add("gradient_norm", gradientNorm)
       line.add("learning_rate", learningRate)
       line.add("loss", loss)
