@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing, and checks everything: format, a build without warnings, all tests in one process, the collective
-# ones under mpirun with 1 to 4 ranks, runs over two hosts, collective tests and whole runs with MPICH, the examples, the
+# ones under mpirun with 1 to 4 ranks, runs over two hosts, a replay in SimGrid where it is installed, collective tests and whole runs with MPICH, the examples, the
 # reference of the libraries, and the Python package. Each step has a name, and its time in the table at the end; `scripts/test.sh NAME…` takes some.
 cd "$(dirname "$0")/.."
 . launch/install.sh
@@ -78,7 +78,29 @@ unit() {
     swift test "${build_options[@]}" --skip-build --disable-xctest 2>&1 | tee .build/unit.log
 }
 
-steps=(format build python examples documentation ranks hosts mpich unit)
+# A step on ranks that are not there, where SimGrid is installed.
+simulation() {
+  if ! command -v smpirun >/dev/null; then
+    echo "There is no SimGrid here, so that nothing is replayed."
+    return
+  fi
+  local program folder shard
+  program="$(swift build -c release --show-bin-path)/fgn-dist"
+  folder="$(mktemp -d)"
+  for shard in none classes; do
+    OPENBLAS_NUM_THREADS=1 mpirun --oversubscribe -np 2 "$program" train configs/digits.yaml --run-directory "$folder/$shard" \
+      --set training.steps=8 --set logging.traffic=true --set model.head.shard="$shard" >"$folder/log" || {
+      cat "$folder/log" >&2
+      return 1
+    }
+  done
+  scripts/simulate "$folder"/{none,classes}/metrics.jsonl --ranks 2 3 16 | tee "$folder/table"
+  grep -Eq '^\| 2 \| [0-9.]+ \(took [0-9.]+\) \| [0-9.]+ \(took [0-9.]+\) \|$' "$folder/table"
+  grep -Eq '^\| 16 \| [0-9.]+ \| [0-9.]+ \|$' "$folder/table"
+  rm -r "$folder"
+}
+
+steps=(format build python examples documentation ranks hosts simulation mpich unit)
 for name in "${@:-${steps[@]}}"; do
   case " ${steps[*]} " in
     *" $name "*) step "$name" "$name" ;;
