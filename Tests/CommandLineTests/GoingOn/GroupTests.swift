@@ -151,7 +151,7 @@ extension RecoveryTests {
       let workspace = try prepare("stall_timeout: 3, peer_timeout: 3")
       let more = ["--no-refit", "--rungs", "1", "--over"]
       let begin = ContinuousClock.now
-      try tune(.mpirun(2), "long", more + ["training.steps=2,10000"], in: workspace).expectSuccess()
+      try tune(.mpirun(2), "long", more + ["training.steps=2,20000"], in: workspace).expectSuccess()
       #expect(ContinuousClock.now - begin > .seconds(5), "the longer run is too short")
       for rank in 0..<2 {
         let child = try Child(
