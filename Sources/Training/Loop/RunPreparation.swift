@@ -24,8 +24,8 @@ package struct RunPreparation {
     share: HostMemory.Share? = nil, over communicator: Communicator
   ) throws {
     let asked = configuration
-    // Which numbers a rank needs may follow from what the checkpoint says.
-    let isSharable = communicator.size > 1 && asked.model.head.shard != .none
+    // Which numbers a rank needs follows from what the checkpoint says, where it may not need all.
+    let isSharable = communicator.size > 1 && asked.model.head.shard != .none && asked.canShareClasses
     var state = try communicator.collectively {
       try checkpoint.isEmpty
         ? nil
@@ -58,7 +58,7 @@ package struct RunPreparation {
     configuration.model.head.chosen = head.shard
     memory = estimate(head.shard)
     try communicator.collectively { [memory] in try memory.check(share, alternative: alternative) }
-    if isSharable, state != nil {
+    if state != nil, isSharable || head.shard == .classes {
       let own = configuration.share(of: network, over: communicator)
       state = try communicator.collectively {
         try RunState(CheckpointFiles.load(checkpoint) { own.part(of: $0, $1) }, for: asked)
