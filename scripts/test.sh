@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what is missing, and checks everything: format, a build without warnings, all tests in one process, the collective
-# ones under mpirun with 1 to 4 ranks, runs over two hosts, a replay in SimGrid where it is installed, collective tests and whole runs with MPICH, the examples, the
-# reference of the libraries, and the Python package. Each step has a name, and its time in the table at the end; `scripts/test.sh NAME…` takes some.
+# ones under mpirun with 1 to 4 ranks, runs over two hosts, a replay in SimGrid where it is installed, collective tests and
+# whole runs with MPICH, the examples, the reference of the libraries, and the Python package. Each step has a name, and its
+# time in the table at the end; `scripts/test.sh NAME…` takes some.
 cd "$(dirname "$0")/.."
 . launch/install.sh
 . scripts/steps.sh

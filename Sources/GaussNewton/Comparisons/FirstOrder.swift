@@ -33,16 +33,13 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
     communicator: Communicator, classes: ClassShards? = nil
   ) {
     let parameterCount = network.layout.count
-    let classes = classes?.measured(by: phases)
+    let placement = StepPlacement(classes, over: communicator, phases: phases)
     self.options = options
-    self.classes = classes
+    self.classes = placement.classes
     linearization = Linearization(network, capacity: capacity, partition: partition)
     margin = SoftmaxMargin(capacity: capacity)
-    message = Message(linearization, communicator: classes == nil ? communicator : Communicator(), phases: phases)
-    space =
-      classes == nil
-      ? ReplicatedParameters(communicator: communicator, phases: phases)
-      : ShardedParameters(communicator: communicator, phases: phases)
+    message = Message(linearization, communicator: placement.rowCommunicator, phases: phases)
+    space = placement.space
     decay = WeightDecay(
       rate: options.weightDecay, includesBiases: options.decaysBiases, toInitial: options.decaysToInitial,
       network.layout)

@@ -29,19 +29,16 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
     communicator: Communicator, classes: ClassShards? = nil
   ) {
     let parameterCount = network.layout.count
-    let classes = classes?.measured(by: phases)
+    let placement = StepPlacement(classes, over: communicator, phases: phases)
+    let classes = placement.classes
     self.options = options
-    space =
-      classes == nil
-      ? ReplicatedParameters(communicator: communicator, phases: phases)
-      : ShardedParameters(communicator: communicator, phases: phases)
+    space = placement.space
     damped = DampedStep(network.layout, options: options, over: space)
     let exchange = RowExchange(
       partition: partition, communicator: communicator, phases: phases, classes: classes)
     loss = BatchLoss(network, capacity: capacity, partition: partition, exchange: exchange, classes: classes)
     scratch = CurvatureSystem.Scratch(parameterCount: parameterCount)
-    message = Message(
-      loss.linearization, communicator: classes == nil ? communicator : Communicator(), phases: phases)
+    message = Message(loss.linearization, communicator: placement.rowCommunicator, phases: phases)
     residual = Vector(zeros: parameterCount)
   }
 

@@ -10,9 +10,10 @@ extension FastGaussNewton {
     return BatchFacts(loss: loss.mean(lossSum), interrupted: interrupted)
   }
 
-  /// Δ with the matrix K = RM⁻¹Rᵀ of all rows, or where ranks share out classes also through products with it. It takes one or two allgathers per layer, four for a layer on sparse
-  /// inputs, and two more; one for K, or an allreduce per product with it; and the collectives of the step. The
-  /// gradient itself is never formed. Collective.
+  /// Δ with the matrix K = RM⁻¹Rᵀ of all rows. It takes one or two allgathers per layer, four for a layer on sparse
+  /// inputs, and two more; one for K, or an allreduce per product with it; and the collectives of the step. Where ranks
+  /// share out classes, it takes what docs/method.md has, and `cg` has products with K without the matrix. The gradient
+  /// itself is never formed. Collective.
   ///
   /// - Parameter t: RΔ₀ of the local rows (#b), zero where Δ₀ needs no product.
   func solveGram(

@@ -69,14 +69,11 @@ public final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer {
     classes: ClassShards? = nil
   ) {
     precondition(classes == nil || network.hasSingleLayer && !partition.isVirtual, "classes are shared out of a head")
-    let classes = classes?.measured(by: phases)
-    let rowCommunicator = classes == nil ? communicator : Communicator()
+    let placement = StepPlacement(classes, over: communicator, phases: phases)
+    let (classes, rowCommunicator) = (placement.classes, placement.rowCommunicator)
     self.options = options
     self.classes = classes
-    space =
-      classes == nil
-      ? ReplicatedParameters(communicator: communicator, phases: phases)
-      : ShardedParameters(communicator: communicator, phases: phases)
+    space = placement.space
     damped = DampedStep(network.layout, options: options, over: space)
     exchange = RowExchange(
       partition: partition, communicator: communicator, phases: phases, classes: classes)

@@ -46,6 +46,8 @@ package struct RunState {
   package var saved: Configuration { model.configuration }
   package var normalization: Normalization { model.normalization }
 
+  /// The beginning of the names of the optimizer's memory.
+  static let memoryPrefix = "optimizer."
   static let progressKey = "fgn.progress"
 
   /// Says in the file of a model how far its run is, which goes on from there.
@@ -144,7 +146,7 @@ package struct RunState {
     }
     optimizer.counters = counters
     for (name, vector) in optimizer.memory {
-      vector.assign(try contents.vector(named: "optimizer.\(name)", shape: [vector.count]))
+      vector.assign(try contents.vector(named: Self.memoryPrefix + name, shape: [vector.count]))
     }
   }
 

@@ -9,6 +9,9 @@ struct LabelCounts {
     counts = labels.reduce(into: [Int](repeating: 0, count: classCount)) { $0[Int($1)] += 1 }
   }
 
+  /// Whether the largest class has more than twice as many examples as the mean.
+  var areUneven: Bool { 2 * counts.reduce(0, +) < (counts.max() ?? 0) * counts.count }
+
   /// A warning in one line; nil where each class has an example.
   var warning: String? {
     let present = counts.indices.filter { counts[$0] > 0 }
@@ -38,4 +41,9 @@ struct LabelCounts {
       "the labels are \(classes.count) different numbers in \(examples) examples, such as \(fraction): if they are in "
       + "another column, name it in data.train.label_column"
   }
+}
+
+extension TrainingData {
+  /// Whether classes differ so much in their examples that biases have to tell, which their decay would keep them from.
+  package var hasUnevenClasses: Bool { LabelCounts(train.labels, classCount: classCount).areUneven }
 }

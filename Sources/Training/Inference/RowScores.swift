@@ -49,8 +49,13 @@ extension Matrix {
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
   private static func rank(of y: Int, in row: UnsafeMutableBufferPointer<Scalar>) -> Int {
-    let score = row[y]
-    if score.isNaN { return row.count }
+    row[y].isNaN ? row.count : count(above: row[y], in: row, before: y)
+  }
+
+  /// The classes that score above `score`, where those before place `y` do so with the same score, too.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  static func count(above score: Scalar, in row: UnsafeMutableBufferPointer<Scalar>, before y: Int) -> Int {
     var above = 0
     for c in 0..<y { above &+= row[c] >= score ? 1 : 0 }
     for c in y..<row.count { above &+= row[c] > score ? 1 : 0 }
@@ -61,11 +66,16 @@ extension Matrix {
   @specialized(where Scalar == Float)
   @specialized(where Scalar == Double)
   private static func firstMaximum(_ row: UnsafeMutableBufferPointer<Scalar>) -> Int {
-    if row[0].isNaN { return 0 }
-    let largest = row.maximum
+    row[0].isNaN ? 0 : firstIndex(of: row.maximum, in: row)!
+  }
+
+  /// The first place of a number; nil where it is none of the row's.
+  @specialized(where Scalar == Float)
+  @specialized(where Scalar == Double)
+  static func firstIndex(of number: Scalar, in row: UnsafeMutableBufferPointer<Scalar>) -> Int? {
     var c = 0
-    while row[c] != largest { c &+= 1 }
-    return c
+    while c < row.count, row[c] != number { c &+= 1 }
+    return c < row.count ? c : nil
   }
 
   private func forEachRow(_ body: (Int, UnsafeMutableBufferPointer<Scalar>) -> Void) {

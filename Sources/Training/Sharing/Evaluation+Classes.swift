@@ -35,31 +35,11 @@ extension Matrix where Scalar: BLASScalar {
   ) -> [(above: Int, best: Int)] {
     mapRows { i, row in
       let (y, score) = (Int(labels[labels.startIndex + i]) - first, Scalar(peaks.trueLogits[i]))
+      // The place of the true class holds −∞.
       let above = Self.count(above: score, in: row, before: Swift.min(Swift.max(y, 0), row.count))
-      let best = Self.firstIndex(of: Scalar(peaks.competitors[i]), in: row)
+      let largest = Scalar(peaks.competitors[i])
+      let best = row.maximum == largest ? Self.firstIndex(of: largest, in: row) : nil
       return (above, best.map { first + $0 } ?? .max)
     }
-  }
-
-  /// The classes that score above the true one, whose own place holds −∞; of equal scores those before it do.
-  @specialized(where Scalar == Float)
-  @specialized(where Scalar == Double)
-  private static func count(
-    above score: Scalar, in row: UnsafeMutableBufferPointer<Scalar>, before y: Int
-  ) -> Int {
-    var above = 0
-    for c in 0..<y { above &+= row[c] >= score ? 1 : 0 }
-    for c in y..<row.count { above &+= row[c] > score ? 1 : 0 }
-    return above
-  }
-
-  /// The first place of a number that no other one exceeds.
-  @specialized(where Scalar == Float)
-  @specialized(where Scalar == Double)
-  private static func firstIndex(of largest: Scalar, in row: UnsafeMutableBufferPointer<Scalar>) -> Int? {
-    guard row.maximum == largest else { return nil }
-    var c = 0
-    while c < row.count, row[c] != largest { c &+= 1 }
-    return c < row.count ? c : nil
   }
 }

@@ -55,7 +55,7 @@ extension ParameterShare {
     let rest = shape.dropFirst().reduce(1, *)
     let rows = TensorPart(
       ranges: [own.lowerBound * rest..<own.upperBound * rest], shape: [own.count] + shape.dropFirst())
-    let memory = "optimizer."
+    let memory = RunState.memoryPrefix
     if name == RunState.averageName || name.hasPrefix(memory) {
       switch name == RunState.averageName ? .parameters : Self.extent(of: String(name.dropFirst(memory.count))) {
       case .parameters:

@@ -21,7 +21,7 @@ extension ParameterShare {
     for item in numbers {
       switch item {
       case .parameters(let vector, let prefix): file.add(vector, of: network, prefix: prefix)
-      case .memory(let name, let vector): file.add("optimizer.\(name)", Tensor(vector))
+      case .memory(let name, let vector): file.add(RunState.memoryPrefix + name, Tensor(vector))
       case .average(let vector): file.add(RunState.averageName, Tensor(vector))
       }
     }
@@ -36,7 +36,7 @@ extension ParameterShare {
     for item in numbers {
       switch item {
       case .parameters(let vector, let prefix): addParameters(vector, prefix, to: &file)
-      case .memory(let name, let vector): add("optimizer.\(name)", vector, Self.extent(of: name), to: &file)
+      case .memory(let name, let vector): add(RunState.memoryPrefix + name, vector, Self.extent(of: name), to: &file)
       case .average(let vector): add(RunState.averageName, vector, .parameters, to: &file)
       }
     }

@@ -101,15 +101,6 @@ package enum DefaultGrid {
   private static func text(_ value: Double) -> String { String(format: "%.3g", value) }
 }
 
-extension TrainingData {
-  /// Whether classes differ so much in their examples that biases have to tell, which their decay would keep them from.
-  package var hasUnevenClasses: Bool {
-    var counts = [Int](repeating: 0, count: classCount)
-    for label in train.labels { counts[Int(label)] += 1 }
-    return 2 * train.labels.count < (counts.max() ?? 0) * classCount
-  }
-}
-
 extension Configuration {
   /// Whether a run with these settings may go on to its optimum.
   fileprivate var allowsOptimum: Bool {
