@@ -1,15 +1,19 @@
 import LinearAlgebra
 
-/// R of a head whose classes ranks share out, for all rows of a batch: R u is a sum over the ranks, and Rᵀr is local.
+/// R of a head whose classes ranks share out, for all rows of a batch: R u is a sum over the ranks, and Rᵀr is local. On layers
+/// whose rows ranks share out, R u has their part of each row from its owner, and Rᵀr is a sum over the ranks for them.
 struct ClassRows<Scalar: DistributedScalar>: RowOperator {
   /// The rows with this rank's classes alone, whose products are terms of those with all.
   let own: ShardedRows<Scalar>
   let classes: ClassShards
+  /// The layers below the head; nil where there are none.
+  let trunk: Trunk<Scalar>?
 
   var image: Vector<Scalar> { own.image }
 
   func apply(_ u: Vector<Scalar>, into rows: Vector<Scalar>) throws {
-    own.apply(u, into: rows)
+    own.apply(trunk?.split(u).head ?? u, into: rows)
+    trunk?.addProduct(u, to: rows)
     try classes.sum(rows)
   }
 

@@ -4,11 +4,12 @@ import Networks
 // K of a head whose classes ranks share out: (HHᵀ + 1) ∘ Σ_r D_rD_rᵀ, where rank r has the columns of its classes.
 extension GramMatrix {
   /// Forms K from this rank's columns of the cotangents v (B × #C) and √(w̃/B) of all rows (B). One reduce-scatter of the
-  /// triangle; with `gathers` an allgather of the rows. Collective.
+  /// triangle; with `gathers` an allgather of the rows; below the head what other layers take. Collective.
   func assign(
-    _ linearization: Linearization<Scalar>, cotangents: Matrix<Scalar>, rowFactors: Vector<Scalar>,
-    metric: Metric<Scalar>, gathers: Bool, over classes: ClassShards
+    _ loss: BatchLoss<Scalar>, rowFactors: Vector<Scalar>, metric: Metric<Scalar>, gathers: Bool,
+    over classes: ClassShards
   ) throws {
+    let (linearization, cotangents) = (loss.linearization, loss.cotangents)
     let (formed, shares) = begin(gathers: gathers)
     let scale = metric.scale(0)
     let outputs = try gather([cotangents], 1, scaledBy: scale?.outputs.inverseRoot)
@@ -29,6 +30,9 @@ extension GramMatrix {
         case .positionProducts, .rows:
           preconditionFailure("classes are shared out of a fully connected head")
         }
+      }
+      try loss.trunk?.rowGradients { [exchange = loss.trunk!.exchange] gradients in
+        try add(gradients, to: formed, beta: 1, by: exchange)
       }
       formed.block.scaleGramRows(formed.rows.range, by: rowFactors)
     }

@@ -15,6 +15,8 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
   package let phases = Phases()
 
   private let linearization: Linearization<Scalar>
+  /// The layers below, where the linearisation is of a head whose classes ranks share out.
+  private let trunk: Trunk<Scalar>?
   package private(set) var margin: SoftmaxMargin<Scalar>
   package let message: Message<Scalar>
   private let space: any ParameterSpace
@@ -33,16 +35,17 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
     communicator: Communicator, classes: ClassShards? = nil
   ) {
     let parameterCount = network.layout.count
-    let placement = StepPlacement(classes, over: communicator, phases: phases)
+    let placement = StepPlacement<Scalar>(
+      network, capacity: capacity, partition, classes: classes, over: communicator, phases: phases)
     self.options = options
-    self.classes = placement.classes
-    linearization = Linearization(network, capacity: capacity, partition: partition)
-    margin = SoftmaxMargin(capacity: capacity)
-    message = Message(linearization, communicator: placement.rowCommunicator, phases: phases)
+    (self.classes, trunk) = (placement.classes, placement.trunk)
+    linearization = Linearization(placement.network, capacity: placement.capacity, partition: placement.partition)
+    margin = SoftmaxMargin(capacity: placement.capacity)
+    message = Message(linearization, on: trunk, communicator: placement.rowCommunicator, phases: phases)
     space = placement.space
     decay = WeightDecay(
       rate: options.weightDecay, includesBiases: options.decaysBiases, toInitial: options.decaysToInitial,
-      network.layout)
+      network.layout, over: space)
     velocity = Vector(zeros: options.hasVelocity ? parameterCount : 0)
     firstMoment = Vector(zeros: options.hasMoments ? parameterCount : 0)
     secondMoment = Vector(zeros: options.hasMoments ? parameterCount : 0)
@@ -71,16 +74,17 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
 
     // Linearise, margins.
     try phases.measure(.forward) {
-      linearization.linearize(at: parameters, on: batch.inputs, batchSize: batch.globalSize)
+      try linearization.linearize(at: parameters, on: batch, above: trunk)
       margin.weights = batch.weights
       try margin.assign(
         replacing: linearization.logits, targets: batch.targets, parts: linearization.parts.all, over: classes)
+      try trunk?.assignCotangents(linearization.logits, head: linearization, at: parameters)
     }
 
     // The gradient g = −(1/B) Σ ω(1−p) Jᵀv, and the loss.
     let sums = try message.sum(
       .scaledLogits(
-        linearization.logits, by: margin.gradientFactors(batch.inputs.rows, times: -1 / Scalar(batch.globalSize))),
+        linearization.logits, by: margin.gradientFactors(batch.labels.count, times: -1 / Scalar(batch.globalSize))),
       with: [
         (.loss, linearization.sums { margin.lossSum(rows: $0) }),
         (.interruptions, linearization.interruptions(interrupt)),
@@ -89,9 +93,7 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
     let square = phases.measure(.update) {
       // g − μDc, so that the passes below add μDθ to it.
       decay.removeCenter(from: gradient)
-      return decay.parts.reduce(0) {
-        $0 + gradient[$1.range].squaredNorm(adding: Scalar($1.rate), parameters[$1.range])
-      }
+      return decay.sum { gradient[$0.range].squaredNorm(adding: Scalar($0.rate), parameters[$0.range]) }
     }
     let squaredGradient = try space.totals(square)
     var report = StepReport(
@@ -116,15 +118,15 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
   private func update(_ parameters: Vector<Scalar>, _ gradient: Vector<Scalar>, _ rate: Double) -> Double? {
     switch options.method {
     case .sgd(momentum: 0, _):
-      for (range, μ) in decay.parts {
+      for (range, μ, _) in decay.parts {
         parameters[range].combine(Scalar(-rate), gradient[range], Scalar(1 - rate * μ))
       }
       return nil
     case .sgd(let momentum, let nesterov):
-      return decay.parts.reduce(0) { sum, part in
+      return decay.sum { part in
         let rule = SGDUpdate(rate: rate, momentum: momentum, decay: part.rate, nesterov: nesterov ? 1 : 0)
-        return sum
-          + parameters[part.range].descend(rule, gradient: gradient[part.range], velocity: velocity[part.range])
+        return parameters[part.range].descend(
+          rule, gradient: gradient[part.range], velocity: velocity[part.range])
       }
     case .adam(let adam):
       moments += 1
@@ -134,15 +136,14 @@ package final class FirstOrder<Scalar: DistributedScalar>: Optimizer {
         decay.moveByCenter(parameters, sign: -1)
       }
       defer { if adam.decoupledWeightDecay { decay.moveByCenter(parameters, sign: 1) } }
-      return decay.parts.reduce(0) { sum, part in
-        let (range, μ) = part
+      return decay.sum { part in
+        let (range, μ) = (part.range, part.rate)
         let rule = AdamUpdate(
           rate: rate, beta1: adam.beta1, beta2: adam.beta2, epsilon: adam.epsilon,
           decay: adam.decoupledWeightDecay ? 0 : μ, decoupled_decay: adam.decoupledWeightDecay ? μ : 0,
           correction1: 1 - pow(adam.beta1, Double(moments)), correction2: 1 - pow(adam.beta2, Double(moments)))
-        return sum
-          + parameters[range].descend(
-            rule, gradient: gradient[range], firstMoment: firstMoment[range], secondMoment: secondMoment[range])
+        return parameters[range].descend(
+          rule, gradient: gradient[range], firstMoment: firstMoment[range], secondMoment: secondMoment[range])
       }
     }
   }

@@ -29,16 +29,17 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
     communicator: Communicator, classes: ClassShards? = nil
   ) {
     let parameterCount = network.layout.count
-    let placement = StepPlacement(classes, over: communicator, phases: phases)
-    let classes = placement.classes
+    let placement = StepPlacement<Scalar>(
+      network, capacity: capacity, partition, classes: classes, over: communicator, phases: phases)
     self.options = options
     space = placement.space
     damped = DampedStep(network.layout, options: options, over: space)
     let exchange = RowExchange(
-      partition: partition, communicator: communicator, phases: phases, classes: classes)
-    loss = BatchLoss(network, capacity: capacity, partition: partition, exchange: exchange, classes: classes)
+      partition: partition, communicator: communicator, phases: phases, classes: placement.classes)
+    loss = BatchLoss(placement, exchange: exchange)
     scratch = CurvatureSystem.Scratch(parameterCount: parameterCount)
-    message = Message(loss.linearization, communicator: placement.rowCommunicator, phases: phases)
+    message = Message(
+      loss.linearization, on: loss.trunk, communicator: placement.rowCommunicator, phases: phases)
     residual = Vector(zeros: parameterCount)
   }
 
@@ -60,7 +61,7 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
     // The gradient, −g = (1/B) Σ ω(1−p) Jᵀv, and the loss.
     let sums = try message.sum(
       .scaledLogits(
-        loss.cotangents, by: loss.margin.gradientFactors(batch.inputs.rows, times: 1 / Scalar(batch.globalSize))),
+        loss.cotangents, by: loss.margin.gradientFactors(batch.labels.count, times: 1 / Scalar(batch.globalSize))),
       with: [(.loss, loss.localSums), (.interruptions, loss.linearization.interruptions(interrupt))])
     let gradientNorm = try phases.measure(.update) {
       try damped.assignGradient(start, negativeGradient: message.parameters)
@@ -75,7 +76,10 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
 
     // Solve for y = Δ − Δ₀.
     let summary = try phases.measure(.solve) {
-      let norm = gradientNorm > 0 ? gradientNorm : try space.totals(residual.squaredNorm).squareRoot()
+      let norm =
+        gradientNorm > 0
+        ? gradientNorm
+        : try space.totals(space.sum(residual.count) { residual[$0].squaredNorm }).squareRoot()
       var system = CurvatureSystem(
         .init(residual: residual, reference: norm), y: damped.step, λ: damped.totalDamping, over: space,
         scratch: scratch, product: curvatureProduct)
@@ -99,7 +103,7 @@ package final class GeneralizedGaussNewton<Scalar: DistributedScalar>: DampedOpt
   /// G u of the whole batch (P), valid until the next sum: a JVP, the curvature at the logits, a VJP, one allreduce.
   /// Collective.
   private func curvatureProduct(_ tangent: Vector<Scalar>) throws -> Vector<Scalar> {
-    let tangents = phases.measure(.jvp) { loss.linearization.jvp(tangent) }
+    let tangents = try loss.jvp(tangent)
     try phases.measure(.vjp) { try loss.applyFullCurvature(to: tangents) }
     try message.sum(.logits(tangents))
     return message.parameters

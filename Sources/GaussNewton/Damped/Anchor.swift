@@ -54,7 +54,7 @@ final class Anchor<Scalar: DistributedScalar> {
       ahead.assign(1, vector, 1, parameters)
     } else {
       let (a, b) = factors(λ)
-      for (range, rate) in decay.parts {
+      for (range, rate, _) in decay.parts {
         vector[range].assign(
           Scalar(a), lastStep[range], Scalar(b * rate), parameters[range], sum: ahead[range])
       }

@@ -27,7 +27,8 @@ package final class DampedStep<Scalar: DistributedScalar> {
     self.space = space
     control = DampingControl(options.damping)
     decay = WeightDecay(
-      rate: options.weightDecay, includesBiases: options.decaysBiases, toInitial: options.decaysToInitial, layout)
+      rate: options.weightDecay, includesBiases: options.decaysBiases, toInitial: options.decaysToInitial, layout,
+      over: space)
     anchor = Anchor(parameterCount: layout.count, options: options, decay: decay)
     gradient = Vector(zeros: layout.count)
     step = Vector(zeros: layout.count)
@@ -49,7 +50,7 @@ package final class DampedStep<Scalar: DistributedScalar> {
   /// gradient ← g + μDθ, given −g; returns its norm. Collective.
   func assignGradient(_ parameters: Vector<Scalar>, negativeGradient: Vector<Scalar>) throws -> Double {
     decay.assign(gradient, parameters, times: 1, -1, negativeGradient)
-    return try space.totals(gradient.squaredNorm).squareRoot()
+    return try space.totals(space.sum(gradient.count) { gradient[$0].squaredNorm }).squareRoot()
   }
 
   /// Turns y into Δ = Δ₀ + y, relative to the point of linearisation, and models the objective along it: its slope
@@ -57,10 +58,14 @@ package final class DampedStep<Scalar: DistributedScalar> {
   ///
   /// GΔ follows from the solver's residual, z = −g − GΔ₀ − (G+λ+μ)y, without another product. M = I.
   func complete(_ parameters: Vector<Scalar>, residual z: Vector<Scalar>) throws -> StepModel {
-    let dampingTerm = totalDamping * step.squaredNorm + (anchor.shift.map { totalDamping * step.dot($0) } ?? 0)
+    let count = step.count
+    let dampingTerm =
+      totalDamping * space.sum(count) { step[$0].squaredNorm }
+      + (anchor.shift.map { shift in totalDamping * space.sum(count) { step[$0].dot(shift[$0]) } } ?? 0)
     let change = completeOwn(parameters)
-    let slope = gradient.dot(step) - change.decay.slope
-    let loss = Quadratic(slope: slope, curvature: -slope - dampingTerm - z.dot(step))
+    let slope = space.sum(count) { gradient[$0].dot(step[$0]) } - change.decay.slope
+    let loss = Quadratic(
+      slope: slope, curvature: -slope - dampingTerm - space.sum(count) { z[$0].dot(step[$0]) })
     return try space.totals(StepModel(loss: loss, change))
   }
 
@@ -91,8 +96,10 @@ package final class DampedStep<Scalar: DistributedScalar> {
     // After a rejected step, momentum would lead there again.
     guard report.accepted else { return anchor.lastStep.fill(0) }
     if anchor.looksAhead {
-      let own = parameters.advance(
-        Scalar(length), step, anchor.vector, rate: Scalar(rate), step: anchor.lastStep)
+      let own = space.sum(step.count) {
+        parameters[$0].advance(
+          Scalar(length), step[$0], anchor.vector[$0], rate: Scalar(rate), step: anchor.lastStep[$0])
+      }
       report.stepNorm = try space.totals(own).squareRoot()
     } else {
       parameters.combine(Scalar(length), step)

@@ -7,6 +7,11 @@ struct StepChange {
   let squaredStep: Double
 }
 
+extension StepChange {
+  /// Where nothing decays.
+  init(squaredStep: Double) { self.init(decay: Quadratic(slope: 0, curvature: 0), squaredStep: squaredStep) }
+}
+
 extension StepChange: NumberCoded {
   var numbers: [Double] { decay.numbers + squaredStep.numbers }
 
@@ -20,24 +25,38 @@ extension StepChange: NumberCoded {
 struct WeightDecay<Scalar: BLASScalar> {
   /// μ
   let rate: Double
-  /// Consecutive parts of the parameters, and μ or 0 for each.
-  let parts: [(range: Range<Int>, rate: Double)]
+  /// Consecutive parts of this rank's parameters, μ or 0 for each, and whether its sums have them.
+  let parts: [Part]
   /// c (P); empty for zero.
   private let center: Vector<Scalar>
 
-  init(rate: Double, includesBiases: Bool, toInitial: Bool, _ layout: ParameterLayout) {
+  typealias Part = (range: Range<Int>, rate: Double, counts: Bool)
+
+  init(
+    rate: Double, includesBiases: Bool, toInitial: Bool, _ layout: ParameterLayout, over space: any ParameterSpace
+  ) {
     self.rate = rate
     center = Vector(zeros: Self.vectorCount(rate: rate, toInitial: toInitial) * layout.count)
-    var parts: [(range: Range<Int>, rate: Double)] = []
-    for entry in layout.entries {
-      let own = includesBiases || !entry.name.hasSuffix("bias") ? rate : 0
-      if let last = parts.last, last.rate == own {
-        parts[parts.count - 1].range = last.range.lowerBound..<entry.range.upperBound
-      } else {
-        parts.append((entry.range, own))
+    parts = space.parts(of: layout.count).flatMap { whole, counts in
+      var parts: [Part] = []
+      for entry in layout.entries where whole.contains(entry.range.lowerBound) {
+        let own = includesBiases || !entry.name.hasSuffix("bias") ? rate : 0
+        if let last = parts.last, last.rate == own {
+          parts[parts.count - 1].range = last.range.lowerBound..<entry.range.upperBound
+        } else {
+          parts.append((entry.range, own, counts))
+        }
       }
+      return parts
     }
-    self.parts = parts
+  }
+
+  /// The sum over this rank's parameters, given those of the parts; a term for the totals of the parameter space.
+  func sum(_ body: (Part) -> Double) -> Double {
+    parts.reduce(0) { sum, part in
+      let own = body(part)
+      return part.counts ? sum + own : sum
+    }
   }
 
   /// What a checkpoint has to keep.
@@ -72,7 +91,7 @@ struct WeightDecay<Scalar: BLASScalar> {
   func assign(
     _ result: Vector<Scalar>, _ parameters: Vector<Scalar>, times factor: Double, _ a: Scalar, _ x: Vector<Scalar>
   ) {
-    for (range, rate) in parts {
+    for (range, rate, _) in parts {
       if rate == 0 {
         result[range].combine(a, x[range], 0)
       } else {
@@ -86,13 +105,13 @@ struct WeightDecay<Scalar: BLASScalar> {
   func change(
     _ parameters: Vector<Scalar>, _ step: Vector<Scalar>, adding y: Vector<Scalar>
   ) -> StepChange {
-    if rate == 0 { return StepChange(decay: Quadratic(slope: 0, curvature: 0), squaredStep: step.add(y)) }
+    if rate == 0 { return StepChange(squaredStep: sum { step[$0.range].add(y[$0.range]) }) }
     return change(along: step) { step[$0].add(y[$0], dotAndSquare: parameters[$0]) }
   }
 
   /// The change of the term from θ to θ + τΔ, and ‖Δ‖².
   func change(_ parameters: Vector<Scalar>, _ step: Vector<Scalar>) -> StepChange {
-    if rate == 0 { return StepChange(decay: Quadratic(slope: 0, curvature: 0), squaredStep: step.squaredNorm) }
+    if rate == 0 { return StepChange(squaredStep: sum { step[$0.range].squaredNorm }) }
     return change(along: step) { step[$0].dotAndSquare(parameters[$0]) }
   }
 
@@ -103,6 +122,7 @@ struct WeightDecay<Scalar: BLASScalar> {
     var (slope, curvature, squaredStep) = (0.0, 0.0, 0.0)
     for part in parts {
       let (dot, square) = sums(part.range)
+      if !part.counts { continue }
       slope += part.rate * (center.count == 0 ? dot : dot - step[part.range].dot(center[part.range]))
       curvature += part.rate * square
       squaredStep += square

@@ -28,15 +28,25 @@ package final class Message<Scalar: DistributedScalar> {
   /// The contribution of each virtual shard (P and its terms); empty without virtual shards.
   private let partials: [Vector<Scalar>]
   private let linearization: Linearization<Scalar>
+  /// The layers below, where the linearisation is of a head whose classes ranks share out.
+  private let trunk: Trunk<Scalar>?
   private let communicator: Communicator
   private let phases: Phases
   /// The starts of the buckets, from the last bucket to the first.
   private let bucketStarts: [Int]
 
-  package init(_ linearization: Linearization<Scalar>, communicator: Communicator, phases: Phases) {
+  package convenience init(_ linearization: Linearization<Scalar>, communicator: Communicator, phases: Phases) {
+    self.init(linearization, on: nil, communicator: communicator, phases: phases)
+  }
+
+  init(
+    _ linearization: Linearization<Scalar>, on trunk: Trunk<Scalar>?, communicator: Communicator, phases: Phases
+  ) {
     let network = linearization.network
-    buffer = Vector(zeros: network.layout.count + Self.termLimit)
-    parameters = buffer[0..<network.layout.count]
+    let count = (trunk?.parameterCount ?? 0) + network.layout.count
+    self.trunk = trunk
+    buffer = Vector(zeros: count + Self.termLimit)
+    parameters = buffer[0..<count]
     let (size, partition) = (buffer.count, linearization.partition)
     partials = (0..<(partition.isVirtual ? partition.partCount : 0)).map { _ in Vector(zeros: size) }
     self.linearization = linearization
@@ -78,12 +88,26 @@ package final class Message<Scalar: DistributedScalar> {
     _ cotangents: Cotangents<Scalar>, _ terms: RowTerms, into target: Vector<Scalar>, omitted: Int = 0,
     transform: (Vector<Scalar>, Range<Int>) -> Void
   ) throws {
+    if let trunk {
+      let (below, own) = trunk.split(target)
+      try sumOwn(cotangents, terms, into: own, omitted: 0, transform: transform)
+      return try trunk.sum(cotangents, into: below)
+    }
+    try sumOwn(cotangents, terms, into: target, omitted: omitted, transform: transform)
+  }
+
+  /// The same for the parameters of the linearised network.
+  private func sumOwn(
+    _ cotangents: Cotangents<Scalar>, _ terms: RowTerms, into target: Vector<Scalar>, omitted: Int,
+    transform: (Vector<Scalar>, Range<Int>) -> Void
+  ) throws {
     if linearization.parts.areVirtual {
       precondition(omitted == 0, "virtual shards are summed in their order")
       return try sumInOrder(cotangents, terms, into: target, transform)
     }
-    let parameters = target[0..<parameters.count]
-    for (index, term) in terms.enumerated() { target[parameters.count + index] = Scalar(term.ofParts[0]) }
+    let P = linearization.network.layout.count
+    let parameters = target[0..<P]
+    for (index, term) in terms.enumerated() { target[P + index] = Scalar(term.ofParts[0]) }
     let count = target.count
     try target.withElements { elements in
       switch exchange {
@@ -124,7 +148,7 @@ package final class Message<Scalar: DistributedScalar> {
     _ cotangents: Cotangents<Scalar>, _ terms: RowTerms, into sum: Vector<Scalar>,
     _ transform: (Vector<Scalar>, Range<Int>) -> Void
   ) throws {
-    let P = parameters.count
+    let P = linearization.network.layout.count
     phases.measure(.vjp) {
       let gradients = partials.map { $0[0..<P] }
       linearization.vjp(cotangents, into: gradients)

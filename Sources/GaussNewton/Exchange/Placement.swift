@@ -50,6 +50,10 @@ package protocol ParameterSpace {
   /// The results are the same on all ranks, which may branch on them. Collective.
   func totals<Numbers: NumberCoded>(_ own: Numbers) throws -> Numbers
 
+  /// Consecutive parts of `count` parameters of this rank, and whether they count in its sums: those that several ranks hold
+  /// among others that are sharded count on one.
+  func parts(of count: Int) -> [(range: Range<Int>, counts: Bool)]
+
   /// Whether several ranks hold the same parameters, and each computes with them on its own.
   var isReplicated: Bool { get }
 
@@ -59,4 +63,16 @@ package protocol ParameterSpace {
 
   /// Makes a vector that ranks have computed on their own equal on all ranks with the same parameters. Collective.
   func unify<Scalar: DistributedScalar>(_ vector: Vector<Scalar>) throws
+}
+
+extension ParameterSpace {
+  package func parts(of count: Int) -> [(range: Range<Int>, counts: Bool)] { [(0..<count, true)] }
+
+  /// The sum over `count` parameters of this rank, given those of ranges of them; a term for `totals`. Local.
+  func sum(_ count: Int, _ body: (Range<Int>) -> Double) -> Double {
+    parts(of: count).reduce(0) { sum, part in
+      let own = body(part.range)
+      return part.counts ? sum + own : sum
+    }
+  }
 }

@@ -59,6 +59,12 @@ final class RowExchange {
     return (ranks.flatMap(\.losses).reduce(0, +), ranks.contains(where: \.wishesToStop))
   }
 
+  /// Takes the rows of a batch of B rows that follow from the partition alone. Local.
+  func takeRows(of batchSize: Int) -> Shares {
+    rows = shares { RowPartition(rank: $0, ranks: communicator.size).rows(of: batchSize) }
+    return rows
+  }
+
   // MARK: Shares
 
   /// Shares of the rows of the upper triangle of a B × B matrix with equal areas. With virtual shards each share

@@ -84,9 +84,7 @@ package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
     _ linearization: Linearization<Scalar>, cotangents: Matrix<Scalar>, rowFactors: Vector<Scalar>,
     metric: Metric<Scalar>, gathers: Bool
   ) throws {
-    let ownRows = exchange.rows.own
     let (own, shares) = begin(gathers: gathers)
-    let (block, formed, mine, isAligned) = (own.block, own.rows, own.rows.range, own.rows.isAligned)
     var isFirst = true
     var layer = metric.layerCount
     try phases.measure(.gram) {
@@ -94,51 +92,68 @@ package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
         let beta: Scalar = isFirst ? 0 : 1
         isFirst = false
         gatheredLayer = nil
-        switch gradients {
-        case .products(let inputs, let cotangents, let hasBias):
-          workspace.grow(to: GramPanel.scratchCount(positions: 1))
-          layer -= 1
-          guard metric.hasFactors else {
-            let scale = metric.scale(layer)
-            let x = try gather(inputs, 0, scaledBy: scale?.inputRoot)
-            let y = try gather(cotangents, 1, scaledBy: scale?.outputs.inverseRoot)
-            if exchange.sharesOut(outputs: y.columns) {
-              gatheredLayer = GatheredLayer(inputs: x, cotangents: y, hasBias: hasBias, scale: scale)
-            }
-            return block.assignGramProducts(
-              formed, of: GramOperands(x, y), shift: scale?.biasInverse ?? (hasBias ? 1 : 0), beta: beta,
-              scratch: workspace)
-          }
-          // In a metric of matrices, rows include the bias's 1 as an input.
-          let (x, y) = (try gather(metric.extended(inputs, hasBias: hasBias), 0), try gather(cotangents, 1))
-          let divided = phases.measure(.metric) {
-            metric.divide(layer, ownInputs: x[rows: ownRows], ownCotangents: y[rows: ownRows])
-            return mine == ownRows && !isAligned
-              ? metric.dividedRows(layer) : metric.divided(layer, inputs: x[rows: mine], cotangents: y[rows: mine])
-          }
-          block.assignGramProducts(
-            formed, of: GramOperands(x, y, divided: divided), shift: 0, beta: beta, scratch: workspace)
-        case .sparseProducts(let inputs, let cotangents, let hasBias):
-          layer -= 1
-          workspace.grow(to: GramPanel.scratchCount(positions: 1))
-          let scale = metric.scale(layer)
-          let x = try exchange.gather(inputs)
-          block.assignGramProducts(
-            formed, of: scale?.inputRoot.map { x.scaled(columnsBy: $0) } ?? x,
-            try gather(cotangents, 1, scaledBy: scale?.outputs.inverseRoot),
-            shift: scale?.biasInverse ?? (hasBias ? 1 : 0), beta: beta, scratch: workspace)
-        case .positionProducts(let inputs, let cotangents, let positions):
-          workspace.grow(to: GramPanel.scratchCount(positions: positions))
-          let (x, y) = (try gather(inputs, 0, positions), try gather(cotangents, 1, positions))
-          block.assignGramProducts(
-            formed, of: GramOperands(x, y, positions: positions), shift: 1, beta: beta, scratch: workspace)
-        case .rows(let rows):
-          block.assignGramRows(formed, of: try gather(rows, 0), beta: beta)
-        }
+        if gradients.areOfConnection { layer -= 1 }
+        gatheredLayer = try add(gradients, to: own, beta: beta, by: exchange, in: (metric, layer))
       }
-      block.scaleGramRows(mine, by: rowFactors)
+      own.block.scaleGramRows(own.rows.range, by: rowFactors)
     }
     try complete(own, shares)
+  }
+
+  /// block ← beta·block + the products of a layer's gradients of all rows, which `exchange` gathers; in the metric of that
+  /// layer, if there is one. Returns the layer where ranks can share out its outputs. Collective.
+  @discardableResult
+  func add(
+    _ gradients: RowGradients<Scalar>, to own: FormedRows, beta: Scalar, by exchange: RowExchange,
+    in metric: (metric: Metric<Scalar>, layer: Int)? = nil
+  ) throws -> GatheredLayer<Scalar>? {
+    let (block, formed) = (own.block, own.rows)
+    func gather(
+      _ parts: [Matrix<Scalar>], _ place: Int, _ positions: Int = 1, scaledBy scales: Vector<Scalar>? = nil
+    ) throws -> Matrix<Scalar> {
+      try exchange.gather(parts, positions: positions, scaledBy: scales, in: &gathered[place])
+    }
+    switch gradients {
+    case .products(let inputs, let cotangents, let hasBias):
+      workspace.grow(to: GramPanel.scratchCount(positions: 1))
+      if let (metric, layer) = metric, metric.hasFactors {
+        // In a metric of matrices, rows include the bias's 1 as an input.
+        let (x, y) = (try gather(metric.extended(inputs, hasBias: hasBias), 0), try gather(cotangents, 1))
+        let (mine, ownRows) = (formed.range, exchange.rows.own)
+        let divided = phases.measure(.metric) {
+          metric.divide(layer, ownInputs: x[rows: ownRows], ownCotangents: y[rows: ownRows])
+          return mine == ownRows && !formed.isAligned
+            ? metric.dividedRows(layer) : metric.divided(layer, inputs: x[rows: mine], cotangents: y[rows: mine])
+        }
+        block.assignGramProducts(
+          formed, of: GramOperands(x, y, divided: divided), shift: 0, beta: beta, scratch: workspace)
+        return nil
+      }
+      let scale = metric.flatMap { $0.metric.scale($0.layer) }
+      let x = try gather(inputs, 0, scaledBy: scale?.inputRoot)
+      let y = try gather(cotangents, 1, scaledBy: scale?.outputs.inverseRoot)
+      block.assignGramProducts(
+        formed, of: GramOperands(x, y), shift: scale?.biasInverse ?? (hasBias ? 1 : 0), beta: beta,
+        scratch: workspace)
+      return exchange.sharesOut(outputs: y.columns)
+        ? GatheredLayer(inputs: x, cotangents: y, hasBias: hasBias, scale: scale) : nil
+    case .sparseProducts(let inputs, let cotangents, let hasBias):
+      workspace.grow(to: GramPanel.scratchCount(positions: 1))
+      let scale = metric.flatMap { $0.metric.scale($0.layer) }
+      let x = try exchange.gather(inputs)
+      block.assignGramProducts(
+        formed, of: scale?.inputRoot.map { x.scaled(columnsBy: $0) } ?? x,
+        try gather(cotangents, 1, scaledBy: scale?.outputs.inverseRoot),
+        shift: scale?.biasInverse ?? (hasBias ? 1 : 0), beta: beta, scratch: workspace)
+    case .positionProducts(let inputs, let cotangents, let positions):
+      workspace.grow(to: GramPanel.scratchCount(positions: positions))
+      let (x, y) = (try gather(inputs, 0, positions), try gather(cotangents, 1, positions))
+      block.assignGramProducts(
+        formed, of: GramOperands(x, y, positions: positions), shift: 1, beta: beta, scratch: workspace)
+    case .rows(let rows):
+      block.assignGramRows(formed, of: try gather(rows, 0), beta: beta)
+    }
+    return nil
   }
 
   /// The rows of K that this rank forms, their place, and all that it holds after they are gathered.

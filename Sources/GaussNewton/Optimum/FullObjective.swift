@@ -52,7 +52,8 @@ package final class FullObjective<Scalar: DistributedScalar> {
     self.phases = phases
     self.communicator = communicator
     decay = WeightDecay(
-      rate: weightDecay.rate, includesBiases: weightDecay.includesBiases, toInitial: false, network.layout)
+      rate: weightDecay.rate, includesBiases: weightDecay.includesBiases, toInitial: false, network.layout,
+      over: ReplicatedParameters(communicator: communicator, phases: phases))
     linearization = Linearization(network, capacity: blocks.capacity, partition: blocks.partition)
     keepsMargins = blocks.keepsMargins(network, rows: rows.count)
     margins = (keepsMargins ? blocks.ranges(of: rows.count) : [0..<blocks.size]).map { range in

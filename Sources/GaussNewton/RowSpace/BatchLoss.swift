@@ -4,8 +4,11 @@ import Networks
 /// The mean cross-entropy of one global batch around θ, (1/B) Σ ω_i ℓ_i: the linearised network, its margins, and the
 /// change of the loss along a step. Rows are this rank's shard (`#b` of B); where ranks share out classes, all rows, with
 /// columns for this rank's classes.
+///
+/// On layers whose rows ranks share out, `linearization` is that of the head above them.
 final class BatchLoss<Scalar: DistributedScalar> {
   let linearization: Linearization<Scalar>
+  let trunk: Trunk<Scalar>?
   private(set) var margin: SoftmaxMargin<Scalar>
   private let trialMargin: SoftmaxMargin<Scalar>
   private let candidate: Vector<Scalar>
@@ -17,14 +20,13 @@ final class BatchLoss<Scalar: DistributedScalar> {
   /// B
   private var batchSize = 0
 
-  init(
-    _ network: Network, capacity: Int, partition: RowPartition, exchange: RowExchange, classes: ClassShards? = nil
-  ) {
-    self.classes = classes
-    linearization = Linearization(network, capacity: capacity, partition: partition)
+  init(_ placement: StepPlacement<Scalar>, exchange: RowExchange) {
+    (classes, trunk) = (placement.classes, placement.trunk)
+    let (network, capacity) = (placement.network, placement.capacity)
+    linearization = Linearization(network, capacity: capacity, partition: placement.partition)
     margin = SoftmaxMargin(capacity: capacity)
     trialMargin = SoftmaxMargin(capacity: capacity)
-    candidate = Vector(zeros: network.layout.count)
+    candidate = Vector(zeros: (trunk?.parameterCount ?? 0) + network.layout.count)
     self.exchange = exchange
   }
 
@@ -35,10 +37,11 @@ final class BatchLoss<Scalar: DistributedScalar> {
   func linearize(at parameters: Vector<Scalar>, on batch: Batch<Scalar>, logits: Matrix<Scalar>? = nil) throws {
     targets = batch.targets
     batchSize = batch.globalSize
-    linearization.linearize(at: parameters, on: batch.inputs, batchSize: batchSize, logits: logits)
+    try linearization.linearize(at: parameters, on: batch, above: trunk, logits: logits)
     margin.weights = batch.weights
     try margin.assign(
       replacing: linearization.logits, targets: targets, parts: linearization.parts.all, over: classes)
+    try trunk?.assignCotangents(cotangents, head: linearization, at: parameters)
   }
 
   /// v of each row (#b × C).
@@ -54,6 +57,13 @@ final class BatchLoss<Scalar: DistributedScalar> {
   /// The mean over the rows of all ranks, given their sum.
   func mean(_ sum: Double) -> Double { sum / Double(batchSize) }
 
+  /// The tangents of the logits (#b × C) along a vector in the parameter space (P). Collective where ranks share out classes.
+  func jvp(_ tangent: Vector<Scalar>) throws -> Matrix<Scalar> {
+    let tangents = phases.measure(.jvp) { linearization.jvp(trunk?.split(tangent).head ?? tangent) }
+    try trunk?.addTangents(along: tangent, to: tangents)
+    return tangents
+  }
+
   /// Each row ż of `tangents` (#b × C) ← ω(diag(π) − ππᵀ)ż/B. Collective where ranks share out classes.
   func applyFullCurvature(to tangents: Matrix<Scalar>) throws {
     if let classes {
@@ -67,7 +77,7 @@ final class BatchLoss<Scalar: DistributedScalar> {
   ///
   /// The exact split diag(π) − ππᵀ = p(1−p) v vᵀ + (1−p)(diag(q) − q qᵀ) gives it.
   func fullCurvature(along step: Vector<Scalar>) throws -> Double {
-    let tangents = phases.measure(.jvp) { linearization.jvp(step) }
+    let tangents = try jvp(step)
     if let classes {
       let sum = try phases.measure(.forward) {
         try margin.fullCurvatureSum(cotangents: cotangents, tangents: tangents, targets: targets, over: classes)
@@ -100,8 +110,10 @@ final class BatchLoss<Scalar: DistributedScalar> {
       let parts = linearization.parts.all.map { $0.clamped(to: rows) }
       /// The index of a row within `rows`.
       func place(_ row: Int) -> Int { row - rows.lowerBound }
+      let logits = linearization.logits(
+        at: trunk?.split(candidate).head ?? candidate, on: try trunk?.hidden(at: candidate, rows: rows), rows: rows)
       try trialMargin.assign(
-        replacing: linearization.logits(at: candidate, rows: rows), targets: targets.rows(rows),
+        replacing: logits, targets: targets.rows(rows),
         parts: parts.map { place($0.lowerBound)..<place($0.upperBound) }, over: classes)
       return parts.map { trialMargin.lossChange(from: margin, rows: $0, start: place($0.lowerBound)) }
     }

@@ -51,6 +51,14 @@ package final class RowSpace<Scalar: DistributedScalar> {
     }
   }
 
+  /// Takes the rows `own` of another row space, whose margins have these cotangents at the outputs of this one's network.
+  func assign(_ own: Range<Int>, of all: RowSpace, cotangents: Matrix<Scalar>) {
+    rows = own.count
+    self.cotangents = cotangents
+    rootWeights[0..<rows].assign(all.rootWeights[own])
+    residuals[0..<rows].assign(all.residuals[own])
+  }
+
   /// rows ← R u, for a tangent u (P) that is the same on all ranks.
   package func apply(_ tangent: Vector<Scalar>, into rows: Vector<Scalar>) {
     let logitTangents = linearization.jvp(tangent)

@@ -51,7 +51,7 @@ struct CurvatureSystem<Scalar: DistributedScalar>: ConjugateGradientSystem {
     y.fill(0)
     scratch.start.assign(z)
     d.assign(z)
-    squaredResidual = try space.totals(z.squaredNorm)
+    squaredResidual = try space.totals(space.sum(z.count) { z[$0].squaredNorm })
     squaredDirection = squaredResidual
     return state
   }
@@ -59,16 +59,18 @@ struct CurvatureSystem<Scalar: DistributedScalar>: ConjugateGradientSystem {
   mutating func curvature() throws -> Double {
     let Gd = try product(d)
     productOfDirection = Gd
-    return try space.totals(d.dot(Gd)) + λ * squaredDirection
+    return try space.totals(space.sum(d.count) { d[$0].dot(Gd[$0]) }) + λ * squaredDirection
   }
 
   mutating func advance(by α: Double, replaces: Bool) throws -> Double {
-    var square = z.subtract(Scalar(α), productOfDirection!, Scalar(α * λ), d)
+    let Gd = productOfDirection!
+    var square = space.sum(d.count) { z[$0].subtract(Scalar(α), Gd[$0], Scalar(α * λ), d[$0]) }
     pendingLength = replaces ? nil : α
     if replaces {
       y.combine(Scalar(α), d)
       z.assign(scratch.start)
-      square = z.subtract(1, try product(y), Scalar(λ), y)
+      let Gy = try product(y)
+      square = space.sum(y.count) { z[$0].subtract(1, Gy[$0], Scalar(λ), y[$0]) }
     }
     squaredResidual = try space.totals(square)
     return squaredResidual
@@ -78,10 +80,10 @@ struct CurvatureSystem<Scalar: DistributedScalar>: ConjugateGradientSystem {
     let square: Double
     if let α = pendingLength {
       // y ← y + αd, d ← z + βd
-      square = y.advance(Scalar(α), d, by: z, Scalar(β)).u
+      square = space.sum(y.count) { y[$0].advance(Scalar(α), d[$0], by: z[$0], Scalar(β)).u }
     } else {
       d.combine(1, z, Scalar(β))
-      square = d.squaredNorm
+      square = space.sum(d.count) { d[$0].squaredNorm }
     }
     squaredDirection = try space.totals(square)
     return state

@@ -5,9 +5,10 @@ import Networks
 public struct Batch<Scalar: BLASScalar> {
   /// #b × d
   public let inputs: Inputs<Scalar>
-  /// What the rows are trained towards (#b): their labels, or distributions over the classes.
+  /// What the rows are trained towards (#b): their labels, or distributions over the classes. Of all rows (B) where ranks share
+  /// out classes.
   public let targets: Targets<Scalar>
-  /// ω of the rows (#b), not negative: the loss is (1/B) Σ ω_i ℓ_i. nil: all are 1.
+  /// ω of the rows, as many as labels, not negative: the loss is (1/B) Σ ω_i ℓ_i. nil: all are 1.
   public let weights: Vector<Scalar>?
   /// B, over all ranks.
   public let globalSize: Int
@@ -25,8 +26,10 @@ public struct Batch<Scalar: BLASScalar> {
   public init(
     inputs: Inputs<Scalar>, targets: Targets<Scalar>, weights: Vector<Scalar>? = nil, globalSize: Int
   ) {
-    precondition(targets.labels.count == inputs.rows, "one label a row")
-    precondition(weights.map { $0.count == inputs.rows } ?? true, "one weight a row")
+    precondition(
+      targets.labels.count == inputs.rows || targets.labels.count == globalSize,
+      "one label a row of this rank, or of all")
+    precondition(weights.map { $0.count == targets.labels.count } ?? true, "one weight a label")
     self.inputs = inputs
     self.targets = targets
     self.weights = weights

@@ -29,9 +29,7 @@ extension FastGaussNewton {
     func assignMatrix() throws {
       if let classes {
         if kind == .cg { return }
-        return try gram.assign(
-          loss.linearization, cotangents: loss.cotangents, rowFactors: rowFactors, metric: metric, gathers: gathers,
-          over: classes)
+        return try gram.assign(loss, rowFactors: rowFactors, metric: metric, gathers: gathers, over: classes)
       }
       try gram.assign(
         loss.linearization, cotangents: loss.cotangents, rowFactors: rowFactors, metric: metric, gathers: gathers)

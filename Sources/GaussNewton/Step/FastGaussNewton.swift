@@ -62,29 +62,31 @@ public final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer {
 
   /// Allocates memory for shards of at most `capacity` rows.
   ///
-  /// - Parameter classes: where ranks share out the classes of a head, which is then the network with this rank's classes
-  ///   alone; each rank has all rows, and its own parameters. The metric has no matrices.
+  /// - Parameter classes: where ranks share out the classes of a head. The network then has this rank's classes alone; each
+  ///   rank has all rows, but those of the layers below the head are shared out. The metric has no matrices, and below a
+  ///   head there is none.
   package init(
     _ network: Network, options: GaussNewtonOptions, capacity: Int, partition: RowPartition, communicator: Communicator,
     classes: ClassShards? = nil
   ) {
-    precondition(classes == nil || network.hasSingleLayer && !partition.isVirtual, "classes are shared out of a head")
-    let placement = StepPlacement(classes, over: communicator, phases: phases)
-    let (classes, rowCommunicator) = (placement.classes, placement.rowCommunicator)
+    let placement = StepPlacement<Scalar>(
+      network, capacity: capacity, partition, classes: classes, over: communicator, phases: phases)
+    let (classes, rowCommunicator, capacity) = (placement.classes, placement.rowCommunicator, placement.capacity)
+    precondition(placement.trunk == nil || options.metric.kind == .identity, "there is no metric below shared classes")
     self.options = options
     self.classes = classes
     space = placement.space
     damped = DampedStep(network.layout, options: options, over: space)
     exchange = RowExchange(
       partition: partition, communicator: communicator, phases: phases, classes: classes)
-    loss = BatchLoss(network, capacity: capacity, partition: partition, exchange: exchange, classes: classes)
+    loss = BatchLoss(placement, exchange: exchange)
     metric = Metric(
       loss.linearization, options: options.metric, capacity: capacity, communicator: rowCommunicator, phases: phases,
       classes: classes)
     rowSpace = RowSpace(loss.linearization, capacity: capacity)
-    message = Message(loss.linearization, communicator: rowCommunicator, phases: phases)
+    message = Message(loss.linearization, on: loss.trunk, communicator: rowCommunicator, phases: phases)
     let own = ShardedRows(rowSpace, message, phases: phases)
-    let classRows = classes.map { ClassRows(own: own, classes: $0) }
+    let classRows = classes.map { [loss] in ClassRows(own: own, classes: $0, trunk: loss.trunk) }
     rows = classRows ?? own
     kernel = classRows.map { [metric] in ClassKernel(rows: $0, metric: metric) }
     whitenedRows = ShardedRows(rowSpace, message, whitenedBy: metric, phases: phases)
@@ -147,6 +149,7 @@ public final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer {
     try phases.measure(.forward) {
       try loss.linearize(at: parameters, on: batch, logits: place)
       rowSpace.assign(loss.margin, cotangents: loss.cotangents, batchSize: batch.globalSize)
+      loss.trunk?.assignRows(of: rowSpace)
     }
   }
 

@@ -217,9 +217,12 @@ package final class Linearization<Scalar: BLASScalar> {
       room: scaledStorage[rows.lowerBound * scaledCount..<rows.upperBound * scaledCount], scratch: scratches[index])
   }
 
-  /// The logits at other parameters on `rows` of the same batch (#rows × C), in `outputScratch`. The linearization
-  /// stays valid.
-  package func logits(at parameters: Vector<Scalar>, rows: Range<Int>) -> Matrix<Scalar> {
+  /// The logits at other parameters on `rows` of the same batch, or of other inputs (#b × d), in `outputScratch`: #rows × C. The
+  /// linearization stays valid.
+  package func logits(
+    at parameters: Vector<Scalar>, on others: Inputs<Scalar>? = nil, rows: Range<Int>
+  ) -> Matrix<Scalar> {
+    let inputs = others ?? inputs
     parts.forEach { index, part in
       let own = part.clamped(to: rows)
       network.body.forward(

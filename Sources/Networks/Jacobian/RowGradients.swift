@@ -77,6 +77,14 @@ package enum RowGradients<Scalar: BLASScalar> {
   case positionProducts(inputs: [Matrix<Scalar>], cotangents: [Matrix<Scalar>], positions: Int)
   /// The gradients themselves, as rows.
   case rows([Matrix<Scalar>])
+
+  /// Whether they are of a fully connected layer.
+  package var areOfConnection: Bool {
+    switch self {
+    case .products, .sparseProducts: true
+    case .positionProducts, .rows: false
+    }
+  }
 }
 
 /// The cotangent at the outputs of a single layer (#b × outputs, in its parts), and the other data that determines its

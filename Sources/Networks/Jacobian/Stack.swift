@@ -23,6 +23,16 @@ package struct Stack: Layer {
     }
   }
 
+  /// The same layers with another last one.
+  package func replacingLast(by layer: any Layer) -> Stack {
+    Stack(layers.dropLast() + [layer], unnumbered: unnumbered)
+  }
+
+  /// The layers but the last one; nil where there are no others.
+  package var withoutLast: Stack? {
+    layers.count == 1 ? nil : Stack(Array(layers.dropLast()), unnumbered: unnumbered)
+  }
+
   package var inputCount: Int { layers.first!.inputCount }
   package var outputCount: Int { layers.last!.outputCount }
 

@@ -1,23 +1,41 @@
 import LinearAlgebra
 
-/// A head of which a rank holds some classes.
+/// A network of whose head a rank holds some classes. The head is the last layer, which is fully connected.
 extension Network {
-  /// This head with some of its classes alone, possibly none.
-  ///
-  /// - Precondition: the network is a head alone.
+  /// This network with some classes of its head alone, possibly none.
   package func keeping(_ classes: Range<Int>) -> Network {
-    precondition(hasSingleLayer && classes.upperBound <= outputCount, "classes are kept of a head")
-    let layer: any Layer =
-      takesSparseInputs
-      ? SparseLinear(inputs: inputCount, outputs: classes.count, hasBias: hasHeadBias)
-      : Linear(inputs: inputCount, outputs: classes.count, hasBias: hasHeadBias)
-    return Network(Stack([layer]), example: example, outline: outline)
+    precondition(classes.upperBound <= outputCount, "only classes that there are can be kept")
+    return Network(body.replacingLast(by: headLayer(classes.count)), example: example, outline: outline)
   }
 
-  /// Where the parameters of `keeping(classes)` lie among those of this head: runs of equal length that follow each other
-  /// there, and here at equal distances; first the weights, then the biases.
+  /// The head alone, which takes what the other layers give (H).
+  package var head: Network { hasSingleLayer ? self : Network([headLayer(outputCount)]) }
+
+  /// The layers below the head, which give its inputs; nil where there are none.
+  package var trunk: Network? {
+    body.withoutLast.map { Network($0, example: example, outline: outline.dropLast()) }
+  }
+
+  /// The number of parameters of the layers below the head, which are the first ones.
+  package var trunkParameterCount: Int { body.parameterRanges.last!.lowerBound }
+
+  private func headLayer(_ classCount: Int) -> any Layer {
+    let inputs = layers.last!.inputCount
+    return hasSingleLayer && takesSparseInputs
+      ? SparseLinear(inputs: inputs, outputs: classCount, hasBias: hasHeadBias)
+      : Linear(inputs: inputs, outputs: classCount, hasBias: hasHeadBias)
+  }
+
+  /// Whether a tensor is one of the head's, of which ranks hold some classes.
+  package func isOfHead(_ entry: ParameterLayout.Entry) -> Bool { entry.range.lowerBound >= trunkParameterCount }
+
+  /// Where the parameters of `keeping(classes)` lie among those of this network: for each tensor runs of equal length that
+  /// follow each other there, and here at equal distances. Those below the head lie there as here.
   package func places(of classes: Range<Int>) -> [ParameterRuns] {
     layout.entries.map { entry in
+      guard isOfHead(entry) else {
+        return ParameterRuns(start: entry.range.lowerBound, length: entry.range.count, stride: 0, count: 1)
+      }
       let width = entry.range.count / outputCount
       if entry.isTransposed {
         return ParameterRuns(
@@ -28,7 +46,7 @@ extension Network {
     }
   }
 
-  /// Of a vector with the parameters of this head (P), those of some classes.
+  /// Of a vector with the parameters of this network (P), those of `keeping(classes)`.
   package func parameters<Scalar: BLASScalar>(_ classes: Range<Int>, of all: Vector<Scalar>) -> Vector<Scalar> {
     let places = places(of: classes)
     let own = Vector<Scalar>(zeros: places.reduce(0) { $0 + $1.length * $1.count })

@@ -13,6 +13,7 @@ import Testing
     var options = plainOptions()
     var firstOrder: FirstOrderOptions?
     var isFull = false
+    var rate = 1.0
 
     init(_ name: String, _ change: (inout GaussNewtonOptions) -> Void) {
       testDescription = name
@@ -25,6 +26,16 @@ import Testing
     init(_ name: String, _ method: FirstOrderOptions.Method) {
       testDescription = name
       firstOrder = FirstOrderOptions(method, weightDecay: 1e-3, decaysBiases: false, decaysToInitial: false)
+      rate = 0.05
+    }
+
+    /// With smaller steps: large ones on layers that are not linear multiply rounding by much in each.
+    var gentle: Way {
+      var way = self
+      way.options.damping.initial = 1
+      way.options.damping.minimum = 0.5
+      way.rate /= 4
+      return way
     }
   }
 
@@ -83,7 +94,7 @@ import Testing
   /// Twenty steps over batches of several sizes.
   func run(
     _ trial: ClassTrial<some Optimizer<Double>>, rate: Double
-  ) throws -> (reports: [StepReport], parameters: [Double]) {
+  ) throws -> (reports: [StepReport], parameters: [Double], own: [Double]) {
     trial.optimizer.begin(at: trial.parameters)
     var samples = Samples(seed: 20)
     let reports = try (0..<20).map { step in
@@ -91,33 +102,38 @@ import Testing
       let start = samples.integer(below: trial.problem.rowCount - count)
       return try trial.advance(on: start..<start + count, rate: rate * (1 - Double(step) / 40))
     }
-    return (reports, try trial.whole(trial.parameters))
+    return (reports, try trial.whole(trial.parameters), trial.parameters.array)
   }
 
   func run(
-    _ way: Way, _ problem: ToyProblem, isSparse: Bool, over communicator: Communicator
-  ) throws -> (reports: [StepReport], parameters: [Double]) {
+    _ way: Way, _ problem: ToyProblem, isSparse: Bool, on trunk: [any Layer] = []
+  ) throws -> (reports: [StepReport], parameters: [Double], own: [Double]) {
     if let firstOrder = way.firstOrder {
       return try run(
-        ClassTrial<FirstOrder<Double>>(problem, firstOrder, isSparse: isSparse, over: communicator), rate: 0.05)
+        ClassTrial<FirstOrder<Double>>(problem, firstOrder, isSparse: isSparse, on: trunk), rate: way.rate)
     }
     if way.isFull {
       return try run(
-        ClassTrial<GeneralizedGaussNewton<Double>>(problem, way.options, isSparse: isSparse, over: communicator),
-        rate: 1)
+        ClassTrial<GeneralizedGaussNewton<Double>>(problem, way.options, isSparse: isSparse, on: trunk),
+        rate: way.rate)
     }
     return try run(
-      ClassTrial<FastGaussNewton<Double>>(problem, way.options, isSparse: isSparse, over: communicator), rate: 1)
+      ClassTrial<FastGaussNewton<Double>>(problem, way.options, isSparse: isSparse, on: trunk), rate: way.rate)
   }
 
-  /// The same steps with all classes on one rank, without sharing out.
-  func reference(_ way: Way, _ problem: ToyProblem) throws -> [StepReport] {
-    let network = Network([
-      Linear(inputs: problem.featureCount, outputs: problem.oracle.classCount, hasBias: problem.oracle.hasBias)
-    ])
+  /// The same steps with all classes on one rank, without sharing out; those of a head alone on dense rows.
+  func reference(
+    _ way: Way, _ problem: ToyProblem, isSparse: Bool = false, on trunk: [any Layer] = []
+  ) throws -> [StepReport] {
+    let network = Network(
+      trunk + [
+        Linear(
+          inputs: trunk.last?.outputCount ?? problem.featureCount, outputs: problem.oracle.classCount,
+          hasBias: problem.oracle.hasBias)
+      ])
     let alone = Communicator()
-    func steps(_ optimizer: some Optimizer<Double>, rate: Double) throws -> [StepReport] {
-      let parameters = Vector(problem.parameters)
+    func steps(_ optimizer: some Optimizer<Double>) throws -> [StepReport] {
+      let parameters = trunk.isEmpty ? Vector(problem.parameters) : network.initialParameters(seed: 8)
       optimizer.begin(at: parameters)
       var samples = Samples(seed: 20)
       return try (0..<20).map { step in
@@ -127,21 +143,22 @@ import Testing
         return try optimizer.advance(
           parameters,
           on: Batch(
-            inputs: .dense(problem.inputs(rows)), labels: problem.labels(rows), weights: problem.weights(rows),
+            inputs: isSparse
+              ? .sparse(CSRMatrix(Array(problem.oracle.features[rows]), columns: problem.featureCount))
+              : .dense(problem.inputs(rows)), labels: problem.labels(rows), weights: problem.weights(rows),
             globalSize: count),
-          rate: rate * (1 - Double(step) / 40))
+          rate: way.rate * (1 - Double(step) / 40))
       }
     }
     if let firstOrder = way.firstOrder {
-      return try steps(
-        FirstOrder<Double>(network, options: firstOrder, capacity: 64, communicator: alone), rate: 0.05)
+      return try steps(FirstOrder<Double>(network, options: firstOrder, capacity: 64, communicator: alone))
     }
     if way.isFull {
       return try steps(
-        GeneralizedGaussNewton<Double>(network, options: way.options, capacity: 64, communicator: alone), rate: 1)
+        GeneralizedGaussNewton<Double>(network, options: way.options, capacity: 64, communicator: alone))
     }
     return try steps(
-      FastGaussNewton<Double>(network, options: way.options, capacity: 64, communicator: alone), rate: 1)
+      FastGaussNewton<Double>(network, options: way.options, capacity: 64, communicator: alone))
   }
 
   @Test(arguments: ways, [3, 11])
@@ -150,7 +167,7 @@ import Testing
       .weighted((0..<150).map { [1, 2, 0, 0.5, 1.5][$0 % 5] })
     let expected = try reference(way, problem)
     for isSparse in [false, true] {
-      let (reports, parameters) = try run(way, problem, isSparse: isSparse, over: World.communicator)
+      let (reports, parameters, _) = try run(way, problem, isSparse: isSparse)
       for (mine, reference) in zip(reports, expected) {
         #expect(abs(mine.loss / reference.loss - 1) < 1e-9)
         #expect(abs(mine.stepNorm / reference.stepNorm - 1) < 1e-7)
@@ -158,6 +175,42 @@ import Testing
       }
       #expect(Set(reports.map(\.loss)).count == 20)
       #expect(parameters.allSatisfy { $0.isFinite })
+    }
+  }
+
+  /// Layers on which the inner products of row gradients are formed in each of the ways that there are.
+  static let trunks: [String: [any Layer]] = [
+    "dense": [
+      Linear(inputs: 6, outputs: 8), Activation(.tanh, count: 8), LayerNormalization(shape: [8]),
+      Residual(Stack([Linear(inputs: 8, outputs: 8), Activation(.gelu, count: 8)])),
+    ],
+    "convolution": [
+      Convolution(
+        ImageShape(channels: 1, height: 2, width: 3), channels: 4, kernel: 2, stride: 1, padding: 1)!,
+      Activation(.silu, count: 48),
+    ],
+    "sparse": [SparseLinear(inputs: 6, outputs: 8), Activation(.tanh, count: 8), Linear(inputs: 8, outputs: 5)],
+  ]
+
+  @Test(arguments: ways.filter { $0.options.metric.kind == .identity }, ["dense", "convolution", "sparse"])
+  func `Twenty steps of a network with shared classes have the losses of a single process`(
+    way: Way, trunk: String
+  ) throws {
+    let (layers, isSparse, way) = (Self.trunks[trunk]!, trunk == "sparse", way.gentle)
+    for classes in [3, 11] {
+      let problem = ToyProblem(rows: 150, features: 6, classes: classes, largestMargin: 2, seed: 19)
+        .weighted((0..<150).map { [1, 2, 0, 0.5, 1.5][$0 % 5] })
+      let expected = try reference(way, problem, isSparse: isSparse, on: layers)
+      let (reports, parameters, all) = try run(way, problem, isSparse: isSparse, on: layers)
+      for (mine, reference) in zip(reports, expected) {
+        #expect(abs(mine.loss / reference.loss - 1) < 1e-9)
+        #expect(mine.damping == reference.damping && mine.accepted == reference.accepted)
+      }
+      #expect(Set(reports.map(\.loss)).count == 20 && parameters.allSatisfy(\.isFinite))
+      // All ranks have the same layers below the head, to the bit.
+      let count = Network(layers).layout.count
+      let own = all[..<count].map(\.bitPattern)
+      #expect(try World.communicator.allgather(own) == (0..<World.size).flatMap { _ in own })
     }
   }
 

@@ -11,31 +11,39 @@ struct ClassTrial<Method: Optimizer> {
   let problem: ToyProblem
   let communicator: Communicator
   let classes: ClassShards
-  /// The head with all classes.
+  /// The network with all classes.
   let network: Network
+  /// How ranks share out rows; each has all where the network is a head alone.
+  let partition: RowPartition
   let optimizer: Method
   let parameters: Vector<Scalar>
   let isSparse: Bool
   /// ε of the batch, beside the distributions of the problem.
   var smoothing = 0.0
 
+  /// - Parameter trunk: the layers below the head.
   init(
-    _ problem: ToyProblem, isSparse: Bool = false, over communicator: Communicator = World.communicator,
-    _ make: (Network, _ capacity: Int, Communicator, ClassShards) -> Method
+    _ problem: ToyProblem, isSparse: Bool = false, on trunk: [any Layer] = [],
+    over communicator: Communicator = World.communicator,
+    _ make: (Network, _ capacity: Int, RowPartition, ClassShards) -> Method
   ) {
     self.problem = problem
     self.communicator = communicator
     self.isSparse = isSparse
     let (d, C, hasBias) = (problem.featureCount, problem.oracle.classCount, problem.oracle.hasBias)
     classes = ClassShards(C, over: communicator)
-    network = Network([
-      isSparse
-        ? SparseLinear(inputs: d, outputs: C, hasBias: hasBias) as any Layer
-        : Linear(inputs: d, outputs: C, hasBias: hasBias)
-    ])
-    optimizer = make(network.keeping(classes.own), problem.rowCount, communicator, classes)
-    let θ = isSparse ? transposingFirst(problem.parameters, C, d) : problem.parameters
-    parameters = network.parameters(classes.own, of: Vector(θ.map { Scalar($0) }))
+    partition = trunk.isEmpty ? RowPartition() : RowPartition(rank: communicator.rank, ranks: communicator.size)
+    network =
+      trunk.isEmpty && isSparse
+      ? Network([SparseLinear(inputs: d, outputs: C, hasBias: hasBias)])
+      : Network(trunk + [Linear(inputs: trunk.last?.outputCount ?? d, outputs: C, hasBias: hasBias)])
+    optimizer = make(
+      network.keeping(classes.own), partition.capacity(of: problem.rowCount), partition, classes)
+    let θ: Vector<Scalar> =
+      trunk.isEmpty
+      ? Vector((isSparse ? transposingFirst(problem.parameters, C, d) : problem.parameters).map { Scalar($0) })
+      : network.initialParameters(seed: 8)
+    parameters = network.parameters(classes.own, of: θ)
   }
 
   /// Some rows with this rank's columns of their targets.
@@ -45,10 +53,12 @@ struct ClassTrial<Method: Optimizer> {
       Matrix(
         Vector((0..<rows.count).flatMap { row in classes.own.map { all[row, $0] } }), rows.count, classes.own.count)
     }
-    let features = Array(problem.oracle.features[rows])
+    let part = partition.rows(of: rows.count)
+    let own = rows.lowerBound + part.lowerBound..<rows.lowerBound + part.upperBound
+    let features = Array(problem.oracle.features[own])
     return Batch(
       inputs: isSparse
-        ? .sparse(CSRMatrix(features, columns: problem.featureCount)) : .dense(problem.inputs(rows)),
+        ? .sparse(CSRMatrix(features, columns: problem.featureCount)) : .dense(problem.inputs(own)),
       targets: Targets(problem.labels(rows), smoothing: smoothing, distributions: distributions),
       weights: problem.weights(rows), globalSize: rows.count)
   }
@@ -71,7 +81,8 @@ struct ClassTrial<Method: Optimizer> {
         }
       }
     }
-    return isSparse ? transposingFirst(all, problem.featureCount, problem.oracle.classCount) : all
+    return isSparse && network.hasSingleLayer
+      ? transposingFirst(all, problem.featureCount, problem.oracle.classCount) : all
   }
 
   /// One step on all rows, and the change of all parameters in it. Collective.
@@ -84,30 +95,32 @@ struct ClassTrial<Method: Optimizer> {
 
 extension ClassTrial {
   init<Number>(
-    _ problem: ToyProblem, _ options: GaussNewtonOptions, isSparse: Bool = false,
+    _ problem: ToyProblem, _ options: GaussNewtonOptions, isSparse: Bool = false, on trunk: [any Layer] = [],
     over communicator: Communicator = World.communicator
   ) where Method == FastGaussNewton<Number> {
-    self.init(problem, isSparse: isSparse, over: communicator) {
+    self.init(problem, isSparse: isSparse, on: trunk, over: communicator) {
       FastGaussNewton(
-        $0, options: options, capacity: $1, partition: RowPartition(), communicator: $2, classes: $3)
+        $0, options: options, capacity: $1, partition: $2, communicator: communicator, classes: $3)
     }
   }
 
   init<Number>(
-    _ problem: ToyProblem, _ options: GaussNewtonOptions, isSparse: Bool = false,
+    _ problem: ToyProblem, _ options: GaussNewtonOptions, isSparse: Bool = false, on trunk: [any Layer] = [],
     over communicator: Communicator = World.communicator
   ) where Method == GeneralizedGaussNewton<Number> {
-    self.init(problem, isSparse: isSparse, over: communicator) {
-      GeneralizedGaussNewton($0, options: options, capacity: $1, communicator: $2, classes: $3)
+    self.init(problem, isSparse: isSparse, on: trunk, over: communicator) {
+      GeneralizedGaussNewton(
+        $0, options: options, capacity: $1, partition: $2, communicator: communicator, classes: $3)
     }
   }
 
   init<Number>(
-    _ problem: ToyProblem, _ options: FirstOrderOptions, isSparse: Bool = false,
+    _ problem: ToyProblem, _ options: FirstOrderOptions, isSparse: Bool = false, on trunk: [any Layer] = [],
     over communicator: Communicator = World.communicator
   ) where Method == FirstOrder<Number> {
-    self.init(problem, isSparse: isSparse, over: communicator) {
-      FirstOrder($0, options: options, capacity: $1, communicator: $2, classes: $3)
+    self.init(problem, isSparse: isSparse, on: trunk, over: communicator) {
+      FirstOrder(
+        $0, options: options, capacity: $1, partition: $2, communicator: communicator, classes: $3)
     }
   }
 }
