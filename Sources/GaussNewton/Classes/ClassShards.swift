@@ -28,8 +28,8 @@ package struct ClassShards {
   /// The classes of each rank.
   package var all: [Range<Int>] { (0..<communicator.size).map { (0..<count).part($0, of: communicator.size) } }
 
-  /// Whether this is rank 0.
-  package var isFirst: Bool { communicator.rank == 0 }
+  /// The number of this rank.
+  package var rank: Int { communicator.rank }
 
   /// The largest number of classes that a rank has.
   package var largest: Int { all.map(\.count).max()! }

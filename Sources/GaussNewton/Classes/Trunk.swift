@@ -13,7 +13,7 @@ final class Trunk<Scalar: DistributedScalar> {
   let linearization: Linearization<Scalar>
   /// √(ωw̃/B) and ∂m/∂H of this rank's rows.
   private let rowSpace: RowSpace<Scalar>
-  private let message: Message<Scalar>
+  let message: Message<Scalar>
   private let classes: ClassShards
   private let phases: Phases
   /// Gathers of other layers' inputs and cotangents.

@@ -21,7 +21,12 @@ package final class Message<Scalar: DistributedScalar> {
   private let buffer: Vector<Scalar>
   /// The parameter part (P).
   package let parameters: Vector<Scalar>
-  package var exchange = Exchange.single
+  /// On a trunk that of its sums; there are none for a head whose classes ranks share out.
+  package var exchange: Exchange {
+    get { trunk?.message.exchange ?? ownExchange }
+    set { if let trunk { trunk.message.exchange = newValue } else { ownExchange = newValue } }
+  }
+  private var ownExchange = Exchange.single
 
   /// The largest number of terms that travel with the parameters.
   private static var termLimit: Int { 3 }
@@ -56,7 +61,7 @@ package final class Message<Scalar: DistributedScalar> {
   }
 
   /// Whether there is more than one bucket.
-  package var hasBuckets: Bool { bucketStarts.count > 1 }
+  package var hasBuckets: Bool { trunk?.message.hasBuckets ?? (bucketStarts.count > 1) }
 
   /// The exchange that is mostly faster: sums of large buckets overlap with the pass.
   package var usualExchange: Exchange { hasBuckets ? .bucketed : .single }
@@ -110,7 +115,7 @@ package final class Message<Scalar: DistributedScalar> {
     for (index, term) in terms.enumerated() { target[P + index] = Scalar(term.ofParts[0]) }
     let count = target.count
     try target.withElements { elements in
-      switch exchange {
+      switch ownExchange {
       case .single:
         phases.measure(.vjp) {
           linearization.vjp(cotangents, into: [parameters])
@@ -169,6 +174,7 @@ package final class Message<Scalar: DistributedScalar> {
   /// Seconds of a product with each exchange on the slowest rank, as medians of alternating repetitions; the same on
   /// all ranks. Overwrites the linearization. Collective.
   package func measureExchanges(at parameters: Vector<Scalar>, on inputs: Inputs<Scalar>) throws -> [Exchange: Double] {
+    if let trunk { return try trunk.message.measureExchanges(at: trunk.split(parameters).trunk, on: inputs) }
     let before = exchange
     defer { exchange = before }
     linearization.linearize(at: parameters, on: inputs)

@@ -35,6 +35,8 @@ package final class Evaluator<Scalar: DistributedScalar> {
   /// nil where this rank has all classes.
   let classes: ClassShards?
   private let forward: ForwardPass<Scalar>
+  /// Where ranks share out classes on layers that they do not; nil otherwise.
+  private let sharedForward: SharedForward<Scalar>?
   let margin: SoftmaxMargin<Scalar>
   private let room: InputRoom<Scalar>
   /// Memory for the probabilities of a chunk, if any set has had some.
@@ -64,7 +66,9 @@ package final class Evaluator<Scalar: DistributedScalar> {
     classCount = network.outputCount
     // All ranks have the chunks of the one with most classes.
     chunk = min(limit, Self.chunk(for: classes.map { network.keeping(0..<$0.largest) } ?? network))
-    forward = ForwardPass(classes.map { network.keeping($0.own) } ?? network, capacity: chunk)
+    let own = classes.map { network.keeping($0.own) } ?? network
+    sharedForward = classes.flatMap { [chunk] _ in SharedForward(own, capacity: chunk, over: communicator) }
+    forward = ForwardPass(own, capacity: sharedForward == nil ? chunk : 0)
     margin = SoftmaxMargin(capacity: chunk)
     room = InputRoom(network, capacity: chunk)
   }
@@ -98,7 +102,13 @@ package final class Evaluator<Scalar: DistributedScalar> {
     var scores = ClassScores(classCount: classCount)
     var bad: Int?
     func add(_ rows: Range<Int>) throws {
-      try forEachChunk(of: rows, parameters, set.features, normalization) { rows, logits in
+      try forEachChunk(
+        of: rows, set.features,
+        logits: { part in
+          try sharedForward?(parameters, part) { room.gather($0, of: set.features, normalization) }
+            ?? forward(parameters, room.gather(part, of: set.features, normalization))
+        }
+      ) { rows, logits in
         if bad == nil { bad = logits.firstNonFiniteRow.map { rows.lowerBound + $0 } }
         let targets = targets(of: rows, set.labels, set.probabilities)
         if let classes {
@@ -235,11 +245,19 @@ package final class Evaluator<Scalar: DistributedScalar> {
     of rows: Range<Int>, _ parameters: Vector<Scalar>, _ features: Features, _ normalization: Normalization,
     _ body: (Range<Int>, Matrix<Scalar>) throws -> Void
   ) rethrows {
+    try forEachChunk(
+      of: rows, features, logits: { forward(parameters, room.gather($0, of: features, normalization)) }, body)
+  }
+
+  private func forEachChunk(
+    of rows: Range<Int>, _ features: Features, logits: (Range<Int>) throws -> Matrix<Scalar>,
+    _ body: (Range<Int>, Matrix<Scalar>) throws -> Void
+  ) rethrows {
     var start = rows.lowerBound
     while start < rows.upperBound {
       let part = start..<min(start + chunk, rows.upperBound)
       features.matrix?.prefetch(part.upperBound..<min(part.upperBound + chunk, rows.upperBound))
-      try body(part, forward(parameters, room.gather(part, of: features, normalization)))
+      try body(part, logits(part))
       start = part.upperBound
     }
   }

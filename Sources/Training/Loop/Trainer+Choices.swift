@@ -14,7 +14,8 @@ extension Trainer {
     let sharesClasses = configuration.sharesClasses && ranks > 1
     // No rank has more rows than the last one, and none more classes than so many.
     let partition =
-      sharesClasses ? RowPartition() : configuration.training.partition(rank: ranks - 1, ranks: ranks)
+      sharesClasses && network.hasSingleLayer
+      ? RowPartition() : configuration.training.partition(rank: ranks - 1, ranks: ranks)
     var configuration = configuration
     if sharesClasses {
       configuration.optimizer.solver.kind = configuration.optimizer.settledSolver(
@@ -31,7 +32,7 @@ extension Trainer {
     if sharesClasses {
       let options = configuration.optimizer
       return estimate.sharingClasses(
-        batch: sampler.batchSize,
+        of: network, batch: sampler.batchSize, partition,
         formsMatrix: options.method == .fgn
           && FastGaussNewton<Scalar>.formsGram(network, options.gaussNewton, batchSize: sampler.batchSize),
         Scalar.self)

@@ -28,7 +28,8 @@ package final class Trainer<Scalar: DistributedScalar> {
   let optimizer: any Optimizer<Scalar>
   let evaluator: Evaluator<Scalar>
   var sampler: BatchSampler
-  let partition: RowPartition
+  /// The rows of a batch whose inputs this rank has, and those whose labels.
+  let partition, labelPartition: RowPartition
   /// This rank's share.
   let parameters: Vector<Scalar>
   /// What evaluations on the validation set have said; nil without one.
@@ -75,7 +76,8 @@ package final class Trainer<Scalar: DistributedScalar> {
     sampler = configuration.sampler(of: data.train)
     let share = configuration.share(of: network, over: communicator)
     self.share = share
-    partition = share.partition(training, over: communicator)
+    partition = share.inputPartition(training, over: communicator)
+    labelPartition = share.labelPartition(training, over: communicator)
     optimizer = configuration.optimizer.makeOptimizer(
       share, batchSize: sampler.batchSize, partition: partition, over: communicator)
     evaluator = Evaluator(
@@ -84,7 +86,7 @@ package final class Trainer<Scalar: DistributedScalar> {
     room = InputRoom(network, capacity: partition.capacity(of: sampler.batchSize))
     let steps = training.steps(of: sampler)
     readAhead = ReadAhead(data.train.features, of: data, sampler, partition, steps: steps)
-    targetReader = TargetReader(data, sampler, partition, steps: steps, classes: share.classes?.own)
+    targetReader = TargetReader(data, sampler, labelPartition, steps: steps, classes: share.classes?.own)
     parameters = try communicator.collectively { [optimizer] in
       if let state {
         // Where ranks share out classes, the state is that of this rank's.
@@ -256,10 +258,10 @@ package final class Trainer<Scalar: DistributedScalar> {
   /// A batch with this rank's rows, normalised.
   func gather(_ rows: ArraySlice<Int>, step: Int) throws -> Batch<Scalar> {
     if let fullBatch { return fullBatch }
-    let own = partition.own(of: rows)
+    let (own, labeled) = (partition.own(of: rows), labelPartition.own(of: rows))
     let batch = batch(
-      of: own, inputs: try readAhead.read(own, step: step) { room.gather($1, of: $0, data.normalization) },
-      distributions: try targetReader?.gather(own, step: step), globalSize: rows.count)
+      of: labeled, inputs: try readAhead.read(own, step: step) { room.gather($1, of: $0, data.normalization) },
+      distributions: try targetReader?.gather(labeled, step: step), globalSize: rows.count)
     if sampler.isFull { fullBatch = batch }
     return batch
   }

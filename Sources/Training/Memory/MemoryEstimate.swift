@@ -108,17 +108,29 @@ package struct MemoryEstimate: Equatable, Sendable {
     return result
   }
 
-  /// Where ranks share out classes: a Gram solve has the products of cotangents beside its matrix, and a checkpoint passes in
-  /// pieces. `self` is of a rank's classes.
-  func sharingClasses<Scalar: DistributedScalar>(batch: Int, formsMatrix: Bool, _: Scalar.Type) -> MemoryEstimate {
+  /// Where ranks share out classes: a Gram solve has the products of cotangents beside its matrix, the head on other layers has
+  /// all rows of a batch, and a checkpoint passes in pieces. `self` is of a rank's classes and its rows of other layers.
+  func sharingClasses<Scalar: DistributedScalar>(
+    of network: Network, batch: Int, _ partition: RowPartition, formsMatrix: Bool, _: Scalar.Type
+  ) -> MemoryEstimate {
     var result = self
+    func add(_ name: String, _ remedy: String, _ numbers: Double) {
+      let bytes = Double(MemoryLayout<Scalar>.size) * numbers
+      result.parts.append(Part(name, "optimizer.batch_size", remedy, bytes))
+      result.step = Self.whole(Double(result.step) + bytes)
+    }
     if formsMatrix {
-      let bytes = Double(MemoryLayout<Scalar>.size) * Double(batch) * Double(batch)
-      result.parts.append(
-        Part(
-          "the products of the cotangents of \(batch) rows", "optimizer.batch_size",
-          "lower it, or set optimizer.solver.kind to cg", bytes))
-      result.step = Self.whole(Double(step) + bytes)
+      add(
+        "the products of the cotangents of \(batch) rows", "lower it, or set optimizer.solver.kind to cg",
+        Double(batch) * Double(batch))
+    }
+    if let trunk = network.trunk {
+      let others = batch - partition.capacity(of: batch)
+      // H, and what the layers below give elsewhere.
+      add(
+        "the rows of other ranks at the head", "lower it",
+        Linearization<Scalar>.memoryCount(network.head, rows: others, RowPartition())
+          + 2 * Double(batch) * Double(trunk.outputCount))
     }
     result.checkpoint = min(checkpoint, 2 * Safetensors.block)
     return result

@@ -27,10 +27,10 @@ extension Configuration {
   ) throws {
     guard sharesClasses else { return }
     let because = "with model.head.shard classes"
-    try require(
-      model.layers.isEmpty, "model.layers", model.layers.description,
-      "empty \(because), for which the head is all there is; set it to none for a network")
     let kind = optimizer.metric.kind
+    try require(
+      optimizer.method != .fgn || model.layers.isEmpty || kind == .identity, "optimizer.metric.kind", kind.rawValue,
+      "identity \(because) and hidden layers, of which ranks have different rows")
     try require(
       optimizer.method != .fgn || !kind.hasMatrices, "optimizer.metric.kind", kind.rawValue,
       "identity, outputs or diagonal \(because), for the others take matrices of all classes or inputs")

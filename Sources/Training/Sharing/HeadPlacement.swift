@@ -29,7 +29,7 @@ package struct HeadPlacement: Equatable, Sendable {
     if !fits(false), fits(true) {
       return HeadPlacement(shard: .classes, reason: "whole, it does not fit into memory")
     }
-    if data.exceedsMemory {
+    if data.exceedsMemory, network.hasSingleLayer {
       return HeadPlacement(shard: .none, reason: "the examples do not stay in memory, and are read once so")
     }
     let options = configuration.optimizer

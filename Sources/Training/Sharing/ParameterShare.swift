@@ -66,17 +66,23 @@ extension ParameterShare {
       }
     }
     let prefixes = ["", RunState.ownPrefix, RunState.bestPrefix]
-    let isParameter = network.layout.entries.contains { entry in
-      entry.shape == shape && prefixes.contains { $0 + entry.name == name }
+    let isOfHead = network.layout.entries.contains { entry in
+      network.isOfHead(entry) && entry.shape == shape && prefixes.contains { $0 + entry.name == name }
     }
-    return isParameter ? rows : nil
+    return isOfHead ? rows : nil
   }
 }
 
 extension ParameterShare {
-  /// The rows of batches that this rank has: all, where ranks share out classes.
-  func partition(_ training: Configuration.TrainingOptions, over communicator: Communicator) -> RowPartition {
-    classes == nil ? training.partition(rank: communicator.rank, ranks: communicator.size) : RowPartition()
+  /// The rows of batches whose inputs this rank has: all, where ranks share out the classes of a head alone.
+  func inputPartition(_ training: Configuration.TrainingOptions, over communicator: Communicator) -> RowPartition {
+    classes != nil && network.hasSingleLayer
+      ? RowPartition() : training.partition(rank: communicator.rank, ranks: communicator.size)
+  }
+
+  /// The rows of batches whose labels this rank has: all, where ranks share out classes.
+  func labelPartition(_ training: Configuration.TrainingOptions, over communicator: Communicator) -> RowPartition {
+    classes == nil ? inputPartition(training, over: communicator) : RowPartition()
   }
 }
 

@@ -48,14 +48,15 @@ extension ParameterShare {
     _ vector: Vector<Scalar>, _ prefix: String, to file: inout SharedTensorFile
   ) {
     for (entry, whole) in zip(own.layout.entries, network.layout.entries) {
-      let width = whole.range.count / network.outputCount
-      let values = vector[entry.range]
+      let (rows, width) = (rows(of: whole), whole.range.count / whole.shape[0])
+      let given = rows[classes!.rank]
+      let values = vector[entry.range.prefix(given * width)]
       file.add(
         SharedTensorFile.Entry(
           name: prefix + whole.name, dtype: Tensor.type(of: Scalar.self), shape: whole.shape,
           parts: [
-            SharedTensorFile.Part(counts: classes!.all.map { $0.count * width }) { body in
-              let rows = entry.isTransposed ? Matrix(values, width, own.outputCount).transposed().elements : values
+            SharedTensorFile.Part(counts: rows.map { $0 * width }) { body in
+              let rows = entry.isTransposed ? Matrix(values, width, given).transposed().elements : values
               try rows.withElements { try body(UnsafeRawBufferPointer($0)) }
             }
           ]))
@@ -66,26 +67,34 @@ extension ParameterShare {
   private func add<Scalar: BLASScalar>(
     _ name: String, _ vector: Vector<Scalar>, _ extent: Extent, to file: inout SharedTensorFile
   ) {
-    let all = classes!.all
     func part(_ counts: [Int], runs: Int = 1, _ values: Vector<Scalar>) -> SharedTensorFile.Part {
-      SharedTensorFile.Part(counts: counts, runs: runs) { body in
-        try values.withElements { try body(UnsafeRawBufferPointer($0)) }
+      let own = values[0..<counts[classes!.rank]]
+      return SharedTensorFile.Part(counts: counts, runs: runs) { body in
+        try own.withElements { try body(UnsafeRawBufferPointer($0)) }
       }
     }
     let parts: [SharedTensorFile.Part]
     switch extent {
     case .parameters:
-      parts = own.layout.entries.enumerated().map { index, entry in
-        let width = network.layout.entries[index].range.count / network.outputCount
-        return part(all.map { $0.count * width }, runs: entry.isTransposed ? width : 1, vector[entry.range])
+      parts = zip(own.layout.entries, network.layout.entries).map { entry, whole in
+        let width = whole.range.count / whole.shape[0]
+        return part(
+          rows(of: whole).map { $0 * width }, runs: entry.isTransposed && network.isOfHead(whole) ? width : 1,
+          vector[entry.range])
       }
-    case .classes: parts = [part(all.map(\.count), vector)]
-    case .inputs:
-      // Rank 0's are those of all.
-      parts = [part(all.indices.map { $0 == 0 ? vector.count : 0 }, vector[0..<(classes!.isFirst ? vector.count : 0)])]
+    case .classes: parts = [part(classes!.all.map(\.count), vector)]
+    case .inputs: parts = [part(ofFirst(vector.count), vector)]
     }
     file.add(
       SharedTensorFile.Entry(
         name: name, dtype: Tensor.type(of: Scalar.self), shape: [count(extent, own: vector.count)], parts: parts))
   }
+
+  /// How many rows of a tensor of the network each rank gives: of the head those of its classes; of other layers rank 0 gives
+  /// all, which all have.
+  private func rows(of entry: ParameterLayout.Entry) -> [Int] {
+    network.isOfHead(entry) ? classes!.all.map(\.count) : ofFirst(entry.shape[0])
+  }
+
+  private func ofFirst(_ count: Int) -> [Int] { classes!.all.indices.map { $0 == 0 ? count : 0 } }
 }

@@ -1,3 +1,4 @@
+import Datasets
 import Foundation
 import LinearAlgebra
 import Testing
@@ -49,19 +50,27 @@ extension RunTests {
       "method: ggn, step_length: ggn", "method: sgd, nesterov: true, weight_decay: 1e-3", "method: adam",
     ]
 
-    @Test(arguments: methods)
-    func `Has the losses, scores and files of a single process`(method: String) throws {
+    private static let network = "model: {layers: [{linear: 12}, tanh, {linear: 9}, relu]}"
+
+    @Test(arguments: methods, ["", network])
+    func `Has the losses, scores and files of a single process`(method: String, network: String) throws {
+      // The metric of a network has matrices by default.
+      let plain = network.isEmpty || !method.hasPrefix("method: fgn")
+      let method =
+        plain
+        ? method
+        : method.replacing("metric: {kind: diagonal}", with: "nesterov: true") + ", metric: {kind: identity}"
       let workspace = try prepare(
-        method, data: "data: {validation: {fraction: 0.2}, class_weights: balanced}",
+        method, data: "data: {validation: {fraction: 0.2}, class_weights: balanced}\n" + network,
         training: "evaluate_every_steps: 7, average: {kind: tail}, label_smoothing: 0.05")
       try train("one", ranks: 1, [], in: workspace).expectSuccess()
-      let plain = try workspace.metrics("one")
+      let whole = try workspace.metrics("one")
       for ranks in Thoroughness.isFull ? [1, 2, 3, 4] : [2, 3] {
         try train("\(ranks)", ranks: ranks, in: workspace).expectSuccess()
         try workspace.expectEveryStepOnce("\(ranks)", 20)
         let own = try workspace.metrics("\(ranks)")
         #expect(lossDifference(try workspace.steps("\(ranks)"), try workspace.steps("one")) < 1e-9)
-        let scores = [own, plain].map { $0.filter { $0.event == "evaluation" } }
+        let scores = [own, whole].map { $0.filter { $0.event == "evaluation" } }
         #expect(scores[0].count == scores[1].count && scores[0].count > 4)
         for (mine, other) in zip(scores[0], scores[1]) {
           #expect(abs(mine.loss! / other.loss! - 1) < 1e-9)
@@ -74,11 +83,18 @@ extension RunTests {
       }
     }
 
-    @Test(arguments: ["metric: {kind: diagonal}, solver: {kind: gram}", "method: adam"], [false, true])
-    func `Goes on with any number of ranks, and with whole classes`(settings: String, isSparse: Bool) throws {
+    @Test(
+      arguments: [
+        ("metric: {kind: diagonal}, solver: {kind: gram}", ""), ("method: adam", ""), ("method: adam", network),
+        ("metric: {kind: identity}, solver: {kind: gram}, momentum: 0.5", network),
+      ], [false, true])
+    func `Goes on with any number of ranks, and with whole classes`(
+      run: (settings: String, network: String), isSparse: Bool
+    ) throws {
+      let settings = run.settings
       let data =
-        isSparse
-        ? "data: {train: {features: train.svm}, storage: sparse, normalize: unit-variance}" : ""
+        (isSparse
+          ? "data: {train: {features: train.svm}, storage: sparse, normalize: unit-variance}\n" : "") + run.network
       let workspace = try prepare(settings, data: data)
       if isSparse { try workspace.write("train.svm", SharedClassesRunTests.sparseText) }
       try train("whole", ranks: 1, [], in: workspace).expectSuccess()
@@ -107,6 +123,25 @@ extension RunTests {
       let entries = columns.map { "\($0 + 1):\(Double((row + $0) % 9 + 1) / 4)" }
       return "\((row + row / 45 % 3 / 2) % 7) \(entries.joined(separator: " "))\n"
     }.joined()
+
+    @Test(arguments: ["", network]) func `Takes probabilities for labels`(network: String) throws {
+      let workspace = Workspace()
+      try Examples(60, features: 5, classes: 3).write(to: workspace)
+      let rows: [[Float]] = [[0.75, 0.125, 0.125], [0, 0.875, 0.125], [0.25, 0.25, 0.5]]
+      let probabilities = Matrix(Vector((0..<60).flatMap { rows[($0 + $0 / 7) % 3] }), 60, 3)
+      try NPY.write(probabilities, to: workspace.path("probabilities.npy"))
+      try workspace.write(
+        "run.yaml",
+        """
+        data: {train: {features: train-features.npy, labels: probabilities.npy}, normalize: standardize}
+        optimizer: {batch_size: 16, metric: {kind: identity}, solver: {kind: gram}}
+        training: {steps: 12, precision: float64}
+        \(network)
+        """)
+      try train("one", ranks: 1, [], in: workspace).expectSuccess()
+      try train("three", ranks: 3, in: workspace).expectSuccess()
+      #expect(lossDifference(try workspace.steps("three"), try workspace.steps("one")) < 1e-9)
+    }
 
     @Test(arguments: ["gram", "auto"]) func `May have fewer classes than ranks`(solver: String) throws {
       let workspace = Workspace()
@@ -173,7 +208,7 @@ extension RunTests {
     }
 
     @Test(arguments: [
-      ("model.layers=[{linear: 8}, tanh]", "model.layers"),
+      ("model.layers=[{linear: 8}, tanh]", "optimizer.metric.kind"),
       ("optimizer.metric.kind=kronecker", "optimizer.metric.kind"),
       ("optimizer.solver.kind=measured", "optimizer.solver.kind"),
       ("training.reproducible=true", "training.reproducible"), ("training.until=optimum", "training.until"),

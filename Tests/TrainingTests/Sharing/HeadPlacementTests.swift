@@ -38,6 +38,13 @@ import Testing
     #expect(try choice(settings).shard == .none)
   }
 
+  @Test func `A head on other layers is shared out where that sends much less`() throws {
+    let layers = ["model.layers=[{linear: 64}, relu]", "optimizer.metric.kind=identity"]
+    #expect(try choice(layers).shard == .classes)
+    // Here the layers below have most of the parameters, which are summed either way.
+    #expect(try choice(layers, classes: 128, features: 4096).shard == .none)
+  }
+
   @Test func `One rank has all classes, and no rank has few`() throws {
     #expect(try choice(ranks: 1).shard == .none)
     #expect(try choice(classes: 63, features: 20000).shard == .none)

@@ -15,12 +15,16 @@ import Testing
     let share: ParameterShare
     let whole, own: [SavedNumbers<Float>]
 
-    init(classes C: Int, isSparse: Bool, hasBias: Bool, over communicator: Communicator) {
-      let network = Network([
+    init(classes C: Int, isSparse: Bool, hasBias: Bool, width: Int? = nil, over communicator: Communicator) {
+      func layer(_ outputs: Int) -> any Layer {
         isSparse
-          ? SparseLinear(inputs: 5, outputs: C, hasBias: hasBias) as any Layer
-          : Linear(inputs: 5, outputs: C, hasBias: hasBias)
-      ])
+          ? SparseLinear(inputs: 5, outputs: outputs, hasBias: hasBias)
+          : Linear(inputs: 5, outputs: outputs, hasBias: hasBias)
+      }
+      let network = Network(
+        width.map {
+          [layer($0), Activation(.relu, count: $0), Linear(inputs: $0, outputs: C, hasBias: hasBias)]
+        } ?? [layer(C)])
       let share = ParameterShare(network, classes: ClassShards(C, over: communicator))
       self.share = share
       var samples = Samples(seed: 3)
@@ -42,12 +46,15 @@ import Testing
   }
 
   // Fewer classes than some numbers of ranks, and more than fit into one piece of the file.
-  @Test(arguments: [2, 7, 300_000], [false, true])
-  func `A file is that of one rank, and each rank reads its part`(classes: Int, isSparse: Bool) throws {
+  @Test(arguments: [2, 7, 300_000], [(false, nil), (true, nil), (false, 3), (true, 3)])
+  func `A file is that of one rank, and each rank reads its part`(
+    classes: Int, layers: (isSparse: Bool, width: Int?)
+  ) throws {
+    let isSparse = layers.isSparse
     let world = World.communicator
     let folder = world.isRoot ? TemporaryFolder() : nil
     let paths = try ["shared", "whole"].map { try world.broadcast(folder?.path($0) ?? "") }
-    let head = Head(classes: classes, isSparse: isSparse, hasBias: classes != 7, over: world)
+    let head = Head(classes: classes, isSparse: isSparse, hasBias: classes != 7, width: layers.width, over: world)
     var description = TensorFile()
     description.metadata = ["a": "b"]
     try Safetensors.save(head.share.file(head.own, describedBy: description), to: paths[0], over: world)
