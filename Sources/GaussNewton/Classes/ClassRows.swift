@@ -24,10 +24,11 @@ struct ClassRows<Scalar: DistributedScalar>: RowOperator {
   }
 }
 
-/// K = RM⁻¹Rᵀ of such a head, without the matrix. A product takes one allreduce of B numbers, and the vectors of all rows
-/// are the same on all ranks.
+/// K = RM⁻¹Rᵀ of such a head, without the matrix. A product takes one allreduce of B numbers, between groups of ranks
+/// one of the parameters and a gather of B numbers, and the vectors of all rows are the same on all ranks.
 struct ClassKernel<Scalar: DistributedScalar>: KernelOperator {
   let rows: ClassRows<Scalar>
+  let exchange: RowExchange
   let metric: Metric<Scalar>
 
   func dot(_ x: Vector<Scalar>, _ y: Vector<Scalar>) -> Double { x.dot(y) }
@@ -35,9 +36,11 @@ struct ClassKernel<Scalar: DistributedScalar>: KernelOperator {
   func multiply(
     _ v: Vector<Scalar>, into y: Vector<Scalar>, with shares: RowShares
   ) throws -> (curvature: Double, sums: RowSums) {
-    _ = try rows.applyTransposed(v, with: [])
+    let own = exchange.rows.own
+    _ = try rows.applyTransposed(v[own], with: [])
     metric.divide(rows.image, 0..<rows.image.count)
-    try rows.apply(rows.image, into: y)
+    try rows.apply(rows.image, into: y[own])
+    try exchange.complete(rows: y)
     let numbers = try rows.classes.agreed([v.dot(y)] + shares.map { $0.own })
     return (numbers[0], RowSums(shares.map { $0.name }, Array(numbers[1...])))
   }

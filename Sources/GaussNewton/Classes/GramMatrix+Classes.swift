@@ -44,18 +44,21 @@ extension GramMatrix {
     _ cotangents: Matrix<Scalar>, _ shares: Shares, _ classes: ClassShards
   ) throws -> TriangleRows<Scalar> {
     let size = cotangents.rows
-    outputStorage.grow(to: size * size)
-    let square = Matrix(outputStorage[0..<size * size], size, size)
+    // The ranks of a group form the rows that are theirs.
+    let parts = shares.all[classes.group]
+    let range = parts.first!.lowerBound..<parts.last!.upperBound
+    outputStorage.grow(to: range.count * size)
+    let block = Matrix(outputStorage[0..<range.count * size], range.count, size)
     let triangle = phases.measure(.gram) {
       if cotangents.columns > 0 {
-        square.assignGramRows(GramRows(0..<size), of: cotangents)
+        block.assignGramRows(GramRows(range), of: cotangents)
       } else {
-        square.elements.fill(0)
+        block.elements.fill(0)
       }
-      return square.packTriangle()
+      return block.packTriangle(range)
     }
     try classes.reduceScatter(
-      triangle.elements, counts: shares.all.map { TriangleRows<Scalar>.count($0, of: size) })
+      triangle.elements, counts: parts.map { TriangleRows<Scalar>.count($0, of: size) })
     let own = shares.own
     return TriangleRows(own, of: size, triangle.elements[0..<TriangleRows<Scalar>.count(own, of: size)])
   }

@@ -30,37 +30,36 @@ struct StepPlacement<Scalar: DistributedScalar> {
       return
     }
     precondition(!partition.isVirtual, "sums over classes have no order")
-    (self.network, self.partition) = (network.head, RowPartition())
-    self.capacity = partition.ranks * capacity
-    rowCommunicator = Communicator()
-    trunk = network.trunk.map {
-      Trunk(
-        $0, capacity: capacity, headCapacity: partition.ranks * capacity, partition: partition, classes: classes,
-        phases: phases)
+    (self.network, self.partition, rowCommunicator) = (network.head, classes.rowPartition, classes.rows)
+    // The ranks of a group share out its rows below the head.
+    self.capacity = partition.ranks / classes.rows.size * capacity
+    trunk = network.trunk.map { [rows = self.capacity] in
+      Trunk($0, capacity: capacity, headCapacity: rows, classes: classes, over: communicator, phases: phases)
     }
-    space = ShardedParameters(
-      communicator: communicator, phases: phases, replicatedCount: trunk?.parameterCount ?? 0)
+    space = ShardedParameters(classes, replicatedCount: trunk?.parameterCount ?? 0)
   }
 }
 
-/// Parameters of which each rank holds a part, and no other rank the same; but all hold the first ones, if they are so.
+/// Parameters of which each rank holds a part, those of its classes, and no other rank of its group the same; but all hold the
+/// first ones, if they are so.
 package struct ShardedParameters: ParameterSpace {
-  private let communicator: Communicator
-  private let phases: Phases
+  private let classes: ClassShards
   /// The number of parameters at the beginning that all ranks hold.
   private let replicatedCount: Int
 
-  package init(communicator: Communicator, phases: Phases, replicatedCount: Int = 0) {
-    (self.communicator, self.phases, self.replicatedCount) = (communicator, phases, replicatedCount)
+  package init(_ classes: ClassShards, replicatedCount: Int = 0) {
+    (self.classes, self.replicatedCount) = (classes, replicatedCount)
   }
 
   package func parts(of count: Int) -> [(range: Range<Int>, counts: Bool)] {
     replicatedCount == 0
-      ? [(0..<count, true)] : [(0..<replicatedCount, communicator.rank == 0), (replicatedCount..<count, true)]
+      ? [(0..<count, true)] : [(0..<replicatedCount, classes.rank == 0), (replicatedCount..<count, true)]
   }
 
   package func totals<Numbers: NumberCoded>(_ own: Numbers) throws -> Numbers {
-    try phases.measure(.communication) { Numbers(numbers: try communicator.allreduce(own.numbers)) }
+    var numbers = own.numbers
+    try classes.sum(&numbers)
+    return Numbers(numbers: try classes.agreedByGroups(numbers))
   }
 
   package var isReplicated: Bool { false }

@@ -2,13 +2,13 @@ import LinearAlgebra
 import MPI
 import Networks
 
-/// The layers below a head whose classes ranks share out. Ranks share out the rows of a batch here (`#b` of B), and have all
-/// T parameters of these layers, the first ones of a network.
+/// The layers below a head whose classes ranks share out. Ranks share out the rows of a batch here (`#b` of B), those of a
+/// group its rows, and have all T parameters of these layers, the first ones of a network.
 ///
-/// Their outputs H, the inputs of the head, are gathered (B × d), and what the head's classes say of H is summed over the
-/// ranks and scattered to the owners of the rows: a linearisation takes one gather and one reduce-scatter of B·d numbers. The
-/// rows of A then are [∂m/∂θ of these layers | of the head's classes]. Of the former each rank has its own, for the latter
-/// see `ClassRows`.
+/// Their outputs H, the inputs of the head, are gathered in the group (B × d, or the group's part of B), and what the head's
+/// classes say of H is summed over its ranks and scattered to the owners of the rows: a linearisation takes one gather and one
+/// reduce-scatter of B·d numbers. The rows of A then are [∂m/∂θ of these layers | of the head's classes]. Of the former each
+/// rank has its own, for the latter see `ClassRows`.
 final class Trunk<Scalar: DistributedScalar> {
   let linearization: Linearization<Scalar>
   /// √(ωw̃/B) and ∂m/∂H of this rank's rows.
@@ -16,10 +16,10 @@ final class Trunk<Scalar: DistributedScalar> {
   let message: Message<Scalar>
   private let classes: ClassShards
   private let phases: Phases
-  /// Gathers of other layers' inputs and cotangents.
-  let exchange: RowExchange
-  /// The rows of each rank in the batch.
-  private(set) var rows = Shares(all: [], own: 0..<0)
+  /// Gathers of these layers' inputs and cotangents from all ranks, and of the head's inputs from those of the group.
+  let exchange, groupExchange: RowExchange
+  /// The rows of each rank of the group among those of the group.
+  private var rows = Shares(all: [], own: 0..<0)
   /// H at the point of linearisation, and outputs at other parameters or their tangents (B × d each).
   private let hidden, others: Matrix<Scalar>
   /// ∂m/∂H of this rank's rows (#b × d).
@@ -32,17 +32,21 @@ final class Trunk<Scalar: DistributedScalar> {
 
   /// Allocates memory for shards of at most `capacity` rows, and `headCapacity` rows of all ranks.
   ///
-  /// - Parameter network: the layers.
+  /// - Parameters:
+  ///   - network: the layers.
+  ///   - communicator: all ranks.
   init(
-    _ network: Network, capacity: Int, headCapacity: Int, partition: RowPartition, classes: ClassShards, phases: Phases
+    _ network: Network, capacity: Int, headCapacity: Int, classes: ClassShards, over communicator: Communicator,
+    phases: Phases
   ) {
-    precondition(!partition.isVirtual && partition.ranks == classes.communicator.size, "ranks share out the rows")
     self.classes = classes
     self.phases = phases
+    let partition = RowPartition(rank: communicator.rank, ranks: communicator.size)
     linearization = Linearization(network, capacity: capacity, partition: partition)
     rowSpace = RowSpace(linearization, capacity: capacity)
-    message = Message(linearization, communicator: classes.communicator, phases: phases)
-    exchange = RowExchange(partition: partition, communicator: classes.communicator, phases: phases)
+    message = Message(linearization, communicator: communicator, phases: phases)
+    exchange = RowExchange(partition: partition, communicator: communicator, phases: phases)
+    groupExchange = RowExchange(partition: partition, communicator: classes.communicator, phases: phases)
     let d = network.outputCount
     hidden = Matrix(zeros: headCapacity, d)
     others = Matrix(zeros: headCapacity, d)
@@ -61,15 +65,15 @@ final class Trunk<Scalar: DistributedScalar> {
 
   // MARK: Linearisation
 
-  /// H of all rows (B × d) at `parameters` (P) on this rank's inputs. One allgather. Collective.
+  /// H of the group's rows (B × d) at `parameters` (P) on this rank's inputs. One allgather. Collective.
   func linearize(at parameters: Vector<Scalar>, on inputs: Inputs<Scalar>, batchSize: Int) throws -> Inputs<Scalar> {
-    rows = exchange.takeRows(of: batchSize)
+    rows = exchange.takeRows(of: batchSize, ofRanks: classes.group)
     precondition(inputs.rows == rows.own.count, "the rows are not those of this rank's shard")
     keepsRowGradients = false
     linearization.linearize(
       at: split(parameters).trunk, on: inputs, batchSize: batchSize, logits: hidden[rows: rows.own])
-    let all = hidden[rows: 0..<batchSize]
-    try exchange.complete(all, rows)
+    let all = hidden[rows: 0..<rows.all.last!.upperBound]
+    try groupExchange.complete(all, rows)
     return .dense(all)
   }
 
@@ -117,13 +121,13 @@ final class Trunk<Scalar: DistributedScalar> {
     let all = others[rows: 0..<tangents.rows]
     let own = phases.measure(.jvp) { linearization.jvp(split(tangent).trunk) }
     all[rows: rows.own].elements.assign(own.elements)
-    try exchange.complete(all, rows)
+    try groupExchange.complete(all, rows)
     if weights.rows > 0 {
       phases.measure(.jvp) { tangents.assignProduct(all, .no, weights, .yes, beta: 1) }
     }
   }
 
-  /// H of some of all rows at other parameters (P), in the places of these rows (B × d). One allgather. Collective.
+  /// H of some of the group's rows at other parameters (P), in the places of these rows (B × d). One allgather. Collective.
   func hidden(at parameters: Vector<Scalar>, rows some: Range<Int>) throws -> Inputs<Scalar> {
     let (own, trunk) = (rows.own.clamped(to: some), split(parameters).trunk)
     if !own.isEmpty {
@@ -132,7 +136,7 @@ final class Trunk<Scalar: DistributedScalar> {
       others[rows: own].elements.assign(outputs.elements)
     }
     let parts = rows.all.map { $0.clamped(to: some) }
-    try exchange.complete(others[rows: some], Shares(all: parts, own: own))
+    try groupExchange.complete(others[rows: some], Shares(all: parts, own: own))
     return .dense(others[rows: 0..<(rows.all.last?.upperBound ?? 0)])
   }
 

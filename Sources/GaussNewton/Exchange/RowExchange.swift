@@ -13,20 +13,23 @@ struct Shares {
 /// The rows of a batch on all ranks: their distribution, sums over them, and gathers of each rank's own numbers.
 ///
 /// Only this type and the types that sum over ranks know the ranks. A sum or a gather gives all ranks the same result.
-/// Where ranks share out classes, each has all rows, whose sums and gathers are its own.
+/// Where ranks share out classes, each has all rows of its group, and groups share out the rows: those of a single group have
+/// all, whose sums and gathers are its own.
 final class RowExchange {
   private let partition: RowPartition
   private let communicator: Communicator
+  /// The ranks that share out rows.
+  private let rowCommunicator: Communicator
   let phases: Phases
   /// The rows of each rank in the batch.
   private(set) var rows = Shares(all: [], own: 0..<0)
   /// nil where ranks share out the rows, and not the classes.
   private let classes: ClassShards?
-  private var sharesClasses: Bool { classes != nil }
 
   init(partition: RowPartition, communicator: Communicator, phases: Phases, classes: ClassShards? = nil) {
     self.partition = partition
     self.communicator = communicator
+    rowCommunicator = classes?.rows ?? communicator
     self.phases = phases
     self.classes = classes
   }
@@ -35,7 +38,7 @@ final class RowExchange {
   var rowCount: Int { rows.all.last?.upperBound ?? 0 }
 
   /// Whether this rank has all rows.
-  private var holdsAllRows: Bool { sharesClasses || isAlone }
+  private var holdsAllRows: Bool { rowCommunicator.size == 1 }
 
   /// Whether this is the only rank.
   var isAlone: Bool { communicator.size == 1 }
@@ -46,23 +49,24 @@ final class RowExchange {
   /// Exchanges the number of rows of each rank. Returns the sum of the losses, and whether any rank wishes to stop. One
   /// allgather. Collective.
   func begin(_ own: RankFacts) throws -> (lossSum: Double, interrupted: Bool) {
-    if let classes {
-      rows = Shares(all: [0..<own.rows], own: 0..<own.rows)
-      let wishes = try phases.measure(.communication) { try communicator.allreduce(own.wishesToStop ? 1 : 0) }
-      return (try classes.agreed([own.losses.reduce(0, +)])[0], wishes > 0)
-    }
     let ranks = try phases.measure(.communication) {
-      try communicator.allgatherValues(
-        own, counts: (0..<communicator.size).map { RankFacts.count(parts: partition.partCount(of: $0)) })
+      try rowCommunicator.allgatherValues(
+        own, counts: (0..<rowCommunicator.size).map { RankFacts.count(parts: partition.partCount(of: $0)) })
     }
     rows = shares(ranks.map(\.rows))
-    return (ranks.flatMap(\.losses).reduce(0, +), ranks.contains(where: \.wishesToStop))
+    let loss = ranks.flatMap(\.losses).reduce(0, +)
+    guard let classes else { return (loss, ranks.contains(where: \.wishesToStop)) }
+    let wishes = try phases.measure(.communication) { try communicator.allreduce(own.wishesToStop ? 1 : 0) }
+    return (try classes.agreed([loss])[0], wishes > 0)
   }
 
-  /// Takes the rows of a batch of B rows that follow from the partition alone. Local.
-  func takeRows(of batchSize: Int) -> Shares {
+  /// Takes the rows of a batch of B rows that follow from the number of ranks alone. Returns those of consecutive ranks, of
+  /// which this is one, counted from the first of them. Local.
+  func takeRows(of batchSize: Int, ofRanks ranks: Range<Int>) -> Shares {
     rows = shares { RowPartition(rank: $0, ranks: communicator.size).rows(of: batchSize) }
-    return rows
+    let first = rows.all[ranks.lowerBound].lowerBound
+    let all = rows.all[ranks].map { $0.lowerBound - first..<$0.upperBound - first }
+    return Shares(all: all, own: all[communicator.rank - ranks.lowerBound])
   }
 
   // MARK: Shares
@@ -92,13 +96,13 @@ final class RowExchange {
       defer { start += count }
       return start..<start + count
     }
-    return Shares(all: all, own: all[communicator.rank])
+    return Shares(all: all, own: all[rowCommunicator.rank])
   }
 
   /// This rank's rows of a batch, where they are known before the exchange; nil where they are not known, or where
   /// nothing is gathered.
   func expectedRows(of batch: Batch<some BLASScalar>) -> Range<Int>? {
-    guard !holdsAllRows, !isVirtual, partition.ranks == communicator.size else { return nil }
+    guard classes == nil, !holdsAllRows, !isVirtual, partition.ranks == communicator.size else { return nil }
     let own = partition.rows(of: batch.globalSize)
     precondition(batch.inputs.rows == own.count, "the rows are not those of this rank's shard")
     return own
@@ -110,7 +114,7 @@ final class RowExchange {
   /// collective.
   func totals(_ sums: [[Double]]) throws -> [Double] {
     try phases.measure(.communication) {
-      if let classes { return try classes.agreed(sums.map { $0[0] }) }
+      if let classes { return try classes.totals(sums.map { $0[0] }) }
       guard isVirtual else { return try communicator.allreduce(sums.map { $0[0] }) }
       var totals = [Double](repeating: 0, count: sums.count)
       try totals.withUnsafeMutableBufferPointer { totals in
@@ -145,7 +149,7 @@ final class RowExchange {
       return all[start..<start + rows.count]
     }
     for (index, vector) in own.enumerated() { part(index, rows.own).assign(vector) }
-    if !sharesClasses { try complete(Matrix(all, size, count), rows) }
+    try completeRows(Matrix(all, size, count))
     if holdsAllRows { return own.indices.map { part($0, 0..<size) } }
     let result = own.map { _ in Vector<Scalar>(zeros: size) }
     for range in rows.all {
@@ -178,7 +182,7 @@ final class RowExchange {
       }
       row = rows.upperBound
     }
-    if !holdsAllRows { try complete(all, rows) }
+    try completeRows(all)
     return Matrix(all.elements, size * positions, columns)
   }
 
@@ -190,21 +194,37 @@ final class RowExchange {
     let own = CSRMatrix(joining: parts)
     if holdsAllRows { return own.sorted() }
     return try phases.measure(.communication) {
-      let rowCounts = try communicator.allgather(own.rowCounts, counts: rows.counts)
+      let rowCounts = try rowCommunicator.allgather(own.rowCounts, counts: rows.counts)
       var rowStarts = [0]
       for count in rowCounts { rowStarts.append(rowStarts.last! + Int(count)) }
       func entries(of rows: Range<Int>) -> Range<Int> { rowStarts[rows.lowerBound]..<rowStarts[rows.upperBound] }
       let entryCounts = rows.all.map { entries(of: $0).count }
-      let entryColumns = try communicator.allgather(Array(own.entryColumns), counts: entryCounts)
+      let entryColumns = try rowCommunicator.allgather(Array(own.entryColumns), counts: entryCounts)
       let values = Vector<Scalar>(zeros: entryColumns.count)
       values[entries(of: rows.own)].assign(own.values)
-      try values.withElements { try communicator.allgather(into: $0, counts: entryCounts) }
+      try values.withElements { try rowCommunicator.allgather(into: $0, counts: entryCounts) }
       return CSRMatrix(rowStarts: rowStarts, entryColumns: entryColumns, values: values, columns: own.columns)
     }.sorted()
   }
 
+  /// A vector of all rows (B), of which this rank has filled in its own. Collective.
+  func complete<Scalar: DistributedScalar>(rows vector: Vector<Scalar>) throws {
+    try completeRows(Matrix(vector, vector.count, 1))
+  }
+
+  /// Fills in the rows of a batch that other ranks hold. Collective.
+  private func completeRows<Scalar: DistributedScalar>(_ matrix: Matrix<Scalar>) throws {
+    if !holdsAllRows { try complete(matrix, rows, by: rowCommunicator) }
+  }
+
   /// Fills in the rows of a matrix that other ranks hold, given the share of each rank. Collective.
   func complete<Scalar: DistributedScalar>(_ matrix: Matrix<Scalar>, _ shares: Shares) throws {
+    try complete(matrix, shares, by: communicator)
+  }
+
+  private func complete<Scalar: DistributedScalar>(
+    _ matrix: Matrix<Scalar>, _ shares: Shares, by communicator: Communicator
+  ) throws {
     try phases.measure(.communication) {
       try matrix.elements.withElements {
         try communicator.allgather(into: $0, counts: shares.counts.map { $0 * matrix.columns })

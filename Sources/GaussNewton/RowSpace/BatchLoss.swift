@@ -2,8 +2,8 @@ import LinearAlgebra
 import Networks
 
 /// The mean cross-entropy of one global batch around θ, (1/B) Σ ω_i ℓ_i: the linearised network, its margins, and the
-/// change of the loss along a step. Rows are this rank's shard (`#b` of B); where ranks share out classes, all rows, with
-/// columns for this rank's classes.
+/// change of the loss along a step. Rows are this rank's shard (`#b` of B); where ranks share out classes, all rows of their
+/// group, with columns for this rank's classes.
 ///
 /// On layers whose rows ranks share out, `linearization` is that of the head above them.
 final class BatchLoss<Scalar: DistributedScalar> {
@@ -82,7 +82,7 @@ final class BatchLoss<Scalar: DistributedScalar> {
       let sum = try phases.measure(.forward) {
         try margin.fullCurvatureSum(cotangents: cotangents, tangents: tangents, targets: targets, over: classes)
       }
-      return mean(try agreed(sum))
+      return mean(try exchange.totals([[sum]])[0])
     }
     let sums = phases.measure(.forward) {
       linearization.sums {

@@ -5,8 +5,8 @@ import Networks
 public struct Batch<Scalar: BLASScalar> {
   /// #b × d
   public let inputs: Inputs<Scalar>
-  /// What the rows are trained towards (#b): their labels, or distributions over the classes. Of all rows (B) where ranks share
-  /// out classes.
+  /// What the rows are trained towards (#b): their labels, or distributions over the classes. Where ranks share out
+  /// classes, of all rows of their group.
   public let targets: Targets<Scalar>
   /// ω of the rows, as many as labels, not negative: the loss is (1/B) Σ ω_i ℓ_i. nil: all are 1.
   public let weights: Vector<Scalar>?
@@ -27,8 +27,8 @@ public struct Batch<Scalar: BLASScalar> {
     inputs: Inputs<Scalar>, targets: Targets<Scalar>, weights: Vector<Scalar>? = nil, globalSize: Int
   ) {
     precondition(
-      targets.labels.count == inputs.rows || targets.labels.count == globalSize,
-      "one label a row of this rank, or of all")
+      (inputs.rows...max(inputs.rows, globalSize)).contains(targets.labels.count),
+      "one label a row of this rank, or of its group")
     precondition(weights.map { $0.count == targets.labels.count } ?? true, "one weight a label")
     self.inputs = inputs
     self.targets = targets

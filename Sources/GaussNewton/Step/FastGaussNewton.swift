@@ -88,7 +88,7 @@ public final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer {
     let own = ShardedRows(rowSpace, message, phases: phases)
     let classRows = classes.map { [loss] in ClassRows(own: own, classes: $0, trunk: loss.trunk) }
     rows = classRows ?? own
-    kernel = classRows.map { [metric] in ClassKernel(rows: $0, metric: metric) }
+    kernel = classRows.map { [metric, exchange] in ClassKernel(rows: $0, exchange: exchange, metric: metric) }
     whitenedRows = ShardedRows(rowSpace, message, whitenedBy: metric, phases: phases)
     solver = MatrixFreeSolver(capacity: capacity, parameterCount: network.layout.count, over: space)
     gram = GramMatrix(exchange)

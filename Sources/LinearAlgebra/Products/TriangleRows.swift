@@ -32,19 +32,22 @@ package struct TriangleRows<Scalar: BLASScalar> {
 }
 
 extension Matrix {
-  /// Moves the upper triangle to the front, as `TriangleRows`, and returns all of it, sharing storage.
-  package func packTriangle() -> TriangleRows<Scalar> {
-    precondition(rows == columns, "a triangle is of a square matrix")
-    elements.withElements { elements in
-      var end = 0
-      for row in 0..<rows {
-        // Memory may overlap, and the target is never behind the source.
-        (elements.baseAddress! + end).update(from: elements.baseAddress! + row * columns + row, count: columns - row)
-        end += columns - row
+  /// Of rows of a square matrix, moves what is in the upper triangle to the front, and returns it, sharing storage.
+  package func packTriangle(_ range: Range<Int>) -> TriangleRows<Scalar> {
+    precondition(rows == range.count && range.upperBound <= columns, "the rows are others")
+    let count = TriangleRows<Scalar>.count(range, of: columns)
+    if count > 0 {
+      elements.withElements { elements in
+        var end = 0
+        for (index, row) in range.enumerated() {
+          // Memory may overlap, and the target is never behind the source.
+          (elements.baseAddress! + end).update(
+            from: elements.baseAddress! + index * columns + row, count: columns - row)
+          end += columns - row
+        }
       }
     }
-    let all = 0..<rows
-    return TriangleRows(all, of: rows, elements[0..<TriangleRows<Scalar>.count(all, of: rows)])
+    return TriangleRows(range, of: columns, elements[0..<count])
   }
 
   /// Rows of (x xᵀ + shift) ∘ Y, for known Y. The other parameters are as for Y = y yᵀ.

@@ -57,8 +57,10 @@ extension Communicator {
   private func allreduce(
     _ base: UnsafeMutableRawPointer?, _ count: Int, _ type: Datatype, _ operation: Reduction
   ) throws(MPIError) {
-    statistics.allreduces += 1
-    statistics.allreducedBytes += count * type.stride
+    tally {
+      $0.allreduces += 1
+      $0.allreducedBytes += count * type.stride
+    }
     guard let handle, let base else { return }
     let isBiased = type.isBiased(for: operation)
     if isBiased { type.exchangeHalves(base, count: count) }
@@ -78,13 +80,16 @@ extension Communicator {
     _ buffer: UnsafeMutableBufferPointer<Element>
   ) throws(MPIError) -> Request {
     let type = Element.datatype
-    statistics.allreduces += 1
-    statistics.allreducedBytes += buffer.count * type.stride
+    tally {
+      $0.allreduces += 1
+      $0.allreducedBytes += buffer.count * type.stride
+    }
     var request = Request()
     guard let handle, let base = UnsafeMutableRawPointer(buffer.baseAddress) else { return request }
     let start = monotonicSeconds()
     defer {
-      statistics.seconds += monotonicSeconds() - start
+      let seconds = monotonicSeconds() - start
+      tally { $0.seconds += seconds }
       note(.startedSum, buffer.count * type.stride, since: start)
     }
     do {
@@ -110,7 +115,8 @@ extension Communicator {
     clock.begin(at: start)
     defer {
       clock.end()
-      statistics.seconds += monotonicSeconds() - start
+      let seconds = monotonicSeconds() - start
+      tally { $0.seconds += seconds }
       note(.wait, 0, since: start)
     }
     try request.wait()

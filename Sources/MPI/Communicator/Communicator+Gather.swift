@@ -53,8 +53,10 @@ extension Communicator {
   }
 
   private func allgather(_ bytes: UnsafeMutableRawBufferPointer, counts: [Int]) throws(MPIError) {
-    statistics.allgathers += 1
-    statistics.allgatheredBytes += bytes.count
+    tally {
+      $0.allgathers += 1
+      $0.allgatheredBytes += bytes.count
+    }
     guard let handle, let base = bytes.baseAddress, bytes.count > 0 else { return }
     let offsets = Self.offsets(counts)
     guard bytes.count > chunkLimit else {

@@ -17,8 +17,10 @@ extension Communicator {
     finish: () -> Void = {}
   ) throws(MPIError) {
     precondition(piece > 0, "a piece has elements")
-    statistics.allreduces += 1
-    statistics.allreducedBytes += buffer.count * MemoryLayout<Element>.stride
+    tally {
+      $0.allreduces += 1
+      $0.allreducedBytes += buffer.count * MemoryLayout<Element>.stride
+    }
     if rank == 0 { buffer.update(repeating: 0) }
     guard let handle else {
       add(0..<buffer.count)

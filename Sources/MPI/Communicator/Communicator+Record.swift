@@ -31,10 +31,13 @@ extension Communicator {
 
   /// Adds an operation that began at `start` to the record, if there is one.
   func note(_ kind: Operation.Kind, _ bytes: Int, since start: Double) {
-    guard let before = record?.end else { return }
     let end = monotonicSeconds()
-    record!.operations.append(Operation(kind: kind, bytes: bytes, before: start - before, seconds: end - start))
-    record!.end = end
+    for recorder in recorders {
+      guard let before = recorder.record?.end else { continue }
+      recorder.record!.operations.append(
+        Operation(kind: kind, bytes: bytes, before: start - before, seconds: end - start))
+      recorder.record!.end = end
+    }
   }
 
   struct Record {

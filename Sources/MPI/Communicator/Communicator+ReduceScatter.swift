@@ -17,8 +17,10 @@ extension Communicator {
       return
     }
     let type = Element.datatype
-    statistics.allreduces += 1
-    statistics.allreducedBytes += buffer.count * type.stride
+    tally {
+      $0.allreduces += 1
+      $0.allreducedBytes += buffer.count * type.stride
+    }
     guard let handle, let base = UnsafeMutableRawPointer(buffer.baseAddress), !buffer.isEmpty else { return }
     try waiting(.reduceScatter, buffer.count * type.stride) { () throws(MPIError) in
       try check(

@@ -48,6 +48,9 @@ public final class Communicator {
     }
   }
 
+  /// The communicator that this one is a part of, where its traffic counts there, too.
+  private var whole: Communicator?
+
   /// The operations that are being recorded; nil where they are not.
   var record: Record?
 
@@ -103,13 +106,20 @@ public final class Communicator {
   ///
   /// - Precondition: 0 ≤ color ≤ 2³¹ − 1, and key fits in `Int32`.
   public func split(color: Int, key: Int) throws(MPIError) -> Communicator {
+    try split(color: color, key: key, countsHere: false)
+  }
+
+  /// - Parameter countsHere: whether the traffic of the part counts as traffic of this communicator, too.
+  package func split(color: Int, key: Int, countsHere: Bool) throws(MPIError) -> Communicator {
     precondition(color >= 0, "a color is not negative")
     guard let handle else { return copyOfOne() }
     var part = handle
     try waiting { () throws(MPIError) in
       try check(fgn_split(handle, Int32(color), Int32(key), &part), "MPI_Comm_split")
     }
-    return try adopt(part)
+    let result = try adopt(part)
+    if countsHere { result.whole = self }
+    return result
   }
 
   /// The processes that share memory with this one (its node), in the order of their ranks here. Collective.
@@ -158,10 +168,20 @@ extension Communicator {
     clock.begin(at: start)
     defer {
       clock.end()
-      statistics.seconds += monotonicSeconds() - start
+      let seconds = monotonicSeconds() - start
+      tally { $0.seconds += seconds }
     }
     try body()
   }
+
+  /// Adds to the statistics.
+  func tally(_ change: (inout Statistics) -> Void) {
+    change(&statistics)
+    whole?.tally(change)
+  }
+
+  /// The communicators that record the operations of this one.
+  var recorders: [Communicator] { [self] + (whole?.recorders ?? []) }
 
   /// Calls `body` as above, and records it as an operation on so many bytes.
   func waiting(

@@ -106,19 +106,22 @@ import Testing
   }
 
   func run(
-    _ way: Way, _ problem: ToyProblem, isSparse: Bool, on trunk: [any Layer] = []
+    _ way: Way, _ problem: ToyProblem, isSparse: Bool, on trunk: [any Layer] = [], inGroupsOf group: Int? = nil
   ) throws -> (reports: [StepReport], parameters: [Double], own: [Double]) {
     if let firstOrder = way.firstOrder {
       return try run(
-        ClassTrial<FirstOrder<Double>>(problem, firstOrder, isSparse: isSparse, on: trunk), rate: way.rate)
+        ClassTrial<FirstOrder<Double>>(problem, firstOrder, isSparse: isSparse, on: trunk, inGroupsOf: group),
+        rate: way.rate)
     }
     if way.isFull {
       return try run(
-        ClassTrial<GeneralizedGaussNewton<Double>>(problem, way.options, isSparse: isSparse, on: trunk),
+        ClassTrial<GeneralizedGaussNewton<Double>>(
+          problem, way.options, isSparse: isSparse, on: trunk, inGroupsOf: group),
         rate: way.rate)
     }
     return try run(
-      ClassTrial<FastGaussNewton<Double>>(problem, way.options, isSparse: isSparse, on: trunk), rate: way.rate)
+      ClassTrial<FastGaussNewton<Double>>(problem, way.options, isSparse: isSparse, on: trunk, inGroupsOf: group),
+      rate: way.rate)
   }
 
   /// The same steps with all classes on one rank, without sharing out; those of a head alone on dense rows.
@@ -161,20 +164,25 @@ import Testing
       FastGaussNewton<Double>(network, options: way.options, capacity: 64, communicator: alone))
   }
 
+  /// Numbers of ranks that share out classes: all, and others of which there are several groups.
+  static var groupSizes: [Int?] { [nil] + (1..<World.size).filter { World.size % $0 == 0 } }
+
   @Test(arguments: ways, [3, 11])
   func `Twenty steps have the losses of a single process`(way: Way, classes: Int) throws {
     let problem = ToyProblem(rows: 150, features: 6, classes: classes, largestMargin: 2, seed: 19)
       .weighted((0..<150).map { [1, 2, 0, 0.5, 1.5][$0 % 5] })
     let expected = try reference(way, problem)
-    for isSparse in [false, true] {
-      let (reports, parameters, _) = try run(way, problem, isSparse: isSparse)
-      for (mine, reference) in zip(reports, expected) {
-        #expect(abs(mine.loss / reference.loss - 1) < 1e-9)
-        #expect(abs(mine.stepNorm / reference.stepNorm - 1) < 1e-7)
-        #expect(mine.damping == reference.damping && mine.accepted == reference.accepted)
+    for group in Self.groupSizes {
+      for isSparse in [false, true] {
+        let (reports, parameters, _) = try run(way, problem, isSparse: isSparse, inGroupsOf: group)
+        for (mine, reference) in zip(reports, expected) {
+          #expect(abs(mine.loss / reference.loss - 1) < 1e-9, "groups of \(group ?? World.size)")
+          #expect(abs(mine.stepNorm / reference.stepNorm - 1) < 1e-7)
+          #expect(mine.damping == reference.damping && mine.accepted == reference.accepted)
+        }
+        #expect(Set(reports.map(\.loss)).count == 20)
+        #expect(parameters.allSatisfy { $0.isFinite })
       }
-      #expect(Set(reports.map(\.loss)).count == 20)
-      #expect(parameters.allSatisfy { $0.isFinite })
     }
   }
 
@@ -197,11 +205,11 @@ import Testing
     way: Way, trunk: String
   ) throws {
     let (layers, isSparse, way) = (Self.trunks[trunk]!, trunk == "sparse", way.gentle)
-    for classes in [3, 11] {
+    for (classes, group) in [3, 11].flatMap({ classes in Self.groupSizes.map { (classes, $0) } }) {
       let problem = ToyProblem(rows: 150, features: 6, classes: classes, largestMargin: 2, seed: 19)
         .weighted((0..<150).map { [1, 2, 0, 0.5, 1.5][$0 % 5] })
       let expected = try reference(way, problem, isSparse: isSparse, on: layers)
-      let (reports, parameters, all) = try run(way, problem, isSparse: isSparse, on: layers)
+      let (reports, parameters, all) = try run(way, problem, isSparse: isSparse, on: layers, inGroupsOf: group)
       for (mine, reference) in zip(reports, expected) {
         #expect(abs(mine.loss / reference.loss - 1) < 1e-9)
         #expect(mine.damping == reference.damping && mine.accepted == reference.accepted)

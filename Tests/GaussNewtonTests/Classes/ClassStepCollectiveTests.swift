@@ -25,7 +25,7 @@ import Testing
     options.solver.kind = kind
     options.solver.gramTolerance = options.solver.tolerance
     options.momentum = η
-    let trial = FastTrial<Scalar>(problem, options, isSparse: isSparse)
+    let trial = try FastTrial<Scalar>(problem, options, isSparse: isSparse)
     var last = [Double](repeating: 0, count: problem.parameters.count)
     for _ in 0..<2 {
       let θ = try trial.whole(trial.parameters)
@@ -76,7 +76,7 @@ import Testing
         var options = exactOptions(damping: 0.05)
         options.solver.kind = kind
         options.solver.gramTolerance = options.solver.tolerance
-        var trial = FastTrial<Double>(problem, options)
+        var trial = try FastTrial<Double>(problem, options)
         trial.smoothing = ε
         let (Δ, report) = try trial.change()
         let expected = try World.once { reference.oracle.step(problem.parameters, damping: 0.05) }
@@ -85,7 +85,7 @@ import Testing
       }
       var options = exactOptions(damping: 0.05)
       options.solver.tolerance = 1e-13
-      var trial = FullTrial<Double>(problem, options)
+      var trial = try FullTrial<Double>(problem, options)
       trial.smoothing = ε
       let (Δ, _) = try trial.change()
       let expected = try World.once { reference.oracle.step(problem.parameters, damping: 0.05, full: true) }
@@ -98,7 +98,7 @@ import Testing
     let problem = problem(classes, largestMargin)
     var options = exactOptions(damping: 0.05, weightDecay: 1e-2)
     options.solver.tolerance = 1e-13
-    let trial = FullTrial<Double>(problem, options)
+    let trial = try FullTrial<Double>(problem, options)
     let (Δ, report) = try trial.change()
     let expected = try World.once {
       problem.oracle.step(problem.parameters, damping: 0.05, weightDecay: 1e-2, full: true)
@@ -118,7 +118,7 @@ import Testing
     let C = 7
     for (row, value) in [(0, Double.nan), (C - 1, .infinity), (0, -.infinity)] {
       let problem = ToyProblem(rows: 9, features: 3, classes: C, largestMargin: 1, seed: 2).withoutBias
-      let trial = FastTrial<Double>(problem, exactOptions(damping: 0.1))
+      let trial = try FastTrial<Double>(problem, exactOptions(damping: 0.1))
       if trial.classes.own.contains(row) { trial.parameters[3 * (row - trial.classes.own.lowerBound)] = value }
       let before = trial.parameters.array
       let report = try trial.advance()

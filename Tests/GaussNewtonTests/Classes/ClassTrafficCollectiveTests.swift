@@ -20,7 +20,7 @@ import Testing
     options.solver.gramTolerance = 1e-12
     options.solver.maxIterations = 4
     options.momentum = momentum
-    let trial = ClassTrial<FastGaussNewton<Scalar>>(problem, options)
+    let trial = try ClassTrial<FastGaussNewton<Scalar>>(problem, options)
     _ = try trial.advance()
     let before = trial.communicator.statistics
     let report = try trial.advance()

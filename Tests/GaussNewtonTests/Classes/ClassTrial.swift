@@ -21,18 +21,21 @@ struct ClassTrial<Method: Optimizer> {
   /// ε of the batch, beside the distributions of the problem.
   var smoothing = 0.0
 
-  /// - Parameter trunk: the layers below the head.
+  /// - Parameters:
+  ///   - trunk: the layers below the head.
+  ///   - group: how many ranks share out the classes; nil for all.
   init(
-    _ problem: ToyProblem, isSparse: Bool = false, on trunk: [any Layer] = [],
+    _ problem: ToyProblem, isSparse: Bool = false, on trunk: [any Layer] = [], inGroupsOf group: Int? = nil,
     over communicator: Communicator = World.communicator,
     _ make: (Network, _ capacity: Int, RowPartition, ClassShards) -> Method
-  ) {
+  ) throws {
     self.problem = problem
     self.communicator = communicator
     self.isSparse = isSparse
     let (d, C, hasBias) = (problem.featureCount, problem.oracle.classCount, problem.oracle.hasBias)
-    classes = ClassShards(C, over: communicator)
-    partition = trunk.isEmpty ? RowPartition() : RowPartition(rank: communicator.rank, ranks: communicator.size)
+    classes = try ClassShards(C, inGroupsOf: group ?? communicator.size, over: communicator)
+    partition =
+      trunk.isEmpty ? classes.rowPartition : RowPartition(rank: communicator.rank, ranks: communicator.size)
     network =
       trunk.isEmpty && isSparse
       ? Network([SparseLinear(inputs: d, outputs: C, hasBias: hasBias)])
@@ -47,20 +50,24 @@ struct ClassTrial<Method: Optimizer> {
   }
 
   /// Some rows with this rank's columns of their targets.
-  func batch(_ rows: Range<Int>) -> Batch<Scalar> {
+  func batch(_ whole: Range<Int>) -> Batch<Scalar> {
+    let (rows, own) = (part(of: whole, classes.rowPartition), part(of: whole, partition))
     let all: Matrix<Scalar>? = problem.distributions(rows)
     let distributions = all.map { all in
       Matrix(
         Vector((0..<rows.count).flatMap { row in classes.own.map { all[row, $0] } }), rows.count, classes.own.count)
     }
-    let part = partition.rows(of: rows.count)
-    let own = rows.lowerBound + part.lowerBound..<rows.lowerBound + part.upperBound
     let features = Array(problem.oracle.features[own])
     return Batch(
       inputs: isSparse
         ? .sparse(CSRMatrix(features, columns: problem.featureCount)) : .dense(problem.inputs(own)),
       targets: Targets(problem.labels(rows), smoothing: smoothing, distributions: distributions),
-      weights: problem.weights(rows), globalSize: rows.count)
+      weights: problem.weights(rows), globalSize: whole.count)
+  }
+
+  private func part(of rows: Range<Int>, _ partition: RowPartition) -> Range<Int> {
+    let part = partition.rows(of: rows.count)
+    return rows.lowerBound + part.lowerBound..<rows.lowerBound + part.upperBound
   }
 
   func advance(on rows: Range<Int>? = nil, rate: Double = 1, interrupt: Bool = false) throws -> StepReport {
@@ -73,8 +80,8 @@ struct ClassTrial<Method: Optimizer> {
     let parts = try communicator.allgather(own.doubles)
     var all = [Double](repeating: .nan, count: network.layout.count)
     var next = 0
-    for classes in classes.all {
-      for place in network.places(of: classes) {
+    for rank in 0..<communicator.size {
+      for place in network.places(of: classes.all[rank % classes.all.count]) {
         for range in place.ranges {
           all.replaceSubrange(range, with: parts[next..<next + range.count])
           next += range.count
@@ -96,9 +103,9 @@ struct ClassTrial<Method: Optimizer> {
 extension ClassTrial {
   init<Number>(
     _ problem: ToyProblem, _ options: GaussNewtonOptions, isSparse: Bool = false, on trunk: [any Layer] = [],
-    over communicator: Communicator = World.communicator
-  ) where Method == FastGaussNewton<Number> {
-    self.init(problem, isSparse: isSparse, on: trunk, over: communicator) {
+    inGroupsOf group: Int? = nil, over communicator: Communicator = World.communicator
+  ) throws where Method == FastGaussNewton<Number> {
+    try self.init(problem, isSparse: isSparse, on: trunk, inGroupsOf: group, over: communicator) {
       FastGaussNewton(
         $0, options: options, capacity: $1, partition: $2, communicator: communicator, classes: $3)
     }
@@ -106,9 +113,9 @@ extension ClassTrial {
 
   init<Number>(
     _ problem: ToyProblem, _ options: GaussNewtonOptions, isSparse: Bool = false, on trunk: [any Layer] = [],
-    over communicator: Communicator = World.communicator
-  ) where Method == GeneralizedGaussNewton<Number> {
-    self.init(problem, isSparse: isSparse, on: trunk, over: communicator) {
+    inGroupsOf group: Int? = nil, over communicator: Communicator = World.communicator
+  ) throws where Method == GeneralizedGaussNewton<Number> {
+    try self.init(problem, isSparse: isSparse, on: trunk, inGroupsOf: group, over: communicator) {
       GeneralizedGaussNewton(
         $0, options: options, capacity: $1, partition: $2, communicator: communicator, classes: $3)
     }
@@ -116,9 +123,9 @@ extension ClassTrial {
 
   init<Number>(
     _ problem: ToyProblem, _ options: FirstOrderOptions, isSparse: Bool = false, on trunk: [any Layer] = [],
-    over communicator: Communicator = World.communicator
-  ) where Method == FirstOrder<Number> {
-    self.init(problem, isSparse: isSparse, on: trunk, over: communicator) {
+    inGroupsOf group: Int? = nil, over communicator: Communicator = World.communicator
+  ) throws where Method == FirstOrder<Number> {
+    try self.init(problem, isSparse: isSparse, on: trunk, inGroupsOf: group, over: communicator) {
       FirstOrder(
         $0, options: options, capacity: $1, partition: $2, communicator: communicator, classes: $3)
     }

@@ -75,7 +75,7 @@ import Testing
     let problem = problem(classes: 5)
     for kind in Self.kinds {
       let options = options(kind, for: Double.self)
-      let trial = ClassTrial<FastGaussNewton<Double>>(problem, options, on: [Activation(.tanh, count: 4)])
+      let trial = try ClassTrial<FastGaussNewton<Double>>(problem, options, on: [Activation(.tanh, count: 4)])
       let θ = try trial.whole(trial.parameters)
       let (Δ, _) = try trial.change()
       let oracle = DenseOracle(

@@ -42,7 +42,7 @@ private struct ShardedColumns: RowOperator {
     let own = evenShard(of: parameters, communicator)
     let columns = Matrix(Vector(R.flatMap { $0[own] }), rows, own.count)
     let placed = ShardedColumns(columns: columns, image: Vector(zeros: own.count), communicator: communicator)
-    let space = ShardedParameters(communicator: communicator, phases: Phases())
+    let space = ShardedParameters(ClassShards(parameters, over: communicator))
 
     let solver = MatrixFreeSolver<Double>(capacity: rows, parameterCount: own.count, over: space)
     let r = Vector(s)
