@@ -58,19 +58,10 @@ package struct Configuration: Codable, Equatable, Sendable {
     package var head = HeadOptions()
 
     package struct HeadOptions: Codable, Equatable, Sendable {
-      package enum Shard: String, Codable, CaseIterable, Sendable {
-        /// As takes less memory or traffic: see `HeadPlacement`.
-        case auto
-        /// Each rank holds all classes, and a part of the rows of a batch.
-        case none
-        /// Each rank holds a part of the classes, and all rows of a batch.
-        case classes
-      }
-
       /// What ranks share out.
-      package var shard = Shard.auto
+      package var shard = HeadShard.auto
       /// What `auto` comes to for the ranks of a run; no part of a file.
-      var chosen: Shard?
+      var chosen: HeadShard?
 
       enum CodingKeys: String, CodingKey { case shard }
     }

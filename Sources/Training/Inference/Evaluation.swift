@@ -67,7 +67,7 @@ package final class Evaluator<Scalar: DistributedScalar> {
     // All ranks have the chunks of the one with most classes.
     chunk = min(limit, Self.chunk(for: classes.map { network.keeping(0..<$0.largest) } ?? network))
     let own = classes.map { network.keeping($0.own) } ?? network
-    sharedForward = classes.flatMap { [chunk] _ in SharedForward(own, capacity: chunk, over: communicator) }
+    sharedForward = classes.flatMap { [chunk] in SharedForward(own, capacity: chunk, over: $0.communicator) }
     forward = ForwardPass(own, capacity: sharedForward == nil ? chunk : 0)
     margin = SoftmaxMargin(capacity: chunk)
     room = InputRoom(network, capacity: chunk)
@@ -128,10 +128,9 @@ package final class Evaluator<Scalar: DistributedScalar> {
         losses[block] = scores[.losses].reduce(0, +)
         scores.sums = zip(scores.sums, before.sums).map(+)
       }
-    } else if classes == nil {
-      try add(BatchSampler.shard(of: 0..<set.count, rank: communicator.rank, count: communicator.size))
     } else {
-      try add(0..<set.count)
+      let sharing = classes?.rows ?? communicator
+      try add(BatchSampler.shard(of: 0..<set.count, rank: sharing.rank, count: sharing.size))
     }
     try communicator.checkLogits(bad, of: name, set.featureFiles, exitCode: 70)
     let sums = try total(scores)
@@ -236,7 +235,7 @@ package final class Evaluator<Scalar: DistributedScalar> {
 
   private func total(_ scores: ClassScores) throws -> ClassScores {
     var total = scores
-    total.sums = try classes?.agreed(scores.sums) ?? communicator.allreduce(scores.sums)
+    total.sums = try classes?.totals(scores.sums) ?? communicator.allreduce(scores.sums)
     return total
   }
 

@@ -24,6 +24,7 @@ package struct RunPreparation {
     share: HostMemory.Share? = nil, over communicator: Communicator
   ) throws {
     let asked = configuration
+    try communicator.collectively { try asked.checkGroups(of: communicator.size) }
     // Which numbers a rank needs follows from what the checkpoint says, where it may not need all.
     let isSharable = communicator.size > 1 && asked.model.head.shard != .none && asked.canShareClasses
     var state = try communicator.collectively {
@@ -44,7 +45,7 @@ package struct RunPreparation {
     }
     let share = try share ?? HostMemory.share(resident: data.residentSize, over: communicator)
     let ranks = communicator.size
-    func estimate(_ head: Configuration.ModelOptions.HeadOptions.Shard) -> MemoryEstimate {
+    func estimate(_ head: HeadShard) -> MemoryEstimate {
       var configuration = configuration
       configuration.model.head.chosen = head
       return Trainer<Scalar>.memory(of: configuration, data, network, ranks: ranks)
@@ -58,8 +59,8 @@ package struct RunPreparation {
     configuration.model.head.chosen = head.shard
     memory = estimate(head.shard)
     try communicator.collectively { [memory] in try memory.check(share, alternative: alternative) }
-    if state != nil, isSharable || head.shard == .classes {
-      let own = configuration.share(of: network, over: communicator)
+    if state != nil, isSharable || head.shard.sharesClasses {
+      let own = try configuration.share(of: network, over: communicator)
       state = try communicator.collectively {
         try RunState(CheckpointFiles.load(checkpoint) { own.part(of: $0, $1) }, for: asked)
       }

@@ -13,15 +13,17 @@ extension Trainer {
     let sampler = configuration.sampler(of: data.train)
     let sharesClasses = configuration.sharesClasses && ranks > 1
     // No rank has more rows than the last one, and none more classes than so many.
+    let size = configuration.headShard.groupSize(of: ranks)
+    let groupPartition = RowPartition(rank: ranks / size - 1, ranks: ranks / size)
     let partition =
       sharesClasses && network.hasSingleLayer
-      ? RowPartition() : configuration.training.partition(rank: ranks - 1, ranks: ranks)
+      ? groupPartition : configuration.training.partition(rank: ranks - 1, ranks: ranks)
     var configuration = configuration
     if sharesClasses {
       configuration.optimizer.solver.kind = configuration.optimizer.settledSolver(
         network, batchSize: sampler.batchSize, sharesClasses: true)
     }
-    let network = sharesClasses ? network.keeping(0..<(network.outputCount + ranks - 1) / ranks) : network
+    let network = sharesClasses ? network.keeping(0..<(network.outputCount + size - 1) / size) : network
     let valuesPerRow = data.train.features.valuesPerRow
     let estimate = MemoryEstimate(
       network, configuration,
@@ -32,7 +34,7 @@ extension Trainer {
     if sharesClasses {
       let options = configuration.optimizer
       return estimate.sharingClasses(
-        of: network, batch: sampler.batchSize, partition,
+        of: network, batch: sampler.batchSize, rows: groupPartition, partition,
         formsMatrix: options.method == .fgn
           && FastGaussNewton<Scalar>.formsGram(network, options.gaussNewton, batchSize: sampler.batchSize),
         Scalar.self)

@@ -25,7 +25,7 @@ extension Trainer {
     if isWritten {
       let numbers = [SavedNumbers.parameters(model.parameters)]
       if share.classes != nil {
-        try Safetensors.save(share.file(numbers, describedBy: metadata(of: model)), to: path, over: communicator)
+        try saveTogether(numbers, describedBy: metadata(of: model), to: path)
       } else {
         try coordinator.write {
           try Safetensors.save(share.wholeFile(numbers, describedBy: metadata(of: model)), to: path)
@@ -51,8 +51,16 @@ extension Trainer {
       return coordinator.beginCheckpoint(step: step) { stateFile(progress, optimizer.memory) }
     }
     let (numbers, description) = state(progress, optimizer.memory)
-    try coordinator.saveCheckpoint(step: step) { path in
-      try Safetensors.save(share.file(numbers, describedBy: description), to: path, over: communicator)
+    try coordinator.saveCheckpoint(step: step) { try saveTogether(numbers, describedBy: description, to: $0) }
+  }
+
+  /// Writes a file of which each rank of the first group has a part. Collective.
+  private func saveTogether(
+    _ numbers: [SavedNumbers<Scalar>], describedBy description: TensorFile, to path: String
+  ) throws {
+    let classes = share.classes!
+    try communicator.on(classes.rows.isRoot) {
+      try Safetensors.save(share.file(numbers, describedBy: description), to: path, over: classes.communicator)
     }
   }
 

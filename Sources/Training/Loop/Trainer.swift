@@ -74,7 +74,7 @@ package final class Trainer<Scalar: DistributedScalar> {
     self.network = network
     let training = configuration.training
     sampler = configuration.sampler(of: data.train)
-    let share = configuration.share(of: network, over: communicator)
+    let share = try configuration.share(of: network, over: communicator)
     self.share = share
     partition = share.inputPartition(training, over: communicator)
     labelPartition = share.labelPartition(training, over: communicator)
@@ -240,7 +240,7 @@ package final class Trainer<Scalar: DistributedScalar> {
     if logging.ranksEvery > 0, step % logging.ranksEvery == 0 { try recordRanks(epoch: epoch) }
     if logging.tensorboard, logging.histogramsEvery > 0, step % logging.histogramsEvery == 0, report.loss.isFinite,
       let histograms = try MarginHistograms.gather(
-        optimizer.margin, rows: batch.labels.count, over: share.classes == nil ? communicator : Communicator())
+        optimizer.margin, rows: batch.labels.count, over: share.classes?.rows ?? communicator)
     {
       coordinator.record(histograms, step: step)
     }

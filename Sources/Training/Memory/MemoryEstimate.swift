@@ -109,9 +109,10 @@ package struct MemoryEstimate: Equatable, Sendable {
   }
 
   /// Where ranks share out classes: a Gram solve has the products of cotangents beside its matrix, the head on other layers has
-  /// all rows of a batch, and a checkpoint passes in pieces. `self` is of a rank's classes and its rows of other layers.
+  /// all rows of a batch, and a checkpoint passes in pieces. `self` is of a rank's classes and its rows of other layers;
+  /// its group has `rows` at the head.
   func sharingClasses<Scalar: DistributedScalar>(
-    of network: Network, batch: Int, _ partition: RowPartition, formsMatrix: Bool, _: Scalar.Type
+    of network: Network, batch: Int, rows: RowPartition, _ partition: RowPartition, formsMatrix: Bool, _: Scalar.Type
   ) -> MemoryEstimate {
     var result = self
     func add(_ name: String, _ remedy: String, _ numbers: Double) {
@@ -125,12 +126,13 @@ package struct MemoryEstimate: Equatable, Sendable {
         Double(batch) * Double(batch))
     }
     if let trunk = network.trunk {
-      let others = batch - partition.capacity(of: batch)
+      let all = rows.capacity(of: batch)
+      let others = max(0, all - partition.capacity(of: batch))
       // H, and what the layers below give elsewhere.
       add(
         "the rows of other ranks at the head", "lower it",
         Linearization<Scalar>.memoryCount(network.head, rows: others, RowPartition())
-          + 2 * Double(batch) * Double(trunk.outputCount))
+          + 2 * Double(all) * Double(trunk.outputCount))
     }
     result.checkpoint = min(checkpoint, 2 * Safetensors.block)
     return result

@@ -3,8 +3,11 @@ import MPI
 import Networks
 
 extension Configuration {
+  /// What ranks share out of the head, once it is chosen.
+  var headShard: HeadShard { model.head.chosen ?? model.head.shard }
+
   /// Whether ranks share out the classes of the head.
-  var sharesClasses: Bool { (model.head.chosen ?? model.head.shard) == .classes }
+  var sharesClasses: Bool { headShard.sharesClasses }
 
   /// Whether ranks can share out the classes of the head.
   var canShareClasses: Bool {
@@ -13,11 +16,21 @@ extension Configuration {
     return (try? shared.validate(source: "")) != nil
   }
 
-  /// What this rank holds of a network: a single one has all classes.
-  func share(of network: Network, over communicator: Communicator) -> ParameterShare {
-    ParameterShare(
-      network,
-      classes: sharesClasses && communicator.size > 1 ? ClassShards(network.outputCount, over: communicator) : nil)
+  /// What this rank holds of a network: a single one has all classes. Collective.
+  func share(of network: Network, over communicator: Communicator) throws -> ParameterShare {
+    let size = headShard.groupSize(of: communicator.size)
+    if size == 1 { return ParameterShare(network) }
+    return ParameterShare(
+      network, classes: try ClassShards(network.outputCount, inGroupsOf: size, over: communicator))
+  }
+
+  /// Requires that groups of ranks that share out classes are equally large.
+  func checkGroups(of ranks: Int) throws(ConfigurationError) {
+    guard case .groups(let size) = model.head.shard, ranks > 1, ranks % size != 0 else { return }
+    throw ConfigurationError(
+      key: "model.head.shard",
+      "groups of \(size) ranks are not possible with \(ranks); start a multiple of \(size) ranks, or set another number"
+    )
   }
 
   /// Requires what heads whose classes are shared out go with.
@@ -26,7 +39,7 @@ extension Configuration {
       Void
   ) throws {
     guard sharesClasses else { return }
-    let because = "with model.head.shard classes"
+    let because = "with model.head.shard \(headShard)"
     let kind = optimizer.metric.kind
     try require(
       optimizer.method != .fgn || model.layers.isEmpty || kind == .identity, "optimizer.metric.kind", kind.rawValue,

@@ -3,7 +3,7 @@ import Networks
 
 /// What `model.head.shard: auto` comes to for the ranks of a run, and why.
 package struct HeadPlacement: Equatable, Sendable {
-  package let shard: Configuration.ModelOptions.HeadOptions.Shard
+  package let shard: HeadShard
   /// For people; nil where there was nothing to choose.
   package var reason: String?
 
@@ -20,10 +20,11 @@ package struct HeadPlacement: Equatable, Sendable {
     _ configuration: Configuration, _ data: TrainingData, _ network: Network, ranks: Int,
     fits: (_ sharesClasses: Bool) -> Bool
   ) -> HeadPlacement {
+    if ranks == 1 { return HeadPlacement(shard: .none) }
     let asked = configuration.model.head.shard
     if asked != .auto { return HeadPlacement(shard: asked) }
     let isPossible =
-      ranks > 1 && configuration.canShareClasses && network.outputCount >= fewestClasses * ranks
+      configuration.canShareClasses && network.outputCount >= fewestClasses * ranks
       && !data.hasProbabilities
     guard isPossible else { return HeadPlacement(shard: .none) }
     if !fits(false), fits(true) {
@@ -45,9 +46,22 @@ package struct HeadPlacement: Equatable, Sendable {
   }
 }
 
+extension HeadPlacement {
+  /// Whether people are told of it.
+  package var isNoteworthy: Bool { reason != nil || shard.sharesClasses }
+}
+
 extension HeadPlacement: CustomStringConvertible {
+  private var text: String {
+    switch shard {
+    case .classes: "classes are shared out over the ranks"
+    case .groups(let size): "classes are shared out in groups of \(size) ranks, and rows among the groups"
+    case .auto, .none: "whole on each rank"
+    }
+  }
+
   package var description: String {
-    (shard == .classes ? "classes are shared out over the ranks" : "whole on each rank")
+    text
       + (reason.map { " (\($0))" } ?? "")
   }
 }

@@ -74,15 +74,15 @@ extension ParameterShare {
 }
 
 extension ParameterShare {
-  /// The rows of batches whose inputs this rank has: all, where ranks share out the classes of a head alone.
+  /// The rows of batches whose inputs this rank has: its group's, where ranks share out the classes of a head alone.
   func inputPartition(_ training: Configuration.TrainingOptions, over communicator: Communicator) -> RowPartition {
-    classes != nil && network.hasSingleLayer
-      ? RowPartition() : training.partition(rank: communicator.rank, ranks: communicator.size)
+    if let classes, network.hasSingleLayer { return classes.rowPartition }
+    return training.partition(rank: communicator.rank, ranks: communicator.size)
   }
 
-  /// The rows of batches whose labels this rank has: all, where ranks share out classes.
+  /// The rows of batches whose labels this rank has: its group's, where ranks share out classes.
   func labelPartition(_ training: Configuration.TrainingOptions, over communicator: Communicator) -> RowPartition {
-    classes == nil ? inputPartition(training, over: communicator) : RowPartition()
+    classes?.rowPartition ?? inputPartition(training, over: communicator)
   }
 }
 

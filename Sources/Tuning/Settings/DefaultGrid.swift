@@ -105,6 +105,6 @@ extension Configuration {
   /// Whether a run with these settings may go on to its optimum.
   fileprivate var allowsOptimum: Bool {
     training.average.kind == .none && training.patience == nil && optimizer.decayTo == .zero
-      && model.head.shard != .classes
+      && !model.head.shard.sharesClasses
   }
 }

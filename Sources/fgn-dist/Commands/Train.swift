@@ -158,7 +158,7 @@ struct Train: ParsableCommand {
       "model",
       "\(network): \(network.layout.count) parameters, \(configuration.training.precision.rawValue), "
         + "from \(configuration.model.initialization)")
-    if run.head.reason != nil { coordinator.say("head", "\(run.head)") }
+    if run.head.isNoteworthy { coordinator.say("head", "\(run.head)") }
     coordinator.say("optimizer", configuration.optimizer.summary(resumed: state?.damping))
     let unread = configuration.optimizer.unreadSettings
     if !unread.isEmpty {

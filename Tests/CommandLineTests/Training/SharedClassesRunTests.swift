@@ -8,6 +8,8 @@ extension RunTests {
   @Suite("A head whose classes ranks share out")
   struct SharedClassesRunTests {
     private static let shared = "model.head.shard=classes"
+    /// Groups of two ranks.
+    private static let groups = "model.head.shard={classes: 2}"
 
     /// Ten classes are no multiple of 3 or 4; the digits are dense, and the same in LIBSVM's format sparse.
     private func prepare(_ settings: String, data: String = "", training: String = "") throws -> Workspace {
@@ -65,8 +67,9 @@ extension RunTests {
         training: "evaluate_every_steps: 7, average: {kind: tail}, label_smoothing: 0.05")
       try train("one", ranks: 1, [], in: workspace).expectSuccess()
       let whole = try workspace.metrics("one")
-      for ranks in Thoroughness.isFull ? [1, 2, 3, 4] : [2, 3] {
-        try train("\(ranks)", ranks: ranks, in: workspace).expectSuccess()
+      let runs = [(2, Self.shared), (3, Self.shared), (4, Self.groups)]
+      for (ranks, share) in runs + (Thoroughness.isFull ? [(1, Self.shared), (6, Self.groups)] : []) {
+        try train("\(ranks)", ranks: ranks, [share], in: workspace).expectSuccess()
         try workspace.expectEveryStepOnce("\(ranks)", 20)
         let own = try workspace.metrics("\(ranks)")
         #expect(lossDifference(try workspace.steps("\(ranks)"), try workspace.steps("one")) < 1e-9)
@@ -102,6 +105,7 @@ extension RunTests {
       #expect(lossDifference(try workspace.steps("first"), try workspace.steps("whole")) < 1e-9)
       for (name, ranks, settings) in [
         ("same", 3, [Self.shared]), ("fewer", 2, [Self.shared]), ("whole-2", 2, []), ("alone", 1, [Self.shared]),
+        ("groups", 4, [Self.groups]),
       ] {
         try FileManager.default.copyItem(atPath: workspace.path("first"), toPath: workspace.path(name))
         let checkpoint = "\(name)/checkpoints/step-00000006.safetensors"
@@ -212,7 +216,8 @@ extension RunTests {
       ("optimizer.metric.kind=kronecker", "optimizer.metric.kind"),
       ("optimizer.solver.kind=measured", "optimizer.solver.kind"),
       ("training.reproducible=true", "training.reproducible"), ("training.until=optimum", "training.until"),
-      ("model.head.shard=rows", "model.head.shard"),
+      ("model.head.shard=rows", "model.head.shard"), ("model.head.shard={classes: 3}", "model.head.shard"),
+      ("model.head.shard={classes: 1}", "model.head.shard"),
     ])
     func `Is refused with what it does not go with`(setting: String, key: String) throws {
       let workspace = try prepare("method: fgn")
