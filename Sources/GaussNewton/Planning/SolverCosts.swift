@@ -64,27 +64,16 @@ package struct SolverCosts {
 
   // MARK: Operations
 
-  /// Time for numbers of this width relative to float32.
-  private var slowness: Double { Double(width) / 4 }
-
-  private func call(_ count: Double = 1) -> Double { count * (threads == 1 ? rates.call : rates.sharedCall) }
-
-  /// The time per thread for work of `seconds` on one thread. Memory serves at most four threads.
-  private func shared(_ seconds: Double, fromMemory: Bool = false) -> Double {
-    slowness * seconds / Double(fromMemory ? min(threads, 4) : threads)
+  private var operations: Operations {
+    Operations(rates: rates, threads: threads, width: width, valuesPerRow: valuesPerRow)
   }
-
-  /// A matrix product of m × k by k × n.
-  private func product(_ m: Double, _ n: Double, _ k: Double) -> Double {
-    shared(m * n * k * rates.product + (m * k + k * n + 2 * m * n) * rates.operand) + call()
-  }
-
-  /// `times` passes over vectors of `count` numbers.
-  private func pass(_ count: Double, times: Double = 1) -> Double {
-    let fromMemory = count * Double(width) > 4 * 1024 * 1024
-    let seconds = count * times * (fromMemory ? rates.memory : rates.pass)
-    return shared(seconds, fromMemory: fromMemory) + call(times / 2)
-  }
+  private func call(_ count: Double = 1) -> Double { operations.call(count) }
+  private func shared(_ seconds: Double) -> Double { operations.shared(seconds) }
+  private func product(_ m: Double, _ n: Double, _ k: Double) -> Double { operations.product(m, n, k) }
+  private func pass(_ count: Double, times: Double = 1) -> Double { operations.pass(count, times: times) }
+  private func product(of layer: LayerWork) -> Double { operations.product(of: layer, rows: rows) }
+  private func elementwise(_ layer: LayerWork) -> Double { operations.elementwise(layer, rows: rows) }
+  private func weightGradient(of layer: LayerWork) -> Double { operations.weightGradient(of: layer, rows: rows) }
 
   private func allreduce(_ numbers: Double, width: Int? = nil) -> Double {
     // Each rank sends and receives each byte 2(n − 1)/n times.
@@ -102,30 +91,6 @@ package struct SolverCosts {
     return hosts > 1 ? depth * rates.farMessage + bytes * rates.farByte : depth * rates.message + bytes * rates.byte
   }
 
-  /// The product of this rank's rows with the weights of a layer.
-  private func product(of layer: LayerWork) -> Double {
-    let (inputs, outputs) = (Double(layer.inputs), Double(layer.outputs))
-    if layer.positions == 0 { return 0 }
-    if layer.isSparse { return shared(rows * valuesPerRow * outputs * rates.sparseProduct, fromMemory: true) + call() }
-    return product(rows * Double(layer.positions), outputs, inputs) + patches(of: layer)
-  }
-
-  /// The gradient of a layer's weights from the cotangents of its outputs.
-  private func weightGradient(of layer: LayerWork, rows: Double) -> Double {
-    let (inputs, outputs) = (Double(layer.inputs), Double(layer.outputs))
-    if layer.positions == 0 { return 0 }
-    if layer.isSparse { return product(of: layer) + pass(Double(layer.parameterCount)) }
-    return product(outputs, inputs, rows * Double(layer.positions)) + patches(of: layer)
-  }
-
-  private func patches(of layer: LayerWork) -> Double {
-    layer.positions > 1 ? shared(rows * Double(layer.positions * layer.inputs) * rates.patch) : 0
-  }
-
-  private func elementwise(_ layer: LayerWork) -> Double {
-    pass(rows * Double(layer.passes + max(1, layer.positions) * (layer.positions > 0 ? layer.outputs : 0)))
-  }
-
   /// Ju, and its inner products with the margin cotangents.
   private var jvp: Double {
     work.enumerated().reduce(pass(2 * rows * classes)) { sum, layer in
@@ -138,7 +103,7 @@ package struct SolverCosts {
   private var vjp: Double {
     let scaled = isHead ? (work[0].isSparse ? 0 : Double(min(work[0].inputs, work[0].outputs))) : classes
     return work.enumerated().reduce(pass(2 * rows * scaled)) { sum, layer in
-      sum + weightGradient(of: layer.element, rows: rows) + elementwise(layer.element)
+      sum + weightGradient(of: layer.element) + elementwise(layer.element)
         + (layer.offset == 0 ? 0 : product(of: layer.element))
     } + allreduce(parameterCount)
   }
@@ -198,15 +163,8 @@ package struct SolverCosts {
       sum += pass(2 * rows * outputs)
       if scalesInputs { sum += layer.isSparse ? pass(4 * batch * valuesPerRow) : pass(2 * rows * inputs) }
     }
-    if layer.isSparse {
-      // The share of a row's entries that meet one of another row is the density of the columns; each entry is searched
-      // for.
-      let meetings = valuesPerRow * valuesPerRow / max(1, inputs)
-      sum += shared(area * (meetings + 1) * rates.sparseProduct + area * outputs * rates.gram)
-      return sum + shared(area * rates.combination) + call(4) + weightGradient(of: layer, rows: rows)
-    }
-    let combinations = layer.formsGradients ? 1 : Double(layer.positions * layer.positions)
-    sum += shared(area * (Double(layer.pairCount) * rates.gram + combinations * rates.combination)) + call(4)
+    sum += operations.gram(of: layer, area: area)
+    if layer.isSparse { return sum + weightGradient(of: layer) }
     if layer.formsGradients, layer.positions > 0 { sum += product(rows * outputs, inputs, Double(layer.positions)) }
     if hasFactors, isConnected(layer) {
       sum += product(rows, Double(layer.columns), Double(layer.columns)) + product(rows, outputs, outputs)
@@ -214,7 +172,7 @@ package struct SolverCosts {
     } else {
       sum += pass(2 * rows * min(inputs, outputs))
     }
-    return sum + weightGradient(of: layer, rows: rows)
+    return sum + weightGradient(of: layer)
   }
 
   /// The inverses of a metric, once per interval of steps, on all ranks.
@@ -235,14 +193,12 @@ package struct SolverCosts {
   }
 
   private var cholesky: Double {
-    allgather(batch * batch) + shared(batch * batch * batch / 6 * rates.factor)
-      + shared(batch * batch * (rates.combination / 2 + 3 * rates.symmetricProduct))
-      + slowness * batch * batch * rates.substitution + call(batch / 8 + 10)
+    allgather(batch * batch) + operations.cholesky(batch)
   }
 
   /// A product with the rows of the matrix, and the vector operations of an iteration.
   private var gramIteration: Double {
-    shared(batch * batch / Double(ranks) * rates.symmetricProduct) + call(8) + allreduce(batch + 4, width: 8)
+    operations.symmetricProduct(batch * batch / Double(ranks)) + allreduce(batch + 4, width: 8)
   }
 
   private var gramCGStart: Double { gramIteration * (predictsAnchor ? 2 : 1) }
