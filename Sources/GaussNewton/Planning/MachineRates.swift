@@ -8,15 +8,17 @@ import LinearAlgebra
 package struct MachineRates: Equatable, Sendable {
   /// A multiplication in large matrix products, in the Gram matrix, in its Cholesky factor, and in triangular solves
   /// with a matrix.
-  var product = 0.0229e-9
-  var gram = 0.0237e-9
-  var factor = 0.0259e-9
+  package var product = 0.0229e-9
+  package var gram = 0.0237e-9
+  package var factor = 0.0259e-9
   var triangular = 0.0412e-9
   /// A number of a matrix product's operands and result, which bound small products.
-  var operand = 0.2e-9
+  package var operand = 0.2e-9
   /// A number in a pass over vectors, in the caches and in memory.
-  var pass = 0.02e-9
-  var memory = 0.13e-9
+  package var pass = 0.02e-9
+  package var memory = 0.13e-9
+  /// A logit in the pass that makes margins and cotangents of it.
+  package var margin = 0.39e-9
   /// An element of a Gram matrix: in the combination of the layers' products; in a product with a vector; and in a
   /// substitution, on one thread.
   var combination = 0.64e-9
