@@ -121,4 +121,7 @@ extension Communicator {
   func spansHosts() throws -> Bool {
     try allreduce(splitBySharedMemory().size, .min) < size
   }
+
+  /// The most processes that a host has. Collective.
+  package func fullestHost() throws -> Int { try allreduce(splitBySharedMemory().size, .max) }
 }

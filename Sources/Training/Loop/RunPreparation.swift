@@ -53,7 +53,8 @@ package struct RunPreparation {
     func fits(_ sharesClasses: Bool) -> Bool {
       (try? estimate(sharesClasses ? .classes : .none).check(share)) != nil
     }
-    head = HeadPlacement.choose(configuration, data, network, ranks: ranks, fits: fits)
+    head = HeadPlacement.choose(
+      configuration, data, network, ranks: (ranks, try communicator.fullestHost()), fits: fits)
     let isForbidden = configuration.model.head.shard == .none && ranks > 1 && configuration.canShareClasses
     let alternative = isForbidden && fits(true) ? "set model.head.shard to auto" : nil
     configuration.model.head.chosen = head.shard

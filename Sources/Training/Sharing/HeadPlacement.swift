@@ -7,24 +7,27 @@ package struct HeadPlacement: Equatable, Sendable {
   /// For people; nil where there was nothing to choose.
   package var reason: String?
 
-  /// How many times as much ranks must exchange over rows for classes to be shared out: each rank then reads all rows, and
-  /// works on narrower matrices.
-  static let leastRatio = 4.0
+  /// How many times as long a step over rows must take for classes to be shared out: each rank then reads all rows.
+  static let leastRatio = 1.05
   /// The fewest classes of a rank: with fewer, products are slow.
   static let fewestClasses = 32
 
   /// The choice for the ranks of a run.
   ///
-  /// - Parameter fits: whether a rank has the memory that the run takes, with classes shared out or whole.
+  /// The same on all ranks: it depends on what all know of each other, and on no measurement.
+  ///
+  /// - Parameters:
+  ///   - ranks: how many, and how many of them the fullest host has.
+  ///   - fits: whether a rank has the memory that the run takes, with classes shared out or whole.
   static func choose(
-    _ configuration: Configuration, _ data: TrainingData, _ network: Network, ranks: Int,
+    _ configuration: Configuration, _ data: TrainingData, _ network: Network, ranks: (all: Int, onHost: Int),
     fits: (_ sharesClasses: Bool) -> Bool
   ) -> HeadPlacement {
-    if ranks == 1 { return HeadPlacement(shard: .none) }
+    if ranks.all == 1 { return HeadPlacement(shard: .none) }
     let asked = configuration.model.head.shard
     if asked != .auto { return HeadPlacement(shard: asked) }
     let isPossible =
-      configuration.canShareClasses && network.outputCount >= fewestClasses * ranks
+      configuration.canShareClasses && network.outputCount >= fewestClasses * ranks.all
       && !data.hasProbabilities
     guard isPossible else { return HeadPlacement(shard: .none) }
     if !fits(false), fits(true) {
@@ -33,16 +36,40 @@ package struct HeadPlacement: Equatable, Sendable {
     if data.exceedsMemory, network.hasSingleLayer {
       return HeadPlacement(shard: .none, reason: "the examples do not stay in memory, and are read once so")
     }
-    let options = configuration.optimizer
-    let batchSize = configuration.sampler(of: data.train).batchSize
-    let traffic = HeadTraffic(
-      network, batchSize: batchSize, valuesPerRow: data.train.features.valuesPerRow,
-      width: configuration.training.precision == .float32 ? 4 : 8,
-      formsMatrix: options.method == .fgn && options.solver.kind != .cg
-        && SolverPlan.isCandidate(batchSize: batchSize, network))
+    let (rows, classes) = (
+      configuration.seconds(.rows, data, network, ranks), configuration.seconds(.classes, data, network, ranks)
+    )
+    let times = "\((1000 * rows).short) ms over rows, \((1000 * classes).short) ms over classes"
     return HeadPlacement(
-      shard: traffic.rows >= leastRatio * traffic.classes ? .classes : .none,
-      reason: "a step sends \(Int(traffic.rows).megabytes) over rows, \(Int(traffic.classes).megabytes) over classes")
+      shard: rows >= leastRatio * classes ? .classes : .none, reason: "a step is expected to take \(times)")
+  }
+}
+
+extension Configuration {
+  /// Iterations of conjugate gradient that steps take as a rule.
+  private static let iterations = 3.0
+
+  /// The expected seconds of a step whose ranks share out rows or classes.
+  fileprivate func seconds(
+    _ placement: PredictedStep.Placement, _ data: TrainingData, _ network: Network, _ ranks: (all: Int, onHost: Int)
+  ) -> Double {
+    let iterations = Self.iterations
+    var step = PredictedStep(
+      network, batchSize: sampler(of: data.train).batchSize, method: .firstOrder, placement: placement,
+      ranks: ranks.all)
+    step.predictsAnchor = (optimizer.momentum != 0 || optimizer.weightDecay != 0) && !optimizer.nesterov
+    step.valuesPerRow = data.train.features.valuesPerRow
+    step.width = training.precision == .float32 ? 4 : 8
+    let cluster = Cluster.assumed(ranksPerHost: ranks.onHost)
+    switch (optimizer.method, optimizer.solver.kind) {
+    case (.fgn, .auto), (.fgn, .measured): return step.fastest(on: cluster, iterations: iterations).prediction.total
+    case (.fgn, .gram): step.method = .gram
+    case (.fgn, .gramCG): step.method = .gramCG(iterations: iterations)
+    case (.fgn, .cg): step.method = .matrixFree(iterations: iterations)
+    case (.ggn, _): step.method = .generalized(iterations: iterations)
+    case (.sgd, _), (.adam, _): step.method = .firstOrder
+    }
+    return step.prediction(on: cluster).total
   }
 }
 
@@ -61,7 +88,6 @@ extension HeadPlacement: CustomStringConvertible {
   }
 
   package var description: String {
-    text
-      + (reason.map { " (\($0))" } ?? "")
+    text + (reason.map { " (\($0))" } ?? "")
   }
 }

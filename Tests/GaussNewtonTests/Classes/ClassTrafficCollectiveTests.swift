@@ -56,16 +56,4 @@ import Testing
     try check(Double.self)
     try check(Float.self)
   }
-
-  @Test func `Is what auto goes by`() throws {
-    let network = Network([Linear(inputs: 4, outputs: 300)])
-    for (kind, forms) in [(SolverOptions.Kind.cg, false), (.gram, true)] {
-      let expected = HeadTraffic(network, batchSize: 23, valuesPerRow: 4, width: 8, formsMatrix: forms)
-      // The choice leaves out what iterations and single numbers take, for both ways alike.
-      let used = try traffic(Double.self, kind, classes: 300, momentum: 0.9)
-      let rest = 8 * (1 + 3) + (kind == .cg ? (used.iterations + 2) * 8 * 23 : 0)
-      #expect(Double(used.reduced - rest) == expected.classes)
-      #expect(expected.rows == 8 * (Double(300 * 5) + (forms ? Double(23 * (4 + 300)) : 0)))
-    }
-  }
 }

@@ -9,7 +9,7 @@ import Testing
 @Suite struct HeadPlacementTests {
   func choice(
     _ settings: [String] = [], classes: Int = 4796, features: Int = 384, ranks: Int = 2,
-    fits: (Bool) -> Bool = { _ in true }
+    onHost: Int? = nil, fits: (Bool) -> Bool = { _ in true }
   ) throws -> HeadPlacement {
     let configuration = try Configuration.parse("", source: "test", overrides: settings).resolved()
     let features = FeatureMatrix([Double](repeating: 1, count: 1024 * features), shape: [features])
@@ -17,17 +17,24 @@ import Testing
       train: Dataset(features: features, labels: (0..<1024).map { Int32($0 % classes) }, classCount: classes),
       test: nil, normalization: .none, classCount: classes)
     let network = try configuration.network(for: data)
-    return HeadPlacement.choose(configuration, data, network, ranks: ranks, fits: fits)
+    return HeadPlacement.choose(configuration, data, network, ranks: (ranks, onHost ?? ranks), fits: fits)
   }
 
-  @Test func `Classes are shared out where that sends much less`() throws {
+  @Test func `Classes are shared out where a step is expected to take less time so`() throws {
     let wide = try choice()
-    #expect(wide.shard == .classes && wide.reason?.contains("17.99 MB over rows, 0.5417 MB over classes") == true)
+    let times = try #require(
+      wide.reason?.wholeMatch(of: #/a step is expected to take ([0-9.]+) ms over rows, ([0-9.]+) ms over classes/#))
+    let (rows, classes) = (try #require(Double(times.1)), try #require(Double(times.2)))
+    #expect(wide.shard == .classes && rows > 1.05 * classes)
     let narrow = try choice(classes: 500, features: 64)
     #expect(narrow.shard == .none && narrow.reason != nil)
     // With a batch four times as large the matrix of a batch outweighs the parameters.
     #expect(try choice(["optimizer.batch_size=1024"], classes: 1000, features: 512).shard == .none)
     #expect(try choice(["optimizer.method=sgd"], classes: 1000, features: 512).shard == .classes)
+    // More ranks on more hosts gain more.
+    let many = try choice(ranks: 32, onHost: 8)
+    #expect(many.shard == .classes && many.reason != wide.reason)
+    #expect(try choice(ranks: 32, onHost: 32).reason != many.reason)
   }
 
   @Test(arguments: [
