@@ -36,7 +36,8 @@ let testsWithoutMPI: [Target] =
       name: "DatasetsTests", dependencies: ["Datasets", "CBzip2", "TestSupport"], swiftSettings: unoptimized),
     .testTarget(name: "NetworksTests", dependencies: ["Networks", "LinearAlgebra", "TestSupport"]),
     .testTarget(
-      name: "StudyTests", dependencies: ["Study", "Training", "LinearAlgebra", "MPI"], swiftSettings: unoptimized),
+      name: "StudyTests", dependencies: ["Study", "Training", "GaussNewton", "LinearAlgebra", "MPI"],
+      swiftSettings: unoptimized),
     .testTarget(name: "TuningTests", dependencies: ["Tuning", "Training"], swiftSettings: unoptimized),
   ]
 
@@ -73,7 +74,9 @@ let package = Package(
         "GaussNewton", "Networks", "Datasets", "LinearAlgebra", "MPI", "CSystem", "CZlib", "Yams",
       ],
       resources: [.embedInCode("Report/report.css"), .embedInCode("Report/report.js")]),
-    .target(name: "Study", dependencies: ["Training", "GaussNewton", "Networks", "Datasets", "LinearAlgebra", "MPI"]),
+    .target(
+      name: "Study",
+      dependencies: ["Training", "GaussNewton", "Networks", "Datasets", "LinearAlgebra", "MPI", "Yams"]),
     .target(
       name: "Tuning", dependencies: ["Training", "GaussNewton", "Networks", "Datasets", "LinearAlgebra", "MPI"],
       swiftSettings: unoptimized),

@@ -15,15 +15,19 @@ package struct Laboratory {
   package let fashion: String
   /// The folder that `Benchmarks/preparation/prepare_wordnet.py` writes; nil if it does not exist.
   package let wordnet: String?
+  /// The cluster of `scaling`: a name, or the path of a description; nil for all names.
+  package let cluster: String?
   private let announce: (String) -> Void
 
   package init(
-    communicator: Communicator, isQuick: Bool, fashion: String, wordnet: String?, announce: @escaping (String) -> Void
+    communicator: Communicator, isQuick: Bool, fashion: String, wordnet: String?, cluster: String? = nil,
+    announce: @escaping (String) -> Void
   ) {
     self.communicator = communicator
     self.isQuick = isQuick
     self.fashion = fashion
     self.wordnet = wordnet
+    self.cluster = cluster
     self.announce = announce
   }
 
@@ -53,13 +57,19 @@ package protocol Experiment {
   func measure(_ table: Table, _ laboratory: Laboratory) throws
   func figures(_ table: Table) -> [Figure]
   func findings(_ table: Table) -> [Finding]
+  /// What the summary says beside the findings.
+  func remarks(_ table: Table) -> [String]
+}
+
+extension Experiment {
+  func remarks(_ table: Table) -> [String] { [] }
 }
 
 package enum Study {
   package static func experiments(isQuick: Bool) -> [any Experiment] {
     [
       Decomposition(), Concentration(), DampingExperiment(), SoftTargets(), Classes(),
-      TrainingExperiment(.head, isQuick: isQuick), TrainingExperiment(.network, isQuick: isQuick),
+      Scaling(), TrainingExperiment(.head, isQuick: isQuick), TrainingExperiment(.network, isQuick: isQuick),
     ]
   }
 
@@ -85,11 +95,11 @@ package enum Study {
     laboratory.say("\(experiment.name): \(experiment.title)")
     try experiment.measure(table, laboratory)
     let findings = experiment.findings(table)
-    let figures = experiment.figures(table)
+    let (figures, remarks) = (experiment.figures(table), experiment.remarks(table))
     try communicator.onRoot {
       if drawsFigures { for figure in figures { try figure.draw(in: folder) } }
       try AtomicFile.write("\(folder)/summary.md") {
-        try $0.write(summary(experiment, findings, figures: drawsFigures ? figures : [], scale))
+        try $0.write(summary(experiment, findings, remarks, figures: drawsFigures ? figures : [], scale))
       }
     }
     for finding in findings { laboratory.say("  \(finding.holds ? "holds" : "DOES NOT HOLD"): \(finding.statement)") }
@@ -97,12 +107,13 @@ package enum Study {
   }
 
   private static func summary(
-    _ experiment: any Experiment, _ findings: [Finding], figures: [Figure], _ scale: String
+    _ experiment: any Experiment, _ findings: [Finding], _ remarks: [String], figures: [Figure], _ scale: String
   ) -> String {
     var text =
       "# \(experiment.title)\n\n**Claim.** \(experiment.claim)\n\n**Measurement** (\(scale)). \(experiment.setup)\n\n"
     text += "| finding | verdict |\n| --- | --- |\n"
     for finding in findings { text += "| \(finding.statement) | \(finding.holds ? "holds" : "does not hold") |\n" }
+    if !remarks.isEmpty { text += "\n" + remarks.map { "- \($0)\n" }.joined() }
     text += "\nAll observations: `data.csv`.\n"
     for figure in figures { text += "\n![\(experiment.title)](\(figure.name).svg)\n" }
     return text

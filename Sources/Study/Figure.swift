@@ -129,7 +129,7 @@ package struct Figure {
     switch seriesCount {
     case ...1: 3.5
     case ...4: 6.5
-    default: 8
+    default: 3.5 + Double(seriesCount)
     }
   }
 

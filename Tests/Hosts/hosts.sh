@@ -8,10 +8,10 @@
 #   hosts.sh rsh HOST COMMAND...    the same as a stand-in for ssh, for mpirun --mca plm_rsh_agent
 #   hosts.sh down
 #
-# FGN_HOSTS is a folder for files of the relay.
+# FGN_HOSTS is a folder for files of the relay, and FGN_HOSTS_NAME another name than fgn for the hosts.
 set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
-: "${FGN_HOSTS:=/tmp/fgn-hosts}"
+: "${FGN_HOSTS:=/tmp/fgn-hosts}" "${FGN_HOSTS_NAME:=fgn}"
 
 run() {
   local host="$1" number="${1//[!0-9]/}"
@@ -25,15 +25,15 @@ case "${1:-}" in
   up)
     mkdir -p "$FGN_HOSTS"
     for i in 1 2; do
-      ip netns add "fgn$i"
-      mkdir -p "/etc/netns/fgn$i"
-      printf '127.0.0.1 localhost\n10.77.0.1 fgn1\n10.77.0.2 fgn2\n' >"/etc/netns/fgn$i/hosts"
+      ip netns add "$FGN_HOSTS_NAME$i"
+      mkdir -p "/etc/netns/$FGN_HOSTS_NAME$i"
+      printf '127.0.0.1 localhost\n10.77.0.1 %s1\n10.77.0.2 %s2\n' "$FGN_HOSTS_NAME" "$FGN_HOSTS_NAME" >"/etc/netns/$FGN_HOSTS_NAME$i/hosts"
     done
     if [ $# -eq 1 ]; then
-      ip link add v0 netns fgn1 type veth peer name v0 netns fgn2
+      ip link add v0 netns "${FGN_HOSTS_NAME}1" type veth peer name v0 netns "${FGN_HOSTS_NAME}2"
     else
       rm -f "$FGN_HOSTS/relay.log"
-      python3 "$here/relay.py" "$2" "${3%\%}" fgn1 fgn2 >"$FGN_HOSTS/relay.log" 2>&1 &
+      python3 "$here/relay.py" "$2" "${3%\%}" "${FGN_HOSTS_NAME}1" "${FGN_HOSTS_NAME}2" >"$FGN_HOSTS/relay.log" 2>&1 &
       echo $! >"$FGN_HOSTS/relay.pid"
       for _ in $(seq 100); do
         grep -qs ready "$FGN_HOSTS/relay.log" && break
@@ -42,9 +42,9 @@ case "${1:-}" in
       grep -q ready "$FGN_HOSTS/relay.log" || { cat "$FGN_HOSTS/relay.log" >&2; exit 1; }
     fi
     for i in 1 2; do
-      ip -n "fgn$i" link set lo up
-      ip -n "fgn$i" addr add "10.77.0.$i/24" dev v0
-      ip -n "fgn$i" link set v0 up
+      ip -n "$FGN_HOSTS_NAME$i" link set lo up
+      ip -n "$FGN_HOSTS_NAME$i" addr add "10.77.0.$i/24" dev v0
+      ip -n "$FGN_HOSTS_NAME$i" link set v0 up
     done
     ;;
   run) shift; run "$@" ;;
@@ -59,9 +59,9 @@ case "${1:-}" in
     if [ -f "$FGN_HOSTS/relay.pid" ]; then kill -KILL "$(cat "$FGN_HOSTS/relay.pid")" 2>/dev/null || true; fi
     rm -f "$FGN_HOSTS/relay.pid"
     for i in 1 2; do
-      ip netns pids "fgn$i" 2>/dev/null | xargs -r kill -KILL 2>/dev/null || true
-      ip netns del "fgn$i" 2>/dev/null || true
-      rm -rf "/etc/netns/fgn$i"
+      ip netns pids "$FGN_HOSTS_NAME$i" 2>/dev/null | xargs -r kill -KILL 2>/dev/null || true
+      ip netns del "$FGN_HOSTS_NAME$i" 2>/dev/null || true
+      rm -rf "/etc/netns/$FGN_HOSTS_NAME$i"
     done
     ;;
   *) sed -n '2,12s/^# \{0,1\}//p' "$0" >&2; exit 64 ;;

@@ -12,7 +12,7 @@ struct StudyCommand: ParsableCommand {
       summary.md with the claim, the measurement and the verdict. A study that was stopped goes on with what is missing.
       """)
 
-  @Argument(help: "decomposition, concentration, damping, soft-targets, classes, head, network, or all.")
+  @Argument(help: "decomposition, concentration, damping, soft-targets, classes, scaling, head, network, or all.")
   var name: String
 
   @Option(help: "Folder for the results.")
@@ -30,6 +30,13 @@ struct StudyCommand: ParsableCommand {
   @Option(help: "Folder of Benchmarks/preparation/prepare_wordnet.py: head trains on that, too.")
   var wordnet: String?
 
+  @Option(
+    help: """
+      The cluster of scaling: here, ethernet-10, infiniband-100, or a file that describes one; all three where this is \
+      not given.
+      """)
+  var cluster: String?
+
   func run() throws {
     try Job.run { job in
       let all = Study.experiments(isQuick: quick)
@@ -42,7 +49,8 @@ struct StudyCommand: ParsableCommand {
       // A study may take hours, and its results are files: lost output lines are an error only at its end.
       var loss: StorageError?
       let laboratory = Laboratory(
-        communicator: job.communicator, isQuick: quick, fashion: fashionMnist, wordnet: wordnet
+        communicator: job.communicator, isQuick: quick, fashion: fashionMnist, wordnet: wordnet,
+        cluster: cluster
       ) { line in
         do throws(StorageError) { try StandardOutput.print(line) } catch { loss = loss ?? error }
       }

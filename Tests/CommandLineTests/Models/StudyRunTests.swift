@@ -26,5 +26,19 @@ extension DataTests {
       #expect(Array(lines("out").prefix(before.count)) == before && lines("out").count > before.count)
       #expect(workspace.exists("out/concentration/summary.md"))
     }
+
+    @Test func `Of a cluster needs a description that can be read and used`() throws {
+      let workspace = Workspace()
+      try workspace.write("rack.yaml", "network: {bandwidth: fast}\n")
+      let command = ["study", "scaling", "--quick", "--no-figures", "--out", "out", "--cluster"]
+      try Program.run(.mpirun(2), command + ["rack.yaml"], in: workspace).expectError(
+        64, mentioning: ["rack.yaml: network.bandwidth: 'fast' is not allowed", "bytes a second"])
+      try Program.run(command + ["none.yaml"], in: workspace).expectError(
+        66, mentioning: ["none.yaml: cannot be read", "infiniband-100"])
+      try workspace.write("rack.yaml", "network: {bandwidth: 1e9}\n")
+      try Program.run(.mpirun(2), command + ["rack.yaml"], in: workspace).expectSuccess()
+      let summary = String(decoding: try workspace.bytes("out/scaling/summary.md"), as: UTF8.self)
+      #expect(summary.contains("| rack: head 384-4796 with as many classes for each rank"))
+    }
   }
 }
