@@ -29,7 +29,7 @@ import Testing
 
   private func expect(
     _ counts: Counts, _ problem: ToyProblem, _ kind: SolverOptions.Kind?, _ placement: PredictedStep.Placement,
-    momentum: Double
+    momentum: Double, on network: Network? = nil
   ) {
     let iterations = Double(counts.iterations)
     let method: PredictedStep.Method =
@@ -41,7 +41,7 @@ import Testing
       }
     let head = Network([Linear(inputs: problem.featureCount, outputs: problem.oracle.classCount)])
     var step = PredictedStep(
-      head, batchSize: problem.rowCount, method: method, placement: placement, ranks: World.size)
+      network ?? head, batchSize: problem.rowCount, method: method, placement: placement, ranks: World.size)
     (step.predictsAnchor, step.width) = (momentum > 0, 8)
     let prediction = step.prediction(on: cluster)
     let reduced = prediction.bytes(.allreduce) + prediction.bytes(.reduceScatter)
@@ -73,9 +73,16 @@ import Testing
       let rows = Trial<Double>(problem, options)
       expect(
         try counts(communicator) { try rows.advance() }, problem, kind, .rows, momentum: momentum)
-      let own = ClassTrial<FastGaussNewton<Double>>(problem, options)
+      let own = try ClassTrial<FastGaussNewton<Double>>(problem, options)
       expect(
         try counts(communicator) { try own.advance() }, problem, kind, .classes, momentum: momentum)
+      let layers: [any Layer] = [
+        Linear(inputs: 4, outputs: 6), Activation(.tanh, count: 6), LayerNormalization(shape: [6]),
+      ]
+      let deep = try ClassTrial<FastGaussNewton<Double>>(problem, options, on: layers)
+      expect(
+        try counts(communicator) { try deep.advance() }, problem, kind, .classes, momentum: momentum,
+        on: deep.network)
     }
     let gradient = FirstOrderTrial<Double>(problem, FirstOrderOptions(.sgd(momentum: 0, nesterov: false)))
     expect(try counts(communicator) { try gradient.advance() }, problem, nil, .rows, momentum: 0)

@@ -36,13 +36,16 @@ struct RowStep {
   }
 
   private var forward: Double {
-    work.reduce(operations.shared(rows * classes * operations.rates.margin)) {
-      $0 + operations.product(of: $1, rows: rows) + operations.elementwise($1, rows: rows)
-    }
+    operations.shared(rows * classes * operations.rates.margin) + layersForward
+  }
+
+  /// The outputs of all layers.
+  var layersForward: Double {
+    work.reduce(0) { $0 + operations.product(of: $1, rows: rows) + operations.elementwise($1, rows: rows) }
   }
 
   /// Ju, and its inner products with the margin cotangents.
-  private var jvp: Double {
+  var jvp: Double {
     trained.reduce(operations.pass(2 * rows * classes)) { sum, layer in
       // All layers but the first multiply the tangents of their inputs as well.
       sum + (layer == trained.first ? 1 : 2) * operations.product(of: layer, rows: rows)
@@ -51,7 +54,7 @@ struct RowStep {
   }
 
   /// Jᵀv of scaled cotangents.
-  private var vjp: Double {
+  var vjp: Double {
     trained.reduce(operations.pass(2 * rows * classes)) { sum, layer in
       sum + operations.weightGradient(of: layer, rows: rows) + operations.elementwise(layer, rows: rows)
         + (layer == trained.first ? 0 : operations.product(of: layer, rows: rows))
@@ -73,16 +76,7 @@ struct RowStep {
     let ranks = Double(step.ranks)
     result.exchange(.allgather, 24 * ranks)
     result.exchange(.allgather, 3 * batch * width)
-    // The triangle's elements that a rank forms, with those that the kernels compute in excess.
-    let area = (batch * batch / 2 + 48 * batch) / ranks
-    result.add(.gram, operations.pass(area, times: 2))
-    for layer in trained {
-      result.add(.gram, operations.elementwise(layer, rows: rows))
-      if layer != trained.first { result.add(.gram, operations.product(of: layer, rows: rows)) }
-      if layer.parameterCount == 0 { continue }
-      result.add(.gram, operations.gram(of: layer, area: area))
-      addGathers(of: layer, to: &result)
-    }
+    addLayersGram(to: &result)
     if case .gram = step.method {
       result.exchange(.allgather, batch * batch * width)
       result.add(.solve, operations.cholesky(batch))
@@ -92,6 +86,20 @@ struct RowStep {
     // The facts of the solution.
     result.exchange(.broadcast, 56)
     addStep(to: &result)
+  }
+
+  /// What the layers add to this rank's rows of K.
+  func addLayersGram(to result: inout StepPrediction) {
+    // The triangle's elements that a rank forms, with those that the kernels compute in excess.
+    let area = (batch * batch / 2 + 48 * batch) / Double(step.ranks)
+    result.add(.gram, operations.pass(area, times: 2))
+    for layer in trained {
+      result.add(.gram, operations.elementwise(layer, rows: rows))
+      if layer != trained.first { result.add(.gram, operations.product(of: layer, rows: rows)) }
+      if layer.parameterCount == 0 { continue }
+      result.add(.gram, operations.gram(of: layer, area: area))
+      addGathers(of: layer, to: &result)
+    }
   }
 
   /// The inputs and cotangents of all rows of a layer.
@@ -108,6 +116,9 @@ struct RowStep {
     result.exchange(.allgather, batch * (Double(layer.gatheredCount) - outputs) * width)
     result.exchange(.allgather, batch * outputs * width)
   }
+
+  /// The gradients of all layers from cotangents that are kept.
+  var keptGradients: Double { trained.reduce(0) { $0 + operations.weightGradient(of: $1, rows: rows) } }
 
   /// Δ from the solution: in shares of the first layer's outputs and a gather of them, or in shares of the rows and a
   /// sum.
