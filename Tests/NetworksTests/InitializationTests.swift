@@ -65,4 +65,22 @@ import Testing
     #expect(Set(weights).count == 3)
     #expect(Set(weights.joined()).count == 3 * 36)
   }
+
+  @Test func `A rank with some classes begins with their numbers of the whole network`() {
+    let trunk: [any Layer] = [
+      Linear(inputs: 4, outputs: 5), Activation(.tanh, count: 5), LayerNormalization(shape: [5]),
+    ]
+    for network in [
+      Network(trunk + [Linear(inputs: 5, outputs: 11)]), Network([Linear(inputs: 3, outputs: 11, hasBias: false)]),
+      Network([SparseLinear(inputs: 6, outputs: 11)]),
+      Network([Activation(.relu, count: 3), Linear(inputs: 3, outputs: 11)]),
+    ] {
+      let all: Vector<Float> = network.initialParameters(seed: 9)
+      #expect(Set(all.array).count > 20)
+      for classes in [0..<11, 0..<4, 4..<9, 9..<11, 3..<3] {
+        let own: Vector<Float> = network.initialParameters(seed: 9, keeping: classes)
+        #expect(own.array == network.parameters(classes, of: all).array)
+      }
+    }
+  }
 }

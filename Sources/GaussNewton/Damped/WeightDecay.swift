@@ -27,6 +27,8 @@ struct WeightDecay<Scalar: BLASScalar> {
   let rate: Double
   /// Consecutive parts of this rank's parameters, μ or 0 for each, and whether its sums have them.
   let parts: [Part]
+  /// Whether c differs from zero.
+  private let hasCenter: Bool
   /// c (P); empty for zero.
   private let center: Vector<Scalar>
 
@@ -36,7 +38,9 @@ struct WeightDecay<Scalar: BLASScalar> {
     rate: Double, includesBiases: Bool, toInitial: Bool, _ layout: ParameterLayout, over space: any ParameterSpace
   ) {
     self.rate = rate
-    center = Vector(zeros: Self.vectorCount(rate: rate, toInitial: toInitial) * layout.count)
+    let count = Self.vectorCount(rate: rate, toInitial: toInitial)
+    hasCenter = count > 0
+    center = Vector(zeros: count * layout.count)
     parts = space.parts(of: layout.count).flatMap { whole, counts in
       var parts: [Part] = []
       for entry in layout.entries where whole.contains(entry.range.lowerBound) {
@@ -59,8 +63,8 @@ struct WeightDecay<Scalar: BLASScalar> {
     }
   }
 
-  /// What a checkpoint has to keep.
-  var memory: [(name: String, vector: Vector<Scalar>)] { center.count == 0 ? [] : [("decay_center", center)] }
+  /// What a checkpoint has to keep; the same vectors on a rank without parameters.
+  var memory: [(name: String, vector: Vector<Scalar>)] { hasCenter ? [("decay_center", center)] : [] }
 
   /// Sets c, where it is not zero, to the parameters of the start.
   func begin(at parameters: Vector<Scalar>) {

@@ -34,14 +34,16 @@ final class GramSolver<Scalar: DistributedScalar> {
   }
 
   /// Solves as above by conjugate gradient, through products with K alone. Collective.
+  ///
+  /// - Parameter reference: the norm that the residual is relative to; nil for ‖Rᵀ(s − t)‖.
   func solve(
     products K: some KernelOperator<Scalar>, _ s: Vector<Scalar>, minus t: Vector<Scalar>?, damping λ: Double,
-    options: SolverOptions
+    relativeTo reference: Double?, options: SolverOptions
   ) throws -> SolverSummary {
     let b = begin(s, minus: t)
-    if t != nil { gradientNorm = try max(0, K.multiply(s, into: product)).squareRoot() }
+    gradientNorm = reference ?? 0
     return try conjugateGradient(
-      K, b, isGradient: t == nil, λ, (.cg, options.tolerance), options.maxIterations)
+      K, b, isGradient: reference == nil, λ, (.cg, options.tolerance), options.maxIterations)
   }
 
   /// Makes room, and returns b = s − t.

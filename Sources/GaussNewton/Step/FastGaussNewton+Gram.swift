@@ -37,12 +37,14 @@ extension FastGaussNewton {
     try assignMatrix()
     if sweeps { try sweepDamping(s, &t, rowFactors: rowFactors, parameters, assignMatrix: assignMatrix) }
 
+    let gradient = kind == .cg ? try objectiveGradient(parameters, s) : nil
     let own = try phases.measure(.solve) {
       let shift = damped.anchor.shift == nil ? nil : t
       let summary =
         if kind == .cg, let kernel {
           try gramSolver.solve(
-            products: kernel, s, minus: shift, damping: damped.totalDamping, options: options.solver)
+            products: kernel, s, minus: shift, damping: damped.totalDamping, relativeTo: gradient?.reference,
+            options: options.solver)
         } else {
           try gramSolver.solve(
             gram, s, minus: shift, damping: damped.totalDamping, options: options.solver, kind: kind)
@@ -51,13 +53,28 @@ extension FastGaussNewton {
       let product = gramSolver.product.copy()
       product.combine(1, t)
       return RowSpaceSolution(
-        gradientNorm: gramSolver.gradientNorm, loss: Quadratic(slope: -s.dot(product), curvature: product.squaredNorm),
+        gradientNorm: gradient?.norm ?? gramSolver.gradientNorm,
+        loss: Quadratic(slope: -s.dot(product), curvature: product.squaredNorm),
         solver: summary)
     }
     let solution = try exchange.broadcast(own)
     let change = try assignStep(gramSolver.solution, rowFactors: rowFactors, parameters)
     return StepSolution(
       gradientNorm: solution.gradientNorm, solver: solution.solver, model: StepModel(loss: solution.loss, change))
+  }
+
+  /// ‖g + μDθ‖, and that in the metric, which residuals of `cg` are relative to wherever rows and parameters lie; nil where
+  /// both are ‖Rᵀs‖ of the solve. Where ranks share out classes. Collective.
+  private func objectiveGradient(
+    _ parameters: Vector<Scalar>, _ s: Vector<Scalar>
+  ) throws -> (norm: Double, reference: Double?)? {
+    guard let kernel, options.weightDecay > 0 || damped.anchor.shift != nil || metric.isActive else { return nil }
+    _ = try kernel.rows.applyTransposed(s[exchange.rows.own], with: [])
+    return try phases.measure(.update) {
+      let norm = try damped.assignGradient(parameters, negativeGradient: kernel.rows.image)
+      let reference = metric.isActive ? try whitenedGradientNorm() : norm
+      return (norm, reference > 0 ? reference : nil)
+    }
   }
 
   /// Δ ← Δ₀ + M⁻¹Rᵀx, given x and √(w̃/B) of all rows (B). Returns the change of the decay term along Δ, and ‖Δ‖². One

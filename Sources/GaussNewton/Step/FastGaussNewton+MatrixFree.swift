@@ -71,12 +71,13 @@ extension FastGaussNewton {
     return StepModel(loss: try exchange.broadcast(Quadratic(slope: slope, curvature: curvature)), change)
   }
 
-  /// ‖L⁻¹(g + μDθ)‖, as rank 0 computes it. Collective.
-  private func whitenedGradientNorm() throws -> Double {
+  /// ‖L⁻¹(g + μDθ)‖. Collective.
+  func whitenedGradientNorm() throws -> Double {
     // The step's memory is free at this time.
-    damped.step.assign(damped.gradient)
-    phases.measure(.metric) { metric.whiten(damped.step, 0..<damped.step.count) }
-    return try exchange.broadcast(damped.step.norm)
+    let step = damped.step
+    step.assign(damped.gradient)
+    phases.measure(.metric) { metric.whiten(step, 0..<step.count) }
+    return try space.totals(space.sum(step.count) { step[$0].squaredNorm }).squareRoot()
   }
 
   /// Adds Δ₀ to y, relative to the point of linearisation. Collective.

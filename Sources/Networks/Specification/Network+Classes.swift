@@ -26,6 +26,37 @@ extension Network {
       : Linear(inputs: inputs, outputs: classCount, hasBias: hasHeadBias)
   }
 
+  /// `initialParameters` of `keeping(classes)`: those of this network, without memory for all of them.
+  package func initialParameters<Scalar: BLASScalar>(seed: UInt64, keeping classes: Range<Int>) -> Vector<Scalar> {
+    let own = keeping(classes)
+    let parameters = Vector<Scalar>(zeros: own.layout.count)
+    var generator = SplitMix64(seed: seed)
+    let T = trunkParameterCount
+    if T > 0 { body.initializeWithoutLast(parameters[0..<T], using: &generator) }
+    own.fillHead(parameters[T..<parameters.count], keeping: classes, of: outputCount, using: &generator)
+    return parameters
+  }
+
+  /// Weights by the rule of a fully connected layer of `count` classes, in its order.
+  private func fillHead<Scalar: BLASScalar>(
+    _ parameters: Vector<Scalar>, keeping classes: Range<Int>, of count: Int, using generator: inout SplitMix64
+  ) {
+    let inputs = layers.last!.inputCount
+    let isTransposed = layers.last is SparseLinear
+    let deviation = 1 / Double(inputs).squareRoot()
+    // A row of all weights at a time: of a class, or of an input where they are transposed.
+    let row = Vector<Scalar>(zeros: isTransposed ? count : inputs)
+    for index in 0..<(isTransposed ? inputs : count) {
+      row.fillNormal(deviation: deviation, using: &generator)
+      if isTransposed {
+        parameters[index * classes.count..<(index + 1) * classes.count].assign(row[classes])
+      } else if classes.contains(index) {
+        let start = (index - classes.lowerBound) * inputs
+        parameters[start..<start + inputs].assign(row)
+      }
+    }
+  }
+
   /// Whether a tensor is one of the head's, of which ranks hold some classes.
   package func isOfHead(_ entry: ParameterLayout.Entry) -> Bool { entry.range.lowerBound >= trunkParameterCount }
 

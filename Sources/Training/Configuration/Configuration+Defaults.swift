@@ -80,7 +80,8 @@ extension Configuration.OptimizerOptions {
     case .adam: $learningRate.choose(0.001)
     }
     let isPerceptron = isDeep && !model.layers.contains(where: \.hasConvolution)
-    let hasMetric = method == .fgn && isPerceptron && facts?.isSparse != true
+    let hasMetric =
+      method == .fgn && isPerceptron && facts?.isSparse != true && !model.head.shard.sharesClasses
     metric.$kind.choose(hasMetric ? .kronecker : .identity)
     metric.$decay.choose(metric.kind.suitedDecay)
     metric.$interval.choose(metric.kind.suitedInterval)

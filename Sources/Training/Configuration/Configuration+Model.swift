@@ -86,8 +86,13 @@ extension Configuration.ModelOptions {
 
   /// A rank's share of θ at the start, which does not depend on the number of ranks.
   func initialParameters<Scalar: BLASScalar>(_ share: ParameterShare, seed: UInt64) throws -> Vector<Scalar> {
-    if resolvedInitialization == "zeros" { return Vector(zeros: share.own.layout.count) }
-    return share.own(of: try initialParameters(of: share.network, seed: seed))
+    switch resolvedInitialization {
+    case "zeros": Vector(zeros: share.own.layout.count)
+    case "scaled":
+      share.classes.map { share.network.initialParameters(seed: seed, keeping: $0.own) }
+        ?? share.network.initialParameters(seed: seed)
+    default: share.own(of: try initialParameters(of: share.network, seed: seed))
+    }
   }
 
   /// With `auto` replaced by what it means: a linear head starts at zero, hidden units must differ.

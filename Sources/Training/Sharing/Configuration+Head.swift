@@ -24,8 +24,11 @@ extension Configuration {
       network, classes: try ClassShards(network.outputCount, inGroupsOf: size, over: communicator))
   }
 
+  /// Whether several groups of ranks share out classes.
+  package var sharesClassesInGroups: Bool { if case .groups = model.head.shard { true } else { false } }
+
   /// Requires that groups of ranks that share out classes are equally large.
-  func checkGroups(of ranks: Int) throws(ConfigurationError) {
+  package func checkGroups(of ranks: Int) throws(ConfigurationError) {
     guard case .groups(let size) = model.head.shard, ranks > 1, ranks % size != 0 else { return }
     throw ConfigurationError(
       key: "model.head.shard",

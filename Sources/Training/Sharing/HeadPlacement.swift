@@ -25,6 +25,7 @@ package struct HeadPlacement: Equatable, Sendable {
   ) -> HeadPlacement {
     if ranks.all == 1 { return HeadPlacement(shard: .none) }
     let asked = configuration.model.head.shard
+    if asked == .groups(of: ranks.all) { return HeadPlacement(shard: .classes) }
     if asked != .auto { return HeadPlacement(shard: asked) }
     let isPossible =
       configuration.canShareClasses && network.outputCount >= fewestClasses * ranks.all

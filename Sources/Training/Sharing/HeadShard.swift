@@ -33,8 +33,9 @@ extension HeadShard: Codable {
   private enum CodingKeys: String, CodingKey { case classes }
 
   package init(from decoder: any Decoder) throws {
-    let groups = try? decoder.container(keyedBy: CodingKeys.self)
-    if let groups, let size = try? groups.decode(Int.self, forKey: .classes), size > 1 {
+    if let map = try? decoder.singleValueContainer().decode([String: Int].self), map.count == 1,
+      let size = map[CodingKeys.classes.rawValue], size > 1
+    {
       self = .groups(of: size)
       return
     }
@@ -47,7 +48,7 @@ extension HeadShard: Codable {
       throw DecodingError.dataCorruptedError(
         in: container,
         debugDescription:
-          "it must be one of auto, none, classes, or {classes: 2} with the ranks of a group, two or more")
+          "it must be as {classes: 2}, with the ranks of a group, a whole number from 2, or one of auto, none, classes")
     }
   }
 

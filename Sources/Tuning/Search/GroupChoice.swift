@@ -26,6 +26,17 @@ package struct GroupChoice: Equatable, Sendable {
             ? "needs as many ranks; start them with mpirun -np \(asked)"
             : "does not divide the \(ranks) ranks; give one of \(divisors), or start another number of ranks"))
     }
+    let configurations = space.settings.map(\.configuration)
+    try communicator.collectively { for configuration in configurations { try configuration.checkGroups(of: ranks) } }
+    if ranks > 1, configurations.contains(where: \.sharesClassesInGroups) {
+      let why = "the groups of model.head.shard are of all ranks"
+      if let asked, asked > 1 {
+        throw CollectiveFailure(
+          ConfigurationError(source: "--groups \(asked)", "is not possible, since \(why); leave it out, or give 1"))
+      }
+      (count, reason) = (1, why)
+      return
+    }
     if asked == 1 || ranks == 1 || space.isPath {
       (count, reason) = (
         1, asked == nil && space.isPath && ranks > 1 ? "--path trains settings one after the other" : nil

@@ -154,7 +154,7 @@ extension RunTests {
         "run.yaml",
         """
         data: {train: {features: train-features.npy, labels: train-labels.npy}, normalize: standardize}
-        optimizer: {batch_size: 16, solver: {kind: \(solver)}}
+        optimizer: {batch_size: 16, solver: {kind: \(solver)}, weight_decay: 1e-3, decay_to: initial}
         training: {steps: 12, precision: float64}
         """)
       let same = solver == "auto" ? ["optimizer.solver.kind=gram-cg"] : []
@@ -196,6 +196,16 @@ extension RunTests {
         ], in: workspace)
       search.expectSuccess()
       #expect(workspace.exists("search/model.safetensors"))
+      // Settings whose groups need all ranks train one after the other, or not at all.
+      func tune(_ options: String...) throws -> Outcome {
+        try Program.run(
+          .mpirun(4),
+          ["tune", "run.yaml", "--run-directory", "groups", "--over", "optimizer.damping.initial=0.1,0.3"]
+            + ["--set", "model.head.shard={classes: 4}", "--set", "training.steps=4", "--longer", "0"] + options,
+          in: workspace)
+      }
+      try tune("--groups", "2").expectError(64, mentioning: ["--groups 2", "model.head.shard"])
+      try tune().expectSuccess()
     }
 
     @Test(arguments: [SIGTERM, SIGKILL])
@@ -212,7 +222,6 @@ extension RunTests {
     }
 
     @Test(arguments: [
-      ("model.layers=[{linear: 8}, tanh]", "optimizer.metric.kind"),
       ("optimizer.metric.kind=kronecker", "optimizer.metric.kind"),
       ("optimizer.solver.kind=measured", "optimizer.solver.kind"),
       ("training.reproducible=true", "training.reproducible"), ("training.until=optimum", "training.until"),

@@ -36,7 +36,9 @@ import Testing
       #expect(relativeError(Δ, expected) <= tolerance, "\(Scalar.self), \(kind)")
       #expect(abs(report.loss / problem.oracle.loss(θ) - 1) <= 64 * Double(Scalar.ulpOfOne))
       #expect(abs(report.stepNorm / norm(expected) - 1) <= tolerance)
-      #expect(abs(report.gradientNorm / norm(problem.oracle.gradient(θ)) - 1) <= tolerance)
+      // With the matrix the gradient itself is never formed, and of the whole objective less so.
+      let gradient = problem.oracle.gradient(θ, weightDecay: kind == .cg ? μ : 0)
+      #expect(abs(report.gradientNorm / norm(gradient) - 1) <= tolerance)
       #expect(report.solver!.termination == .converged || Scalar.self == Float.self)
       last = try trial.whole(trial.optimizer.lastStep)
     }

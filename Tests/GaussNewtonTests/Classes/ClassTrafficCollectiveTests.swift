@@ -37,9 +37,9 @@ import Testing
       let cg = try traffic(Scalar.self, .cg, classes: classes)
       #expect(cg.iterations == 4)
       #expect(cg.reduced == common + (4 + 1) * 8 * B && cg.gathered == 0)
-      // RΔ₀, and ‖Rᵀs‖, which the residual is relative to.
+      // RΔ₀, and ‖g‖, which the residual is relative to.
       let momentum = try traffic(Scalar.self, .cg, classes: classes, momentum: 0.9)
-      #expect(momentum.reduced == cg.reduced + 2 * 8 * B)
+      #expect(momentum.reduced == cg.reduced + 8 * B + 8)
 
       let gram = try traffic(Scalar.self, .gram, classes: classes)
       #expect(gram.reduced == common + triangle && gram.gathered == B * B * width)

@@ -82,13 +82,14 @@ struct ClassStep {
   }
 
   private func addProducts(to result: inout StepPrediction) {
-    // K times s, and with Δ₀ RΔ₀ and the size of the gradient; each is a sum over the ranks.
+    // K times s, and with Δ₀ RΔ₀, each of which is a sum over the ranks, and the gradient.
     let anchor = step.predictsAnchor ? 1.0 : 0
-    let products = 1 + step.iterations + anchor
-    addGradient(vjp, trunk?.step.vjp, times: products + 1, to: &result)
+    let products = 1 + step.iterations
+    addGradient(vjp, trunk?.step.vjp, times: products + 1 + anchor, to: &result)
     result.add(.jvp, (products + anchor) * (jvp + (trunk?.step.jvp ?? 0)))
     result.add(.solve, step.iterations * operations.rates.iteration)
     result.exchange(.allreduce, batch * 8, times: products + anchor)
+    if anchor > 0 { result.exchange(.allreduce, 8) }
   }
 
   /// The full matrix: with layers below, each product takes Ḣ, and what its curvature says of H.
