@@ -39,6 +39,7 @@ let testsWithoutMPI: [Target] =
       name: "StudyTests", dependencies: ["Study", "Training", "GaussNewton", "LinearAlgebra", "MPI"],
       swiftSettings: unoptimized),
     .testTarget(name: "TuningTests", dependencies: ["Tuning", "Training"], swiftSettings: unoptimized),
+    .testTarget(name: "SupervisionTests", dependencies: ["Supervision"], swiftSettings: unoptimized),
   ]
 
 let package = Package(
@@ -80,10 +81,12 @@ let package = Package(
     .target(
       name: "Tuning", dependencies: ["Training", "GaussNewton", "Networks", "Datasets", "LinearAlgebra", "MPI"],
       swiftSettings: unoptimized),
+    .target(name: "Supervision", dependencies: ["CSystem"], swiftSettings: unoptimized),
     .executableTarget(
       name: "fgn-dist",
       dependencies: [
-        "Training", "Study", "Tuning", "CSystem", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Training", "Study", "Tuning", "Supervision", "CSystem",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], swiftSettings: unoptimized),
 
     .target(name: "TestSupport", dependencies: ["MPI", "LinearAlgebra", "CZlib"], path: "Tests/TestSupport"),
@@ -91,7 +94,7 @@ let package = Package(
     .testTarget(name: "GaussNewtonTests", dependencies: ["GaussNewton", "TestSupport"]),
     .testTarget(name: "TrainingTests", dependencies: ["Training", "TestSupport"], swiftSettings: unoptimized),
     .testTarget(
-      name: "CommandLineTests", dependencies: ["fgn-dist", "Training", "Datasets", "TestSupport"],
+      name: "CommandLineTests", dependencies: ["fgn-dist", "Training", "Datasets", "Supervision", "TestSupport"],
       swiftSettings: unoptimized),
   ] + testsWithoutMPI,
   swiftLanguageModes: [.v6],

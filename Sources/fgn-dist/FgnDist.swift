@@ -15,11 +15,12 @@ struct FgnDist: ParsableCommand {
     discussion: """
       Exit codes: 0 done; 64 usage or configuration; 65 bad data or checkpoint; 66 missing input; 70 internal error or
       diverged run; 74 input/output; 75 stopped by a signal (train: with a checkpoint saved, run again with --resume); 76 a
-      peer was lost; 69 (doctor): runs cannot work here. All ranks exit with the same.
+      peer was lost; 69 (doctor, launch): runs cannot work here. All ranks exit with the same.
       """,
     version: version,
     subcommands: [
-      Train.self, Tune.self, Evaluate.self, Calibrate.self, Predict.self, Convert.self, Export.self, Inspect.self,
+      Train.self, LaunchCommand.self, Tune.self, Evaluate.self, Calibrate.self, Predict.self, Convert.self, Export.self,
+      Inspect.self,
       WriteReport.self, Doctor.self, Bench.self, StudyCommand.self,
     ])
 }

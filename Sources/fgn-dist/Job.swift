@@ -18,6 +18,9 @@ struct Job {
 
   var communicator: Communicator { runtime.world }
 
+  /// The variable with the file that rank 0 makes once all ranks have met.
+  static let startVariable = "FGN_STARTED"
+
   /// Joins the job, runs `body`, and ends the process with an exit code that is the same on all ranks.
   ///
   /// Rank 0 prints an error that all ranks share, once. Any other error ends the whole job: the other ranks would wait
@@ -63,6 +66,10 @@ struct Job {
       _exit(76)
     }
     try runtime.completeStart()
+    // A supervisor waits for this file. If it cannot be written, the supervisor takes the start for one that hangs, and says so.
+    if world.rank == 0, let path = ProcessInfo.processInfo.environment[Self.startVariable] {
+      _ = FileManager.default.createFile(atPath: path, contents: nil)
+    }
     MemoryLimit.bytes = HostMemory.limit()
     // Any thread may run out of memory; the abort is then the only further MPI call.
     nonisolated(unsafe) let runtime = runtime
@@ -156,8 +163,11 @@ struct Job {
 
   /// Prints a remark on standard error, once; nil prints nothing.
   func say(_ note: String?) {
-    if let note, communicator.rank == 0 { Self.write("fgn-dist: \(note)") }
+    if let note, communicator.rank == 0 { Self.remark(note) }
   }
+
+  /// Prints a remark on standard error, by whoever calls.
+  static func remark(_ text: String) { write("fgn-dist: \(StorageError.oneLine(text))") }
 
   static func complain(_ text: String) { write("fgn-dist: error: \(StorageError.oneLine(text))") }
 

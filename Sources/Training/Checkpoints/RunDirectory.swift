@@ -14,6 +14,12 @@ package struct RunDirectory: Equatable, Sendable {
   /// The runs of a search.
   package var trials: String { "\(path)/trials" }
   package var lock: String { "\(path)/lock" }
+  /// The attempts of a supervisor.
+  package var launches: String { "\(path)/launch.jsonl" }
+  /// Keeps other supervisors out.
+  package var launchLock: String { "\(path)/launch.lock" }
+  /// There once the ranks of an attempt have met.
+  package var started: String { "\(path)/launch.started" }
   package var model: String { "\(path)/model.safetensors" }
   package var checkpoints: CheckpointFiles { CheckpointFiles(folder: "\(path)/checkpoints") }
 

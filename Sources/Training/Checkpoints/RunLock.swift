@@ -4,14 +4,19 @@ import MPI
 /// Keeps other jobs out of a run's folder while it lives: a lock on the file `lock` in the folder. The kernel releases
 /// it however the process ends, also on network file systems. Only rank 0 has one.
 package final class RunLock: Sendable {
-  private let descriptor: Int32
+  /// Whoever has it open has the lock.
+  package let descriptor: Int32
 
   /// The time that a job waits for another job that is ending, for instance after a kill of its mpirun.
   package static var patience: Duration { .seconds(5) }
 
   /// Locks the folder of a run. Throws exit code 64 if another job has it, or `StorageError`.
-  package init(_ directory: RunDirectory, hostname: String, patience: Duration = RunLock.patience) throws {
-    let path = directory.lock
+  package convenience init(_ directory: RunDirectory, hostname: String, patience: Duration = RunLock.patience) throws {
+    try self.init(directory.lock, of: directory, hostname: hostname, patience: patience)
+  }
+
+  /// Locks a folder by the file at `path`. Throws as above.
+  package init(_ path: String, of directory: RunDirectory, hostname: String, patience: Duration) throws {
     descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw StorageError(path: path, operation: "open for writing", code: errno) }
     let start = ContinuousClock.now

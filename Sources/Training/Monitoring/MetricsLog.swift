@@ -38,6 +38,17 @@ package final class MetricsLog {
     try step.line.span.bytes.writeAll(to: descriptor, path: path)
   }
 
+  /// The step of the last complete event in a log; nil where there is none.
+  package static func lastStep(path: String) -> Int? {
+    struct Position: Decodable { var step: Int }
+    guard let file = FileHandle(forReadingAtPath: path), let end = try? file.seekToEnd() else { return nil }
+    defer { try? file.close() }
+    // Longer than any event.
+    try? file.seek(toOffset: end - min(end, 1 << 20))
+    let lines = (try? file.readToEnd())?.split(separator: UInt8(ascii: "\n")) ?? []
+    return lines.reversed().lazy.compactMap { try? JSONDecoder().decode(Position.self, from: $0).step }.first
+  }
+
   private static func lines(of log: Data, upTo step: Int) -> [UInt8] {
     struct Position: Decodable { var step: Int }
     var kept: [UInt8] = []

@@ -33,6 +33,9 @@ struct Train: ParsableCommand {
 
   private static let newest = ""
 
+  /// Whether one checkpoint is named to go on from.
+  var resumesFromFile: Bool { resume.map { $0 != Self.newest } ?? false }
+
   func validate() throws {
     if fallBack, resume != Self.newest { throw ValidationError("--fall-back goes with --resume without a path") }
   }

@@ -1,4 +1,5 @@
 import Foundation
+import Supervision
 import Training
 
 /// What a job on several hosts needs of each: ssh without a question, and the same program in the same place.
@@ -11,14 +12,11 @@ struct HostChecks {
     guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
       throw ConfigurationError(source: file, "cannot be read; name a host file", exitCode: 66)
     }
-    let hosts = text.split(whereSeparator: \.isNewline).compactMap { line in
-      line.split(separator: "#", omittingEmptySubsequences: false)[0].split { $0 == " " || $0 == "\t" || $0 == ":" }
-        .first
-    }
+    let hosts = HostList.names(in: text)
     guard !hosts.isEmpty else {
       throw ConfigurationError(source: file, "names no host; write one on each line", exitCode: 65)
     }
-    return hosts.map { check(String($0)) }
+    return hosts.map(check)
   }
 
   private func check(_ host: String) -> Diagnosis {

@@ -1,5 +1,6 @@
 import Foundation
 import MPI
+import Training
 
 /// What a job of several ranks needs: a launcher that fits the MPI library, a batch system, and hosts.
 struct LaunchChecks {
@@ -32,6 +33,19 @@ struct LaunchChecks {
     let version =
       text.split { !$0.isNumber && $0 != "." }.first { $0.contains(".") && $0.first?.isNumber == true } ?? ""
     return (isOpen ? "Open MPI" : "MPICH", String(version))
+  }
+
+  /// The path of Open MPI's launcher. Throws exit code 64 if the program is linked with another library, and 69 if there is
+  /// none that fits.
+  func openMPI() throws -> String {
+    guard Self.kind(library)?.name == "Open MPI" else {
+      throw ConfigurationError("launch knows Open MPI's mpirun alone, and this program is linked with \(library)")
+    }
+    let (finding, name) = launcherFound
+    guard finding.kind != .problem, let path = name.flatMap(ShellCommand.path(of:)) else {
+      throw ConfigurationError("\(finding.text); \(finding.remedy)", exitCode: 69)
+    }
+    return path
   }
 
   private var launcherFound: (finding: Diagnosis, name: String?) {

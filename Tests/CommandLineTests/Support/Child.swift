@@ -1,4 +1,5 @@
 import Foundation
+import Supervision
 import Testing
 
 /// A child process in a process group of its own, with its output in files.
@@ -37,8 +38,8 @@ final class Child {
     let variables = Program.environment.merging(environment) { $1 }.map { "\($0)=\($1)" }
     var process: pid_t = 0
     // `env` changes to the folder, finds the command and executes it.
-    let code = withStrings(["env", "-C", workspace.folder] + command) { arguments in
-      withStrings(variables) { posix_spawn(&process, "/usr/bin/env", &actions, &attributes, arguments, $0) }
+    let code = withCStrings(["env", "-C", workspace.folder] + command) { arguments in
+      withCStrings(variables) { posix_spawn(&process, "/usr/bin/env", &actions, &attributes, arguments, $0) }
     }
     guard code == 0 else { throw POSIXError(POSIXErrorCode(rawValue: code) ?? .EIO) }
     pid = process
@@ -128,12 +129,4 @@ private func descendants(of process: pid_t) -> [pid_t] {
   let list = try? String(contentsOfFile: "/proc/\(process)/task/\(process)/children", encoding: .utf8)
   let children = (list ?? "").split(separator: " ").compactMap { pid_t($0) }
   return children + children.flatMap(descendants)
-}
-
-private func withStrings<Result>(
-  _ strings: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Result
-) -> Result {
-  let copies = strings.map { strdup($0) } + [nil]
-  defer { for copy in copies { free(copy) } }
-  return copies.withUnsafeBufferPointer { body($0.baseAddress!) }
 }

@@ -18,6 +18,10 @@ struct ProcessTests {}
 @Suite(.serialized, .ownThread, .disabled(if: Program.isRank, "a rank of mpirun cannot run mpirun"))
 struct RecoveryTests {}
 
+/// Runs under a supervisor, which waits for faults to be noticed: the suites of the folder `Launching`.
+@Suite(.serialized, .ownThread, .disabled(if: Program.isRank, "a rank of mpirun cannot run mpirun"))
+struct LaunchedTests {}
+
 /// Runs the tests of a suite on a thread of its own.
 ///
 /// They wait for child processes, and Swift's own pool of threads has no more than one per CPU: a few that wait would

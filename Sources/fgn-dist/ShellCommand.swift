@@ -1,10 +1,10 @@
 import Foundation
 
-/// A program that `doctor` runs to see what it says.
+/// A program that is run to see what it says.
 struct ShellCommand {
   /// The exit code; nil where the program did not end in time.
   let code: Int32?
-  /// What it wrote to standard output and standard error.
+  /// What it wrote to standard output and, where that is asked for, to standard error.
   let output: String
 
   var hasSucceeded: Bool { code == 0 }
@@ -14,7 +14,9 @@ struct ShellCommand {
   }
 
   /// Runs a program of PATH, with variables beside those of this process; nil where there is no such program.
-  init?(_ arguments: [String], environment: [String: String] = [:], seconds: Double = 30) {
+  init?(
+    _ arguments: [String], environment: [String: String] = [:], seconds: Double = 30, includingErrors: Bool = true
+  ) {
     guard let path = Self.path(of: arguments[0]) else { return nil }
     let process = Process()
     process.executableURL = URL(fileURLWithPath: path)
@@ -22,7 +24,8 @@ struct ShellCommand {
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     process.standardInput = FileHandle.nullDevice
     let pipe = Pipe()
-    (process.standardOutput, process.standardError) = (pipe, pipe)
+    process.standardOutput = pipe
+    if includingErrors { process.standardError = pipe }
     guard (try? process.run()) != nil else { return nil }
     let timer = DispatchSource.makeTimerSource()
     let running = process
