@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# Trains on the hosts of a hostfile over ssh, one rank a host with all its CPUs as threads:
+# Trains on the hosts of a hostfile over ssh, one rank a host with all its CPUs as threads, and heals itself:
 #
-#   launch/train-hosts.sh HOSTFILE CONFIG [--run-directory DIR] [further options of `fgn-dist train`]
+#   launch/train-hosts.sh HOSTFILE CONFIG --run-directory DIR [further options of `fgn-dist train`]
 #
 # The project, the working directory, the data and the run directory lie at the same place on all hosts, as on a shared file
-# system, and ssh asks for no password. A run that was interrupted goes on. FGN_RANKS_PER_HOST gives each host more ranks,
-# FGN_RSH names a stand-in for ssh, FGN_MPIRUN_OPTIONS adds options of mpirun. The program is the one built here, or else the
-# one of PATH, as a package installs it; FGN_DIST_PROGRAM names another.
+# system, and ssh asks for no password. A run that was interrupted goes on, and `fgn-dist launch` starts it again where ranks or
+# hosts are lost; FGN_LAUNCH_OPTIONS has options of that, such as --grow. FGN_RANKS_PER_HOST gives each host more ranks, FGN_RSH
+# names a stand-in for ssh, FGN_MPIRUN_OPTIONS adds options of mpirun. The program is the one built here, or else the one of
+# PATH, as a package installs it; FGN_DIST_PROGRAM names another.
 set -euo pipefail
 if [ $# -lt 2 ]; then
-  sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
+  sed -n '2,11s/^# \{0,1\}//p' "$0" >&2
   exit 64
 fi
 hostfile="$1"
@@ -23,6 +24,7 @@ fail() {
   echo "train-hosts.sh: $1" >&2
   exit "$2"
 }
+# The supervisor leaves out hosts that are not there. At the start of a run that is more likely a mistake.
 [ -r "$hostfile" ] || fail "$hostfile: cannot be read; name a file with a host a line" 66
 hosts=$(sed 's/#.*//' "$hostfile" | awk 'NF {print $1}')
 [ -n "$hosts" ] || fail "$hostfile: names no host" 64
@@ -37,22 +39,5 @@ done
 
 # Open MPI refuses to start as root unless it is told twice.
 if [ "$(id -u)" -eq 0 ]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
-# With keepalives mpirun notices within seconds that a host is gone; without them it waits for ever.
-# In a session of its own, so that ^C reaches this script alone: mpirun would leave the ranks a second.
-setsid mpirun --hostfile "$hostfile" -wdir "$PWD" --map-by "ppr:${FGN_RANKS_PER_HOST:-1}:node" --bind-to none \
-  --mca plm_rsh_agent "$rsh" --mca oob_tcp_keepalive_time 4 --mca oob_tcp_keepalive_intvl 2 \
-  --mca oob_tcp_keepalive_probes 3 ${FGN_MPIRUN_OPTIONS:-} \
-  "$program" train "$config" --resume "$@" &
-ranks=$!
-# Which mpirun hands on to the ranks, and they save a checkpoint.
-trap 'kill -USR1 $ranks 2>/dev/null' TERM INT HUP USR1
-# A signal interrupts `wait`. The last one tells the code, also of ranks that ended meanwhile.
-while kill -0 $ranks 2>/dev/null; do wait $ranks || true; done
-code=0
-wait $ranks || code=$?
-case $code in
-  0) ;;
-  75) echo "train-hosts.sh: stopped with a checkpoint; the same command goes on" >&2 ;;
-  *) echo "train-hosts.sh: ended with $code; the same command goes on from the last checkpoint" >&2 ;;
-esac
-exit $code
+exec "$program" launch --hosts "$hostfile" --ranks-per-host "${FGN_RANKS_PER_HOST:-1}" ${FGN_LAUNCH_OPTIONS:-} \
+  -- train "$config" "$@"

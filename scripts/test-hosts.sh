@@ -3,44 +3,20 @@
 # root; where that or namespaces are missing it says so, and that is all. FGN_HOSTS_ROUNDS repeats it, and FGN_SKIP_BUILD=1
 # takes the program as it is.
 cd "$(dirname "$0")/.."
-. launch/install.sh
+. Tests/Hosts/session.sh
 
-skip() {
-  echo "Not tested over two hosts: $1."
-  exit 0
-}
-[ "$(id -u)" -eq 0 ] || skip "network namespaces need root"
-if command -v dpkg-query >/dev/null; then (install_missing iproute2 python3) || skip "iproute2 and python3 cannot be installed"; fi
-export FGN_HOSTS
-FGN_HOSTS="$(mktemp -d "${TMPDIR:-/tmp}/fgn-hosts.XXXXXX")"
-hosts="$PWD/Tests/Hosts/hosts.sh"
-# The hosts' names are the machine's, so that one such test runs at a time. What it leaves behind does not hold the lock.
-exec 9>"${TMPDIR:-/tmp}/fgn-hosts.lock"
-flock --wait 300 9 || { echo "Another test over two hosts has been running for 5 minutes." >&2; exit 1; }
-"$hosts" down
-ip netns add fgn1 2>"$FGN_HOSTS/reason" && [ -e /dev/net/tun ] \
-  || skip "no network namespaces or taps here ($(cat "$FGN_HOSTS/reason"))"
-ip netns del fgn1
-trap '"$hosts" down; rm -rf "$FGN_HOSTS"' EXIT
-
+# A fault is to end the job here: healing is for test-launch.sh.
+export FGN_LAUNCH_OPTIONS="--max-restarts 0"
 [ -n "${FGN_SKIP_BUILD:-}" ] || swift build -c release --product fgn-dist
-work="$FGN_HOSTS/work"
-mkdir "$work"
 printf '%s\n' 'optimizer: {batch_size: 200, solver: {kind: cg}}' 'training: {steps: 400, evaluate_every: 0}' \
   'checkpoint: {every: 10}' >"$work/run.yaml"
 # Steps that send megabytes.
 printf '%s\n' 'model: {layers: [{linear: 1024}, tanh]}' 'optimizer: {batch_size: 200, solver: {kind: cg}}' \
   'training: {steps: 30, evaluate_every: 0}' >"$work/wide.yaml"
-printf 'fgn1 slots=1\nfgn2 slots=1\n' >"$work/hostfile"
-printf '#!/bin/sh\nexec "%s" rsh "$@"\n' "$hosts" >"$FGN_HOSTS/rsh"
-chmod +x "$FGN_HOSTS/rsh"
-export FGN_RSH="$FGN_HOSTS/rsh"
-export FGN_MPIRUN_OPTIONS="--mca pml ob1 --mca btl tcp,self --mca btl_tcp_if_include 10.77.0.0/24
-  --mca oob_tcp_if_include 10.77.0.0/24 --mca mpi_yield_when_idle 1"
 
 # train RUN [CONFIG]: on both hosts; the code that it ends with.
 train() {
-  timeout --kill-after=5 90 "$hosts" run fgn1 launch/train-hosts.sh "$work/hostfile" "$work/${2:-run}.yaml" \
+  timeout --kill-after=5 90 "$hosts" run "$first" launch/train-hosts.sh "$work/hostfile" "$work/${2:-run}.yaml" \
     --run-directory "$work/$1" >"$work/$1.log" 2>&1 9>&-
 }
 fail() {
@@ -54,16 +30,10 @@ same() {
 }
 # speed RATE: of the link, both ways.
 speed() {
-  for host in fgn1 fgn2; do tc -n "$host" qdisc replace dev v0 root tbf rate "$1" burst 128kb latency 50ms; done
+  for host in "$first" "$second"; do tc -n "$host" qdisc replace dev v0 root tbf rate "$1" burst 128kb latency 50ms; done
 }
-full_speed() { for host in fgn1 fgn2; do tc -n "$host" qdisc del dev v0 root; done; }
+full_speed() { for host in "$first" "$second"; do tc -n "$host" qdisc del dev v0 root; done; }
 milliseconds() { date +%s%3N; }
-# The processes on both hosts, but for the relay.
-running() {
-  local relay
-  relay="$(cat "$FGN_HOSTS/relay.pid" 2>/dev/null || true)"
-  for host in fgn1 fgn2; do ip netns pids "$host"; done | grep -cvx "${relay:-none}" || true
-}
 # until_checkpoint RUN
 until_checkpoint() {
   for _ in $(seq 600); do
@@ -117,9 +87,9 @@ for round in $(seq "${FGN_HOSTS_ROUNDS:-1}"); do
   # Slow enough to be caught in the middle.
   speed 1mbit
   begin pulled
-  ip -n fgn2 link set v0 down
+  ip -n "$second" link set v0 down
   expect_end $job "pulled cable"
-  ip -n fgn2 link set v0 up
+  ip -n "$second" link set v0 up
   full_speed
   train pulled || fail "the run did not go on with the cable back"
   same pulled

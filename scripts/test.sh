@@ -52,6 +52,8 @@ python() { FGN_SKIP_BUILD=1 scripts/test-python.sh; }
 
 hosts() { FGN_SKIP_BUILD=1 scripts/test-hosts.sh; }
 
+launch() { FGN_SKIP_BUILD=1 scripts/test-launch.sh; }
+
 mpich() { scripts/test-mpich.sh; }
 
 # The examples are a package of their own, which sees the public interface alone.
@@ -101,7 +103,7 @@ simulation() {
   rm -r "$folder"
 }
 
-steps=(format build python examples documentation ranks hosts simulation mpich unit)
+steps=(format build python examples documentation ranks hosts launch simulation mpich unit)
 for name in "${@:-${steps[@]}}"; do
   case " ${steps[*]} " in
     *" $name "*) step "$name" "$name" ;;

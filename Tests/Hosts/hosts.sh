@@ -5,7 +5,7 @@
 #   hosts.sh up                     a plain link (veth), which `tc` may slow down and `ip link set v0 down` pulls
 #   hosts.sh up DELAY_MS LOSS%      a link of relay.py; kill -STOP $(cat "$FGN_HOSTS/relay.pid") cuts it, -CONT heals it
 #   hosts.sh run HOST COMMAND...    runs a command on a host
-#   hosts.sh rsh HOST COMMAND...    the same as a stand-in for ssh, for mpirun --mca plm_rsh_agent
+#   hosts.sh rsh HOST COMMAND...    the same as a stand-in for ssh, for mpirun --mca plm_rsh_agent; needs the link
 #   hosts.sh down
 #
 # FGN_HOSTS is a folder for files of the relay, and FGN_HOSTS_NAME another name than fgn for the hosts.
@@ -53,6 +53,11 @@ case "${1:-}" in
     while [[ "$1" == -* ]]; do shift; done
     host="$1"
     shift
+    # As ssh would find it: a port where nobody listens refuses at once where the link is there.
+    case "$(timeout 5 bash -c "</dev/tcp/10.77.0.${host//[!0-9]/}/9" 2>&1)" in
+      *refused*) ;;
+      *) echo "$host: no answer" >&2; exit 255 ;;
+    esac
     run "$host" sh -c "$*"
     ;;
   down)

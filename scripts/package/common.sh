@@ -34,7 +34,7 @@ stage() {
   cp README.md CHANGELOG.md CITATION.cff "$doc/"
   cp -r docs "$doc/docs"
   cp -r configs "$own/configs"
-  cp launch/hostfile.example launch/mpijob.yaml "$own/launch/"
+  cp launch/hostfile.example launch/mpijob.yaml launch/fgn-dist.service "$own/launch/"
   install launch/train-hosts.sh launch/train.sbatch "$own/launch/"
   licences >"$doc/copyright"
   chmod -R u=rwX,go=rX "$prefix"
