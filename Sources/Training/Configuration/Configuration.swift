@@ -237,9 +237,11 @@ package struct Configuration: Codable, Equatable, Sendable {
     package var ranksEvery = 100
     /// Whether the lines of steps have each exchange between ranks.
     package var traffic = false
+    /// A text file of Prometheus with the state of the run.
+    @Nullable package var prometheus: String?
 
     enum CodingKeys: String, CodingKey {
-      case every, progress, tensorboard, traffic
+      case every, progress, tensorboard, traffic, prometheus
       case histogramsEvery = "histograms_every"
       case ranksEvery = "ranks_every"
     }

@@ -11,6 +11,7 @@ package final class Coordinator {
   private let display: Display
   private let metrics: MetricsLog?
   private let tensorBoard: TensorBoardLog?
+  private let prometheus: PrometheusFile?
   private let checkpoints: CheckpointWriter?
   /// The number of newest checkpoints that stay.
   private let keptCheckpoints: Int
@@ -48,9 +49,12 @@ package final class Coordinator {
       let tensorBoard =
         logging.tensorboard
         ? try TensorBoardLog(folder: directory.path, host: communicator.hostname, resumingAt: step) : nil
-      return (metrics, tensorBoard)
+      // The runs of a search would take turns in one file.
+      let prometheus =
+        display == .all ? try logging.prometheus.map { try PrometheusFile($0, run: directory) } : nil
+      return (metrics, tensorBoard, prometheus)
     }
-    (metrics, tensorBoard) = (logs?.0, logs?.1)
+    (metrics, tensorBoard, prometheus) = (logs?.0, logs?.1, logs?.2)
     keptCheckpoints = configuration.checkpoint.keep
     checkpoints =
       communicator.isRoot ? CheckpointWriter(directory.checkpoints, keep: configuration.checkpoint.keep) : nil
@@ -86,6 +90,7 @@ package final class Coordinator {
       let event = event()
       try metrics.write(event)
       try tensorBoard?.add(event.scalars, step: event.step)
+      try prometheus?.note(event)
     }
   }
 
@@ -143,7 +148,10 @@ package final class Coordinator {
 
   /// Writes all pending events. A failure waits for `settle`.
   package func flush() {
-    attempt { _ in try tensorBoard?.flush() }
+    attempt { _ in
+      try tensorBoard?.flush()
+      try prometheus?.flush()
+    }
   }
 
   private func attempt(_ body: (MetricsLog) throws -> Void) {
@@ -175,9 +183,7 @@ package final class Coordinator {
       try files.abandonLater(than: step)
       try files.prune(keepLast: keptCheckpoints)
     }
-    record(
-      MetricsEvent.Checkpoint(
-        step: step, path: files.path(step: step), seconds: (ContinuousClock.now - start) / .seconds(1)))
+    noteCheckpoint(step: step, path: files.path(step: step), seconds: (ContinuousClock.now - start) / .seconds(1))
   }
 
   /// Saves `state` on a signal if the current step does not end soon; nil on other ranks. Local: a failure waits for
@@ -206,10 +212,17 @@ package final class Coordinator {
     guard let checkpoints else { return }
     do {
       for written in try checkpoints.collect() {
-        record(MetricsEvent.Checkpoint(step: written.step, path: written.path, seconds: written.seconds))
+        noteCheckpoint(step: written.step, path: written.path, seconds: written.seconds)
       }
     } catch {
       failure = failure ?? error
+    }
+  }
+
+  private func noteCheckpoint(step: Int, path: String, seconds: Double) {
+    attempt { metrics in
+      try metrics.write(MetricsEvent.Checkpoint(step: step, path: path, seconds: seconds))
+      try prometheus?.noteCheckpoint(step: step)
     }
   }
 

@@ -40,8 +40,8 @@ struct LaunchPlan {
   }
 
   /// The launcher on its way to an attempt. As long as anything of that is left, the lock is held.
-  func start(_ placement: Placement, holding lock: RunLock) throws -> GuardedProgram {
-    let variables = [Job.startVariable: directory.started]
+  func start(_ placement: Placement, restarts: Int, holding lock: RunLock) throws -> GuardedProgram {
+    let variables = [Job.startVariable: directory.started, PrometheusFile.restartsVariable: "\(restarts)"]
     let arguments = LauncherArguments(
       placement, remoteShell: remoteShell.joined(separator: " "),
       workingDirectory: FileManager.default.currentDirectoryPath, exported: variables.keys.sorted(),

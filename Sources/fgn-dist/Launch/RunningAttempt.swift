@@ -27,12 +27,13 @@ final class RunningAttempt {
 
   /// Starts the launcher. Throws what the system says.
   init(
-    _ plan: LaunchPlan, on placement: Placement, holding lock: RunLock, deadline: ContinuousClock.Instant?,
+    _ plan: LaunchPlan, on placement: Placement, restarts: Int, holding lock: RunLock,
+    deadline: ContinuousClock.Instant?,
     wantsOthers: @escaping () -> Bool
   ) throws {
     (self.plan, self.deadline, self.wantsOthers) = (plan, deadline, wantsOthers)
     try? FileManager.default.removeItem(atPath: plan.directory.started)
-    program = try plan.start(placement, holding: lock)
+    program = try plan.start(placement, restarts: restarts, holding: lock)
     health = JobHealth(JobHealth.Limits(start: plan.startTimeout), at: 0)
   }
 

@@ -79,7 +79,8 @@ final class Supervisor {
     watch?.reset()
     let start = ContinuousClock.now
     let attempt = try RunningAttempt(
-      plan, on: placement, holding: lock, deadline: plan.timeLimit.isFinite ? begin + .seconds(plan.timeLimit) : nil
+      plan, on: placement, restarts: attempts - 1, holding: lock,
+      deadline: plan.timeLimit.isFinite ? begin + .seconds(plan.timeLimit) : nil
     ) { [self] in
       // A run that has saved nothing yet would begin anew.
       guard let found = watch?.found(beside: hosts), newestCheckpoint != before else { return false }

@@ -45,7 +45,7 @@ import Testing
     ("training.reproducible", "false"), ("training.virtual_shards", "12"),
     ("checkpoint.every", "200"), ("checkpoint.keep", "3"), ("logging.every", "1"), ("logging.progress", "auto"),
     ("logging.tensorboard", "true"), ("logging.histograms_every", "100"), ("logging.ranks_every", "100"),
-    ("logging.traffic", "false"),
+    ("logging.traffic", "false"), ("logging.prometheus", "null"),
   ]
 
   /// Another value for each key that can be set alone.
@@ -88,7 +88,7 @@ import Testing
     ("training.reproducible", "true"), ("training.virtual_shards", "7"),
     ("checkpoint.every", "0"), ("checkpoint.keep", "1"), ("logging.every", "10"), ("logging.progress", "none"),
     ("logging.tensorboard", "false"), ("logging.histograms_every", "0"), ("logging.ranks_every", "7"),
-    ("logging.traffic", "true"),
+    ("logging.traffic", "true"), ("logging.prometheus", "run.prom"),
   ]
 
   func parse(_ text: String, _ overrides: String...) throws -> Configuration {
