@@ -1,7 +1,7 @@
 /// The hosts that a run may use, with what is known of each. Times are seconds of one clock that never goes back.
 package struct HostPool: Equatable, Sendable {
   /// Failures of a host in a row after which it is left out.
-  package static let strikes = 3
+  private let limit: Int
   /// Seconds for which it is left out.
   package static let exclusion = 600.0
 
@@ -12,7 +12,7 @@ package struct HostPool: Equatable, Sendable {
 
   private var records: [String: Record] = [:]
 
-  package init() {}
+  package init(limit: Int = 3) { self.limit = limit }
 
   /// Counts an attempt on `hosts` that failed on one of them, if that is known.
   ///
@@ -22,7 +22,7 @@ package struct HostPool: Equatable, Sendable {
     guard let culprit, hosts.contains(culprit) else { return false }
     for host in hosts where host != culprit { records[host] = nil }
     records[culprit, default: Record()].strikes += 1
-    guard records[culprit]!.strikes >= Self.strikes else { return false }
+    guard records[culprit]!.strikes >= limit else { return false }
     records[culprit] = Record(excludedUntil: now + Self.exclusion)
     return true
   }

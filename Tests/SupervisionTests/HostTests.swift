@@ -46,6 +46,12 @@ import Testing
     #expect(isExcluded)
   }
 
+  @Test func `How often a host may fail can be said`() {
+    var pool = HostPool(limit: 1)
+    let isExcluded = pool.note(failedOn: "a", of: ["a"], at: 0)
+    #expect(isExcluded)
+  }
+
   @Test func `Hosts that failed are better than too few`() {
     var pool = HostPool()
     for (host, time) in [("a", 0.0), ("c", 50)] {

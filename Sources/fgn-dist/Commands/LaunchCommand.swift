@@ -30,6 +30,9 @@ struct LaunchCommand: ParsableCommand {
   @Option(help: "Ranks on each host. (default: 1)")
   var ranksPerHost: Int?
 
+  @Option(help: "Attempts in a row that fail on one host, after which it is left out for ten minutes. (default: 3)")
+  var maxHostFailures: Int?
+
   @Option(help: "Wait until so many hosts are there. (default: 1)")
   var minHosts: Int?
 
@@ -63,13 +66,16 @@ struct LaunchCommand: ParsableCommand {
   func validate() throws {
     let places = [ranks != nil, hosts != nil, hostDiscoveryScript != nil].count { $0 }
     if places != 1 { throw ValidationError("give one of -np, --hosts and --host-discovery-script") }
-    for (name, value) in [("ranks-per-host", ranksPerHost), ("min-hosts", minHosts)] {
+    for (name, value) in [
+      ("ranks-per-host", ranksPerHost), ("min-hosts", minHosts), ("max-host-failures", maxHostFailures),
+    ] {
       if value != nil, ranks != nil { throw ValidationError("--\(name) goes with hosts, not with -np") }
     }
     if grow, ranks != nil { throw ValidationError("--grow goes with hosts, not with -np") }
     if discoveryInterval != nil, !grow { throw ValidationError("--discovery-interval goes with --grow") }
     for (name, value, least) in [
       ("-np", ranks, 1), ("--ranks-per-host", ranksPerHost, 1), ("--min-hosts", minHosts, 1),
+      ("--max-host-failures", maxHostFailures, 1),
       ("--max-restarts", maxRestarts, 0), ("--max-fruitless", maxFruitless, 1),
     ] {
       if let value, value < least { throw ValidationError("\(name) is \(value), and must be at least \(least)") }
@@ -132,7 +138,8 @@ struct LaunchCommand: ParsableCommand {
       ranks: places,
       policy: RestartPolicy(
         limit: maxRestarts, fruitlessLimit: maxFruitless, restartsDiverged: restartDiverged),
-      startTimeout: startTimeout, timeLimit: timeLimit ?? .infinity, grows: grow,
+      startTimeout: startTimeout, timeLimit: timeLimit ?? .infinity,
+      hostFailures: maxHostFailures ?? 3, grows: grow,
       lookInterval: discoveryInterval ?? 30,
       launcher: try LaunchChecks(program: program, library: Runtime.linkedLibrary, hostFile: nil).openMPI(),
       program: program, command: arguments, configuration: train.config, directory: RunDirectory(path: directory))

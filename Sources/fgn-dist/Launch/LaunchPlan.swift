@@ -15,6 +15,8 @@ struct LaunchPlan {
   /// Seconds until the ranks have met, and seconds in all; infinity: no limit.
   var startTimeout: Double
   var timeLimit: Double
+  /// Failures of a host in a row after which it is left out for a while.
+  var hostFailures: Int
   /// Whether hosts that come and go are followed while ranks are at work.
   var grows: Bool
   /// Seconds between two looks at the hosts then.

@@ -12,7 +12,7 @@ final class Supervisor {
   private let begin = ContinuousClock.now
   private let watch: HostWatch?
   private let probe: HostProbe
-  private var pool = HostPool()
+  private var pool: HostPool
   private var listed: [String] = []
   /// The hosts that are left out, and why.
   private var leftOut: [String: String] = [:]
@@ -26,6 +26,7 @@ final class Supervisor {
   /// Throws exit code 64 if another supervisor is at work on the run, or `StorageError`.
   init(_ plan: LaunchPlan) throws {
     self.plan = plan
+    pool = HostPool(limit: plan.hostFailures)
     try plan.directory.create(resuming: true)
     lock = try RunLock(
       plan.directory.launchLock, of: plan.directory, hostname: Communicator().hostname, patience: .seconds(10))
@@ -91,7 +92,7 @@ final class Supervisor {
       code: result.code, after: result.interference, hasProgressed: newestCheckpoint ?? -1 > before ?? -1)
     let failed: Set<Cause> = [.crash, .lostPeer, .lostHost]
     if pool.note(failedOn: failed.contains(end.cause) ? result.report.culprit : nil, of: hosts, at: now) {
-      log.say("\(result.report.culprit!) has failed \(HostPool.strikes) times in a row, and is left out for a while")
+      log.say("\(result.report.culprit!) has failed \(plan.hostFailures) times in a row, and is left out for a while")
     }
     return (end, result.report, (ContinuousClock.now - start) / .seconds(1))
   }
