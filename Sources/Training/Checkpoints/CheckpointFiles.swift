@@ -101,6 +101,25 @@ package struct CheckpointFiles: Sendable {
     return file
   }
 
+  /// Reads a checkpoint again that has just been written, from the disk and not from memory, and keeps nothing of it. Throws
+  /// exit code 74 if it is not what was written; it gets the ending `.damaged` then, and counts for nothing any more.
+  func verify(_ path: String) throws(StorageError) {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw StorageError(path: path, operation: "open for reading", code: errno) }
+    // It is on the disk, so that the kernel can forget it. Where it does not, its own copy is read.
+    posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED)
+    close(descriptor)
+    do throws(StorageError) {
+      _ = try Self.load(path) { _, _ in .nothing }
+    } catch {
+      // Whatever fails here is less than what is told next.
+      _ = rename(path, path + ".damaged")
+      throw StorageError(
+        .inputOutput, path: path, section: "read back", problem: error.problem,
+        remedy: "the disk does not give what was written to it: check it, or write to another")
+    }
+  }
+
   /// Deletes all but the newest `count` checkpoints (the newest always stays), and the temporary files of processes
   /// that died while saving. Precondition: no process on another machine saves to this folder.
   package func prune(keepLast count: Int) throws(StorageError) {

@@ -12,7 +12,7 @@ package final class CheckpointWriter: @unchecked Sendable {
   }
 
   private let files: CheckpointFiles
-  private let keep: Int
+  private let options: Configuration.CheckpointOptions
   /// Guards the properties that follow.
   private let condition = NSCondition()
   private var next: (step: Int, file: TensorFile)?
@@ -20,10 +20,10 @@ package final class CheckpointWriter: @unchecked Sendable {
   private var results: [Result<Written, StorageError>] = []
   private var isEnding = false
 
-  /// - Parameter keep: the number of newest checkpoints that stay.
-  package init(_ files: CheckpointFiles, keep: Int) {
+  /// - Parameter options: how many checkpoints stay, and whether they are read again.
+  package init(_ files: CheckpointFiles, _ options: Configuration.CheckpointOptions) {
     self.files = files
-    self.keep = keep
+    self.options = options
     // The thread keeps this object alive until `end`.
     Thread.detachNewThread { self.work() }
   }
@@ -96,7 +96,8 @@ package final class CheckpointWriter: @unchecked Sendable {
     Result { () throws(StorageError) in
       let start = ContinuousClock.now
       let checkpoint = try files.save(step: step, file)
-      try files.prune(keepLast: keep)
+      if options.verify { try files.verify(checkpoint.path) }
+      try files.prune(keepLast: options.keep)
       return Written(step: step, path: checkpoint.path, seconds: (ContinuousClock.now - start) / .seconds(1))
     }
   }

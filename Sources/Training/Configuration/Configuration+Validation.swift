@@ -220,6 +220,9 @@ extension Configuration {
       !(training.reproducible && o.solver.kind == .measured), "optimizer.solver.kind", o.solver.kind.rawValue,
       "auto, cg, gram or gram-cg for training.reproducible, where nothing may depend on time")
     try require(checkpoint.every >= 0, "checkpoint.every", checkpoint.every, "0 or more steps")
+    try require(
+      checkpoint.everyMinutes >= 0 && checkpoint.everyMinutes.isFinite, "checkpoint.every_minutes",
+      checkpoint.everyMinutes, "0 or more minutes")
     try require(checkpoint.keep > 0, "checkpoint.keep", checkpoint.keep, "at least 1")
     try require(logging.every > 0, "logging.every", logging.every, "at least 1 step")
     try require(

@@ -13,8 +13,7 @@ package final class Coordinator {
   private let tensorBoard: TensorBoardLog?
   private let prometheus: PrometheusFile?
   private let checkpoints: CheckpointWriter?
-  /// The number of newest checkpoints that stay.
-  private let keptCheckpoints: Int
+  private let checkpointOptions: Configuration.CheckpointOptions
   /// The state that warnings follow from.
   private var watch: RunWatch
 
@@ -55,9 +54,9 @@ package final class Coordinator {
       return (metrics, tensorBoard, prometheus)
     }
     (metrics, tensorBoard, prometheus) = (logs?.0, logs?.1, logs?.2)
-    keptCheckpoints = configuration.checkpoint.keep
+    checkpointOptions = configuration.checkpoint
     checkpoints =
-      communicator.isRoot ? CheckpointWriter(directory.checkpoints, keep: configuration.checkpoint.keep) : nil
+      communicator.isRoot ? CheckpointWriter(directory.checkpoints, configuration.checkpoint) : nil
   }
 
   deinit { checkpoints?.end() }
@@ -181,7 +180,8 @@ package final class Coordinator {
     try write(files.path(step: step))
     try communicator.onRoot {
       try files.abandonLater(than: step)
-      try files.prune(keepLast: keptCheckpoints)
+      if checkpointOptions.verify { try files.verify(files.path(step: step)) }
+      try files.prune(keepLast: checkpointOptions.keep)
     }
     noteCheckpoint(step: step, path: files.path(step: step), seconds: (ContinuousClock.now - start) / .seconds(1))
   }

@@ -59,6 +59,7 @@ package final class Trainer<Scalar: DistributedScalar> {
   /// Seconds of the last step; nil before the first one.
   var lastSeconds: Double?
   let clock: RankClock
+  private var saveClock: SaveClock
   private var begin = ContinuousClock.now
 
   /// Prepares a run, from the start or from a checkpoint. Collective.
@@ -83,6 +84,7 @@ package final class Trainer<Scalar: DistributedScalar> {
     evaluator = Evaluator(
       network, isReproducible: training.reproducible, communicator: communicator, classes: share.classes)
     clock = try RankClock(over: communicator)
+    saveClock = SaveClock(everyMinutes: configuration.checkpoint.everyMinutes)
     room = InputRoom(network, capacity: partition.capacity(of: sampler.batchSize))
     let steps = training.steps(of: sampler)
     readAhead = ReadAhead(data.train.features, of: data, sampler, partition, steps: steps)
@@ -134,6 +136,7 @@ package final class Trainer<Scalar: DistributedScalar> {
   /// Trains to the end, or until a signal asks any rank to stop. Collective.
   package func run() throws -> Outcome {
     begin = .now
+    saveClock.restart()
     let firstStep = step
     // Whatever ends the run, a checkpoint that is being written is worth the wait.
     defer { coordinator.finishCheckpoints() }
@@ -165,8 +168,9 @@ package final class Trainer<Scalar: DistributedScalar> {
       if step < totalSteps, isEvaluated(after: step), !report.interrupted || selection == nil { try evaluateSets() }
       if report.interrupted { return try stop(epoch: epoch) }
       hasPatience = !isOutOfPatience()
-      if hasPatience, configuration.checkpoint.every > 0, step % configuration.checkpoint.every == 0 {
+      if hasPatience, try isSaveDue() {
         try beginSave()
+        saveClock.restart()
       }
     }
 
@@ -190,6 +194,13 @@ package final class Trainer<Scalar: DistributedScalar> {
     if let way { try report(way) }
     try coordinator.settle()
     return .completed
+  }
+
+  /// Whether a checkpoint is due, by steps or by time. Collective.
+  private func isSaveDue() throws -> Bool {
+    let every = configuration.checkpoint.every
+    if every > 0, step % every == 0 { return true }
+    return try saveClock.isDue(after: step, secondsPerStep: lastSeconds ?? 0, over: communicator)
   }
 
   /// Saves a checkpoint, from which a run that a signal stops goes on. Collective.

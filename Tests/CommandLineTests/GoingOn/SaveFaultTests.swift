@@ -63,6 +63,20 @@ extension RecoveryTests {
       Figures.note("faults within a save, \(fault)", calls.count)
     }
 
+    @Test func `That nobody reports is found where the checkpoint is read again`() throws {
+      let workspace = try prepare(every: 1)
+      let arguments = Fault.train + ["--set", "checkpoint.verify=true"]
+      let calls = try Strace.calls(of: arguments, in: workspace) { $0.contains("/.step-00000050") }
+      // The system says that it has written eight bytes, and has not.
+      let write = try #require(calls.last { $0.name == "write" })
+      let outcome = try Child(Strace.command("retval=8", at: write) + [Program.path] + arguments, in: workspace).wait()
+      outcome.expectError(74, mentioning: ["step-00000050.safetensors", "read back"])
+      #expect(workspace.names("run/checkpoints").contains("step-00000050.safetensors.damaged"))
+      #expect(workspace.checkpoints("run").contains("step-00000049.safetensors"))
+      try Program.run(Fault.train + ["--resume"], in: workspace).expectSuccess()
+      #expect(try workspace.bytes("run/model.safetensors") == workspace.bytes("whole/model.safetensors"))
+    }
+
     @Test func `Ends a job with one line and the same code everywhere`() throws {
       let workspace = try prepare(every: 1)
       let calls = try Strace.calls(of: Fault.train, in: workspace) { $0.contains("/.step-00000050") }
@@ -107,9 +121,9 @@ enum Strace {
     "\(Kernels.variable)=\(Kernels.better(environment: Program.environment) ?? Kernels.name)",
   ]
 
-  /// The command before the program that injects one fault: an errno, or the signal that kills it.
+  /// The command before the program that injects one fault: an errno, the signal that kills it, or words of strace.
   static func command(_ fault: String, at call: Call) -> [String] {
-    let effect = fault == "KILL" ? "signal=KILL" : "error=\(fault)"
+    let effect = fault == "KILL" ? "signal=KILL" : fault.contains("=") ? fault : "error=\(fault)"
     return strace + ["-qq", "-o", "/dev/null", "-e", "inject=\(call.name):\(effect):when=\(call.number)"]
   }
 

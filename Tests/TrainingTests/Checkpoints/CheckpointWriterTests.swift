@@ -13,8 +13,32 @@ struct CheckpointWriterTests {
     return file
   }
 
+  private static func options(keep: Int, verify: Bool = false) -> Configuration.CheckpointOptions {
+    var options = Configuration.CheckpointOptions()
+    (options.keep, options.verify) = (keep, verify)
+    return options
+  }
+
+  @Test func `What is written can be read again before older ones are deleted`() throws {
+    let writer = CheckpointWriter(files, Self.options(keep: 1, verify: true))
+    for step in 1...2 { writer.begin { (step, content(step)) } }
+    writer.wait()
+    #expect(try writer.collect().map(\.step) == [1, 2])
+    writer.end()
+    try files.verify(files.path(step: 2))
+    let bytes = try folder.bytes("checkpoints/step-00000002.safetensors")
+    for place in [bytes.count - 1, bytes.count / 2] {
+      var changed = bytes
+      changed[place] ^= 1
+      try folder.write("checkpoints/step-00000002.safetensors", changed)
+      let error = #expect(throws: StorageError.self) { try files.verify(files.path(step: 2)) }
+      #expect(error?.exitCode == 74 && error?.section == "read back")
+      #expect(try folder.bytes("checkpoints/step-00000002.safetensors.damaged") == changed && files.list().isEmpty)
+    }
+  }
+
   @Test func `Writes one after another prunes and tells`() throws {
-    let writer = CheckpointWriter(files, keep: 2)
+    let writer = CheckpointWriter(files, Self.options(keep: 2))
     for step in 1...5 { writer.begin { (step, content(step, count: 100_000)) } }
     writer.wait()
     let written = try writer.collect()
@@ -28,7 +52,7 @@ struct CheckpointWriterTests {
   }
 
   @Test func `Does not wait for the disk`() throws {
-    let writer = CheckpointWriter(files, keep: 1)
+    let writer = CheckpointWriter(files, Self.options(keep: 1))
     let large = content(1, count: 20_000_000)
     let start = ContinuousClock.now
     writer.begin { (1, large) }
@@ -41,7 +65,7 @@ struct CheckpointWriterTests {
   }
 
   @Test func `A copy is made when the one before is gone`() throws {
-    let writer = CheckpointWriter(files, keep: 1)
+    let writer = CheckpointWriter(files, Self.options(keep: 1))
     writer.begin { (1, content(1, count: 5_000_000)) }
     writer.begin {
       #expect((try? files.list().map(\.step)) == [1], "the first has been written, and its memory is free")
@@ -55,7 +79,7 @@ struct CheckpointWriterTests {
 
   @Test func `A failure is kept until it is asked for`() throws {
     try folder.write("checkpoints", [0])
-    let writer = CheckpointWriter(files, keep: 2)
+    let writer = CheckpointWriter(files, Self.options(keep: 2))
     writer.begin { (1, content(1)) }
     writer.wait()
     let error = #expect(throws: StorageError.self) { try writer.collect() }

@@ -1,0 +1,26 @@
+import Foundation
+import Testing
+
+extension RecoveryTests {
+  @Suite("Checkpoints by time")
+  struct TimedSaveTests {
+    @Test func `Come on several ranks at a time and do not change the run`() throws {
+      let workspace = Workspace()
+      try workspace.write(
+        "run.yaml", "training: {steps: 1000000, evaluate_every: 0}\ncheckpoint: {every: 0, keep: 9}\n")
+      let arguments = ["train", "run.yaml", "--run-directory", "run", "--set", "checkpoint.every_minutes=0.01"]
+      let child = try Child(Program.command(.mpirun(2), arguments), in: workspace)
+      // The first one is due after 0.6 seconds.
+      try #require(poll(for: Child.limit) { child.hasEnded || workspace.checkpoints("run").count >= 3 })
+      kill(child.pid, SIGUSR1)
+      #expect(try child.wait().code == 75)
+      let saved = try workspace.metrics("run").filter { $0.event == "checkpoint" }.map(\.step)
+      #expect(saved.count >= 4 && saved == saved.sorted())
+      let last = try #require(saved.last)
+      let whole = ["train", "run.yaml", "--run-directory"]
+      let end = ["--set", "training.steps=\(last + 5)", "--set", "optimizer.schedule.kind=constant"]
+      try Program.run(.mpirun(2), whole + ["run", "--resume"] + end, in: workspace).expectSuccess()
+      try workspace.expectEveryStepOnce("run", last + 5)
+    }
+  }
+}
