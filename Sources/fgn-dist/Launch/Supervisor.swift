@@ -44,8 +44,7 @@ final class Supervisor {
   /// Runs to the end; returns the exit code of the last attempt.
   func run() throws -> Int32 {
     while true {
-      guard let placement = try waitForHosts() else { return try end(asked: "before an attempt") }
-      try waitForLeftovers()
+      guard let placement = try waitForHosts(), try waitForLeftovers() else { return end(asked: "before an attempt") }
       let (end, report, seconds) = try attempt(on: placement)
       lastCode = end.code
       let decision = count.decide(after: end, plan.policy)
@@ -55,12 +54,12 @@ final class Supervisor {
         if let why { log.say("not started again: \(why)") }
         return code
       case .restart(let delay):
-        if !rest(delay) { return try self.end(asked: "before a restart") }
+        if !rest(delay) { return self.end(asked: "before a restart") }
       }
     }
   }
 
-  private func end(asked place: String) throws -> Int32 {
+  private func end(asked place: String) -> Int32 {
     log.say("stopped \(place)")
     // What the last attempt saved is there, and the same command goes on from it.
     return Preemption.requested == nil ? lastCode ?? 69 : 75
@@ -112,12 +111,22 @@ final class Supervisor {
 
   private var newestCheckpoint: Int? { (try? plan.directory.checkpoints.latest())?.step }
 
-  /// Waits until no process of an earlier job is at work on the run. Throws exit code 64 where one stays.
-  private func waitForLeftovers() throws {
+  /// Waits until no process of an earlier job is at work on the run; false where the wait was ended. Throws exit code 64 where
+  /// one stays.
+  private func waitForLeftovers() throws -> Bool {
     let hostname = Communicator().hostname
-    if (try? RunLock(plan.directory, hostname: hostname, patience: .zero)) != nil { return }
-    log.say("waits for the job that is at work on \(plan.directory.path)")
-    _ = try RunLock(plan.directory, hostname: hostname, patience: Self.patience)
+    let start = ContinuousClock.now
+    while Preemption.requested == nil, now < plan.timeLimit {
+      do {
+        _ = try RunLock(plan.directory, hostname: hostname, patience: .seconds(1))
+        return true
+      } catch let error as ConfigurationError {
+        let waited = ContinuousClock.now - start
+        if waited > Self.patience { throw error }
+        if waited < .seconds(2) { log.say("waits for the end of another job: \(error)") }
+      }
+    }
+    return false
   }
 
   // MARK: - Hosts

@@ -66,6 +66,20 @@ extension LaunchedTests {
       #expect(child.ranks.count == 2)
     }
 
+    @Test func `A supervisor waits for the end of a job without one, and can be told to stop then`() throws {
+      let run = try LaunchedRun(steps: 1_000_000)
+      let job = try Child(Program.command(.mpirun(2), LaunchedRun.train), in: run.workspace)
+      try #require(poll(for: Child.limit) { job.hasEnded || run.workspace.metricsCount("run") > 5 })
+      let child = try run.start()
+      try #require(poll(for: Child.limit) { child.hasEnded || run.workspace.exists("run/launch.jsonl") })
+      usleep(2_500_000)
+      kill(child.pid, SIGTERM)
+      let outcome = try child.wait(limit: .seconds(5))
+      #expect(outcome.code == 75 && outcome.errorOutput.contains("waits for the end of another job: run: is in use"))
+      #expect(try run.workspace.bytes("run/launch.jsonl").isEmpty)
+      #expect(!job.hasEnded)
+    }
+
     @Test func `Bad input is not tried again`() throws {
       for (settings, code): (String, Int32) in [
         ("optimizer: {no_such: 1}", 64), ("data: {train: {features: none.npy, labels: none.npy}}", 66),
