@@ -24,5 +24,6 @@ def test_prometheus_reads_the_state_of_a_run(tmp_path):
     assert values["fgn_dist_step"] == values["fgn_dist_checkpoint_step"] == 30
     assert values["fgn_dist_restarts"] == 4
     assert 0 < values["fgn_dist_loss"] < 3 and values["fgn_dist_step_seconds"] > 0
+    # The times of files come from a clock that is some milliseconds behind.
     age = (tmp_path / "run.prom").stat().st_mtime - values["fgn_dist_checkpoint_timestamp_seconds"]
-    assert 0 <= age < 60
+    assert -1 < age < 60

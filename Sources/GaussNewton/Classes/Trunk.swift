@@ -25,6 +25,8 @@ final class Trunk<Scalar: DistributedScalar> {
   /// ∂m/∂H of this rank's rows (#b × d).
   private var cotangents: Matrix<Scalar>
   private let cotangentStorage: Matrix<Scalar>
+  /// Ru of this rank's rows (#b).
+  private let products: Vector<Scalar>
   /// W of this rank's classes (#C × d) at the point of linearisation.
   private var weights: Matrix<Scalar>
   /// Whether row gradients have been kept since the last linearisation.
@@ -52,6 +54,7 @@ final class Trunk<Scalar: DistributedScalar> {
     others = Matrix(zeros: headCapacity, d)
     cotangentStorage = Matrix(zeros: capacity, d)
     cotangents = cotangentStorage[rows: 0..<0]
+    products = Vector(zeros: capacity)
     weights = Matrix(zeros: 0, d)
   }
 
@@ -109,7 +112,7 @@ final class Trunk<Scalar: DistributedScalar> {
   func addProduct(_ tangent: Vector<Scalar>, to rows: Vector<Scalar>) {
     guard parameterCount > 0 else { return }
     phases.measure(.jvp) {
-      let own = Vector<Scalar>(zeros: self.rows.own.count)
+      let own = products[0..<self.rows.own.count]
       rowSpace.apply(split(tangent).trunk, into: own)
       rows[self.rows.own].combine(1, own)
     }
