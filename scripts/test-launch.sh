@@ -11,7 +11,7 @@ export OPENBLAS_NUM_THREADS=1
 cat >"$work/run.yaml" <<END
 model: {layers: [{linear: 64}, tanh]}
 optimizer: {batch_size: 500, solver: {kind: cg, tolerance: 1e-8, max_iterations: 40}, damping: {policy: constant, initial: 0.1}}
-training: {steps: 1500, evaluate_every: 0, reproducible: true, peer_timeout: 3}
+training: {steps: 6000, evaluate_every: 0, reproducible: true, peer_timeout: 3}
 checkpoint: {every: 10}
 END
 printf '%s\n' "$first" >"$work/first"
