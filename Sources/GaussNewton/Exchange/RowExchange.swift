@@ -149,7 +149,8 @@ final class RowExchange {
       return all[start..<start + rows.count]
     }
     for (index, vector) in own.enumerated() { part(index, rows.own).assign(vector) }
-    try completeRows(Matrix(all, size, count))
+    // Where rows are shared out, one rank makes the exchanges of many, and counts them.
+    if classes == nil || !holdsAllRows { try complete(Matrix(all, size, count), rows, by: rowCommunicator) }
     if holdsAllRows { return own.indices.map { part($0, 0..<size) } }
     let result = own.map { _ in Vector<Scalar>(zeros: size) }
     for range in rows.all {
