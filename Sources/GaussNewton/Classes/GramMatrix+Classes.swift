@@ -12,7 +12,7 @@ extension GramMatrix {
     let (linearization, cotangents) = (loss.linearization, loss.cotangents)
     let (formed, shares) = begin(gathers: gathers)
     let scale = metric.scale(0)
-    let outputs = try gather([cotangents], 1, scaledBy: scale?.outputs.inverseRoot)
+    let outputs = try gather([cotangents], 1, scaledBy: scale?.outputs.inverseRoot, by: exchange)
     let products = try outputProducts(outputs, shares, classes)
     workspace.grow(to: GramPanel.scratchCount(positions: 1))
     try phases.measure(.gram) {
@@ -20,7 +20,7 @@ extension GramMatrix {
         switch gradients {
         case .products(let inputs, _, let hasBias):
           formed.block.assignGramProducts(
-            formed.rows, of: try gather(inputs, 0, scaledBy: scale?.inputRoot), times: products,
+            formed.rows, of: try gather(inputs, 0, scaledBy: scale?.inputRoot, by: exchange), times: products,
             shift: scale?.biasInverse ?? (hasBias ? 1 : 0), scratch: workspace)
         case .sparseProducts(let inputs, _, let hasBias):
           let x = try exchange.gather(inputs)

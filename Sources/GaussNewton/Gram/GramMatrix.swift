@@ -108,17 +108,15 @@ package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
     in metric: (metric: Metric<Scalar>, layer: Int)? = nil
   ) throws -> GatheredLayer<Scalar>? {
     let (block, formed) = (own.block, own.rows)
-    func gather(
-      _ parts: [Matrix<Scalar>], _ place: Int, _ positions: Int = 1, scaledBy scales: Vector<Scalar>? = nil
-    ) throws -> Matrix<Scalar> {
-      try exchange.gather(parts, positions: positions, scaledBy: scales, in: &gathered[place])
-    }
     switch gradients {
     case .products(let inputs, let cotangents, let hasBias):
       workspace.grow(to: GramPanel.scratchCount(positions: 1))
       if let (metric, layer) = metric, metric.hasFactors {
         // In a metric of matrices, rows include the bias's 1 as an input.
-        let (x, y) = (try gather(metric.extended(inputs, hasBias: hasBias), 0), try gather(cotangents, 1))
+        let (x, y) = (
+          try gather(metric.extended(inputs, hasBias: hasBias), 0, by: exchange),
+          try gather(cotangents, 1, by: exchange)
+        )
         let (mine, ownRows) = (formed.range, exchange.rows.own)
         let divided = phases.measure(.metric) {
           metric.divide(layer, ownInputs: x[rows: ownRows], ownCotangents: y[rows: ownRows])
@@ -130,8 +128,8 @@ package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
         return nil
       }
       let scale = metric.flatMap { $0.metric.scale($0.layer) }
-      let x = try gather(inputs, 0, scaledBy: scale?.inputRoot)
-      let y = try gather(cotangents, 1, scaledBy: scale?.outputs.inverseRoot)
+      let x = try gather(inputs, 0, scaledBy: scale?.inputRoot, by: exchange)
+      let y = try gather(cotangents, 1, scaledBy: scale?.outputs.inverseRoot, by: exchange)
       block.assignGramProducts(
         formed, of: GramOperands(x, y), shift: scale?.biasInverse ?? (hasBias ? 1 : 0), beta: beta,
         scratch: workspace)
@@ -143,15 +141,15 @@ package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
       let x = try exchange.gather(inputs)
       block.assignGramProducts(
         formed, of: scale?.inputRoot.map { x.scaled(columnsBy: $0) } ?? x,
-        try gather(cotangents, 1, scaledBy: scale?.outputs.inverseRoot),
+        try gather(cotangents, 1, scaledBy: scale?.outputs.inverseRoot, by: exchange),
         shift: scale?.biasInverse ?? (hasBias ? 1 : 0), beta: beta, scratch: workspace)
     case .positionProducts(let inputs, let cotangents, let positions):
       workspace.grow(to: GramPanel.scratchCount(positions: positions))
-      let (x, y) = (try gather(inputs, 0, positions), try gather(cotangents, 1, positions))
+      let (x, y) = (try gather(inputs, 0, positions, by: exchange), try gather(cotangents, 1, positions, by: exchange))
       block.assignGramProducts(
         formed, of: GramOperands(x, y, positions: positions), shift: 1, beta: beta, scratch: workspace)
     case .rows(let rows):
-      block.assignGramRows(formed, of: try gather(rows, 0), beta: beta)
+      block.assignGramRows(formed, of: try gather(rows, 0, by: exchange), beta: beta)
     }
     return nil
   }
@@ -213,7 +211,8 @@ package final class GramMatrix<Scalar: DistributedScalar>: KernelOperator {
   ///
   /// - Parameter scales: the factors of the columns in the result, if any.
   func gather(
-    _ parts: [Matrix<Scalar>], _ place: Int, _ positions: Int = 1, scaledBy scales: Vector<Scalar>? = nil
+    _ parts: [Matrix<Scalar>], _ place: Int, _ positions: Int = 1, scaledBy scales: Vector<Scalar>? = nil,
+    by exchange: RowExchange
   ) throws -> Matrix<Scalar> {
     try exchange.gather(parts, positions: positions, scaledBy: scales, in: &gathered[place])
   }

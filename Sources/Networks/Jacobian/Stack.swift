@@ -59,18 +59,7 @@ package struct Stack: Layer {
   package func initialize<Scalar: BLASScalar>(
     _ parameters: Vector<Scalar>, gain: Double, using generator: inout SplitMix64
   ) {
-    initialize(layers.count, parameters, gain: gain, using: &generator)
-  }
-
-  /// The same for the layers but the last one, whose parameters are not among these.
-  func initializeWithoutLast<Scalar: BLASScalar>(_ parameters: Vector<Scalar>, using generator: inout SplitMix64) {
-    initialize(layers.count - 1, parameters, gain: 1, using: &generator)
-  }
-
-  private func initialize<Scalar: BLASScalar>(
-    _ count: Int, _ parameters: Vector<Scalar>, gain: Double, using generator: inout SplitMix64
-  ) {
-    for (index, layer) in layers.prefix(count).enumerated() {
+    for (index, layer) in layers.enumerated() {
       let follower = layers.dropFirst(index + 1).first { $0.parameterCount > 0 || $0 is Activation } as? Activation
       layer.initialize(
         parameters[parameterRanges[index]], gain: follower?.function.gain ?? gain, using: &generator)

@@ -11,11 +11,14 @@ extension FullyConnected {
     [("weight", [outputCount, inputCount])] + (hasBias ? [("bias", [outputCount])] : [])
   }
 
-  /// Weights from a normal distribution of variance gain²/inputs, biases zero.
+  /// The deviation of weights at the start: their variance is gain²/inputs.
+  func weightDeviation(gain: Double) -> Double { gain / Double(inputCount).squareRoot() }
+
+  /// Weights from a normal distribution, biases zero.
   package func initialize<Scalar: BLASScalar>(
     _ parameters: Vector<Scalar>, gain: Double, using generator: inout SplitMix64
   ) {
-    weights(parameters).fillNormal(deviation: gain / Double(inputCount).squareRoot(), using: &generator)
+    weights(parameters).fillNormal(deviation: weightDeviation(gain: gain), using: &generator)
     bias(parameters)?.fill(0)
   }
 

@@ -32,18 +32,20 @@ extension Network {
     let parameters = Vector<Scalar>(zeros: own.layout.count)
     var generator = SplitMix64(seed: seed)
     let T = trunkParameterCount
-    if T > 0 { body.initializeWithoutLast(parameters[0..<T], using: &generator) }
-    own.fillHead(parameters[T..<parameters.count], keeping: classes, of: outputCount, using: &generator)
+    // No layer's rule looks at the head.
+    trunk?.body.initialize(parameters[0..<T], gain: 1, using: &generator)
+    fillHead(parameters[T..<parameters.count], keeping: classes, using: &generator)
     return parameters
   }
 
-  /// Weights by the rule of a fully connected layer of `count` classes, in its order.
+  /// Weights by the rule of the head, in its order.
   private func fillHead<Scalar: BLASScalar>(
-    _ parameters: Vector<Scalar>, keeping classes: Range<Int>, of count: Int, using generator: inout SplitMix64
+    _ parameters: Vector<Scalar>, keeping classes: Range<Int>, using generator: inout SplitMix64
   ) {
-    let inputs = layers.last!.inputCount
-    let isTransposed = layers.last is SparseLinear
-    let deviation = 1 / Double(inputs).squareRoot()
+    let head = layers.last as! any FullyConnected
+    let (inputs, count) = (head.inputCount, head.outputCount)
+    let isTransposed = head is SparseLinear
+    let deviation = head.weightDeviation(gain: 1)
     // A row of all weights at a time: of a class, or of an input where they are transposed.
     let row = Vector<Scalar>(zeros: isTransposed ? count : inputs)
     for index in 0..<(isTransposed ? inputs : count) {

@@ -101,6 +101,12 @@ package struct CheckpointFiles: Sendable {
     return file
   }
 
+  /// Reads a checkpoint again that has just been written, where that is asked for, and deletes older ones.
+  func finish(_ path: String, _ options: Configuration.CheckpointOptions) throws(StorageError) {
+    if options.verify { try verify(path) }
+    try prune(keepLast: options.keep)
+  }
+
   /// Reads a checkpoint again that has just been written, from the disk and not from memory, and keeps nothing of it. Throws
   /// exit code 74 if it is not what was written; it gets the ending `.damaged` then, and counts for nothing any more.
   func verify(_ path: String) throws(StorageError) {

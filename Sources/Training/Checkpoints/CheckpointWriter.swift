@@ -96,8 +96,7 @@ package final class CheckpointWriter: @unchecked Sendable {
     Result { () throws(StorageError) in
       let start = ContinuousClock.now
       let checkpoint = try files.save(step: step, file)
-      if options.verify { try files.verify(checkpoint.path) }
-      try files.prune(keepLast: options.keep)
+      try files.finish(checkpoint.path, options)
       return Written(step: step, path: checkpoint.path, seconds: (ContinuousClock.now - start) / .seconds(1))
     }
   }

@@ -180,8 +180,7 @@ package final class Coordinator {
     try write(files.path(step: step))
     try communicator.onRoot {
       try files.abandonLater(than: step)
-      if checkpointOptions.verify { try files.verify(files.path(step: step)) }
-      try files.prune(keepLast: checkpointOptions.keep)
+      try files.finish(files.path(step: step), checkpointOptions)
     }
     noteCheckpoint(step: step, path: files.path(step: step), seconds: (ContinuousClock.now - start) / .seconds(1))
   }

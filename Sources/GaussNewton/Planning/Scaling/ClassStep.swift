@@ -120,13 +120,7 @@ struct ClassStep {
     (inputs.outputs, inputs.pairCount) = (0, own.isSparse ? 0 : own.inputs)
     result.add(.gram, operations.gram(of: inputs, area: area / ranks))
     trunk?.step.addLayersGram(to: &result)
-    if case .gram = step.method {
-      result.exchange(.allgather, batch * batch * width)
-      result.add(.solve, operations.cholesky(batch))
-    } else {
-      step.addProducts(operations, to: &result)
-    }
-    result.exchange(.broadcast, 56)
+    step.addSolve(operations, to: &result)
     addGradient(vjp, trunk?.step.keptGradients, to: &result)
   }
 }

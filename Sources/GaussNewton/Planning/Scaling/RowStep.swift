@@ -77,14 +77,7 @@ struct RowStep {
     result.exchange(.allgather, 24 * ranks)
     result.exchange(.allgather, 3 * batch * width)
     addLayersGram(to: &result)
-    if case .gram = step.method {
-      result.exchange(.allgather, batch * batch * width)
-      result.add(.solve, operations.cholesky(batch))
-    } else {
-      step.addProducts(operations, to: &result)
-    }
-    // The facts of the solution.
-    result.exchange(.broadcast, 56)
+    step.addSolve(operations, to: &result)
     addStep(to: &result)
   }
 

@@ -140,9 +140,21 @@ extension PredictedStep {
     network.body.work.first?.isSparse == true ? valuesPerRow : Double(network.inputCount)
   }
 
+  /// The solve with K, and the facts of its solution: by Cholesky on each rank, or by conjugate gradient.
+  func addSolve(_ operations: Operations, to result: inout StepPrediction) {
+    let batch = Double(batchSize)
+    if case .gram = method {
+      result.exchange(.allgather, batch * batch * Double(width))
+      result.add(.solve, operations.cholesky(batch))
+    } else {
+      addProducts(operations, to: &result)
+    }
+    result.exchange(.broadcast, 56)
+  }
+
   /// Conjugate gradient with rows of K that stay on their ranks: a sum for each product, of which one more with Δ₀
   /// finds ‖Rᵀs‖.
-  func addProducts(_ operations: Operations, to result: inout StepPrediction) {
+  private func addProducts(_ operations: Operations, to result: inout StepPrediction) {
     let (batch, products) = (Double(batchSize), 1 + iterations)
     let anchor = predictsAnchor ? 1.0 : 0
     result.add(.solve, (products + anchor) * operations.symmetricProduct(batch * batch / Double(ranks)))
