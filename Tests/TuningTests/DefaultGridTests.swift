@@ -5,8 +5,10 @@ import Testing
 @testable import Tuning
 
 @Suite struct DefaultGridTests {
-  func axes(_ labels: [Int32], _ settings: [String] = []) throws -> [[String: [String]]] {
-    let features = FeatureMatrix((0..<labels.count * 3).map { Double($0 % 7) }, shape: [3])
+  func axes(
+    _ labels: [Int32], _ settings: [String] = [], magnitude: Double = 1
+  ) throws -> [[String: [String]]] {
+    let features = FeatureMatrix((0..<labels.count * 3).map { magnitude * Double($0 % 7) }, shape: [3])
     let data = TrainingData(
       train: Dataset(features: features, labels: labels, classCount: 4), test: nil, normalization: .none, classCount: 4)
     let configuration = try Configuration.parse("", source: "test", overrides: settings).resolved()
@@ -30,10 +32,30 @@ import Testing
 
   @Test(arguments: [
     [], ["model.layers=[{linear: 8}, tanh]"], ["training.until=optimum"],
-    ["training.patience=3", "data.validation.fraction=0.2"],
+    ["training.patience=3", "data.validation.fraction=0.2"], ["training.best_by=accuracy"],
+    ["training.best_by=balanced_accuracy", "training.average=ema"],
   ])
   func `There are at most twelve settings`(settings: [String]) throws {
     let grids = try axes((0..<40).map { Int32($0 % 4) }, settings)
     #expect(grids.reduce(0) { $0 + $1.values.reduce(1) { $0 * $1.count } } <= 12 && !grids.isEmpty)
+  }
+
+  @Test func `Smoothed labels are tried where accuracy is what counts`() throws {
+    let labels = (0..<40).map { Int32($0 % 4) }
+    func isSmoothed(_ settings: [String]) throws -> Bool {
+      try axes(labels, settings).contains { $0["training.label_smoothing"] != nil }
+    }
+    #expect(try isSmoothed(["training.best_by=accuracy"]))
+    #expect(try !isSmoothed([]))
+  }
+
+  @Test(arguments: [
+    (0.1, ["0.1", "0.03"]), (1.0, ["0.0256", "0.00769"]), (1e9, ["0.001", "0.0003"]),
+  ])
+  func `Adam's rates go with the inverse of the mean squared norm`(magnitude: Double, rates: [String]) throws {
+    // Rows of three values from 0 to 6, whose squares have the mean 13.
+    let grids = try axes((0..<70).map { Int32($0 % 4) }, magnitude: magnitude)
+    let adam = try #require(grids.first { $0["optimizer.method"] == ["adam"] })
+    #expect(adam["optimizer.learning_rate"] == rates)
   }
 }

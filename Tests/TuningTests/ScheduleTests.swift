@@ -10,9 +10,9 @@ import Tuning
   }
 
   private func promoted(
-    _ numbers: [Int], _ space: SearchSpace, count: Int, isLast: Bool = false, diverged: [Int] = []
+    _ numbers: [Int], _ space: SearchSpace, count: Int, to next: Schedule.Stage = .sorting, diverged: [Int] = []
   ) -> [Int] {
-    space.promoted(numbers.map { space.settings[$0 - 1] }, count: count, isLast: isLast) {
+    space.promoted(numbers.map { space.settings[$0 - 1] }, count: count, to: next) {
       diverged.contains($0.number)
     }.map(\.number)
   }
@@ -26,10 +26,10 @@ import Tuning
     #expect(schedule.steps(rung: 1, of: 2, isWarm: false) == 1)
   }
 
-  @Test func `Behind the last rung the best setting trains for three times as long again and again`() {
+  @Test func `Behind the last rung the best settings train for three times as long again and again`() {
     let schedule = Schedule(rungs: 2, extensions: 2)
     #expect((1...4).map { schedule.steps(rung: $0, of: 10, isWarm: false) } == [4, 10, 30, 90])
-    #expect((1...3).map { schedule.survivors(of: 9, rung: $0) } == [3, 1, 1])
+    #expect((1...3).map { schedule.survivors(of: 9, rung: $0) } == [3, 2, 2])
     #expect(
       (1...4).map(schedule.title) == [
         "rung 1 of 2", "rung 2 of 2", "rung 3, 3 times as long", "rung 4, 3 times as long",
@@ -74,9 +74,21 @@ import Tuning
   @Test func `To the last rung the best setting takes the weaker and the stronger weight decay along`() throws {
     // 1 to 4: momentum 0 with the weight decays; 5 to 8: momentum 0.9.
     let space = try space(["optimizer.momentum=0,0.9", "optimizer.weight_decay=1e-3,1e-4,1e-5,0"])
-    #expect(promoted([6, 1, 2, 3], space, count: 2, isLast: true) == [1, 5, 6, 7])
+    #expect(promoted([6, 1, 2, 3], space, count: 2, to: .last) == [1, 5, 6, 7])
     #expect(promoted([6, 1, 2, 3], space, count: 2) == [1, 6])
-    #expect(promoted([8], space, count: 1, isLast: true) == [7, 8])
-    #expect(promoted([8], space, count: 1, isLast: true, diverged: [7]) == [8])
+    #expect(promoted([8], space, count: 1, to: .last) == [7, 8])
+    #expect(promoted([8], space, count: 1, to: .last, diverged: [7]) == [8])
+  }
+
+  @Test func `To a longer rung the best of each kind goes, with less rate and more weight decay`() throws {
+    // 1 to 4: fgn with rate 1, then 0.3, each with 1e-4 and 0; 5 to 8: adam with them.
+    let space = try space([
+      "optimizer.method=fgn,adam", "optimizer.learning_rate=1,0.3", "optimizer.weight_decay=1e-4,0",
+    ])
+    #expect(promoted([6, 8, 2], space, count: 2, to: .longer) == [2, 5, 6, 8])
+    #expect(promoted([6, 8], space, count: 2, to: .longer) == [5, 6, 8])
+    #expect(promoted([6, 8], space, count: 2, to: .longer, diverged: [5]) == [6, 8])
+    #expect(promoted([7], space, count: 2, to: .longer) == [7])
+    #expect(promoted([], space, count: 2, to: .longer).isEmpty)
   }
 }

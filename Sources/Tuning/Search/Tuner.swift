@@ -74,7 +74,7 @@ package final class Tuner {
         ranked = worthMore(ranked, rung: rung)
       }
       let count = schedule.survivors(of: settings.count, rung: rung)
-      settings = space.promoted(ranked, count: count, isLast: rung + 1 == schedule.rungs) { setting in
+      settings = space.promoted(ranked, count: count, to: schedule.stage(of: rung + 1)) { setting in
         record.results.contains {
           $0.trial.setting == setting.number && $0.trial.rung <= rung && $0.hasDiverged
         }

@@ -39,11 +39,19 @@ package enum DefaultGrid {
         SearchAxis("training.max_passes", ["100"]),
         decays(3e-6, 1e-6, 3e-7, 1e-7),
       ] + (data.hasUnevenClasses ? [SearchAxis("optimizer.decay_biases", ["false"])] : [])
+    // Smoothed targets cost loss, and where words or sentences are classified win accuracy.
+    let smoothes = resolved.training.bestBy != .loss
+    let smoothed = [
+      SearchAxis(method, ["fgn"]), rates(peak, 0.3 * peak), decays(1e-7),
+      SearchAxis("training.label_smoothing", ["0.05"]),
+    ]
+    // A step of Adam moves each parameter by about its rate, and with it the logits the further the larger the inputs are.
+    let stride = min(max(1 / max(norm, 1e-30), 0.001), 0.1)
     return [
       // Where the optimum is among the settings, it says what weight decays do.
       [
         SearchAxis(method, ["fgn"]), rates(peak, 0.3 * peak),
-        withOptimum ? decays(1e-7) : decays(1e-6, 1e-7, 0),
+        withOptimum ? decays(1e-7) : smoothes ? decays(1e-6, 0) : decays(1e-6, 1e-7, 0),
       ],
       // Where rows of many classes swing, long momentum and more damping go with a scale for each class and feature.
       [
@@ -52,8 +60,8 @@ package enum DefaultGrid {
         floor(2.5, damping),
         rates(peak, peak / 3), withOptimum ? decays(1e-7) : decays(1e-7, 0),
       ],
-      [SearchAxis(method, ["adam"]), rates(0.01, 0.003)],
-    ] + (withOptimum ? [optimum] : [])
+      [SearchAxis(method, ["adam"]), rates(stride, 0.3 * stride)],
+    ] + (smoothes ? [smoothed] : []) + (withOptimum ? [optimum] : [])
   }
 
   /// The grids without the axes of keys that are given, as `KEY=VALUE`, and without those grids that are of another method, metric

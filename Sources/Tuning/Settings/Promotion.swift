@@ -7,36 +7,43 @@ extension SearchSpace {
   /// - with the best, and with the best that differs from it by more than rate and decay, the one with the next smaller learning
   ///   rate, and of these the best of the rung, whatever its weight decay: three times as many steps at a third of the rate lead
   ///   as far, with less noise;
-  /// - if `isLast`, with the best of all, those with the next smaller and the next larger weight decay.
+  /// - to the last rung, with the best of all, those with the next smaller and the next larger weight decay.
+  ///
+  /// To a longer rung goes the best of each kind (equal but for rate and decay); with the first of them the one with the next
+  /// smaller rate as above, and the one with the next larger weight decay: the longer a run, the more it needs.
   ///
   /// - Parameters:
   ///   - ranked: the settings of the rung that have not diverged, from the best to the worst.
   ///   - count: how many of them go on for their own sake.
-  ///   - isLast: whether the next rung trains all steps, or more.
+  ///   - next: what the rung that they go on to is.
   package func promoted(
-    _ ranked: [Setting], count: Int, isLast: Bool, hasDiverged: (Setting) -> Bool
+    _ ranked: [Setting], count: Int, to next: Schedule.Stage, hasDiverged: (Setting) -> Bool
   ) -> [Setting] {
     let families = ranked.map(\.configuration.pathIdentity)
-    var seen = Set<String>()
-    let isFirst = families.map { seen.insert($0).inserted }
-    let (firsts, seconds) = (ranked.indices.filter { isFirst[$0] }, ranked.indices.filter { !isFirst[$0] })
-    let best = (firsts + seconds).prefix(count).sorted().map { ranked[$0] }
-    var companions: [Setting?] = []
-    var kinds: [String] = []
-    for setting in best where kinds.count < 2 {
-      let kind = setting.configuration.kindIdentity
-      if kinds.contains(kind) { continue }
-      kinds.append(kind)
-      let slower = neighbours(of: setting, in: \.learningRate).below
+    let kinds = ranked.map(\.configuration.kindIdentity)
+    let (firsts, seconds) = Self.firsts(of: next == .longer ? kinds : families)
+    let best = (firsts + (next == .longer ? [] : seconds)).prefix(count).sorted()
+    let leaders = Self.firsts(of: best.map { kinds[$0] }).firsts.map { ranked[best[$0]] }
+    var companions = leaders.prefix(next == .longer ? 1 : 2).map { leader in
+      let slower = neighbours(of: leader, in: \.learningRate).below
       let place = slower.flatMap { families.firstIndex(of: $0.configuration.pathIdentity) }
-      companions.append(place.map { ranked[$0] } ?? slower)
+      return place.map { ranked[$0] } ?? slower
     }
-    if isLast, let first = best.first {
-      let (below, above) = neighbours(of: first, in: \.weightDecay)
-      companions += [below, above]
+    if next != .sorting, let leader = leaders.first {
+      let (below, above) = neighbours(of: leader, in: \.weightDecay)
+      companions += next == .last ? [below, above] : [above]
     }
-    let numbers = (best + companions.compactMap(\.self).filter { !hasDiverged($0) }).map(\.number)
+    let numbers =
+      best.map { ranked[$0].number }
+      + companions.compactMap(\.self).filter { !hasDiverged($0) }.map(\.number)
     return settings.filter { numbers.contains($0.number) }
+  }
+
+  /// The places of words that are new, and of those that have come before.
+  private static func firsts(of words: [String]) -> (firsts: [Int], seconds: [Int]) {
+    var seen = Set<String>()
+    let isFirst = words.map { seen.insert($0).inserted }
+    return (words.indices.filter { isFirst[$0] }, words.indices.filter { !isFirst[$0] })
   }
 
   /// The settings with the next smaller and the next larger value of a number, and all else equal.

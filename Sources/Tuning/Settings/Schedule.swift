@@ -8,6 +8,16 @@ package struct Schedule: Equatable, Sendable {
   /// How many more follow while they pay, each of three times as many steps as the one before.
   package let extensions: Int
 
+  /// What a rung is to a search.
+  package enum Stage {
+    /// It sorts out settings by a part of their steps.
+    case sorting
+    /// It trains all steps.
+    case last
+    /// It trains more steps than a whole run has.
+    case longer
+  }
+
   /// Of three settings each goes on to the next rung.
   package static let ratio = 3
   /// The part of the steps of a run that a setting of a path trains from the model of the one before.
@@ -42,9 +52,11 @@ package struct Schedule: Equatable, Sendable {
     return (1...rung).first { self.steps(rung: $0, of: total, isWarm: false) == steps }!
   }
 
-  /// How many of `count` settings go on from a rung to the next, without siblings; of the last rung one.
+  package func stage(of rung: Int) -> Stage { rung < rungs ? .sorting : rung == rungs ? .last : .longer }
+
+  /// How many of `count` settings go on from a rung to the next, without those that go with them; of the last rung two.
   package func survivors(of count: Int, rung: Int) -> Int {
-    rung >= rungs ? 1 : min(count, max(2, (count + Self.ratio - 1) / Self.ratio))
+    min(count, rung >= rungs ? 2 : max(2, (count + Self.ratio - 1) / Self.ratio))
   }
 
   /// What a rung is called, for people; nil where there is one only.
