@@ -42,7 +42,7 @@ def train(program, folder, arguments, rate):
   classes: {arguments.classes}
   normalize: none
 model: {{head: {{shard: classes}}}}
-optimizer: {{batch_size: {arguments.batch}, learning_rate: {rate}, solver: {{kind: {arguments.solver}}}}}
+optimizer: {{batch_size: {arguments.batch}, learning_rate: {rate}, schedule: {arguments.schedule}, solver: {{kind: {arguments.solver}}}}}
 training: {{epochs: {arguments.epochs}}}
 checkpoint: {{every: 0}}
 logging: {{progress: none, tensorboard: false}}
@@ -62,7 +62,7 @@ logging: {{progress: none, tensorboard: false}}
 
 
 def reference(folder, arguments, rate):
-    """The same by PyTorch's Adam with a rate that falls to zero."""
+    """The same by PyTorch's Adam."""
     import torch
 
     torch.set_num_threads(2)
@@ -74,7 +74,7 @@ def reference(folder, arguments, rate):
     torch.nn.init.zeros_(head.bias)
     optimizer = torch.optim.Adam(head.parameters(), lr=rate, fused=True)
     steps = arguments.epochs * -(-len(labels) // arguments.batch)
-    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1, 0, steps)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1, float(arguments.schedule == "constant"), steps)
     seconds = []
     for _ in range(arguments.epochs):
         for rows in torch.randperm(len(labels)).split(arguments.batch):
@@ -140,7 +140,8 @@ def main():
     parser.add_argument("--rows", type=int, default=4096)
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--solver", default="gram", choices=["gram", "gram-cg", "cg"])
-    parser.add_argument("--rates", type=float, nargs="*", default=[0.3, 1], help="of fgn-dist")
+    parser.add_argument("--schedule", default="constant", choices=["constant", "linear"], help="of the rates")
+    parser.add_argument("--rates", type=float, nargs="*", default=[1, 2], help="of fgn-dist")
     parser.add_argument("--adam-rates", type=float, nargs="*", default=[0.03, 0.1, 0.3])
     arguments = parser.parse_args()
     least = floor(arguments)

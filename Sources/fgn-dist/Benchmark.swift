@@ -2,6 +2,7 @@ import GaussNewton
 import LinearAlgebra
 import MPI
 import Networks
+import Training
 
 /// The measurements of `bench`: each alternates between the code and its floor, and takes medians.
 struct Benchmark {
@@ -236,11 +237,16 @@ private struct Problem {
     return .init(residual: residualRows, squaredResidual: sums[.squaredResidual], reference: 1)
   }
 
-  /// All iterations of conjugate gradient in a step.
+  /// All iterations of conjugate gradient in a step. Throws exit code 64 where fewer solve the problem.
   func solve(from start: MatrixFreeSolver<Float>.Start) throws {
     let options = optimizer.options.solver
     let summary = try solver.solve(rows, start, damping: 1e-3, step: solution, options: options)
-    precondition(summary.iterations == options.maxIterations, "the solver stopped early: \(summary)")
+    guard summary.iterations == options.maxIterations else {
+      throw CollectiveFailure(
+        ConfigurationError(
+          "conjugate gradient solves \(batchSize) rows in \(summary.iterations) iterations, too few to be timed; raise --rows"
+        ))
+    }
   }
 
   /// A complete step; the parameters do not change.

@@ -101,5 +101,12 @@ extension ProcessTests {
       try Program.run(["bench", "--rows", "1000000000", "--features", "1000000"], in: workspace)
         .expectError(64, mentioning: ["--rows", "GB"])
     }
+
+    @Test(arguments: ranks)
+    func `A benchmark of too few rows is refused`(ranks: Ranks) throws {
+      try Program.run(
+        ranks, ["bench", "--rows", "4", "--features", "3", "--repetitions", "1"], in: Workspace()
+      ).expectError(64, mentioning: ["4 rows", "raise --rows"])
+    }
   }
 }
