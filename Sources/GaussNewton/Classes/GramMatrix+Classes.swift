@@ -11,7 +11,8 @@ extension GramMatrix {
   ) throws {
     let (linearization, cotangents) = (loss.linearization, loss.cotangents)
     let (formed, shares) = begin(gathers: gathers)
-    let scale = metric.scale(0)
+    var layer = metric.layerCount - 1
+    let scale = metric.scale(layer)
     let outputs = try gather([cotangents], 1, scaledBy: scale?.outputs.inverseRoot, by: exchange)
     let products = try outputProducts(outputs, shares, classes)
     workspace.grow(to: GramPanel.scratchCount(positions: 1))
@@ -32,7 +33,8 @@ extension GramMatrix {
         }
       }
       try loss.trunk?.rowGradients { [exchange = loss.trunk!.exchange] gradients in
-        try add(gradients, to: formed, beta: 1, by: exchange)
+        if gradients.areOfConnection { layer -= 1 }
+        try add(gradients, to: formed, beta: 1, by: exchange, in: (metric, layer))
       }
       formed.block.scaleGramRows(formed.rows.range, by: rowFactors)
     }

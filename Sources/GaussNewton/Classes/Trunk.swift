@@ -15,6 +15,8 @@ final class Trunk<Scalar: DistributedScalar> {
   private let rowSpace: RowSpace<Scalar>
   let message: Message<Scalar>
   private let classes: ClassShards
+  /// All ranks.
+  let communicator: Communicator
   private let phases: Phases
   /// Gathers of these layers' inputs and cotangents from all ranks, and of the head's inputs from those of the group.
   let exchange, groupExchange: RowExchange
@@ -36,12 +38,12 @@ final class Trunk<Scalar: DistributedScalar> {
   ///
   /// - Parameters:
   ///   - network: the layers.
-  ///   - communicator: all ranks.
   init(
     _ network: Network, capacity: Int, headCapacity: Int, classes: ClassShards, over communicator: Communicator,
     phases: Phases
   ) {
     self.classes = classes
+    self.communicator = communicator
     self.phases = phases
     let partition = RowPartition(rank: communicator.rank, ranks: communicator.size)
     linearization = Linearization(network, capacity: capacity, partition: partition)
@@ -57,6 +59,9 @@ final class Trunk<Scalar: DistributedScalar> {
     products = Vector(zeros: capacity)
     weights = Matrix(zeros: 0, d)
   }
+
+  /// This rank's rows among those of the group.
+  var ownRows: Range<Int> { rows.own }
 
   /// T
   var parameterCount: Int { linearization.network.layout.count }

@@ -24,9 +24,11 @@ package final class Metric<Scalar: DistributedScalar> {
   private let phases: Phases
   /// nil where this rank has all outputs of the head.
   private let classes: ClassShards?
+  /// The layers below the head of `linearization`, whose rows ranks share out; nil where it has all layers.
+  private let trunk: Trunk<Scalar>?
   /// The layers' factors; none for a diagonal metric.
   let blocks: [Block]
-  /// The layers' scales; none for the other kinds.
+  /// The layers' scales, first those below a head on its own; none for the other kinds.
   let scales: [DiagonalScale<Scalar>]
   /// Memory for the widest block, in all and per virtual shard; for rows [h | 1], and for rows d.
   let blockStorage: Vector<Scalar>
@@ -54,19 +56,15 @@ package final class Metric<Scalar: DistributedScalar> {
   /// Allocates memory for shards of at most `capacity` rows.
   ///
   /// - Precondition: the metric has no matrices of moments, or the network supports them.
-  init(
-    _ linearization: Linearization<Scalar>, options: MetricOptions, capacity: Int, communicator: Communicator,
-    phases: Phases, classes: ClassShards? = nil
-  ) {
+  init(_ loss: BatchLoss<Scalar>, options: MetricOptions, capacity: Int, communicator: Communicator, phases: Phases) {
+    (linearization, classes, trunk) = (loss.linearization, loss.classes, loss.trunk)
     precondition(classes == nil || !options.kind.hasMatrices, "matrices of all classes are not shared out")
     precondition(
       !options.kind.hasMatrices || linearization.network.supportsMetric,
       "second moments of sparse inputs would be a dense matrix of the features")
     self.options = options
-    self.linearization = linearization
     self.communicator = communicator
     self.phases = phases
-    self.classes = classes
     let connections = options.kind.hasMatrices ? linearization.network.body.connections : []
     blocks = connections.map { connection in
       func square(_ size: Int) -> Matrix<Scalar> { Matrix(zeros: size, size) }
@@ -76,9 +74,10 @@ package final class Metric<Scalar: DistributedScalar> {
         gradientMoment: square(outputs), gradientFactor: square(outputs), inputInverse: square(inputs),
         gradientInverse: square(outputs))
     }
-    scales =
-      options.kind.isDiagonal
-      ? linearization.network.connections.map { DiagonalScale($0, kind: options.kind) } : []
+    let below = trunk?.linearization.network
+    let offset = below?.layout.count ?? 0
+    let all = (below?.connections ?? []) + linearization.network.connections.map { $0.shifted(by: offset) }
+    scales = options.kind.isDiagonal ? all.map { DiagonalScale($0, kind: options.kind) } : []
     dividedStorage = blocks.map { _ in (Vector(zeros: 0), Vector(zeros: 0)) }
     let widest = connections.map(\.range.count).max() ?? 0
     blockStorage = Vector(zeros: widest)
@@ -100,6 +99,9 @@ package final class Metric<Scalar: DistributedScalar> {
 
   /// The scales of the fully connected layer `index` where M is diagonal, else nil.
   func scale(_ index: Int) -> DiagonalScale<Scalar>? { isDiagonal ? scales[index] : nil }
+
+  /// The number of scales, the last ones, of the layers of `linearization`.
+  private var headScaleCount: Int { isDiagonal ? linearization.network.connections.count : 0 }
 
   /// Whether M is known, which it is after the first batch.
   var isKnown: Bool { isActive && factoredRatio != nil }
@@ -166,7 +168,7 @@ package final class Metric<Scalar: DistributedScalar> {
     _ margin: SoftmaxMargin<Scalar>, cotangents: Matrix<Scalar>, batchSize: Int
   ) throws {
     let scale = 1 / Scalar(batchSize)
-    var (remaining, remainingScales) = (blocks[...], scales[...])
+    var remaining = blocks[...]
     // √ω and √ω(1 − p), since a moment contains each row twice.
     let roots = margin.weights.map { Vector($0.array.map { $0.squareRoot() }) }
     let gradientFactors = roots.map { roots in
@@ -174,13 +176,7 @@ package final class Metric<Scalar: DistributedScalar> {
       result.assignProduct(roots, by: margin.complements[0..<roots.count])
       return result
     }
-    let squares = isDiagonal ? margin.squaredGradientFactors(cotangents.rows, times: scale) : nil
-    let inputSquares = options.kind == .diagonal ? margin.squaredInputFactors(cotangents.rows, times: scale) : nil
-    let (isVirtual, ranges) = (linearization.parts.areVirtual, linearization.parts.all)
-    /// moment ← the sum over all parts of what `assign` gives each of this rank's; without virtual shards over its own.
-    func sum(_ moment: Vector<Scalar>, _ assign: (_ part: Int, _ sum: Vector<Scalar>) -> Void) throws {
-      if isVirtual { try sumInOrder(moment, assign) } else { assign(0, moment) }
-    }
+    let isVirtual = linearization.parts.areVirtual
     func assign(_ moment: Matrix<Scalar>, _ rows: [Matrix<Scalar>]) throws {
       try sum(moment.elements) { part, sum in
         // Numbers of another layer may be above the diagonal.
@@ -189,20 +185,8 @@ package final class Metric<Scalar: DistributedScalar> {
       }
     }
     try phases.measure(.metric) {
+      if isDiagonal { return try assignSquares(margin, cotangents: cotangents, times: scale) }
       try linearization.rowGradients(cotangents) { (gradients) throws(any Error) in
-        if isDiagonal {
-          guard let (inputs, cotangents) = gradients.connected else { return }
-          let scale = remainingScales.removeLast()
-          try sum(scale.outputs.ofBatch) { part, sum in
-            sum.assignColumnSquareSums(cotangents[part], scaledBy: squares![ranges[part]])
-          }
-          if let root = scale.inputs {
-            try sum(root.ofBatch) { part, sum in
-              inputs.assignSquareSums(sum, part: part, scaledBy: inputSquares![ranges[part]])
-            }
-          }
-          return
-        }
         guard case .products(let inputs, let cotangents, let hasBias) = gradients else { return }
         let block = remaining.removeLast()
         let rows = extended(inputs, hasBias: hasBias)
@@ -216,8 +200,41 @@ package final class Metric<Scalar: DistributedScalar> {
     }
     if isVirtual { return }
     try phases.measure(.communication) {
-      for (_, ofBatch) in moments { try ofBatch.withElements { try communicator.allreduce($0) } }
+      for (index, (_, ofBatch)) in moments.enumerated() {
+        let ranks = index < countBelow ? trunk!.communicator : communicator
+        try ofBatch.withElements { try ranks.allreduce($0) }
+      }
     }
+  }
+
+  /// The number of moments of the layers below a head on its own.
+  private var countBelow: Int { scales.prefix(scales.count - headScaleCount).reduce(0) { $0 + $1.sides.count } }
+
+  /// ofBatch ← the diagonals' second moments, times `scale`, of this rank's rows; with virtual shards of all ranks' rows.
+  private func assignSquares(
+    _ margin: SoftmaxMargin<Scalar>, cotangents: Matrix<Scalar>, times scale: Scalar
+  ) throws {
+    let outputFactors = margin.squaredGradientFactors(cotangents.rows, times: scale)
+    let inputFactors = margin.squaredInputFactors(cotangents.rows, times: scale)
+    var remaining = scales[...]
+    func take(_ gradients: RowGradients<Scalar>, of rows: [Range<Int>]) throws {
+      guard let (inputs, cotangents) = gradients.connected else { return }
+      let scale = remaining.removeLast()
+      try sum(scale.outputs.ofBatch) { part, sum in
+        sum.assignColumnSquareSums(cotangents[part], scaledBy: outputFactors[rows[part]])
+      }
+      guard let root = scale.inputs else { return }
+      try sum(root.ofBatch) { part, sum in
+        inputs.assignSquareSums(sum, part: part, scaledBy: inputFactors[rows[part]])
+      }
+    }
+    try linearization.rowGradients(cotangents) { try take($0, of: linearization.parts.all) }
+    try trunk?.rowGradients { [rows = trunk!.ownRows] in try take($0, of: [rows]) }
+  }
+
+  /// moment ← the sum over all parts of what `assign` gives each of this rank's; without virtual shards over its own.
+  private func sum(_ moment: Vector<Scalar>, _ assign: (_ part: Int, _ sum: Vector<Scalar>) -> Void) throws {
+    if linearization.parts.areVirtual { try sumInOrder(moment, assign) } else { assign(0, moment) }
   }
 
   /// moment ← the sum over the virtual shards of all ranks, in order, of what `assign` gives each of this rank's.
@@ -246,8 +263,9 @@ package final class Metric<Scalar: DistributedScalar> {
         guard factor.factorizeCholesky() else { throw SingularMetric(layer: index, epsilon: options.epsilon) }
       }
     }
-    for scale in scales {
-      try scale.assignInverses(epsilon: options.epsilon, decayRatio: decayRatio, over: classes)
+    for (index, scale) in scales.enumerated() {
+      let isOfHead = index >= scales.count - headScaleCount
+      try scale.assignInverses(epsilon: options.epsilon, decayRatio: decayRatio, over: isOfHead ? classes : nil)
     }
     factoredRatio = decayRatio
     version += 1

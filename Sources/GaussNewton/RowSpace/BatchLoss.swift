@@ -14,7 +14,7 @@ final class BatchLoss<Scalar: DistributedScalar> {
   private let candidate: Vector<Scalar>
   private let exchange: RowExchange
   /// nil where this rank has all classes.
-  private let classes: ClassShards?
+  let classes: ClassShards?
   private var phases: Phases { exchange.phases }
   private var targets = Targets<Scalar>([])
   /// B

@@ -63,8 +63,7 @@ public final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer {
   /// Allocates memory for shards of at most `capacity` rows.
   ///
   /// - Parameter classes: where ranks share out the classes of a head. The network then has this rank's classes alone; each
-  ///   rank has all rows, but those of the layers below the head are shared out. The metric has no matrices, and below a
-  ///   head there is none.
+  ///   rank has all rows, but those of the layers below the head are shared out. The metric has no matrices.
   package init(
     _ network: Network, options: GaussNewtonOptions, capacity: Int, partition: RowPartition, communicator: Communicator,
     classes: ClassShards? = nil
@@ -72,7 +71,6 @@ public final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer {
     let placement = StepPlacement<Scalar>(
       network, capacity: capacity, partition, classes: classes, over: communicator, phases: phases)
     let (classes, rowCommunicator, capacity) = (placement.classes, placement.rowCommunicator, placement.capacity)
-    precondition(placement.trunk == nil || options.metric.kind == .identity, "there is no metric below shared classes")
     self.options = options
     self.classes = classes
     space = placement.space
@@ -81,8 +79,7 @@ public final class FastGaussNewton<Scalar: DistributedScalar>: DampedOptimizer {
       partition: partition, communicator: communicator, phases: phases, classes: classes)
     loss = BatchLoss(placement, exchange: exchange)
     metric = Metric(
-      loss.linearization, options: options.metric, capacity: capacity, communicator: rowCommunicator, phases: phases,
-      classes: classes)
+      loss, options: options.metric, capacity: capacity, communicator: rowCommunicator, phases: phases)
     rowSpace = RowSpace(loss.linearization, capacity: capacity)
     message = Message(loss.linearization, on: loss.trunk, communicator: rowCommunicator, phases: phases)
     let own = ShardedRows(rowSpace, message, phases: phases)

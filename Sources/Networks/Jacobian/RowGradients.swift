@@ -59,7 +59,8 @@ package struct Connection: Equatable, Sendable {
     return (Matrix(part[0..<count], outputs, inputs), hasBias ? part[count..<part.count] : nil)
   }
 
-  func shifted(by offset: Int) -> Connection {
+  /// The same, where its parameters begin `offset` later.
+  package func shifted(by offset: Int) -> Connection {
     Connection(start: start + offset, inputs: inputs, outputs: outputs, hasBias: hasBias, isTransposed: isTransposed)
   }
 }

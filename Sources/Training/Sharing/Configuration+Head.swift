@@ -45,9 +45,6 @@ extension Configuration {
     let because = "with model.head.shard \(headShard)"
     let kind = optimizer.metric.kind
     try require(
-      optimizer.method != .fgn || model.layers.isEmpty || kind == .identity, "optimizer.metric.kind", kind.rawValue,
-      "identity \(because) and hidden layers, of which ranks have different rows")
-    try require(
       optimizer.method != .fgn || !kind.hasMatrices, "optimizer.metric.kind", kind.rawValue,
       "identity, outputs or diagonal \(because), for the others take matrices of all classes or inputs")
     try require(

@@ -27,12 +27,14 @@ package struct ParameterShare {
   enum Extent {
     case parameters, classes
     /// The same on all ranks.
-    case inputs
+    case replicated
   }
 
-  /// The extent of the vector with this name in `Optimizer.memory`: moments of a diagonal metric are of its two sides.
-  static func extent(of name: String) -> Extent {
-    name.hasPrefix("output_moment") ? .classes : name.hasPrefix("input_moment") ? .inputs : .parameters
+  /// The extent of the vector with this name in `Optimizer.memory`: moments of a diagonal metric are of its two sides, and
+  /// their names end in the layer's number, of which the head has the last one.
+  func extent(of name: String) -> Extent {
+    if name == "output_moment.\(network.connections.count - 1)" { return .classes }
+    return name.hasPrefix("output_moment") || name.hasPrefix("input_moment") ? .replicated : .parameters
   }
 
   /// The numbers of a vector of this extent in a file, of which this rank has `count`.
@@ -41,7 +43,7 @@ package struct ParameterShare {
     return switch extent {
     case .parameters: network.layout.count
     case .classes: classes.count
-    case .inputs: count
+    case .replicated: count
     }
   }
 }
@@ -57,12 +59,12 @@ extension ParameterShare {
       ranges: [own.lowerBound * rest..<own.upperBound * rest], shape: [own.count] + shape.dropFirst())
     let memory = RunState.memoryPrefix
     if name == RunState.averageName || name.hasPrefix(memory) {
-      switch name == RunState.averageName ? .parameters : Self.extent(of: String(name.dropFirst(memory.count))) {
+      switch name == RunState.averageName ? .parameters : extent(of: String(name.dropFirst(memory.count))) {
       case .parameters:
         guard shape == [network.layout.count] else { return nil }
         return TensorPart(ranges: network.places(of: own).flatMap(\.ranges), shape: [self.own.layout.count])
       case .classes: return shape == [classes.count] ? rows : nil
-      case .inputs: return nil
+      case .replicated: return nil
       }
     }
     let prefixes = ["", RunState.ownPrefix, RunState.bestPrefix]

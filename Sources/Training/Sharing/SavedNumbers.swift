@@ -36,7 +36,7 @@ extension ParameterShare {
     for item in numbers {
       switch item {
       case .parameters(let vector, let prefix): addParameters(vector, prefix, to: &file)
-      case .memory(let name, let vector): add(RunState.memoryPrefix + name, vector, Self.extent(of: name), to: &file)
+      case .memory(let name, let vector): add(RunState.memoryPrefix + name, vector, extent(of: name), to: &file)
       case .average(let vector): add(RunState.averageName, vector, .parameters, to: &file)
       }
     }
@@ -83,7 +83,7 @@ extension ParameterShare {
           vector[entry.range])
       }
     case .classes: parts = [part(classes!.all.map(\.count), vector)]
-    case .inputs: parts = [part(ofFirst(vector.count), vector)]
+    case .replicated: parts = [part(ofFirst(vector.count), vector)]
     }
     file.add(
       SharedTensorFile.Entry(

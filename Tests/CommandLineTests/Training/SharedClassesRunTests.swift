@@ -57,11 +57,8 @@ extension RunTests {
     @Test(arguments: methods, ["", network])
     func `Has the losses, scores and files of a single process`(method: String, network: String) throws {
       // The metric of a network has matrices by default.
-      let plain = network.isEmpty || !method.hasPrefix("method: fgn")
-      let method =
-        plain
-        ? method
-        : method.replacing("metric: {kind: diagonal}", with: "nesterov: true") + ", metric: {kind: identity}"
+      let hasMatrices = !network.isEmpty && method.hasPrefix("method: fgn") && !method.contains("metric")
+      let method = hasMatrices ? method + ", metric: {kind: identity}" : method
       let workspace = try prepare(
         method, data: "data: {validation: {fraction: 0.2}, class_weights: balanced}\n" + network,
         training: "evaluate_every_steps: 7, average: {kind: tail}, label_smoothing: 0.05")
@@ -90,6 +87,7 @@ extension RunTests {
       arguments: [
         ("metric: {kind: diagonal}, solver: {kind: gram}", ""), ("method: adam", ""), ("method: adam", network),
         ("metric: {kind: identity}, solver: {kind: gram}, momentum: 0.5", network),
+        ("metric: {kind: diagonal}, solver: {kind: gram-cg}", network),
       ], [false, true])
     func `Goes on with any number of ranks, and with whole classes`(
       run: (settings: String, network: String), isSparse: Bool
