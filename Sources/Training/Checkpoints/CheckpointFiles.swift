@@ -89,6 +89,27 @@ package struct CheckpointFiles: Sendable {
       remedy: "no earlier checkpoint is intact, so start again in a new run directory")
   }
 
+  /// The checkpoints that a run goes back to from later than step `last`, best first: those of steps that are multiples of
+  /// `every`, where that is not 0, precede those that time or a signal has made.
+  private func candidates(upTo last: Int, every: Int) throws(StorageError) -> [Checkpoint] {
+    let newest: [Checkpoint] = try list().filter { $0.step <= last }.reversed()
+    func isRegular(_ checkpoint: Checkpoint) -> Bool { every == 0 || checkpoint.step.isMultiple(of: every) }
+    return newest.filter(isRegular) + newest.filter { !isRegular($0) }
+  }
+
+  /// The checkpoint that a run goes back to from later than step `last`; nil where none is intact.
+  func retreat(upTo last: Int, every: Int) throws(StorageError) -> Checkpoint? {
+    for checkpoint in try candidates(upTo: last, every: every) {
+      do throws(StorageError) {
+        _ = try Self.load(checkpoint.path) { _, _ in .nothing }
+        return checkpoint
+      } catch {
+        guard error.kind == .contents else { throw error }
+      }
+    }
+    return nil
+  }
+
   /// Reads a checkpoint, which must have its checksum and finite numbers.
   package static func load(_ path: String) throws(StorageError) -> TensorFile { try load(path) { _, _ in nil } }
 
@@ -102,9 +123,14 @@ package struct CheckpointFiles: Sendable {
   }
 
   /// Reads a checkpoint again that has just been written, where that is asked for, and deletes older ones.
-  func finish(_ path: String, _ options: Configuration.CheckpointOptions) throws(StorageError) {
+  ///
+  /// - Parameter soundStep: the step up to which the newest checkpoint stays, too.
+  func finish(
+    _ path: String, _ options: Configuration.CheckpointOptions, soundStep: Int? = nil
+  ) throws(StorageError) {
     if options.verify { try verify(path) }
-    try prune(keepLast: options.keep)
+    let spared = try candidates(upTo: soundStep ?? -1, every: options.every).first
+    try prune(keepLast: options.keep, sparing: spared)
   }
 
   /// Reads a checkpoint again that has just been written, from the disk and not from memory, and keeps nothing of it. Throws
@@ -128,8 +154,8 @@ package struct CheckpointFiles: Sendable {
 
   /// Deletes all but the newest `count` checkpoints (the newest always stays), and the temporary files of processes
   /// that died while saving. Precondition: no process on another machine saves to this folder.
-  package func prune(keepLast count: Int) throws(StorageError) {
-    for checkpoint in try list().dropLast(max(1, count)) { try Self.remove(checkpoint.path) }
+  package func prune(keepLast count: Int, sparing spared: Checkpoint? = nil) throws(StorageError) {
+    for checkpoint in try list().dropLast(max(1, count)) where checkpoint != spared { try Self.remove(checkpoint.path) }
     for name in try fileNames() where Self.isStaleTemporary(name) { try Self.remove("\(folder)/\(name)") }
   }
 

@@ -96,7 +96,7 @@ package final class CheckpointWriter: @unchecked Sendable {
     Result { () throws(StorageError) in
       let start = ContinuousClock.now
       let checkpoint = try files.save(step: step, file)
-      try files.finish(checkpoint.path, options)
+      try files.finish(checkpoint.path, options, soundStep: RunState.soundStep(of: file))
       return Written(step: step, path: checkpoint.path, seconds: (ContinuousClock.now - start) / .seconds(1))
     }
   }

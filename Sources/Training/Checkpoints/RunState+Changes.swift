@@ -8,7 +8,25 @@ extension RunState {
     let scheduleChange = try scheduleChange(data)
     if isDone(data) { return [noteOnDone] }
     let onData = [noteOnChecksum, noteOnColumns(data)].compactMap { $0 }
-    return [scheduleChange, selection(data).note, average(data).note].compactMap { $0 } + settingChanges + onData
+    return [scheduleChange, noteOnBackOff, selection(data).note, average(data).note].compactMap { $0 }
+      + settingChanges + onData
+  }
+
+  /// The back-offs of the checkpoint.
+  var savedBackOff: BackOff { progress.backOff ?? BackOff(soundStep: progress.step - 1) }
+
+  /// The back-offs to go on with: none where another rate is asked for.
+  var backOff: BackOff {
+    var result = savedBackOff
+    if saved.optimizer.learningRate != configuration.optimizer.learningRate { result.count = 0 }
+    return result
+  }
+
+  private var noteOnBackOff: String? {
+    backOff.count == 0
+      ? nil
+      : "note: goes on at \(backOff), for the run has backed off "
+        + "\(backOff.count) \(backOff.count == 1 ? "time" : "times")"
   }
 
   /// The settings with which the run goes on differently than saved, and other remarks on that, one line each, for the

@@ -69,9 +69,12 @@ extension RunState {
     }
     guard step > 0, step < total else { return nil }
     let oldTotal = old.training.steps(of: sampler)
-    let before = old.optimizer.schedule.rate(step: step - 1, of: oldTotal, peak: old.optimizer.learningRate)
-    let meant = old.optimizer.schedule.rate(step: step, of: oldTotal, peak: old.optimizer.learningRate)
-    let now = new.optimizer.schedule.rate(step: step, of: total, peak: new.optimizer.learningRate)
+    let (oldPeak, peak) = (
+      old.optimizer.learningRate * savedBackOff.rateFactor, new.optimizer.learningRate * backOff.rateFactor
+    )
+    let before = old.optimizer.schedule.rate(step: step - 1, of: oldTotal, peak: oldPeak)
+    let meant = old.optimizer.schedule.rate(step: step, of: oldTotal, peak: oldPeak)
+    let now = new.optimizer.schedule.rate(step: step, of: total, peak: peak)
     guard abs(now - meant) > 1e-9 * max(now, meant) else { return nil }
     var changes: [String] = []
     func compare(_ key: String, _ old: String, _ new: String) {
@@ -81,6 +84,7 @@ extension RunState {
     func text(_ steps: Int?) -> String { steps.map(String.init) ?? "null" }
     compare("training.steps", text(old.training.steps), text(new.training.steps))
     compare("optimizer.learning_rate", old.optimizer.learningRate.short, new.optimizer.learningRate.short)
+    compare("the number of back-offs", "\(savedBackOff.count)", "\(backOff.count)")
     let (one, other) = (old.optimizer.schedule, new.optimizer.schedule)
     compare("optimizer.schedule.kind", one.kind.rawValue, other.kind.rawValue)
     compare("optimizer.schedule.warmup", "\(one.warmup)", "\(other.warmup)")

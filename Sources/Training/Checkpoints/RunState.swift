@@ -32,6 +32,8 @@ package struct RunState {
     package var average: AverageSpan?
     /// How far steps on all rows have come; nil before them.
     package var optimum: OptimumProgress?
+    /// How often the run has backed off; nil where it has not, and is not to.
+    package var backOff: BackOff?
   }
 
   package let progress: Progress
@@ -57,6 +59,9 @@ package struct RunState {
   static func progress(of file: TensorFile) throws(StorageError) -> Progress {
     try file.decode(Progress.self, forKey: progressKey)
   }
+
+  /// The step up to which the run of a checkpoint goes back if it diverges; nil where it does not.
+  static func soundStep(of file: TensorFile) -> Int? { (try? progress(of: file))?.backOff?.soundStep }
 
   /// Reads the state from a checkpoint, and verifies that going on under `configuration` continues the same run.
   package init(_ contents: TensorFile, for configuration: Configuration) throws {
@@ -129,7 +134,9 @@ package struct RunState {
         "\(new) does not go on with \(contents.path), which was saved with \(old); restore it, or start a new run")
     }
     let (damping, moments) = (progress.optimizer.damping, progress.optimizer.moments)
-    guard progress.step >= 0, damping.map({ $0 > 0 && $0.isFinite }) ?? true, moments.map({ $0 >= 0 }) ?? true else {
+    guard progress.step >= 0, damping.map({ $0 > 0 && $0.isFinite }) ?? true, moments.map({ $0 >= 0 }) ?? true,
+      (progress.backOff?.count ?? 0) >= 0
+    else {
       throw impossible("step \(progress.step) with \(progress.optimizer) is impossible")
     }
     if let average = progress.average, !average.isPossible(after: progress.step) {

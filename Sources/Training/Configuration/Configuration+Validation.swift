@@ -194,6 +194,8 @@ extension Configuration {
       (0..<1).contains(average.from), "training.average.from", average.from, "at least 0 and less than 1")
     try require(
       (0..<1).contains(average.decay), "training.average.decay", average.decay, "at least 0 and less than 1")
+    let limit = training.onDivergence.limit
+    try require((1...1000).contains(limit), "training.on_divergence.limit", limit, "from 1 to 1000")
     for (key, seconds) in [("peer", training.peerTimeout), ("stall", training.stallTimeout)] {
       try require(
         seconds == 0 || seconds >= 3 && seconds.isFinite, "training.\(key)_timeout", seconds,

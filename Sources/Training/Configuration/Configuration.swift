@@ -176,6 +176,8 @@ package struct Configuration: Codable, Equatable, Sendable {
     @Nullable package var patience: Int?
     /// What the model averages.
     package var average = AverageOptions()
+    /// What happens once the numbers of the run are no longer finite.
+    package var onDivergence = DivergenceOptions()
     /// Seconds without a sign of life from another rank, after which the job ends; 0: never.
     package var peerTimeout = 10.0
     /// Seconds of waiting for other ranks in one exchange, after which the job ends; 0: never.
@@ -199,6 +201,7 @@ package struct Configuration: Codable, Equatable, Sendable {
       case keep
       case bestBy = "best_by"
       case patience, average
+      case onDivergence = "on_divergence"
       case peerTimeout = "peer_timeout"
       case stallTimeout = "stall_timeout"
       case reproducible

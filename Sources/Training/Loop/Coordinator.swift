@@ -17,6 +17,9 @@ package final class Coordinator {
   /// The state that warnings follow from.
   private var watch: RunWatch
 
+  /// The step of the newest checkpoint that this run has written; nil on other ranks.
+  private(set) var newestCheckpoint: Int?
+
   /// The first failure to write metrics or a checkpoint, kept until `settle` tells the other ranks.
   package private(set) var failure: (any Error)?
 
@@ -172,7 +175,9 @@ package final class Coordinator {
 
   /// Saves a checkpoint that all ranks write together, with `write`, which gets its path. All ranks fail together.
   /// Collective.
-  func saveCheckpoint(step: Int, _ write: (_ path: String) throws -> Void) throws {
+  ///
+  /// - Parameter soundStep: the step up to which the newest checkpoint stays in any case.
+  func saveCheckpoint(step: Int, soundStep: Int?, _ write: (_ path: String) throws -> Void) throws {
     try settle()
     let files = directory.checkpoints
     let start = ContinuousClock.now
@@ -180,7 +185,7 @@ package final class Coordinator {
     try write(files.path(step: step))
     try communicator.onRoot {
       try files.abandonLater(than: step)
-      try files.finish(files.path(step: step), checkpointOptions)
+      try files.finish(files.path(step: step), checkpointOptions, soundStep: soundStep)
     }
     noteCheckpoint(step: step, path: files.path(step: step), seconds: (ContinuousClock.now - start) / .seconds(1))
   }
@@ -219,6 +224,7 @@ package final class Coordinator {
   }
 
   private func noteCheckpoint(step: Int, path: String, seconds: Double) {
+    newestCheckpoint = step
     attempt { metrics in
       try metrics.write(MetricsEvent.Checkpoint(step: step, path: path, seconds: seconds))
       try prometheus?.noteCheckpoint(step: step)

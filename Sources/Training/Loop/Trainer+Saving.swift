@@ -51,7 +51,9 @@ extension Trainer {
       return coordinator.beginCheckpoint(step: step) { stateFile(progress, optimizer.memory) }
     }
     let (numbers, description) = state(progress, optimizer.memory)
-    try coordinator.saveCheckpoint(step: step) { try saveTogether(numbers, describedBy: description, to: $0) }
+    try coordinator.saveCheckpoint(step: step, soundStep: RunState.soundStep(of: description)) {
+      try saveTogether(numbers, describedBy: description, to: $0)
+    }
   }
 
   /// Writes a file of which each rank of the first group has a part. Collective.
@@ -86,7 +88,8 @@ extension Trainer {
       step: step, optimizer: optimizer.counters, examples: data.train.count, exchange: optimizer.message.exchange,
       ranks: communicator.size, sparse: network.takesSparseInputs, weights: data.weights?.checksum,
       data: data.checksum.map(RunState.text), validation: data.validationChecksum.map(RunState.text),
-      selection: selection, average: average?.span, optimum: optimum)
+      selection: selection, average: average?.span, optimum: optimum,
+      backOff: backOff.isEmpty ? nil : backOff)
   }
 
   /// The file of a checkpoint of this step, where this rank has all parameters. May be called on any thread.

@@ -14,6 +14,8 @@ package final class Trainer<Scalar: DistributedScalar> {
     case completed
     /// A signal asked for a stop, and a checkpoint is saved.
     case interrupted
+    /// The numbers are not finite, and the run goes back.
+    case backsOff(Retreat)
   }
 
   let configuration: Configuration
@@ -21,7 +23,7 @@ package final class Trainer<Scalar: DistributedScalar> {
   let modelConfiguration: Configuration
   let data: TrainingData
   let communicator: Communicator
-  let coordinator: Coordinator
+  package let coordinator: Coordinator
   let network: Network
   /// What this rank holds of the network.
   let share: ParameterShare
@@ -54,8 +56,12 @@ package final class Trainer<Scalar: DistributedScalar> {
   package private(set) var model: RunModel<Scalar>?
   /// Whether this rank is asked to stop, and with it all ranks at the end of the step. Local.
   package var wishesToStop: () throws -> Bool = { Preemption.requested != nil }
-  /// Whether the run has ended since its numbers were not finite.
-  package private(set) var hasDiverged = false
+  /// Why the run has ended, where its numbers are not finite.
+  private(set) var divergence: Divergence?
+  /// How often the run has gone back for that.
+  var backOff = BackOff()
+  /// The checkpoint that the run goes on from.
+  let origin: CheckpointFiles.Checkpoint?
   /// Seconds of the last step; nil before the first one.
   var lastSeconds: Double?
   let clock: RankClock
@@ -73,6 +79,7 @@ package final class Trainer<Scalar: DistributedScalar> {
     self.communicator = communicator
     self.coordinator = coordinator
     self.network = network
+    origin = state.map { CheckpointFiles.Checkpoint(step: $0.progress.step, path: $0.contents.path) }
     let training = configuration.training
     sampler = configuration.sampler(of: data.train)
     let share = try configuration.share(of: network, over: communicator)
@@ -104,6 +111,7 @@ package final class Trainer<Scalar: DistributedScalar> {
       step = state.progress.step
       optimum = training.until == .optimum ? state.progress.optimum : nil
       savedStep = step
+      backOff = state.backOff
     } else if data.validation != nil {
       selection = ModelSelection(by: training.bestBy)
     }
@@ -125,16 +133,14 @@ package final class Trainer<Scalar: DistributedScalar> {
 
   /// The error of a run whose numbers are not finite.
   func failure(_ divergence: Divergence) -> CollectiveFailure {
-    noteDivergence()
+    self.divergence = divergence
     return CollectiveFailure(divergence)
   }
-
-  func noteDivergence() { hasDiverged = true }
 
   var totalSteps: Int { configuration.training.steps(of: sampler) }
 
   /// Trains to the end, or until a signal asks any rank to stop. Collective.
-  package func run() throws -> Outcome {
+  func train() throws -> Outcome {
     begin = .now
     saveClock.restart()
     let firstStep = step
@@ -148,17 +154,15 @@ package final class Trainer<Scalar: DistributedScalar> {
       watch?.stop()
     }
     try evaluateAtBegin()
+    // A run that is killed goes on as often backed off.
+    if backOff.count > 0 { try save() }
     var hasPatience = !isOutOfPatience()
     while step < totalSteps, optimum == nil, hasPatience {
       let (epoch, batch) = sampler.position(ofStep: step)
       let report = try advance(epoch: epoch, batch: batch)
       // Rank 0 may stop because it cannot write its metrics.
       if report.interrupted { try coordinator.settle() }
-      if let divergence = Divergence(report, step: step, rate: rate(ofStep: step - 1), Scalar.self) {
-        coordinator.flush()
-        throw failure(divergence)
-      }
-
+      try check(report, rate: rate(ofStep: step - 1))
       coordinator.observe(report, step: step, epoch: epoch)
       let pace = elapsed / Double(step - firstStep)
       let endsEpoch = batch + 1 == sampler.batchesPerEpoch
@@ -185,8 +189,8 @@ package final class Trainer<Scalar: DistributedScalar> {
     let model = chooseModel()
     self.model = model
     let fit = try evaluate(model, on: data.train, split: "train")
-    guard fit.loss.isFinite else {
-      throw failure(Divergence(step: step, sign: "the training loss is not finite"))
+    if let sign = Divergence.sign("training loss", of: fit.loss, limit: lossLimit) {
+      throw failure(Divergence(step: step, sign: sign))
     }
     if let test = data.test { try evaluate(model, on: test, split: "test") }
     try saveModel(model, isNew: step > firstStep)
@@ -260,7 +264,8 @@ package final class Trainer<Scalar: DistributedScalar> {
 
   /// The learning rate of a step, counted from zero.
   private func rate(ofStep step: Int) -> Double {
-    configuration.optimizer.schedule.rate(step: step, of: totalSteps, peak: configuration.optimizer.learningRate)
+    let optimizer = configuration.optimizer
+    return optimizer.schedule.rate(step: step, of: totalSteps, peak: optimizer.learningRate) * backOff.rateFactor
   }
 
   /// Seconds since the run began in this process.

@@ -4,7 +4,7 @@ import GaussNewton
 /// A problem of a run that the user should know of: its cause and a remedy, in one line.
 package struct Warning: Equatable, Sendable {
   package enum Kind: String, CaseIterable, Sendable {
-    case damping, iterations, waiting, processors, scales, rejection
+    case damping, iterations, waiting, processors, scales, rejection, divergence
   }
 
   package let kind: Kind

@@ -60,28 +60,46 @@ struct TrialRun {
       try directory.checkpoints.loadLatest(fallsBack: true)?.checkpoint.path ?? ""
     }
     let checkpoint = try communicator.broadcast(newest ?? "")
-    let run = try RunPreparation(
-      configuration, loaded, resuming: checkpoint, Scalar.self, share: context.share, over: communicator)
-    let (state, configuration, data, network) = (run.state, run.configuration, run.data, run.network)
+    func prepare(_ checkpoint: String) throws -> RunPreparation {
+      try RunPreparation(
+        configuration, loaded, resuming: checkpoint, Scalar.self, share: context.share, over: communicator)
+    }
+    func makeTrainer(_ run: RunPreparation, after retreat: Retreat? = nil) throws -> Trainer<Scalar> {
+      let coordinator = try Coordinator(
+        directory, run.configuration, scales: run.data.scales, resumingAt: run.state?.progress.step ?? 0,
+        display: display, over: communicator)
+      coordinator.record(
+        MetricsEvent.Run(run, version: context.version, mpi: context.library, ranks: communicator.size))
+      let trainer = try Trainer<Scalar>(run, coordinator, after: retreat, over: communicator)
+      trainer.wishesToStop = context.wishesToStop
+      return trainer
+    }
+    let run = try prepare(checkpoint)
     try communicator.onRoot {
       try directory.create(resuming: true)
-      try directory.describe(configuration, finished: nil)
+      try directory.describe(run.configuration, finished: nil)
     }
-    let coordinator = try Coordinator(
-      directory, configuration, scales: data.scales, resumingAt: state?.progress.step ?? 0, display: display,
-      over: communicator)
-    coordinator.record(
-      MetricsEvent.Run(run, version: context.version, mpi: context.library, ranks: communicator.size))
-    let trainer = try Trainer<Scalar>(configuration, data, network, coordinator, resuming: state, over: communicator)
-    trainer.wishesToStop = context.wishesToStop
-    do {
-      guard try trainer.run() == .completed, let model = trainer.model else { return .interrupted }
-      return .completed(
-        try trainer.validationScore(), bestStep: model.best?.step ?? trainer.step, seconds: trainer.elapsed)
-    } catch let failure as CollectiveFailure where trainer.hasDiverged {
-      coordinator.flush()
-      if display == .all { throw failure }
-      return .diverged(seconds: trainer.elapsed)
+    var trainer: Trainer? = try makeTrainer(run)
+    while true {
+      do {
+        switch try trainer!.run() {
+        case .interrupted:
+          return .interrupted
+        case .completed:
+          return .completed(
+            try trainer!.validationScore(), bestStep: trainer!.model?.best?.step ?? trainer!.step,
+            seconds: trainer!.elapsed)
+        case .backsOff(let retreat):
+          // What the run had until now makes room first.
+          trainer = nil
+          trainer = try makeTrainer(prepare(retreat.checkpoint), after: retreat)
+        }
+      } catch let failure as CollectiveFailure {
+        guard let trainer, trainer.hasDiverged else { throw failure }
+        trainer.coordinator.flush()
+        if display == .all { throw failure }
+        return .diverged(seconds: trainer.elapsed)
+      }
     }
   }
 }

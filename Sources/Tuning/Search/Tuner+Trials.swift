@@ -123,6 +123,8 @@ extension Tuner {
       configuration.training.keep = .last
     }
     configuration.training.steps = steps
+    // A setting that backs off would be judged by another rate than its own.
+    configuration.training.onDivergence.kind = .stop
     if let warm {
       configuration.model.initialization = directory.trial(warm.trial).model
       // What is nearly there goes on as a run ends: at the rate of the last steps.

@@ -55,36 +55,53 @@ struct Train: ParsableCommand {
   }
 
   private func train<Scalar: DistributedScalar>(
-    _ configuration: Configuration, _ loaded: TrainingData, _: Scalar.Type, _ job: Job
+    _ asked: Configuration, _ loaded: TrainingData, _: Scalar.Type, _ job: Job
   ) throws -> ExitCode {
     let communicator = job.communicator
     // Rank 0 chooses the folder and the checkpoint; the others read the file that it names.
     let choice = try communicator.onRoot { try chooseRun(communicator.hostname) }
     let checkpoint = try communicator.broadcast(choice?.checkpoint ?? "")
     // All checks precede the first write.
-    let run = try RunPreparation(configuration, loaded, resuming: checkpoint, Scalar.self, over: communicator)
-    let (state, configuration, data, network) = (run.state, run.configuration, run.data, run.network)
+    func prepare(_ checkpoint: String) throws -> RunPreparation {
+      try RunPreparation(asked, loaded, resuming: checkpoint, Scalar.self, over: communicator)
+    }
+    let run = try prepare(checkpoint)
+    let (state, data) = (run.state, run.data)
     let notes = try communicator.collectively { try state?.notes(data) ?? [] }
     let begun = try communicator.onRoot {
       let begun = try begin(choice!, communicator.hostname)
-      try begun.directory.describe(configuration, finished: state.flatMap { $0.isDone(data) ? $0 : nil })
+      try begun.directory.describe(run.configuration, finished: state.flatMap { $0.isDone(data) ? $0 : nil })
       return begun
     }
     defer { extendLifetime(begun) }
     let directory = RunDirectory(path: try communicator.broadcast(begun?.directory.path ?? ""))
-    let coordinator = try Coordinator(
-      directory, configuration, scales: data.scales, resumingAt: resume == nil ? nil : state?.progress.step ?? 0,
-      over: communicator)
-    report(run, coordinator, job)
-    for note in notes { coordinator.say(note) }
-    for damage in choice?.latest?.damage ?? [] { coordinator.say("warning: left out, for it is damaged: \(damage)") }
-    let trainer = try Trainer<Scalar>(configuration, data, network, coordinator, resuming: state, over: communicator)
-    switch try trainer.run() {
-    case .completed:
-      return .success
-    case .interrupted:
-      coordinator.say("stopped by a signal; go on with --resume --run-directory \(directory.path)")
-      return ExitCode(75)
+    let damaged = choice?.latest?.damage ?? []
+    func makeTrainer(_ run: RunPreparation, resumingAt step: Int?, after retreat: Retreat? = nil) throws -> Trainer<
+      Scalar
+    > {
+      let coordinator = try Coordinator(
+        directory, run.configuration, scales: run.data.scales, resumingAt: step, over: communicator)
+      coordinator.record(MetricsEvent.Run(run, version: FgnDist.version, mpi: job.library, ranks: communicator.size))
+      if retreat == nil {
+        report(run, coordinator, job)
+        for note in notes { coordinator.say(note) }
+        for damage in damaged { coordinator.say("warning: left out, for it is damaged: \(damage)") }
+      }
+      return try Trainer(run, coordinator, after: retreat, over: communicator)
+    }
+    var trainer: Trainer? = try makeTrainer(run, resumingAt: resume == nil ? nil : state?.progress.step ?? 0)
+    while true {
+      switch try trainer!.run() {
+      case .completed:
+        return .success
+      case .interrupted:
+        trainer!.coordinator.say("stopped by a signal; go on with --resume --run-directory \(directory.path)")
+        return ExitCode(75)
+      case .backsOff(let retreat):
+        // What the run had until now makes room first.
+        trainer = nil
+        trainer = try makeTrainer(prepare(retreat.checkpoint), resumingAt: retreat.step, after: retreat)
+      }
     }
   }
 
@@ -189,8 +206,6 @@ struct Train: ParsableCommand {
           ?? "nothing to resume in \(coordinator.directory.path) yet: starting from the beginning")
     }
     coordinator.say("run", coordinator.directory.path)
-    coordinator.record(
-      MetricsEvent.Run(run, version: FgnDist.version, mpi: job.library, ranks: job.communicator.size))
     let crowded = Warning.processors(job.placement?.hosts ?? [])
     let scales =
       configuration.data.$normalize.isAutomatic

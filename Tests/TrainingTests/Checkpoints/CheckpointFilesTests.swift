@@ -131,6 +131,28 @@ import Testing
     #expect(try Safetensors.load(path: files.path(step: 1), requireChecksum: true) == content(1))
   }
 
+  @Test func `A run goes back to an intact checkpoint, and to one of a regular step where there is one`() throws {
+    for step in [10, 20, 23, 30, 34] { try files.save(step: step, content(step)) }
+    func retreat(_ last: Int, every: Int) throws -> Int? { try files.retreat(upTo: last, every: every)?.step }
+    #expect(try [34, 33, 29, 20, 9].map { try retreat($0, every: 10) } == [30, 30, 20, 20, nil])
+    #expect(try [34, 33, 29].map { try retreat($0, every: 0) } == [34, 30, 23])
+    #expect(try retreat(29, every: 100) == 23)
+    try damage(step: 30)
+    #expect(try retreat(33, every: 10) == 20)
+  }
+
+  @Test func `What a run goes back to stays behind newer ones`() throws {
+    var options = Configuration.CheckpointOptions()
+    (options.keep, options.every) = (2, 10)
+    for step in [10, 20, 30, 40, 50] {
+      try files.save(step: step, content(step))
+      try files.finish(files.path(step: step), options, soundStep: 25)
+    }
+    #expect(try files.list().map(\.step) == [20, 40, 50])
+    try files.finish(files.path(step: 50), options)
+    #expect(try files.list().map(\.step) == [40, 50])
+  }
+
   private func content(_ step: Int) -> TensorFile {
     var file = TensorFile()
     file.add("parameters", Tensor([Float(step), 1]))

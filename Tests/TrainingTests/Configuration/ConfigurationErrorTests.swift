@@ -69,7 +69,8 @@ import Testing
     Case("fit_intercept: false", "fit_intercept", "did you mean model.bias?"),
     Case(
       "optimizer: {kind: cg}", "optimizer.kind",
-      "optimizer.schedule.kind, optimizer.solver.kind, optimizer.metric.kind or training.average.kind"),
+      "optimizer.schedule.kind, optimizer.solver.kind, optimizer.metric.kind, training.average.kind or "
+        + "training.on_divergence.kind"),
     Case(
       "data: {features: x}", "data.features", "data.train.features, data.validation.features or data.test.features?"),
     Case("data: {val: {}}", "data.val", "did you mean data.validation?"),
@@ -180,6 +181,7 @@ import Testing
       "data: {train: {format: xls}}", "data.train.format", "'xls'", "auto, idx, npy, npz, safetensors, svmlight, csv"),
     Case("model: {bias: 0.5}", "model.bias", "'0.5'", "true or false"),
     Case("model: {channels: middle}", "model.channels", "'middle'", "first, last"),
+    Case("training: {on_divergence: go}", "training.on_divergence.kind", "'go'", "stop, back-off"),
     Case("training: {average: mean}", "training.average.kind", "'mean'", "none, tail, ema"),
     Case("training: {average: {kind: swa}}", "training.average.kind", "'swa'", "none, tail, ema"),
     Case("optimizer: {schedule: stair}", "optimizer.schedule.kind", "'stair'", "constant, linear, cosine"),
@@ -221,6 +223,8 @@ import Testing
     Case("training: {keep: best}", "training.keep", "data.validation.features", "data.validation.fraction"),
     Case("training: {patience: 3}", "training.patience", "without a validation set"),
     Case("{training: {patience: 0}, data: {validation: {fraction: 0.1}}}", "training.patience", "from 1"),
+    Case("training: {on_divergence: {limit: 0}}", "training.on_divergence.limit", "from 1 to 1000"),
+    Case("training: {on_divergence: {limit: 1001}}", "training.on_divergence.limit", "from 1 to 1000"),
     Case("training: {average: {from: 1}}", "training.average.from", "at least 0 and less than 1"),
     Case("training: {average: {from: -0.1}}", "training.average.from"),
     Case("training: {average: {from: .nan}}", "training.average.from", "finite"),
