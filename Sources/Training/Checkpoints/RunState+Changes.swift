@@ -13,11 +13,14 @@ extension RunState {
   }
 
   /// The back-offs of the checkpoint.
-  var savedBackOff: BackOff { progress.backOff ?? BackOff(soundStep: progress.step - 1) }
+  var savedBackOff: BackOff { progress.backOff ?? BackOff() }
 
-  /// The back-offs to go on with: none where another rate is asked for.
+  /// The back-offs to go on with: none where another rate is asked for. A run that is to stop judges no steps, and what comes
+  /// before its checkpoints counts as sound.
   var backOff: BackOff {
     var result = savedBackOff
+    if configuration.training.onDivergence.kind == .stop { result = BackOff(count: result.count) }
+    if result.firstLoss == nil { result.soundStep = progress.step - 1 }
     if saved.optimizer.learningRate != configuration.optimizer.learningRate { result.count = 0 }
     return result
   }

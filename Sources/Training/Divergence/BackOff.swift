@@ -11,7 +11,7 @@ package struct BackOff: Codable, Equatable, Sendable {
   private(set) var firstLoss: Double?
   /// The newest step at whose parameters the loss of a batch was that of a run that has learnt nothing, or less; negative
   /// before there is one.
-  private(set) var soundStep: Int
+  var soundStep = -1
 
   enum CodingKeys: String, CodingKey {
     case count
@@ -20,8 +20,7 @@ package struct BackOff: Codable, Equatable, Sendable {
     case soundStep = "sound_step"
   }
 
-  /// - Parameter soundStep: where a run goes on from a checkpoint that does not say it, the step before that.
-  init(count: Int = 0, soundStep: Int = -1) { (self.count, self.soundStep) = (count, soundStep) }
+  init(count: Int = 0) { self.count = count }
 
   /// Has gone back to `step` for the `count`th time.
   mutating func retreat(to step: Int, count: Int) { (retreatStep, self.count) = (step, count) }

@@ -31,7 +31,8 @@ import Testing
   @Test func `The parameters gone back to are not gone back to again`() {
     var backOff = BackOff()
     for step in 0...20 { backOff.observe(loss: 2, at: step, classes: 10) }
-    var again = BackOff(soundStep: 9)
+    var again = BackOff()
+    again.soundStep = 9
     again.retreat(to: 10, count: 1)
     again.observe(loss: 2, at: 10, classes: 10)
     #expect(backOff.soundStep == 20 && again.soundStep == 9 && again.count == 1)
@@ -45,15 +46,20 @@ import Testing
     backOff.retreat(to: 0, count: 3)
     let file = checkpoint(
       Configuration(), .init(step: 7, optimizer: .init(damping: 0.125), examples: 50, backOff: backOff))
-    #expect(try RunState(file, for: Configuration()).backOff == backOff)
+    func resumed(_ settings: String...) throws -> BackOff {
+      try RunState(file, for: Configuration.parse("", source: "", overrides: settings)).backOff
+    }
+    #expect(try resumed("training.on_divergence=back-off") == backOff)
     #expect(RunState.soundStep(of: file) == 0)
-    let other = try Configuration.parse("", source: "", overrides: ["optimizer.learning_rate=0.1"])
+    let stopping = try resumed()
+    #expect(stopping.count == 3 && stopping.firstLoss == nil)
     backOff.count = 0
-    #expect(try RunState(file, for: other).backOff == backOff)
+    #expect(try resumed("training.on_divergence=back-off", "optimizer.learning_rate=0.1") == backOff)
   }
 
   @Test func `A checkpoint without them leaves those before it to go back to`() throws {
-    #expect(try RunState(checkpoint(), for: Configuration()).backOff == BackOff(soundStep: 6))
+    let backOff = try RunState(checkpoint(), for: Configuration()).backOff
+    #expect(backOff.isEmpty && backOff.soundStep == 6)
     #expect(RunState.soundStep(of: checkpoint()) == nil)
   }
 }
