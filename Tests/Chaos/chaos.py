@@ -10,6 +10,7 @@ import json
 import os
 import random
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -21,12 +22,34 @@ model: {layers: [{linear: 32}, tanh]}
 optimizer: {batch_size: 200, solver: {kind: cg}, damping: {policy: constant, initial: 0.1}, schedule: {kind: constant}}
 training: {steps: 100000000, evaluate_every: 0, reproducible: true, peer_timeout: 4}
 checkpoint: {every: 20, keep: 3}
-logging: {tensorboard: false}
+logging: {tensorboard: false, prometheus: FOLDER/run.prom}
 """
 
 
 class Failure(Exception):
     """What must not be."""
+
+
+class Clock:
+    """The time of day of a run, which can jump: see clock.c."""
+
+    def __init__(self, folder):
+        self.library, path = os.path.join(folder, "clock.so"), os.path.join(folder, "clock")
+        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "clock.c")
+        subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", self.library, source], check=True)
+        self.file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        self.environment = {"LD_PRELOAD": self.library, "FGN_CLOCK": path}
+        self.set(0)
+
+    def set(self, offset):
+        """Makes it so many seconds fast."""
+        self.offset = offset
+        os.pwrite(self.file, struct.pack("=q", offset), 0)
+
+    def rules(self, process):
+        """Whether a process has it."""
+        with open(f"/proc/{process}/maps") as file:
+            return self.library in file.read()
 
 
 class Run:
@@ -49,7 +72,8 @@ class Run:
         self.list_hosts(self.first, self.second)
         self.configuration = os.path.join(folder, "run.yaml")
         with open(self.configuration, "w") as file:
-            file.write(CONFIGURATION)
+            file.write(CONFIGURATION.replace("FOLDER", folder))
+        self.clock = Clock(folder)
         self.log = os.open(os.path.join(folder, "launch.log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         self.starts = 0
 
@@ -61,6 +85,7 @@ class Run:
             [self.hosts_script, "run", self.first, self.program, "launch", "--hosts", self.list, "--grow"]
             + ["--discovery-interval", "3", "--start-timeout", "30", *limits, "--", "train", self.configuration]
             + ["--run-directory", self.directory],
+            env=os.environ | self.clock.environment,
             stdout=self.log,
             stderr=self.log,
         )
@@ -136,7 +161,31 @@ class Run:
                 return event["step"]
         return 0
 
+    def times(self):
+        """Seconds of the last steps, and when rank 0's clock says that the newest checkpoint was written."""
+        with open(os.path.join(self.directory, "metrics.jsonl"), "rb") as file:
+            file.seek(max(0, os.path.getsize(file.name) - 65536))
+            events = [json.loads(line) for line in file.read().split(b"\n")[1:-1]]
+        with open(os.path.join(self.folder, "run.prom")) as file:
+            words = [line.split() for line in file if line.startswith("fgn_dist_checkpoint_timestamp_seconds{")]
+        return [event["seconds"] for event in events if event["event"] == "step"], float(words[0][-1])
+
     # What is done to it.
+
+    def jump(self, offset):
+        """Sets the clock of all processes; they must see that, and measure time as before."""
+        processes = self.ranks() + self.processes("mpirun") + self.processes("fgn-guard") + [self.supervisor.pid]
+        if len(processes) < 5 or not all(self.clock.rules(process) for process in processes):
+            raise Failure(f"some of the processes {processes} have a clock of their own")
+        self.clock.set(offset)
+        deadline = time.monotonic() + 20
+        while abs(self.times()[1] - time.time() - offset) > 20:
+            if time.monotonic() > deadline:
+                raise Failure(f"rank 0 does not see a clock that is {offset} s fast")
+            time.sleep(0.1)
+        seconds = self.times()[0]
+        if not all(0 <= second < 10 for second in seconds):
+            raise Failure(f"steps took from {min(seconds)} to {max(seconds)} s")
 
     def kill(self, process, number):
         try:

@@ -171,3 +171,9 @@ def errors_of_the_disk(run):
 @fault(False)
 def a_slow_disk(run):
     inject(run, "delay_enter=700000", 4)
+
+
+@fault(False)
+def the_clock_jumps(run):
+    hour, day = 3600, 86400
+    run.jump(run.random.choice([offset for offset in (-day, -hour, 0, hour, day) if offset != run.clock.offset]))

@@ -8,18 +8,20 @@ package final class TensorBoardLog {
   private let descriptor: Int32
   private var waiting: [UInt8] = []
   private var lastFlush = ContinuousClock.now
+  /// When the file began, by the clock on the wall and by one that never jumps.
+  private let begin = (wall: Date().timeIntervalSince1970, steady: ContinuousClock.now)
 
   /// Creates the file in `folder`. With `resumingAt`, readers drop the events after that step in the files of earlier
   /// processes.
   package init(folder: String, host: String, resumingAt step: Int?) throws {
     // A folder that cannot be listed cannot be written to either, which opening the file reports.
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-    let seconds = Self.seconds(after: names, now: Int(Date().timeIntervalSince1970))
+    let seconds = Self.seconds(after: names, now: Int(begin.wall))
     path = "\(folder)/\(Self.prefix)\(String(format: "%010d", seconds)).\(host).\(getpid())"
     descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw StorageError(path: path, operation: "open for writing", code: errno) }
-    waiting = TensorBoardEvent.version(time: Self.now)
-    if let step { waiting += TensorBoardEvent.start(time: Self.now, step: step + 1) }
+    waiting = TensorBoardEvent.version(time: now)
+    if let step { waiting += TensorBoardEvent.start(time: now, step: step + 1) }
     try flush()
   }
 
@@ -27,12 +29,12 @@ package final class TensorBoardLog {
 
   /// Adds scalars of a step; nil values are left out.
   package func add(_ scalars: [(tag: String, value: Double?)], step: Int) throws {
-    try append(TensorBoardEvent.scalars(scalars, time: Self.now, step: step))
+    try append(TensorBoardEvent.scalars(scalars, time: now, step: step))
   }
 
   /// Adds a histogram of a step.
   func add(_ tag: String, _ histogram: Histogram, step: Int) throws {
-    try append(TensorBoardEvent.histogram(tag, histogram, time: Self.now, step: step))
+    try append(TensorBoardEvent.histogram(tag, histogram, time: now, step: step))
   }
 
   /// Writes the pending events.
@@ -49,7 +51,8 @@ package final class TensorBoardLog {
 
   private static let prefix = "events.out.tfevents."
 
-  private static var now: Double { Date().timeIntervalSince1970 }
+  /// Seconds since 1970. Times in a file ascend, whatever happens to the clock on the wall.
+  private var now: Double { begin.wall + (ContinuousClock.now - begin.steady) / .seconds(1) }
 
   /// The number in a new file's name. Readers take files in the order of their names, so it exceeds the numbers of all
   /// existing files, whatever the clock says.
