@@ -72,7 +72,7 @@ let package = Package(
     .target(
       name: "Training",
       dependencies: [
-        "GaussNewton", "Networks", "Datasets", "LinearAlgebra", "MPI", "CSystem", "CZlib", "Yams",
+        "GaussNewton", "Networks", "Datasets", "LinearAlgebra", "MPI", "Supervision", "CSystem", "CZlib", "Yams",
       ],
       resources: [.embedInCode("Report/report.css"), .embedInCode("Report/report.js")]),
     .target(

@@ -26,6 +26,14 @@ package enum Cause: String, Codable, Sendable {
   case suspended
   /// Hosts came or went, and the ranks were told to stop for that.
   case regrouped
+
+  /// Whether it takes the work since the last checkpoint: the others save one, begin none, or would come again.
+  package var isFailure: Bool {
+    switch self {
+    case .storage, .lostPeer, .lostHost, .crash, .launcher, .launcherHang, .suspended: true
+    case .completed, .stopped, .preempted, .badInput, .diverged, .startHang, .regrouped: false
+    }
+  }
 }
 
 /// What the supervisor itself did to an attempt.

@@ -1,6 +1,6 @@
 extension Decoder {
   /// A value, or nil where a word stands in its place; throws with `problem` for anything else.
-  func value<Value: Decodable>(
+  package func value<Value: Decodable>(
     _: Value.Type, orWord word: String, problem: String, where isValid: (Value) -> Bool = { _ in true }
   ) throws -> Value? {
     let container = try singleValueContainer()

@@ -1,4 +1,4 @@
-import Glibc
+import Foundation
 
 /// The path that a shell would use for `path`: `~` and `~name` at its start are home folders.
 ///
@@ -28,4 +28,19 @@ package func expandingTilde(_ path: String) -> String {
 /// The first `$NAME` or `${NAME}`.
 private func shellVariable(in path: String) -> Substring? {
   path.firstMatch(of: /\$(?:[A-Za-z_][A-Za-z_0-9]*|\{[A-Za-z_][A-Za-z_0-9]*\})/)?.0
+}
+
+/// The absolute path of `path` without symbolic links, whether or not its last parts exist.
+package func withoutLinks(_ path: String) -> String {
+  var start = URL(fileURLWithPath: expandingTilde(path)).standardizedFileURL
+  var rest: [String] = []
+  while start.path != "/" {
+    if let found = realpath(start.path, nil) {
+      defer { free(found) }
+      return ([String(cString: found)] + rest).joined(separator: "/")
+    }
+    rest.insert(start.lastPathComponent, at: 0)
+    start.deleteLastPathComponent()
+  }
+  return "/" + rest.joined(separator: "/")
 }

@@ -58,32 +58,39 @@ package struct CheckpointFiles: Sendable {
   package struct Latest: Sendable {
     package let checkpoint: Checkpoint
     package let file: TensorFile
-    /// The errors of newer, damaged checkpoints, newest first.
+    /// The errors of newer, damaged checkpoints and of damaged copies of this one, newest first.
     package var damage: [StorageError] = []
+    /// The paths of this checkpoint, of which this one is the first.
+    package var copies: [String] = []
   }
 
-  /// Reads the newest checkpoint; nil if there is none.
+  /// Reads the newest checkpoint of this folder and of its mirror; nil if there is none.
   ///
-  /// A damaged one is an error (65) that names the newest intact one before it: the user decides which training to go
-  /// on with. `fallsBack` makes that decision: it takes the newest intact one.
-  package func loadLatest(fallsBack: Bool = false) throws(StorageError) -> Latest? {
-    var damage: [StorageError] = []
-    for checkpoint in try list().reversed() {
-      let path = checkpoint.path
-      switch Result(catching: { () throws(StorageError) in try Self.load(path) }) {
-      case .failure(let error):
-        guard error.kind == .contents else { throw error }
-        damage.append(error)
-      case .success(let file):
-        guard let first = damage.first, !fallsBack else {
-          return Latest(checkpoint: checkpoint, file: file, damage: damage)
+  /// One that is damaged in all its copies is an error (65) that names the newest intact one before it: the user decides which
+  /// training to go on with. `fallsBack` makes that decision: it takes the newest intact one.
+  package func loadLatest(fallsBack: Bool = false, mirror: CheckpointFiles? = nil) throws(StorageError) -> Latest? {
+    var (damage, lost): ([StorageError], StorageError?) = ([], nil)
+    for (step, copies) in try copies(mirror) {
+      var failures: [StorageError] = []
+      for path in copies {
+        switch Result(catching: { () throws(StorageError) in try Self.load(path) }) {
+        case .failure(let error): failures.append(error)
+        case .success(let file):
+          guard let lost, !fallsBack else {
+            return Latest(
+              checkpoint: Checkpoint(step: step, path: path), file: file, damage: damage + failures,
+              copies: [path] + copies.drop { $0 != path }.dropFirst())
+          }
+          throw StorageError(
+            .contents, path: lost.path, section: lost.section, problem: lost.problem,
+            remedy: "--resume \(path) resumes from the previous good checkpoint, and so does --resume --fall-back")
         }
-        throw StorageError(
-          .contents, path: first.path, section: first.section, problem: first.problem,
-          remedy: "--resume \(path) resumes from the previous good checkpoint, and so does --resume --fall-back")
       }
+      if let error = failures.first(where: { $0.kind != .contents }) { throw error }
+      lost = lost ?? failures.first
+      damage += failures
     }
-    guard let first = damage.first else { return nil }
+    guard let first = lost else { return nil }
     throw StorageError(
       .contents, path: first.path, section: first.section, problem: first.problem,
       remedy: "no earlier checkpoint is intact, so start again in a new run directory")
@@ -108,6 +115,17 @@ package struct CheckpointFiles: Sendable {
       }
     }
     return nil
+  }
+
+  /// The paths of each checkpoint here and in a mirror, newest first. What cannot be looked at does not count beside what can.
+  private func copies(_ mirror: CheckpointFiles?) throws(StorageError) -> [(step: Int, paths: [String])] {
+    var all = try list()
+    do throws(StorageError) {
+      all += try mirror?.list() ?? []
+    } catch {
+      if all.isEmpty { throw error }
+    }
+    return Dictionary(grouping: all, by: \.step).sorted { $0.key > $1.key }.map { ($0.key, $0.value.map(\.path)) }
   }
 
   /// Reads a checkpoint, which must have its checksum and finite numbers.

@@ -222,10 +222,8 @@ extension Configuration {
       !(training.reproducible && o.solver.kind == .measured), "optimizer.solver.kind", o.solver.kind.rawValue,
       "auto, cg, gram or gram-cg for training.reproducible, where nothing may depend on time")
     try require(checkpoint.every >= 0, "checkpoint.every", checkpoint.every, "0 or more steps")
-    try require(
-      checkpoint.everyMinutes >= 0 && checkpoint.everyMinutes.isFinite, "checkpoint.every_minutes",
-      checkpoint.everyMinutes, "0 or more minutes")
     try require(checkpoint.keep > 0, "checkpoint.keep", checkpoint.keep, "at least 1")
+    try require(checkpoint.mirror != "", "checkpoint.mirror", "an empty path", "null, or the path of a folder")
     try require(logging.every > 0, "logging.every", logging.every, "at least 1 step")
     try require(
       logging.histogramsEvery >= 0, "logging.histograms_every", logging.histogramsEvery, "0 or more steps")

@@ -214,15 +214,17 @@ package struct Configuration: Codable, Equatable, Sendable {
   package struct CheckpointOptions: Codable, Equatable, Sendable {
     /// Steps from one checkpoint to the next; 0: only at the end.
     package var every = 200
-    /// Minutes from one checkpoint to the next, where so many steps take longer; 0: time does not count.
-    package var everyMinutes = 0.0
+    /// Minutes from one checkpoint to the next, where so many steps take longer.
+    package var everyMinutes = SaveInterval.minutes(0)
     /// How many of the newest checkpoints stay.
     package var keep = 3
     /// Whether each one is read again once it is written.
     package var verify = false
+    /// A folder for copies of the checkpoints.
+    @Nullable package var mirror: String?
 
     enum CodingKeys: String, CodingKey {
-      case every, keep, verify
+      case every, keep, verify, mirror
       case everyMinutes = "every_minutes"
     }
   }

@@ -14,6 +14,13 @@ package final class Coordinator {
   private let prometheus: PrometheusFile?
   private let checkpoints: CheckpointWriter?
   private let checkpointOptions: Configuration.CheckpointOptions
+  /// How long the last checkpoint was being written; nil before the first one.
+  private(set) var writingSeconds: Double?
+  private var hasToldPlan = false
+  /// Where checkpoints and the model are copied to.
+  package var mirror: CheckpointMirror?
+  /// The failures of the mirror that have been told.
+  private var mirrorFailures: Set<String> = []
   /// The state that warnings follow from.
   private var watch: RunWatch
 
@@ -195,7 +202,7 @@ package final class Coordinator {
   func watchSignals(saving state: LastState) -> SignalWatch? {
     guard let checkpoints else { return nil }
     let files = directory.checkpoints
-    return SignalWatch {
+    return SignalWatch { [mirror] in
       var step: Int?
       checkpoints.begin {
         let contents = state.copy()
@@ -204,6 +211,7 @@ package final class Coordinator {
       }
       checkpoints.wait()
       guard let step, FileManager.default.fileExists(atPath: files.path(step: step)) else { return }
+      mirror?.copy(CheckpointFiles.Checkpoint(step: step, path: files.path(step: step)))
       let note =
         "fgn-dist: a signal came in the midst of a step; what was before it is saved: \(files.path(step: step))\n"
       // Nobody is left to be told if the launcher has gone.
@@ -211,9 +219,10 @@ package final class Coordinator {
     }
   }
 
-  /// Records the checkpoints that have been written. Local.
+  /// Records the checkpoints that have been written, and copied. Local.
   package func noteCheckpoints() {
     guard let checkpoints else { return }
+    noteMirror()
     do {
       for written in try checkpoints.collect() {
         noteCheckpoint(step: written.step, path: written.path, seconds: written.seconds)
@@ -223,18 +232,57 @@ package final class Coordinator {
     }
   }
 
+  /// Tells when checkpoints are due, on rank 0 from what the run's supervisor has logged.
+  func makeSaveClock() -> SaveClock {
+    SaveClock(
+      checkpointOptions.everyMinutes,
+      after: communicator.isRoot ? FailureHistory(log: directory.launches) : FailureHistory())
+  }
+
+  /// Says once what checkpoints are made at intervals for. A failure waits for `settle`.
+  func tell(_ plan: @autoclosure () -> SavePlan?, step: Int) {
+    guard communicator.isRoot, !hasToldPlan, let plan = plan() else { return }
+    hasToldPlan = true
+    say("save", "\(plan)")
+    record(MetricsEvent.SaveInterval(plan, step: step))
+  }
+
   private func noteCheckpoint(step: Int, path: String, seconds: Double) {
     newestCheckpoint = step
+    writingSeconds = seconds
     attempt { metrics in
       try metrics.write(MetricsEvent.Checkpoint(step: step, path: path, seconds: seconds))
       try prometheus?.noteCheckpoint(step: step)
     }
+    mirror?.copy(CheckpointFiles.Checkpoint(step: step, path: path))
   }
 
-  /// Waits for a checkpoint that is being written. Local: a failure waits for `settle`.
+  /// Waits for a checkpoint that is being written or copied. Local: a failure waits for `settle`.
   package func finishCheckpoints() {
     checkpoints?.wait()
     noteCheckpoints()
+    mirror?.wait()
+    noteMirror()
+  }
+
+  private func noteMirror() {
+    for copy in mirror?.collect() ?? [] {
+      switch copy.result {
+      case .success(let seconds):
+        record(MetricsEvent.MirroredCheckpoint(step: copy.step, path: copy.path, seconds: seconds))
+      case .failure(let error):
+        let storage = error as? StorageError
+        guard mirrorFailures.insert(storage.map { $0.section + $0.problem } ?? "\(error)").inserted else { continue }
+        warn([.mirror(error)], step: copy.step)
+      }
+    }
+  }
+
+  /// Copies the model that the run directory has to the mirror, if that has none or `isNew`. Local.
+  func mirrorModel(step: Int, isNew: Bool) {
+    guard let mirror, isNew || !FileManager.default.fileExists(atPath: mirror.directory.model) else { return }
+    mirror.copyModel(step: step)
+    noteMirror()
   }
 
   /// Writes a file on rank 0; all ranks fail together. Collective.

@@ -60,7 +60,7 @@ extension Trainer {
       clock.add(optimizer.phases)
       record(report, since: start)
       start = .now
-      if configuration.checkpoint.every > 0 || configuration.checkpoint.everyMinutes > 0 { try beginSave() }
+      if configuration.checkpoint.every > 0 || configuration.checkpoint.everyMinutes.isOn { try beginSave() }
     }
   }
 

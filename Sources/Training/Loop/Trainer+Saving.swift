@@ -32,7 +32,24 @@ extension Trainer {
         }
       }
     }
+    coordinator.mirrorModel(step: step, isNew: isWritten)
     coordinator.say(isWritten ? "model saved to \(path)" : "the model is \(path), as it was")
+  }
+
+  /// Whether a checkpoint is due, by steps or by time. Collective.
+  func isSaveDue() throws -> Bool {
+    saveClock.note(writing: coordinator.writingSeconds)
+    coordinator.tell(saveClock.plan, step: step)
+    let every = configuration.checkpoint.every
+    if every > 0, step % every == 0 { return true }
+    return try saveClock.isDue(after: step, secondsPerStep: lastSeconds ?? 0, over: communicator)
+  }
+
+  /// Starts saving a checkpoint that is due. Collective.
+  func saveInTime() throws {
+    let start = ContinuousClock.now
+    try beginSave()
+    saveClock.restart(cost: (ContinuousClock.now - start) / .seconds(1))
   }
 
   /// Starts saving a checkpoint; throws if its numbers are not finite. Collective.

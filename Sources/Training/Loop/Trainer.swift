@@ -65,7 +65,7 @@ package final class Trainer<Scalar: DistributedScalar> {
   /// Seconds of the last step; nil before the first one.
   var lastSeconds: Double?
   let clock: RankClock
-  private var saveClock: SaveClock
+  var saveClock: SaveClock
   private var begin = ContinuousClock.now
 
   /// Prepares a run, from the start or from a checkpoint. Collective.
@@ -91,7 +91,7 @@ package final class Trainer<Scalar: DistributedScalar> {
     evaluator = Evaluator(
       network, isReproducible: training.reproducible, communicator: communicator, classes: share.classes)
     clock = try RankClock(over: communicator)
-    saveClock = SaveClock(everyMinutes: configuration.checkpoint.everyMinutes)
+    saveClock = coordinator.makeSaveClock()
     room = InputRoom(network, capacity: partition.capacity(of: sampler.batchSize))
     let steps = training.steps(of: sampler)
     readAhead = ReadAhead(data.train.features, of: data, sampler, partition, steps: steps)
@@ -172,10 +172,7 @@ package final class Trainer<Scalar: DistributedScalar> {
       if step < totalSteps, isEvaluated(after: step), !report.interrupted || selection == nil { try evaluateSets() }
       if report.interrupted { return try stop(epoch: epoch) }
       hasPatience = !isOutOfPatience()
-      if hasPatience, try isSaveDue() {
-        try beginSave()
-        saveClock.restart()
-      }
+      if hasPatience, try isSaveDue() { try saveInTime() }
     }
 
     let lastEpoch = sampler.position(ofStep: max(0, batchSteps - 1)).epoch
@@ -198,13 +195,6 @@ package final class Trainer<Scalar: DistributedScalar> {
     if let way { try report(way) }
     try coordinator.settle()
     return .completed
-  }
-
-  /// Whether a checkpoint is due, by steps or by time. Collective.
-  private func isSaveDue() throws -> Bool {
-    let every = configuration.checkpoint.every
-    if every > 0, step % every == 0 { return true }
-    return try saveClock.isDue(after: step, secondsPerStep: lastSeconds ?? 0, over: communicator)
   }
 
   /// Saves a checkpoint, from which a run that a signal stops goes on. Collective.

@@ -57,18 +57,22 @@ package struct StorageError: Error, Equatable, Sendable, CustomStringConvertible
 /// Creates a folder and its parents unless they exist; on return, new folders are on disk. Throws exit code 74 with
 /// this remedy.
 package func createFolder(_ path: String, remedy: String) throws(StorageError) {
-  // The folders that gain an entry, innermost first.
-  var parents: [String] = []
+  // The folders that are missing, innermost first.
+  var missing: [URL] = []
   var part = URL(fileURLWithPath: path).standardizedFileURL
   while part.path != "/", !FileManager.default.fileExists(atPath: part.path) {
+    missing.append(part)
     part.deleteLastPathComponent()
-    parents.append(part.path)
   }
-  do {
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-  } catch {
+  var code: Int32 = 0
+  for folder in missing.reversed() where code == 0 {
+    if mkdir(folder.path, 0o777) != 0, errno != EEXIST { code = errno }
+  }
+  // What is there may be a file.
+  if code == 0, access("\(path)/.", F_OK) != 0 { code = errno }
+  guard code == 0 else {
     throw StorageError(
-      .inputOutput, path: path, section: "create folder", problem: error.localizedDescription, remedy: remedy)
+      .inputOutput, path: path, section: "create folder", problem: String(cString: strerror(code)), remedy: remedy)
   }
-  for parent in parents { try AtomicFile.flushFolder(parent) }
+  for folder in missing { try AtomicFile.flushFolder(folder.deletingLastPathComponent().path) }
 }

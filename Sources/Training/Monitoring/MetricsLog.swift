@@ -269,13 +269,6 @@ package enum MetricsEvent {
     var text: String
   }
 
-  package struct Checkpoint: Encodable {
-    let event = "checkpoint"
-    var step: Int
-    var path: String
-    var seconds: Double
-  }
-
   package struct End: Encodable {
     let event = "end"
     var step: Int

@@ -4,7 +4,7 @@ import GaussNewton
 /// A problem of a run that the user should know of: its cause and a remedy, in one line.
 package struct Warning: Equatable, Sendable {
   package enum Kind: String, CaseIterable, Sendable {
-    case damping, iterations, waiting, processors, scales, rejection, divergence
+    case damping, iterations, waiting, processors, scales, rejection, divergence, mirror
   }
 
   package let kind: Kind
@@ -48,6 +48,15 @@ extension Warning {
       text: "ranks spent \(Int((100 * times.communicationShare).rounded())) % of the last \(times.steps) steps in "
         + "communication, mostly waiting for rank \(slowest) on \(times.ranks[slowest].host), whose work took "
         + "\(times.imbalance.factor) times the mean; look for other programs, fewer threads or a slower CPU there")
+  }
+
+  /// A warning that a checkpoint was not copied.
+  package static func mirror(_ error: any Error) -> Warning {
+    let problem = (error as? StorageError).map { "\($0.path): \($0.section): \($0.problem)" } ?? "\(error)"
+    return Warning(
+      kind: .mirror,
+      text: "no copy in checkpoint.mirror, and the next checkpoint tries it again: \(problem); free space, correct the "
+        + "permissions, or name another folder")
   }
 
   /// A warning that threads of ranks share CPUs, for the most crowded host.

@@ -59,8 +59,8 @@ struct Train: ParsableCommand {
   ) throws -> ExitCode {
     let communicator = job.communicator
     // Rank 0 chooses the folder and the checkpoint; the others read the file that it names.
-    let choice = try communicator.onRoot { try chooseRun(communicator.hostname) }
-    let checkpoint = try communicator.broadcast(choice?.checkpoint ?? "")
+    let choice = try communicator.onRoot { try chooseRun(asked.checkpoint, communicator.hostname) }
+    let checkpoint = try seen(choice?.checkpoints ?? [], over: communicator)
     // All checks precede the first write.
     func prepare(_ checkpoint: String) throws -> RunPreparation {
       try RunPreparation(asked, loaded, resuming: checkpoint, Scalar.self, over: communicator)
@@ -69,7 +69,8 @@ struct Train: ParsableCommand {
     let (state, data) = (run.state, run.data)
     let notes = try communicator.collectively { try state?.notes(data) ?? [] }
     let begun = try communicator.onRoot {
-      let begun = try begin(choice!, communicator.hostname)
+      let begun = try begin(choice!, asked.checkpoint, communicator.hostname)
+      try begun.mirror?.begin(resuming: resume != nil, step: state?.progress.step ?? 0)
       try begun.directory.describe(run.configuration, finished: state.flatMap { $0.isDone(data) ? $0 : nil })
       return begun
     }
@@ -81,6 +82,7 @@ struct Train: ParsableCommand {
     > {
       let coordinator = try Coordinator(
         directory, run.configuration, scales: run.data.scales, resumingAt: step, over: communicator)
+      coordinator.mirror = begun?.mirror
       coordinator.record(MetricsEvent.Run(run, version: FgnDist.version, mpi: job.library, ranks: communicator.size))
       if retreat == nil {
         report(run, coordinator, job)
@@ -109,14 +111,15 @@ struct Train: ParsableCommand {
   private struct Choice {
     /// The directory of the run; nil for a new one, named after the configuration.
     var directory: RunDirectory?
-    /// The checkpoint to resume from, if any.
-    var checkpoint: String?
+    var mirror: CheckpointMirror?
+    /// The checkpoint to resume from, if any, and its copies.
+    var checkpoints: [String] = []
     var latest: CheckpointFiles.Latest?
     /// The lock of a folder that already existed.
     var lock: RunLock?
   }
 
-  private func chooseRun(_ hostname: String) throws -> Choice {
+  private func chooseRun(_ options: Configuration.CheckpointOptions, _ hostname: String) throws -> Choice {
     let named = runDirectory.map { RunDirectory(path: $0) }
     guard let resume else { return Choice(directory: named) }
     let directory =
@@ -128,19 +131,42 @@ struct Train: ParsableCommand {
     }
     // The lock precedes the search for the newest checkpoint, since a job that is ending may still write one.
     if directory.isUsed { choice.lock = try RunLock(directory, hostname: hostname) }
+    choice.mirror = try CheckpointMirror(of: directory, options, hostname: hostname)
+    if let mirror = choice.mirror, mirror.directory.isUsed { try mirror.begin(resuming: true) }
     if resume == Self.newest {
-      choice.latest = try directory.checkpoints.loadLatest(fallsBack: fallBack)
-      choice.checkpoint = choice.latest?.checkpoint.path
+      choice.latest = try directory.checkpoints.loadLatest(
+        fallsBack: fallBack, mirror: choice.mirror?.directory.checkpoints)
+      choice.checkpoints = choice.latest?.copies ?? []
     } else {
-      choice.checkpoint = resume
+      choice.checkpoints = [resume]
     }
     return choice
   }
 
+  /// The first of several copies of a checkpoint on rank 0 that all ranks see, or else the first; empty where there is none.
+  /// Collective.
+  private func seen(_ copies: [String], over communicator: Communicator) throws -> String {
+    let paths = try communicator.broadcast(copies.joined(separator: "\n")).split(separator: "\n").map(String.init)
+    for path in paths where paths.count > 1 {
+      let own = Safetensors.statedChecksum(path: path)
+      let isSame = try communicator.broadcast(own ?? "none") == own
+      if try communicator.allreduce(isSame ? 1 : 0, .min) == 1 { return path }
+    }
+    return paths.first ?? ""
+  }
+
+  /// The folders of a run, and what keeps other jobs out.
+  private typealias Folders = (directory: RunDirectory, lock: RunLock, mirror: CheckpointMirror?)
+
   /// Creates the folder of the run, if necessary, and locks it.
-  private func begin(_ choice: Choice, _ hostname: String) throws -> (directory: RunDirectory, lock: RunLock) {
-    guard let directory = choice.directory else { return try RunDirectory.begin(for: config, hostname: hostname) }
-    return (directory, try choice.lock ?? directory.begin(resuming: resume != nil, hostname: hostname))
+  private func begin(
+    _ choice: Choice, _ options: Configuration.CheckpointOptions, _ hostname: String
+  ) throws -> Folders {
+    let directory = choice.directory
+    let (found, lock) =
+      try directory.map { ($0, try choice.lock ?? $0.begin(resuming: resume != nil, hostname: hostname)) }
+      ?? RunDirectory.begin(for: config, hostname: hostname)
+    return (found, lock, try choice.mirror ?? CheckpointMirror(of: found, options, hostname: hostname))
   }
 
   /// Reports the upcoming run, for the user and in the metrics.

@@ -186,6 +186,10 @@ struct Tune: ParsableCommand {
   /// What all settings share, with a validation set, the overrides for that, and whether it is the configuration's own.
   private func loadBase() throws -> (Configuration, overrides: [String], hasOwnValidation: Bool) {
     let own = Result { try Configuration.load(path: config, overrides: overrides) }
+    if let mirror = try? own.get().checkpoint.mirror {
+      throw ConfigurationError(
+        key: "checkpoint.mirror", "\(mirror) is for train alone; add --set checkpoint.mirror=null to a search")
+    }
     let added = overrides + [folds.map { "data.validation.fold=1/\($0)" } ?? "data.validation.fraction=0.1"]
     switch own {
     case .success(let base) where base.data.validation.isGiven:

@@ -22,5 +22,22 @@ extension RecoveryTests {
       try Program.run(.mpirun(2), whole + ["run", "--resume"] + end, in: workspace).expectSuccess()
       try workspace.expectEveryStepOnce("run", last + 5)
     }
+
+    @Test func `Come as often as failures and their cost let it pay`() throws {
+      let workspace = Workspace()
+      try workspace.write(
+        "run.yaml", "training: {steps: 1000000, evaluate_every: 0}\ncheckpoint: {every: 0, every_minutes: auto}\n")
+      // A thousand failures in a hundred seconds.
+      let end = #"{"attempt":1,"cause":"crash","code":137,"event":"end","seconds":0.1}"#
+      try workspace.write("run/launch.jsonl", String(repeating: end + "\n", count: 1000))
+      let child = try Child(Program.command(.mpirun(2), Fault.train), in: workspace)
+      // The first one comes after ten seconds, and then they are close together.
+      try #require(poll(for: Child.limit) { child.hasEnded || workspace.checkpoints("run").count >= 3 })
+      kill(child.pid, SIGUSR1)
+      let outcome = try child.wait()
+      #expect(outcome.code == 75)
+      #expect(outcome.output.split(separator: "\n").count { $0.contains(/^save: .* 1000 failures in 0\.03/) } == 1)
+      #expect(try workspace.metrics("run").filter { $0.event == "save_interval" }.count == 1)
+    }
   }
 }

@@ -45,7 +45,7 @@ import Testing
     ("training.peer_timeout", "10.0"), ("training.stall_timeout", "1800.0"),
     ("training.reproducible", "false"), ("training.virtual_shards", "12"),
     ("checkpoint.every", "200"), ("checkpoint.every_minutes", "0.0"), ("checkpoint.keep", "3"),
-    ("checkpoint.verify", "false"), ("logging.every", "1"), ("logging.progress", "auto"),
+    ("checkpoint.verify", "false"), ("checkpoint.mirror", "null"), ("logging.every", "1"), ("logging.progress", "auto"),
     ("logging.tensorboard", "true"), ("logging.histograms_every", "100"), ("logging.ranks_every", "100"),
     ("logging.traffic", "false"), ("logging.prometheus", "null"),
   ]
@@ -90,7 +90,8 @@ import Testing
     ("training.peer_timeout", "20.0"), ("training.stall_timeout", "0.0"),
     ("training.reproducible", "true"), ("training.virtual_shards", "7"),
     ("checkpoint.every", "0"), ("checkpoint.every_minutes", "2.5"), ("checkpoint.keep", "1"),
-    ("checkpoint.verify", "true"), ("logging.every", "10"), ("logging.progress", "none"),
+    ("checkpoint.every_minutes", "auto"), ("checkpoint.mirror", "copies"), ("checkpoint.verify", "true"),
+    ("logging.every", "10"), ("logging.progress", "none"),
     ("logging.tensorboard", "false"), ("logging.histograms_every", "0"), ("logging.ranks_every", "7"),
     ("logging.traffic", "true"), ("logging.prometheus", "run.prom"),
   ]
