@@ -40,8 +40,7 @@ package final class CheckpointMirror: Sendable {
     of run: RunDirectory, _ options: Configuration.CheckpointOptions, hostname: String
   ) throws(ConfigurationError) {
     guard let folder = options.mirror else { return nil }
-    let name = URL(fileURLWithPath: run.path).standardizedFileURL.lastPathComponent
-    directory = RunDirectory(path: "\(folder)/\(name)")
+    directory = Self.directory(in: folder, of: run)
     let (own, mirrored) = (withoutLinks(run.path), withoutLinks(directory.path))
     guard !"\(mirrored)/".hasPrefix("\(own)/") else {
       throw ConfigurationError(
@@ -49,6 +48,11 @@ package final class CheckpointMirror: Sendable {
         "\(folder) puts the copies into the run directory \(run.path) itself; name a folder on another disk")
     }
     (self.run, self.options, self.hostname) = (run, options, hostname)
+  }
+
+  /// The folder of a run in a mirror.
+  package static func directory(in mirror: String, of run: RunDirectory) -> RunDirectory {
+    RunDirectory(path: "\(mirror)/\(URL(fileURLWithPath: run.path).standardizedFileURL.lastPathComponent)")
   }
 
   /// Creates and locks the folder, unless that is done. Where a disk does not let that happen, each copy tries it again.

@@ -134,6 +134,9 @@ struct LaunchCommand: ParsableCommand {
     guard let program = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") else {
       throw ConfigurationError("/proc is not mounted; mount it, for ranks are found there")
     }
+    let run = RunDirectory(path: directory)
+    // What is wrong with a configuration the ranks say.
+    let mirror = (try? Configuration.load(path: train.config, overrides: train.overrides))?.checkpoint.mirror
     return LaunchPlan(
       ranks: places,
       policy: RestartPolicy(
@@ -142,6 +145,7 @@ struct LaunchCommand: ParsableCommand {
       hostFailures: maxHostFailures ?? 3, grows: grow,
       lookInterval: discoveryInterval ?? 30,
       launcher: try LaunchChecks(program: program, library: Runtime.linkedLibrary, hostFile: nil).openMPI(),
-      program: program, command: arguments, configuration: train.config, directory: RunDirectory(path: directory))
+      program: program, command: arguments, configuration: train.config, directory: run,
+      mirror: mirror.map { CheckpointMirror.directory(in: $0, of: run) })
   }
 }

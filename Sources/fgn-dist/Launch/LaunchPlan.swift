@@ -28,6 +28,8 @@ struct LaunchPlan {
   /// The configuration that it names.
   var configuration: String
   var directory: RunDirectory
+  /// Where the run has copies of its checkpoints.
+  var mirror: RunDirectory?
 
   private let environment = ProcessInfo.processInfo.environment
 

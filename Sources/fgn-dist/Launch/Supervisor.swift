@@ -109,7 +109,10 @@ final class Supervisor {
         + (reached.map { ", at step \($0)" } ?? "") + (delay.map { "; starts again in \(Int($0)) s" } ?? ""))
   }
 
-  private var newestCheckpoint: Int? { (try? plan.directory.checkpoints.latest())?.step }
+  /// The step of the newest one in the run directory; where that is lost, in the mirror.
+  private var newestCheckpoint: Int? {
+    [plan.directory, plan.mirror].lazy.compactMap { (try? $0?.checkpoints.latest())?.step }.first
+  }
 
   /// Waits until no process of an earlier job is at work on the run; false where the wait was ended. Throws exit code 64 where
   /// one stays.
