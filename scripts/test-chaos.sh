@@ -18,5 +18,5 @@ python3 Tests/Chaos/chaos.py "${FGN_DIST_PROGRAM:-.build/release/fgn-dist}" "$wo
   "${FGN_TEST_SEED:-$RANDOM}" 9>&- || code=$?
 [ $code -eq 0 ] || tail -n 60 "$work/launch.log" >&2
 "$hosts" down
-umount "$work/disk" 2>/dev/null || true
+umount "$work/disk" "$work/mirror" 2>/dev/null || true
 exit $code

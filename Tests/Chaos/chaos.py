@@ -9,25 +9,22 @@ import collections
 import json
 import os
 import random
+import re
 import signal
 import struct
 import subprocess
 import sys
 import time
 
-from faults import FAULTS
+from faults import FAULTS, Failure
 
 CONFIGURATION = """\
 model: {layers: [{linear: 32}, tanh]}
 optimizer: {batch_size: 200, solver: {kind: cg}, damping: {policy: constant, initial: 0.1}, schedule: {kind: constant}}
 training: {steps: 100000000, evaluate_every: 0, reproducible: true, peer_timeout: 4}
-checkpoint: {every: 20, keep: 3}
+checkpoint: {every: 20, keep: 3, mirror: FOLDER/mirror}
 logging: {tensorboard: false, prometheus: FOLDER/run.prom}
 """
-
-
-class Failure(Exception):
-    """What must not be."""
 
 
 class Clock:
@@ -47,9 +44,12 @@ class Clock:
         os.pwrite(self.file, struct.pack("=q", offset), 0)
 
     def rules(self, process):
-        """Whether a process has it."""
-        with open(f"/proc/{process}/maps") as file:
-            return self.library in file.read()
+        """Whether a process has it, or has ended."""
+        try:
+            with open(f"/proc/{process}/maps") as file:
+                return self.library in file.read()
+        except OSError:
+            return True
 
 
 class Run:
@@ -63,11 +63,15 @@ class Run:
         self.hosts_script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "Hosts", "hosts.sh")
         with open(os.path.join(os.environ["FGN_HOSTS"], "relay.pid")) as file:
             self.relay = int(file.read())
-        # A disk of its own, which can be filled.
-        self.disk = os.path.join(folder, "disk")
-        os.mkdir(self.disk)
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", self.disk], check=True)
+        # Disks of their own, which can be filled.
+        self.disk, self.mirror = os.path.join(folder, "disk"), os.path.join(folder, "mirror")
+        for disk in self.disk, self.mirror:
+            os.mkdir(disk)
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", disk], check=True)
         self.directory = os.path.join(self.disk, "run")
+        self.copies = os.path.join(self.mirror, "run")
+        # The step that the next attempt must go on from; None where nobody knows.
+        self.expected = None
         self.list = os.path.join(folder, "hosts")
         self.list_hosts(self.first, self.second)
         self.configuration = os.path.join(folder, "run.yaml")
@@ -122,13 +126,14 @@ class Run:
                 pass
         return sorted(found)
 
-    def checkpoints(self):
-        folder = os.path.join(self.directory, "checkpoints")
+    def checkpoints(self, place=None):
+        """The checkpoints in the run directory or another place, the newest last."""
+        folder = os.path.join(place or self.directory, "checkpoints")
         names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
         return [os.path.join(folder, name) for name in names if name.startswith("step-") and name.endswith("tensors")]
 
-    def newest_step(self):
-        checkpoints = self.checkpoints()
+    def newest_step(self, place=None):
+        checkpoints = self.checkpoints(place)
         return int(os.path.basename(checkpoints[-1])[5:13]) if checkpoints else 0
 
     def attempts(self):
@@ -161,6 +166,11 @@ class Run:
                 return event["step"]
         return 0
 
+    def resumed(self):
+        """The step that the last attempt went on from."""
+        with open(os.path.join(self.folder, "launch.log"), errors="replace") as file:
+            return int(re.findall(r"^resuming after step (\d+) from ", file.read(), re.MULTILINE)[-1])
+
     def times(self):
         """Seconds of the last steps, and when rank 0's clock says that the newest checkpoint was written."""
         with open(os.path.join(self.directory, "metrics.jsonl"), "rb") as file:
@@ -173,10 +183,11 @@ class Run:
     # What is done to it.
 
     def jump(self, offset):
-        """Sets the clock of all processes; they must see that, and measure time as before."""
+        """Sets the clock of all processes, which must see that, and measure time as before; whether no attempt failed."""
         processes = self.ranks() + self.processes("mpirun") + self.processes("fgn-guard") + [self.supervisor.pid]
-        if len(processes) < 5 or not all(self.clock.rules(process) for process in processes):
+        if len(processes) < 4 or not all(self.clock.rules(process) for process in processes):
             raise Failure(f"some of the processes {processes} have a clock of their own")
+        ends = len(self.events("end"))
         self.clock.set(offset)
         deadline = time.monotonic() + 20
         while abs(self.times()[1] - time.time() - offset) > 20:
@@ -186,6 +197,9 @@ class Run:
         seconds = self.times()[0]
         if not all(0 <= second < 10 for second in seconds):
             raise Failure(f"steps took from {min(seconds)} to {max(seconds)} s")
+        # Longer than ranks wait for each other.
+        time.sleep(6)
+        return all(end["cause"] == "regrouped" for end in self.events("end")[ends:])
 
     def kill(self, process, number):
         try:
@@ -252,6 +266,9 @@ def disturb(run, minutes):
         except Failure as failure:
             raise Failure(f"after {name}: {failure}") from None
         again = time.monotonic()
+        if run.expected is not None and run.resumed() != run.expected:
+            raise Failure(f"after {name}: went on from step {run.resumed()}, not {run.expected}")
+        run.expected = None
         resumed = [event["step"] or 0 for event in run.events("attempt")][attempts:]
         if resumed:
             lost = max(lost, before - min(resumed))

@@ -1,11 +1,16 @@
 """The faults of chaos.py: each is a function of the run under test, and says whether the ranks have to start again."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
 
 FAULTS = []
+
+
+class Failure(Exception):
+    """What must not be."""
 
 
 def fault(restarts):
@@ -108,35 +113,58 @@ def a_host_is_taken_off_the_list_and_put_back(run):
     run.list_hosts(run.first, run.second)
 
 
-def harm_newest_checkpoint(run, change):
-    """Harms it, and ends the attempt, so that the next one must read it. The one before is intact."""
+def flip(run, file, size):
+    place = run.random.randrange(size)
+    file.seek(place)
+    byte = file.read(1)[0]
+    file.seek(place)
+    file.write(bytes([byte ^ 1 << run.random.randrange(8)]))
+
+
+def truncate(run, file, size):
+    file.truncate(run.random.randrange(size))
+
+
+def harm_newest_checkpoint(run, change, copies):
+    """Harms so many copies of it, and ends the attempt, so that the next one must read it. The one before is intact."""
     for process in run.ranks():
         run.kill(process, signal.SIGKILL)
-    newest = run.checkpoints()[-1]
-    with open(newest, "r+b") as file:
-        change(file, os.path.getsize(newest))
+    name = os.path.basename(run.checkpoints()[-1])
+    paths = [os.path.join(place, "checkpoints", name) for place in (run.directory, run.copies)]
+    # The end may have come before the copy.
+    paths = [path for path in paths if os.path.exists(path)]
+    if len(paths) > copies:
+        run.expected = run.newest_step()
+        paths = run.random.sample(paths, copies)
+    for path in paths:
+        with open(path, "r+b") as file:
+            change(run, file, os.path.getsize(path))
 
 
 @fault(True)
 def flip_a_bit_of_the_newest_checkpoint(run):
-    def flip(file, size):
-        place = run.random.randrange(size)
-        file.seek(place)
-        byte = file.read(1)[0]
-        file.seek(place)
-        file.write(bytes([byte ^ 1 << run.random.randrange(8)]))
+    harm_newest_checkpoint(run, flip, copies=2)
 
-    harm_newest_checkpoint(run, flip)
+
+@fault(True)
+def flip_a_bit_of_a_copy_of_the_newest_checkpoint(run):
+    harm_newest_checkpoint(run, flip, copies=1)
 
 
 @fault(True)
 def truncate_the_newest_checkpoint(run):
-    harm_newest_checkpoint(run, lambda file, size: file.truncate(run.random.randrange(size)))
+    harm_newest_checkpoint(run, truncate, copies=2)
 
 
 @fault(True)
-def fill_the_disk(run):
-    path = os.path.join(run.disk, "fill")
+def lose_the_checkpoints_of_the_run_directory(run):
+    for process in run.ranks():
+        run.kill(process, signal.SIGKILL)
+    shutil.rmtree(os.path.join(run.directory, "checkpoints"))
+    run.expected = run.newest_step(run.copies)
+
+
+def fill(path):
     with open(path, "wb", buffering=0) as file:
         block = bytes(1 << 16)
         try:
@@ -144,6 +172,25 @@ def fill_the_disk(run):
                 file.write(block)
         except OSError:
             pass
+
+
+@fault(False)
+def fill_the_mirror(run):
+    path = os.path.join(run.mirror, "fill")
+    fill(path)
+    time.sleep(3)
+    os.unlink(path)
+    step, deadline = run.newest_step(run.copies), time.monotonic() + 20
+    while run.newest_step(run.copies) <= step:
+        if time.monotonic() > deadline:
+            raise Failure("the mirror has no new checkpoint")
+        time.sleep(0.1)
+
+
+@fault(True)
+def fill_the_disk(run):
+    path = os.path.join(run.disk, "fill")
+    fill(path)
     attempts = run.attempts()
     deadline = time.monotonic() + 20
     while run.attempts() == attempts and time.monotonic() < deadline:
@@ -176,4 +223,9 @@ def a_slow_disk(run):
 @fault(False)
 def the_clock_jumps(run):
     hour, day = 3600, 86400
-    run.jump(run.random.choice([offset for offset in (-day, -hour, 0, hour, day) if offset != run.clock.offset]))
+    # The fault before may still be at work.
+    for _ in range(3):
+        if run.jump(run.random.choice([offset for offset in (-day, -hour, 0, hour, day) if offset != run.clock.offset])):
+            return
+        run.until_training(run.attempts())
+    raise Failure("a jump of the clock has ended three attempts")
