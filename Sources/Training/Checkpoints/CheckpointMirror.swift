@@ -72,7 +72,8 @@ package final class CheckpointMirror: Sendable {
     if lock != nil { return }
     let new =
       try isResuming && directory.isUsed
-      ? RunLock(directory, hostname: hostname) : directory.begin(resuming: isResuming, hostname: hostname)
+      ? RunLock(directory, hostname: hostname, patience: RunLock.patienceWithLostHosts)
+      : directory.begin(resuming: isResuming, hostname: hostname)
     state.withLock { $0.lock = new }
   }
 

@@ -9,6 +9,8 @@ package final class RunLock: Sendable {
 
   /// The time that a job waits for another job that is ending, for instance after a kill of its mpirun.
   package static var patience: Duration { .seconds(5) }
+  /// The same for a job whose host may be lost: a network file system keeps its lock for a while.
+  package static var patienceWithLostHosts: Duration { .seconds(120) }
 
   /// Locks the folder of a run. Throws exit code 64 if another job has it, or `StorageError`.
   package convenience init(_ directory: RunDirectory, hostname: String, patience: Duration = RunLock.patience) throws {

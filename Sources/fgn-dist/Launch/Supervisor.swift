@@ -20,9 +20,6 @@ final class Supervisor {
   private var attempts = 0
   private var lastCode: Int32?
 
-  /// How long leftovers of an earlier job may take to end: a lost host keeps a network file system's lock for a while.
-  private static let patience = Duration.seconds(120)
-
   /// Throws exit code 64 if another supervisor is at work on the run, or `StorageError`.
   init(_ plan: LaunchPlan) throws {
     self.plan = plan
@@ -125,7 +122,7 @@ final class Supervisor {
         return true
       } catch let error as ConfigurationError {
         let waited = ContinuousClock.now - start
-        if waited > Self.patience { throw error }
+        if waited > RunLock.patienceWithLostHosts { throw error }
         if waited < .seconds(2) { log.say("waits for the end of another job: \(error)") }
       }
     }
