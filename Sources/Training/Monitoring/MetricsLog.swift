@@ -9,7 +9,7 @@ package final class MetricsLog {
   private let encoder: JSONEncoder
 
   /// Opens the log of a run for appending. With `resumingAt`, first drops the events after that step, which belong to
-  /// an abandoned course, and an incomplete last line.
+  /// an abandoned course, and an incomplete last line; without it such a line stays one of its own.
   package init(path: String, resumingAt step: Int?) throws {
     self.path = path
     encoder = JSONEncoder()
@@ -20,22 +20,30 @@ package final class MetricsLog {
       let kept = Self.lines(of: old, upTo: step)
       try AtomicFile.write(path) { try $0.write(kept) }
     }
-    descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
+    descriptor = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw StorageError(path: path, operation: "open for writing", code: errno) }
+    var last = UInt8(ascii: "\n")
+    pread(descriptor, &last, 1, lseek(descriptor, 0, SEEK_END) - 1)
+    if last != UInt8(ascii: "\n") { try append([UInt8(ascii: "\n")]) }
   }
 
   deinit { close(descriptor) }
 
   /// Appends one event.
   package func write(_ event: some Encodable) throws {
-    var line = try encoder.encode(event)
-    line.append(UInt8(ascii: "\n"))
-    try line.bytes.writeAll(to: descriptor, path: path)
+    try append(Array(try encoder.encode(event)) + [UInt8(ascii: "\n")])
   }
 
   /// Appends a step.
-  package func write(_ step: MetricsEvent.Step) throws {
-    try step.line.span.bytes.writeAll(to: descriptor, path: path)
+  package func write(_ step: MetricsEvent.Step) throws { try append(step.line) }
+
+  /// Appends a line, or nothing: a full disk may take a part of it.
+  private func append(_ line: [UInt8]) throws {
+    let end = lseek(descriptor, 0, SEEK_END)
+    do { try line.span.bytes.writeAll(to: descriptor, path: path) } catch {
+      ftruncate(descriptor, end)
+      throw error
+    }
   }
 
   /// The step of the last complete event in a log; nil where there is none.

@@ -34,6 +34,14 @@ import Testing
     #expect(try steps == [1, 2, 3])
   }
 
+  @Test func `A line that a kill has cut off does not take the next one with it`() throws {
+    try log(1...2)
+    try folder.write("metrics.jsonl", Array(try folder.bytes("metrics.jsonl").dropLast(5)))
+    try log(3...4)
+    let lines = try text.split(separator: "\n")
+    #expect(lines.count == 4 && lines[1].hasSuffix("\"step") && lines[2].hasSuffix("3}"))
+  }
+
   @Test func `A new log does not touch what is there`() throws {
     try log(1...3)
     try log(4...5)
