@@ -30,3 +30,17 @@ extension Metric {
     }
   }
 }
+
+extension Matrix {
+  /// self ← `moment`, scaled to a mean diagonal of `mean`; 0 for a moment of zeros.
+  func assign(_ moment: Matrix, meanDiagonal mean: Double) {
+    let trace = moment.trace
+    guard trace > 0 else { return elements.fill(0) }
+    let scale = Scalar(mean * (Double(rows) / trace))
+    if scale.isFinite { return elements.combine(scale, moment.elements, 0) }
+    // For moments of tiny errors the quotient overflows, where its root does not.
+    let root = Scalar((mean * Double(rows)).squareRoot() / trace.squareRoot())
+    elements.combine(root, moment.elements, 0)
+    elements.scale(root)
+  }
+}

@@ -14,7 +14,8 @@ struct RunTests {}
 @Suite(.serialized, .ownThread, .disabled(if: Program.isRank, "a rank of mpirun cannot run mpirun"))
 struct ProcessTests {}
 
-/// Runs that go on after signals, kills and faults of files: the suites of the folder `GoingOn`.
+/// Runs that go on after signals, kills and faults of files, and searches: the suites of the folders `GoingOn` and
+/// `Searching`.
 @Suite(.serialized, .ownThread, .disabled(if: Program.isRank, "a rank of mpirun cannot run mpirun"))
 struct RecoveryTests {}
 
