@@ -76,22 +76,19 @@ extension Configuration.ModelOptions {
 
   /// θ at the start: by rule, or from a file.
   package func initialParameters<Scalar: BLASScalar>(of network: Network, seed: UInt64) throws -> Vector<Scalar> {
-    switch resolvedInitialization {
-    case "zeros": Vector(zeros: network.layout.count)
-    case "scaled": network.initialParameters(seed: seed)
-    case let path:
-      try ModelFile.initialParameters(of: network, in: Safetensors.load(path: resolvedPath(path)))
-    }
+    try initialParameters(ParameterShare(network), seed: seed)
   }
 
   /// A rank's share of θ at the start, which does not depend on the number of ranks.
   func initialParameters<Scalar: BLASScalar>(_ share: ParameterShare, seed: UInt64) throws -> Vector<Scalar> {
     switch resolvedInitialization {
-    case "zeros": Vector(zeros: share.own.layout.count)
+    case "zeros": return Vector(zeros: share.own.layout.count)
     case "scaled":
-      share.classes.map { share.network.initialParameters(seed: seed, keeping: $0.own) }
+      return share.classes.map { share.network.initialParameters(seed: seed, keeping: $0.own) }
         ?? share.network.initialParameters(seed: seed)
-    default: share.own(of: try initialParameters(of: share.network, seed: seed))
+    case let path:
+      let header = try Safetensors.header(path: resolvedPath(path))
+      return try share.parameters(from: header, names: ModelFile.initialNames(of: share.network, in: header))
     }
   }
 

@@ -1,20 +1,17 @@
-import LinearAlgebra
 import Networks
 
 extension ModelFile {
-  /// The parameters of `network` (P) in a file from any program, found by their names, with or without the prefix
-  /// `model.`. For a network of one linear layer any names will do: its parameters are the only matrix and the only
-  /// vector of their shapes. Throws exit code 65, also for a file that has biases of a head without them, and the other
-  /// way round.
-  package static func initialParameters<Scalar: BLASScalar>(
-    of network: Network, in file: TensorFile, as: Scalar.Type = Scalar.self
-  ) throws(StorageError) -> Vector<Scalar> {
+  /// The names of the parameters of `network` in a file from any program, one per entry of the layout: their own, with or
+  /// without the prefix `model.`. For a network of one linear layer any names will do: its parameters are the only matrix
+  /// and the only vector of their shapes. Throws exit code 65, also for a file that has biases of a head without them, and
+  /// the other way round.
+  static func initialNames(of network: Network, in file: TensorFile) throws(StorageError) -> [String] {
     let entries = network.layout.entries
-    var names = entries.map { file.name(of: $0) }
+    var names = file.names(of: network)
     var lacksBias = network.hasHeadBias && names.dropLast().allSatisfy(file.contains)
     if network.hasSingleLayer, !names.contains(where: file.contains) {
       func candidates(of shape: [Int]) -> [String] {
-        file.tensors.filter { $0.tensor.dtype.isFloatingPoint && $0.tensor.shape == shape }.map(\.name)
+        file.tensors.filter { $0.tensor.dtype.isFloatingPoint && $0.shape == shape }.map(\.name)
       }
       let found = entries.map { candidates(of: $0.shape) }
       if found.allSatisfy({ $0.count == 1 }) { names = found.map { $0[0] } }
@@ -28,11 +25,11 @@ extension ModelFile {
       throw StorageError(
         .contents, path: file.path, section: "tensor \(StorageError.quoted(missing.1))",
         problem:
-          "is missing; the file has \(shortened(file.tensors.map { "\(StorageError.quoted($0.name)) \($0.tensor.shape)" }))",
+          "is missing; the file has \(shortened(file.tensors.map { "\(StorageError.quoted($0.name)) \($0.shape)" }))",
         remedy: (lacksBias ? "set model.bias to false for a head without bias, or " : "")
           + "save the parameters of this model as \(shortened(wanted))")
     }
-    return try parameters(of: network, in: file, names: names)
+    return names
   }
 
   /// Throws for a file that has biases of a head without them, whose weights have the name `weight` in it.

@@ -97,6 +97,18 @@ package struct ModelFile {
     try self.init(Safetensors.load(path: path, requireChecksum: true))
   }
 
+  /// Reads the header of a model or a checkpoint that this program saved: all but the parameters, which `classifier` reads.
+  package init(headerOf path: String) throws {
+    let header = try Safetensors.header(path: path, requireChecksum: true)
+    do {
+      try self.init(header)
+    } catch {
+      // Damage explains it better.
+      _ = try Safetensors.load(path: path, requireChecksum: true) { _, _ in .nothing }
+      throw error
+    }
+  }
+
   /// The model in a file that this program saved.
   package init(_ contents: TensorFile) throws {
     self.contents = contents
@@ -136,11 +148,15 @@ package struct ModelFile {
 
   /// The network for dense or sparse features, and its parameters (P).
   package func classifier<Scalar: BLASScalar>(sparseInputs: Bool) throws -> (Network, Vector<Scalar>) {
-    let network =
-      sparseInputs
+    let network = try network(sparseInputs: sparseInputs)
+    return (network, try Self.parameters(of: network, in: contents))
+  }
+
+  /// The network for dense or sparse features.
+  func network(sparseInputs: Bool) throws -> Network {
+    sparseInputs
       ? try configuration.model.network(
         featureShape: network.example, classes: network.outputCount, sparseInputs: true) : network
-    return (network, try Self.parameters(of: network, in: contents))
   }
 
   /// The parameters of the model (P).
@@ -152,7 +168,7 @@ package struct ModelFile {
   package static func parameters<Scalar: BLASScalar>(
     of network: Network, in file: TensorFile, as: Scalar.Type = Scalar.self
   ) throws(StorageError) -> Vector<Scalar> {
-    try parameters(of: network, in: file, names: network.layout.entries.map { file.name(of: $0) })
+    try parameters(of: network, in: file, names: file.names(of: network))
   }
 
   /// The parameters of `network` (P) in a file, under these names, one per entry of the layout.
@@ -193,6 +209,9 @@ extension TensorFile {
         Tensor(entry.isTransposed ? Matrix(values, columns, rows).transposed().elements : values, shape: entry.shape))
     }
   }
+
+  /// The file's names for the parameters of `network`, one per entry of the layout.
+  func names(of network: Network) -> [String] { network.layout.entries.map { name(of: $0) } }
 
   /// The file's name for a parameter: its full name, or the name without the prefix `model.`.
   func name(of entry: ParameterLayout.Entry) -> String {

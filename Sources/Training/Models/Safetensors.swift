@@ -110,6 +110,42 @@ package enum Safetensors {
     path: String, requireChecksum: Bool, keeping part: (_ name: String, _ shape: [Int]) -> TensorPart?
   ) throws(StorageError) -> TensorFile {
     let input = try InputFile(path)
+    var (file, entries, computed) = try begin(input, requireChecksum: requireChecksum)
+    for entry in entries {
+      guard let part = part(entry.name, entry.shape) else {
+        let bytes = try input.read(entry.range.count)
+        if file.checksum != nil { computed.update(bytes.span.bytes) }
+        file.add(entry.name, Tensor(dtype: entry.dtype, shape: entry.shape, bytes: bytes))
+        continue
+      }
+      let width = entry.dtype.width
+      let kept = try read(part.ranges.map { $0.lowerBound * width..<$0.upperBound * width }, input, entry.range.count) {
+        if file.checksum != nil { computed.update($0.span.bytes) }
+      }
+      file.add(entry.name, Tensor(dtype: entry.dtype, shape: part.shape, bytes: kept), partOf: entry.shape)
+    }
+    guard file.checksum == nil || file.checksum == computed.digits else {
+      throw damaged(path, section: "checksum", "the contents do not match it")
+    }
+    return file
+  }
+
+  /// Reads the header alone: the strings, and tensors without any of their numbers. Throws as `load`, but finds no damage of the
+  /// data.
+  static func header(path: String, requireChecksum: Bool = false) throws(StorageError) -> TensorFile {
+    var (file, entries, _) = try begin(InputFile(path), requireChecksum: requireChecksum)
+    let nothing = TensorPart.nothing.shape
+    for entry in entries {
+      file.add(entry.name, Tensor(dtype: entry.dtype, shape: nothing, bytes: []), partOf: entry.shape)
+    }
+    return file
+  }
+
+  /// Reads the header: a file without tensors, the tensors that follow, and the checksum of what has been read.
+  private static func begin(
+    _ input: borrowing InputFile, requireChecksum: Bool
+  ) throws(StorageError) -> (TensorFile, [SafetensorsHeader.Entry], CRC32) {
+    let path = input.path
     guard input.size >= 8 else { throw damaged(path, section: "header", "the file has only \(input.size) bytes") }
     let lengthBytes = try input.read(8)
     let length = lengthBytes.reversed().reduce(0 as UInt64) { $0 << 8 | UInt64($1) }
@@ -123,34 +159,17 @@ package enum Safetensors {
     }
     var headerBytes = try input.read(Int(length))
     let header = try SafetensorsHeader(headerBytes, dataCount: input.size - 8 - Int(length), path: path)
-    let expected = try checksum(of: header, headerBytes, required: requireChecksum, path)
-
+    var file = TensorFile()
+    file.path = path
+    file.metadata = header.metadata.filter { $0.key != checksumKey && $0.key != schemeKey }
+    file.checksum = try checksum(of: header, headerBytes, required: requireChecksum, path)
     var computed = CRC32()
-    if expected != nil {
+    if file.checksum != nil {
       headerBytes.replaceSubrange(checksumRange, with: repeatElement(UInt8(ascii: "0"), count: 8))
       computed.update(lengthBytes.span.bytes)
       computed.update(headerBytes.span.bytes)
     }
-    var file = TensorFile()
-    file.path = path
-    file.metadata = header.metadata.filter { $0.key != checksumKey && $0.key != schemeKey }
-    for entry in header.entries {
-      guard let part = part(entry.name, entry.shape) else {
-        let bytes = try input.read(entry.range.count)
-        if expected != nil { computed.update(bytes.span.bytes) }
-        file.add(entry.name, Tensor(dtype: entry.dtype, shape: entry.shape, bytes: bytes))
-        continue
-      }
-      let width = entry.dtype.width
-      let kept = try read(part.ranges.map { $0.lowerBound * width..<$0.upperBound * width }, input, entry.range.count) {
-        if expected != nil { computed.update($0.span.bytes) }
-      }
-      file.add(entry.name, Tensor(dtype: entry.dtype, shape: part.shape, bytes: kept))
-    }
-    guard expected == nil || expected == computed.digits else {
-      throw damaged(path, section: "checksum", "the contents do not match it")
-    }
-    return file
+    return (file, header.entries, computed)
   }
 
   /// The bytes of some ranges of the next `count` bytes, all of which pass through `visit` in blocks.
@@ -231,46 +250,5 @@ struct CRC32 {
   var digits: [UInt8] {
     let text = String(value, radix: 16)
     return Array((String(repeating: "0", count: 8 - text.count) + text).utf8)
-  }
-}
-
-/// A regular file that is read once from front to back.
-private struct InputFile: ~Copyable {
-  let path: String
-  let size: Int
-  private let descriptor: Int32
-
-  init(_ path: String) throws(StorageError) {
-    // Without O_NONBLOCK, opening a pipe by mistake would wait for a writer.
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard descriptor >= 0 else { throw StorageError(path: path, operation: "open for reading", code: errno) }
-    var status = stat()
-    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-      close(descriptor)
-      throw StorageError(
-        .contents, path: path, section: "file", problem: "is not a regular file", remedy: "name a safetensors file")
-    }
-    self.path = path
-    self.descriptor = descriptor
-    size = Int(status.st_size)
-  }
-
-  deinit { close(descriptor) }
-
-  /// The next `count` bytes.
-  func read(_ count: Int) throws(StorageError) -> [UInt8] {
-    var bytes = [UInt8](repeating: 0, count: count)
-    var done = 0
-    while done < count {
-      let received = bytes.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress! + done, count - done) }
-      if received > 0 {
-        done += received
-      } else if received == 0 {
-        throw Safetensors.damaged(path, section: "data", "the file became shorter while it was read")
-      } else if errno != EINTR {
-        throw StorageError(path: path, operation: "read", code: errno)
-      }
-    }
-    return bytes
   }
 }

@@ -97,7 +97,10 @@ extension UInt8: TensorElement { package static var dataType: Tensor.DataType { 
 package struct TensorFile: Sendable {
   package struct Entry: Equatable, Sendable {
     package let name: String
+    /// The tensor, or the part of it that was read.
     package let tensor: Tensor
+    /// The shape of the whole tensor.
+    let shape: [Int]
   }
 
   /// The tensors, in the order of their data in the file. Names are unique.
@@ -105,32 +108,46 @@ package struct TensorFile: Sendable {
   package var metadata: [String: String] = [:]
   /// The file that this was read from, for error messages.
   package var path = "(not saved yet)"
+  /// The digits of the checksum of that file; nil where it has none.
+  var checksum: [UInt8]?
   private var positions: [String: Int] = [:]
 
   package init() {}
 
-  /// Appends a tensor. Precondition: the name is new, and not the format's own `__metadata__`.
-  package mutating func add(_ name: String, _ tensor: Tensor) {
+  /// Appends a tensor, or a part of one of this shape. Precondition: the name is new, and not the format's own `__metadata__`.
+  package mutating func add(_ name: String, _ tensor: Tensor, partOf shape: [Int]? = nil) {
     precondition(name != Safetensors.metadataKey, "\(name) is reserved by the format")
     precondition(positions[name] == nil, "two tensors have the name \(name)")
     positions[name] = tensors.count
-    tensors.append(Entry(name: name, tensor: tensor))
+    tensors.append(Entry(name: name, tensor: tensor, shape: shape ?? tensor.shape))
   }
 
   package func contains(_ name: String) -> Bool { positions[name] != nil }
 
   /// The tensor with this name and, if one is given, this shape.
   package func tensor(named name: String, shape: [Int]? = nil) throws(StorageError) -> Tensor {
+    let tensor = try entry(named: name).tensor
+    if let shape { try check(name, tensor.shape, is: shape) }
+    return tensor
+  }
+
+  /// Throws unless the whole tensor with this name has this shape.
+  func check(_ name: String, isOf shape: [Int]) throws(StorageError) {
+    try check(name, entry(named: name).shape, is: shape)
+  }
+
+  private func entry(named name: String) throws(StorageError) -> Entry {
     guard let position = positions[name] else {
       throw misfit(name, "is missing", "use a file that was saved for this model and optimizer")
     }
-    let tensor = tensors[position].tensor
-    guard shape == nil || shape == tensor.shape else {
+    return tensors[position]
+  }
+
+  private func check(_ name: String, _ shape: [Int], is expected: [Int]) throws(StorageError) {
+    guard shape == expected else {
       throw misfit(
-        name, "has shape \(tensor.shape) where \(shape!) is expected",
-        "use a file that was saved for this model and data")
+        name, "has shape \(shape) where \(expected) is expected", "use a file that was saved for this model and data")
     }
-    return tensor
   }
 
   /// The elements of a floating-point tensor, converted between precisions where needed; 16-bit numbers convert

@@ -18,11 +18,6 @@ package struct ParameterShare {
     own = classes.map { network.keeping($0.own) } ?? network
   }
 
-  /// Of a vector with all parameters (P), those of this rank.
-  func own<Scalar: BLASScalar>(of all: Vector<Scalar>) -> Vector<Scalar> {
-    classes.map { network.parameters($0.own, of: all) } ?? all
-  }
-
   /// What a vector of an optimizer's memory has numbers for.
   enum Extent {
     case parameters, classes
@@ -52,17 +47,13 @@ package struct ParameterShare {
 extension ParameterShare {
   /// This rank's part of a tensor, which has the shape that it has for a head of its classes; nil for all of it.
   func part(of name: String, _ shape: [Int]) -> TensorPart? {
-    guard let classes else { return nil }
-    let own = classes.own
-    let rest = shape.dropFirst().reduce(1, *)
-    let rows = TensorPart(
-      ranges: [own.lowerBound * rest..<own.upperBound * rest], shape: [own.count] + shape.dropFirst())
+    guard let classes, let rows = rows(of: shape) else { return nil }
     let memory = RunState.memoryPrefix
     if name == RunState.averageName || name.hasPrefix(memory) {
       switch name == RunState.averageName ? .parameters : extent(of: String(name.dropFirst(memory.count))) {
       case .parameters:
         guard shape == [network.layout.count] else { return nil }
-        return TensorPart(ranges: network.places(of: own).flatMap(\.ranges), shape: [self.own.layout.count])
+        return TensorPart(ranges: network.places(of: classes.own).flatMap(\.ranges), shape: [self.own.layout.count])
       case .classes: return shape == [classes.count] ? rows : nil
       case .replicated: return nil
       }
@@ -72,6 +63,33 @@ extension ParameterShare {
       network.isOfHead(entry) && entry.shape == shape && prefixes.contains { $0 + entry.name == name }
     }
     return isOfHead ? rows : nil
+  }
+
+  /// Of a tensor of the head, which has this shape, the rows of this rank's classes; nil for all.
+  private func rows(of shape: [Int]) -> TensorPart? {
+    guard let own = classes?.own else { return nil }
+    let width = shape.dropFirst().reduce(1, *)
+    return TensorPart(
+      ranges: [own.lowerBound * width..<own.upperBound * width], shape: [own.count] + shape.dropFirst())
+  }
+
+  /// Reads this rank's share of the parameters in the file that has this header, under these names, one per entry of the
+  /// network's layout. Throws exit code 65, 66 or 74.
+  func parameters<Scalar: BLASScalar>(
+    from header: TensorFile, names: [String], as: Scalar.Type = Scalar.self
+  ) throws(StorageError) -> Vector<Scalar> {
+    let entries = network.layout.entries
+    for (entry, name) in zip(entries, names) { try header.check(name, isOf: entry.shape) }
+    let needed = Dictionary(uniqueKeysWithValues: zip(names, entries))
+    let file = try Safetensors.load(path: header.path, requireChecksum: header.checksum != nil) { name, shape in
+      guard let entry = needed[name] else { return .nothing }
+      return network.isOfHead(entry) ? rows(of: shape) : nil
+    }
+    guard file.checksum == header.checksum else {
+      throw StorageError(
+        .contents, path: header.path, section: "file", problem: "was replaced while it was read", remedy: "start again")
+    }
+    return try ModelFile.parameters(of: own, in: file, names: names)
   }
 }
 

@@ -119,6 +119,34 @@ import Testing
     #expect(error?.description.hasPrefix("m.safetensors: ") == true)
   }
 
+  @Test func `A header tells all but the numbers, and where it is damaged so`() throws {
+    try Safetensors.save(contents(), to: folder.path("m"))
+    let whole = try ModelFile(path: folder.path("m"))
+    let model = try ModelFile(headerOf: folder.path("m"))
+    #expect(model.configuration == whole.configuration && model.normalization == whole.normalization)
+    #expect(model.network.layout == whole.network.layout && model.contents.checksum == whole.contents.checksum)
+    #expect(model.contents.metadata == whole.contents.metadata)
+    #expect(model.contents.tensors.map(\.shape) == whole.contents.tensors.map(\.tensor.shape))
+    #expect(model.contents.tensors.allSatisfy { $0.tensor.bytes.isEmpty })
+    var bytes = try folder.bytes("m")
+    let key = Array("fgn.shape".utf8)
+    let place = try #require(bytes.indices.first { bytes[$0...].starts(with: key) })
+    bytes[place] ^= 1
+    try folder.write("m", bytes)
+    let error = #expect(throws: StorageError.self) { try ModelFile(headerOf: folder.path("m")) }
+    #expect(error?.section == "checksum")
+  }
+
+  @Test func `A model that is replaced while it is read is refused`() throws {
+    try Safetensors.save(contents(), to: folder.path("m"))
+    let header = try Safetensors.header(path: folder.path("m"))
+    try Safetensors.save(contents(.scale), to: folder.path("m"))
+    let error = #expect(throws: StorageError.self) {
+      let _: Vector<Float> = try ParameterShare(network).parameters(from: header, names: header.names(of: network))
+    }
+    #expect(error?.exitCode == 65 && error?.problem == "was replaced while it was read")
+  }
+
   @Test func `Tensors of another shape are refused`() throws {
     var file = contents(.none)
     file.metadata["fgn.shape"] = #"{"input":[3],"classes":5}"#
@@ -156,7 +184,9 @@ import Testing
       return file
     }
     func parameters(_ file: TensorFile, _ network: Network) throws -> [Double] {
-      try ModelFile.initialParameters(of: network, in: file, as: Double.self).array
+      try ModelFile.parameters(
+        of: network, in: file, names: ModelFile.initialNames(of: network, in: file), as: Double.self
+      ).array
     }
     let head = try Configuration.ModelOptions().network(featureShape: [3], classes: 2)
     let others = ("body.weight", Tensor([Float](repeating: 0, count: 9), shape: [3, 3]))
@@ -197,7 +227,9 @@ import Testing
       return file
     }
     func parameters(_ network: Int, _ file: TensorFile) throws -> [Double] {
-      try ModelFile.initialParameters(of: networks[network], in: file, as: Double.self).array
+      try ModelFile.parameters(
+        of: networks[network], in: file, names: ModelFile.initialNames(of: networks[network], in: file), as: Double.self
+      ).array
     }
     let bias = hidden.isEmpty ? "model.0.bias" : "model.2.bias"
     for index in 0...1 { #expect(try parameters(index, files[index]).count == networks[index].layout.count) }

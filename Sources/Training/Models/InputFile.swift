@@ -1,0 +1,42 @@
+import Glibc
+
+/// A regular file that is read once from front to back.
+struct InputFile: ~Copyable {
+  let path: String
+  let size: Int
+  private let descriptor: Int32
+
+  init(_ path: String) throws(StorageError) {
+    // Without O_NONBLOCK, opening a pipe by mistake would wait for a writer.
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0 else { throw StorageError(path: path, operation: "open for reading", code: errno) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+      close(descriptor)
+      throw StorageError(
+        .contents, path: path, section: "file", problem: "is not a regular file", remedy: "name a safetensors file")
+    }
+    self.path = path
+    self.descriptor = descriptor
+    size = Int(status.st_size)
+  }
+
+  deinit { close(descriptor) }
+
+  /// The next `count` bytes.
+  func read(_ count: Int) throws(StorageError) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: count)
+    var done = 0
+    while done < count {
+      let received = bytes.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress! + done, count - done) }
+      if received > 0 {
+        done += received
+      } else if received == 0 {
+        throw Safetensors.damaged(path, section: "data", "the file became shorter while it was read")
+      } else if errno != EINTR {
+        throw StorageError(path: path, operation: "read", code: errno)
+      }
+    }
+    return bytes
+  }
+}
