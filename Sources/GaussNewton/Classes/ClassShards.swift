@@ -65,7 +65,7 @@ package struct ClassShards {
   package var largest: Int { all.map(\.count).max()! }
 
   /// The column of a class among those of this rank; nil where another rank has it.
-  func column(of label: Int) -> Int? { own.contains(label) ? label - own.lowerBound : nil }
+  package func column(of label: Int) -> Int? { own.contains(label) ? label - own.lowerBound : nil }
 
   /// Each number ← its sum over the ranks. One allreduce. Collective.
   package func sum(_ numbers: inout [Double]) throws { try reduce(&numbers, .sum) }

@@ -19,7 +19,7 @@ extension FeatureMatrix {
 
 extension Features {
   /// Bytes of features in memory; mapped files do not count.
-  fileprivate var residentSize: Int {
+  var residentSize: Int {
     switch self {
     case .dense(let matrix): matrix.residentSize
     case .sparse(let matrix): 8 * matrix.rows + matrix.valueCount * (4 + matrix.element.size)

@@ -31,14 +31,14 @@ extension Evaluation {
 
 /// Runs a network forward over a data set, in chunks of rows, each rank on its own shard.
 package final class Evaluator<Scalar: DistributedScalar> {
-  private let communicator: Communicator
+  let communicator: Communicator
   /// nil where this rank has all classes.
   let classes: ClassShards?
-  private let forward: ForwardPass<Scalar>
+  let forward: ForwardPass<Scalar>
   /// Where ranks share out classes on layers that they do not; nil otherwise.
-  private let sharedForward: SharedForward<Scalar>?
+  let sharedForward: SharedForward<Scalar>?
   let margin: SoftmaxMargin<Scalar>
-  private let room: InputRoom<Scalar>
+  let room: InputRoom<Scalar>
   /// Memory for the probabilities of a chunk, if any set has had some.
   private var targetRoom: Matrix<Scalar>?
   /// Of these, memory for the columns of this rank's classes.
@@ -74,7 +74,7 @@ package final class Evaluator<Scalar: DistributedScalar> {
   }
 
   /// Into how many blocks rows are cut where the number of ranks must not matter.
-  private static var blockCount: Int { 64 }
+  static var blockCount: Int { 64 }
 
   /// The number of rows per chunk: enough for fast matrix products, few enough to keep memory small.
   static func chunk(for network: Network) -> Int { max(64, min(4096, (1 << 23) / network.forwardCount)) }
@@ -110,12 +110,7 @@ package final class Evaluator<Scalar: DistributedScalar> {
         }
       ) { rows, logits in
         if bad == nil { bad = logits.firstNonFiniteRow.map { rows.lowerBound + $0 } }
-        let targets = targets(of: rows, set.labels, set.probabilities)
-        if let classes {
-          try score(logits, targets, over: classes, &scores)
-        } else {
-          score(logits, targets, &scores) { _ in }
-        }
+        try score(logits, targets(of: rows, set.labels, set.probabilities), &scores) { _ in }
       }
     }
     // Where bits matter, the loss of each block has a place of its own, to which the other ranks add zeros.
@@ -149,48 +144,9 @@ package final class Evaluator<Scalar: DistributedScalar> {
   ) throws -> ClassScores {
     var scores = ClassScores(classCount: classCount, countsConfusion: countsConfusion)
     try forEachExample(of: set, parameters, normalization) { rows, logits in
-      score(logits, targets(of: rows, set.labels, set.probabilities), &scores) { suspects.add($0) }
+      try score(logits, targets(of: rows, set.labels, set.probabilities), &scores) { suspects.add($0) }
     }
     return try total(scores)
-  }
-
-  /// Calls `body` with consecutive ranges of this rank's examples that count, and their logits (rows × C), which it may
-  /// overwrite. Collective; errors as those of `scores`.
-  func forEachExample(
-    of set: EvaluationSet, _ parameters: Vector<Scalar>, _ normalization: Normalization,
-    _ body: (Range<Int>, Matrix<Scalar>) -> Void
-  ) throws {
-    var bad: (row: Int, column: Int)?
-    var badLogits: Int?
-    try communicator.collectively {
-      for rows in chunks(of: set.count) where bad == nil {
-        try Interruption.check()
-        let part = try set.features.read(rows)
-        bad = part.firstUnusable(in: 0..<rows.count, normalization, Scalar.self)
-          .map { (rows.lowerBound + $0.row, $0.column) }
-        forEachChunk(of: 0..<rows.count, parameters, part, normalization) { part, logits in
-          let first = rows.lowerBound + part.lowerBound
-          if badLogits == nil { badLogits = logits.firstNonFiniteRow.map { first + $0 } }
-          for counted in set.countedRows(of: first..<first + part.count) {
-            body(counted, logits[rows: counted.lowerBound - first..<counted.upperBound - first])
-          }
-        }
-      }
-      // All ranks read all of a compressed file, so that all find its faults.
-      if bad == nil { try set.features.skip(to: set.count) }
-    }
-    try communicator.checkFinite(bad, columns: set.features.columns, of: set.name, set.features.files)
-    try communicator.checkLogits(badLogits, of: set.name, set.features.files, exitCode: 65)
-  }
-
-  /// The chunks of this rank's part of `count` rows. The cuts do not depend on the number of ranks, and neither do the
-  /// bits of the logits (on processors of one kind, with the same number of threads per rank).
-  private func chunks(of count: Int) -> [Range<Int>] {
-    (0..<Self.blockCount).part(communicator.rank, of: communicator.size).flatMap { block in
-      let rows = (0..<count).part(block, of: Self.blockCount)
-      return stride(from: rows.lowerBound, to: rows.upperBound, by: chunk)
-        .map { $0..<min($0 + chunk, rows.upperBound) }
-    }
   }
 
   /// What rows are scored against: their labels, or their probabilities. Valid until the next call.
@@ -209,28 +165,41 @@ package final class Evaluator<Scalar: DistributedScalar> {
     return Targets(labels[rows], distributions: distributions.columns(classes.own, in: own))
   }
 
-  /// Adds rows to the scores, and passes each example to `visit`. Overwrites the logits.
+  /// Adds rows to the scores, and passes each example to `visit`, where ranks share out classes on the first of them.
+  /// Overwrites the logits. Collective then.
   private func score(
     _ logits: Matrix<Scalar>, _ targets: Targets<Scalar>, _ scores: inout ClassScores,
     visit: (Suspects.Example) -> Void
-  ) {
+  ) throws {
+    if let classes { return try score(logits, targets, over: classes, &scores, visit: visit) }
     let labels = targets.labels
     let places = logits.places(of: labels)
     margin.assignScores(replacing: logits, targets: targets)
-    for (row, label) in labels.enumerated() {
-      let (rank, best) = places[row]
+    for (row, place) in places.enumerated() {
       // The probability of a class other than the true one is (1 − p) q, and the row holds −q.
       let confidence =
-        best == label ? margin.probabilities[row] : -margin.complements[row] * logits[row, best]
-      scores.add(
-        label: Int(label), predicted: best, rank: rank, loss: Double(margin.losses[row]),
-        confidence: Double(confidence))
-      visit(
-        Suspects.Example(
-          row: labels.startIndex + row, label: Int(label), predicted: best,
-          labelProbability: Double(margin.probabilities[row]), predictedProbability: Double(confidence),
-          margin: Double(margin.margins[row])))
+        place.rank == 0 ? margin.probabilities[row] : -margin.complements[row] * logits[row, place.best]
+      visit(add(row, of: labels, place, confidence: confidence, to: &scores))
     }
+  }
+
+  /// Adds a row of the margins to the scores.
+  ///
+  /// - Parameters:
+  ///   - place: the number of classes that score above the true one, and the most probable class.
+  ///   - confidence: the probability of that.
+  func add(
+    _ row: Int, of labels: ArraySlice<Int32>, _ place: (rank: Int, best: Int), confidence: Scalar,
+    to scores: inout ClassScores
+  ) -> Suspects.Example {
+    let label = Int(labels[labels.startIndex + row])
+    scores.add(
+      label: label, predicted: place.best, rank: place.rank, loss: Double(margin.losses[row]),
+      confidence: Double(confidence))
+    return Suspects.Example(
+      row: labels.startIndex + row, label: label, predicted: place.best,
+      labelProbability: Double(margin.probabilities[row]), predictedProbability: Double(confidence),
+      margin: Double(margin.margins[row]))
   }
 
   private func total(_ scores: ClassScores) throws -> ClassScores {

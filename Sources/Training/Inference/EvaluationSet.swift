@@ -1,5 +1,4 @@
 import Datasets
-import MPI
 
 /// Examples to score a model on. Features are read on demand, in memory that does not grow with their number; all
 /// classes are in memory, at 4 bytes per example.
@@ -112,13 +111,5 @@ extension ModelFile {
         "names its classes, and \(contents.path) knows only their numbers; use labels in arrays of numbers")
     }
     return classes
-  }
-}
-
-extension Communicator {
-  /// Verifies that all ranks apply the same model to the same number of examples. Collective.
-  package func agree(on parameterNorm: Double, of examples: some FeatureSource) throws {
-    try agree(UInt64(parameterNorm.bitPattern), about: "the model")
-    try agree(UInt64(examples.rows), about: "the number of examples")
   }
 }

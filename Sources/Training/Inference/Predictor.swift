@@ -25,7 +25,7 @@ package struct Predictions<Scalar: DistributedScalar> {
 ///
 /// The blocks do not depend on the number of ranks, and each is computed by one rank as a whole, so that all numbers
 /// have the same bits (on processors of one kind, with the same number of threads per rank). No rank keeps more than a
-/// block.
+/// block. Where ranks share out classes, each computes its columns of all blocks, and the numbers are the same to rounding.
 package final class Predictor<Scalar: DistributedScalar> {
   private let evaluator: Evaluator<Scalar>
   private let parameters: Vector<Scalar>
@@ -35,10 +35,13 @@ package final class Predictor<Scalar: DistributedScalar> {
   /// The largest number of rows in a block: enough for fast matrix products, few enough for ranks to share small sets.
   private static var largestBlock: Int { 512 }
 
+  /// - Parameter classes: where ranks share out the classes of the network: each then passes its parameters.
   package init(
-    _ network: Network, _ parameters: Vector<Scalar>, _ normalization: Normalization, communicator: Communicator
+    _ network: Network, _ parameters: Vector<Scalar>, _ normalization: Normalization, communicator: Communicator,
+    classes: ClassShards? = nil
   ) {
-    evaluator = Evaluator(network, rowsAtATime: Self.largestBlock, communicator: communicator)
+    evaluator = Evaluator(
+      network, rowsAtATime: Self.largestBlock, communicator: communicator, classes: classes)
     self.parameters = parameters
     self.normalization = normalization
     self.communicator = communicator
@@ -49,6 +52,7 @@ package final class Predictor<Scalar: DistributedScalar> {
   package func run(
     _ features: some FeatureSource, named name: String, _ body: (Predictions<Scalar>) throws -> Void
   ) throws {
+    if let classes = evaluator.classes { return try run(features, named: name, over: classes, body) }
     var start = 0
     while start < features.rows {
       let blocks = (0..<communicator.size).map { rank in
@@ -68,22 +72,24 @@ package final class Predictor<Scalar: DistributedScalar> {
     }
   }
 
+  private func run(
+    _ features: some FeatureSource, named name: String, over classes: ClassShards,
+    _ body: (Predictions<Scalar>) throws -> Void
+  ) throws {
+    try evaluator.forEachSharedChunk(of: features, named: name, parameters, normalization) { rows, own in
+      let bad = own.firstNonFiniteRow.map { rows.lowerBound + $0 }
+      try communicator.checkLogits(bad, of: name, features.files, exitCode: 65)
+      let logits = try classes.gather(columns: own)
+      try communicator.onRoot { try body(Predictions(logits: logits!)) }
+    }
+  }
+
   /// The logits of the rows of this rank's block, which may be empty. No rank needs rows between the block and `next`
   /// afterwards. Collective.
   private func compute(
     _ block: Range<Int>, next: Int, _ features: some FeatureSource, _ name: String
   ) throws -> [Scalar] {
-    let inputs = try communicator.collectively {
-      try Interruption.check()
-      let inputs = block.isEmpty ? nil : try features.read(block)
-      // All ranks read all of a compressed file, so that all find its faults.
-      try features.skip(to: next)
-      return inputs
-    }
-    try communicator.checkFinite(
-      inputs?.firstUnusable(in: 0..<block.count, normalization, Scalar.self)
-        .map { (block.lowerBound + $0.row, $0.column) },
-      columns: features.columns, of: name, features.files)
+    let inputs = try evaluator.read(block, next: next, of: features, named: name, normalization)
     var logits: [Scalar] = []
     var bad: Int?
     if let inputs {

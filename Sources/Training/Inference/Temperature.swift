@@ -4,18 +4,20 @@ import Glibc
 import LinearAlgebra
 import MPI
 
-/// The logits of examples (this rank's #rows × C of n), and the temperature T at which softmax(z/T) fits their labels best.
+/// The logits of examples (this rank's #rows × C of n, or where ranks share out classes n × #C), and the temperature T at which softmax(z/T) fits their labels best.
 ///
 /// The mean cross-entropy is convex in the inverse temperature β = 1/T: f(β) = lse(βz) − βz_y has f′ = E z − z_y and f″ =
 /// Var z, with E and Var over softmax(βz), and tᵀz in the place of z_y where a label is a distribution t. Source: Guo et
 /// al., "On calibration of modern neural networks" (2017).
 package struct TemperatureFit<Scalar: DistributedScalar> {
   private let logits: Matrix<Scalar>
-  /// z_y or tᵀz (#rows).
-  private let targets: [Double]
+  /// The largest logit of each row, and z_y or tᵀz (#rows).
+  private let largest, targets: [Double]
   /// n
   private let count: Double
   private let communicator: Communicator
+  /// nil where this rank has all classes.
+  private let classes: ClassShards?
 
   /// What a fit finds.
   package struct Result {
@@ -32,11 +34,16 @@ package struct TemperatureFit<Scalar: DistributedScalar> {
   /// The bounds of β, beyond which every prediction is certain, or none is better than chance.
   private static var bounds: ClosedRange<Double> { 1e-4...1e4 }
 
-  /// Collective in its parts; takes shards that may be empty.
-  package init(logits: Matrix<Scalar>, targets: [Double], over communicator: Communicator) throws {
+  /// Collective; takes shards that may be empty.
+  package init(
+    logits: Matrix<Scalar>, targets: [Double], over communicator: Communicator, classes: ClassShards? = nil
+  ) throws {
     precondition(logits.rows == targets.count, "each row has a target")
-    (self.logits, self.targets, self.communicator) = (logits, targets, communicator)
-    count = try communicator.allreduce([Double(targets.count)])[0]
+    (self.logits, self.targets, self.communicator, self.classes) = (logits, targets, communicator, classes)
+    count = try communicator.allreduce([Double(targets.count)])[0] / Double(classes?.communicator.size ?? 1)
+    var largest = logits.mapRows { Double($1.maximum) }
+    try classes?.maximize(&largest)
+    self.largest = largest
   }
 
   /// Collective; the same on all ranks. Throws a `Failure` on all of them.
@@ -58,40 +65,43 @@ package struct TemperatureFit<Scalar: DistributedScalar> {
 
   /// f, f′ and f″ at β, means over all examples, and the mean size of what f′ is a difference of. Collective.
   private func slopes(at β: Double) throws -> (loss: Double, slope: Double, curvature: Double, noise: Double) {
-    var sums = [0.0, 0, 0, 0]
+    // The moments of z − max z, of the rows one after the other.
+    var moments = [Double](repeating: 0, count: 3 * targets.count)
     logits.elements.withElements { elements in
       let C = logits.columns
-      for (row, own) in targets.enumerated() {
-        let z = elements[row * C..<(row + 1) * C]
-        let largest = Double(z.max()!)
-        // The moments of z − max z.
-        var (total, first, second) = (0.0, 0.0, 0.0)
-        for value in z {
-          let distance = Double(value) - largest
+      for row in targets.indices {
+        for value in elements[row * C..<(row + 1) * C] {
+          let distance = Double(value) - largest[row]
           let weight = exp(β * distance)
-          total += weight
-          first += weight * distance
-          second += weight * distance * distance
+          moments[3 * row] += weight
+          moments[3 * row + 1] += weight * distance
+          moments[3 * row + 2] += weight * distance * distance
         }
-        let mean = first / total
-        sums[0] += log(total) + β * (largest - own)
-        sums[1] += mean + (largest - own)
-        sums[2] += max(0, second / total - mean * mean)
-        sums[3] += abs(mean) + (largest - own)
       }
     }
-    let means = try communicator.allreduce(sums).map { $0 / count }
+    try classes?.sum(&moments)
+    var sums = [0.0, 0, 0, 0]
+    for (row, own) in targets.enumerated() {
+      let (total, mean) = (moments[3 * row], moments[3 * row + 1] / moments[3 * row])
+      sums[0] += log(total) + β * (largest[row] - own)
+      sums[1] += mean + (largest[row] - own)
+      sums[2] += max(0, moments[3 * row + 2] / total - mean * mean)
+      sums[3] += abs(mean) + (largest[row] - own)
+    }
+    let means = try (classes?.totals(sums) ?? communicator.allreduce(sums)).map { $0 / count }
     return (means[0], means[1], means[2], means[3])
   }
 }
 
 extension Evaluator {
-  /// The best temperature for a model on a set. Keeps the logits of all examples in memory. Collective; errors as those of
+  /// The best temperature for a model on a set. Keeps the logits of all examples in memory, where ranks share out classes
+  /// each its columns. Collective; errors as those of
   /// `scores`, and 65 where there is no best temperature.
   package func temperature(
     _ parameters: Vector<Scalar>, on set: EvaluationSet, normalization: Normalization, over communicator: Communicator
   ) throws -> TemperatureFit<Scalar>.Result {
-    let (available, needed) = (Double(HostMemory.limit()), Double(set.count * classCount * MemoryLayout<Scalar>.size))
+    let columns = classes?.largest ?? classCount
+    let (available, needed) = (Double(HostMemory.limit()), Double(set.count * columns * MemoryLayout<Scalar>.size))
     guard needed < available / 2 else {
       throw CollectiveFailure(
         DataError(
@@ -105,13 +115,17 @@ extension Evaluator {
       let targets = targets(of: rows, set.labels, set.probabilities)
       for row in 0..<rows.count {
         let product = targets.distributions.map { t in
-          (0..<classCount).reduce(0) { $0 + Double(t[row, $1]) * Double(part[row, $1]) }
+          (0..<part.columns).reduce(0) { $0 + Double(t[row, $1]) * Double(part[row, $1]) }
         }
-        own.append(product ?? Double(part[row, Int(set.labels[rows.lowerBound + row])]))
+        let label = Int(set.labels[rows.lowerBound + row])
+        let column = classes.map { $0.column(of: label) } ?? label
+        own.append(product ?? column.map { Double(part[row, $0]) } ?? 0)
       }
     }
+    try classes?.sum(&own)
     let fit = try TemperatureFit(
-      logits: Matrix(Vector(logits), own.count, classCount), targets: own, over: communicator)
+      logits: Matrix(Vector(logits), own.count, classes?.own.count ?? classCount), targets: own, over: communicator,
+      classes: classes)
     do {
       return try fit.solve()
     } catch let failure as TemperatureFit<Scalar>.Failure {

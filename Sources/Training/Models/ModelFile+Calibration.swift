@@ -1,4 +1,6 @@
+import GaussNewton
 import LinearAlgebra
+import MPI
 import Networks
 
 /// What a model was calibrated by.
@@ -22,19 +24,26 @@ extension ModelFile {
     file.metadata[calibrationKey] == nil ? nil : try file.decode(Calibration.self, forKey: calibrationKey)
   }
 
-  /// The file of the model with logits z/T: the parameters of its last layer, which is linear, are divided by T. It
-  /// is a model alone, also where this one is a checkpoint.
-  package func calibrated<Scalar: BLASScalar>(
-    by temperature: Double, examples: Int, _: Scalar.Type
-  ) throws(StorageError) -> TensorFile {
-    let parameters: Vector<Scalar> = try Self.parameters(of: network, in: contents)
-    parameters[network.body.parameterRanges.last!].scale(Scalar(1 / temperature))
-    var file = Self.contents(parameters, of: network, configuration, normalization, data)
-    if let best = try Self.best(in: contents) { Self.describe(best, in: &file) }
-    if let average = try Self.average(in: contents) { Self.describe(average, in: &file) }
+  /// Writes the model with logits z/T: the parameters of its last layer, which is linear, are divided by T. It is a model
+  /// alone, also where this one is a checkpoint. Rank 0 writes. Collective.
+  package func saveCalibrated<Scalar: DistributedScalar>(
+    _ model: Classifier<Scalar>, by fit: TemperatureFit<Scalar>.Result, to path: String, over communicator: Communicator
+  ) throws {
+    let (share, parameters) = (model.share, model.parameters.copy())
+    parameters[share.own.body.parameterRanges.last!].scale(Scalar(1 / fit.temperature))
+    var description = TensorFile()
+    Self.describe(network, configuration, normalization, data, in: &description)
+    if let best = try Self.best(in: contents) { Self.describe(best, in: &description) }
+    if let average = try Self.average(in: contents) { Self.describe(average, in: &description) }
     let before = try Self.calibration(in: contents)?.temperature ?? 1
-    file.encode(Calibration(temperature: before * temperature, examples: examples), forKey: Self.calibrationKey)
-    return file
+    description.encode(
+      Calibration(temperature: before * fit.temperature, examples: fit.examples), forKey: Self.calibrationKey)
+    let numbers = [SavedNumbers.parameters(parameters)]
+    if share.classes != nil {
+      try Safetensors.save(share.file(numbers, describedBy: description), to: path, over: communicator)
+    } else {
+      try communicator.onRoot { try Safetensors.save(share.wholeFile(numbers, describedBy: description), to: path) }
+    }
   }
 
   private static let calibrationKey = "fgn.calibration"

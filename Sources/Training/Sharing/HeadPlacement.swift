@@ -32,7 +32,7 @@ package struct HeadPlacement: Equatable, Sendable {
       && !data.hasProbabilities
     guard isPossible else { return HeadPlacement(shard: .none) }
     if !fits(false), fits(true) {
-      return HeadPlacement(shard: .classes, reason: "whole, it does not fit into memory")
+      return HeadPlacement(shard: .classes, reason: tooLarge)
     }
     if data.exceedsMemory, network.hasSingleLayer {
       return HeadPlacement(shard: .none, reason: "the examples do not stay in memory, and are read once so")
@@ -43,6 +43,25 @@ package struct HeadPlacement: Equatable, Sendable {
     let times = "\((1000 * rows).short) ms over rows, \((1000 * classes).short) ms over classes"
     return HeadPlacement(
       shard: rows >= leastRatio * classes ? .classes : .none, reason: "a step is expected to take \(times)")
+  }
+}
+
+extension HeadPlacement {
+  private static let tooLarge = "whole, it does not fit into memory"
+
+  /// The choice for ranks that run a model: as they are asked to; else classes where the model's run was asked to share them
+  /// out, or where a rank has no memory for all.
+  ///
+  /// - Parameters:
+  ///   - configuration: the one of the model.
+  ///   - fits: whether a rank has the memory for a whole model; the same on all ranks.
+  static func choose(
+    _ asked: HeadShard, for configuration: Configuration, ranks: Int, fits: () throws -> Bool
+  ) rethrows -> HeadPlacement {
+    if ranks == 1 { return HeadPlacement(shard: .none) }
+    if asked != .auto { return HeadPlacement(shard: asked) }
+    if configuration.sharesClasses { return HeadPlacement(shard: .classes) }
+    return try fits() ? HeadPlacement(shard: .none) : HeadPlacement(shard: .classes, reason: tooLarge)
   }
 }
 

@@ -2,9 +2,7 @@ import ArgumentParser
 import Datasets
 import Foundation
 import GaussNewton
-import LinearAlgebra
 import MPI
-import Networks
 import Training
 
 struct Calibrate: ParsableCommand {
@@ -23,6 +21,9 @@ struct Calibrate: ParsableCommand {
   @OptionGroup
   var examples: LabeledExamples
 
+  @OptionGroup
+  var head: HeadOption
+
   @Option(help: "File to write. (default: the model itself)")
   var out: String?
 
@@ -37,29 +38,27 @@ struct Calibrate: ParsableCommand {
   func run() throws {
     try Job.run { job in
       let communicator = job.communicator
-      let file = try communicator.collectively { try ModelFile(path: model) }
+      let file = try communicator.collectively { try ModelFile(headerOf: model) }
       try communicator.onRoot { try checkTarget(file) }
       let set = try examples.load(for: file, or: .validation, job)
       switch file.configuration.training.precision {
-      case .float32: try calibrate(file, set, Float.self, communicator)
-      case .float64: try calibrate(file, set, Double.self, communicator)
+      case .float32: try calibrate(file, set, Float.self, job)
+      case .float64: try calibrate(file, set, Double.self, job)
       }
       return .success
     }
   }
 
   private func calibrate<Scalar: DistributedScalar>(
-    _ file: ModelFile, _ set: EvaluationSet, _: Scalar.Type, _ communicator: Communicator
+    _ file: ModelFile, _ set: EvaluationSet, _: Scalar.Type, _ job: Job
   ) throws {
-    let (network, parameters): (Network, Vector<Scalar>) = try communicator.collectively {
-      try file.classifier(sparseInputs: set.features.isSparse)
-    }
-    try communicator.agree(on: Double(parameters.norm), of: set.features)
-    let fit = try Evaluator<Scalar>(network, communicator: communicator)
-      .temperature(parameters, on: set, normalization: file.normalization, over: communicator)
+    let communicator = job.communicator
+    let classifier: Classifier<Scalar> = try head.classifier(file, for: set.features, job)
+    let fit = try Evaluator<Scalar>(classifier.network, communicator: communicator, classes: classifier.classes)
+      .temperature(classifier.parameters, on: set, normalization: file.normalization, over: communicator)
+    let path = out ?? model
+    try file.saveCalibrated(classifier, by: fit, to: path, over: communicator)
     try communicator.onRoot {
-      let path = out ?? model
-      try Safetensors.save(file.calibrated(by: fit.temperature, examples: fit.examples, Scalar.self), to: path)
       try StandardOutput.print(
         "temperature \(fit.temperature.short): loss \(fit.before.short) to \(fit.after.short) "
           + "(\(fit.examples) examples); saved to \(path)")

@@ -1,9 +1,7 @@
 import ArgumentParser
 import Datasets
 import GaussNewton
-import LinearAlgebra
 import MPI
-import Networks
 import Training
 
 struct Evaluate: ParsableCommand {
@@ -34,6 +32,9 @@ struct Evaluate: ParsableCommand {
   @Option(parsing: .unconditional, help: ArgumentHelp("How many of them. (default: 100)", valueName: "count"))
   var suspectsCount: Int?
 
+  @OptionGroup
+  var head: HeadOption
+
   @Flag(help: "Print one JSON object.")
   var json = false
 
@@ -58,7 +59,7 @@ struct Evaluate: ParsableCommand {
   func run() throws {
     try Job.run { job in
       let communicator = job.communicator
-      let file = try communicator.collectively { try ModelFile(path: model) }
+      let file = try communicator.collectively { try ModelFile(headerOf: model) }
       let classCount = file.network.outputCount
       if confusion != nil, classCount > Self.largestConfusion {
         throw CollectiveFailure(
@@ -72,8 +73,8 @@ struct Evaluate: ParsableCommand {
       var found = Suspects(limit: suspects == nil ? 0 : suspectsCount ?? 100)
       let scores =
         switch file.configuration.training.precision {
-        case .float32: try evaluate(file, set, Float.self, &found, communicator)
-        case .float64: try evaluate(file, set, Double.self, &found, communicator)
+        case .float32: try evaluate(file, set, Float.self, &found, job)
+        case .float64: try evaluate(file, set, Double.self, &found, job)
         }
       let names = file.classes?.names
       let list = suspects == nil ? nil : try found.gather(over: communicator)
@@ -94,15 +95,12 @@ struct Evaluate: ParsableCommand {
   }
 
   private func evaluate<Scalar: DistributedScalar>(
-    _ file: ModelFile, _ set: EvaluationSet, _: Scalar.Type, _ suspects: inout Suspects, _ communicator: Communicator
+    _ file: ModelFile, _ set: EvaluationSet, _: Scalar.Type, _ suspects: inout Suspects, _ job: Job
   ) throws -> ClassScores {
-    let (network, parameters): (Network, Vector<Scalar>) = try communicator.collectively {
-      try file.classifier(sparseInputs: set.features.isSparse)
-    }
-    try communicator.agree(on: Double(parameters.norm), of: set.features)
-    return try Evaluator<Scalar>(network, communicator: communicator)
+    let model: Classifier<Scalar> = try head.classifier(file, for: set.features, job)
+    return try Evaluator<Scalar>(model.network, communicator: job.communicator, classes: model.classes)
       .scores(
-        parameters, on: set, normalization: file.normalization, countsConfusion: confusion != nil,
+        model.parameters, on: set, normalization: file.normalization, countsConfusion: confusion != nil,
         suspects: &suspects)
   }
 }

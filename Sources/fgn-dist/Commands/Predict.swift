@@ -1,9 +1,7 @@
 import ArgumentParser
 import Datasets
 import GaussNewton
-import LinearAlgebra
 import MPI
-import Networks
 import Training
 
 struct Predict: ParsableCommand {
@@ -38,6 +36,9 @@ struct Predict: ParsableCommand {
   @Option(help: "Where to write the most probable class of each example: its name (.csv), or its number (.npy).")
   var classes: String?
 
+  @OptionGroup
+  var head: HeadOption
+
   func validate() throws {
     let paths = [probabilities, logits, classes].compactMap { $0 }
     if paths.isEmpty { throw ValidationError("name at least one of --probabilities, --logits and --classes") }
@@ -58,7 +59,7 @@ struct Predict: ParsableCommand {
 
   func run() throws {
     try Job.run { job in
-      let file = try job.communicator.collectively { try ModelFile(path: model) }
+      let file = try job.communicator.collectively { try ModelFile(headerOf: model) }
       var reader = try NodeReader(over: job.communicator)
       let (examples, note) = try job.communicator.collectively {
         let (examples, note) = try source(for: file, by: &reader)
@@ -68,8 +69,8 @@ struct Predict: ParsableCommand {
       job.say(try reader.note(over: job.communicator))
       job.say(note.map { "\(list): \($0)" })
       switch file.configuration.training.precision {
-      case .float32: try predict(file, examples, Float.self, job.communicator)
-      case .float64: try predict(file, examples, Double.self, job.communicator)
+      case .float32: try predict(file, examples, Float.self, job)
+      case .float64: try predict(file, examples, Double.self, job)
       }
       return .success
     }
@@ -101,13 +102,12 @@ struct Predict: ParsableCommand {
   private var list: FileList { FileList(features) }
 
   private func predict<Scalar: DistributedScalar>(
-    _ file: ModelFile, _ examples: some FeatureSource, _: Scalar.Type, _ communicator: Communicator
+    _ file: ModelFile, _ examples: some FeatureSource, _: Scalar.Type, _ job: Job
   ) throws {
-    let (network, parameters): (Network, Vector<Scalar>) = try communicator.collectively {
-      try file.classifier(sparseInputs: examples.isSparse)
-    }
-    try communicator.agree(on: Double(parameters.norm), of: examples)
-    let predictor = Predictor(network, parameters, file.normalization, communicator: communicator)
+    let communicator = job.communicator
+    let model: Classifier<Scalar> = try head.classifier(file, for: examples, job)
+    let predictor = Predictor(
+      model.network, model.parameters, file.normalization, communicator: communicator, classes: model.classes)
     func open(_ path: String?, _ contents: PredictionFile.Contents) throws -> PredictionFile? {
       try path.map {
         try PredictionFile(

@@ -37,10 +37,21 @@ import Testing
   ) throws -> TemperatureFit<Scalar>.Result {
     let mine = (0..<labels.count).part(World.communicator.rank, of: World.communicator.size)
     let own = Vector(logits[mine].flatMap { $0.map { Scalar($0) } })
-    return try TemperatureFit(
-      logits: Matrix(own, mine.count, 6), targets: mine.map { Double(Scalar(logits[$0][Int(labels[$0])])) },
-      over: World.communicator
-    ).solve()
+    let targets = labels.indices.map { Double(Scalar(logits[$0][Int(labels[$0])])) }
+    let classes = ClassShards(6, over: World.communicator)
+    let columns = Vector(logits.flatMap { $0[classes.own].map { Scalar($0) } })
+    let shared = try TemperatureFit(
+      logits: Matrix(columns, labels.count, classes.own.count), targets: targets, over: World.communicator,
+      classes: classes
+    )
+    let rows = try TemperatureFit(
+      logits: Matrix(own, mine.count, 6), targets: Array(targets[mine]), over: World.communicator)
+    // Ranks that share out classes find the same.
+    let result = try rows.solve()
+    let other = try shared.solve()
+    #expect(abs(other.temperature / result.temperature - 1) < 1e-9 && other.examples == result.examples)
+    #expect(abs(other.before - result.before) < 1e-12 * result.before)
+    return result
   }
 
   @Test(arguments: [0.3, 1, 2.5, 20], [5, 2000])

@@ -1,6 +1,7 @@
 import Datasets
 import Foundation
 import LinearAlgebra
+import MPI
 import Networks
 import Testing
 
@@ -267,8 +268,15 @@ import Testing
     #expect(try model.parameters(as: Double.self).array == weights.array)
     #expect(try ModelFile.summary(of: file).contains("6 parameters"))
     #expect(try ModelFile.summary(of: file).hasSuffix("model: linear 2 without bias"))
-    let calibrated = try model.calibrated(by: 2, examples: 4, Double.self)
-    #expect(try ModelFile(calibrated).parameters(as: Double.self).array == weights.array.map { $0 / 2 })
+    let single = Communicator()
+    try Safetensors.save(file, to: folder.path("m"))
+    let features = Features.dense(FeatureMatrix([0, 0, 0] as [Double], shape: [3]))
+    let classifier: Classifier<Double> = try ModelFile(headerOf: folder.path("m"))
+      .classifier(for: features, head: .auto, over: single)
+    #expect(classifier.parameters.array == weights.array)
+    let fit = TemperatureFit<Double>.Result(temperature: 2, examples: 4, before: 1, after: 1)
+    try model.saveCalibrated(classifier, by: fit, to: folder.path("c"), over: single)
+    #expect(try ModelFile(path: folder.path("c")).parameters(as: Double.self).array == weights.array.map { $0 / 2 })
 
     var old = contents()
     let key = "fgn.configuration"

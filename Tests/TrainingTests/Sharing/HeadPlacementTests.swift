@@ -66,4 +66,18 @@ import Testing
   @Test func `What is asked for is taken`() throws {
     #expect(try choice(["model.head.shard=classes"], classes: 5, features: 3).shard == .classes)
   }
+
+  @Test func `A model is run as its run was asked to, or as memory allows, unless one says how`() throws {
+    func choice(_ asked: HeadShard, _ head: String = "auto", ranks: Int = 2, fits: Bool = true) throws -> HeadPlacement
+    {
+      let configuration = try Configuration.parse("model: {head: {shard: \(head)}}", source: "")
+      return HeadPlacement.choose(asked, for: configuration, ranks: ranks) { fits }
+    }
+    #expect(try choice(.auto).shard == .none && choice(.auto, "none").shard == .none)
+    #expect(try choice(.auto, "classes").shard == .classes && choice(.auto, "{classes: 2}", ranks: 3).shard == .classes)
+    let large = try choice(.auto, "none", fits: false)
+    #expect(large.shard == .classes && large.reason == "whole, it does not fit into memory")
+    #expect(try choice(.none, "classes", fits: false).shard == .none && choice(.classes).shard == .classes)
+    #expect(try choice(.classes, ranks: 1).shard == .none)
+  }
 }
