@@ -122,7 +122,7 @@ extension RunTests {
             - linear: 120
             - relu
         optimizer: {method: \(method), batch_size: 101, allreduce: \(allreduce), damping: {initial: 1}}
-        training: {steps: 20, precision: float64}
+        training: {steps: 12, precision: float64}
         """)
       func run(_ ranks: Ranks, _ name: String, _ more: [String] = []) throws -> [MetricsLine] {
         try Program.run(ranks, ["train", "run.yaml", "--run-directory", name] + more, in: workspace).expectSuccess()
