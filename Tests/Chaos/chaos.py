@@ -63,11 +63,11 @@ class Run:
         self.hosts_script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "Hosts", "hosts.sh")
         with open(os.path.join(os.environ["FGN_HOSTS"], "relay.pid")) as file:
             self.relay = int(file.read())
-        # Disks of their own, which can be filled.
+        # Disks of their own, which can be filled, with room for the metrics of an hour: some 100 MB.
         self.disk, self.mirror = os.path.join(folder, "disk"), os.path.join(folder, "mirror")
         for disk in self.disk, self.mirror:
             os.mkdir(disk)
-            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", disk], check=True)
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512m", "tmpfs", disk], check=True)
         self.directory = os.path.join(self.disk, "run")
         self.copies = os.path.join(self.mirror, "run")
         # The step that the next attempt must go on from; None where nobody knows.
