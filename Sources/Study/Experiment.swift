@@ -52,6 +52,8 @@ package protocol Experiment {
   /// The measurement in words, for the summary.
   var setup: String { get }
   var columns: [String] { get }
+  /// Whether observations that are there stay; otherwise they are made anew, since they cost nothing.
+  var goesOn: Bool { get }
 
   /// Adds the missing observations to the table. Collective.
   func measure(_ table: Table, _ laboratory: Laboratory) throws
@@ -62,6 +64,7 @@ package protocol Experiment {
 }
 
 extension Experiment {
+  var goesOn: Bool { true }
   func remarks(_ table: Table) -> [String] { [] }
 }
 
@@ -91,7 +94,8 @@ package enum Study {
       }
       try AtomicFile.write(mark) { try $0.write(scale) }
     }
-    let table = try Table("\(folder)/data.csv", columns: experiment.columns, over: communicator)
+    let table = try Table(
+      "\(folder)/data.csv", columns: experiment.columns, goesOn: experiment.goesOn, over: communicator)
     laboratory.say("\(experiment.name): \(experiment.title)")
     try experiment.measure(table, laboratory)
     let findings = experiment.findings(table)

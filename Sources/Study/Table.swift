@@ -21,14 +21,16 @@ package final class Table {
   private let communicator: Communicator
 
   /// Opens the table at `path`, or creates it. An incomplete last line is dropped. Collective.
-  package init(_ path: String, columns: [String], over communicator: Communicator) throws {
+  ///
+  /// - Parameter goesOn: whether the lines that are there stay.
+  package init(_ path: String, columns: [String], goesOn: Bool = true, over communicator: Communicator) throws {
     self.path = path
     self.columns = columns
     self.communicator = communicator
     let header = columns.joined(separator: ",")
     let text = try communicator.onRoot {
       let old = FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) } ?? ""
-      let complete = old.lastIndex(of: "\n").map { String(old[...$0]) } ?? ""
+      let complete = goesOn ? old.lastIndex(of: "\n").map { String(old[...$0]) } ?? "" : ""
       if !complete.isEmpty, complete.prefix(while: { $0 != "\n" }) != header {
         throw ConfigurationError(source: path, "holds the results of another version; choose another --out")
       }

@@ -20,12 +20,13 @@ struct Scaling: Experiment {
     ["cluster", "network", "scaling", "placement", "solver", "ranks", "batch", "classes"]
     + Phases.Phase.allCases.map(\.rawValue) + ["seconds"] + Self.collectives.map { $0.rawValue } + ["bytes"]
 
+  let goesOn = false
+
   static let collectives: [StepPrediction.Collective] = [.allreduce, .reduceScatter, .allgather, .broadcast]
 
   func measure(_ table: Table, _ laboratory: Laboratory) throws {
     for cluster in try Clusters.chosen(laboratory.cluster, over: laboratory.communicator) {
       laboratory.say("  \(cluster.name): \(cluster.summary)")
-      if table.contains(["cluster": cluster.name]) { continue }
       try table.append(
         ScalingGrid.steps(isQuick: laboratory.isQuick).map { fields($0, on: cluster) })
     }

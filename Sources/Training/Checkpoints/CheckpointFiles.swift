@@ -45,10 +45,13 @@ package struct CheckpointFiles: Sendable {
     try createFolder(folder, remedy: "correct the permissions or choose another run directory")
   }
 
+  /// The ending of checkpoints of a course that has been given up.
+  private static let abandonedEnding = ".abandoned"
+
   /// Gives the checkpoints of later steps another name.
   func abandonLater(than step: Int) throws(StorageError) {
     for later in try list() where later.step > step {
-      guard rename(later.path, later.path + ".abandoned") == 0 else {
+      guard rename(later.path, later.path + Self.abandonedEnding) == 0 else {
         throw StorageError(path: later.path, operation: "rename", code: errno)
       }
     }
@@ -96,17 +99,18 @@ package struct CheckpointFiles: Sendable {
       remedy: "no earlier checkpoint is intact, so start again in a new run directory")
   }
 
-  /// The checkpoints that a run goes back to from later than step `last`, best first: those of steps that are multiples of
-  /// `every`, where that is not 0, precede those that time or a signal has made.
-  private func candidates(upTo last: Int, every: Int) throws(StorageError) -> [Checkpoint] {
-    let newest: [Checkpoint] = try list().filter { $0.step <= last }.reversed()
-    func isRegular(_ checkpoint: Checkpoint) -> Bool { every == 0 || checkpoint.step.isMultiple(of: every) }
-    return newest.filter(isRegular) + newest.filter { !isRegular($0) }
+  /// The checkpoints, here and in a mirror, that a run goes back to from later than step `last`, newest first: those of steps that
+  /// are multiples of `every`, where that is not 0, and none that time or a signal has made.
+  private func candidates(
+    upTo last: Int, every: Int, mirror: CheckpointFiles? = nil
+  ) throws(StorageError) -> [Checkpoint] {
+    try copies(mirror).filter { $0.step <= last && (every == 0 || $0.step.isMultiple(of: every)) }
+      .flatMap { step, paths in paths.map { Checkpoint(step: step, path: $0) } }
   }
 
   /// The checkpoint that a run goes back to from later than step `last`; nil where none is intact.
-  func retreat(upTo last: Int, every: Int) throws(StorageError) -> Checkpoint? {
-    for checkpoint in try candidates(upTo: last, every: every) {
+  func retreat(upTo last: Int, every: Int, mirror: CheckpointFiles? = nil) throws(StorageError) -> Checkpoint? {
+    for checkpoint in try candidates(upTo: last, every: every, mirror: mirror) {
       do throws(StorageError) {
         _ = try Self.load(checkpoint.path) { _, _ in .nothing }
         return checkpoint
@@ -174,6 +178,8 @@ package struct CheckpointFiles: Sendable {
   /// that died while saving. Precondition: no process on another machine saves to this folder.
   package func prune(keepLast count: Int, sparing spared: Checkpoint? = nil) throws(StorageError) {
     for checkpoint in try list().dropLast(max(1, count)) where checkpoint != spared { try Self.remove(checkpoint.path) }
+    let abandoned = try fileNames().filter { $0.hasSuffix(Self.abandonedEnding) }.sorted()
+    for name in abandoned.dropLast(max(1, count)) { try Self.remove("\(folder)/\(name)") }
     for name in try fileNames() where Self.isStaleTemporary(name) { try Self.remove("\(folder)/\(name)") }
   }
 

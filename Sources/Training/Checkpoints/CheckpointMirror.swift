@@ -26,7 +26,8 @@ package final class CheckpointMirror: Sendable {
     /// Whether a run that is in the folder is to go on.
     var isResuming = false
     var lock: RunLock?
-    var hasConfiguration = false
+    /// What `config.yaml` of the run says, until the folder has it.
+    var configuration: String?
     var isCopying = false
     /// What is to be copied.
     var waiting: [CheckpointFiles.Checkpoint] = []
@@ -67,6 +68,9 @@ package final class CheckpointMirror: Sendable {
     }
   }
 
+  /// Takes what `config.yaml` of the run says, for the first copy.
+  package func take(configuration text: String) { state.withLock { $0.configuration = text } }
+
   private func lock() throws {
     let (lock, isResuming) = state.withLock { ($0.lock, $0.isResuming) }
     if lock != nil { return }
@@ -78,7 +82,7 @@ package final class CheckpointMirror: Sendable {
   }
 
   /// Copies a checkpoint of the run directory, after those before. Returns at once.
-  func copy(_ checkpoint: CheckpointFiles.Checkpoint) {
+  package func copy(_ checkpoint: CheckpointFiles.Checkpoint) {
     let isIdle = state.withLock { state in
       state.waiting = (state.waiting + [checkpoint]).suffix(options.keep)
       defer { state.isCopying = true }
@@ -95,7 +99,7 @@ package final class CheckpointMirror: Sendable {
         try files.create()
         try AtomicFile.copy(checkpoint.path, to: path)
         try files.abandonLater(than: checkpoint.step)
-        try files.finish(path, options)
+        try files.finish(path, options, soundStep: RunState.soundStep(of: Safetensors.header(path: path)))
       }
       // The run directory has newer ones, which come next.
       if case .failure(let error as StorageError) = result, error.kind == .missing { continue }
@@ -123,9 +127,9 @@ package final class CheckpointMirror: Sendable {
     Result {
       let start = ContinuousClock.now
       try lock()
-      if !state.withLock({ $0.hasConfiguration }) {
-        try AtomicFile.copy(run.configuration, to: directory.configuration)
-        state.withLock { $0.hasConfiguration = true }
+      if let text = state.withLock({ $0.configuration }) {
+        try AtomicFile.write(directory.configuration) { try $0.write(text) }
+        state.withLock { $0.configuration = nil }
       }
       try body()
       return (ContinuousClock.now - start) / .seconds(1)

@@ -49,13 +49,12 @@ package final class CheckpointWriter: @unchecked Sendable {
     condition.withLock { waitUntilIdle() }
   }
 
-  /// The checkpoints written since the last call; throws the first failure.
-  package func collect() throws(StorageError) -> [Written] {
-    let finished = condition.withLock {
+  /// What has become of the checkpoints since the last call, in their order.
+  package func collect() -> [Result<Written, StorageError>] {
+    condition.withLock {
       defer { results = [] }
       return results
     }
-    return try finished.map { result throws(StorageError) in try result.get() }
   }
 
   /// Waits as `wait` does, and ends the thread.

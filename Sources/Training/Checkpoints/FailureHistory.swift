@@ -18,13 +18,16 @@ package struct FailureHistory: Equatable, Sendable {
     var event: String
     var cause: Cause?
     var seconds: Double?
+    /// The last step; nil where the attempt has taken none.
+    var reached: Int?
   }
 
   package init(count: Int = 0, seconds: Double = 0) { (self.count, self.seconds) = (count, seconds) }
 
   /// Reads the attempts that a supervisor has logged, but for the one that is going on; none where there is no log.
   ///
-  /// An attempt without an end, before another one, was lost together with the supervisor.
+  /// An attempt without an end, before another one, was lost together with the supervisor. What fails before its first step, as
+  /// for want of a folder, says nothing of how long machines last.
   package init(log path: String) {
     var isOpen = false
     let lines = FileManager.default.contents(atPath: path)?.split(separator: UInt8(ascii: "\n")) ?? []
@@ -35,7 +38,7 @@ package struct FailureHistory: Equatable, Sendable {
         isOpen = true
       case "end":
         isOpen = false
-        if line.cause?.isFailure == true { count += 1 }
+        if line.cause?.isFailure == true, line.reached != nil { count += 1 }
         seconds += line.seconds ?? 0
       default: break
       }

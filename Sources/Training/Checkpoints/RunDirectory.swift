@@ -87,12 +87,17 @@ package struct RunDirectory: Equatable, Sendable {
     try createFolder(path, remedy: "correct the permissions or choose another --run-directory")
   }
 
-  /// Writes `config.yaml`. A run that was finished before keeps the one that it has; throws exit code 64 if it is not the
-  /// newest one here.
-  package func describe(_ configuration: Configuration, finished state: RunState?) throws {
+  /// Writes `config.yaml`, and returns its text. A run that was finished before keeps the one that it has; throws exit code 64 if
+  /// it is not the newest one here.
+  @discardableResult
+  package func describe(_ configuration: Configuration, finished state: RunState?) throws -> String {
     try state?.checkNewest(in: self)
-    if state != nil, FileManager.default.fileExists(atPath: self.configuration) { return }
-    try AtomicFile.write(self.configuration) { try $0.write((state?.saved ?? configuration).yaml) }
+    if state != nil, let old = FileManager.default.contents(atPath: self.configuration) {
+      return String(decoding: old, as: UTF8.self)
+    }
+    let text = (state?.saved ?? configuration).yaml
+    try AtomicFile.write(self.configuration) { try $0.write(text) }
+    return text
   }
 
   /// Creates and locks the folder for a run that begins here. Throws the errors of `create` and `RunLock`, and exit

@@ -1,4 +1,4 @@
-import Glibc
+import Foundation
 import MPI
 
 /// Keeps other jobs out of a run's folder while it lives: a lock on the file `lock` in the folder. The kernel releases
@@ -22,14 +22,20 @@ package final class RunLock: Sendable {
     descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else { throw StorageError(path: path, operation: "open for writing", code: errno) }
     let start = ContinuousClock.now
+    var hasTold = false
     while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
       let code = errno
       guard code == EWOULDBLOCK || code == EINTR else {
         close(descriptor)
         throw StorageError(path: path, operation: "lock", code: code)
       }
-      if ContinuousClock.now - start >= patience {
-        let owner = Self.owner(descriptor)
+      let (waited, owner) = (ContinuousClock.now - start, Self.owner(descriptor))
+      if !hasTold, waited >= Self.patience, waited < patience {
+        hasTold = true
+        let note = "fgn-dist: \(directory.path) is in use by another job (\(owner)), whose end is waited for\n"
+        try? FileHandle.standardError.write(contentsOf: Data(note.utf8))
+      }
+      if waited >= patience || Preemption.requested != nil {
         close(descriptor)
         throw ConfigurationError(
           source: directory.path,

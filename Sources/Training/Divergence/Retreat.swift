@@ -38,6 +38,11 @@ extension Trainer {
   /// Whether the run has ended since its numbers were not finite.
   package var hasDiverged: Bool { divergence != nil }
 
+  /// Takes in the loss of the last step's batch, before the state after it can be saved.
+  func observe(_ report: StepReport) {
+    if backsOff { backOff.observe(loss: report.loss, at: step - 1, classes: data.classCount) }
+  }
+
   private var backsOff: Bool { configuration.training.onDivergence.kind == .backOff }
 
   /// The loss above which the run has diverged.
@@ -45,9 +50,7 @@ extension Trainer {
 
   /// Throws if the report of the last step shows that the run has diverged.
   func check(_ report: StepReport, rate: Double) throws {
-    let limit = lossLimit
-    if backsOff { backOff.observe(loss: report.loss, at: step - 1, classes: data.classCount) }
-    guard let divergence = Divergence(report, step: step, rate: rate, lossLimit: limit, Scalar.self) else { return }
+    guard let divergence = Divergence(report, step: step, rate: rate, lossLimit: lossLimit, Scalar.self) else { return }
     coordinator.flush()
     throw failure(divergence)
   }
@@ -77,9 +80,13 @@ extension Trainer {
   private func findCheckpoint(upTo last: Int) throws -> CheckpointFiles.Checkpoint? {
     // Those of later steps are of a course that a resume has given up.
     let newest = max(coordinator.newestCheckpoint ?? 0, origin?.step ?? 0)
-    let (files, every) = (coordinator.directory.checkpoints, configuration.checkpoint.every)
-    if let found = try files.retreat(upTo: min(last, newest), every: every) { return found }
+    let (files, mirror) = (coordinator.directory.checkpoints, coordinator.mirror?.directory.checkpoints)
+    let every = configuration.checkpoint.every
+    if let found = try files.retreat(upTo: min(last, newest), every: every, mirror: mirror) { return found }
     // It may be in another folder.
-    return origin.flatMap { $0.step <= last && FileManager.default.fileExists(atPath: $0.path) ? $0 : nil }
+    return origin.flatMap { origin in
+      let isRegular = every == 0 || origin.step.isMultiple(of: every)
+      return isRegular && origin.step <= last && FileManager.default.fileExists(atPath: origin.path) ? origin : nil
+    }
   }
 }

@@ -223,12 +223,11 @@ package final class Coordinator {
   package func noteCheckpoints() {
     guard let checkpoints else { return }
     noteMirror()
-    do {
-      for written in try checkpoints.collect() {
-        noteCheckpoint(step: written.step, path: written.path, seconds: written.seconds)
+    for result in checkpoints.collect() {
+      switch result {
+      case .success(let written): noteCheckpoint(step: written.step, path: written.path, seconds: written.seconds)
+      case .failure(let error): failure = failure ?? error
       }
-    } catch {
-      failure = failure ?? error
     }
   }
 

@@ -231,6 +231,8 @@ package final class Trainer<Scalar: DistributedScalar> {
       optimizer.phases.measure(.update) { average.include(parameters, after: step) }
     }
     lastSeconds = (ContinuousClock.now - start) / .seconds(1)
+    lastState.beginChange()
+    observe(report)
     lastState.endChange(report.loss.isFinite ? currentState : nil)
 
     if isLogged {

@@ -27,9 +27,13 @@ package final class PrometheusFile {
   /// Collectors look every 15 seconds, or less often.
   private static let interval = Duration.seconds(5)
 
-  /// Writes the file of a run that begins or goes on. Throws exit code 74.
+  /// Writes the file of a run that begins or goes on. Throws exit code 64 where its folder is missing, or 74.
   init(_ path: String, run: RunDirectory, environment: [String: String] = ProcessInfo.processInfo.environment) throws {
     (self.path, self.run) = (expandingTilde(path), run.path)
+    let folder = URL(fileURLWithPath: self.path).deletingLastPathComponent().relativePath
+    guard FileManager.default.fileExists(atPath: folder) else {
+      throw ConfigurationError(key: "logging.prometheus", "\(path): there is no folder \(folder); create it")
+    }
     state = State(restarts: environment[Self.restartsVariable].flatMap { Int($0) })
     if let checkpoint = try run.checkpoints.latest() {
       let attributes = try? FileManager.default.attributesOfItem(atPath: checkpoint.path)

@@ -64,11 +64,12 @@ package struct SearchRecord: Codable, Equatable, Sendable {
   /// The results of the folds of a trial, in their order.
   package func parts(of trial: Trial) -> [TrialResult] { parts.filter { $0.trial.holdingOut(nil) == trial } }
 
-  /// The best of all results, the first of equal ones; nil if all have diverged.
+  /// The best of all results, of equal ones that of the smallest loss, then the first; nil if all have diverged.
   package func best(
     by criterion: Configuration.TrainingOptions.Criterion, where isCandidate: (TrialResult) -> Bool = { _ in true }
   ) -> TrialResult? {
-    results.filter { !$0.hasDiverged && isCandidate($0) }.min { $0.cost(by: criterion) < $1.cost(by: criterion) }
+    results.filter { !$0.hasDiverged && isCandidate($0) }
+      .min { ($0.cost(by: criterion), $0.loss) < ($1.cost(by: criterion), $1.loss) }
   }
 
   /// The record of a folder; nil if there is none. Throws `StorageError`.

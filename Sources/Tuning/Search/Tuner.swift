@@ -126,12 +126,13 @@ package final class Tuner {
     setting.configuration.training.steps(of: setting.configuration.sampler(of: data.first.train))
   }
 
-  /// The settings of one rung that have not diverged, from the best to the worst; of equal ones, the first.
+  /// The settings of one rung that have not diverged, from the best to the worst; of equal ones that of the smaller loss first.
   private func ranked(_ settings: [SearchSpace.Setting], rung: Int) -> [SearchSpace.Setting] {
-    let costs = settings.map { record.result(of: trial(of: $0, rung: rung))!.cost(by: criterion) }
-    return settings.indices.filter { costs[$0] < .infinity }
-      .sorted { (costs[$0], settings[$0].number) < (costs[$1], settings[$1].number) }
-      .map { settings[$0] }
+    let results = settings.map { record.result(of: trial(of: $0, rung: rung))! }
+    func place(_ index: Int) -> (Double, Double, Int) {
+      (results[index].cost(by: criterion), results[index].loss, settings[index].number)
+    }
+    return settings.indices.filter { !results[$0].hasDiverged }.sorted { place($0) < place($1) }.map { settings[$0] }
   }
 
   /// The settings of a rung that three times as many steps may make better than all others: those whose best model is of the last

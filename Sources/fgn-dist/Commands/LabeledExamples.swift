@@ -84,7 +84,8 @@ struct LabeledExamples: ParsableArguments {
       throw CollectiveFailure(
         ConfigurationError(
           source: model.contents.path,
-          "was trained without a validation set; name examples that it was not trained on with --features and --labels")
+          "was trained without a validation set, as the model of a search is with all rows; name examples that it was not trained "
+            + "on with --features and --labels, or search with --no-refit")
       )
     }
     let data = try job.load(model.configuration)

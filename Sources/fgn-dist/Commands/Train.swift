@@ -71,7 +71,12 @@ struct Train: ParsableCommand {
     let begun = try communicator.onRoot {
       let begun = try begin(choice!, asked.checkpoint, communicator.hostname)
       try begun.mirror?.begin(resuming: resume != nil, step: state?.progress.step ?? 0)
-      try begun.directory.describe(run.configuration, finished: state.flatMap { $0.isDone(data) ? $0 : nil })
+      let text = try begun.directory.describe(run.configuration, finished: state.flatMap { $0.isDone(data) ? $0 : nil })
+      begun.mirror?.take(configuration: text)
+      if let latest = choice?.latest, latest.copies == [begun.directory.checkpoints.path(step: latest.checkpoint.step)]
+      {
+        begun.mirror?.copy(latest.checkpoint)
+      }
       return begun
     }
     defer { extendLifetime(begun) }

@@ -85,7 +85,7 @@ final class Supervisor {
     }
     let result = attempt.run()
     let end = AttemptEnd(
-      code: result.code, after: result.interference, hasProgressed: newestCheckpoint ?? -1 > before ?? -1)
+      code: result.code, after: result.interference, hasProgressed: newestCheckpoint != before)
     let failed: Set<Cause> = [.crash, .lostPeer, .lostHost]
     if pool.note(failedOn: failed.contains(end.cause) ? result.report.culprit : nil, of: hosts, at: now) {
       log.say("\(result.report.culprit!) has failed \(plan.hostFailures) times in a row, and is left out for a while")
@@ -118,6 +118,8 @@ final class Supervisor {
     let start = ContinuousClock.now
     while Preemption.requested == nil, now < plan.timeLimit {
       do {
+        // Somebody may have removed it since the last attempt.
+        try plan.directory.create(resuming: true)
         _ = try RunLock(plan.directory, hostname: hostname, patience: .seconds(1))
         return true
       } catch let error as ConfigurationError {

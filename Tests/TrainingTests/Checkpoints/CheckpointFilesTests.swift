@@ -114,7 +114,7 @@ import Testing
     for step in [10, 20, 30] { try files.save(step: step, content(step)) }
     try damage(step: 30)
     try files.save(step: 15, content(15))
-    try files.prune(keepLast: 1)
+    try files.prune(keepLast: 2)
     #expect(try files.loadLatest()?.checkpoint.step == 15)
     #expect(
       try folder.names == [
@@ -131,14 +131,18 @@ import Testing
     #expect(try Safetensors.load(path: files.path(step: 1), requireChecksum: true) == content(1))
   }
 
-  @Test func `A run goes back to an intact checkpoint, and to one of a regular step where there is one`() throws {
+  @Test func `A run goes back to an intact checkpoint of a regular step, here or in a mirror`() throws {
     for step in [10, 20, 23, 30, 34] { try files.save(step: step, content(step)) }
     func retreat(_ last: Int, every: Int) throws -> Int? { try files.retreat(upTo: last, every: every)?.step }
     #expect(try [34, 33, 29, 20, 9].map { try retreat($0, every: 10) } == [30, 30, 20, 20, nil])
     #expect(try [34, 33, 29].map { try retreat($0, every: 0) } == [34, 30, 23])
-    #expect(try retreat(29, every: 100) == 23)
+    #expect(try retreat(29, every: 100) == nil)
     try damage(step: 30)
     #expect(try retreat(33, every: 10) == 20)
+    let mirror = CheckpointFiles(folder: folder.path("mirror"))
+    for step in [10, 30, 40] { try mirror.save(step: step, content(step)) }
+    #expect(try files.retreat(upTo: 33, every: 10, mirror: mirror)?.path == mirror.path(step: 30))
+    #expect(try files.retreat(upTo: 19, every: 10, mirror: mirror)?.path == files.path(step: 10))
   }
 
   @Test func `What a run goes back to stays behind newer ones`() throws {
@@ -151,6 +155,17 @@ import Testing
     #expect(try files.list().map(\.step) == [20, 40, 50])
     try files.finish(files.path(step: 50), options)
     #expect(try files.list().map(\.step) == [40, 50])
+  }
+
+  @Test func `Of a course that was given up no more checkpoints stay than of the run`() throws {
+    var options = Configuration.CheckpointOptions()
+    options.keep = 2
+    for step in [10, 20, 30, 40, 5] { try files.save(step: step, content(step)) }
+    try files.finish(files.path(step: 5), options)
+    #expect(
+      try folder.names == [
+        "step-00000005.safetensors", "step-00000030.safetensors.abandoned", "step-00000040.safetensors.abandoned",
+      ])
   }
 
   private func content(_ step: Int) -> TensorFile {

@@ -10,7 +10,9 @@ import Testing
   private func mirror(_ place: String? = "copies", of run: RunDirectory? = nil) throws -> CheckpointMirror? {
     var options = Configuration.CheckpointOptions()
     (options.keep, options.verify, options.mirror) = (2, true, place.map(folder.path))
-    return try CheckpointMirror(of: run ?? self.run, options, hostname: "here")
+    let mirror = try CheckpointMirror(of: run ?? self.run, options, hostname: "here")
+    mirror?.take(configuration: "seed")
+    return mirror
   }
 
   private func content(_ step: Int) -> TensorFile {
@@ -19,11 +21,7 @@ import Testing
     return file
   }
 
-  /// The run directory with its configuration.
-  private func begin() throws {
-    try run.create(resuming: false)
-    try folder.write("run/config.yaml", [1, 2, 3])
-  }
+  private func begin() throws { try run.create(resuming: false) }
 
   private func damage(_ path: String) throws {
     var bytes = try folder.bytes(path)
@@ -43,7 +41,8 @@ import Testing
     #expect(copies.map(\.step) == [1, 2, 3, 4] && mirror.collect().isEmpty)
     #expect(try copies.allSatisfy { try $0.result.get() > 0 })
     #expect(try mirror.directory.checkpoints.list().map(\.step) == [3, 4])
-    for name in ["config.yaml", "checkpoints/step-00000003.safetensors", "checkpoints/step-00000004.safetensors"] {
+    #expect(try folder.bytes("copies/run/config.yaml") == Array("seed".utf8))
+    for name in ["checkpoints/step-00000003.safetensors", "checkpoints/step-00000004.safetensors"] {
       #expect(try folder.bytes("copies/run/\(name)") == folder.bytes("run/\(name)"))
     }
     try folder.write("run/model.safetensors", [7, 8])

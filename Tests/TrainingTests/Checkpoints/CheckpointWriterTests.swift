@@ -23,7 +23,7 @@ struct CheckpointWriterTests {
     let writer = CheckpointWriter(files, Self.options(keep: 1, verify: true))
     for step in 1...2 { writer.begin { (step, content(step)) } }
     writer.wait()
-    #expect(try writer.collect().map(\.step) == [1, 2])
+    #expect(try writer.collect().map { try $0.get().step } == [1, 2])
     writer.end()
     try files.verify(files.path(step: 2))
     let bytes = try folder.bytes("checkpoints/step-00000002.safetensors")
@@ -41,13 +41,13 @@ struct CheckpointWriterTests {
     let writer = CheckpointWriter(files, Self.options(keep: 2))
     for step in 1...5 { writer.begin { (step, content(step, count: 100_000)) } }
     writer.wait()
-    let written = try writer.collect()
+    let written = try writer.collect().map { try $0.get() }
     #expect(written.map(\.step) == [1, 2, 3, 4, 5])
     #expect(written.map(\.path) == (1...5).map(files.path(step:)))
     #expect(written.allSatisfy { $0.seconds > 0 })
     #expect(try files.list().map(\.step) == [4, 5])
     #expect(try files.loadLatest()?.file == content(5, count: 100_000))
-    #expect(try writer.collect().isEmpty)
+    #expect(writer.collect().isEmpty)
     writer.end()
   }
 
@@ -60,7 +60,7 @@ struct CheckpointWriterTests {
     writer.wait()
     let whole = ContinuousClock.now - start
     #expect(begun < whole / 5)
-    #expect(try writer.collect().count == 1)
+    #expect(try writer.collect().map { try $0.get() }.count == 1)
     writer.end()
   }
 
@@ -73,7 +73,7 @@ struct CheckpointWriterTests {
     }
     writer.begin { nil }
     writer.wait()
-    #expect(try writer.collect().map(\.step) == [1, 2])
+    #expect(try writer.collect().map { try $0.get().step } == [1, 2])
     writer.end()
   }
 
@@ -82,9 +82,9 @@ struct CheckpointWriterTests {
     let writer = CheckpointWriter(files, Self.options(keep: 2))
     writer.begin { (1, content(1)) }
     writer.wait()
-    let error = #expect(throws: StorageError.self) { try writer.collect() }
+    let error = #expect(throws: StorageError.self) { try writer.collect().first?.get() }
     #expect(error?.exitCode == 74)
-    #expect(try writer.collect().isEmpty)
+    #expect(writer.collect().isEmpty)
     writer.end()
   }
 }

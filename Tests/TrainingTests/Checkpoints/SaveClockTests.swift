@@ -76,15 +76,17 @@ import Testing
 
   @Test func `The failures of a run are those in the log of its supervisors`() throws {
     let attempt = #"{"attempt":1,"event":"attempt","ranks":2,"step":null,"time":"2026-01-01T00:00:00Z"}"#
-    func end(_ cause: String) -> String { #"{"attempt":1,"cause":"\#(cause)","code":1,"event":"end","seconds":10.5}"# }
+    func end(_ cause: String, reached: String = "7") -> String {
+      #"{"attempt":1,"cause":"\#(cause)","code":1,"event":"end","reached":\#(reached),"seconds":10.5}"#
+    }
     let failures = ["crash", "lost-peer", "lost-host", "launcher", "launcher-hang", "suspended", "storage"]
     let others = ["preempted", "regrouped", "stopped", "start-hang", "diverged", "bad-input", "completed"]
-    var lines = (failures + others).flatMap { [attempt, end($0)] }
+    var lines = (failures + others).flatMap { [attempt, end($0)] } + [attempt, end("storage", reached: "null")]
     // One that was lost with its supervisor, a line that is cut off, and the attempt that reads this.
     lines += [attempt, #"{"event":"host","host":"a","problem":null}"#, #"{"event":"en"#, attempt]
     try folder.write("launch.jsonl", Array(lines.joined(separator: "\n").utf8))
     let history = FailureHistory(log: folder.path("launch.jsonl"))
-    #expect(history == FailureHistory(count: failures.count + 1, seconds: 14 * 10.5))
+    #expect(history == FailureHistory(count: failures.count + 1, seconds: 15 * 10.5))
     #expect(FailureHistory(log: folder.path("none")) == FailureHistory())
   }
 }

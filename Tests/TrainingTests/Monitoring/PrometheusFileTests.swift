@@ -56,9 +56,9 @@ import Testing
     #expect(try text().contains("fgn_dist_checkpoint_step{run=\"\(run.path)\"} 80.0\n"))
   }
 
-  @Test func `A folder that is not there is an error of output`() throws {
+  @Test func `A folder that is not there is a fault of the configuration, which no restart mends`() throws {
     let run = RunDirectory(path: folder.path("run"))
-    let error = #expect(throws: StorageError.self) { try PrometheusFile(folder.path("none/run.prom"), run: run) }
-    #expect(error?.exitCode == 74)
+    let error = #expect(throws: ConfigurationError.self) { try PrometheusFile(folder.path("none/run.prom"), run: run) }
+    #expect(error?.exitCode == 64 && error?.description.contains(folder.path("none")) == true)
   }
 }
