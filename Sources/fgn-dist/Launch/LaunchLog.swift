@@ -5,7 +5,7 @@ import Training
 /// What a supervisor says: lines on standard error, and `launch.jsonl`.
 final class LaunchLog {
   private let path: String
-  private var file: MetricsLog?
+  private var file: MetricsLog
 
   init(_ directory: RunDirectory) throws {
     path = directory.launches
@@ -53,7 +53,9 @@ final class LaunchLog {
   /// Appends an event. A log that cannot be written is no reason to end: the disk may be what the run recovers from.
   func write(_ event: some Encodable) {
     do {
-      try file?.write(event)
+      // Somebody may have removed it with the run directory.
+      if !FileManager.default.fileExists(atPath: path) { file = try MetricsLog(path: path, resumingAt: nil) }
+      try file.write(event)
     } catch {
       say("\(path) has a gap: \(error)")
     }
