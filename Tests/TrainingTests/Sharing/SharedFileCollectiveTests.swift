@@ -33,13 +33,15 @@ import Testing
       let (θ, best, last, outputs, inputs) = (vector(P), vector(P), vector(P), vector(C), vector(6))
       let average = Vector(samples.normals(P))
       let classes = share.classes!.own
+      // Moments are named by the layer's number.
+      let moment = "output_moment.\(network.connections.count - 1)"
       whole = [
-        .average(average), .parameters(θ), .memory("last_step", last), .memory("output_moment.0", outputs),
+        .average(average), .parameters(θ), .memory("last_step", last), .memory(moment, outputs),
         .memory("input_moment.0", inputs), .parameters(best, prefix: RunState.bestPrefix),
       ]
       own = [
         .average(share.own(of: average)), .parameters(share.own(of: θ)), .memory("last_step", share.own(of: last)),
-        .memory("output_moment.0", outputs[classes]), .memory("input_moment.0", inputs),
+        .memory(moment, outputs[classes]), .memory("input_moment.0", inputs),
         .parameters(share.own(of: best), prefix: RunState.bestPrefix),
       ]
     }
