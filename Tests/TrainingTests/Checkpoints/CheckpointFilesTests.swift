@@ -118,7 +118,8 @@ import Testing
     #expect(try files.loadLatest()?.checkpoint.step == 15)
     #expect(
       try folder.names == [
-        "step-00000015.safetensors", "step-00000020.safetensors.abandoned", "step-00000030.safetensors.abandoned",
+        "step-00000010.safetensors", "step-00000015.safetensors", "step-00000020.safetensors.abandoned",
+        "step-00000030.safetensors.abandoned",
       ])
   }
 
