@@ -28,7 +28,7 @@ extension RecoveryTests {
       try workspace.write(
         "run.yaml", "training: {steps: 1000000, evaluate_every: 0}\ncheckpoint: {every: 0, every_minutes: auto}\n")
       // A thousand failures in a hundred seconds.
-      let end = #"{"attempt":1,"cause":"crash","code":137,"event":"end","seconds":0.1}"#
+      let end = #"{"attempt":1,"cause":"crash","code":137,"event":"end","reached":7,"seconds":0.1}"#
       try workspace.write("run/launch.jsonl", String(repeating: end + "\n", count: 1000))
       let child = try Child(Program.command(.mpirun(2), Fault.train), in: workspace)
       // The first one comes after ten seconds, and then they are close together.
