@@ -38,6 +38,7 @@ final class Trunk<Scalar: DistributedScalar> {
   ///
   /// - Parameters:
   ///   - network: the layers.
+  ///   - communicator: all ranks.
   init(
     _ network: Network, capacity: Int, headCapacity: Int, classes: ClassShards, over communicator: Communicator,
     phases: Phases

@@ -82,4 +82,16 @@ extension Metric {
       return result
     }
   }
+
+  /// Each row times its factor, for each part of the rows; valid until the next call.
+  func scaled(_ parts: [Matrix<Scalar>], by factors: Vector<Scalar>) -> [Matrix<Scalar>] {
+    let rows = linearization.parts.all
+    let columns = parts[0].columns
+    gradientStorage.grow(to: rows.last!.upperBound * columns)
+    return zip(parts, rows).map { part, rows in
+      let result = Matrix(gradientStorage[rows.lowerBound * columns..<rows.upperBound * columns], rows.count, columns)
+      result.assignRows(of: part, scaledBy: factors[rows])
+      return result
+    }
+  }
 }

@@ -168,6 +168,29 @@ package final class Metric<Scalar: DistributedScalar> {
     _ margin: SoftmaxMargin<Scalar>, cotangents: Matrix<Scalar>, batchSize: Int
   ) throws {
     let scale = 1 / Scalar(batchSize)
+    try phases.measure(.metric) {
+      if isDiagonal {
+        try assignSquares(margin, cotangents: cotangents, times: scale)
+      } else {
+        try assignProducts(margin, cotangents: cotangents, times: scale)
+      }
+    }
+    if linearization.parts.areVirtual { return }
+    try phases.measure(.communication) {
+      for (index, (_, ofBatch)) in moments.enumerated() {
+        let ranks = index < countBelow ? trunk!.communicator : communicator
+        try ofBatch.withElements { try ranks.allreduce($0) }
+      }
+    }
+  }
+
+  /// The number of moments of the layers below a head on its own.
+  private var countBelow: Int { scales.prefix(scales.count - headScaleCount).reduce(0) { $0 + $1.sides.count } }
+
+  /// factors ← the matrices' second moments, times `scale`, of this rank's rows; with virtual shards of all ranks' rows.
+  private func assignProducts(
+    _ margin: SoftmaxMargin<Scalar>, cotangents: Matrix<Scalar>, times scale: Scalar
+  ) throws {
     var remaining = blocks[...]
     // √ω and √ω(1 − p), since a moment contains each row twice.
     let roots = margin.weights.map { Vector($0.array.map { $0.squareRoot() }) }
@@ -184,38 +207,25 @@ package final class Metric<Scalar: DistributedScalar> {
         Matrix(sum, moment.rows, moment.rows).assignSymmetricProduct(rows[part], .yes, alpha: scale)
       }
     }
-    try phases.measure(.metric) {
-      if isDiagonal { return try assignSquares(margin, cotangents: cotangents, times: scale) }
-      try linearization.rowGradients(cotangents) { (gradients) throws(any Error) in
-        guard case .products(let inputs, let cotangents, let hasBias) = gradients else { return }
-        let block = remaining.removeLast()
-        let rows = extended(inputs, hasBias: hasBias)
-        if let roots {
-          for (part, range) in zip(rows, linearization.parts.all) { part.scaleRows(by: roots[range]) }
-        }
-        try assign(block.inputFactor, rows)
-        guard block.gradientFactor.rows > 0 else { return }
-        try assign(block.gradientFactor, scaled(cotangents, by: gradientFactors ?? margin.complements))
+    try linearization.rowGradients(cotangents) { (gradients) throws(any Error) in
+      guard case .products(let inputs, let cotangents, let hasBias) = gradients else { return }
+      let block = remaining.removeLast()
+      let rows = extended(inputs, hasBias: hasBias)
+      if let roots {
+        for (part, range) in zip(rows, linearization.parts.all) { part.scaleRows(by: roots[range]) }
       }
-    }
-    if isVirtual { return }
-    try phases.measure(.communication) {
-      for (index, (_, ofBatch)) in moments.enumerated() {
-        let ranks = index < countBelow ? trunk!.communicator : communicator
-        try ofBatch.withElements { try ranks.allreduce($0) }
-      }
+      try assign(block.inputFactor, rows)
+      guard block.gradientFactor.rows > 0 else { return }
+      try assign(block.gradientFactor, scaled(cotangents, by: gradientFactors ?? margin.complements))
     }
   }
-
-  /// The number of moments of the layers below a head on its own.
-  private var countBelow: Int { scales.prefix(scales.count - headScaleCount).reduce(0) { $0 + $1.sides.count } }
 
   /// ofBatch ← the diagonals' second moments, times `scale`, of this rank's rows; with virtual shards of all ranks' rows.
   private func assignSquares(
     _ margin: SoftmaxMargin<Scalar>, cotangents: Matrix<Scalar>, times scale: Scalar
   ) throws {
     let outputFactors = margin.squaredGradientFactors(cotangents.rows, times: scale)
-    let inputFactors = margin.squaredInputFactors(cotangents.rows, times: scale)
+    let inputFactors = options.kind == .diagonal ? margin.squaredInputFactors(cotangents.rows, times: scale) : nil
     var remaining = scales[...]
     func take(_ gradients: RowGradients<Scalar>, of rows: [Range<Int>]) throws {
       guard let (inputs, cotangents) = gradients.connected else { return }
@@ -223,7 +233,7 @@ package final class Metric<Scalar: DistributedScalar> {
       try sum(scale.outputs.ofBatch) { part, sum in
         sum.assignColumnSquareSums(cotangents[part], scaledBy: outputFactors[rows[part]])
       }
-      guard let root = scale.inputs else { return }
+      guard let root = scale.inputs, let inputFactors else { return }
       try sum(root.ofBatch) { part, sum in
         inputs.assignSquareSums(sum, part: part, scaledBy: inputFactors[rows[part]])
       }
@@ -276,17 +286,5 @@ package final class Metric<Scalar: DistributedScalar> {
   func invert() {
     for (_, factor, inverse) in blocks.flatMap(\.pairs) { factor.assignInverse(to: inverse) }
     isInverted = true
-  }
-
-  /// Each row times its factor, for each part of the rows; valid until the next call.
-  private func scaled(_ parts: [Matrix<Scalar>], by factors: Vector<Scalar>) -> [Matrix<Scalar>] {
-    let rows = linearization.parts.all
-    let columns = parts[0].columns
-    gradientStorage.grow(to: rows.last!.upperBound * columns)
-    return zip(parts, rows).map { part, rows in
-      let result = Matrix(gradientStorage[rows.lowerBound * columns..<rows.upperBound * columns], rows.count, columns)
-      result.assignRows(of: part, scaledBy: factors[rows])
-      return result
-    }
   }
 }

@@ -151,7 +151,8 @@ package struct CheckpointFiles: Sendable {
     _ path: String, _ options: Configuration.CheckpointOptions, soundStep: Int? = nil
   ) throws(StorageError) {
     if options.verify { try verify(path) }
-    let spared = try candidates(upTo: soundStep ?? -1, every: options.every).first
+    var spared: Checkpoint?
+    if let soundStep { spared = try candidates(upTo: soundStep, every: options.every).first }
     try prune(keepLast: options.keep, sparing: spared)
   }
 
@@ -178,9 +179,11 @@ package struct CheckpointFiles: Sendable {
   /// that died while saving. Precondition: no process on another machine saves to this folder.
   package func prune(keepLast count: Int, sparing spared: Checkpoint? = nil) throws(StorageError) {
     for checkpoint in try list().dropLast(max(1, count)) where checkpoint != spared { try Self.remove(checkpoint.path) }
-    let abandoned = try fileNames().filter { $0.hasSuffix(Self.abandonedEnding) }.sorted()
-    for name in abandoned.dropLast(max(1, count)) { try Self.remove("\(folder)/\(name)") }
-    for name in try fileNames() where Self.isStaleTemporary(name) { try Self.remove("\(folder)/\(name)") }
+    let names = try fileNames()
+    let abandoned = names.filter { $0.hasSuffix(Self.abandonedEnding) }.sorted()
+    for name in abandoned.dropLast(max(1, count)) + names.filter(Self.isStaleTemporary) {
+      try Self.remove("\(folder)/\(name)")
+    }
   }
 
   /// Deletes all checkpoints, of a run that has ended and whose result is kept elsewhere.

@@ -4,7 +4,6 @@ import Foundation
 /// memory change only at its end.
 ///
 /// The main thread announces changes; another thread may copy the state in between.
-/// The main thread announces changes; another thread may look in between.
 final class LastState: @unchecked Sendable {
   struct State {
     let step: Int

@@ -29,13 +29,15 @@ package final class RunLock: Sendable {
         close(descriptor)
         throw StorageError(path: path, operation: "lock", code: code)
       }
-      let (waited, owner) = (ContinuousClock.now - start, Self.owner(descriptor))
+      let waited = ContinuousClock.now - start
       if !hasTold, waited >= Self.patience, waited < patience {
         hasTold = true
+        let owner = Self.owner(descriptor)
         let note = "fgn-dist: \(directory.path) is in use by another job (\(owner)), whose end is waited for\n"
         try? FileHandle.standardError.write(contentsOf: Data(note.utf8))
       }
       if waited >= patience || Preemption.requested != nil {
+        let owner = Self.owner(descriptor)
         close(descriptor)
         throw ConfigurationError(
           source: directory.path,

@@ -4,7 +4,8 @@ import Glibc
 import LinearAlgebra
 import MPI
 
-/// The logits of examples (this rank's #rows × C of n, or where ranks share out classes n × #C), and the temperature T at which softmax(z/T) fits their labels best.
+/// The logits of examples (this rank's #rows × C of n, or where ranks share out classes n × #C), and the temperature T at which
+/// softmax(z/T) fits their labels best.
 ///
 /// The mean cross-entropy is convex in the inverse temperature β = 1/T: f(β) = lse(βz) − βz_y has f′ = E z − z_y and f″ =
 /// Var z, with E and Var over softmax(βz), and tᵀz in the place of z_y where a label is a distribution t. Source: Guo et
@@ -95,8 +96,7 @@ package struct TemperatureFit<Scalar: DistributedScalar> {
 
 extension Evaluator {
   /// The best temperature for a model on a set. Keeps the logits of all examples in memory, where ranks share out classes
-  /// each its columns. Collective; errors as those of
-  /// `scores`, and 65 where there is no best temperature.
+  /// each its columns. Collective; errors as those of `scores`, and 65 where there is no best temperature.
   package func temperature(
     _ parameters: Vector<Scalar>, on set: EvaluationSet, normalization: Normalization, over communicator: Communicator
   ) throws -> TemperatureFit<Scalar>.Result {

@@ -60,7 +60,7 @@ extension Trainer {
     do {
       return try evaluator.score(parameters, on: set, named: "the \(split) set", normalization: data.normalization)
     } catch let failure as CollectiveFailure where failure.exitCode == 70 {
-      _ = self.failure(Divergence(step: step, sign: "logits of the \(split) set are not finite"))
+      divergence = Divergence(step: step, sign: "logits of the \(split) set are not finite")
       throw failure
     }
   }

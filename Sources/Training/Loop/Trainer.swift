@@ -57,7 +57,7 @@ package final class Trainer<Scalar: DistributedScalar> {
   /// Whether this rank is asked to stop, and with it all ranks at the end of the step. Local.
   package var wishesToStop: () throws -> Bool = { Preemption.requested != nil }
   /// Why the run has ended, where its numbers are not finite.
-  private(set) var divergence: Divergence?
+  var divergence: Divergence?
   /// How often the run has gone back for that.
   var backOff = BackOff()
   /// The checkpoint that the run goes on from.

@@ -1,6 +1,6 @@
 import CZlib
 import Datasets
-import Foundation
+import Glibc
 
 /// Reads and writes safetensors files: the length of the header (8 bytes, little-endian), the header (JSON, padded with
 /// blanks to a multiple of 8 bytes) and the tensors' data without gaps. Source:
@@ -92,10 +92,7 @@ package enum Safetensors {
 
   /// The checksum that the file at `path` states, unverified; nil where it cannot be read or states none.
   package static func statedChecksum(path: String) -> String? {
-    let start = FileHandle(forReadingAtPath: path).flatMap { try? $0.read(upToCount: 8 + checksumRange.upperBound) }
-    guard let start, start.count == 8 + checksumRange.upperBound, start.dropFirst(8).starts(with: beforeChecksum)
-    else { return nil }
-    return String(decoding: start.suffix(checksumRange.count), as: UTF8.self)
+    (try? header(path: path))?.checksum.map { String(decoding: $0, as: UTF8.self) }
   }
 
   /// Reads and checks the whole file at `path`; with `requireChecksum`, a file without a checksum is refused as well.
