@@ -14,7 +14,7 @@ here="$(cd "$(dirname "$0")" && pwd)"
 : "${FGN_HOSTS:=/tmp/fgn-hosts}" "${FGN_HOSTS_NAME:=fgn}"
 
 run() {
-  local host="$1" number="${1//[!0-9]/}"
+  local host="$1" number="${1#"$FGN_HOSTS_NAME"}"
   shift
   # One processor a host; a name, System V memory and /dev/shm that are the host's own.
   exec taskset -c $(((number - 1) % $(nproc --all))) nsenter --net="/run/netns/$host" unshare --uts --ipc --mount sh -c '
@@ -54,7 +54,7 @@ case "${1:-}" in
     host="$1"
     shift
     # As ssh would find it: a port where nobody listens refuses at once where the link is there.
-    case "$(timeout 5 bash -c "</dev/tcp/10.77.0.${host//[!0-9]/}/9" 2>&1)" in
+    case "$(timeout 5 bash -c "</dev/tcp/10.77.0.${host#"$FGN_HOSTS_NAME"}/9" 2>&1)" in
       *refused*) ;;
       *) echo "$host: no answer" >&2; exit 255 ;;
     esac
