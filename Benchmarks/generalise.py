@@ -23,13 +23,13 @@ is alone, in a process of its own with the same number of threads.
 
 The validation rows are those of `data.validation.fraction`, which are taken here by the program's
 own rule from seed and labels. The run ends where a model of fgn-dist scores otherwise on these rows
-than fgn-dist says. Every round has its own seed, for rows, starts and batches; the table has
+than fgn-dist says, but with --own-rows. Every round has its own seed, for rows, starts and batches; the table has
 medians, and the setting that was chosen most often.
 
 "s, best" are the seconds of the chosen setting's training on all rows, of fgn-dist of its steps
 alone. "s, search" are those of everything until the model is there. For fgn-dist they are those of
 the whole command, with its start, reading, all evaluations and what it writes; for the others they
-have neither imports nor reading nor the test set. Memory is the peak of the contender's largest
+have neither imports nor reading nor the test set, which "s, command" has of all. Memory is the peak of the contender's largest
 process, with the interpreter and its libraries. A grid is as good as it is chosen: --json has all of it.
 """
 
@@ -136,8 +136,8 @@ def compare(problem, folder, arguments):
           f"rounds {arguments.rounds}, chosen by {arguments.best_by}. "
           f"{grids(configuration, arguments)}\n")  # fmt: skip
     print("| contender | chosen | test accuracy | test loss | calibration error | s, best "
-          "| s, search | MB |")  # fmt: skip
-    print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+          "| s, search | s, command | MB |")  # fmt: skip
+    print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for name, reason in reasons.items():
         print(line(name, results.get(name, [reason])))
     print(flush=True)
@@ -148,7 +148,7 @@ def line(name, results):
     """A row of the table: medians."""
     good = [result for result in results if not isinstance(result, str)]
     if not good:
-        return f"| {name} | {results[0][:120]} | | | | | | |"
+        return f"| {name} | {results[0][:120]} | | | | | | | |"
 
     def median(key, form, factor=1):
         values = [result[key] for result in good]
@@ -160,7 +160,8 @@ def line(name, results):
     fields = [
         median("accuracy", ".2f", 100) + " %", median("loss", ".4f"),
         median("calibration_error", ".2f", 100), median("best_seconds", ".2f"),
-        median("search_seconds", ".1f"), median("peak_memory", ".0f", 1e-6),
+        median("search_seconds", ".1f"), median("command_seconds", ".1f"),
+        median("peak_memory", ".0f", 1e-6),
     ]  # fmt: skip
     return f"| {name} | {setting} | {' | '.join(fields)} |"
 
@@ -176,6 +177,8 @@ def parse():
     add("--contenders", nargs="+", choices=["fgn-dist", *WORKERS], default=["fgn-dist", *WORKERS])
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="for fgn-dist")
     add("--fraction", type=float, default=0.1, help="of the training rows, for validation")
+    add("--own-rows", action="store_true",
+        help="fgn-dist validates as it does by itself: with few rows by folds")  # fmt: skip
     add("--best-by", choices=["loss", "accuracy"], default="loss", help="on the validation rows")
     several("--adam-rates", default=[1e-3, 3e-3, 1e-2, 3e-2, 1e-1])
     several("--sgd-rates", default=[1e-2, 3e-2, 1e-1, 3e-1, 1])

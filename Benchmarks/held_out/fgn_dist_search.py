@@ -27,9 +27,12 @@ def step_seconds(run):
 
 def fgn_dist_search(path, sets, arguments):
     given = {
-        "data.validation.fraction": sets.fraction, "training.seed": sets.seed,
-        "training.best_by": arguments.best_by, "logging.every": 1, "logging.progress": "none",
-    } | dict(item.split("=", 1) for item in arguments.set)  # fmt: skip
+        "training.seed": sets.seed, "training.best_by": arguments.best_by,
+        "logging.every": 1, "logging.progress": "none",
+    }  # fmt: skip
+    if not arguments.own_rows:
+        given["data.validation.fraction"] = sets.fraction
+    given |= dict(item.split("=", 1) for item in arguments.set)
     with tempfile.TemporaryDirectory() as name:
         run = Path(name) / "run"
         command = [arguments.program, "tune", path, "--run-directory", run]
@@ -40,7 +43,8 @@ def fgn_dist_search(path, sets, arguments):
             trials = list(csv.DictReader(file))
         (chosen,) = (trial for trial in trials if trial["status"] == "chosen")
         trial = run / "trials" / f"{int(chosen['setting']):02}-{chosen['rung']}"
-        same_rows(arguments.program, trial, float(chosen["loss"]), sets, Path(name))
+        if not arguments.own_rows:
+            same_rows(arguments.program, trial, float(chosen["loss"]), sets, Path(name))
         result = evaluate(arguments.program, run / "model.safetensors")
         # Without steps that are worth it, the model is that of the trial.
         last = run if (run / "metrics.jsonl").exists() else trial
@@ -52,6 +56,7 @@ def fgn_dist_search(path, sets, arguments):
             "setting": ", ".join([*words, f"{chosen['steps_in_all']} steps"]),
             "best_seconds": step_seconds(last),
             "search_seconds": seconds,
+            "command_seconds": seconds,
             "peak_memory": memory,
             "trials": trials,
         }

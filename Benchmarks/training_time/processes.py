@@ -75,7 +75,8 @@ def alone(name, settings, arguments):
     """The result of a process of this script, or what went wrong."""
     worker = json.dumps(settings | {"name": name})
     try:
-        output, _, memory = watched([sys.executable, *sys.argv, "--worker", worker], arguments)
+        output, seconds, memory = watched([sys.executable, *sys.argv, "--worker", worker], arguments)
     except RuntimeError as failure:
         return str(failure)
-    return json.loads(output.splitlines()[-1]) | {"peak_memory": memory}
+    result = json.loads(output.splitlines()[-1])
+    return result | {"command_seconds": seconds, "peak_memory": memory}

@@ -58,4 +58,37 @@ import Testing
     let adam = try #require(grids.first { $0["optimizer.method"] == ["adam"] })
     #expect(adam["optimizer.learning_rate"] == rates)
   }
+
+  @Test(arguments: [([], 6), (["training.best_by=accuracy"], 4), (["training.until=optimum"], 6)])
+  func `Weight decays of optima go with the mean squared norm and the inverse of the rows`(
+    settings: [String], count: Int
+  ) throws {
+    for (rows, magnitude) in [(70, 1.0), (700, 1), (70, 10)] {
+      let grids = try axes((0..<rows).map { Int32($0 % 4) }, settings, magnitude: magnitude)
+      let optimum = try #require(grids.first { $0["optimizer.method"] == nil || $0["training.until"] != nil })
+      let decays = optimum["optimizer.weight_decay"]!.map { Double($0)! }
+      // Three values whose squares are 13 in the mean; decays have two digits.
+      let strongest = 39 * magnitude * magnitude / Double(2 * rows)
+      #expect(decays.count == count && decays.sorted(by: >) == decays)
+      #expect(abs(decays[0] / strongest - 1) < 0.05 && abs(decays[0] / decays[count - 1] / 500 - 1) < 0.1)
+    }
+  }
+
+  @Test func `Few rows are trained for two hundred steps where no optimum is sought`() throws {
+    func epochs(_ settings: [String], rows: Int) throws -> Int {
+      let features = FeatureMatrix((0..<rows * 3).map { Double($0 % 7) }, shape: [3])
+      let labels = (0..<rows).map { Int32($0 % 4) }
+      let data = TrainingData(
+        train: Dataset(features: features, labels: labels, classCount: 4), test: nil, normalization: .none,
+        classCount: 4)
+      let overrides = settings + ["optimizer.batch_size=100"]
+      return DefaultGrid.epochs(
+        try Configuration.parse("", source: "test", overrides: overrides).resolved(), for: data)
+    }
+    let hidden = "model.layers=[{linear: 8}, tanh]"
+    #expect(try epochs([hidden], rows: 250) == 67)
+    #expect(try epochs([hidden], rows: 5000) == 10)
+    #expect(try epochs([], rows: 250) == 10)
+    #expect(try epochs(["training.average=ema"], rows: 250) == 67)
+  }
 }

@@ -13,7 +13,7 @@ package enum DefaultGrid {
   package static func grids(_ resolved: Configuration, for data: TrainingData) -> [[SearchAxis]] {
     let peak = resolved.optimizer.learningRate
     let damping = resolved.optimizer.damping
-    if resolved.training.until == .optimum { return [[SearchAxis(decay, ["1e-2", "1e-3", "1e-4", "1e-5", "1e-6"])]] }
+    if resolved.training.until == .optimum { return [[optimumDecays(6, data)]] }
     if resolved.model.hasHiddenParameters {
       return [
         [SearchAxis(method, ["fgn"]), rates(peak, 0.3 * peak), SearchAxis(decay, ["0"])],
@@ -27,20 +27,19 @@ package enum DefaultGrid {
         ].compactMap(\.self),
       ]
     }
-    let withOptimum = resolved.allowsOptimum && isOptimumCheap(resolved.model, data)
+    let withOptimum = hasOptimum(resolved, data)
     // The curvature of a linear layer goes with the squares of its inputs, and with it what a weight decay does.
     let norm = data.facts.meanSquaredNorm()
     func decays(_ values: Double...) -> SearchAxis {
       SearchAxis(decay, values.map { $0 == 0 ? "0" : String(format: "%.1g", max($0 * norm, 1e-30)) })
     }
+    // Smoothed targets cost loss, and where words or sentences are classified win accuracy.
+    let smoothes = resolved.training.bestBy != .loss
     let optimum =
       [
         SearchAxis(method, ["fgn"]), SearchAxis(until, ["optimum"]), SearchAxis("training.tolerance", ["0.01"]),
-        SearchAxis("training.max_passes", ["100"]),
-        decays(3e-6, 1e-6, 3e-7, 1e-7),
+        SearchAxis("training.max_passes", ["100"]), optimumDecays(smoothes ? 4 : 6, data),
       ] + (data.hasUnevenClasses ? [SearchAxis("optimizer.decay_biases", ["false"])] : [])
-    // Smoothed targets cost loss, and where words or sentences are classified win accuracy.
-    let smoothes = resolved.training.bestBy != .loss
     let smoothed = [
       SearchAxis(method, ["fgn"]), rates(peak, 0.3 * peak), decays(1e-7),
       SearchAxis("training.label_smoothing", ["0.05"]),
@@ -62,6 +61,19 @@ package enum DefaultGrid {
       ],
       [SearchAxis(method, ["adam"]), rates(stride, 0.3 * stride)],
     ] + (smoothes ? [smoothed] : []) + (withOptimum ? [optimum] : [])
+  }
+
+  /// How many epochs settings train where the configuration does not say: those of a run. Few rows have few steps in them, and
+  /// where no setting goes on to its optimum the epochs are those of two hundred steps at least.
+  package static func epochs(_ resolved: Configuration, for data: TrainingData) -> Int {
+    if hasOptimum(resolved, data) { return resolved.training.epochs }
+    let stepsPerEpoch = resolved.sampler(of: data.train).batchesPerEpoch
+    return max(resolved.training.epochs, (200 + stepsPerEpoch - 1) / stepsPerEpoch)
+  }
+
+  /// Whether optima are among the settings.
+  private static func hasOptimum(_ resolved: Configuration, _ data: TrainingData) -> Bool {
+    !resolved.model.hasHiddenParameters && resolved.allowsOptimum && isOptimumCheap(resolved.model, data)
   }
 
   /// The grids without the axes of keys that are given, as `KEY=VALUE`, and without those grids that are of another method, metric
@@ -91,6 +103,15 @@ package enum DefaultGrid {
     let (columns, classes) = (data.train.features.columns + (model.bias ? 1 : 0), data.classCount)
     if data.train.features.isSparse { return columns * classes <= 1 << 26 }
     return OptimumOptions.hasClassBlocks(columns: columns, outputs: classes)
+  }
+
+  /// Weight decays of which one suits the optimum: what logits are at a training row goes with mean ‖x‖², and the loss outweighs
+  /// the decay in proportion to the number n of rows. Their variance a priori is mean ‖x‖² / (n · decay), here from 2 to 1000.
+  private static func optimumDecays(_ count: Int, _ data: TrainingData) -> SearchAxis {
+    let strongest = data.facts.meanSquaredNorm() / Double(2 * data.train.count)
+    return SearchAxis(
+      decay,
+      (0..<count).map { String(format: "%.2g", max(strongest * pow(500, -Double($0) / Double(count - 1)), 1e-30)) })
   }
 
   /// A floor of λ above where it begins.

@@ -17,6 +17,7 @@ package struct SearchSpace {
     package var reachesOptimum: Bool { configuration.training.until == .optimum }
   }
 
+  package let grids: [[SearchAxis]]
   /// The keys of all axes, in order.
   package let keys: [String]
   package private(set) var settings: [Setting]
@@ -53,6 +54,7 @@ package struct SearchSpace {
         settings.append(Setting(number: settings.count + 1, values: values, configuration: configuration))
       }
     }
+    self.grids = grids
     self.keys = keys
     self.settings = settings
     self.isPath = isPath

@@ -14,8 +14,8 @@ struct Tune: ParsableCommand {
 
       Each --over gives a key and its values: a list, or LOW:HIGH:COUNT for values at equal ratios. All combinations are \
       tried; without --over, Fast Gauss-Newton and Adam with some values each. What the scores come from is \
-      data.validation of the configuration, or a tenth of the training set, or with --folds all of it, and what they are, \
-      training.best_by.
+      data.validation of the configuration, or a tenth of the training set, or with --folds or few examples all of it in turn, and \
+      what they are, training.best_by.
       """)
 
   @Argument(help: "Configuration file (YAML).")
@@ -62,7 +62,7 @@ struct Tune: ParsableCommand {
   @Option(
     help: """
       Cross-validation: cut the training set into 2 to 20 parts, train each setting once without each of them, and score it on \
-      all rows.
+      all rows. (default: 5 for fewer than 5000 examples without a validation set)
       """)
   var folds: Int?
 
@@ -118,30 +118,23 @@ struct Tune: ParsableCommand {
     try Job.run { job in
       let communicator = job.communicator
       let axes = try communicator.collectively { try over.map(SearchAxis.init) }
-      let (base, overrides, hasOwnValidation) = try communicator.collectively { try loadBase() }
+      var (base, overrides, hasOwnValidation) = try communicator.collectively { try loadBase(self.folds) }
       try communicator.agree(Array(over.joined(separator: " ").utf8), about: "--over", exitCode: 64)
       try communicator.collectively { try checkOutOfFold(base) }
       let sets = try job.loadSets(base)
+      let folds = self.folds ?? (hasOwnValidation || !refit ? nil : Fold.count(forClasses: sets.classSizes))
+      if folds != self.folds {
+        (base, overrides, hasOwnValidation) = try communicator.collectively { try loadBase(folds) }
+      }
       let examples = try SearchData(base, sets, over: communicator)
       let data = examples.first
-      let grids = try communicator.collectively {
-        axes.isEmpty
-          ? try DefaultGrid.keeping(
-            self.overrides,
-            in: DefaultGrid.grids(
-              try Configuration.load(path: config, overrides: overrides + ["optimizer.method=fgn"])
-                .resolved(for: data.facts), for: data)) : [axes]
-      }
-      let space = try communicator.collectively {
-        try SearchSpace(grids, isPath: path) { tried in
-          try Configuration.load(path: config, overrides: overrides, tried: tried).resolved(for: data.facts)
-        }
-      }
+      let space = try communicator.collectively { try makeSpace(axes, data, overrides) }
       let rungs = try communicator.collectively { try chooseRungs(space) }
       let groups = try GroupChoice(groups, for: space, data, over: communicator)
       let checksums = [data.checksum, data.validationChecksum].compactMap { $0.map { String($0, radix: 16) } }
       var request = SearchRecord.Request(
-        configuration: base.yaml, grids: grids, isPath: path, rungs: rungs, data: checksums.joined(separator: " "))
+        configuration: base.yaml, grids: space.grids, isPath: path, rungs: rungs, data: checksums.joined(separator: " ")
+      )
       (request.refits, request.folds) = (refit, folds)
       request.extensions = longer ?? (over.isEmpty && self.rungs == nil && !path ? 2 : 0)
       try communicator.onRoot { if let outOfFold { try OutOfFoldFile.check(outOfFold) } }
@@ -163,7 +156,7 @@ struct Tune: ParsableCommand {
         console.say("fgn-dist \(FgnDist.version)")
         console.say(
           "search: \(space.settings.count.counted("setting")) of \(space.keys.joined(separator: ", ")); "
-            + summary(of: data, hasOwnValidation))
+            + summary(of: data, folds, hasOwnValidation))
         if space.isPath {
           console.say("path: weight decays from strong to weak, each from the model of the one before")
         }
@@ -184,7 +177,7 @@ struct Tune: ParsableCommand {
   }
 
   /// What all settings share, with a validation set, the overrides for that, and whether it is the configuration's own.
-  private func loadBase() throws -> (Configuration, overrides: [String], hasOwnValidation: Bool) {
+  private func loadBase(_ folds: Int?) throws -> (Configuration, overrides: [String], hasOwnValidation: Bool) {
     let own = Result { try Configuration.load(path: config, overrides: overrides) }
     if let mirror = try? own.get().checkpoint.mirror {
       throw ConfigurationError(
@@ -208,6 +201,22 @@ struct Tune: ParsableCommand {
     }
   }
 
+  /// The settings of --over, or those of a search that names none.
+  private func makeSpace(_ axes: [SearchAxis], _ data: TrainingData, _ overrides: [String]) throws -> SearchSpace {
+    var (grids, epochs) = ([axes], Int?.none)
+    if axes.isEmpty {
+      let base = try Configuration.load(path: config, overrides: overrides + ["optimizer.method=fgn"])
+        .resolved(for: data.facts)
+      grids = try DefaultGrid.keeping(self.overrides, in: DefaultGrid.grids(base, for: data))
+      epochs = DefaultGrid.epochs(base, for: data)
+    }
+    return try SearchSpace(grids, isPath: path) { tried in
+      var setting = try Configuration.load(path: config, overrides: overrides, tried: tried).resolved(for: data.facts)
+      if let epochs, setting.training.until == .steps { setting.training.$epochs.choose(epochs) }
+      return setting
+    }
+  }
+
   /// Throws exit code 64 for a file of --out-of-fold that is an input.
   private func checkOutOfFold(_ base: Configuration) throws {
     guard let outOfFold else { return }
@@ -220,7 +229,7 @@ struct Tune: ParsableCommand {
   }
 
   /// The examples of a search, for people.
-  private func summary(of data: TrainingData, _ hasOwnValidation: Bool) -> String {
+  private func summary(of data: TrainingData, _ folds: Int?, _ hasOwnValidation: Bool) -> String {
     let validation = data.validation!.count
     if let folds { return "\(folds) folds of \(data.train.count + validation) examples" }
     return "\(data.train.count) training examples, \(validation) validation examples"

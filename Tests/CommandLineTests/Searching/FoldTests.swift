@@ -56,6 +56,25 @@ extension RecoveryTests {
       #expect(abs(Double(steps) - Double(chosen["steps_in_all"]!)! * 6 / 5) < 1.2)
     }
 
+    @Test func `Few examples without a validation set are searched by five folds`() throws {
+      let workspace = try prepare()
+      let over = ["--set", "training.steps=3", "--over", "optimizer.weight_decay=0,0.1"]
+      for ranks in [Ranks.plain, .mpirun(2)] {
+        let outcome = try tune(ranks, "few-\(ranks)", over, in: workspace)
+        outcome.expectSuccess()
+        #expect(outcome.output.contains("5 folds of 600 examples"), "\(outcome.output)")
+      }
+      let named = try tune(.plain, "named", ["--folds", "5"] + over, in: workspace)
+      named.expectSuccess()
+      #expect(try workspace.bytes("named/tune.csv") == workspace.bytes("few-\(Ranks.plain)/tune.csv"))
+      // A validation set is what it is, and the model of a trial needs one.
+      for more in [["--set", "data.validation.fraction=0.1"], ["--no-refit"]] {
+        let outcome = try tune(.plain, "one\(more.count)", more + over, in: workspace)
+        outcome.expectSuccess()
+        #expect(outcome.output.contains("540 training examples, 60 validation examples"), "\(outcome.output)")
+      }
+    }
+
     @Test func `Probabilities out of the fold are those of models trained without the row`() throws {
       // A fifth of the rows is left out as a class that is ignored.
       let workspace = try prepare("  ignore_label: 4")

@@ -28,6 +28,7 @@ extension RecoveryTests {
       try Program.run(ranks, ["tune", "run.yaml", "--run-directory", folder] + more, in: workspace)
     }
 
+    private static let oneSet = ["--set", "data.validation.fraction=0.1"]
     private static let decays = "optimizer.weight_decay=1e-5,1e-4,1e-3,1e-2,0.1,1"
 
     @Test func `Optima are trained once, from strong to weak, until they get worse, and the best one anew on all rows`()
@@ -35,7 +36,7 @@ extension RecoveryTests {
     {
       let workspace = try prepare()
       let outcome = try tune(
-        "run", ["--over", "training.until=steps,optimum", "--over", Self.decays], in: workspace)
+        "run", Self.oneSet + ["--over", "training.until=steps,optimum", "--over", Self.decays], in: workspace)
       outcome.expectSuccess()
       let rows = try workspace.table("run")
       let optima = rows.filter { $0["training.until"] == "optimum" }
@@ -64,11 +65,11 @@ extension RecoveryTests {
 
     @Test func `Goes on after signals to the same table and model`() throws {
       let workspace = try prepare(", until: optimum")
-      try tune("whole", [], in: workspace).expectSuccess()
+      try tune("whole", Self.oneSet, in: workspace).expectSuccess()
       // The weaker ones are left out, but for the first that is worse.
       let losses = try workspace.table("whole").map { Double($0["loss"]!)! }
-      #expect(losses.count < 5 && losses.last! > losses.min()!)
-      let (stops, outcome) = try workspace.tuneWithStops("run", [], every: 5)
+      #expect(losses.count < 6 && losses.last! > losses.min()!)
+      let (stops, outcome) = try workspace.tuneWithStops("run", Self.oneSet, every: 5)
       outcome.expectSuccess()
       #expect(stops >= 3, "the search ended too soon to be stopped")
       #expect(try workspace.bytes("run/tune.csv") == workspace.bytes("whole/tune.csv"))

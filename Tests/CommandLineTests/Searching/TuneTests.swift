@@ -6,7 +6,7 @@ extension RecoveryTests {
   struct TuneTests {
     private static let over = ["--over", "optimizer.method=fgn,adam", "--over", "optimizer.damping.initial=0.1,1,10"]
 
-    private func prepare(_ extra: String = "") throws -> Workspace {
+    private func prepare(_ extra: String = "  validation: {fraction: 0.1}") throws -> Workspace {
       let workspace = Workspace()
       try Examples(2000, features: 32, classes: 10).write(to: workspace)
       try Examples(500, features: 32, classes: 10, seed: 1).write("test", to: workspace)

@@ -29,6 +29,11 @@ import Testing
     }
   }
 
+  @Test func `Few rows of classes that are not rare have five folds`() {
+    #expect(Fold.count(forClasses: [20, 0]) == 5 && Fold.count(forClasses: [2499, 2500]) == 5)
+    #expect(Fold.count(forClasses: [2500, 2500]) == nil && Fold.count(forClasses: [9, 10]) == nil)
+  }
+
   @Test func `Seed and labels alone decide, and other seeds give other folds`() {
     let labels = HeldOutRowsTests.labels([40, 40, 20])
     #expect(held(5, of: labels, classes: 3) == held(5, of: labels, classes: 3))
