@@ -74,6 +74,18 @@ import Testing
     }
   }
 
+  @Test(arguments: [(40, 3, 4, "1000"), (5000, 199, 100, "500"), (5000, 199, 1000, "100")])
+  func `Optima have more passes where they are cheap`(rows: Int, inputs: Int, classes: Int, passes: String) throws {
+    let features = FeatureMatrix([Float](repeating: 1, count: rows * inputs), shape: [inputs])
+    let labels = (0..<rows).map { Int32($0 % classes) }
+    let data = TrainingData(
+      train: Dataset(features: features, labels: labels, classCount: classes), test: nil, normalization: .none,
+      classCount: classes)
+    let grids = DefaultGrid.grids(try Configuration.parse("", source: "test").resolved(), for: data)
+    let optimum = try #require(grids.first { $0.contains { $0.key == "training.until" } })
+    #expect(optimum.first { $0.key == "training.max_passes" }?.values == [passes])
+  }
+
   @Test func `Few rows are trained for two hundred steps where no optimum is sought`() throws {
     func epochs(_ settings: [String], rows: Int) throws -> Int {
       let features = FeatureMatrix((0..<rows * 3).map { Double($0 % 7) }, shape: [3])

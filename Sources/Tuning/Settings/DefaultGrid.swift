@@ -38,7 +38,7 @@ package enum DefaultGrid {
     let optimum =
       [
         SearchAxis(method, ["fgn"]), SearchAxis(until, ["optimum"]), SearchAxis("training.tolerance", ["0.01"]),
-        SearchAxis("training.max_passes", ["100"]), optimumDecays(smoothes ? 4 : 6, data),
+        SearchAxis("training.max_passes", ["\(passes(resolved.model, data))"]), optimumDecays(smoothes ? 4 : 6, data),
       ] + (data.hasUnevenClasses ? [SearchAxis("optimizer.decay_biases", ["false"])] : [])
     let smoothed = [
       SearchAxis(method, ["fgn"]), rates(peak, 0.3 * peak), decays(1e-7),
@@ -103,6 +103,14 @@ package enum DefaultGrid {
     let (columns, classes) = (data.train.features.columns + (model.bias ? 1 : 0), data.classCount)
     if data.train.features.isSparse { return columns * classes <= 1 << 26 }
     return OptimumOptions.hasClassBlocks(columns: columns, outputs: classes)
+  }
+
+  /// The passes over all rows that an optimum may take: a hundred, or as many as take seconds. Features with values far from the others
+  /// need many.
+  private static func passes(_ model: Configuration.ModelOptions, _ data: TrainingData) -> Int {
+    if data.train.features.isSparse { return 100 }
+    let size = (data.train.features.columns + (model.bias ? 1 : 0)) * data.classCount * data.train.count
+    return min(max(100, 50_000_000_000 / size), 1000)
   }
 
   /// Weight decays of which one suits the optimum: what logits are at a training row goes with mean ‖x‖², and the loss outweighs
