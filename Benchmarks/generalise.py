@@ -23,7 +23,8 @@ is alone, in a process of its own with the same number of threads.
 
 The validation rows are those of `data.validation.fraction`, which are taken here by the program's
 own rule from seed and labels. The run ends where a model of fgn-dist scores otherwise on these rows
-than fgn-dist says, but with --own-rows. Every round has its own seed, for rows, starts and batches; the table has
+than fgn-dist says, but with --own-rows. Every round has its own seed, for rows, starts and
+batches; the table has
 medians, and the setting that was chosen most often.
 
 "s, best" are the seconds of the chosen setting's training on all rows, of fgn-dist of its steps

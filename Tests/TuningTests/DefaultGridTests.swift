@@ -86,7 +86,7 @@ import Testing
     #expect(optimum.first { $0.key == "training.max_passes" }?.values == [passes])
   }
 
-  @Test func `Few rows are trained for two hundred steps where no optimum is sought`() throws {
+  @Test func `Few rows are trained for two hundred steps at least`() throws {
     func epochs(_ settings: [String], rows: Int) throws -> Int {
       let features = FeatureMatrix((0..<rows * 3).map { Double($0 % 7) }, shape: [3])
       let labels = (0..<rows).map { Int32($0 % 4) }
@@ -100,7 +100,5 @@ import Testing
     let hidden = "model.layers=[{linear: 8}, tanh]"
     #expect(try epochs([hidden], rows: 250) == 67)
     #expect(try epochs([hidden], rows: 5000) == 10)
-    #expect(try epochs([], rows: 250) == 10)
-    #expect(try epochs(["training.average=ema"], rows: 250) == 67)
   }
 }

@@ -16,11 +16,11 @@ package struct Fold: Equatable, Hashable, Sendable {
   }
 
   /// How many folds suit a training set with so many examples of each class; nil where a tenth of it is a validation set that says
-  /// enough, which has a standard error of about 1 % of accuracy with 5000 examples, and where classes have fewer than ten examples
-  /// in the mean, so that folds would lack many.
+  /// enough, which has a standard error of about 1 % of accuracy with 5000 examples, and where the classes there are have fewer
+  /// than ten examples in the mean, so that folds would lack many.
   package static func count(forClasses sizes: [Int]) -> Int? {
     let total = sizes.reduce(0, +)
-    return total < 5000 && total >= 10 * sizes.count ? 5 : nil
+    return total < 5000 && total >= 10 * sizes.count { $0 > 0 } ? 5 : nil
   }
 }
 

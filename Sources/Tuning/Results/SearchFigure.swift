@@ -22,7 +22,7 @@ package struct SearchFigure {
 
   struct Point {
     let value, loss, error: Double
-    /// Whether it is of an earlier rung than the last one.
+    /// Whether it is of an earlier rung than the last one, and not of an optimum, which has no rungs.
     let isPartial: Bool
     let isChosen: Bool
   }
@@ -50,7 +50,7 @@ package struct SearchFigure {
         let name = SearchTable.text(space.keys, setting.values, without: axis)
         let point = Point(
           value: value, loss: result.loss, error: result.lossError.isFinite ? result.lossError : 0,
-          isPartial: result.trial.rung < last,
+          isPartial: result.trial.rung < last && !setting.reachesOptimum,
           isChosen: result.trial == chosen)
         if let index = lines.firstIndex(where: { $0.name == name }) {
           lines[index].points.append(point)

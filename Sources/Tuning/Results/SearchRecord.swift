@@ -115,12 +115,13 @@ package struct SearchRecord: Codable, Equatable, Sendable {
   /// Throws exit code 64 if this record is of another search than `request`.
   package func check(_ request: Request, in directory: SearchDirectory) throws(ConfigurationError) {
     let parts = [
+      // Which decides on folds, too.
+      ("--no-refit", self.request.refits == request.refits),
       ("--folds", self.request.folds == request.folds),
       ("the configuration", self.request.configuration == request.configuration),
       ("--over", self.request.grids == request.grids), ("--path", self.request.isPath == request.isPath),
       ("--rungs", self.request.rungs == request.rungs), ("--longer", self.request.extensions == request.extensions),
       ("the data", self.request.data == request.data),
-      ("--no-refit", self.request.refits == request.refits),
     ]
     guard let changed = parts.first(where: { !$0.1 })?.0 else { return }
     throw ConfigurationError(

@@ -58,7 +58,8 @@ package struct SearchTable {
       let own = space.settings.filter { $0.configuration.optimizer.method == method }
       let results = record.results.filter { result in own.contains { $0.number == result.trial.setting } }
       let best = record.best(by: criterion) { result in own.contains { $0.number == result.trial.setting } }
-      return "\(method.rawValue): \(best.map(text) ?? "all settings diverged"); \(own.count.counted("setting")), "
+      let reached = best.map { text($0) + ", with " + $0.stepsInAll.counted("step") } ?? "all settings diverged"
+      return "\(method.rawValue): \(reached); \(own.count.counted("setting")), "
         + "\(results.reduce(0) { $0 + $1.seconds }.short) s"
     }
   }

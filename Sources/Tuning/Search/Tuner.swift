@@ -99,6 +99,12 @@ package final class Tuner {
     }
     let setting = space.settings[chosen.trial.setting - 1]
     say("chosen: \(setting.number)  \(table.text(setting))  \(table.text(chosen)), with \(chosen.stepsInAll) steps")
+    if !setting.reachesOptimum, setting.configuration.training.keep == .best, chosen.bestStep == chosen.steps,
+      chosen.trial.rung >= schedule.rungs
+    {
+      say(
+        "note: its model is that of its last step, so that more steps may be better: raise training.epochs or --longer")
+    }
     if let path = options.outOfFold {
       guard try writeOutOfFold(chosen.trial, to: path) else { return .interrupted }
     }

@@ -63,15 +63,19 @@ package enum DefaultGrid {
     ] + (smoothes ? [smoothed] : []) + (withOptimum ? [optimum] : [])
   }
 
-  /// How many epochs settings train where the configuration does not say: those of a run. Few rows have few steps in them, and
-  /// where no setting goes on to its optimum the epochs are those of two hundred steps at least.
+  /// How many epochs settings train where the configuration does not say, and none of them goes on to its optimum: those of a run,
+  /// and of two hundred steps at least, which few rows have not in some epochs.
   package static func epochs(_ resolved: Configuration, for data: TrainingData) -> Int {
-    if hasOptimum(resolved, data) { return resolved.training.epochs }
     let stepsPerEpoch = resolved.sampler(of: data.train).batchesPerEpoch
     return max(resolved.training.epochs, (200 + stepsPerEpoch - 1) / stepsPerEpoch)
   }
 
-  /// Whether optima are among the settings.
+  /// Whether any setting goes on to its optimum.
+  package static func seekOptima(_ grids: [[SearchAxis]]) -> Bool {
+    grids.joined().contains { $0.key == until && $0.values.contains("optimum") }
+  }
+
+  /// Whether optima are among the settings that are compared.
   private static func hasOptimum(_ resolved: Configuration, _ data: TrainingData) -> Bool {
     !resolved.model.hasHiddenParameters && resolved.allowsOptimum && isOptimumCheap(resolved.model, data)
   }

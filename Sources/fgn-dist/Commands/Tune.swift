@@ -37,7 +37,8 @@ struct Tune: ParsableCommand {
   @Option(
     help: """
       Train all settings for a part of their steps, the best third for three times as many, and so on to all steps; 1: train \
-      all settings to the end. (default: 1 for up to 3 settings or with --path, 2 for up to 8, else 3)
+      all settings to the end. Those that go on to an optimum do not count. (default: 1 for up to 3 settings or with --path, 2 \
+      for up to 8, else 3)
       """)
   var rungs: Int?
 
@@ -67,7 +68,7 @@ struct Tune: ParsableCommand {
   var folds: Int?
 
   @Option(
-    help: "With --folds, an NPY file for the probabilities of each row by the model that was not trained on it.")
+    help: "With folds, an NPY file for the probabilities of each row by the model that was not trained on it.")
   var outOfFold: String?
 
   @Option(
@@ -107,7 +108,6 @@ struct Tune: ParsableCommand {
       }
     }
     if let outOfFold {
-      guard folds != nil else { throw ValidationError("--out-of-fold goes with --folds; give it, or leave it out") }
       guard PredictionFile.Format(outOfFold) == .npy else {
         throw ValidationError("--out-of-fold \(outOfFold) must end in .npy")
       }
@@ -123,6 +123,11 @@ struct Tune: ParsableCommand {
       try communicator.collectively { try checkOutOfFold(base) }
       let sets = try job.loadSets(base)
       let folds = self.folds ?? (hasOwnValidation || !refit ? nil : Fold.count(forClasses: sets.classSizes))
+      if let outOfFold, folds == nil {
+        throw CollectiveFailure(
+          ConfigurationError(
+            source: "--out-of-fold \(outOfFold)", "goes with --folds; give it, or leave it out"))
+      }
       if folds != self.folds {
         (base, overrides, hasOwnValidation) = try communicator.collectively { try loadBase(folds) }
       }
@@ -203,16 +208,18 @@ struct Tune: ParsableCommand {
 
   /// The settings of --over, or those of a search that names none.
   private func makeSpace(_ axes: [SearchAxis], _ data: TrainingData, _ overrides: [String]) throws -> SearchSpace {
-    var (grids, epochs) = ([axes], Int?.none)
+    var (grids, common) = ([axes], Int?.none)
     if axes.isEmpty {
       let base = try Configuration.load(path: config, overrides: overrides + ["optimizer.method=fgn"])
         .resolved(for: data.facts)
       grids = try DefaultGrid.keeping(self.overrides, in: DefaultGrid.grids(base, for: data))
-      epochs = DefaultGrid.epochs(base, for: data)
+      if !DefaultGrid.seekOptima(grids) { common = DefaultGrid.epochs(base, for: data) }
     }
     return try SearchSpace(grids, isPath: path) { tried in
       var setting = try Configuration.load(path: config, overrides: overrides, tried: tried).resolved(for: data.facts)
-      if let epochs, setting.training.until == .steps { setting.training.$epochs.choose(epochs) }
+      if setting.training.until == .steps, common != nil || setting.model.hasHiddenParameters {
+        setting.training.$epochs.choose(common ?? DefaultGrid.epochs(setting, for: data))
+      }
       return setting
     }
   }

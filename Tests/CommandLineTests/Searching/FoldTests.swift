@@ -64,6 +64,16 @@ extension RecoveryTests {
         outcome.expectSuccess()
         #expect(outcome.output.contains("5 folds of 600 examples"), "\(outcome.output)")
       }
+      // With hidden layers ten epochs of few steps are not enough.
+      let epochs = ["--set", "training.steps=null", "--folds", "2", "--over", "optimizer.weight_decay=0,0.1"]
+      for (layers, steps) in [("[]", "30"), ("[{linear: 3}, tanh]", "201")] {
+        let outcome = try tune(.plain, steps, epochs + ["--set", "model.layers=\(layers)"], in: workspace)
+        outcome.expectSuccess()
+        let rows = try workspace.table(steps)
+        #expect(rows.map { $0["steps"]! } == [steps, steps], "\(outcome.output)")
+        let isLast = rows.contains { $0["status"] == "chosen" && $0["best_step"] == steps }
+        #expect(outcome.output.contains("note: its model is that of its last step") == isLast)
+      }
       let named = try tune(.plain, "named", ["--folds", "5"] + over, in: workspace)
       named.expectSuccess()
       #expect(try workspace.bytes("named/tune.csv") == workspace.bytes("few-\(Ranks.plain)/tune.csv"))
@@ -212,7 +222,7 @@ extension RecoveryTests {
         (["--folds", "1"], 64, "--folds takes 2 to 20"), (["--folds", "21"], 64, "--folds takes 2 to 20"),
         (["--folds", "13"], 65, "12 examples, too few for 13 folds"),
         (["--folds", "3", "--no-refit"], 64, "--no-refit does not go with --folds"),
-        (["--out-of-fold", "out.npy"], 64, "--out-of-fold goes with --folds"),
+        (["--out-of-fold", "out.npy"], 64, "out.npy: goes with --folds"),
         (["--folds", "3", "--out-of-fold", "out.csv"], 64, "must end in .npy"),
         (["--folds", "3", "--out-of-fold", "train-labels.npy"], 64, "is a file that the search reads"),
         (["--folds", "3", "--out-of-fold", "nowhere/out.npy"], 74, "nowhere/out.npy"),

@@ -30,7 +30,7 @@ import Testing
   }
 
   @Test func `Few rows of classes that are not rare have five folds`() {
-    #expect(Fold.count(forClasses: [20, 0]) == 5 && Fold.count(forClasses: [2499, 2500]) == 5)
+    #expect(Fold.count(forClasses: [10, 0, 10]) == 5 && Fold.count(forClasses: [2499, 2500]) == 5)
     #expect(Fold.count(forClasses: [2500, 2500]) == nil && Fold.count(forClasses: [9, 10]) == nil)
   }
 
