@@ -24,14 +24,14 @@ is alone, in a process of its own with the same number of threads.
 The validation rows are those of `data.validation.fraction`, which are taken here by the program's
 own rule from seed and labels. The run ends where a model of fgn-dist scores otherwise on these rows
 than fgn-dist says, but with --own-rows. Every round has its own seed, for rows, starts and
-batches; the table has
-medians, and the setting that was chosen most often.
+batches; the table has medians, and the setting that was chosen most often.
 
 "s, best" are the seconds of the chosen setting's training on all rows, of fgn-dist of its steps
 alone. "s, search" are those of everything until the model is there. For fgn-dist they are those of
 the whole command, with its start, reading, all evaluations and what it writes; for the others they
-have neither imports nor reading nor the test set, which "s, command" has of all. Memory is the peak of the contender's largest
-process, with the interpreter and its libraries. A grid is as good as it is chosen: --json has all of it.
+have neither imports nor reading nor the test set, which "s, command" has of all. Memory is the
+peak of the contender's largest process, with the interpreter and its libraries. A grid is as good
+as it is chosen: --json has all of it.
 """
 
 import argparse
