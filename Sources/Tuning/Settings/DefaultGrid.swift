@@ -13,7 +13,8 @@ package enum DefaultGrid {
   package static func grids(_ resolved: Configuration, for data: TrainingData) -> [[SearchAxis]] {
     let peak = resolved.optimizer.learningRate
     let damping = resolved.optimizer.damping
-    if resolved.training.until == .optimum { return [[optimumDecays(6, data)]] }
+    let rows = data.train.count
+    if resolved.training.until == .optimum { return [[optimumDecays(6, data.facts.meanSquaredNorm(), rows: rows)]] }
     if resolved.model.hasHiddenParameters {
       return [
         [SearchAxis(method, ["fgn"]), rates(peak, 0.3 * peak), SearchAxis(decay, ["0"])],
@@ -38,7 +39,8 @@ package enum DefaultGrid {
     let optimum =
       [
         SearchAxis(method, ["fgn"]), SearchAxis(until, ["optimum"]), SearchAxis("training.tolerance", ["0.01"]),
-        SearchAxis("training.max_passes", ["\(passes(resolved.model, data))"]), optimumDecays(smoothes ? 4 : 6, data),
+        SearchAxis("training.max_passes", ["\(passes(resolved.model, data))"]),
+        optimumDecays(smoothes ? 4 : 6, norm, rows: rows),
       ] + (data.hasUnevenClasses ? [SearchAxis("optimizer.decay_biases", ["false"])] : [])
     let smoothed = [
       SearchAxis(method, ["fgn"]), rates(peak, 0.3 * peak), decays(1e-7),
@@ -104,7 +106,7 @@ package enum DefaultGrid {
   /// Whether a hundred passes over all rows take less time than a search: for sparse heads, and those whose classes have
   /// blocks of the Hessian to precondition by, which some thousand classes have not.
   private static func isOptimumCheap(_ model: Configuration.ModelOptions, _ data: TrainingData) -> Bool {
-    let (columns, classes) = (data.train.features.columns + (model.bias ? 1 : 0), data.classCount)
+    let (columns, classes) = headExtents(model, data)
     if data.train.features.isSparse { return columns * classes <= 1 << 26 }
     return OptimumOptions.hasClassBlocks(columns: columns, outputs: classes)
   }
@@ -113,14 +115,21 @@ package enum DefaultGrid {
   /// need many.
   private static func passes(_ model: Configuration.ModelOptions, _ data: TrainingData) -> Int {
     if data.train.features.isSparse { return 100 }
-    let size = (data.train.features.columns + (model.bias ? 1 : 0)) * data.classCount * data.train.count
-    return min(max(100, 50_000_000_000 / size), 1000)
+    let (columns, classes) = headExtents(model, data)
+    return Int(min(max(100, 5e10 / (Double(columns) * Double(classes) * Double(data.train.count))), 1000))
+  }
+
+  /// The columns of a linear head, its bias included, and its classes.
+  private static func headExtents(_ model: Configuration.ModelOptions, _ data: TrainingData) -> (
+    columns: Int, classes: Int
+  ) {
+    (data.train.features.columns + (model.bias ? 1 : 0), data.classCount)
   }
 
   /// Weight decays of which one suits the optimum: what logits are at a training row goes with mean ‖x‖², and the loss outweighs
   /// the decay in proportion to the number n of rows. Their variance a priori is mean ‖x‖² / (n · decay), here from 2 to 1000.
-  private static func optimumDecays(_ count: Int, _ data: TrainingData) -> SearchAxis {
-    let strongest = data.facts.meanSquaredNorm() / Double(2 * data.train.count)
+  private static func optimumDecays(_ count: Int, _ norm: Double, rows: Int) -> SearchAxis {
+    let strongest = norm / Double(2 * rows)
     return SearchAxis(
       decay,
       (0..<count).map { String(format: "%.2g", max(strongest * pow(500, -Double($0) / Double(count - 1)), 1e-30)) })

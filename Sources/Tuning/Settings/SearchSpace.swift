@@ -17,6 +17,7 @@ package struct SearchSpace {
     package var reachesOptimum: Bool { configuration.training.until == .optimum }
   }
 
+  /// The axes whose products the settings are, as they were asked for.
   package let grids: [[SearchAxis]]
   /// The keys of all axes, in order.
   package let keys: [String]
