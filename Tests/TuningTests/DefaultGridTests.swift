@@ -40,6 +40,30 @@ import Testing
     #expect(grids.reduce(0) { $0 + $1.values.reduce(1) { $0 * $1.count } } <= 12 && !grids.isEmpty)
   }
 
+  @Test func `Other weight decays than the first wait, and heads of many classes look ahead`() throws {
+    func grids(classes: Int, _ settings: [String] = []) throws -> [[SearchAxis]] {
+      let features = FeatureMatrix([Float](repeating: 1, count: 199 * classes), shape: [199])
+      let data = TrainingData(
+        train: Dataset(features: features, labels: (0..<classes).map { Int32($0) }, classCount: classes), test: nil,
+        normalization: .none, classCount: classes)
+      return DefaultGrid.grids(
+        try Configuration.parse("", source: "test", overrides: settings).resolved(), for: data)
+    }
+    func saving(_ grids: [[SearchAxis]]) -> Int {
+      grids.count { $0.contains { $0.key == "optimizer.nesterov" && $0.values == ["true"] } }
+    }
+    // 2^26 numbers are 1677 classes of 200 columns.
+    #expect(saving(try grids(classes: 1677)) == 0)
+    let many = try grids(classes: 1678)
+    #expect(saving(many) == 2)
+    #expect(saving(try grids(classes: 1678, ["optimizer.momentum=0"])) == 0)
+    let decays = many.joined().filter { $0.key == "optimizer.weight_decay" }
+    #expect(decays.map(\.values.count) == [3, 2] && decays.allSatisfy { $0.early == 1 })
+    let networks = try grids(classes: 10, ["model.layers=[{linear: 8}, tanh]"])
+    let late = networks.joined().filter { $0.early != nil }
+    #expect(late.map(\.values) == [["0.1", "0"]])
+  }
+
   @Test func `Smoothed labels are tried where accuracy is what counts`() throws {
     let labels = (0..<40).map { Int32($0 % 4) }
     func isSmoothed(_ settings: [String]) throws -> Bool {

@@ -80,6 +80,13 @@ import Tuning
     #expect(promoted([8], space, count: 1, to: .last, diverged: [7]) == [8])
   }
 
+  @Test func `A setting that leads as far in a third of the steps has three times the rate, and all else alike`() throws
+  {
+    let space = try space(["optimizer.method=fgn,adam", "optimizer.learning_rate=1,0.3,0.1,0.05"])
+    func faster(_ number: Int) -> Int? { space.faster(than: space.settings[number - 1])?.number }
+    #expect((1...8).map(faster) == [nil, 1, 2, nil, nil, 5, 6, nil])
+  }
+
   @Test func `To a longer rung the best of each kind goes, with less rate and more weight decay`() throws {
     // 1 to 4: fgn with rate 1, then 0.3, each with 1e-4 and 0; 5 to 8: adam with them.
     let space = try space([

@@ -48,6 +48,18 @@ import Tuning
     #expect(ends.settings.map(\.values) == [["steps", ""], ["optimum", "1e-3"], ["optimum", "1e-2"]])
   }
 
+  @Test func `Settings with a later value of an axis that says so join late`() throws {
+    let axes = [
+      SearchAxis("optimizer.momentum", ["0", "0.5"]),
+      SearchAxis("optimizer.weight_decay", ["1e-4", "1e-2", "0"], early: 1),
+    ]
+    let space = try SearchSpace([axes]) { tried in
+      try Configuration.parse("{}", source: "test", tried: tried).resolved()
+    }
+    #expect(space.settings.map(\.joinsLate) == [false, true, true, false, true, true])
+    #expect(try self.space(["optimizer.weight_decay=1e-4,1e-2"]).settings.allSatisfy { !$0.joinsLate })
+  }
+
   @Test func `Weight decays of a linear head are a path from strong to weak for each of the other settings`() throws {
     let space = try space(["optimizer.weight_decay=1e-4,1e-2,1e-3", "optimizer.damping.initial=1,2"], isPath: true)
     // 1: 1e-4 with λ 1, 2: 1e-4 with λ 2, 3: 1e-2, 4, 5: 1e-3, 6.

@@ -34,6 +34,12 @@ extension Configuration {
 extension Configuration.TrainingOptions {
   /// The steps of a run.
   package func steps(of sampler: BatchSampler) -> Int { steps ?? epochs * sampler.batchesPerEpoch }
+
+  /// How often a run is evaluated within its steps, about.
+  package func evaluations(of sampler: BatchSampler) -> Int {
+    let intervals = [evaluateEvery * sampler.batchesPerEpoch, evaluateEverySteps ?? 0].filter { $0 > 0 }
+    return intervals.min().map { steps(of: sampler) / $0 } ?? 0
+  }
 }
 
 extension Configuration.ModelOptions {

@@ -56,6 +56,8 @@ package final class Trainer<Scalar: DistributedScalar> {
   package private(set) var model: RunModel<Scalar>?
   /// Whether this rank is asked to stop, and with it all ranks at the end of the step. Local.
   package var wishesToStop: () throws -> Bool = { Preemption.requested != nil }
+  /// Whether the model of a completed run is scored on the training set: a pass over it, which trials of a search do without.
+  package var scoresTrainingSet = true
   /// Why the run has ended, where its numbers are not finite.
   var divergence: Divergence?
   /// How often the run has gone back for that.
@@ -185,9 +187,11 @@ package final class Trainer<Scalar: DistributedScalar> {
     try save()
     let model = chooseModel()
     self.model = model
-    let fit = try evaluate(model, on: data.train, split: "train")
-    if let sign = Divergence.sign("training loss", of: fit.loss, limit: lossLimit) {
-      throw failure(Divergence(step: step, sign: sign))
+    if scoresTrainingSet {
+      let fit = try evaluate(model, on: data.train, split: "train")
+      if let sign = Divergence.sign("training loss", of: fit.loss, limit: lossLimit) {
+        throw failure(Divergence(step: step, sign: sign))
+      }
     }
     if let test = data.test { try evaluate(model, on: test, split: "test") }
     try saveModel(model, isNew: step > firstStep)

@@ -36,7 +36,7 @@ struct TrialRun {
   let configuration: Configuration
   let directory: RunDirectory
   let context: SearchContext
-  /// Of a run that shows all its lines, a divergence is an error.
+  /// A run that shows all its lines is no trial: a divergence is an error, and its model is scored on the training set, too.
   var display = Coordinator.Display.all
 
   enum Outcome {
@@ -72,6 +72,7 @@ struct TrialRun {
         MetricsEvent.Run(run, version: context.version, mpi: context.library, ranks: communicator.size))
       let trainer = try Trainer<Scalar>(run, coordinator, after: retreat, over: communicator)
       trainer.wishesToStop = context.wishesToStop
+      trainer.scoresTrainingSet = display == .all
       return trainer
     }
     let run = try prepare(checkpoint)

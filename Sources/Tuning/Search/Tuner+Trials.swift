@@ -123,6 +123,7 @@ extension Tuner {
       configuration.training.keep = .last
     }
     configuration.training.steps = steps
+    if warm == nil { configuration.training.patience = configuration.training.patience ?? patience(of: configuration) }
     // A setting that backs off would be judged by another rate than its own.
     configuration.training.onDivergence.kind = .stop
     if let warm {
@@ -155,6 +156,16 @@ extension Tuner {
     // Ranks may differ by their clocks.
     result.seconds = try context.communicator.allreduce(result.seconds, .max)
     return result
+  }
+
+  /// How many evaluations in a row that are no better end a trial: the loss of a linear head rises for good once it does, also where
+  /// its rate falls. nil where it may yet fall.
+  private func patience(of configuration: Configuration) -> Int? {
+    let training = configuration.training
+    guard !configuration.model.hasHiddenParameters, training.bestBy == .loss, training.keep == .best,
+      training.until == .steps, training.average.kind == .none
+    else { return nil }
+    return max(3, training.evaluations(of: configuration.sampler(of: data.first.train)) / 6)
   }
 
   /// Whether a signal asks any rank to stop. Collective.

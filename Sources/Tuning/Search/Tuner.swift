@@ -61,7 +61,7 @@ package final class Tuner {
   /// Searches to the end, or until a signal asks any rank to stop. Collective.
   package func run() throws -> Outcome {
     try save(chosen: nil)
-    var (settings, rung) = (space.ordered, 1)
+    var (settings, rung) = (space.ordered.filter { !$0.joinsLate || schedule.rungs == 1 }, 1)
     while true {
       if let title = schedule.title(of: rung), !settings.allSatisfy(\.reachesOptimum) {
         say("\(title): \(settings.count.counted("setting"))")
@@ -150,6 +150,13 @@ package final class Tuner {
       let results = (1...rung).compactMap { record.result(of: Trial(setting: setting.number, rung: $0)) }
         .filter { !$0.hasDiverged }
       guard let last = results.last, last.trial.rung == rung, 3 * last.bestStep! >= 2 * last.steps else { return false }
+      // Three times as many steps at a third of the rate lead about as far.
+      if let faster = space.faster(than: setting),
+        let reached = record.result(of: Trial(setting: faster.number, rung: rung)),
+        reached.cost(by: criterion) > best.cost(by: criterion)
+      {
+        return false
+      }
       guard let before = results.dropLast().last else { return last.trial == best.trial }
       return Schedule.isWorthMore(
         before.shortfall(by: criterion), last.shortfall(by: criterion), rungs: rung - before.trial.rung,

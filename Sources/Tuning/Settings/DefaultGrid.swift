@@ -24,15 +24,16 @@ package enum DefaultGrid {
         ],
         [
           SearchAxis(method, ["adam"]), SearchAxis("optimizer.adam.decoupled_weight_decay", ["true"]),
-          quarter(resolved.optimizer.batchSize), rates(0.003, 0.001), SearchAxis(decay, ["0.1", "0"]),
+          quarter(resolved.optimizer.batchSize), rates(0.003, 0.001), SearchAxis(decay, ["0.1", "0"], early: 1),
         ].compactMap(\.self),
       ]
     }
-    let withOptimum = hasOptimum(resolved, data)
+    let isOptimumCheap = isOptimumCheap(resolved.model, data)
+    let withOptimum = isOptimumCheap && resolved.allowsOptimum
     // The curvature of a linear layer goes with the squares of its inputs, and with it what a weight decay does.
     let norm = data.facts.meanSquaredNorm()
     func decays(_ values: Double...) -> SearchAxis {
-      SearchAxis(decay, values.map { $0 == 0 ? "0" : String(format: "%.1g", max($0 * norm, 1e-30)) })
+      SearchAxis(decay, values.map { $0 == 0 ? "0" : String(format: "%.1g", max($0 * norm, 1e-30)) }, early: 1)
     }
     // Smoothed targets cost loss, and where words or sentences are classified win accuracy.
     let smoothes = resolved.training.bestBy != .loss
@@ -42,25 +43,29 @@ package enum DefaultGrid {
         SearchAxis("training.max_passes", ["\(passes(resolved.model, data))"]),
         optimumDecays(smoothes ? 4 : 6, norm, rows: rows),
       ] + (data.hasUnevenClasses ? [SearchAxis("optimizer.decay_biases", ["false"])] : [])
-    let smoothed = [
-      SearchAxis(method, ["fgn"]), rates(peak, 0.3 * peak), decays(1e-7),
-      SearchAxis("training.label_smoothing", ["0.05"]),
-    ]
+    // Where classes are many, a product is much of a step.
+    let saving =
+      isOptimumCheap || resolved.optimizer.momentum == 0 ? [] : [SearchAxis("optimizer.nesterov", ["true"])]
+    let smoothed =
+      [
+        SearchAxis(method, ["fgn"]), rates(peak, 0.3 * peak), decays(1e-7),
+        SearchAxis("training.label_smoothing", ["0.05"]),
+      ] + saving
     // A step of Adam moves each parameter by about its rate, and with it the logits the further the larger the inputs are.
     let stride = min(max(1 / max(norm, 1e-30), 0.001), 0.1)
     return [
       // Where the optimum is among the settings, it says what weight decays do.
       [
         SearchAxis(method, ["fgn"]), rates(peak, 0.3 * peak),
-        withOptimum ? decays(1e-7) : smoothes ? decays(1e-6, 0) : decays(1e-6, 1e-7, 0),
-      ],
+        withOptimum ? decays(1e-7) : smoothes ? decays(0, 1e-6) : decays(1e-7, 1e-6, 0),
+      ] + saving,
       // Where rows of many classes swing, long momentum and more damping go with a scale for each class and feature.
       [
         SearchAxis(method, ["fgn"]), SearchAxis(metric, [MetricOptions.Kind.diagonal.rawValue]),
         SearchAxis("optimizer.momentum", ["0.97"]),
         floor(2.5, damping),
-        rates(peak, peak / 3), withOptimum ? decays(1e-7) : decays(1e-7, 0),
-      ],
+        rates(peak, peak / 3), withOptimum ? decays(1e-7) : decays(0, 1e-7),
+      ] + saving,
       [SearchAxis(method, ["adam"]), rates(stride, 0.3 * stride)],
     ] + (smoothes ? [smoothed] : []) + (withOptimum ? [optimum] : [])
   }
@@ -75,11 +80,6 @@ package enum DefaultGrid {
   /// Whether any setting goes on to its optimum.
   package static func seekOptima(_ grids: [[SearchAxis]]) -> Bool {
     grids.joined().contains { $0.key == until && $0.values.contains("optimum") }
-  }
-
-  /// Whether optima are among the settings that are compared.
-  private static func hasOptimum(_ resolved: Configuration, _ data: TrainingData) -> Bool {
-    !resolved.model.hasHiddenParameters && resolved.allowsOptimum && isOptimumCheap(resolved.model, data)
   }
 
   /// The grids without the axes of keys that are given, as `KEY=VALUE`, and without those grids that are of another method, metric

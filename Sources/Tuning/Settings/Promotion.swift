@@ -46,6 +46,13 @@ extension SearchSpace {
     return (words.indices.filter { isFirst[$0] }, words.indices.filter { !isFirst[$0] })
   }
 
+  /// The setting with the next larger learning rate, if that is about three times as large or more, and all else equal.
+  package func faster(than setting: Setting) -> Setting? {
+    let faster = neighbours(of: setting, in: \.learningRate).above
+    func rate(_ setting: Setting) -> Double { setting.configuration.optimizer.learningRate }
+    return faster.flatMap { rate($0) > 2.9 * rate(setting) ? $0 : nil }
+  }
+
   /// The settings with the next smaller and the next larger value of a number, and all else equal.
   private func neighbours(
     of setting: Setting, in number: WritableKeyPath<Configuration.OptimizerOptions, Double>

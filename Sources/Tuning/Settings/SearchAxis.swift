@@ -6,9 +6,12 @@ import Training
 package struct SearchAxis: Codable, Equatable, Sendable {
   package let key: String
   package let values: [String]
+  /// How many of the values, from the first on, are tried from the first rung on; the others join in with the last rung, beside the
+  /// best setting. nil: all of them are.
+  package private(set) var early: Int?
 
-  package init(_ key: String, _ values: [String]) {
-    (self.key, self.values) = (key, values)
+  package init(_ key: String, _ values: [String], early: Int? = nil) {
+    (self.key, self.values, self.early) = (key, values, early)
   }
 
   /// Throws exit code 64 for a text that is neither form, and for a value that is there twice.

@@ -12,6 +12,8 @@ package struct SearchSpace {
     package let configuration: Configuration
     /// The setting whose model this one starts from: the same one with the next stronger weight decay.
     package var warmStart: Int?
+    /// Whether it is tried from the last rung on only.
+    package var joinsLate = false
 
     /// Whether runs of this setting end with the optimum of their objective, and not with a number of steps.
     package var reachesOptimum: Bool { configuration.training.until == .optimum }
@@ -52,7 +54,11 @@ package struct SearchSpace {
         let values = keys.map { key in
           configuration.reads(key) ? combination.first { $0.key == key }?.value ?? "" : ""
         }
-        settings.append(Setting(number: settings.count + 1, values: values, configuration: configuration))
+        let joinsLate = zip(grid, combination).contains { axis, chosen in
+          axis.early.map { !axis.values.prefix($0).contains(chosen.value) } ?? false
+        }
+        settings.append(
+          Setting(number: settings.count + 1, values: values, configuration: configuration, joinsLate: joinsLate))
       }
     }
     self.grids = grids

@@ -269,7 +269,7 @@ struct Tune: ParsableCommand {
     }
     if space.isPath { return 1 }
     // Optima need no rungs; with two, those behind the best one are left out.
-    let count = space.settings.count { !$0.reachesOptimum }
+    let count = space.settings.count { !$0.reachesOptimum && !$0.joinsLate }
     return rungs ?? (count == 0 ? 2 : Schedule.rungs(settings: count))
   }
 

@@ -48,6 +48,8 @@ extension RecoveryTests {
       let best = try workspace.metrics(name).filter { $0.split == "validation" }.compactMap(\.loss).min()
       #expect(best == losses[chosen])
       #expect(!(try workspace.metrics(name).contains { $0.split == "test" }), "a trial looks at the test set")
+      #expect(!(try workspace.metrics(name).contains { $0.split == "train" }), "a trial is scored on the training set")
+      #expect(try workspace.metrics("run").contains { $0.split == "train" })
       // 2000 rows are 20 batches, 1800 are 18.
       let steps = Int(rows[chosen]["steps_in_all"]!)!
       let refit = Int((Double(steps) * 20 / 18).rounded())
@@ -67,6 +69,23 @@ extension RecoveryTests {
       ).expectSuccess()
       let page = String(decoding: try workspace.bytes("report.html"), as: UTF8.self)
       #expect(page.components(separatedBy: Data(svg).base64EncodedString()).count == 2)
+    }
+
+    @Test func `A trial of a head ends where its loss rises, unless its patience is given`() throws {
+      let workspace = try prepare()
+      let more = ["--no-refit", "--set", "training.epochs=60", "--over", "optimizer.learning_rate=0.3,0.1"]
+      try tune(.plain, "short", more, in: workspace).expectSuccess()
+      try tune(.plain, "long", more + ["--set", "training.patience=60"], in: workspace).expectSuccess()
+      let (short, long) = (try workspace.table("short"), try workspace.table("long"))
+      #expect(short.map { $0["best_step"] } == long.map { $0["best_step"] })
+      #expect(short.map { $0["loss"] } == long.map { $0["loss"] })
+      for (name, trial) in zip(["01-1", "02-1"], short) {
+        let ends = try ["short", "long"].map { try #require(try workspace.metrics("\($0)/trials/\(name)").last) }
+        #expect(ends.map(\.reason) == ["patience", "completed"])
+        // 18 steps an epoch, and a sixth of 60 evaluations.
+        #expect(ends[0].step == Int(trial["best_step"]!)! + 10 * 18)
+        #expect(ends[1].step == 60 * 18)
+      }
     }
 
     @Test func `Goes on after kills and signals to the same table and model`() throws {
