@@ -111,18 +111,25 @@ import Testing
   }
 
   @Test func `Few rows are trained for two hundred steps at least`() throws {
-    func epochs(_ settings: [String], rows: Int) throws -> Int {
+    func epochs(_ settings: [String], rows: Int, classes: Int = 4, grows: Bool = true) throws -> Int {
       let features = FeatureMatrix((0..<rows * 3).map { Double($0 % 7) }, shape: [3])
-      let labels = (0..<rows).map { Int32($0 % 4) }
+      let labels = (0..<rows).map { Int32($0 % classes) }
       let data = TrainingData(
-        train: Dataset(features: features, labels: labels, classCount: 4), test: nil, normalization: .none,
-        classCount: 4)
+        train: Dataset(features: features, labels: labels, classCount: classes), test: nil, normalization: .none,
+        classCount: classes)
       let overrides = settings + ["optimizer.batch_size=100"]
       return DefaultGrid.epochs(
-        try Configuration.parse("", source: "test", overrides: overrides).resolved(), for: data)
+        try Configuration.parse("", source: "test", overrides: overrides).resolved(), for: data, grows: grows)
     }
     let hidden = "model.layers=[{linear: 8}, tanh]"
     #expect(try epochs([hidden], rows: 250) == 67)
     #expect(try epochs([hidden], rows: 5000) == 10)
+    #expect(try epochs([], rows: 10000) == 10)
+    // Heads of many classes begin with fewer epochs where more may follow. 2^26 numbers are 2^22 classes of four columns.
+    let many = (1 << 22) + 1
+    #expect(try epochs([], rows: 10000, classes: many) == 3)
+    #expect(try epochs([], rows: 250, classes: many) == 67)
+    #expect(try epochs([], rows: 10000, classes: many, grows: false) == 10)
+    #expect(try epochs([hidden], rows: 10000, classes: many) == 10)
   }
 }

@@ -1,6 +1,7 @@
 import Testing
 import Training
-import Tuning
+
+@testable import Tuning
 
 @Suite struct ScheduleTests {
   private func space(_ over: [String]) throws -> SearchSpace {
@@ -80,11 +81,42 @@ import Tuning
     #expect(promoted([8], space, count: 1, to: .last, diverged: [7]) == [8])
   }
 
-  @Test func `A setting that leads as far in a third of the steps has three times the rate, and all else alike`() throws
-  {
-    let space = try space(["optimizer.method=fgn,adam", "optimizer.learning_rate=1,0.3,0.1,0.05"])
-    func faster(_ number: Int) -> Int? { space.faster(than: space.settings[number - 1])?.number }
-    #expect((1...8).map(faster) == [nil, 1, 2, nil, nil, 5, 6, nil])
+  /// Losses by setting and rung, at steps that triple from rung to rung; negative ones are of models of the first half.
+  private func worthMore(_ losses: [Int: [Double]], in space: SearchSpace, rung: Int) -> [Int] {
+    var record = SearchRecord(
+      SearchRecord.Request(configuration: "", grids: space.grids, isPath: false, rungs: 2, data: ""))
+    for (setting, losses) in losses {
+      for (index, loss) in losses.enumerated() {
+        let steps = [100, 300, 900][index]
+        record.add(
+          TrialResult(
+            trial: Trial(setting: setting, rung: index + 1), steps: steps, bestStep: loss < 0 ? steps / 2 : steps,
+            stepsInAll: steps, loss: abs(loss), lossError: 0, accuracy: 0, balancedAccuracy: 0, seconds: 0))
+      }
+    }
+    return space.worthMore(space.settings, rung: rung, record, by: .loss).map(\.number)
+  }
+
+  @Test func `Longer runs are for settings that still gain, and of a kind that is not far behind`() throws {
+    // 1, 2: fgn with rates 1, 0.3; 3, 4: adam.
+    let space = try space(["optimizer.method=fgn,adam", "optimizer.learning_rate=1,0.3"])
+    #expect(worthMore([1: [1, 0.7], 3: [1, 0.72]], in: space, rung: 2) == [1, 3])
+    // Best at half of its steps; a kind that is 3 % behind.
+    #expect(worthMore([1: [1, -0.7], 3: [1, 0.72]], in: space, rung: 2) == [3])
+    #expect(worthMore([1: [1, 0.7], 3: [1, 0.73]], in: space, rung: 2) == [1])
+    // One of its kind is not.
+    #expect(worthMore([1: [1, 0.7], 3: [-0.72], 4: [1, 0.73]], in: space, rung: 2) == [1, 4])
+    // What a later rung has come to is not known yet.
+    #expect(worthMore([1: [1, 0.7, 0.2], 3: [1, 0.72]], in: space, rung: 2) == [1, 3])
+  }
+
+  @Test func `A third of the rate promises no more than the rate itself has come to in a third of the steps`() throws {
+    let space = try space(["optimizer.learning_rate=1,0.3,0.2"])
+    #expect(worthMore([1: [1, -0.7], 2: [2, 0.71]], in: space, rung: 2) == [2])
+    #expect(worthMore([1: [1, -0.72], 2: [2, 0.71]], in: space, rung: 2).isEmpty)
+    // Where the faster one is not in the rung, or not three times as fast, it says nothing.
+    #expect(worthMore([1: [0.72], 2: [2, 0.71]], in: space, rung: 2) == [2])
+    #expect(worthMore([2: [1, -0.72], 3: [2, 0.71]], in: space, rung: 2) == [3])
   }
 
   @Test func `To a longer rung the best of each kind goes, with less rate and more weight decay`() throws {

@@ -71,7 +71,7 @@ package final class Tuner {
       var ranked = ranked(settings, rung: rung)
       if rung >= schedule.rungs {
         if rung == schedule.rungs + schedule.extensions { break }
-        ranked = worthMore(ranked, rung: rung)
+        ranked = space.worthMore(ranked, rung: rung, record, by: criterion)
       }
       let count = schedule.survivors(of: settings.count, rung: rung)
       settings = space.promoted(ranked, count: count, to: schedule.stage(of: rung + 1)) { setting in
@@ -99,8 +99,9 @@ package final class Tuner {
     }
     let setting = space.settings[chosen.trial.setting - 1]
     say("chosen: \(setting.number)  \(table.text(setting))  \(table.text(chosen)), with \(chosen.stepsInAll) steps")
+    let hasGoneOn = record.results.contains { $0.trial.setting == setting.number && $0.trial.rung > chosen.trial.rung }
     if !setting.reachesOptimum, setting.configuration.training.keep == .best, chosen.bestStep == chosen.steps,
-      chosen.trial.rung >= schedule.rungs
+      chosen.trial.rung >= schedule.rungs, !hasGoneOn
     {
       say(
         "note: its model is that of its last step, so that more steps may be better: raise training.epochs or --longer")
@@ -139,29 +140,6 @@ package final class Tuner {
       (results[index].cost(by: criterion), results[index].loss, settings[index].number)
     }
     return settings.indices.filter { !results[$0].hasDiverged }.sorted { place($0) < place($1) }.map { settings[$0] }
-  }
-
-  /// The settings of a rung that three times as many steps may make better than all others: those whose best model is of the last
-  /// third of their runs, and whose gain since their last rung promises as much.
-  private func worthMore(_ ranked: [SearchSpace.Setting], rung: Int) -> [SearchSpace.Setting] {
-    // A search that goes on knows what the next rung has come to before it stopped.
-    guard let best = record.best(by: criterion, where: { $0.trial.rung <= rung }) else { return [] }
-    return ranked.filter { setting in
-      let results = (1...rung).compactMap { record.result(of: Trial(setting: setting.number, rung: $0)) }
-        .filter { !$0.hasDiverged }
-      guard let last = results.last, last.trial.rung == rung, 3 * last.bestStep! >= 2 * last.steps else { return false }
-      // Three times as many steps at a third of the rate lead about as far.
-      if let faster = space.faster(than: setting),
-        let reached = record.result(of: Trial(setting: faster.number, rung: rung)),
-        reached.cost(by: criterion) > best.cost(by: criterion)
-      {
-        return false
-      }
-      guard let before = results.dropLast().last else { return last.trial == best.trial }
-      return Schedule.isWorthMore(
-        before.shortfall(by: criterion), last.shortfall(by: criterion), rungs: rung - before.trial.rung,
-        best: best.shortfall(by: criterion))
-    }
   }
 
   /// The trial with the strongest weight decay whose loss is at most a standard error above the best one (Breiman et al.,

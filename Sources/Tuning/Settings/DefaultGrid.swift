@@ -72,9 +72,12 @@ package enum DefaultGrid {
 
   /// How many epochs settings train where the configuration does not say, and none of them goes on to its optimum: those of a run,
   /// and of two hundred steps at least, which few rows have not in some epochs.
-  package static func epochs(_ resolved: Configuration, for data: TrainingData) -> Int {
+  ///
+  /// - Parameter grows: whether longer rungs may follow. Heads of many classes, which soon know their rows, have three epochs then.
+  package static func epochs(_ resolved: Configuration, for data: TrainingData, grows: Bool = false) -> Int {
     let stepsPerEpoch = resolved.sampler(of: data.train).batchesPerEpoch
-    return max(resolved.training.epochs, (200 + stepsPerEpoch - 1) / stepsPerEpoch)
+    let isLarge = !resolved.model.hasHiddenParameters && !isOptimumCheap(resolved.model, data)
+    return max(isLarge && grows ? 3 : resolved.training.epochs, (200 + stepsPerEpoch - 1) / stepsPerEpoch)
   }
 
   /// Whether any setting goes on to its optimum.

@@ -20,7 +20,7 @@ extension SearchSpace {
     _ ranked: [Setting], count: Int, to next: Schedule.Stage, hasDiverged: (Setting) -> Bool
   ) -> [Setting] {
     let families = ranked.map(\.configuration.pathIdentity)
-    let kinds = ranked.map(\.configuration.kindIdentity)
+    let kinds = ranked.map(\.kind)
     let (firsts, seconds) = Self.firsts(of: next == .longer ? kinds : families)
     let best = (firsts + (next == .longer ? [] : seconds)).prefix(count).sorted()
     let leaders = Self.firsts(of: best.map { kinds[$0] }).firsts.map { ranked[best[$0]] }
@@ -39,6 +39,37 @@ extension SearchSpace {
     return settings.filter { numbers.contains($0.number) }
   }
 
+  /// The settings of a rung that three times as many steps may make better than all others: those whose best model is of the last
+  /// third of their runs, of a kind that is not far behind, and whose gain since their last rung promises as much.
+  ///
+  /// - Parameters:
+  ///   - ranked: the settings of the rung that have not diverged.
+  ///   - record: with the results of this rung. What is known of later ones, where a search goes on, does not count.
+  package func worthMore(
+    _ ranked: [Setting], rung: Int, _ record: SearchRecord, by criterion: Configuration.TrainingOptions.Criterion
+  ) -> [Setting] {
+    let known = record.results.filter { !$0.hasDiverged && $0.trial.rung <= rung }
+    func shortfall(_ result: TrialResult) -> Double { result.shortfall(by: criterion) }
+    guard let best = record.best(by: criterion, where: { $0.trial.rung <= rung }) else { return [] }
+    return ranked.filter { setting in
+      let results = known.filter { $0.trial.setting == setting.number }.sorted { $0.trial.rung < $1.trial.rung }
+      guard let last = results.last, last.trial.rung == rung, 3 * last.bestStep! >= 2 * last.steps else { return false }
+      let kind = Set(settings.filter { $0.kind == setting.kind }.map(\.number))
+      let bestOfKind = known.filter { kind.contains($0.trial.setting) }.map(shortfall).min()!
+      if bestOfKind > (1 + Schedule.leastGain) * shortfall(best) { return false }
+      // Three times as many steps at a third of the rate lead about as far.
+      if let faster = faster(than: setting),
+        let reached = record.result(of: Trial(setting: faster.number, rung: rung)),
+        reached.cost(by: criterion) > best.cost(by: criterion)
+      {
+        return false
+      }
+      guard let before = results.dropLast().last else { return last.trial == best.trial }
+      return Schedule.isWorthMore(
+        shortfall(before), shortfall(last), rungs: rung - before.trial.rung, best: shortfall(best))
+    }
+  }
+
   /// The places of words that are new, and of those that have come before.
   private static func firsts(of words: [String]) -> (firsts: [Int], seconds: [Int]) {
     var seen = Set<String>()
@@ -47,7 +78,7 @@ extension SearchSpace {
   }
 
   /// The setting with the next larger learning rate, if that is about three times as large or more, and all else equal.
-  package func faster(than setting: Setting) -> Setting? {
+  func faster(than setting: Setting) -> Setting? {
     let faster = neighbours(of: setting, in: \.learningRate).above
     func rate(_ setting: Setting) -> Double { setting.configuration.optimizer.learningRate }
     return faster.flatMap { rate($0) > 2.9 * rate(setting) ? $0 : nil }
@@ -67,12 +98,14 @@ extension SearchSpace {
   }
 }
 
+extension SearchSpace.Setting {
+  /// Equal for settings that train the same but for their learning rate and weight decay.
+  var kind: String { configuration.identity(without: \.weightDecay, \.learningRate) }
+}
+
 extension Configuration {
   /// Equal for configurations that train the same but for their weight decay.
   var pathIdentity: String { identity(without: \.weightDecay) }
-
-  /// Equal for configurations that train the same but for their learning rate and weight decay.
-  fileprivate var kindIdentity: String { identity(without: \.weightDecay, \.learningRate) }
 
   /// Equal for configurations that train the same but for some of the optimizer's numbers.
   fileprivate func identity(without numbers: WritableKeyPath<OptimizerOptions, Double>...) -> String {

@@ -140,8 +140,7 @@ struct Tune: ParsableCommand {
       var request = SearchRecord.Request(
         configuration: base.yaml, grids: space.grids, isPath: path, rungs: rungs, data: checksums.joined(separator: " ")
       )
-      (request.refits, request.folds) = (refit, folds)
-      request.extensions = longer ?? (over.isEmpty && self.rungs == nil && !path ? 2 : 0)
+      (request.refits, request.folds, request.extensions) = (refit, folds, extensions)
       try communicator.onRoot { if let outOfFold { try OutOfFoldFile.check(outOfFold) } }
       let begun = try communicator.onRoot { try begin(communicator.hostname) }
       defer { extendLifetime(begun) }
@@ -151,7 +150,6 @@ struct Tune: ParsableCommand {
         try record.check(request, in: directory)
         return record
       }
-
       try communicator.collectively { try checkFolder(directory.run, groups.count) }
       var options = Tuner.Options()
       (options.appliesOneStandardError, options.refits, options.outOfFold) = (oneStandardError, refit, outOfFold)
@@ -160,7 +158,8 @@ struct Tune: ParsableCommand {
         let console = Console(base.logging.progress, launched: communicator.size > 1)
         console.say("fgn-dist \(FgnDist.version)")
         console.say(
-          "search: \(space.settings.count.counted("setting")) of \(space.keys.joined(separator: ", ")); "
+          "search: " + space.settings.count.counted("setting")
+            + (space.keys.isEmpty ? "; " : " of \(space.keys.joined(separator: ", ")); ")
             + summary(of: data, folds, hasOwnValidation))
         if space.isPath {
           console.say("path: weight decays from strong to weak, each from the model of the one before")
@@ -180,6 +179,9 @@ struct Tune: ParsableCommand {
       }
     }
   }
+
+  /// How many longer rungs may follow.
+  private var extensions: Int { longer ?? (over.isEmpty && rungs == nil && !path ? 2 : 0) }
 
   /// What all settings share, with a validation set, the overrides for that, and whether it is the configuration's own.
   private func loadBase(_ folds: Int?) throws -> (Configuration, overrides: [String], hasOwnValidation: Bool) {
@@ -213,7 +215,7 @@ struct Tune: ParsableCommand {
       let base = try Configuration.load(path: config, overrides: overrides + ["optimizer.method=fgn"])
         .resolved(for: data.facts)
       grids = try DefaultGrid.keeping(self.overrides, in: DefaultGrid.grids(base, for: data))
-      if !DefaultGrid.seekOptima(grids) { common = DefaultGrid.epochs(base, for: data) }
+      if !DefaultGrid.seekOptima(grids) { common = DefaultGrid.epochs(base, for: data, grows: extensions > 0) }
     }
     return try SearchSpace(grids, isPath: path) { tried in
       var setting = try Configuration.load(path: config, overrides: overrides, tried: tried).resolved(for: data.facts)
