@@ -90,7 +90,8 @@ import Training
         let steps = [100, 300, 900][index]
         record.add(
           TrialResult(
-            trial: Trial(setting: setting, rung: index + 1), steps: steps, bestStep: loss < 0 ? steps / 2 : steps,
+            trial: Trial(setting: setting, rung: index + 1), steps: steps,
+            bestStep: loss.isInfinite ? nil : loss < 0 ? steps / 2 : steps,
             stepsInAll: steps, loss: abs(loss), lossError: 0, accuracy: 0, balancedAccuracy: 0, seconds: 0))
       }
     }
@@ -114,6 +115,7 @@ import Training
     let space = try space(["optimizer.learning_rate=1,0.3,0.2"])
     #expect(worthMore([1: [1, -0.7], 2: [2, 0.71]], in: space, rung: 2) == [2])
     #expect(worthMore([1: [1, -0.72], 2: [2, 0.71]], in: space, rung: 2).isEmpty)
+    #expect(worthMore([1: [0.72, .infinity], 2: [2, 0.71]], in: space, rung: 2) == [2])
     // Where the faster one is not in the rung, or not three times as fast, it says nothing.
     #expect(worthMore([1: [0.72], 2: [2, 0.71]], in: space, rung: 2) == [2])
     #expect(worthMore([2: [1, -0.72], 3: [2, 0.71]], in: space, rung: 2) == [3])

@@ -59,8 +59,8 @@ extension SearchSpace {
       if bestOfKind > (1 + Schedule.leastGain) * shortfall(best) { return false }
       // Three times as many steps at a third of the rate lead about as far.
       if let faster = faster(than: setting),
-        let reached = record.result(of: Trial(setting: faster.number, rung: rung)),
-        reached.cost(by: criterion) > best.cost(by: criterion)
+        let reached = known.first(where: { $0.trial == Trial(setting: faster.number, rung: rung) }),
+        shortfall(reached) > shortfall(best)
       {
         return false
       }
