@@ -5,26 +5,25 @@ import Networks
 /// moments would be a dense matrix.
 final class DiagonalPreconditioner<Scalar: DistributedScalar>: Preconditioner {
   private let objective: FullObjective<Scalar>
-  private let diagonal: Vector<Double>
+  /// The inverse of the diagonal.
+  private let inverse: Vector<Double>
 
   /// nil where the objective is not that of a linear head.
   init?(_ objective: FullObjective<Scalar>) {
     guard objective.network.hasSingleLayer else { return nil }
     self.objective = objective
-    diagonal = Vector(zeros: objective.network.layout.count)
+    inverse = Vector(zeros: objective.network.layout.count)
   }
 
   /// Takes the diagonal at θ. One pass. Collective.
   func update(at parameters: Vector<Scalar>) throws {
-    try objective.assignDiagonal(diagonal, at: parameters)
-    for part in objective.decay.parts { for index in part.range { diagonal[index] += part.rate } }
-    // A parameter on which nothing depends stays where it is, by whatever number its zero is divided.
-    for index in 0..<diagonal.count where !(diagonal[index] > 0) { diagonal[index] = 1 }
+    try objective.assignDiagonal(inverse, at: parameters)
+    for part in objective.decay.parts { for index in part.range { inverse[index] += part.rate } }
+    // A parameter on which nothing depends stays where it is, by whatever number its zero is multiplied.
+    for index in 0..<inverse.count { inverse[index] = inverse[index] > 0 ? 1 / inverse[index] : 1 }
   }
 
-  func apply(_ r: Vector<Double>, into z: Vector<Double>) {
-    for index in 0..<r.count { z[index] = r[index] / diagonal[index] }
-  }
+  func apply(_ r: Vector<Double>, into z: Vector<Double>) { z.assignProduct(r, by: inverse) }
 }
 
 extension FullObjective {

@@ -31,6 +31,9 @@ package final class FullObjective<Scalar: DistributedScalar> {
   /// The margins of the blocks of the last evaluation where they are kept; otherwise those of one block.
   private let margins: [BlockMargins<Scalar>]
   private let keepsMargins: Bool
+  /// Of sparse rows, the inputs of each block as products take them, nil where they are not kept; and how many more values may be.
+  private var prepared: [[Inputs<Scalar>]?]
+  private var preparedRoom = RowBlocks.keptValues
   /// Of each part of a block: what it adds, and the sums of what it has added, the losses and wishes behind.
   private let gradients: [Vector<Scalar>]
   private let sums: [Vector<Double>]
@@ -59,6 +62,7 @@ package final class FullObjective<Scalar: DistributedScalar> {
     margins = (keepsMargins ? blocks.ranges(of: rows.count) : [0..<blocks.size]).map { range in
       BlockMargins(network, capacity: blocks.partition.capacity(of: range.count))
     }
+    prepared = Array(repeating: nil, count: blocks.ranges(of: rows.count).count)
     let parts = blocks.partition.partCount
     gradients = (0..<parts).map { _ in Vector(zeros: P) }
     sums = (0..<parts).map { _ in Vector(zeros: P + 2) }
@@ -118,7 +122,9 @@ package final class FullObjective<Scalar: DistributedScalar> {
     phases.measure(.forward) {
       let own = margins[keepsMargins ? block : 0]
       linearization.linearize(
-        at: parameters, on: batch.inputs, batchSize: batch.globalSize, logits: own.logits[rows: 0..<batch.inputs.rows])
+        at: parameters, on: batch.inputs, batchSize: batch.globalSize, logits: own.logits[rows: 0..<batch.inputs.rows],
+        prepared: prepared[block])
+      keepInputs(of: block)
       var margin = own.margin
       margin.weights = batch.weights
       margin.assign(replacing: linearization.logits, targets: batch.targets, parts: linearization.parts.all)
@@ -133,10 +139,22 @@ package final class FullObjective<Scalar: DistributedScalar> {
     guard keepsMargins else { return linearize(batch, block: block, at: parameters) }
     let own = margins[block]
     linearization.place(
-      at: parameters, on: batch.inputs, batchSize: batch.globalSize, logits: own.logits[rows: 0..<batch.inputs.rows])
+      at: parameters, on: batch.inputs, batchSize: batch.globalSize, logits: own.logits[rows: 0..<batch.inputs.rows],
+      prepared: prepared[block])
+    keepInputs(of: block)
     var margin = own.margin
     margin.weights = batch.weights
     return margin
+  }
+
+  /// Keeps what a block of sparse rows is sorted into, which takes as long as a product, while there is room.
+  private func keepInputs(of block: Int) {
+    guard network.takesSparseInputs, prepared[block] == nil else { return }
+    let inputs = linearization.partInputs
+    let count = inputs.reduce(0) { $0 + $1.entryCount }
+    guard count <= preparedRoom else { return }
+    preparedRoom -= count
+    prepared[block] = inputs
   }
 
   /// total ← the sum over all rows of Jᵀ of the cotangents that `cotangents` gives for the rows of a block, which it
@@ -213,6 +231,9 @@ private struct BlockMargins<Scalar: DistributedScalar> {
 }
 
 extension RowBlocks {
+  /// The values of sparse rows that are kept as products take them, at most: some 200 MB.
+  static var keptValues: Int { 1 << 23 }
+
   /// Whether the margins of all blocks are kept between passes, which saves a linear head the forward pass of each product:
   /// up to 256 MB in float32.
   func keepsMargins(_ network: Network, rows: Int) -> Bool {

@@ -3,14 +3,21 @@ import Networks
 
 extension TruncatedNewton {
   /// Bytes of all that steps on all rows keep on a rank, beside θ and the inputs of `RowBlocks.rowsAtATime(_:)` rows; in float64,
-  /// with what they keep in float32.
-  package static func memorySize(_ network: Network, _ blocks: RowBlocks, rows: Int, threads: Int) -> Double {
+  /// with what they keep in float32. Of sparse rows each has so many values.
+  package static func memorySize(
+    _ network: Network, _ blocks: RowBlocks, rows: Int, valuesPerRow: Double, threads: Int
+  ) -> Double {
     // The system's five vectors, both gradients, the step, and θ in float64; θ + αd.
     let own = Double(network.layout.count) * Double(8 * 9 + MemoryLayout<Scalar>.size)
     let rough =
       Scalar.self == Float.self
       ? 0 : TruncatedNewton<Float>.curvatureSize(network, blocks, rows: rows, threads: threads)
-    return own + curvatureSize(network, blocks, rows: rows, threads: threads) + rough
+    // Rows sorted by columns: numbers of rows and columns, and each value twice.
+    let values = min(
+      Double(rows) / Double(blocks.partition.ranks) * valuesPerRow, Double(RowBlocks.keptValues))
+    let sizes = (8 + 2 * MemoryLayout<Scalar>.size) + (Scalar.self == Float.self ? 0 : 16)
+    let inputs = network.takesSparseInputs ? values * Double(sizes) : 0
+    return own + inputs + curvatureSize(network, blocks, rows: rows, threads: threads) + rough
   }
 
   /// Bytes of an objective and its curvature.

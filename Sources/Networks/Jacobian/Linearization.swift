@@ -27,7 +27,7 @@ package final class Linearization<Scalar: BLASScalar> {
   private let tangentStorage: Matrix<Scalar>
   private var inputs: Inputs<Scalar>
   /// The inputs of each part, prepared for products.
-  private var partInputs: [Inputs<Scalar>] = []
+  package private(set) var partInputs: [Inputs<Scalar>] = []
   private var parameters: Vector<Scalar>
 
   /// Allocates memory for batches of at most `capacity` local rows.
@@ -71,11 +71,14 @@ package final class Linearization<Scalar: BLASScalar> {
 
   /// Linearises as above, on dense or sparse inputs.
   ///
-  /// - Parameter logits: a place for the logits (#b × C), if they are not to be in memory of this object.
+  /// - Parameters:
+  ///   - logits: a place for the logits (#b × C), if they are not to be in memory of this object.
+  ///   - prepared: the `partInputs` of these inputs, if they are known from an earlier time.
   package func linearize(
-    at parameters: Vector<Scalar>, on inputs: Inputs<Scalar>, batchSize: Int? = nil, logits place: Matrix<Scalar>? = nil
+    at parameters: Vector<Scalar>, on inputs: Inputs<Scalar>, batchSize: Int? = nil,
+    logits place: Matrix<Scalar>? = nil, prepared: [Inputs<Scalar>]? = nil
   ) {
-    self.place(at: parameters, on: inputs, batchSize: batchSize, logits: place)
+    self.place(at: parameters, on: inputs, batchSize: batchSize, logits: place, prepared: prepared)
     parts.forEach { index, rows in
       let point = point(index, rows)
       network.body.forward(
@@ -86,7 +89,8 @@ package final class Linearization<Scalar: BLASScalar> {
   /// Takes arguments as `linearize` does, and logits that are known: a network of a single layer has its products without
   /// a forward pass.
   package func place(
-    at parameters: Vector<Scalar>, on inputs: Inputs<Scalar>, batchSize: Int?, logits place: Matrix<Scalar>?
+    at parameters: Vector<Scalar>, on inputs: Inputs<Scalar>, batchSize: Int?, logits place: Matrix<Scalar>?,
+    prepared: [Inputs<Scalar>]? = nil
   ) {
     precondition(inputs.rows <= capacity, "the batch does not fit")
     network.check(inputs)
@@ -99,7 +103,7 @@ package final class Linearization<Scalar: BLASScalar> {
     } else {
       parts = Parts([0..<inputs.rows])
     }
-    partInputs = parts.all.map { inputs[rows: $0].prepared() }
+    partInputs = prepared ?? parts.all.map { inputs[rows: $0].prepared() }
   }
 
   /// J u: the tangent of the logits (#b × C) along `tangent` (P). Valid until the next call.

@@ -101,7 +101,8 @@ package struct MemoryEstimate: Equatable, Sendable {
       Scalar.self == Float.self ? 0 : InputRoom<Float>.size(network, rows: inputRows, valuesPerRow: valuesPerRow)
     let bytes =
       InputRoom<Scalar>.size(network, rows: inputRows, valuesPerRow: valuesPerRow) + rough
-      + TruncatedNewton<Scalar>.memorySize(network, blocks, rows: rows, threads: Threads.count)
+      + TruncatedNewton<Scalar>.memorySize(
+        network, blocks, rows: rows, valuesPerRow: valuesPerRow, threads: Threads.count)
     var result = self
     result.parts.append(Part("steps on all rows", "training.until", "set it to steps", bytes))
     result.step = Self.whole(Double(step) + bytes)
