@@ -214,7 +214,7 @@ package struct CheckpointFiles: Sendable {
     return process == getpid() || (kill(process, 0) != 0 && errno == ESRCH)
   }
 
-  private static func remove(_ path: String) throws(StorageError) {
+  static func remove(_ path: String) throws(StorageError) {
     guard unlink(path) == 0 || errno == ENOENT else {
       throw StorageError(path: path, operation: "delete", code: errno)
     }

@@ -100,6 +100,12 @@ package struct RunDirectory: Equatable, Sendable {
     return text
   }
 
+  /// Removes what a run has left: its checkpoints, model, metrics and configuration.
+  package func removeRun() throws(StorageError) {
+    try checkpoints.removeAll()
+    for file in [model, metrics, configuration] { try CheckpointFiles.remove(file) }
+  }
+
   /// Creates and locks the folder for a run that begins here. Throws the errors of `create` and `RunLock`, and exit
   /// code 64 if another job has begun a run here meanwhile.
   package func begin(

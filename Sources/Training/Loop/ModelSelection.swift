@@ -15,6 +15,10 @@ package struct ModelSelection: Codable, Equatable, Sendable {
   package private(set) var best: Best?
   /// Evaluations since then.
   package private(set) var failures = 0
+  /// Evaluations in a row that were worse than the one before each; nil for none.
+  private var rises: Int?
+  /// The value of the last evaluation with a finite one.
+  private var lastValue: Double?
   /// The step of the last evaluation; nil before the first one.
   package private(set) var evaluatedStep: Int?
 
@@ -24,6 +28,9 @@ package struct ModelSelection: Codable, Equatable, Sendable {
   package mutating func observe(_ result: Evaluation, step: Int, average: AverageSpan? = nil) -> Bool {
     evaluatedStep = step
     let value = criterion.value(of: result)
+    let isWorse = !value.isFinite || lastValue.map { criterion.prefers($0, to: value) } ?? false
+    rises = isWorse ? (rises ?? 0) + 1 : nil
+    if value.isFinite { lastValue = value }
     guard value.isFinite, best.map({ criterion.prefers(value, to: $0.value) }) ?? true else {
       failures += 1
       return false
@@ -35,6 +42,12 @@ package struct ModelSelection: Codable, Equatable, Sendable {
 
   /// Whether so many evaluations have not improved on the best one that the run ends.
   package func exhausts(_ patience: Int?) -> Bool { patience.map { failures >= $0 } ?? false }
+
+  /// Whether so many evaluations in a row, behind a step that has improved on the first one, were worse than the one before each.
+  package func hasRisen(_ count: Int?) -> Bool {
+    guard let count, let best, best.step > 0 else { return false }
+    return rises ?? 0 >= count
+  }
 }
 
 extension Configuration.TrainingOptions.Criterion {

@@ -40,7 +40,10 @@ extension Trainer {
 
   /// Whether so many evaluations have not improved on the best one that the run ends; says so. The same on all ranks.
   func isOutOfPatience() -> Bool {
-    guard let selection, selection.exhausts(configuration.training.patience) else { return false }
+    guard let selection, selection.exhausts(configuration.training.patience) || selection.hasRisen(endsAfterRises)
+    else {
+      return false
+    }
     let best = selection.best.map { "\(selection.criterion.text($0.value)) of step \($0.step)" } ?? "finite value"
     coordinator.say(
       "patience", "\(selection.failures) evaluations gave nothing better than the \(best): the run ends at step \(step)"

@@ -58,6 +58,8 @@ package final class Trainer<Scalar: DistributedScalar> {
   package var wishesToStop: () throws -> Bool = { Preemption.requested != nil }
   /// Whether the model of a completed run is scored on the training set: a pass over it, which trials of a search do without.
   package var scoresTrainingSet = true
+  /// How many evaluations in a row that are worse than the one before each end the run, as patience does; nil: none do.
+  package var endsAfterRises: Int?
   /// Why the run has ended, where its numbers are not finite.
   var divergence: Divergence?
   /// How often the run has gone back for that.

@@ -50,6 +50,8 @@ package struct SearchRecord: Codable, Equatable, Sendable {
   package private(set) var results: [TrialResult] = []
   /// The results of the folds of trials.
   package private(set) var parts: [TrialResult] = []
+  /// The trial whose setting the run beside the trials trains on all rows; nil where there is none.
+  package var refit: Trial?
 
   package init(_ request: Request) { self.request = request }
 

@@ -38,6 +38,8 @@ struct TrialRun {
   let context: SearchContext
   /// A run that shows all its lines is no trial: a divergence is an error, and its model is scored on the training set, too.
   var display = Coordinator.Display.all
+  /// How many evaluations in a row that are worse than the one before each end the run.
+  var endsAfterRises: Int?
 
   enum Outcome {
     case interrupted
@@ -73,6 +75,7 @@ struct TrialRun {
       let trainer = try Trainer<Scalar>(run, coordinator, after: retreat, over: communicator)
       trainer.wishesToStop = context.wishesToStop
       trainer.scoresTrainingSet = display == .all
+      trainer.endsAfterRises = endsAfterRises
       return trainer
     }
     let run = try prepare(checkpoint)

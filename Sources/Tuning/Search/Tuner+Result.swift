@@ -13,6 +13,7 @@ extension Tuner {
       // What no fold has improved on is the same for all of them.
       let trial = result.trial.holdingOut(data.folds == nil ? nil : 1)
       guard try restoreModel(of: trial) else { return .interrupted }
+      try makeRoom(refitOf: nil, chosen: result.trial)
       try take(trial)
       return .completed
     }
@@ -31,9 +32,18 @@ extension Tuner {
       ? configuration.stepsBeforeOptimum(of: all.train) : max(1, (sum * batches + count / 2) / count)
     configuration.training.steps = steps
     say("refit: \(chosen.reachesOptimum ? "to the optimum" : "\(steps) steps") on all \(all.train.count) rows")
+    try makeRoom(refitOf: result.trial, chosen: result.trial)
     let run = TrialRun(configuration: configuration, directory: directory.run, context: context)
     if case .interrupted = try run.train(all) { return .interrupted }
     return .completed
+  }
+
+  /// Removes the run on all rows that another option has led to before, with which this one does not go on. Collective.
+  private func makeRoom(refitOf trial: Trial?, chosen: Trial) throws {
+    guard record.refit != trial else { return }
+    try communicator.onRoot { try directory.run.removeRun() }
+    record.refit = trial
+    try save(chosen: chosen)
   }
 
   /// Takes the model of a trial as that of the search, and scores it on the test set. Collective.

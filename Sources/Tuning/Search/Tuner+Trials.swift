@@ -123,7 +123,6 @@ extension Tuner {
       configuration.training.keep = .last
     }
     configuration.training.steps = steps
-    if warm == nil { configuration.training.patience = configuration.training.patience ?? patience(of: configuration) }
     // A setting that backs off would be judged by another rate than its own.
     configuration.training.onDivergence.kind = .stop
     if let warm {
@@ -138,7 +137,8 @@ extension Tuner {
       accuracy: 0, balancedAccuracy: 0, seconds: 0)
     let run = TrialRun(
       configuration: configuration, directory: directory.trial(trial), context: context,
-      display: context.share == nil ? .progress(label: heading(trial)) : .nothing)
+      display: context.share == nil ? .progress(label: heading(trial)) : .nothing,
+      endsAfterRises: risesToEnd(trial, configuration))
     switch try run.train(examples) {
     case .interrupted: return nil
     case .diverged(let seconds): result.seconds = seconds
@@ -158,12 +158,12 @@ extension Tuner {
     return result
   }
 
-  /// How many evaluations in a row that are no better end a trial: the loss of a linear head rises for good once it does, also where
-  /// its rate falls. nil where it may yet fall.
-  private func patience(of configuration: Configuration) -> Int? {
+  /// How many evaluations in a row that are worse than the one before each end a trial of a longer rung: the loss of a linear head
+  /// that goes on rising has had its minimum. nil for other trials.
+  private func risesToEnd(_ trial: Trial, _ configuration: Configuration) -> Int? {
     let training = configuration.training
-    guard !configuration.model.hasHiddenParameters, training.bestBy == .loss, training.keep == .best,
-      training.until == .steps, training.average.kind == .none
+    guard schedule.stage(of: trial.rung) == .longer, !configuration.model.hasHiddenParameters,
+      training.bestBy == .loss, training.keep == .best, training.patience == nil, training.average.kind == .none
     else { return nil }
     return max(3, training.evaluations(of: configuration.sampler(of: data.first.train)) / 6)
   }

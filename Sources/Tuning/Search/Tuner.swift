@@ -100,8 +100,9 @@ package final class Tuner {
     let setting = space.settings[chosen.trial.setting - 1]
     say("chosen: \(setting.number)  \(table.text(setting))  \(table.text(chosen)), with \(chosen.stepsInAll) steps")
     let hasGoneOn = record.results.contains { $0.trial.setting == setting.number && $0.trial.rung > chosen.trial.rung }
+    let sampler = setting.configuration.sampler(of: data.first.train)
     if !setting.reachesOptimum, setting.configuration.training.keep == .best, chosen.bestStep == chosen.steps,
-      chosen.trial.rung >= schedule.rungs, !hasGoneOn
+      chosen.trial.rung >= schedule.rungs, !hasGoneOn, setting.configuration.training.evaluations(of: sampler) > 1
     {
       say(
         "note: its model is that of its last step, so that more steps may be better: raise training.epochs or --longer")
@@ -125,7 +126,8 @@ package final class Tuner {
   /// The trial of a setting in a rung, or in an earlier one that trains it for as many steps.
   func trial(of setting: SearchSpace.Setting, rung: Int) -> Trial {
     if setting.reachesOptimum { return Trial(setting: setting.number, rung: 1) }
-    return Trial(setting: setting.number, rung: schedule.firstRung(like: rung, of: steps(setting)))
+    let first = schedule.firstRung(like: rung, of: steps(setting))
+    return Trial(setting: setting.number, rung: setting.joinsLate ? max(first, schedule.rungs) : first)
   }
 
   /// The steps of a whole run of a setting, the same for all folds.

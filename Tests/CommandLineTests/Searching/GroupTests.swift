@@ -86,7 +86,7 @@ extension RecoveryTests {
     }
 
     @Test func `A signal to one rank stops all groups, each with a checkpoint`() throws {
-      let workspace = try prepare("steps: 2500, patience: 1000")
+      let workspace = try prepare("steps: 2500")
       let more = ["--no-refit", "--rungs", "1", "--over", "optimizer.weight_decay=0,0.01"]
       try tune(.mpirun(2), "whole", more, in: workspace).expectSuccess()
       for rank in 0..<2 {
@@ -129,7 +129,7 @@ extension RecoveryTests {
     }
 
     @Test func `An error in one group ends the job with its line, and keeps what the others have`() throws {
-      let workspace = try prepare("steps: 1000, patience: 1000")
+      let workspace = try prepare("steps: 1000")
       let more = ["--no-refit", "--rungs", "1", "--over", "optimizer.weight_decay=0,0.01"]
       try tune(.mpirun(2), "whole", more, in: workspace).expectSuccess()
       // The second group cannot make the folder of its run.
@@ -148,7 +148,7 @@ extension RecoveryTests {
     }
 
     @Test func `A group waits for a longer one, and for a rank that is stopped no longer than a run does`() throws {
-      let workspace = try prepare("stall_timeout: 3, peer_timeout: 3, patience: 100000")
+      let workspace = try prepare("stall_timeout: 3, peer_timeout: 3")
       let more = ["--no-refit", "--rungs", "1", "--over"]
       let begin = ContinuousClock.now
       try tune(.mpirun(2), "long", more + ["training.steps=2,20000"], in: workspace).expectSuccess()

@@ -71,23 +71,6 @@ extension RecoveryTests {
       #expect(page.components(separatedBy: Data(svg).base64EncodedString()).count == 2)
     }
 
-    @Test func `A trial of a head ends where its loss rises, unless its patience is given`() throws {
-      let workspace = try prepare()
-      let more = ["--no-refit", "--set", "training.epochs=60", "--over", "optimizer.learning_rate=0.3,0.1"]
-      try tune(.plain, "short", more, in: workspace).expectSuccess()
-      try tune(.plain, "long", more + ["--set", "training.patience=60"], in: workspace).expectSuccess()
-      let (short, long) = (try workspace.table("short"), try workspace.table("long"))
-      #expect(short.map { $0["best_step"] } == long.map { $0["best_step"] })
-      #expect(short.map { $0["loss"] } == long.map { $0["loss"] })
-      for (name, trial) in zip(["01-1", "02-1"], short) {
-        let ends = try ["short", "long"].map { try #require(try workspace.metrics("\($0)/trials/\(name)").last) }
-        #expect(ends.map(\.reason) == ["patience", "completed"])
-        // 18 steps an epoch, and a sixth of 60 evaluations.
-        #expect(ends[0].step == Int(trial["best_step"]!)! + 10 * 18)
-        #expect(ends[1].step == 60 * 18)
-      }
-    }
-
     @Test func `Goes on after kills and signals to the same table and model`() throws {
       let workspace = try prepare()
       try tune(.plain, "whole", in: workspace).expectSuccess()
@@ -237,6 +220,48 @@ extension RecoveryTests {
       try tune(.plain, "run", options + ["--resume"], in: workspace).expectSuccess()
       #expect(try workspace.bytes("run/tune.csv") == workspace.bytes("whole/tune.csv"))
       #expect(try workspace.bytes("run/model.safetensors") == workspace.bytes("whole/model.safetensors"))
+    }
+
+    @Test func `A longer trial of a head ends where its loss goes on rising, unless patience is given`() throws {
+      let workspace = try prepare()
+      let more = [
+        "--no-refit", "--longer", "1", "--set", "training.epochs=4", "--over", "optimizer.learning_rate=0.1",
+      ]
+      try tune(.plain, "short", more, in: workspace).expectSuccess()
+      try tune(.plain, "long", more + ["--set", "training.patience=60"], in: workspace).expectSuccess()
+      let (short, long) = (try workspace.table("short"), try workspace.table("long"))
+      #expect(short.count == 2 && short.map { $0["best_step"] } == long.map { $0["best_step"] })
+      #expect(short.map { $0["loss"] } == long.map { $0["loss"] })
+      // 18 steps an epoch, and three evaluations.
+      let ends = try ["short", "long"].map { try #require(try workspace.metrics("\($0)/trials/01-2").last) }
+      #expect(ends.map(\.reason) == ["patience", "completed"])
+      #expect(ends[0].step == Int(short[1]["best_step"]!)! + 3 * 18)
+      #expect(ends[1].step == 12 * 18)
+      #expect(!String(decoding: try workspace.bytes("short/config.yaml"), as: UTF8.self).contains("patience: 3"))
+    }
+
+    @Test func `An option that changes the choice leaves nothing of the run on all rows before`() throws {
+      let workspace = try prepare()
+      let more = ["--rungs", "1", "--over", "optimizer.weight_decay=1e-6:1e-4:5"]
+      let (first, other) = (more, more + ["--one-standard-error"])
+      try tune(.plain, "first", first, in: workspace).expectSuccess()
+      try tune(.plain, "other", other, in: workspace).expectSuccess()
+      let model = try workspace.bytes("first/model.safetensors")
+      try #require(try model != workspace.bytes("other/model.safetensors"))
+      try tune(.plain, "first", other + ["--resume"], in: workspace).expectSuccess()
+      for file in ["model.safetensors", "config.yaml"] {
+        #expect(try workspace.bytes("first/\(file)") == workspace.bytes("other/\(file)"))
+      }
+      try tune(.plain, "first", first + ["--resume"], in: workspace).expectSuccess()
+      #expect(try workspace.bytes("first/model.safetensors") == model)
+    }
+
+    @Test func `What joins in late is trained where all rungs have one step`() throws {
+      let workspace = try prepare()
+      let network = ["training.steps=1", "model.layers=[{linear: 4}, tanh]", "optimizer.method=adam"]
+      try tune(.plain, "run", ["--rungs", "2"] + network.flatMap { ["--set", $0] }, in: workspace).expectSuccess()
+      let late = try workspace.table("run").filter { $0["optimizer.weight_decay"] == "0" }
+      #expect(late.map { $0["rung"] } == ["2"])
     }
 
     @Test func `Mistakes are one line on any number of ranks`() throws {

@@ -39,6 +39,19 @@ import Testing
     #expect(selection.exhausts(3) && !selection.exhausts(4) && !selection.exhausts(nil))
   }
 
+  @Test func `A loss has risen where evaluations in a row are worse than the one before each`() {
+    func hasRisen(_ values: [Double], by criterion: ModelSelection.Criterion = .loss, _ count: Int? = 3) -> Bool {
+      selection(criterion, values).0.hasRisen(count)
+    }
+    #expect(hasRisen([9, 1, 2, 3, 4]) && !hasRisen([9, 1, 2, 3, 4], nil))
+    #expect(hasRisen([0.1, 0.9, 0.8, 0.7, 0.6], by: .accuracy))
+    // A fall, an equal value, too few of them.
+    #expect(!hasRisen([9, 1, 2, 3, 2.5]) && !hasRisen([9, 1, 2, 2, 3]) && !hasRisen([9, 1, 2, 3]))
+    #expect(hasRisen([9, 1, 5, 4, 5, 6, 7]) && hasRisen([9, 1, 2, .nan, 3]))
+    // Those that begin with a jump come down again.
+    #expect(!hasRisen([1, 2, 3, 4]))
+  }
+
   @Test func `The best model says which it is`() throws {
     let (selection, _) = selection(.loss, [1, 0.31, 4])
     #expect(
