@@ -20,7 +20,7 @@ final class DiagonalPreconditioner<Scalar: DistributedScalar>: Preconditioner {
     try objective.assignDiagonal(inverse, at: parameters)
     for part in objective.decay.parts { for index in part.range { inverse[index] += part.rate } }
     // A parameter on which nothing depends stays where it is, by whatever number its zero is multiplied.
-    for index in 0..<inverse.count { inverse[index] = inverse[index] > 0 ? 1 / inverse[index] : 1 }
+    for index in 0..<inverse.count { inverse[index] = inverse[index].isNormal ? 1 / inverse[index] : 1 }
   }
 
   func apply(_ r: Vector<Double>, into z: Vector<Double>) { z.assignProduct(r, by: inverse) }
