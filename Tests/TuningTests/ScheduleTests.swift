@@ -107,6 +107,9 @@ import Training
     #expect(worthMore([1: [1, 0.7], 3: [1, 0.73]], in: space, rung: 2) == [1])
     // One of its kind is not.
     #expect(worthMore([1: [1, 0.7], 3: [-0.72], 4: [1, 0.73]], in: space, rung: 2) == [1, 4])
+    // An optimum, 3, does not count.
+    let optimum = try self.space(["training.until=steps,optimum", "optimizer.learning_rate=1,0.3"])
+    #expect(worthMore([1: [1, 0.7], 3: [0.67]], in: optimum, rung: 2) == [1])
     // What a later rung has come to is not known yet.
     #expect(worthMore([1: [1, 0.7, 0.2], 3: [1, 0.72]], in: space, rung: 2) == [1, 3])
   }

@@ -51,12 +51,15 @@ extension SearchSpace {
     let known = record.results.filter { !$0.hasDiverged && $0.trial.rung <= rung }
     func shortfall(_ result: TrialResult) -> Double { result.shortfall(by: criterion) }
     guard let best = record.best(by: criterion, where: { $0.trial.rung <= rung }) else { return [] }
+    // How near a kind is to the best is a matter between those that have rungs.
+    let trained = known.filter { !settings[$0.trial.setting - 1].reachesOptimum }
+    let leastOfTrained = trained.map(shortfall).min() ?? .infinity
     return ranked.filter { setting in
       let results = known.filter { $0.trial.setting == setting.number }.sorted { $0.trial.rung < $1.trial.rung }
       guard let last = results.last, last.trial.rung == rung, 3 * last.bestStep! >= 2 * last.steps else { return false }
       let kind = Set(settings.filter { $0.kind == setting.kind }.map(\.number))
       let bestOfKind = known.filter { kind.contains($0.trial.setting) }.map(shortfall).min()!
-      if bestOfKind > (1 + Schedule.leastGain) * shortfall(best) { return false }
+      if bestOfKind > (1 + Schedule.leastGain) * leastOfTrained { return false }
       // Three times as many steps at a third of the rate lead about as far.
       if let faster = faster(than: setting),
         let reached = known.first(where: { $0.trial == Trial(setting: faster.number, rung: rung) }),
