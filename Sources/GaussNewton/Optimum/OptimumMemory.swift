@@ -9,19 +9,19 @@ extension TruncatedNewton {
   ) -> Double {
     // The system's five vectors, both gradients, the step, and θ in float64; θ + αd.
     let own = Double(network.layout.count) * Double(8 * 9 + MemoryLayout<Scalar>.size)
+    // Values of sparse rows of this rank, as many as are kept.
+    let values = Double(rows) / Double(blocks.partition.ranks) * valuesPerRow
+    let kept = network.takesSparseInputs ? min(values, Double(RowBlocks.keptValues)) : 0
     let rough =
       Scalar.self == Float.self
-      ? 0 : TruncatedNewton<Float>.curvatureSize(network, blocks, rows: rows, threads: threads)
-    // Rows sorted by columns: numbers of rows and columns, and each value twice.
-    let values = min(
-      Double(rows) / Double(blocks.partition.ranks) * valuesPerRow, Double(RowBlocks.keptValues))
-    let sizes = (8 + 2 * MemoryLayout<Scalar>.size) + (Scalar.self == Float.self ? 0 : 16)
-    let inputs = network.takesSparseInputs ? values * Double(sizes) : 0
-    return own + inputs + curvatureSize(network, blocks, rows: rows, threads: threads) + rough
+      ? 0 : TruncatedNewton<Float>.curvatureSize(network, blocks, rows: rows, keptValues: kept, threads: threads)
+    return own + curvatureSize(network, blocks, rows: rows, keptValues: kept, threads: threads) + rough
   }
 
   /// Bytes of an objective and its curvature.
-  private static func curvatureSize(_ network: Network, _ blocks: RowBlocks, rows: Int, threads: Int) -> Double {
+  private static func curvatureSize(
+    _ network: Network, _ blocks: RowBlocks, rows: Int, keptValues: Double, threads: Int
+  ) -> Double {
     let P = Double(network.layout.count)
     let (parts, size) = (Double(blocks.partition.partCount), Double(MemoryLayout<Scalar>.size))
     // Sums of each part and of each rank, and θ in float64.
@@ -30,7 +30,9 @@ extension TruncatedNewton {
     let narrow =
       P * (parts + 2) + Double(blocks.keptCount(network, rows: rows))
       + Linearization<Scalar>.memoryCount(network, rows: blocks.capacity, blocks.partition)
-    return 8 * wide + size * (narrow + preconditionerCount(network, blocks, threads: threads))
+    // Sorted by columns: numbers of rows and columns, and each value twice.
+    let inputs = keptValues * (8 + 2 * size)
+    return 8 * wide + inputs + size * (narrow + preconditionerCount(network, blocks, threads: threads))
   }
 
   /// Numbers of the preconditioner.
