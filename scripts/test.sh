@@ -78,7 +78,12 @@ documentation() {
 # its own for those of the ranks.
 unit() {
   OPENBLAS_NUM_THREADS=1 timeout --kill-after=10 1500 \
-    swift test "${build_options[@]}" --skip-build --disable-xctest 2>&1 | tee .build/unit.log
+    swift test "${build_options[@]}" --skip-build --disable-xctest 2>&1 | tee .build/unit.log || {
+    # What failed stands among what a thousand other tests say.
+    echo "== failures"
+    grep -a -A 3 'recorded an issue' .build/unit.log | head -n 60
+    return 1
+  }
 }
 
 # A step on ranks that are not there, where SimGrid is installed.
@@ -100,6 +105,7 @@ simulation() {
   scripts/simulate "$folder"/{none,classes}/metrics.jsonl --ranks 2 3 16 | tee "$folder/table"
   grep -Eq '^\| 2 \| [0-9.]+ \(took [0-9.]+\) \| [0-9.]+ \(took [0-9.]+\) \|$' "$folder/table"
   grep -Eq '^\| 16 \| [0-9.]+ \| [0-9.]+ \|$' "$folder/table"
+  scripts/simulate "$folder/classes/metrics.jsonl" --ranks 16 --share 16="$folder/classes/metrics.jsonl" | grep -Eq '^\| 16 \| [0-9.]+ \|$'
   rm -r "$folder"
 }
 
