@@ -50,7 +50,8 @@ package enum TemporaryName: Sendable {
 package struct AtomicWriter<Failure: FileFailure>: ~Copyable {
   package let path: String
   private let name: TemporaryName
-  private let temporary: String
+  /// The name of the file until then.
+  package let temporary: String
   private var descriptor: Int32 = -1
   private var isTemporaryLeft = false
 
@@ -138,12 +139,5 @@ package struct AtomicWriter<Failure: FileFailure>: ~Copyable {
     guard synchronize(descriptor) == 0 || errno == EINVAL else {
       throw Failure(.flushFolder, on: folder, code: errno)
     }
-  }
-}
-
-private func synchronize(_ descriptor: Int32) -> Int32 {
-  while true {
-    let result = fsync(descriptor)
-    if result == 0 || errno != EINTR { return result }
   }
 }

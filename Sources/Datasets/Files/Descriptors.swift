@@ -6,7 +6,7 @@ package func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> 
 }
 
 /// As `writeAll`, at a place of the file, without regard for the end of what was written before.
-func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, at offset: Int) -> Bool {
+package func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, at offset: Int) -> Bool {
   writeAll(bytes) { rest, done in pwrite(descriptor, rest.baseAddress, rest.count, off_t(offset + done)) }
 }
 
@@ -35,4 +35,12 @@ func readAll(
     filled += count
   }
   return (filled, false)
+}
+
+/// fsync(2), also where a signal comes in between. Returns 0, or -1 with `errno`.
+package func synchronize(_ descriptor: Int32) -> Int32 {
+  while true {
+    let result = fsync(descriptor)
+    if result == 0 || errno != EINTR { return result }
+  }
 }

@@ -1,6 +1,6 @@
 import Glibc
 
-/// A regular file that is read once from front to back.
+/// A regular file that is read from front to back, or in places.
 struct InputFile: ~Copyable {
   let path: String
   let size: Int
@@ -25,10 +25,21 @@ struct InputFile: ~Copyable {
 
   /// The next `count` bytes.
   func read(_ count: Int) throws(StorageError) -> [UInt8] {
+    try read(count) { bytes, _ in Glibc.read(descriptor, bytes.baseAddress, bytes.count) }
+  }
+
+  /// `count` bytes from a place of the file, whatever was read before.
+  func read(_ count: Int, at offset: Int) throws(StorageError) -> [UInt8] {
+    try read(count) { bytes, done in pread(descriptor, bytes.baseAddress, bytes.count, off_t(offset + done)) }
+  }
+
+  private func read(
+    _ count: Int, by read: (UnsafeMutableRawBufferPointer, _ done: Int) -> Int
+  ) throws(StorageError) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: count)
     var done = 0
     while done < count {
-      let received = bytes.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress! + done, count - done) }
+      let received = bytes.withUnsafeMutableBytes { read(UnsafeMutableRawBufferPointer(rebasing: $0[done...]), done) }
       if received > 0 {
         done += received
       } else if received == 0 {

@@ -33,14 +33,19 @@ extension ModelExport {
 
   private func writeContents(to folder: String) throws {
     let element: NPYWriter.Element = precision == .float32 ? .float32 : .float64
-    for parameter in parameters {
-      let file = try NPYWriter("\(folder)/\(parameter.name).npy", shape: parameter.shape, element: element)
-      switch precision {
-      case .float32: try file.append(Vector(parameter.values.array.map { Float($0) }))
-      case .float64: try file.append(parameter.values)
+    var file: (name: String, writer: NPYWriter)?
+    try forEachBlock { parameter, elements in
+      if file?.name != parameter.name {
+        try file?.writer.finish()
+        let path = "\(folder)/\(parameter.name).npy"
+        file = (parameter.name, try NPYWriter(path, shape: parameter.shape, element: element))
       }
-      try file.finish()
+      switch precision {
+      case .float32: try file!.writer.append(Vector(elements.withElements { $0.map { Float($0) } }))
+      case .float64: try file!.writer.append(elements)
+      }
     }
+    try file?.writer.finish()
     let manifest = Manifest(
       parameters: parameters.map {
         .init(name: $0.name, file: "\($0.name).npy", shape: $0.shape, type: precision.rawValue)

@@ -2,49 +2,71 @@ import Datasets
 import LinearAlgebra
 import Networks
 
-/// The parameters of a model for other programs, under the names that `torch.nn.Sequential` gives them.
+/// The parameters of a model for other programs, under the names that `torch.nn.Sequential` gives them. They pass from file to
+/// file some rows at a time.
 package struct ModelExport {
   package struct Parameter {
     package let name: String
     package let shape: [Int]
-    package let values: Vector<Double>
+    /// The name in the model.
+    fileprivate let source: String
   }
 
   package let parameters: [Parameter]
   package let precision: Configuration.TrainingOptions.Precision
   /// What remains to be done to the inputs before the first layer; nothing if it is folded in.
   package let normalization: Normalization
+  private let stored: StoredTensors
   private let model: ModelFile
+  private let folding: NormalizationFolding?
   var configuration: Configuration { model.configuration }
-  private let isFolded: Bool
 
   /// - Parameters:
+  ///   - path: a model or a checkpoint.
   ///   - precision: the precision of the numbers; nil keeps that of the training.
   ///   - prefix: the beginning of all names, such as `model.`.
   ///   - foldsNormalization: whether the first layer takes inputs as they are in the data files.
-  /// - Throws: exit code 64 where the normalization cannot be folded in, 65 for damaged parameters and for numbers that
-  ///   exceed float32.
+  /// - Throws: exit code 64 where the normalization cannot be folded in, 65 for a damaged file, 66 and 74.
   package init(
-    _ model: ModelFile, precision: Configuration.TrainingOptions.Precision? = nil, prefix: String = "",
+    path: String, precision: Configuration.TrainingOptions.Precision? = nil, prefix: String = "",
     foldsNormalization: Bool = false
   ) throws {
+    stored = try StoredTensors(path: path, requireChecksum: true)
+    let model = try ModelFile(stored.header)
     self.model = model
-    let precision = precision ?? model.configuration.training.precision
-    self.precision = precision
-    isFolded = foldsNormalization && model.normalization.kind != .none
+    self.precision = precision ?? model.configuration.training.precision
+    folding = foldsNormalization ? try model.folding(in: self.precision) : nil
     normalization = foldsNormalization ? .none : model.normalization
-    let all: Vector<Double> = try model.parameters()
-    if foldsNormalization { try model.foldingNormalization(into: all, precision: precision) }
+    let names = stored.header.names(of: model.network)
+    for (entry, name) in zip(model.network.layout.entries, names) { try stored.header.check(name, isOf: entry.shape) }
+    try ModelFile.checkBias(of: model.network, in: stored.header, weight: names.last!)
+    parameters = zip(model.network.layout.entries, names).map {
+      Parameter(name: prefix + $0.name.dropFirst("model.".count), shape: $0.shape, source: $1)
+    }
+  }
+
+  /// Calls `body` for all rows of all parameters in their order, with some at a time. Throws exit code 64 where rounding would
+  /// hide what is folded, 65 for numbers that are not finite or exceed float32, and what `body` throws.
+  func forEachBlock(_ body: (_ parameter: Parameter, _ elements: Vector<Double>) throws -> Void) throws {
     let largest = precision == .float32 ? Double(Float.greatestFiniteMagnitude) : .greatestFiniteMagnitude
-    parameters = try model.network.layout.entries.map { entry in
-      let name = prefix + entry.name.dropFirst("model.".count)
-      let values = all[entry.range]
-      guard values.array.allSatisfy({ abs($0) <= largest }) else {
-        throw StorageError(
-          .contents, path: model.contents.path, section: "tensor \(StorageError.quoted(name))",
-          problem: "has a number too large for \(precision.rawValue)", remedy: "export it as it was trained")
+    var folding = folding
+    for (index, parameter) in parameters.enumerated() {
+      try stored.forEachBlock(of: parameter.source, parameter.shape) { rows, elements in
+        func refuse(_ problem: String, _ remedy: String) -> StorageError {
+          StorageError(
+            .contents, path: stored.header.path, section: "tensor \(StorageError.quoted(parameter.source))",
+            problem: problem, remedy: remedy)
+        }
+        guard elements.isFinite else { throw refuse("has a number that is not finite", "use another file") }
+        if index == 0, let error = folding?.fold(weights: elements) {
+          throw model.refusal(ofFolding: error, folding!)
+        }
+        if index == 1 { folding?.fold(biases: elements, from: rows.lowerBound) }
+        guard elements.withElements({ $0.allSatisfy { abs($0) <= largest } }) else {
+          throw refuse("has a number too large for \(precision.rawValue)", "export it as it was trained")
+        }
+        try body(parameter, elements)
       }
-      return Parameter(name: name, shape: entry.shape, values: values)
     }
   }
 
@@ -52,7 +74,7 @@ package struct ModelExport {
   package var inputs: String {
     let text =
       switch normalization.kind {
-      case .none where isFolded:
+      case .none where folding != nil:
         "as in the data files (their normalization, \(model.normalization.kind.rawValue), is folded into the first layer)"
       case .none: "as in the data files"
       case .scale: "those of the data files times \(normalization.scales[0]) (in the metadata)"
@@ -73,21 +95,22 @@ package struct ModelExport {
   }
 
   /// Writes one safetensors file, atomically. `fgn-dist` also reads it as a model if there is no prefix or the prefix
-  /// is `model.`. Throws exit code 74.
+  /// is `model.`. Throws as `forEachBlock`, and exit code 74.
   package func writeSafetensors(to path: String) throws {
-    var file = TensorFile()
-    for parameter in parameters {
-      let tensor =
-        switch precision {
-        case .float32: Tensor(parameter.values.array.map { Float($0) }, shape: parameter.shape)
-        case .float64: Tensor(parameter.values.array, shape: parameter.shape)
-        }
-      file.add(parameter.name, tensor)
-    }
-    ModelFile.describe(model.network, model.configuration, normalization, model.data, in: &file)
-    file.metadata["fgn.inputs"] = inputs
+    var description = TensorFile()
+    ModelFile.describe(model.network, model.configuration, normalization, model.data, in: &description)
+    description.metadata["fgn.inputs"] = inputs
     // Libraries built on PyTorch look for this entry.
-    file.metadata["format"] = "pt"
-    try Safetensors.save(file, to: path)
+    description.metadata["format"] = "pt"
+    let dtype: Tensor.DataType = precision == .float32 ? .float32 : .float64
+    let output = try SafetensorsWriter(
+      path, Safetensors.headerBytes(description.metadata, parameters.map { ($0.name, dtype, $0.shape) }))
+    try forEachBlock { _, elements in
+      output.write(
+        precision == .float32
+          ? elements.withElements { $0.map { Float($0) } }.withUnsafeBytes { Array($0) }
+          : elements.withElements { Array(UnsafeRawBufferPointer($0)) })
+    }
+    try output.finish()
   }
 }

@@ -1,20 +1,16 @@
 import Datasets
-import LinearAlgebra
 import Networks
 
 extension ModelFile {
-  /// Changes θ to the parameters of the same classifier for inputs as they are in data files: in the first layer, with
-  /// scales s and offsets o of the normalization, W(s ∘ (x − o)) + b = (W diag(s)) x + (b − W(s ∘ o)). The result is
-  /// exact except for rounding in `precision` relative to W(s ∘ o). Where means are so large beside deviations that
-  /// rounding hides the differences between inputs, folding is refused.
+  /// How the normalization goes into the first layer; nil where there is none.
   ///
   /// The first layer must be linear, or a convolution with one scale and offset for all pixels of a channel, and
   /// without padding unless the offsets are zero (padded zeros would have to be the offsets). A layer without biases takes
   /// offsets of zero alone. Throws exit code 64 otherwise.
-  func foldingNormalization(
-    into parameters: Vector<Double>, precision: Configuration.TrainingOptions.Precision
-  ) throws(ConfigurationError) {
-    guard normalization.kind != .none else { return }
+  func folding(
+    in precision: Configuration.TrainingOptions.Precision
+  ) throws(ConfigurationError) -> NormalizationFolding? {
+    guard normalization.kind != .none else { return nil }
     let layers = configuration.model.layers
     // The first layer that changes values.
     let first = layers.firstIndex { $0 != .flatten }
@@ -37,43 +33,23 @@ extension ModelFile {
       offsets = channels.offsets.flatMap { Array(repeating: $0, count: area) }
     case let layer?: throw refusal("its first layer is \(layer.word); it must be linear or a convolution")
     }
-
-    // The layers before have no parameters, so these are the first two entries; a head without biases has the only one.
-    let ranges = network.layout.entries.prefix(2).map(\.range)
-    let (weight, bias) = (ranges[0], ranges.dropFirst().first)
-    if bias == nil, offsets.contains(where: { $0 != 0 }) {
+    // The layers before have no parameters, so its own are the first two entries; a head without biases has the only one.
+    if network.layout.entries.count == 1, offsets.contains(where: { $0 != 0 }) {
       throw refusal(
         "the model has no bias, which the means of the features would go into",
         remedy: "export without --fold-normalization, or train with data.normalize unit-variance or model.bias true")
     }
-    let unitRoundoff = precision == .float32 ? Double(Float.ulpOfOne) / 2 : Double.ulpOfOne / 2
-    for unit in 0..<weight.count / scales.count {
-      // For the unit's output: its deviation for inputs of deviation 1, and its error from rounding the terms of W(s ∘
-      // x).
-      var (spread, rounding) = (0.0, 0.0)
-      var shift = 0.0
-      for (column, (scale, offset)) in zip(scales, offsets).enumerated() {
-        let index = weight.lowerBound + unit * scales.count + column
-        spread += parameters[index] * parameters[index]
-        parameters[index] *= scale
-        let term = parameters[index] * offset
-        shift += term
-        rounding += term * term
-      }
-      let error = unitRoundoff * rounding.squareRoot()
-      guard error <= Self.foldingTolerance * spread.squareRoot() else {
-        throw refusal(
-          "the means of the features are up to \(zip(offsets, scales).map { abs($0 * $1) }.max()!.short) deviations, and in "
-            + "\(precision.rawValue) \((error / spread.squareRoot()).percent) of a unit's output would be rounding",
-          remedy: precision == .float32
-            ? "export with --precision float64, and compute in it, or without --fold-normalization" : nil)
-      }
-      if let bias { parameters[bias.lowerBound + unit] -= shift }
-    }
+    return NormalizationFolding(scales: scales, offsets: offsets, precision: precision)
   }
 
-  /// The largest rounding error of a unit's output, relative to its deviation.
-  private static let foldingTolerance = 1e-3
+  /// The refusal of a fold whose rounding is this large beside a unit's output.
+  func refusal(ofFolding error: Double, _ folding: NormalizationFolding) -> ConfigurationError {
+    refusal(
+      "the means of the features are up to \(folding.largestMean.short) deviations, and in "
+        + "\(folding.precision.rawValue) \(error.percent) of a unit's output would be rounding",
+      remedy: folding.precision == .float32
+        ? "export with --precision float64, and compute in it, or without --fold-normalization" : nil)
+  }
 
   /// One scale and offset per channel of the examples, which are images; nil where the pixels of a channel differ.
   private func channelValues(

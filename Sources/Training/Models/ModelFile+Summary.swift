@@ -24,15 +24,16 @@ extension ModelFile {
   }
 
   /// A table of the tensors of any safetensors file, followed by the program's own metadata, if there is any.
-  package static func summary(of file: TensorFile) throws -> String {
+  package static func summary(of stored: StoredTensors) throws -> String {
+    let file = stored.header
     var rows = [["tensor", "type", "shape", "norm"]]
     for entry in file.tensors {
       let norm: String =
         switch entry.tensor.dtype {
-        case .float32, .float64, .float16, .bfloat16: try file.vector(named: entry.name, as: Double.self).norm.short
+        case .float32, .float64, .float16, .bfloat16: try stored.norm(of: entry).short
         case .int64, .int32, .uint8: "-"
         }
-      let shape = entry.tensor.shape.map { String($0) }.joined(separator: " × ")
+      let shape = entry.shape.map { String($0) }.joined(separator: " × ")
       rows.append([entry.name, entry.tensor.dtype.rawValue, shape, norm])
     }
     let widths = (0..<4).map { column in rows.map { $0[column].count }.max()! }
@@ -70,5 +71,14 @@ extension ModelFile {
       }
     }
     return lines.joined(separator: "\n")
+  }
+}
+
+extension StoredTensors {
+  /// The 2-norm of a tensor of floating-point numbers.
+  fileprivate func norm(of entry: TensorFile.Entry) throws -> Double {
+    var norm = 0.0
+    try forEachBlock(of: entry.name, entry.shape) { norm = hypot(norm, $1.norm) }
+    return norm
   }
 }

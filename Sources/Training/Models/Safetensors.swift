@@ -106,7 +106,13 @@ package enum Safetensors {
   static func load(
     path: String, requireChecksum: Bool, keeping part: (_ name: String, _ shape: [Int]) -> TensorPart?
   ) throws(StorageError) -> TensorFile {
-    let input = try InputFile(path)
+    try load(InputFile(path), requireChecksum: requireChecksum, keeping: part).file
+  }
+
+  /// The same of an open file, with the places of its tensors.
+  static func load(
+    _ input: borrowing InputFile, requireChecksum: Bool, keeping part: (_ name: String, _ shape: [Int]) -> TensorPart?
+  ) throws(StorageError) -> (file: TensorFile, entries: [SafetensorsHeader.Entry]) {
     var (file, entries, computed) = try begin(input, requireChecksum: requireChecksum)
     for entry in entries {
       guard let part = part(entry.name, entry.shape) else {
@@ -122,9 +128,9 @@ package enum Safetensors {
       file.add(entry.name, Tensor(dtype: entry.dtype, shape: part.shape, bytes: kept), partOf: entry.shape)
     }
     guard file.checksum == nil || file.checksum == computed.digits else {
-      throw damaged(path, section: "checksum", "the contents do not match it")
+      throw damaged(input.path, section: "checksum", "the contents do not match it")
     }
-    return file
+    return (file, entries)
   }
 
   /// Reads the header alone: the strings, and tensors without any of their numbers. Throws as `load`, but finds no damage of the
@@ -237,10 +243,21 @@ package enum Safetensors {
 
 /// zlib's CRC-32 of bytes that arrive in pieces.
 struct CRC32 {
-  private var value: UInt = 0
+  private(set) var value: UInt32 = 0
 
-  mutating func update(_ bytes: RawSpan) {
-    value = bytes.withUnsafeBytes { crc32_z(value, $0.baseAddress?.assumingMemoryBound(to: UInt8.self), $0.count) }
+  init() {}
+
+  init(of bytes: UnsafeRawBufferPointer) { update(bytes) }
+
+  mutating func update(_ bytes: RawSpan) { bytes.withUnsafeBytes { update($0) } }
+
+  private mutating func update(_ bytes: UnsafeRawBufferPointer) {
+    value = UInt32(crc32_z(UInt(value), bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count))
+  }
+
+  /// Goes on with `count` bytes that have the checksum `other` by themselves.
+  mutating func append(_ other: UInt32, of count: Int) {
+    value = UInt32(crc32_combine(UInt(value), UInt(other), count))
   }
 
   /// The checksum as eight lowercase hexadecimal digits.

@@ -1,5 +1,3 @@
-import Datasets
-import Glibc
 import MPI
 
 /// A safetensors file whose tensors ranks hold in parts. No rank has all of one.
@@ -38,23 +36,67 @@ extension Safetensors {
   /// The bytes that travel at once.
   static let block = 4 << 20
 
-  /// Writes `file` to `path` on rank 0 as `save` does, with the same bytes as a file of whole tensors. The parts pass through
-  /// rank 0 in blocks. All ranks fail together. Collective.
-  static func save(_ file: SharedTensorFile, to path: String, over communicator: Communicator) throws {
-    let output = try communicator.onRoot {
-      try SharedFileWriter(path, header: headerBytes(file.metadata, file.entries.map { ($0.name, $0.dtype, $0.shape) }))
-    }
-    for entry in file.entries {
-      for part in entry.parts {
-        try part.withBytes { try pass(part, of: entry.dtype.width, $0, to: output, communicator) }
+  /// Writes `file` to `path` on rank 0 as `save` does, with the same bytes as a file of whole tensors. Where all ranks see it,
+  /// each of them writes its parts itself; else, and with `throughRoot`, the parts pass through rank 0 in blocks. All ranks fail
+  /// together. Collective.
+  static func save(
+    _ file: SharedTensorFile, to path: String, over communicator: Communicator, throughRoot: Bool = false
+  ) throws {
+    let header = headerBytes(file.metadata, file.entries.map { ($0.name, $0.dtype, $0.shape) })
+    let stamp = Array("\(UInt64.random(in: .min ... .max))".utf8)
+    let output = try communicator.onRoot { try SafetensorsWriter(path, header, stamp: stamp) }
+    if !throughRoot, communicator.size > 1,
+      let joint = try JointFile(output?.temporary ?? "", stamp: stamp, path: path, over: communicator)
+    {
+      try write(file, to: joint, behind: 8 + header.count, output, communicator)
+    } else {
+      for entry in file.entries {
+        for part in entry.parts {
+          try part.withBytes { try pass(part, of: entry.dtype.width, $0, to: output, communicator) }
+        }
       }
     }
     try communicator.onRoot { try output!.finish() }
   }
 
+  /// Writes this rank's parts, and tells rank 0 their checksums. Collective.
+  private static func write(
+    _ file: SharedTensorFile, to joint: JointFile, behind header: Int, _ output: SafetensorsWriter?,
+    _ communicator: Communicator
+  ) throws {
+    // The bytes of each rank in a run, for each run of the file in their order.
+    var runs: [[Int]] = []
+    var checksums: [UInt32] = []
+    var start = header
+    for entry in file.entries {
+      for part in entry.parts {
+        let sizes = part.counts.map { $0 / part.runs * entry.dtype.width }
+        let (own, all) = (sizes[communicator.rank], sizes.reduce(0, +))
+        let offset = start + sizes[..<communicator.rank].reduce(0, +)
+        try part.withBytes { bytes in
+          precondition(bytes.count == own * part.runs, "a rank has other numbers than it should")
+          for run in 0..<part.runs {
+            let piece = UnsafeRawBufferPointer(rebasing: bytes[run * own..<(run + 1) * own])
+            joint.write(piece, at: offset + run * all)
+            checksums.append(CRC32(of: piece).value)
+          }
+        }
+        runs += repeatElement(sizes, count: part.runs)
+        start += part.runs * all
+      }
+    }
+    try communicator.collectively { try joint.finish() }
+    guard let all = try communicator.gather(checksums.map { Int($0) }) else { return }
+    for (index, sizes) in runs.enumerated() {
+      for (rank, size) in sizes.enumerated() {
+        output?.skip(size, checksum: UInt32(all[rank * runs.count + index]))
+      }
+    }
+  }
+
   /// Passes a part to rank 0, in the order of the file. Collective.
   private static func pass(
-    _ part: SharedTensorFile.Part, of width: Int, _ bytes: UnsafeRawBufferPointer, to output: SharedFileWriter?,
+    _ part: SharedTensorFile.Part, of width: Int, _ bytes: UnsafeRawBufferPointer, to output: SafetensorsWriter?,
     _ communicator: Communicator
   ) throws {
     let sizes = part.counts.map { $0 / part.runs * width }
@@ -88,34 +130,5 @@ extension Safetensors {
       }
       output?.write(ordered)
     }
-  }
-}
-
-/// Rank 0's file while its parts arrive. A failure to write waits for the end, so that the other ranks can pass theirs.
-private final class SharedFileWriter {
-  private var file: AtomicFile?
-  private var failure: StorageError?
-  private var checksum = CRC32()
-
-  /// - Parameter header: with zeros for the checksum.
-  init(_ path: String, header: [UInt8]) throws(StorageError) {
-    file = try AtomicFile(path)
-    write(Safetensors.lengthBytes(of: header))
-    write(header)
-  }
-
-  func write(_ bytes: [UInt8]) {
-    checksum.update(bytes.span.bytes)
-    if failure != nil { return }
-    do throws(StorageError) { try file!.write(bytes) } catch { failure = error }
-  }
-
-  /// Puts the file in its place, with its checksum.
-  func finish() throws(StorageError) {
-    if let failure { throw failure }
-    try checksum.digits.span.bytes.withUnsafeBytes { digits throws(StorageError) in
-      try file!.write(digits, at: 8 + Safetensors.checksumRange.lowerBound)
-    }
-    try file.take()!.commit()
   }
 }

@@ -64,7 +64,7 @@ struct Export: ParsableCommand {
       try job.communicator.onRoot {
         try checkTarget()
         let export = try ModelExport(
-          ModelFile(path: model), precision: precision, prefix: prefix, foldsNormalization: foldNormalization)
+          path: model, precision: precision, prefix: prefix, foldsNormalization: foldNormalization)
         switch format {
         case .safetensors: try export.writeSafetensors(to: out)
         case .npy: try export.writeArrays(to: out)

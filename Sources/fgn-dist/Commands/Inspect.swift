@@ -16,9 +16,9 @@ struct Inspect: ParsableCommand {
   func run() throws {
     try Job.run { job in
       try job.communicator.onRoot {
-        let contents = try Safetensors.load(path: file)
-        try StandardOutput.print(ModelFile.summary(of: contents))
-        if config { try StandardOutput.print(ModelFile(contents).configuration.yaml) }
+        let stored = try StoredTensors(path: file)
+        try StandardOutput.print(ModelFile.summary(of: stored))
+        if config { try StandardOutput.print(ModelFile(stored.header).configuration.yaml) }
       }
       return .success
     }

@@ -9,6 +9,7 @@ import Testing
 
 @Suite struct ModelExportTests {
   let folder = TemporaryFolder()
+  private let scratch = TemporaryFolder()
 
   /// Examples with these axes and values far from zero; with a `channelSize`, that many adjacent values are equal.
   private func examples(_ shape: [Int], channelSize: Int? = nil) -> FeatureMatrix {
@@ -26,7 +27,7 @@ import Testing
   /// A saved model with random parameters, normalised for `features`.
   private func model(
     _ layers: [LayerSpecification], _ kind: Normalization.Kind, _ features: FeatureMatrix,
-    channels: ChannelOrder = .first, bias: Bool = true,
+    channels: ChannelOrder = .first, bias: Bool = true, classes: Int = 3,
     precision: Configuration.TrainingOptions.Precision = .float64
   ) throws -> ModelFile {
     var configuration = Configuration()
@@ -35,7 +36,7 @@ import Testing
     configuration.model.channels = channels
     configuration.training.precision = precision
     configuration.data.normalize = kind
-    let network = try configuration.model.network(featureShape: features.shape, classes: 3)
+    let network = try configuration.model.network(featureShape: features.shape, classes: classes)
     let normalization = Normalization(kind, features.statistics(in: 0..<features.rows))
     let parameters: Vector<Double> = network.initialParameters(seed: 5)
     for index in 0..<parameters.count { parameters[index] += 0.01 * Double(index % 7) }
@@ -49,6 +50,19 @@ import Testing
     return try ModelFile(contents)
   }
 
+  /// The export of a model, written once, so that what cannot be exported is refused.
+  @discardableResult
+  private func exported(
+    _ model: ModelFile, precision: Configuration.TrainingOptions.Precision? = nil, prefix: String = "",
+    foldsNormalization: Bool = false, to path: String? = nil
+  ) throws -> ModelExport {
+    try Safetensors.save(model.contents, to: scratch.path("model"))
+    let export = try ModelExport(
+      path: scratch.path("model"), precision: precision, prefix: prefix, foldsNormalization: foldsNormalization)
+    try export.writeSafetensors(to: path ?? scratch.path("export"))
+    return export
+  }
+
   private func logits(_ model: ModelFile, _ features: FeatureMatrix) throws -> [Double] {
     let evaluator = Evaluator<Double>(model.network, communicator: Communicator())
     var result: [Double] = []
@@ -60,7 +74,7 @@ import Testing
 
   /// The largest difference of the logits of a model and its export with the normalization folded in.
   private func foldingError(_ model: ModelFile, _ features: FeatureMatrix) throws -> Double {
-    try ModelExport(model, foldsNormalization: true).writeSafetensors(to: folder.path("folded"))
+    try exported(model, foldsNormalization: true, to: folder.path("folded"))
     let folded = try ModelFile(path: folder.path("folded"))
     #expect(folded.normalization == .none)
     let (one, other) = (try logits(model, features), try logits(folded, features))
@@ -77,8 +91,7 @@ import Testing
     let layers: [LayerSpecification] = [.linear(4), .activation(.tanh), .residual([.linear(4)])]
     let model = try model(layers, .standardize, examples([6]), precision: trained)
     for (prefix, name) in [("", "2.0.weight"), ("model.", "model.2.0.weight"), ("net é\".", "net é\".2.0.weight")] {
-      let export = try ModelExport(model, precision: asked, prefix: prefix)
-      try export.writeSafetensors(to: folder.path("w"))
+      let export = try exported(model, precision: asked, prefix: prefix, to: folder.path("w"))
       let file = try Safetensors.load(path: folder.path("w"))
       #expect(file.tensors.count == 6 && file.contains(name))
       #expect(file.metadata["format"] == "pt")
@@ -92,7 +105,7 @@ import Testing
       }
     }
     // With its own names the export is still a model.
-    try ModelExport(model, precision: asked).writeSafetensors(to: folder.path("w"))
+    try exported(model, precision: asked, to: folder.path("w"))
     let again = try ModelFile(path: folder.path("w"))
     #expect(again.normalization == model.normalization && again.network.layout == model.network.layout)
   }
@@ -104,6 +117,18 @@ import Testing
     ] {
       let features = examples([2, 5])
       #expect(try foldingError(model(layers, kind, features), features) < 1e-13)
+    }
+  }
+
+  @Test func `Heads of more rows than are read at a time are folded and written like small ones`() throws {
+    let features = examples([2])
+    let model = try model([], .standardize, features, classes: 600_000)
+    #expect(try foldingError(model, features) < 1e-13)
+    try exported(model).writeArrays(to: folder.path("out"))
+    for name in ["weight", "bias"] {
+      let expected: Vector<Double> = try model.contents.vector(named: "model.0.\(name)")
+      let bytes = try folder.bytes("out/0.\(name).npy").suffix(8 * expected.count)
+      #expect(Array(bytes) == expected.withElements { Array(UnsafeRawBufferPointer($0)) })
     }
   }
 
@@ -140,13 +165,13 @@ import Testing
       let (small, large, huge) = (features(mean: 1000), features(mean: 1e9), features(mean: 1e14))
       #expect(try foldingError(model(layers, .standardize, small, precision: .float32), small) < 1e-3)
       let model32 = try model(layers, .standardize, large, precision: .float32)
-      let error = #expect(throws: ConfigurationError.self) { try ModelExport(model32, foldsNormalization: true) }
+      let error = #expect(throws: ConfigurationError.self) { try exported(model32, foldsNormalization: true) }
       #expect(error?.exitCode == 64 && error?.problem.contains("--precision float64") == true)
-      _ = try ModelExport(model32, precision: .float64, foldsNormalization: true)
-      _ = try ModelExport(model32)
+      _ = try exported(model32, precision: .float64, foldsNormalization: true)
+      _ = try exported(model32)
       #expect(try foldingError(model(layers, .standardize, large), large) < 1e-5)
       let model64 = try model(layers, .standardize, huge)
-      #expect(throws: ConfigurationError.self) { try ModelExport(model64, foldsNormalization: true) }
+      #expect(throws: ConfigurationError.self) { try exported(model64, foldsNormalization: true) }
     }
   }
 
@@ -154,16 +179,16 @@ import Testing
     let features = examples([5])
     for kind in [Normalization.Kind.scale, .unitVariance, .none] {
       let model = try model([], kind, features, bias: false)
-      #expect(try ModelExport(model, foldsNormalization: true).parameters.map(\.name) == ["0.weight"])
+      #expect(try exported(model, foldsNormalization: true).parameters.map(\.name) == ["0.weight"])
       #expect(try foldingError(model, features) < 1e-13)
     }
     let shifted = try model([], .standardize, features, bias: false)
-    let error = #expect(throws: ConfigurationError.self) { try ModelExport(shifted, foldsNormalization: true) }
+    let error = #expect(throws: ConfigurationError.self) { try exported(shifted, foldsNormalization: true) }
     #expect(error?.exitCode == 64)
     for words in ["no bias", "without --fold-normalization", "unit-variance"] {
       #expect(error?.description.contains(words) == true)
     }
-    #expect(try ModelExport(shifted).normalization == shifted.normalization)
+    #expect(try exported(shifted).normalization == shifted.normalization)
     // A hidden layer has biases to fold into.
     #expect(try foldingError(model([.linear(4), .layerNorm], .standardize, features, bias: false), features) < 1e-13)
   }
@@ -186,9 +211,9 @@ import Testing
     ]
     for (layers, kind, features, words) in cases {
       let model = try model(layers, kind, features)
-      let error = #expect(throws: ConfigurationError.self) { try ModelExport(model, foldsNormalization: true) }
+      let error = #expect(throws: ConfigurationError.self) { try exported(model, foldsNormalization: true) }
       #expect(error?.exitCode == 64 && error?.description.contains(words) == true)
-      #expect(try ModelExport(model).normalization == model.normalization)
+      #expect(try exported(model).normalization == model.normalization)
     }
   }
 
@@ -196,8 +221,8 @@ import Testing
     let layers: [LayerSpecification] = [.convolution(.init(channels: 3, kernel: 2)), .flatten]
     let features = examples([4, 3, 2])
     #expect(
-      try ModelExport(model(layers, .scale, features, channels: .last)).inputs.hasSuffix("channels x height x width"))
-    #expect(try !ModelExport(model(layers, .scale, features)).inputs.contains("height"))
+      try exported(model(layers, .scale, features, channels: .last)).inputs.hasSuffix("channels x height x width"))
+    #expect(try !exported(model(layers, .scale, features)).inputs.contains("height"))
   }
 
   @Test func `Numbers that float does not hold are refused`() throws {
@@ -207,15 +232,17 @@ import Testing
     file.add("model.0.weight", Tensor(values[0..<12], shape: [3, 4]))
     file.add("model.0.bias", Tensor(values[12..<15]))
     let model = try ModelFile(file)
-    #expect(try ModelExport(model).parameters[0].values[0] == 1e39)
-    let error = #expect(throws: StorageError.self) { try ModelExport(model, precision: .float32) }
+    try exported(model, to: folder.path("w"))
+    let found: Vector<Double> = try Safetensors.load(path: folder.path("w")).vector(named: "0.weight")
+    #expect(found[0] == 1e39)
+    let error = #expect(throws: StorageError.self) { try exported(model, precision: .float32) }
     #expect(error?.exitCode == 65 && error?.description.contains("too large for float32") == true)
   }
 
   @Test func `A folder has an array for each parameter`() throws {
     let model = try model([.linear(4), .layerNorm], .standardize, examples([6]), precision: .float32)
     for round in 0..<2 {
-      try ModelExport(model, prefix: round == 0 ? "" : "p.").writeArrays(to: folder.path("out"))
+      try exported(model, prefix: round == 0 ? "" : "p.").writeArrays(to: folder.path("out"))
       #expect(try folder.names == ["out"])
       let names = ["0.bias", "0.weight", "1.bias", "1.weight", "2.bias", "2.weight"]
       let files = try FileManager.default.contentsOfDirectory(atPath: folder.path("out")).sorted()
@@ -258,7 +285,7 @@ import Testing
   }
 
   @Test func `A folder that cannot be made leaves nothing`() throws {
-    let export = try ModelExport(model([], .none, examples([4])))
+    let export = try exported(model([], .none, examples([4])))
     let error = #expect(throws: StorageError.self) { try export.writeArrays(to: folder.path("none/out")) }
     #expect(error?.exitCode == 74)
     #expect(try folder.names.isEmpty)

@@ -55,15 +55,18 @@ import Testing
     let isSparse = layers.isSparse
     let world = World.communicator
     let folder = world.isRoot ? TemporaryFolder() : nil
-    let paths = try ["shared", "whole"].map { try world.broadcast(folder?.path($0) ?? "") }
+    let paths = try ["shared", "passed", "whole"].map { try world.broadcast(folder?.path($0) ?? "") }
     let head = Head(classes: classes, isSparse: isSparse, hasBias: classes != 7, width: layers.width, over: world)
     var description = TensorFile()
     description.metadata = ["a": "b"]
     try Safetensors.save(head.share.file(head.own, describedBy: description), to: paths[0], over: world)
+    // As where ranks do not see the file.
+    try Safetensors.save(
+      head.share.file(head.own, describedBy: description), to: paths[1], over: world, throughRoot: true)
     try world.onRoot {
-      try Safetensors.save(head.share.wholeFile(head.whole, describedBy: description), to: paths[1])
+      try Safetensors.save(head.share.wholeFile(head.whole, describedBy: description), to: paths[2])
       let files = try paths.map { try Data(contentsOf: URL(fileURLWithPath: $0)) }
-      #expect(files[0] == files[1])
+      #expect(files[0] == files[2] && files[1] == files[2])
     }
 
     let part = try Safetensors.load(path: paths[0], requireChecksum: true) { head.share.part(of: $0, $1) }
@@ -96,6 +99,45 @@ import Testing
         head.share.file(head.own, describedBy: TensorFile()), to: path + "/missing/file", over: world)
     }
     try world.barrier()
+  }
+
+  /// The last rank may not write, as where its disk is full.
+  @Test(.enabled("one rank has nobody to write with it") { World.communicator.size > 1 })
+  func `What one rank cannot write is the failure of all, and the old file stays`() throws {
+    let world = World.communicator
+    let folder = world.isRoot ? TemporaryFolder() : nil
+    let path = try world.broadcast(folder?.path("file") ?? "")
+    try world.onRoot { try folder!.write("file", [1, 2, 3]) }
+    let head = Head(classes: 300, isSparse: false, hasBias: true, over: world)
+    let failure = #expect(throws: CollectiveFailure.self) {
+      try withFileLimit(world.rank == world.size - 1 ? 1 : nil) {
+        try Safetensors.save(head.share.file(head.own, describedBy: TensorFile()), to: path, over: world)
+      }
+    }
+    #expect(failure?.exitCode == 74 && failure?.origin?.rank == world.size - 1)
+    #expect(failure?.message.hasPrefix("\(path): write: ") == true)
+    try world.barrier()
+    if let folder {
+      #expect(try folder.names == ["file"])
+      #expect(try folder.bytes("file") == [1, 2, 3])
+    }
+    try world.barrier()
+  }
+
+  /// Calls `body` while this process can write no more than so many bytes into a file.
+  private func withFileLimit(_ bytes: UInt?, _ body: () throws -> Void) rethrows {
+    guard let bytes else { return try body() }
+    let resource = __rlimit_resource_t(RLIMIT_FSIZE.rawValue)
+    let handler = signal(SIGXFSZ, SIG_IGN)
+    var before = rlimit()
+    getrlimit(resource, &before)
+    var limit = rlimit(rlim_cur: bytes, rlim_max: before.rlim_max)
+    setrlimit(resource, &limit)
+    defer {
+      setrlimit(resource, &before)
+      signal(SIGXFSZ, handler)
+    }
+    try body()
   }
 }
 
