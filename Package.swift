@@ -64,7 +64,7 @@ let package = Package(
     .target(name: "CKernels", cSettings: kernelFlags, linkerSettings: [.linkedLibrary("m")]),
     .target(name: "CSystem"),
 
-    .target(name: "MPI", dependencies: ["CMPI"]),
+    .target(name: "MPI", dependencies: ["CMPI", "CSystem"]),
     .target(name: "LinearAlgebra", dependencies: ["CBLAS", "CLAPACK", "CKernels"]),
     .target(name: "Datasets", dependencies: ["LinearAlgebra", "CSystem", "CBzip2", "CKernels", "CZlib"]),
     .target(name: "Networks", dependencies: ["LinearAlgebra"]),

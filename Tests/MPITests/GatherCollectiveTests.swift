@@ -1,6 +1,8 @@
-import MPI
+import Glibc
 import TestSupport
 import Testing
+
+@testable import MPI
 
 @Suite(.serialized) struct GatherCollectiveTests {
   let world = World.communicator
@@ -51,6 +53,23 @@ import Testing
     try check(Int.self, on: own)
     try check(UInt8.self, on: own)
     try check(UInt64.self, on: own)
+  }
+
+  /// Parts of no, one and several pieces of the memory that ranks of a host share, in gathers that follow each other at once.
+  @Test func `Large parts pass through memory that the ranks of a host share`() throws {
+    let own = try chunked(Int(Int32.max))
+    let memory = try own.hostMemory()
+    #expect((memory == nil) == (own.size == 1), "all ranks of tests are on one host")
+    let piece = memory?.pieceSize ?? 1000
+    for round in 0..<60 {
+      let counts = (0..<own.size).map { [piece - 1, 3 * piece, 0, piece + 7][($0 + round) % 4] }
+      let parts = counts.indices.map { rank in
+        [UInt8](repeating: UInt8(truncatingIfNeeded: 31 * round + rank), count: counts[rank])
+      }
+      // One rank comes late, in turn.
+      if round % own.size == own.rank { usleep(500) }
+      #expect(try own.allgather(parts[own.rank], counts: counts) == parts.flatMap(\.self))
+    }
   }
 
   @Test(arguments: limits)

@@ -52,6 +52,10 @@ extension Communicator {
     return Self.cut(try allgather(bytes, counts: counts), into: counts)
   }
 
+  /// The bytes of an allgather that ranks of one host pass through memory that they share: smaller ones are faster as messages,
+  /// and larger ones as copies from process to process.
+  private static let sizesInMemory = 1 << 18..<1 << 24
+
   private func allgather(_ bytes: UnsafeMutableRawBufferPointer, counts: [Int]) throws(MPIError) {
     tally {
       $0.allgathers += 1
@@ -60,7 +64,13 @@ extension Communicator {
     guard let handle, let base = bytes.baseAddress, bytes.count > 0 else { return }
     let offsets = Self.offsets(counts)
     guard bytes.count > chunkLimit else {
+      let memory = Self.sizesInMemory.contains(bytes.count) ? try hostMemory() : nil
       return try waiting(.allgather, bytes.count) { () throws(MPIError) in
+        if let memory {
+          return try memory.allgather(base, counts: counts, offsets: offsets, rank: rank) { () throws(MPIError) in
+            try check(fgn_barrier(handle), "MPI_Barrier")
+          }
+        }
         try check(
           fgn_allgather(base, counts.map { Int32($0) }, offsets.map { Int32($0) }, handle), "MPI_Allgatherv")
       }

@@ -54,6 +54,9 @@ public final class Communicator {
   /// The operations that are being recorded; nil where they are not.
   var record: Record?
 
+  /// The memory that the ranks share; the outer nil before they have looked for it.
+  private var memory: HostMemory??
+
   /// Runs while this process waits in MPI; shared by all communicators of a job.
   let clock: WaitingClock
 
@@ -130,6 +133,14 @@ public final class Communicator {
       try check(fgn_split_shared_memory(handle, Int32(rank), &part), "MPI_Comm_split_type")
     }
     return try adopt(part)
+  }
+
+  /// Memory that the ranks share; nil where they are on several hosts. Collective.
+  func hostMemory() throws(MPIError) -> HostMemory? {
+    if let memory { return memory }
+    let found = try HostMemory.shared(by: self)
+    memory = .some(found)
+    return found
   }
 
   /// Returns when all ranks have called it. Collective.
