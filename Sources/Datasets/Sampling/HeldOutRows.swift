@@ -57,7 +57,7 @@ extension Dataset {
       throw .badContents(
         path,
         "has \(count) examples, of which data.validation.fraction \(fraction) holds out none (a class keeps one); raise "
-          + "it, or name examples in data.validation.features")
+          + "it, name examples in data.validation.features, or take tune --folds")
     }
     return try holdingOut(rows)
   }
