@@ -75,22 +75,15 @@ documentation() {
 }
 
 # All tests, side by side, so that each gets one thread of BLAS; tests of threads ask for theirs. One process is a case of
-# its own for those of the ranks. Tests of whole runs mostly wait for them, and are a process of their own beside the others.
+# its own for those of the ranks.
 unit() {
-  local bundle options code=0
-  bundle="$(swift build "${build_options[@]}" --show-bin-path)/fgn-distPackageTests.xctest"
-  options=(--testing-library swift-testing)
-  export OPENBLAS_NUM_THREADS=1
-  timeout --kill-after=10 1500 "$bundle" "${options[@]}" --filter CommandLineTests >.build/unit-runs.log 2>&1 &
-  timeout --kill-after=10 1500 "$bundle" "${options[@]}" --skip CommandLineTests 2>&1 | tee .build/unit.log || code=$?
-  wait $! || code=$?
-  cat .build/unit-runs.log
-  if [ $code -ne 0 ]; then
+  OPENBLAS_NUM_THREADS=1 timeout --kill-after=10 1500 \
+    swift test "${build_options[@]}" --skip-build --disable-xctest 2>&1 | tee .build/unit.log || {
     # What failed stands among what a thousand other tests say.
     echo "== failures"
-    cat .build/unit.log .build/unit-runs.log | grep -a -A 3 'recorded an issue' | head -n 60
+    grep -a -A 3 'recorded an issue' .build/unit.log | head -n 60
     return 1
-  fi
+  }
 }
 
 # A step on ranks that are not there, where SimGrid is installed.
@@ -126,7 +119,5 @@ for name in "${@:-${steps[@]}}"; do
   esac
 done
 show_steps
-# The runner's closing lines come last.
-for log in .build/unit-runs.log .build/unit.log; do
-  if [ -f $log ]; then grep -a 'Test run with' $log | tail -n 1; fi
-done
+# The runner's closing line comes last.
+if [ -f .build/unit.log ]; then grep -a 'Test run with' .build/unit.log | tail -n 1; fi

@@ -85,9 +85,24 @@ extension FgnDist {
     return argument[..<start] + expandingTilde(String(argument[start...]))
   }
 
+  /// Throws for an empty argument, as of a script's variable that is not set: as a path it may be taken for the folder that one is
+  /// in. A prefix may be empty.
+  private static func checkForEmpty(_ arguments: [String]) throws {
+    for (index, argument) in arguments.enumerated() {
+      let name = argument.isEmpty ? arguments[..<index].last ?? "" : String(argument.dropLast())
+      let isEmpty =
+        argument.isEmpty || (argument.hasPrefix("--") && argument.firstIndex(of: "=") == argument.indices.last)
+      if isEmpty, name != "--prefix" {
+        throw ValidationError("an argument is empty\(name.isEmpty ? "" : ", behind \(name)"); give it, or leave it out")
+      }
+    }
+  }
+
   private static func parse() throws -> any ParsableCommand {
     do {
-      return try parseAsRoot(CommandLine.arguments.dropFirst().map(expandingHome))
+      let arguments = CommandLine.arguments.dropFirst().map(expandingHome)
+      try checkForEmpty(arguments)
+      return try parseAsRoot(arguments)
     } catch {
       if exitCode(for: error) == .validationFailure { try refuse(error) }
       throw error

@@ -20,15 +20,24 @@ extension ModelExport {
 
   private static let manifest = "metadata.json"
 
-  /// Writes a folder with `NAME.npy` for each parameter and `metadata.json`, as `AtomicFolder` does. Throws exit code 74.
+  /// Writes a folder with `NAME.npy` for each parameter and `metadata.json`, as `AtomicFolder` does; another one at the path is not
+  /// replaced. Throws exit code 74.
   package func writeArrays(to path: String) throws {
-    try AtomicFolder.write(path, writeContents)
+    try AtomicFolder.write(path, mayReplace: Self.isExport(folder:), writeContents)
   }
 
-  /// Whether the folder at `path` has only files that `writeArrays` writes, so that it may be replaced.
+  /// Whether the folder at `path` has only files that `writeArrays` has written there, so that it may be replaced: a set of one's own
+  /// may have arrays and a `metadata.json`, too.
   package static func isExport(folder path: String) -> Bool {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
-    return names.contains(manifest) && names.allSatisfy { $0 == manifest || $0.hasSuffix(".npy") }
+    struct Parameters: Decodable {
+      struct File: Decodable { let file: String }
+      let parameters: [File]
+    }
+    guard let data = FileManager.default.contents(atPath: "\(path)/\(manifest)"),
+      let parameters = try? JSONDecoder().decode(Parameters.self, from: data),
+      let names = try? FileManager.default.contentsOfDirectory(atPath: path)
+    else { return false }
+    return Set(names).isSubset(of: parameters.parameters.map(\.file) + [manifest])
   }
 
   private func writeContents(to folder: String) throws {

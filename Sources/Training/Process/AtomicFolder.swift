@@ -7,8 +7,15 @@ enum AtomicFolder {
   ///
   /// An earlier folder at `path` is moved aside and deleted once the new one is there: a process that is killed in between
   /// leaves it as `.NAME.old-PID`. Throws exit code 74, or what `body` throws.
-  static func write(_ path: String, _ body: (String) throws -> Void) throws {
+  ///
+  /// - Parameter mayReplace: whether what is at a path may go.
+  static func write(_ path: String, mayReplace: (String) -> Bool, _ body: (String) throws -> Void) throws {
     let target = URL(fileURLWithPath: path).standardizedFileURL.path
+    // The path that is looked at is the one that is replaced: an empty one, or `none/..`, is the folder that one is in.
+    guard !path.isEmpty, !FileManager.default.fileExists(atPath: target) || mayReplace(target) else {
+      throw StorageError(
+        path: path.isEmpty ? "\"\"" : path, operation: "replace folder", code: path.isEmpty ? ENOENT : EEXIST)
+    }
     let temporary = TemporaryName.hidden(target, marker: TemporaryName.marker)
     let old = TemporaryName.hidden(target, marker: ".old-")
     let files = FileManager.default

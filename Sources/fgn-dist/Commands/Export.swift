@@ -82,11 +82,13 @@ struct Export: ParsableCommand {
       throw ConfigurationError(source: out, "is the model itself, and is not replaced; choose another --out")
     }
     var isFolder: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: out, isDirectory: &isFolder) else { return }
+    // `none/..` is a folder that there is.
+    let target = format == .npy ? URL(fileURLWithPath: out).standardizedFileURL.path : out
+    guard FileManager.default.fileExists(atPath: target, isDirectory: &isFolder) else { return }
     guard force else {
       throw ConfigurationError(source: out, "exists; add --force to replace it, or choose another --out")
     }
-    guard isFolder.boolValue == (format == .npy), !isFolder.boolValue || ModelExport.isExport(folder: out) else {
+    guard isFolder.boolValue == (format == .npy), !isFolder.boolValue || ModelExport.isExport(folder: target) else {
       let kind = format == .npy ? "no folder of an earlier export" : "a folder"
       throw ConfigurationError(source: out, "is \(kind), and is not replaced; choose another --out")
     }

@@ -71,9 +71,17 @@ extension DataTests {
       #expect(workspace.names("arrays").contains("p.0.weight.npy"))
       // Nothing else is replaced: not the other kind of export, other folders, or the model.
       try export("arrays", "--force").expectError(64, mentioning: ["arrays", "folder"])
-      for name in ["out", "run", "."] {
+      for name in ["out", "run", ".", "none/.."] {
         try export(name, "--force", "--format", "npy").expectError(64, mentioning: ["no folder of an earlier export"])
       }
+      // As of a script's variable that is not set.
+      for arguments in [["", "--force"], ["", "--force", "--format", "npy"]] {
+        try Program.run(["export", Self.model, "--out"] + arguments, in: workspace)
+          .expectError(64, mentioning: ["an argument is empty, behind --out"])
+      }
+      try Program.run(["export", Self.model, "--out=", "--force"], in: workspace)
+        .expectError(64, mentioning: ["an argument is empty, behind --out"])
+      try export("plain", "--prefix", "").expectSuccess()
       let model = try workspace.bytes(Self.model)
       try export("run/../\(Self.model)", "--force").expectError(64, mentioning: ["the model itself"])
       #expect(try workspace.bytes(Self.model) == model)

@@ -100,11 +100,20 @@ import Testing
     try child.run()
     child.waitUntilExit()
     let dead = child.processIdentifier
+    // A process that has ended and that its parent, this one, has not asked for.
+    var zombie: pid_t = 0
+    try #require(posix_spawn(&zombie, "/bin/true", nil, nil, [nil], [nil]) == 0)
+    defer { waitpid(zombie, nil, 0) }
+    var information = siginfo_t()
+    waitid(P_PID, id_t(zombie), &information, WEXITED | WNOWAIT)
     let kept = [
       ".step-00000001.safetensors.tmp-\(getppid())", ".step-00000001.safetensors.tmp-x", ".notes.tmp-\(dead)",
       ".step-00000001.safetensors.tmp-0", ".step-00000001.safetensors.tmp--1",
     ]
-    let removed = [".step-00000001.safetensors.tmp-\(dead)", ".step-00000002.safetensors.tmp-\(getpid())"]
+    let removed = [
+      ".step-00000001.safetensors.tmp-\(dead)", ".step-00000002.safetensors.tmp-\(getpid())",
+      ".step-00000003.safetensors.tmp-\(zombie)",
+    ]
     for name in kept + removed { try folder.write(name, [0]) }
     try files.prune(keepLast: 1)
     #expect(try folder.names == kept.sorted())

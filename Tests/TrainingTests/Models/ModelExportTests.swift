@@ -275,13 +275,26 @@ import Testing
     let files = FileManager.default
     #expect(!ModelExport.isExport(folder: folder.path("missing")))
     #expect(!ModelExport.isExport(folder: folder.folder))
+    try exported(model([], .none, examples([4]))).writeArrays(to: folder.path("out"))
+    #expect(ModelExport.isExport(folder: folder.path("out")))
+    try folder.write("out/features.npy", [])
+    #expect(!ModelExport.isExport(folder: folder.path("out")))
+    try files.removeItem(atPath: folder.path("out/features.npy"))
+    try files.createDirectory(atPath: folder.path("out/data"), withIntermediateDirectories: false)
+    #expect(!ModelExport.isExport(folder: folder.path("out")))
+    try files.removeItem(atPath: folder.path("out"))
     try folder.write("metadata.json", [])
-    #expect(ModelExport.isExport(folder: folder.folder))
-    try folder.write("thesis.tex", [])
-    #expect(!ModelExport.isExport(folder: folder.folder))
-    try files.removeItem(atPath: folder.path("thesis.tex"))
-    try files.createDirectory(atPath: folder.path("data"), withIntermediateDirectories: false)
-    #expect(!ModelExport.isExport(folder: folder.folder))
+    #expect(!ModelExport.isExport(folder: folder.folder), "a set of one's own")
+  }
+
+  @Test func `Only an earlier export is replaced, under whatever name`() throws {
+    let export = try exported(model([], .none, examples([4])))
+    try folder.write("thesis.tex", [1])
+    for path in ["", folder.folder, folder.path("none/.."), folder.path(".")] {
+      let error = #expect(throws: StorageError.self, "\(path)") { try export.writeArrays(to: path) }
+      #expect(error?.exitCode == 74)
+    }
+    #expect(try folder.names == ["thesis.tex"])
   }
 
   @Test func `A folder that cannot be made leaves nothing`() throws {
