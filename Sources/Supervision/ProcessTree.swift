@@ -20,11 +20,18 @@ package struct ProcessState: Equatable, Sendable {
     }
   }
 
-  private init?(_ id: pid_t) {
+  /// Whether a process has ended and waits for its parent to ask.
+  package static func isZombie(_ id: pid_t) -> Bool { letter(of: id) == "Z" }
+
+  /// The state of a process as proc(5) has it; nil where there is none.
+  private static func letter(of id: pid_t) -> Character? {
     // The name, in parentheses, may contain anything; the state follows it.
-    guard let status = contents("/proc/\(id)/stat"), let close = status.lastIndex(of: ")"),
-      let state = status[status.index(after: close)...].first(where: { $0 != " " }), state != "Z"
-    else { return nil }
+    guard let status = contents("/proc/\(id)/stat"), let close = status.lastIndex(of: ")") else { return nil }
+    return status[status.index(after: close)...].first { $0 != " " }
+  }
+
+  private init?(_ id: pid_t) {
+    guard let state = Self.letter(of: id), state != "Z" else { return nil }
     self.id = id
     isStopped = state == "T" || state == "t"
     var target = [CChar](repeating: 0, count: 4096)

@@ -115,13 +115,3 @@ extension SolverPlan {
       iterations: iterations, source: source ?? .measured)
   }
 }
-
-extension Communicator {
-  /// Whether the processes are on several hosts. Collective.
-  func spansHosts() throws -> Bool {
-    try allreduce(splitBySharedMemory().size, .min) < size
-  }
-
-  /// The most processes that a host has. Collective.
-  package func fullestHost() throws -> Int { try allreduce(splitBySharedMemory().size, .max) }
-}

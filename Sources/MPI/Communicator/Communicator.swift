@@ -135,6 +135,12 @@ public final class Communicator {
     return try adopt(part)
   }
 
+  /// Whether the processes are on several hosts. Collective.
+  package func spansHosts() throws(MPIError) -> Bool { try allreduce(splitBySharedMemory().size, .min) < size }
+
+  /// The most processes that a host has. Collective.
+  package func fullestHost() throws(MPIError) -> Int { try allreduce(splitBySharedMemory().size, .max) }
+
   /// Memory that the ranks share; nil where they are on several hosts. Collective.
   func hostMemory() throws(MPIError) -> HostMemory? {
     if let memory { return memory }

@@ -1,5 +1,6 @@
 import Datasets
 import Foundation
+import Supervision
 
 /// The checkpoints of one run: `step-00000120.safetensors` and the like in one folder. Only rank 0 uses it.
 ///
@@ -211,15 +212,7 @@ package struct CheckpointFiles: Sendable {
     else { return false }
     // This process saves nothing while it prunes, so a temporary file with its id is from an earlier process of that
     // id.
-    return process == getpid() || hasEnded(process)
-  }
-
-  /// Whether there is no such process, or only its entry in the table of processes, which its parent has not yet read.
-  private static func hasEnded(_ process: pid_t) -> Bool {
-    if kill(process, 0) != 0 { return errno == ESRCH }
-    let status = (try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)) ?? ""
-    guard let name = status.lastIndex(of: ")") else { return false }
-    return status[name...].dropFirst(2).first.map { "ZX".contains($0) } ?? false
+    return process == getpid() || (kill(process, 0) != 0 && errno == ESRCH) || ProcessState.isZombie(process)
   }
 
   static func remove(_ path: String) throws(StorageError) {

@@ -25,7 +25,7 @@ final class JointFile {
     descriptor = open(name, O_RDWR | O_CLOEXEC)
     var found = [UInt8](repeating: 0, count: stamp.count)
     let isSeen = descriptor >= 0 && pread(descriptor, &found, found.count, 0) == found.count && found == stamp
-    let isOneHost = try communicator.splitBySharedMemory().size == communicator.size
+    let isOneHost = try !communicator.spansHosts()
     let isSound = isSeen && (isOneHost || fgn_keeps_bytes_of_hosts(descriptor))
     guard try communicator.allreduce(isSound ? 1 : 0, .min) == 1 else { return nil }
   }

@@ -49,8 +49,7 @@ package struct GroupChoice: Equatable, Sendable {
       (count, reason) = (asked, nil)
       return
     }
-    let hostRanks = try communicator.allreduce(communicator.splitBySharedMemory().size, .min)
-    if hostRanks < ranks {
+    if try communicator.spansHosts() {
       (count, reason) = (1, "the ranks are on several hosts")
     } else if data.exceedsMemory {
       (count, reason) = (1, "the examples do not stay in memory")
